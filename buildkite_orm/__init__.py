@@ -1,0 +1,348 @@
+"""An ORM for Buildkite: validated objects that navigate, lazy querysets, and care with requests.
+
+    from buildkite_orm import Buildkite, BuildState
+
+    bk = Buildkite()                                     # token from BUILDKITE_API_TOKEN
+    org = bk.organization("acme")
+    for build in org.pipelines()[0].builds(state=BuildState.RUNNING):
+        print(build.number, build.branch, build.message)
+
+What is named here is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm._version import __version__
+
+if TYPE_CHECKING:
+    from buildkite_orm.client import AnyRef, Buildkite
+    from buildkite_orm.clock import Clock, SystemClock
+    from buildkite_orm.downloads import ArtifactStream
+    from buildkite_orm.errors import (
+        AuthenticationError,
+        BadRequestError,
+        BuildBlockedError,
+        BuildkiteError,
+        BuildkiteWarning,
+        ChecksumMismatchError,
+        ConfigurationError,
+        ConnectionFailedError,
+        DownloadError,
+        GoneError,
+        ManyRequestsWarning,
+        MultipleResultsError,
+        NotFoundError,
+        PartialDownloadError,
+        PermissionDeniedError,
+        RateLimitError,
+        RequestTimeoutError,
+        ResponseError,
+        ServerError,
+        StatusError,
+        TransportError,
+        UnboundError,
+        UnprocessableEntityError,
+        UnsafePathError,
+        WaitTimeoutError,
+    )
+    from buildkite_orm.loading import Drift, DriftWarning
+    from buildkite_orm.queryset import LoadedPage, Page, QuerySet
+    from buildkite_orm.resource import Model, Ref, Resource
+    from buildkite_orm.resources.account import AccessToken, Meta, User
+    from buildkite_orm.resources.agent import Agent, AgentFilters, AgentQuerySet, AgentRef
+    from buildkite_orm.resources.annotation import (
+        Annotation,
+        AnnotationFilters,
+        AnnotationOptions,
+        AnnotationQuerySet,
+        AnnotationRef,
+    )
+    from buildkite_orm.resources.artifact import Artifact, ArtifactFilters, ArtifactQuerySet, ArtifactRef
+    from buildkite_orm.resources.build import (
+        Build,
+        BuildFetch,
+        BuildFilters,
+        BuildOptions,
+        BuildQuerySet,
+        BuildRef,
+        PipelineBuildQuerySet,
+    )
+    from buildkite_orm.resources.job import (
+        Job,
+        JobFilters,
+        JobQuerySet,
+        JobRef,
+        ManualJob,
+        ScriptJob,
+        TriggerJob,
+        WaiterJob,
+    )
+    from buildkite_orm.resources.log import Log, LogRef
+    from buildkite_orm.resources.organization import Organization, OrganizationQuerySet, OrganizationRef
+    from buildkite_orm.resources.pipeline import (
+        Pipeline,
+        PipelineChanges,
+        PipelineFilters,
+        PipelineQuerySet,
+        PipelineRef,
+    )
+    from buildkite_orm.retry import RetryPolicy, Wait
+    from buildkite_orm.states import (
+        AgentConnectionState,
+        AnnotationScope,
+        AnnotationStyle,
+        ArtifactState,
+        BuildSource,
+        BuildState,
+        JobState,
+        JobType,
+        OpenEnum,
+        RetryType,
+        SignalReason,
+        Visibility,
+    )
+
+__all__ = [
+    "AccessToken",
+    "Agent",
+    "AgentConnectionState",
+    "AgentFilters",
+    "AgentQuerySet",
+    "AgentRef",
+    "Annotation",
+    "AnnotationFilters",
+    "AnnotationOptions",
+    "AnnotationQuerySet",
+    "AnnotationRef",
+    "AnnotationScope",
+    "AnnotationStyle",
+    "AnyRef",
+    "Artifact",
+    "ArtifactFilters",
+    "ArtifactQuerySet",
+    "ArtifactRef",
+    "ArtifactState",
+    "ArtifactStream",
+    "AuthenticationError",
+    "BadRequestError",
+    "Build",
+    "BuildBlockedError",
+    "BuildFetch",
+    "BuildFilters",
+    "BuildOptions",
+    "BuildQuerySet",
+    "BuildRef",
+    "BuildSource",
+    "BuildState",
+    "Buildkite",
+    "BuildkiteError",
+    "BuildkiteWarning",
+    "ChecksumMismatchError",
+    "Clock",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "DownloadError",
+    "Drift",
+    "DriftWarning",
+    "GoneError",
+    "Job",
+    "JobFilters",
+    "JobQuerySet",
+    "JobRef",
+    "JobState",
+    "JobType",
+    "LoadedPage",
+    "Log",
+    "LogRef",
+    "ManualJob",
+    "ManyRequestsWarning",
+    "Meta",
+    "Model",
+    "MultipleResultsError",
+    "NotFoundError",
+    "OpenEnum",
+    "Organization",
+    "OrganizationQuerySet",
+    "OrganizationRef",
+    "Page",
+    "PartialDownloadError",
+    "PermissionDeniedError",
+    "Pipeline",
+    "PipelineBuildQuerySet",
+    "PipelineChanges",
+    "PipelineFilters",
+    "PipelineQuerySet",
+    "PipelineRef",
+    "QuerySet",
+    "RateLimitError",
+    "Ref",
+    "RequestTimeoutError",
+    "Resource",
+    "ResponseError",
+    "RetryPolicy",
+    "RetryType",
+    "ScriptJob",
+    "ServerError",
+    "SignalReason",
+    "StatusError",
+    "SystemClock",
+    "TransportError",
+    "TriggerJob",
+    "UnboundError",
+    "UnprocessableEntityError",
+    "UnsafePathError",
+    "User",
+    "Visibility",
+    "Wait",
+    "WaitTimeoutError",
+    "WaiterJob",
+    "__version__",
+]
+
+_HOMES: Final = {
+    "client": (
+        "AnyRef",
+        "Buildkite",
+    ),
+    "clock": (
+        "Clock",
+        "SystemClock",
+    ),
+    "downloads": ("ArtifactStream",),
+    "errors": (
+        "AuthenticationError",
+        "BadRequestError",
+        "BuildBlockedError",
+        "BuildkiteError",
+        "BuildkiteWarning",
+        "ChecksumMismatchError",
+        "ConfigurationError",
+        "ConnectionFailedError",
+        "DownloadError",
+        "GoneError",
+        "ManyRequestsWarning",
+        "MultipleResultsError",
+        "NotFoundError",
+        "PartialDownloadError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "RequestTimeoutError",
+        "ResponseError",
+        "ServerError",
+        "StatusError",
+        "TransportError",
+        "UnboundError",
+        "UnprocessableEntityError",
+        "UnsafePathError",
+        "WaitTimeoutError",
+    ),
+    "loading": (
+        "Drift",
+        "DriftWarning",
+    ),
+    "queryset": (
+        "LoadedPage",
+        "Page",
+        "QuerySet",
+    ),
+    "resource": (
+        "Model",
+        "Ref",
+        "Resource",
+    ),
+    "resources.account": (
+        "AccessToken",
+        "Meta",
+        "User",
+    ),
+    "resources.agent": (
+        "Agent",
+        "AgentFilters",
+        "AgentQuerySet",
+        "AgentRef",
+    ),
+    "resources.annotation": (
+        "Annotation",
+        "AnnotationFilters",
+        "AnnotationOptions",
+        "AnnotationQuerySet",
+        "AnnotationRef",
+    ),
+    "resources.artifact": (
+        "Artifact",
+        "ArtifactFilters",
+        "ArtifactQuerySet",
+        "ArtifactRef",
+    ),
+    "resources.build": (
+        "Build",
+        "BuildFetch",
+        "BuildFilters",
+        "BuildOptions",
+        "BuildQuerySet",
+        "BuildRef",
+        "PipelineBuildQuerySet",
+    ),
+    "resources.job": (
+        "Job",
+        "JobFilters",
+        "JobQuerySet",
+        "JobRef",
+        "ManualJob",
+        "ScriptJob",
+        "TriggerJob",
+        "WaiterJob",
+    ),
+    "resources.log": (
+        "Log",
+        "LogRef",
+    ),
+    "resources.organization": (
+        "Organization",
+        "OrganizationQuerySet",
+        "OrganizationRef",
+    ),
+    "resources.pipeline": (
+        "Pipeline",
+        "PipelineChanges",
+        "PipelineFilters",
+        "PipelineQuerySet",
+        "PipelineRef",
+    ),
+    "retry": (
+        "RetryPolicy",
+        "Wait",
+    ),
+    "states": (
+        "AgentConnectionState",
+        "AnnotationScope",
+        "AnnotationStyle",
+        "ArtifactState",
+        "BuildSource",
+        "BuildState",
+        "JobState",
+        "JobType",
+        "OpenEnum",
+        "RetryType",
+        "SignalReason",
+        "Visibility",
+    ),
+}
+_MODULES: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

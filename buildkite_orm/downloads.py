@@ -1,0 +1,354 @@
+"""Files: artifacts as streams that go on where they broke, and whole files under their final names only."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from urllib.parse import urljoin
+
+from buildkite_orm.errors import (
+    BuildkiteError,
+    ChecksumMismatchError,
+    DownloadError,
+    NotFoundError,
+    ResponseError,
+    UnsafePathError,
+    error_for,
+    redact_url,
+)
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping
+    from types import TracebackType
+
+    from buildkite_orm.resources.artifact import Artifact, ArtifactRef
+    from buildkite_orm.resources.log import LogRef
+    from buildkite_orm.session import Answer, Session, Stream
+
+T = TypeVar("T")
+
+_REFUSED: Final = frozenset({400, 401, 403, 410})
+_LINKS: Final = 2
+_MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_REDIRECTS: Final = 5
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+
+
+class ArtifactStream:
+    """The content of an artifact, chunk by chunk; it never holds more than one.
+
+    Use it in a `for`, or in a `with` to end it early. Nothing is asked for before the first chunk is.
+
+    Example:
+        >>> artifact = bk.organization("acme").pipeline("web").builds(state="passed")[0].artifacts()[0]
+        >>> with artifact.download(stream=True) as chunks:
+        ...     sum(len(chunk) for chunk in chunks) == artifact.file_size
+        True
+    """
+
+    _stream: Stream | None = None
+    _chunks: Generator[bytes] | None = None
+
+    def __init__(self, artifact: ArtifactRef) -> None:
+        self._session = artifact.session
+        self._path = artifact.api_path
+        self._state = artifact.__dict__.get("state")
+        self._expected = _Expected.of(artifact)
+        self._offset = 0
+        self._done = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        """End a download that was left in the middle of a `for`."""
+        self._drop()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._done:
+            raise StopIteration
+        try:
+            chunk = _insist(self._session, self._read)
+        except BaseException:
+            self.close()
+            raise
+        if chunk:
+            self._offset += len(chunk)
+            self._expected.update(chunk)
+            return chunk
+        self.close()
+        self._expected.check(self._path, self._offset)
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the download, and give the connection back."""
+        self._done = True
+        self._drop()
+
+    def _read(self) -> bytes:
+        """Read a chunk, from where the last one ended; b"" at the end."""
+        try:
+            if self._chunks is None:
+                self._stream = self._open()
+                self._chunks = _from_offset(self._stream, self._offset)
+            return next(self._chunks, b"")
+        except BaseException:
+            self._drop()
+            raise
+
+    def _open(self) -> Stream:
+        """Ask for a link and follow it; a second time where the link is not good any more."""
+        headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
+        stream, url = self._follow(headers)
+        for _ in range(1, _LINKS):
+            if stream.status not in _REFUSED:
+                break
+            stream.close()
+            stream, url = self._follow(headers)
+        if stream.status in {200, 206} or _ends_at(stream, self._offset):
+            return stream
+        with stream:
+            raise _not_given(url, stream)
+
+    def _follow(self, headers: dict[str, str]) -> tuple[Stream, str]:
+        url = self._link()
+        for _ in range(_REDIRECTS):
+            with _final(ResponseError):
+                stream = self._session.stream_elsewhere(url, headers)
+            onward = stream.headers.get("Location")
+            if stream.status not in _MOVED or not onward:
+                return stream, url
+            stream.close()
+            url = urljoin(url, onward)
+        raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
+
+    def _link(self) -> str:
+        call = Call("GET", f"{self._path}/download", points_elsewhere=True)
+        try:
+            with _final(BuildkiteError):
+                return self._session.send(call, _link_in)
+        except _FinalError as final:
+            if isinstance(final.error, NotFoundError) and self._state:
+                final.error.message += f"; its state was {str(self._state)!r} when the artifact was loaded."
+            raise
+
+    def _drop(self) -> None:
+        stream, self._stream, self._chunks = self._stream, None, None
+        if stream is not None:
+            stream.close()
+
+
+@dataclass(slots=True)
+class _Expected:
+    """What is known of a file's content, and what was seen of it."""
+
+    size: int | None
+    sums: dict[str, str]
+    seen: dict[str, Any]
+
+    @classmethod
+    def of(cls, artifact: ArtifactRef) -> _Expected:
+        known: dict[str, Any] = artifact.__dict__
+        sums = {name: str(known[f"{name}sum"]).lower() for name in ("sha1", "sha256") if known.get(f"{name}sum")}
+        size = known.get("file_size")
+        seen = {name: hashlib.new(name, usedforsecurity=False) for name in sums}
+        return cls(size if isinstance(size, int) else None, sums, seen)
+
+    def update(self, chunk: bytes) -> None:
+        for digest in self.seen.values():
+            digest.update(chunk)
+
+    def check(self, path: str, size: int) -> None:
+        if self.size is not None and size != self.size:
+            raise ChecksumMismatchError(f"{path}: {size} bytes came, not the {self.size} that were uploaded")
+        for name, wanted in self.sums.items():
+            if self.seen[name].hexdigest() != wanted:
+                raise ChecksumMismatchError(f"{path}: what came does not have the {name.upper()} of what was uploaded")
+
+
+def _link_in(answer: Answer) -> str:
+    url = answer.headers.get("Location")
+    if not url:
+        raise answer.unexpected("a redirect to the file was expected")
+    return url
+
+
+def _ends_at(stream: Stream, offset: int) -> bool:
+    """Tell whether a storage refuses a range because all that there is has come before the connection broke."""
+    return stream.status == 416 and stream.headers.get("Content-Range") == f"bytes */{offset}"  # noqa: PLR2004
+
+
+def _from_offset(stream: Stream, offset: int) -> Generator[bytes]:
+    """Give the chunks from an offset on, whether or not the server heeded the range."""
+    if _ends_at(stream, offset):
+        return
+    skip = offset
+    if stream.status == 206:  # noqa: PLR2004
+        if not stream.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+            raise DownloadError("the storage answered with another range than the one that was asked for")
+        skip = 0
+    for chunk in stream:
+        if skip >= len(chunk):
+            skip -= len(chunk)
+            continue
+        yield chunk[skip:]
+        skip = 0
+
+
+def _not_given(url: str, stream: Stream) -> BuildkiteError:
+    url = redact_url(url).partition("?")[0]
+    if stream.status >= 500:  # noqa: PLR2004
+        return error_for(method="GET", url=url, status=stream.status, headers=stream.headers, body=stream.read())
+    return DownloadError(
+        f"the storage does not give the file: status {stream.status}",
+        method="GET",
+        url=url,
+        status=stream.status,
+    )
+
+
+class _FinalError(Exception):
+    """Carries an error past a loop that would try again: what has failed is persistent itself."""
+
+    def __init__(self, error: BuildkiteError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+@contextlib.contextmanager
+def _final(kind: type[BuildkiteError]) -> Generator[None]:
+    try:
+        yield
+    except kind as error:
+        raise _FinalError(error) from None
+
+
+def _insist(session: Session, do: Callable[[], T]) -> T:
+    """Do it, and again where the connection or the storage fails, as the session's policy allows."""
+    try:
+        return session.retry.retrying(session.clock, repeatable=True)(do)
+    except _FinalError as final:
+        raise final.error from None
+
+
+# -- to files ----------------------------------------------------------------------------------------------------------
+
+
+def save_artifact(artifact: Artifact, path: str | os.PathLike[str]) -> Path:
+    """Save an artifact; see `ArtifactRef.save_to`."""
+    place = _place(path, str(artifact.__dict__.get("path") or ""))
+    with artifact.download(stream=True) as chunks:
+        write_whole(place, chunks)
+    return place
+
+
+def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
+    """Save a log; see `LogRef.save_to`. The server gives no range from an offset on, so one that breaks begins anew."""
+    place = _place(path, f"{log.job.api_path.rpartition('/')[2]}.log")
+    session = log.session
+
+    def attempt() -> None:
+        with _final(BuildkiteError):
+            stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
+        with stream:
+            refuse_page(stream.headers, method="GET", url=log.api_path)
+            write_whole(place, stream)
+
+    _insist(session, attempt)
+    return place
+
+
+def refuse_page(headers: Mapping[str, str], *, method: str, url: str) -> None:
+    """Refuse a web page where plain text was asked for: something between answers in the API's place.
+
+    Raises:
+        ResponseError: It is one.
+    """
+    if headers.get("Content-Type", "").startswith("text/html"):
+        raise ResponseError("plain text was asked for, and a web page came", method=method, url=url)
+
+
+def write_whole(place: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file: beside its place, then renamed; where that fails, nothing is left behind.
+
+    Raises:
+        DownloadError: The file cannot be written.
+    """
+    made: list[Path] = []
+    part = place.with_name(f".{secrets.token_hex(8)}.part")  # no longer than names may be, whatever the place's is
+    try:
+        with _file_errors(place):
+            _make_folder(place.parent, made)
+            with part.open("xb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+            part.replace(place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
+        raise
+
+
+def safe_path(folder: Path, name: str) -> Path:
+    """Give where a file of this name goes below a folder.
+
+    Raises:
+        UnsafePathError: It would leave the folder, or is no name of a file.
+    """
+    told = name.replace("\\", "/")
+    path = PurePosixPath(told)
+    if not path.parts or path.is_absolute() or ".." in path.parts or _DRIVE.match(told) or not _can_be_named(told):
+        raise UnsafePathError(f"the path {name!r} would leave the folder {folder}, or names no file")
+    place = folder.joinpath(*path.parts)
+    if not place.resolve().is_relative_to(folder.resolve()):
+        raise UnsafePathError(f"the path {name!r} would leave the folder {folder} by a link")
+    return place
+
+
+def _can_be_named(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
+def _place(path: str | os.PathLike[str], name: str) -> Path:
+    told = os.fspath(path)
+    target = Path(told)
+    with _file_errors(target):
+        is_folder = told.endswith(("/", os.sep)) or target.is_dir()
+        return safe_path(target, name) if is_folder else target
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            each.mkdir()
+            made.insert(0, each)
+
+
+@contextlib.contextmanager
+def _file_errors(place: Path) -> Generator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
+        why = getattr(problem, "strerror", None) or problem
+        raise DownloadError(f"cannot write {str(place)!r}: {why}; nothing was kept") from problem

@@ -1,0 +1,62 @@
+"""A Buildkite in memory: it behaves as the documented REST API does, with no account and no network.
+
+>>> import requests
+>>> with FakeBuildkite() as server:
+...     answer = requests.get(f"{server.url}/v2/user", headers={"Authorization": f"Bearer {server.token}"})
+...     answer.status_code
+200
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+if find_spec("werkzeug") is None:
+    raise ModuleNotFoundError("buildkite_orm.fake needs werkzeug: pip install 'buildkite_orm[fake]'", name="werkzeug")
+
+from buildkite_orm.fake.clock import Clock, ManualClock, SystemClock
+from buildkite_orm.fake.faults import Fault, Faults, RecordedRequest
+from buildkite_orm.fake.records import (
+    AgentRecord,
+    AnnotationRecord,
+    ArtifactRecord,
+    BuildRecord,
+    JobRecord,
+    OrganizationRecord,
+    PipelineRecord,
+    QueueRecord,
+    TokenRecord,
+    UserRecord,
+)
+from buildkite_orm.fake.server import FakeBuildkite
+from buildkite_orm.fake.settings import Pace, Settings
+from buildkite_orm.fake.steps import BlockStep, CommandStep, Step, TriggerStep, WaitStep
+from buildkite_orm.fake.store import Store
+
+__all__ = [
+    "AgentRecord",
+    "AnnotationRecord",
+    "ArtifactRecord",
+    "BlockStep",
+    "BuildRecord",
+    "Clock",
+    "CommandStep",
+    "FakeBuildkite",
+    "Fault",
+    "Faults",
+    "JobRecord",
+    "ManualClock",
+    "OrganizationRecord",
+    "Pace",
+    "PipelineRecord",
+    "QueueRecord",
+    "RecordedRequest",
+    "Settings",
+    "Step",
+    "Store",
+    "SystemClock",
+    "TokenRecord",
+    "TriggerStep",
+    "UserRecord",
+    "WaitStep",
+]

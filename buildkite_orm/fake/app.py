@@ -1,0 +1,151 @@
+"""From request to response: route, authentication, budgets, scopes, the handler, and the answer's form."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING
+
+from werkzeug.wrappers import Response
+
+from buildkite_orm.fake import faults, storage
+from buildkite_orm.fake.delivery import Delivery
+from buildkite_orm.fake.faults import RecordedRequest
+from buildkite_orm.fake.http import ApiError, Call, Reply
+from buildkite_orm.fake.ids import digest
+from buildkite_orm.fake.routes import Router
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Request
+
+    from buildkite_orm.fake.budgets import Budget
+    from buildkite_orm.fake.faults import Origin
+    from buildkite_orm.fake.records import TokenRecord
+    from buildkite_orm.fake.world import World
+
+_SMALL = 1000
+_MOST_REQUESTS = 100_000
+_UNAUTHENTICATED = (
+    "Authentication required. Please supply a valid API Access Token: "
+    "https://buildkite.com/docs/apis/rest-api#authentication"
+)
+
+
+class App:
+    """Answers requests to the API and to the artifacts' origin."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._router = Router()
+
+    def exchange(self, request: Request, origin: Origin, artifacts_base: str) -> Delivery:
+        """Answer a request, or spoil the answer where a fault says so."""
+        record = RecordedRequest.of(request, origin)
+        with self.world.lock:
+            self._keep(record)
+            late, fault = self.world.faults.take(record)
+        late += self.world.settings.latency
+        self.world.pause(late)
+        if fault is None:
+            delivery = Delivery(self.respond(request, origin, artifacts_base))
+        else:
+            delivery = faults.spoil(fault, self.world, lambda: self.respond(request, origin, artifacts_base))
+        delivery.late = late
+        record.status = delivery.status
+        return delivery
+
+    def _keep(self, record: RecordedRequest) -> None:
+        """Keep a request to be looked at; a server that runs for days forgets the oldest ones."""
+        self.world.arrived += 1
+        self.world.requests.append(record)
+        if len(self.world.requests) > _MOST_REQUESTS:
+            del self.world.requests[: _MOST_REQUESTS // 2]
+
+    def respond(self, request: Request, origin: Origin, artifacts_base: str) -> Response:
+        """Answer a request as it should be."""
+        with self.world.lock:
+            self.world.lifecycle.run()
+            if origin == "artifacts":
+                return storage.serve(self.world, request)
+            return self._api(request, artifacts_base)
+
+    def _api(self, request: Request, artifacts_base: str) -> Response:
+        headers: dict[str, str] = {}
+        try:
+            reply = self._reply(request, artifacts_base, headers)
+        except ApiError as error:
+            reply = Reply(error.status, payload=error.payload)
+        headers["X-Request-Id"] = digest(self.world.secret, self.world.arrived)[:32]
+        return self._response(request, reply, headers)
+
+    def _reply(self, request: Request, artifacts_base: str, headers: dict[str, str]) -> Reply:
+        """Run the handler; `headers` gets what every answer tells, errors too."""
+        prefix, path = _split(request.path)
+        root = self.world.settings.public_urls or f"{request.host_url.rstrip('/')}{prefix}"
+        match = self._router.match(request.method, path)
+        call = Call(self.world, request, match.arguments, f"{root.rstrip('/')}/v2", artifacts_base)
+        if match.route.scopes is None:
+            return match.route.handler(call)
+        call.holder = self._holder(request)
+        headers["X-OAuth-Scopes"] = ", ".join(call.token.scopes)
+        headers["X-Accepted-OAuth-Scopes"] = ", ".join(match.route.scopes)
+        self._spend(call, headers)
+        if not set(match.route.scopes) <= set(call.token.scopes):
+            raise ApiError(403, "Forbidden")
+        return match.route.handler(call)
+
+    def _holder(self, request: Request) -> TokenRecord:
+        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        token = self.world.store.tokens.get(secret.strip()) if kind == "Bearer" else None
+        if token is None or (token.expires_at is not None and token.expires_at <= self.world.clock.now()):
+            raise ApiError(401, _UNAUTHENTICATED)
+        return token
+
+    def _spend(self, call: Call, headers: dict[str, str]) -> None:
+        """Count the request against the budgets of its organization, if it names one, and of its user."""
+        slug = call.arguments.get("org")
+        named = self.world.store.organizations.get(slug) if slug else None
+        counted = named.slug if named and call.token.reaches(named) else None
+        budgets = self.world.budgets.count(call.token.user.id, counted)
+        if self.world.settings.rate_limit_headers:
+            for budget in budgets:
+                headers.update(budget.headers())
+        refuse(budgets)
+
+    def _response(self, request: Request, reply: Reply, headers: dict[str, str]) -> Response:
+        body = b"" if reply.body is None else reply.body
+        if reply.payload is not None:
+            drift = self.world.settings.drift
+            payload = drift(reply.payload) if drift else reply.payload
+            body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        response = Response(status=reply.status, headers=headers | reply.headers, content_type=reply.content_type)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Access-Control-Expose-Headers"] = "Link"
+        if reply.compress and len(body) > _SMALL and request.method != "HEAD" and _takes_gzip(request):
+            body = gzip.compress(body, 1, mtime=0)
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers["Vary"] = "Accept-Encoding"
+        if reply.status == 204:  # noqa: PLR2004
+            del response.headers["Content-Type"]
+        else:
+            response.headers.setdefault("Content-Length", str(len(body)))
+        response.response = [body]
+        return response
+
+
+def refuse(budgets: list[Budget]) -> None:
+    """Raise a 429 where a budget is exceeded."""
+    for budget in budgets:
+        if budget.exceeded:
+            payload = budget.payload()
+            raise ApiError(429, payload.pop("message"), **payload)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Split a path into what stands before the API's and the API's."""
+    at = max(0, f"{path}/".find("/v2/"))
+    return path[:at].rstrip("/"), path[at:]
+
+
+def _takes_gzip(request: Request) -> bool:
+    return request.accept_encodings["gzip"] > 0

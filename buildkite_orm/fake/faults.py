@@ -1,0 +1,338 @@
+"""What can go wrong between the fake and whoever asks it, on purpose."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Response
+
+from buildkite_orm.fake.budgets import Budget
+from buildkite_orm.fake.delivery import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from werkzeug.wrappers import Request
+
+    from buildkite_orm.fake.world import World
+
+    Respond = Callable[[], Response]
+
+Origin = Literal["api", "artifacts"]
+Kind = Literal[
+    "refuse",
+    "reset_before",
+    "reset_after_headers",
+    "reset_mid_body",
+    "truncate",
+    "read_timeout",
+    "corrupt_gzip",
+    "cut_json",
+    "html",
+    "error",
+    "rate_limit",
+    "redirect",
+    "trickle",
+    "latency",
+    "corrupt_body",
+]
+
+
+@dataclass(slots=True)
+class RecordedRequest:
+    """A request that arrived; `status` is what was answered, 0 where nothing was."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: Headers
+    body: bytes
+    origin: Origin
+    query_string: str = ""
+    status: int = 0
+
+    @classmethod
+    def of(cls, request: Request, origin: Origin) -> RecordedRequest:
+        """Record a request."""
+        return cls(
+            method=request.method,
+            path=request.path,
+            query=list(request.args.items(multi=True)),
+            headers=Headers(list(request.headers)),
+            body=request.get_data(),
+            origin=origin,
+            query_string=request.query_string.decode("latin-1"),
+        )
+
+    @property
+    def line(self) -> str:
+        """Method, path and query, as patterns match them."""
+        return f"{self.method} {self.path}" + (f"?{self.query_string}" if self.query_string else "")
+
+
+_NONE: frozenset[str] = frozenset()
+_OPTIONS: dict[Kind, frozenset[str]] = {
+    "refuse": _NONE,
+    "reset_before": frozenset({"processed"}),
+    "reset_after_headers": _NONE,
+    "reset_mid_body": frozenset({"at"}),
+    "truncate": frozenset({"at"}),
+    "read_timeout": frozenset({"processed"}),
+    "corrupt_gzip": _NONE,
+    "cut_json": frozenset({"at"}),
+    "html": frozenset({"status", "processed"}),
+    "error": frozenset({"status", "message", "payload", "headers", "processed"}),
+    "rate_limit": frozenset({"scope", "reset", "remaining", "headers"}),
+    "redirect": frozenset({"location", "status"}),
+    "trickle": frozenset({"pause"}),
+    "latency": frozenset({"seconds"}),
+    "corrupt_body": _NONE,
+}
+
+Match = str | re.Pattern[str] | None
+
+
+@dataclass(slots=True)
+class Fault:
+    """One rule: what goes wrong, for which requests, and how often."""
+
+    kind: Kind
+    match: Callable[[RecordedRequest], bool] | Match
+    times: int | None
+    after: int
+    origin: Origin | None
+    options: dict[str, Any]
+    seen: int = 0
+    used: int = 0
+
+    def concerns(self, request: RecordedRequest) -> bool:
+        """Tell whether the rule is about a request."""
+        if self.origin not in {None, request.origin}:
+            return False
+        if self.match is None:
+            return True
+        if isinstance(self.match, str | re.Pattern):
+            return re.search(self.match, request.line) is not None
+        return self.match(request)
+
+    @property
+    def due(self) -> bool:
+        """Whether it strikes a request that it has just seen."""
+        return self.seen > self.after and (self.times is None or self.used < self.times)
+
+
+@dataclass(slots=True)
+class Faults:
+    """The rules, in the order in which they were added; of those that are due, the first one strikes."""
+
+    rules: list[Fault] = field(default_factory=list[Fault])
+
+    def add(
+        self,
+        kind: Kind,
+        *,
+        match: Callable[[RecordedRequest], bool] | Match = None,
+        times: int | None = 1,
+        after: int = 0,
+        origin: Origin | None = "api",
+        **options: Any,
+    ) -> Fault:
+        """Add a rule.
+
+        Args:
+            kind: What goes wrong. `refuse`: no connection (over HTTP, a reset without an answer). `reset_before`: the
+                connection breaks before an answer. `reset_after_headers`; `reset_mid_body` (`at=` bytes). `truncate`:
+                the body ends at `at=` bytes. `read_timeout`: no answer ever. `corrupt_gzip`. `cut_json`: JSON that
+                ends at `at=` bytes. `html` (`status=502`). `error` (`status=500`, `message=`, `payload=`, `headers=`).
+                `rate_limit` (`scope="rest"`, `"rest_user"` or `"both"`, `reset=30`, `remaining=0`, `headers=True`).
+                `redirect` (`location=`, `status=302`). `trickle`: byte by byte, `pause=` seconds between. `latency`
+                (`seconds=`). `corrupt_body`: some bytes are others.
+            match: A predicate, or a pattern that is searched in "METHOD /path?query"; None for all.
+            times: How often it strikes; None for always.
+            after: How many matching requests are spared first.
+            origin: Which origin it concerns; None for both.
+            options: What `kind` takes. `reset_before`, `read_timeout`, `html` and `error` take `processed=True` where
+                the request does its work all the same.
+        """
+        if kind not in _OPTIONS:
+            raise ValueError(f"no such fault: {kind!r}; there are {', '.join(_OPTIONS)}")
+        if unknown := sorted(options.keys() - _OPTIONS[kind]):
+            raise TypeError(f"{kind} takes no {', '.join(unknown)}; it takes {', '.join(sorted(_OPTIONS[kind]))}")
+        if kind == "redirect" and "location" not in options:
+            raise TypeError("redirect needs location=")
+        rule = Fault(kind=kind, match=match, times=times, after=after, origin=origin, options=options)
+        self.rules.append(rule)
+        return rule
+
+    def clear(self) -> None:
+        """Forget all rules."""
+        self.rules.clear()
+
+    def take(self, request: RecordedRequest) -> tuple[float, Fault | None]:
+        """Give how much later a request is answered, and what strikes it."""
+        concerned = [rule for rule in self.rules if rule.concerns(request)]
+        late = 0.0
+        striking: Fault | None = None
+        for rule in concerned:
+            rule.seen += 1
+            if not rule.due or (rule.kind != "latency" and striking is not None):
+                continue
+            rule.used += 1
+            if rule.kind == "latency":
+                late += rule.options.get("seconds", 1.0)
+            else:
+                striking = rule
+        return late, striking
+
+
+def spoil(fault: Fault, world: World, respond: Respond) -> Delivery:
+    """Do to a response what a rule says."""
+    return _SPOILERS[fault.kind](fault.options, world, respond)
+
+
+def _silent(options: dict[str, Any], respond: Respond, silence: Literal["refused", "reset", "held"]) -> Delivery:
+    if options.get("processed", False):
+        respond()
+    return Delivery(None, silence=silence)
+
+
+def _refuse(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return _silent({}, respond, "refused")
+
+
+def _reset_before(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return _silent(options, respond, "reset")
+
+
+def _read_timeout(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return _silent(options, respond, "held")
+
+
+def _reset_after_headers(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return Delivery(respond(), cut_at=0, ending="reset")
+
+
+def _reset_mid_body(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="reset")
+
+
+def _truncate(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="closed")
+
+
+def _trickle(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return Delivery(respond(), pause=options.get("pause", 0.001))
+
+
+def _latency(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return Delivery(respond())
+
+
+def _middle(response: Response) -> int:
+    return int(response.headers.get("Content-Length", 0)) // 2
+
+
+def _corrupt_gzip(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    response.headers["Content-Encoding"] = "gzip"
+    _replace(response, b"\x1f\x8b\x08\x00" + b"\xff" * 60)
+    return Delivery(response)
+
+
+def _cut_json(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    encoded = response.headers.pop("Content-Encoding", None) is not None
+    text = _plain(response, encoded=encoded)
+    _replace(response, text[: options.get("at", len(text) // 2)])
+    return Delivery(response)
+
+
+def _plain(response: Response, *, encoded: bool) -> bytes:
+    data = b"".join(response.iter_encoded())
+    return gzip.decompress(data) if encoded else data
+
+
+def _html(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    if options.get("processed", False):
+        respond()
+    status = options.get("status", 502)
+    response = Response(status=status, content_type="text/html")
+    page = f"<html><head><title>{response.status}</title></head><body><h1>{response.status}</h1></body></html>"
+    _replace(response, page.encode())
+    return Delivery(response)
+
+
+def _error(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    if options.get("processed", False):
+        respond()
+    payload = options.get("payload", {"message": options.get("message", "Internal Server Error")})
+    return Delivery(_json(options.get("status", 500), payload, options.get("headers", {})))
+
+
+def _rate_limit(options: dict[str, Any], world: World, _respond: Respond) -> Delivery:
+    scope, remaining = options.get("scope", "rest_user"), options.get("remaining", 0)
+    limits = {"rest": world.settings.organization_limit or 200, "rest_user": world.settings.user_limit or 50}
+    struck = ("rest", "rest_user") if scope == "both" else (scope,)
+    budgets = [
+        Budget(name, limit, limit - remaining if name in struck else 1, options.get("reset", 30))
+        for name, limit in limits.items()
+    ]
+    told: dict[str, str] = {}
+    for budget in budgets if options.get("headers", True) else []:
+        told |= budget.headers()
+    payload = next(budget for budget in budgets if budget.scope == struck[0]).payload()
+    return Delivery(_json(429, payload, told))
+
+
+def _redirect(options: dict[str, Any], _world: World, _respond: Respond) -> Delivery:
+    response = Response(status=options.get("status", 302), headers={"Location": options["location"]})
+    _replace(response, b"")
+    return Delivery(response)
+
+
+def _corrupt_body(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    response.response = _flipped(response.iter_encoded())
+    return Delivery(response)
+
+
+def _flipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for number, chunk in enumerate(chunks):
+        yield bytes([chunk[0] ^ 0xFF]) + chunk[1:] if number == 0 and chunk else chunk
+
+
+def _json(status: int, payload: Any, headers: dict[str, str]) -> Response:
+    response = Response(status=status, headers=headers, content_type="application/json; charset=utf-8")
+    _replace(response, json.dumps(payload).encode())
+    return response
+
+
+def _replace(response: Response, body: bytes) -> None:
+    response.response = [body]
+    response.headers["Content-Length"] = str(len(body))
+
+
+_SPOILERS: dict[Kind, Callable[[dict[str, Any], World, Respond], Delivery]] = {
+    "refuse": _refuse,
+    "reset_before": _reset_before,
+    "reset_after_headers": _reset_after_headers,
+    "reset_mid_body": _reset_mid_body,
+    "truncate": _truncate,
+    "read_timeout": _read_timeout,
+    "corrupt_gzip": _corrupt_gzip,
+    "cut_json": _cut_json,
+    "html": _html,
+    "error": _error,
+    "rate_limit": _rate_limit,
+    "redirect": _redirect,
+    "trickle": _trickle,
+    "latency": _latency,
+    "corrupt_body": _corrupt_body,
+}

@@ -1,0 +1,47 @@
+"""The user, the token, and what needs neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers.route import route
+from buildkite_orm.fake.http import Reply
+from buildkite_orm.fake.payloads import accounts
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+
+
+def get_user(call: Call) -> Reply:
+    """Tell who asks."""
+    return Reply(payload=accounts.user(call.view, call.token.user))
+
+
+def get_access_token(call: Call) -> Reply:
+    """Tell the token that asks."""
+    return Reply(payload=accounts.access_token(call.view, call.token))
+
+
+def revoke_access_token(call: Call) -> Reply:
+    """Make the token that asks useless."""
+    del call.world.store.tokens[call.token.token]
+    return Reply(204)
+
+
+def get_meta(_call: Call) -> Reply:
+    """Tell about Buildkite."""
+    return Reply(payload={"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]})
+
+
+def get_root(call: Call) -> Reply:
+    """Say hello."""
+    return Reply(payload={"message": "🛠", "timestamp": int(call.world.clock.now())})
+
+
+ROUTES = (
+    route("GET", "/", None, get_root),
+    route("GET", "/v2/meta", None, get_meta),
+    route("GET", "/v2/user", "read_user", get_user),
+    route("GET", "/v2/access-token", "", get_access_token),
+    route("DELETE", "/v2/access-token", "", revoke_access_token),
+)

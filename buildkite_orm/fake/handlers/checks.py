@@ -1,0 +1,56 @@
+"""What bodies must look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake.http import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from buildkite_orm.fake.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a field of a body must be.
+
+    Attributes:
+        types: What it may be an instance of.
+        required: Whether it must be there.
+        filled: Whether it must be neither null nor empty.
+        accepts: What else must hold for it.
+    """
+
+    types: type | tuple[type, ...]
+    required: bool = False
+    filled: bool = False
+    accepts: Callable[[Any], bool] | None = None
+
+    def problem(self, body: Json, name: str) -> str | None:
+        """Give the code of what is wrong with the field, if anything."""
+        if name not in body:
+            return "missing_field" if self.required else None
+        value = body[name]
+        if value is None or value in ("", [], {}):
+            return "missing_field" if self.filled else None
+        if not isinstance(value, self.types) or (isinstance(value, bool) and not self._takes_bool()):
+            return "invalid"
+        return None if self.accepts is None or self.accepts(value) else "invalid"
+
+    def _takes_bool(self) -> bool:
+        return bool in (self.types if isinstance(self.types, tuple) else (self.types,))
+
+
+def require_valid(body: Json, checks: Mapping[str, Check]) -> None:
+    """Raise a 422 that names all fields at fault; unknown ones are ignored, as Rails does."""
+
+    def problems() -> Iterator[tuple[str, str]]:
+        for name, check in checks.items():
+            if (code := check.problem(body, name)) is not None:
+                yield name, code
+
+    if found := list(problems()):
+        raise InvalidError(found)

@@ -1,0 +1,171 @@
+"""The usual routes of a collection: list, create, get, update and delete things on a shelf.
+
+An area says in a `Collection` what is its own (paths, scopes, what bodies must be, how a thing is told), and puts the
+routes that it wants into its table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.handlers.route import Route, route
+from buildkite_orm.fake.http import ApiError, Call, Reply
+from buildkite_orm.fake.paging import cursor_paged, paged
+from buildkite_orm.fake.shelf import Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from buildkite_orm.fake.records import Json
+
+Verb = Literal["list", "create", "get", "update", "delete"]
+
+USUAL: tuple[Verb, ...] = ("list", "create", "get", "update", "delete")
+
+
+def of_organization(call: Call) -> str:
+    """Say that things belong to the organization of the path."""
+    return call.organization.id
+
+
+def _id(thing: Thing) -> str:
+    """Name a thing by its id."""
+    return thing.id
+
+
+def _as_it_is(_call: Call, _thing: Thing, _body: Json) -> None:
+    """Change nothing more."""
+
+
+def _nothing(_call: Call, _thing: Thing) -> Json:
+    """Tell nothing more."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Things of one kind.
+
+    Attributes:
+        kind: What they are, as `team`; also the noun of "No team found".
+        path: Where they are listed.
+        key: What the last value of one's path is called there.
+        read: The scopes for reading.
+        write: The scopes for writing.
+        tell: Renders one.
+        reveal: Renders what only the answer to its creation tells: a secret, shown once.
+        create: What a body that creates one must be; fields it does not name are ignored.
+        update: What a body that changes one must be.
+        defaults: What a new one has where its body says nothing.
+        owner: Gives the id of what they belong to; a path that names something unknown raises its 404.
+        identify: Gives what names a thing in a path; its id unless told otherwise.
+        settle: Does what follows from a body beyond its fields; raises where that cannot be.
+        paging: `link`, `cursor`, or `array` for a whole array.
+        statuses: The status of an answer where it is not the usual one.
+        methods: The methods of updates.
+    """
+
+    kind: str
+    path: str
+    key: str
+    read: str
+    write: str
+    tell: Callable[[Call, Thing], Json]
+    reveal: Callable[[Call, Thing], Json] = _nothing
+    create: Mapping[str, Check] = field(default_factory=dict[str, Check])
+    update: Mapping[str, Check] = field(default_factory=dict[str, Check])
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    owner: Callable[[Call], str] = of_organization
+    identify: Callable[[Thing], str] = _id
+    settle: Callable[[Call, Thing, Json], None] = _as_it_is
+    paging: Literal["link", "cursor", "array"] = "link"
+    statuses: Mapping[Verb, int] = field(default_factory=dict[Verb, int])
+    methods: tuple[str, ...] = ("PATCH", "PUT")
+
+    def routes(self, *verbs: Verb) -> tuple[Route, ...]:
+        """Give the routes for some of the verbs; for all without any."""
+        one = f"{self.path}/{{{self.key}}}"
+        table: dict[Verb, Iterable[Route]] = {
+            "list": [route("GET", self.path, self.read, self.list_them)],
+            "create": [route("POST", self.path, self.write, self.create_one)],
+            "get": [route("GET", one, self.read, self.get_one)],
+            "update": [route(method, one, self.write, self.update_one) for method in self.methods],
+            "delete": [route("DELETE", one, self.write, self.delete_one)],
+        }
+        return tuple(each for verb in verbs or USUAL for each in table[verb])
+
+    def shelf(self, call: Call) -> dict[str, Thing]:
+        """Give the things that the path is about, by their keys."""
+        return call.world.store.shelves.of(self.kind, self.owner(call))
+
+    def find(self, call: Call) -> Thing:
+        """Give the thing that the path names."""
+        found = self.shelf(call).get(call.arguments[self.key])
+        if found is None:
+            raise ApiError(404, f"No {self.kind.replace('_', ' ')} found")
+        return found
+
+    def answer(self, call: Call, thing: Thing, verb: Verb, usual: int) -> Reply:
+        """Answer with a thing."""
+        return Reply(self.statuses.get(verb, usual), payload=self.tell(call, thing))
+
+    def list_them(self, call: Call) -> Reply:
+        """List them."""
+        return self.listed(call, list(self.shelf(call).values()))
+
+    def listed(self, call: Call, things: list[Thing]) -> Reply:
+        """Answer with some of them, in the pages that the API has here."""
+        render = partial(self.tell, call)
+        if self.paging == "array":
+            return Reply(payload=[render(each) for each in things])
+        if self.paging == "link":
+            return paged(call, things, render)
+        places = {id(each): place for place, each in enumerate(things)}
+        return cursor_paged(call, things, lambda each: places[id(each)], render)
+
+    def get_one(self, call: Call) -> Reply:
+        """Get one."""
+        return self.answer(call, self.find(call), "get", 200)
+
+    def create_one(self, call: Call) -> Reply:
+        """Create one."""
+        shelf, body = self.shelf(call), call.body()
+        require_valid(body, self.create)
+        given = {name: body[name] for name in self.create if name in body}
+        thing = Thing(
+            id=call.world.store.ids.uuid(),
+            data={**self.defaults, **given},
+            created_at=call.world.lifecycle.now,
+            created_by=call.token.user,
+        )
+        self.settle(call, thing, body)
+        shelf[self.identify(thing)] = thing
+        told = self.answer(call, thing, "create", 201)
+        told.payload |= self.reveal(call, thing)
+        return told
+
+    def update_one(self, call: Call) -> Reply:
+        """Change one."""
+        thing, shelf, body = self.find(call), self.shelf(call), call.body()
+        require_valid(body, self.update)
+        before = dict(thing.data)
+        thing.data.update({name: body[name] for name in self.update if name in body})
+        try:
+            self.settle(call, thing, body)
+        except ApiError:
+            thing.data = before
+            raise
+        thing.updated_at, thing.updated_by = call.world.lifecycle.now, call.token.user
+        if shelf.get(self.identify(thing)) is not thing:  # its name has changed
+            del shelf[call.arguments[self.key]]
+            shelf[self.identify(thing)] = thing
+        return self.answer(call, thing, "update", 200)
+
+    def delete_one(self, call: Call) -> Reply:
+        """Delete one."""
+        self.find(call)
+        del self.shelf(call)[call.arguments[self.key]]
+        return Reply(self.statuses.get("delete", 204))

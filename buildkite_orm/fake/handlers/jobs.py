@@ -1,0 +1,282 @@
+"""Jobs, their logs and environments."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake import logs
+from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
+from buildkite_orm.fake.http import ApiError, InvalidError, Reply
+from buildkite_orm.fake.paging import cursor_paged
+from buildkite_orm.fake.payloads.builds import filtered_state
+from buildkite_orm.fake.payloads.jobs import job
+from buildkite_orm.fake.payloads.view import web_build
+from buildkite_orm.fake.steps import BlockStep, CommandStep
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import JobRecord, Json, UserRecord
+
+STATES = frozenset(
+    {
+        "pending",
+        "waiting",
+        "waiting_failed",
+        "blocked",
+        "blocked_failed",
+        "unblocked",
+        "unblocked_failed",
+        "scheduled",
+        "assigned",
+        "accepted",
+        "running",
+        "passed",
+        "failed",
+        "timed_out",
+        "timing_out",
+        "canceled",
+        "canceling",
+        "skipped",
+        "broken",
+        "expired",
+        "limited",
+    }
+)
+
+
+def list_jobs(call: Call) -> Reply:
+    """List a build's jobs, attempts that were retried among them unless told otherwise."""
+    states = set(call.values("state"))
+    if unknown := sorted(states - STATES):
+        raise ApiError(400, f"Invalid state: {', '.join(unknown)}")
+    keys = {name: call.request.args.get(name) for name in ("step_key", "group_key")}
+    with_retried = call.flag("include_retried_jobs", default=True)
+
+    def listed(record: JobRecord) -> bool:
+        return (
+            (with_retried or not record.retried)
+            and (not states or filtered_state(record) in states)
+            and all(value is None or getattr(record, name) == value for name, value in keys.items())
+        )
+
+    places = {record.id: place for place, record in enumerate(call.build.jobs)}
+    found = [record for record in call.build.jobs if listed(record)]
+    return cursor_paged(call, found, lambda record: places[record.id], partial(job, call.view))
+
+
+def get_job(call: Call) -> Reply:
+    """Get one."""
+    return Reply(payload=job(call.view, call.job))
+
+
+def retry_job(call: Call) -> Reply:
+    """Put a new attempt in a job's place, and answer with that."""
+    record = call.job
+    permitted = isinstance(record.step, CommandStep) and record.step.permit_retry_on_passed
+    retryable = {"failed", "timed_out", "canceled"} | ({"passed"} if permitted else set[str]())
+    if record.retried:
+        raise ApiError(400, "Jobs can only be retried once")
+    if record.build.state in {"canceled", "canceling"}:
+        raise ApiError(422, "Jobs from canceled builds cannot be retried")
+    if record.type != "script" or record.state not in retryable:
+        raise ApiError(400, "Only failed, timed out or canceled jobs can be retried")
+    origin = record.build.triggered_from
+    if origin and not getattr(origin.step, "async_", False) and origin.build.state in {"canceled", "canceling"}:
+        why = "this build was triggered by a synchronous trigger step in a canceled build"
+        raise ApiError(422, f"This job can't be retried because {why}")
+    again = call.world.lifecycle.retry(record, kind="manual", user=call.token.user)
+    return Reply(payload=job(call.view, again))
+
+
+def reprioritize_job(call: Call) -> Reply:
+    """Change a job's priority."""
+    record, priority = call.job, call.body().get("priority")
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        raise ApiError(400, "Priority must be an integer")
+    record.priority = priority
+    return Reply(payload=job(call.view, record))
+
+
+def unblock_job(call: Call) -> Reply:
+    """Open a block step."""
+    record = call.job
+    if call.world.settings.unblock_needs_body and call.request.get_data().strip() in {b"", b"null"}:
+        raise ApiError(500, "Internal Server Error")
+    body = {} if call.request.get_data().strip() == b"null" else call.body()
+    if record.type != "manual":
+        raise ApiError(400, "This job type cannot be unblocked")
+    if record.build.state in {"canceled", "canceling"}:
+        raise ApiError(422, "Jobs from canceled builds cannot be unblocked")
+    user = _unblocker(call, body)
+    if record.state != "blocked":
+        raise ApiError(422, "This job cannot be unblocked")
+    call.world.lifecycle.unblock(record, user, _fields(record, body))
+    return Reply(payload=job(call.view, record))
+
+
+def _unblocker(call: Call, body: Json) -> UserRecord:
+    asked = body.get("unblocker")
+    if asked is None:
+        return call.token.user
+    for user in call.organization.users:
+        if user.id == asked:
+            return user
+    raise ApiError(422, "Unblocker is not a valid user id for this organization")
+
+
+def _fields(record: JobRecord, body: Json) -> Json:
+    require_valid(body, {"fields": Check(dict)})
+    values: Json = body.get("fields") or {}
+    known = record.step.fields if isinstance(record.step, BlockStep) else ()
+    missing = [
+        str(each["key"])
+        for each in known
+        if each.get("required", True) and not (values.get(each["key"]) or each.get("default"))
+    ]
+    if missing:
+        raise InvalidError((name, "missing_field") for name in missing)
+    defaults = {each["key"]: each["default"] for each in known if each.get("default")}
+    return defaults | values
+
+
+# -- logs
+
+
+def _script(call: Call) -> JobRecord:
+    record = call.job
+    if record.type != "script":
+        raise ApiError(404, "No job found")
+    return record
+
+
+def get_log(call: Call) -> Reply:
+    """Get a log in the form that is accepted, or its last bytes."""
+    accepted = call.request.accept_mimetypes.best_match(["application/json", "text/plain", "text/html"])
+    if call.request.method == "HEAD":
+        return _log_size(call)
+    if "Range" in call.request.headers:
+        return _log_tail(call, plain=accepted == "text/plain")
+    if accepted == "text/plain":
+        return get_log_text(call)
+    return get_log_html(call) if accepted == "text/html" else _log_json(call)
+
+
+def _log_json(call: Call) -> Reply:
+    record = _script(call)
+    raw = logs.raw(record, call.world.clock.now())
+    return Reply(
+        payload={
+            "url": f"{call.view.job(record)}/log",
+            "content": raw.decode(errors="replace"),
+            "size": len(raw),
+            "header_times": logs.header_times(raw),
+        }
+    )
+
+
+def get_log_text(call: Call) -> Reply:
+    """Get a log as it is."""
+    raw = logs.raw(_script(call), call.world.clock.now())
+    return Reply(body=raw, content_type="text/plain; charset=utf-8")
+
+
+def get_log_html(call: Call) -> Reply:
+    """Get a log as HTML."""
+    raw = logs.raw(_script(call), call.world.clock.now())
+    return Reply(body=logs.as_html(raw).encode(), content_type="text/html; charset=utf-8")
+
+
+def _log_size(call: Call) -> Reply:
+    raw = logs.raw(_script(call), call.world.clock.now())
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(len(raw))}
+    return Reply(body=b"", headers=headers, content_type="text/plain; charset=utf-8", compress=False)
+
+
+def _log_tail(call: Call, *, plain: bool) -> Reply:
+    raw = logs.raw(_script(call), call.world.clock.now())
+    found = re.fullmatch(r"bytes=-(\d+)", call.request.headers["Range"].strip())
+    if not plain:
+        raise ApiError(400, "Range requests are only supported with Accept: text/plain")
+    if found is None or int(found[1]) == 0:
+        raise ApiError(400, "Only suffix byte ranges are supported")
+    if not raw:
+        raise ApiError(416, "Range Not Satisfiable")
+    start = max(0, len(raw) - int(found[1]))
+    return Reply(
+        206,
+        body=raw[start:],
+        headers={"Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{len(raw) - 1}/{len(raw)}"},
+        content_type="text/plain; charset=utf-8",
+        compress=False,
+    )
+
+
+def delete_log(call: Call) -> Reply:
+    """Delete a log for good."""
+    _script(call).log = b""
+    return Reply(204)
+
+
+# -- environments
+
+
+def get_env(call: Call) -> Reply:
+    """Get a job's environment in the form that is accepted."""
+    accepted = call.request.accept_mimetypes.best_match(["application/json", "text/plain"])
+    return get_env_text(call) if accepted == "text/plain" else Reply(payload={"env": _environment(_script(call))})
+
+
+def get_env_text(call: Call) -> Reply:
+    """Get a job's environment as lines."""
+    lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(call)).items()]
+    return Reply(body="".join(lines).encode(), content_type="text/plain; charset=utf-8")
+
+
+def _environment(record: JobRecord) -> dict[str, str]:
+    build = record.build
+    pull_request = build.pull_request or {}
+    own = {
+        "CI": "true",
+        "BUILDKITE": "true",
+        "BUILDKITE_TAG": build.tag or "",
+        "BUILDKITE_REPO": build.pipeline.repository,
+        "BUILDKITE_BRANCH": build.branch,
+        "BUILDKITE_COMMIT": build.commit,
+        "BUILDKITE_JOB_ID": record.id,
+        "BUILDKITE_COMMAND": record.command or "",
+        "BUILDKITE_MESSAGE": build.message or "",
+        "BUILDKITE_BUILD_ID": build.id,
+        "BUILDKITE_BUILD_URL": web_build(build),
+        "BUILDKITE_AGENT_NAME": record.agent.name if record.agent else "",
+        "BUILDKITE_BUILD_NUMBER": str(build.number),
+        "BUILDKITE_ORGANIZATION_SLUG": build.organization.slug,
+        "BUILDKITE_PIPELINE_SLUG": build.pipeline.slug,
+        "BUILDKITE_PULL_REQUEST": str(pull_request.get("id") or "false"),
+        "BUILDKITE_BUILD_CREATOR": build.creator.name if build.creator else "",
+        "BUILDKITE_REPO_SSH_HOST": "github.com",
+        "BUILDKITE_ARTIFACT_PATHS": record.artifact_paths or "",
+        "BUILDKITE_PIPELINE_PROVIDER": build.pipeline.provider_id,
+        "BUILDKITE_BUILD_CREATOR_EMAIL": build.creator.email if build.creator else "",
+        "BUILDKITE_AGENT_META_DATA_LOCAL": "true",
+    }
+    given = {name: str(value) for name, value in (build.env or {}).items()}
+    return own | given | record.env
+
+
+ROUTES = (
+    route("GET", BUILD + "/jobs", "read_builds", list_jobs),
+    route("GET", JOB, "read_builds", get_job),
+    route("PUT", under(JOB, "/retry"), "write_builds", retry_job),
+    route("PUT", under(JOB, "/reprioritize"), "write_builds", reprioritize_job),
+    route("PUT", under(JOB, "/unblock"), "write_builds", unblock_job),
+    route("GET", under(JOB, "/log"), "read_build_logs", get_log),
+    route("GET", under(JOB, "/log.txt"), "read_build_logs", get_log_text),
+    route("GET", under(JOB, "/log.html"), "read_build_logs", get_log_html),
+    route("DELETE", under(JOB, "/log"), "write_build_logs", delete_log),
+    route("GET", under(JOB, "/env"), "read_job_env", get_env),
+    route("GET", under(JOB, "/env.txt"), "read_job_env", get_env_text),
+)

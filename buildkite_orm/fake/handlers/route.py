@@ -1,0 +1,39 @@
+"""A line of a route table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from buildkite_orm.fake.http import Call, Reply
+
+Handler = Callable[[Call], Reply]
+
+ORGANIZATION = "/v2/organizations/{org}"
+PIPELINE = ORGANIZATION + "/pipelines/{pipeline}"
+BUILD = PIPELINE + "/builds/{number}"
+JOB = (ORGANIZATION + "/jobs/{job}", BUILD + "/jobs/{job}")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method on one or more paths, the scopes that it needs, and what it does.
+
+    `scopes` is None where no authentication is needed.
+    """
+
+    method: str
+    paths: tuple[str, ...]
+    scopes: tuple[str, ...] | None
+    handler: Handler
+
+
+def route(method: str, paths: str | tuple[str, ...], scopes: str | None, handler: Handler) -> Route:
+    """Make a line of the table; `scopes` is "" where any token will do."""
+    every = (paths,) if isinstance(paths, str) else paths
+    return Route(method, every, None if scopes is None else tuple(scopes.split()), handler)
+
+
+def under(paths: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """Give paths with something behind each."""
+    return tuple(path + rest for path in paths)

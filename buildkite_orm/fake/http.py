@@ -1,0 +1,162 @@
+"""What a handler gets and gives: a call, a reply, or an error to raise."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake.payloads.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from werkzeug.wrappers import Request
+
+    from buildkite_orm.fake.records import (
+        AgentRecord,
+        BuildRecord,
+        JobRecord,
+        Json,
+        OrganizationRecord,
+        PipelineRecord,
+        TokenRecord,
+    )
+    from buildkite_orm.fake.world import World
+
+_FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "off", "OFF", "False"})
+
+
+class ApiError(Exception):
+    """An answer that is not what was asked for."""
+
+    def __init__(self, status: int, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.payload = {"message": message} | more
+
+
+class InvalidError(ApiError):
+    """A 422 that names the fields at fault."""
+
+    def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
+        super().__init__(
+            422, "Validation Failed", errors=[{"field": name, "code": code, "value": None} for name, code in errors]
+        )
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer: a payload to be told as JSON, or a body as it is."""
+
+    status: int = 200
+    payload: Any = None
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    content_type: str = "application/json; charset=utf-8"
+    compress: bool = True
+
+
+@dataclass(slots=True)
+class Call:
+    """One request to the API, with what its path names; what does not exist raises the documented 404."""
+
+    world: World
+    request: Request
+    arguments: dict[str, str]
+    base: str
+    artifacts_base: str
+    holder: TokenRecord | None = None
+    shared: dict[Any, Any] = field(default_factory=dict[Any, Any])
+
+    @property
+    def token(self) -> TokenRecord:
+        """Whose request it is."""
+        if self.holder is None:
+            raise LookupError("a route without authentication has no token")
+        return self.holder
+
+    @property
+    def view(self) -> View:
+        """How payloads are told to this caller."""
+        scopes = self.holder.scopes if self.holder else ()
+        return View(self.world.settings, self.base, self.world.clock.now(), "write_pipelines" in scopes, self.shared)
+
+    # -- the query
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Read a boolean of the query, as Rails does."""
+        value = self.request.args.get(name)
+        return default if value is None else value not in _FALSE
+
+    def values(self, name: str) -> list[str]:
+        """Read a parameter that may be given once, or as a list (`name[]`); a blank one is not given."""
+        given = self.request.args.getlist(name) + self.request.args.getlist(f"{name}[]")
+        return [value for value in given if value]
+
+    # -- the body
+
+    def body(self) -> Json:
+        """Read the body, a JSON object; an empty one is empty."""
+        return self.json_object(self.request.get_data())
+
+    @staticmethod
+    def json_object(data: bytes) -> Json:
+        """Read a JSON object; anything else is a 400."""
+        if not data.strip():
+            return {}
+        try:
+            value = json.loads(data)
+        except ValueError:
+            raise ApiError(400, "Your JSON body could not be parsed") from None
+        if not isinstance(value, dict):
+            raise ApiError(400, "The body must be a JSON object")
+        return {str(key): item for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+    # -- what the path names
+
+    @property
+    def organization(self) -> OrganizationRecord:
+        """The organization of the path."""
+        found = self.world.store.organizations.get(self.arguments["org"])
+        if found is None or not self.token.reaches(found):
+            raise ApiError(404, "No organization found")
+        return found
+
+    @property
+    def pipeline(self) -> PipelineRecord:
+        """The pipeline of the path."""
+        found = self.organization.pipelines.get(self.arguments["pipeline"])
+        if found is None:
+            raise ApiError(404, "No pipeline found")
+        return found
+
+    @property
+    def build(self) -> BuildRecord:
+        """The build of the path, by its number."""
+        pipeline = self.pipeline
+        number = self.arguments["number"]
+        found = pipeline.by_number.get(int(number)) if number.isdecimal() else None
+        if found is None:
+            raise ApiError(404, "No build found")
+        return found
+
+    @property
+    def job(self) -> JobRecord:
+        """The job of the path, which names its build or only the organization."""
+        organization = self.organization
+        build = self.build if "number" in self.arguments else None
+        if build is not None and build.job_source is not None:
+            len(build.jobs)  # jobs that nobody has asked for yet are not filed
+        found = self.world.store.jobs.get(self.arguments["job"])
+        if found is None or found.build.organization is not organization or build not in {None, found.build}:
+            raise ApiError(404, "No job found")
+        return found
+
+    @property
+    def agent(self) -> AgentRecord:
+        """The agent of the path."""
+        found = self.organization.agents.get(self.arguments["agent"])
+        if found is None:
+            raise ApiError(404, "No agent found")
+        return found

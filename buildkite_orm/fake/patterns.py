@@ -1,0 +1,24 @@
+"""Patterns in which `*` stands for anything."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def compiled(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Give a regular expression that fully matches what any of the patterns does."""
+    return re.compile("|".join(re.escape(each).replace(r"\*", ".*") for each in patterns), re.DOTALL)
+
+
+def allows(configuration: str | None, branch: str) -> bool:
+    """Tell whether a pipeline's branch filter ("main feature/* !feature/x") lets a branch through."""
+    patterns = (configuration or "").split()
+    wanted = [each for each in patterns if not each.startswith("!")]
+    unwanted = [each[1:] for each in patterns if each.startswith("!")]
+    if unwanted and compiled(unwanted).fullmatch(branch):
+        return False
+    return not wanted or compiled(wanted).fullmatch(branch) is not None

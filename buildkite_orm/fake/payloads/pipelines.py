@@ -1,0 +1,112 @@
+"""Pipelines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.ids import digest, graphql_id
+from buildkite_orm.fake.payloads.accounts import user_or_none
+from buildkite_orm.fake.payloads.view import WEB
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.payloads.view import View
+    from buildkite_orm.fake.records import Json, PipelineRecord
+
+_WAITING = frozenset({"waiting", "blocked", "limited", "pending"})
+
+
+def pipeline(view: View, record: PipelineRecord) -> Json:
+    """Tell a pipeline; one answer tells it once and repeats that."""
+    key = ("pipeline", record.id)
+    if key not in view.shared:
+        view.shared[key] = _pipeline(view, record)
+    return dict(view.shared[key])
+
+
+def _pipeline(view: View, record: PipelineRecord) -> Json:
+    url = view.pipeline(record)
+    return {
+        "id": record.id,
+        "graphql_id": graphql_id("Pipeline", record.id),
+        "url": url,
+        "web_url": f"{WEB}/{record.organization.slug}/{record.slug}",
+        "name": record.name,
+        "description": record.description,
+        "slug": record.slug,
+        "repository": record.repository,
+        "cluster_id": record.cluster_id,
+        "cluster_url": record.cluster_id and f"{view.organization(record.organization)}/clusters/{record.cluster_id}",
+        "pipeline_template_uuid": record.pipeline_template_uuid,
+        "branch_configuration": record.branch_configuration,
+        "clone_mirror_url": record.clone_mirror_url,
+        "default_branch": record.default_branch,
+        "skip_queued_branch_builds": record.skip_queued_branch_builds,
+        "skip_queued_branch_builds_filter": record.skip_queued_branch_builds_filter,
+        "cancel_running_branch_builds": record.cancel_running_branch_builds,
+        "cancel_running_branch_builds_filter": record.cancel_running_branch_builds_filter,
+        "allow_rebuilds": record.allow_rebuilds,
+        "provider": _provider(view, record),
+        "builds_url": f"{url}/builds",
+        "badge_url": f"https://badge.buildkite.com/{digest('badge', record.id)}.svg",
+        "created_by": user_or_none(view, record.created_by),
+        "created_at": view.old_time(record.created_at),
+        "archived_at": view.time(record.archived_at),
+        "env": record.env,
+        **_counts(record),
+        "visibility": record.visibility,
+        "tags": record.tags,
+        "emoji": record.emoji,
+        "color": record.color,
+        "default_command_step_timeout": record.default_command_step_timeout,
+        "maximum_command_step_timeout": record.maximum_command_step_timeout,
+        **({} if record.configuration is None else {"configuration": record.configuration}),
+        "steps": record.steps or [visual_step("buildkite-agent pipeline upload")],
+    }
+
+
+def visual_step(command: str, label: str | None = None) -> Json:
+    """Tell a step as pipelines list them."""
+    return {
+        "type": "script",
+        "name": label,
+        "command": command,
+        "artifact_paths": None,
+        "branch_configuration": None,
+        "env": {},
+        "timeout_in_minutes": None,
+        "agent_query_rules": ["queue=default"],
+        "concurrency": None,
+        "parallelism": None,
+    }
+
+
+def _provider(view: View, record: PipelineRecord) -> Json:
+    hook = f"https://webhook.buildkite.com/deliver/{digest('hook', record.id)}"
+    settings = {
+        "trigger_mode": "code",
+        "build_branches": True,
+        "build_pull_requests": True,
+        "build_pull_request_forks": False,
+        "build_tags": False,
+        "publish_commit_status": True,
+        "publish_commit_status_per_step": False,
+        "repository": record.repository.partition(":")[2].removesuffix(".git"),
+    }
+    return {
+        "id": record.provider_id,
+        "settings": settings | record.provider_settings,
+        "webhook_url": hook if view.may_edit else "",
+    }
+
+
+def _counts(record: PipelineRecord) -> Json:
+    builds = [build.state for build in record.active.values()]
+    # jobs that nobody has asked for yet are not made just to be counted
+    jobs = [job.state for build in record.active.values() if build.job_source is None for job in build.job_list]
+    return {
+        "scheduled_builds_count": builds.count("scheduled"),
+        "running_builds_count": sum(state in {"running", "failing"} for state in builds),
+        "scheduled_jobs_count": jobs.count("scheduled"),
+        "running_jobs_count": jobs.count("running"),
+        "waiting_jobs_count": sum(state in _WAITING for state in jobs),
+    }

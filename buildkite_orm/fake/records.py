@@ -1,0 +1,308 @@
+"""The state: plain records that point to each other. Times are seconds since the epoch, to the millisecond."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm.fake.content import Content
+    from buildkite_orm.fake.steps import Step
+
+Json = dict[str, Any]
+
+UNFINISHED_BUILD = frozenset({"creating", "scheduled", "running", "failing", "canceling"})
+UNFINISHED_JOB = frozenset(
+    {"pending", "scheduled", "assigned", "accepted", "running", "limited", "canceling", "timing_out"}
+)
+HARD_FAILURES = frozenset({"failed", "timed_out", "canceled", "expired"})
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class UserRecord:
+    """A person."""
+
+    id: str
+    name: str
+    email: str
+    created_at: float
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class TokenRecord:
+    """An access token: whose it is, and what it may."""
+
+    uuid: str
+    token: str
+    user: UserRecord
+    scopes: tuple[str, ...]
+    description: str
+    created_at: float
+    expires_at: float | None = None
+    organizations: frozenset[str] | None = None
+
+    def reaches(self, organization: OrganizationRecord) -> bool:
+        """Tell whether the token is good for an organization."""
+        return self.organizations is None or organization.slug in self.organizations
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class QueueRecord:
+    """A queue of a cluster."""
+
+    id: str
+    key: str
+    cluster_id: str
+    paused: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class OrganizationRecord:
+    """An organization and what belongs to it."""
+
+    id: str
+    slug: str
+    name: str
+    created_at: float
+    cluster_id: str
+    users: list[UserRecord] = field(default_factory=list[UserRecord])
+    pipelines: dict[str, PipelineRecord] = field(default_factory=dict[str, "PipelineRecord"])
+    agents: dict[str, AgentRecord] = field(default_factory=dict[str, "AgentRecord"])
+    queues: dict[str, QueueRecord] = field(default_factory=dict[str, QueueRecord])
+    builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class PipelineRecord:
+    """A pipeline; `plan` is what its builds do."""
+
+    id: str
+    organization: OrganizationRecord
+    slug: str
+    name: str
+    repository: str
+    created_at: float
+    created_by: UserRecord | None
+    plan: list[Step]
+    configuration: str | None = None
+    steps: list[Json] = field(default_factory=list[Json])
+    description: str | None = None
+    default_branch: str | None = "main"
+    branch_configuration: str | None = None
+    skip_queued_branch_builds: bool = False
+    skip_queued_branch_builds_filter: str | None = None
+    cancel_running_branch_builds: bool = False
+    cancel_running_branch_builds_filter: str | None = None
+    allow_rebuilds: bool = True
+    provider_id: str = "github"
+    provider_settings: Json = field(default_factory=Json)
+    env: Json | None = None
+    visibility: str = "private"
+    archived_at: float | None = None
+    tags: list[str] | None = None
+    emoji: str | None = None
+    color: str | None = None
+    clone_mirror_url: str | None = None
+    cluster_id: str | None = None
+    pipeline_template_uuid: str | None = None
+    default_command_step_timeout: int | None = None
+    maximum_command_step_timeout: int | None = None
+    builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
+    by_number: dict[int, BuildRecord] = field(default_factory=dict[int, "BuildRecord"])
+    active: dict[str, BuildRecord] = field(default_factory=dict[str, "BuildRecord"])
+    next_number: int = 1
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class BuildRecord:
+    """A build. Its jobs may be made when they are first asked for (`job_source`)."""
+
+    id: str
+    sequence: int
+    pipeline: PipelineRecord
+    number: int
+    state: str
+    created_at: float
+    branch: str
+    commit: str
+    message: str | None = None
+    blocked: bool = False
+    scheduled_at: float | None = None
+    started_at: float | None = None
+    failing_at: float | None = None
+    finished_at: float | None = None
+    cancel_reason: str | None = None
+    tag: str | None = None
+    env: Json | None = field(default_factory=Json)
+    source: str = "webhook"
+    creator: UserRecord | None = None
+    author: Json | None = None
+    meta_data: dict[str, str] = field(default_factory=dict[str, str])
+    pull_request: Json | None = None
+    merge_queue: Json | None = None
+    rebuilt_from: BuildRecord | None = None
+    triggered_from: JobRecord | None = None
+    clean_checkout: bool = False
+    test_engine: Json | None = None
+    annotations: list[AnnotationRecord] = field(default_factory=list["AnnotationRecord"])
+    job_list: list[JobRecord] = field(default_factory=list["JobRecord"])
+    job_source: Callable[[BuildRecord], list[JobRecord]] | None = None
+
+    @property
+    def jobs(self) -> list[JobRecord]:
+        """All jobs, attempts that were retried among them, in their order."""
+        if self.job_source is not None:
+            source, self.job_source = self.job_source, None
+            self.job_list = source(self)
+        return self.job_list
+
+    @property
+    def organization(self) -> OrganizationRecord:
+        """The organization of its pipeline."""
+        return self.pipeline.organization
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is still on its way."""
+        return self.state in UNFINISHED_BUILD
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class JobRecord:
+    """A job, of any kind; `step` is what it was made from."""
+
+    id: str
+    build: BuildRecord
+    type: str
+    state: str
+    created_at: float
+    step_id: str
+    step: Step | None = None
+    name: str | None = None
+    step_key: str | None = None
+    group_key: str | None = None
+    command: str | None = None
+    agent_query_rules: list[str] = field(default_factory=list[str])
+    signature: Json | None = None
+    soft_failed: bool = False
+    exit_status: int | None = None
+    signal: str | None = None
+    signal_reason: str | None = None
+    broken_reason: str | None = None
+    promised_exit_status: int | None = None
+    promised_exit_status_at: float | None = None
+    artifact_paths: str | None = ""
+    agent: AgentRecord | None = None
+    scheduled_at: float | None = None
+    runnable_at: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    expired_at: float | None = None
+    concurrency_wait_time_ms: int | None = None
+    attempt: int = 0
+    retry_pending: bool = False
+    retried_in: JobRecord | None = None
+    retry_source: JobRecord | None = None
+    retry_type: str | None = None
+    retried_by: UserRecord | None = None
+    parallel_group_index: int | None = None
+    parallel_group_total: int | None = None
+    matrix: Json | None = None
+    priority: int = 0
+    queue: QueueRecord | None = None
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    log: bytes | None = None
+    artifacts: list[ArtifactRecord] = field(default_factory=list["ArtifactRecord"])
+    annotations: list[AnnotationRecord] = field(default_factory=list["AnnotationRecord"])
+    triggered_build: BuildRecord | None = None
+    unblocked_by: UserRecord | None = None
+    unblocked_at: float | None = None
+    field_values: Json = field(default_factory=Json)
+
+    @property
+    def retried(self) -> bool:
+        """Whether a later attempt took its place."""
+        return self.retried_in is not None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it still runs, will run, or is about to be tried again."""
+        return self.retry_pending or self.state in UNFINISHED_JOB
+
+    @property
+    def promised_failure(self) -> bool:
+        """Whether it runs, and has declared a failure that neither a retry nor a soft failure will absorb."""
+        if self.state != "running" or not self.promised_exit_status:
+            return False
+        absorbed = getattr(self.step, "soft_fail", False) or self.attempt < getattr(self.step, "automatic_retries", 0)
+        return not absorbed
+
+    @property
+    def failed_hard(self) -> bool:
+        """Whether it fails its build."""
+        if self.promised_failure:
+            return True
+        return self.state in HARD_FAILURES and not self.soft_failed and not self.retry_pending
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class AgentRecord:
+    """An agent, connected or not."""
+
+    id: str
+    organization: OrganizationRecord
+    name: str
+    hostname: str
+    ip_address: str
+    version: str
+    os_id: str
+    arch: str
+    queue: QueueRecord
+    creator: UserRecord | None
+    created_at: float
+    connected_at: float
+    connection_state: str = "connected"
+    disconnected_at: float | None = None
+    lost_at: float | None = None
+    stopped_at: float | None = None
+    last_job_finished_at: float | None = None
+    priority: int | None = None
+    meta_data: list[str] = field(default_factory=list[str])
+    job: JobRecord | None = None
+    paused_at: float | None = None
+    paused_by: UserRecord | None = None
+    paused_note: str | None = None
+    paused_timeout_in_minutes: int | None = None
+    ephemeral: bool = False
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class ArtifactRecord:
+    """A file that a job has uploaded; what is not None of the last four is told instead of the truth."""
+
+    id: str
+    job: JobRecord
+    path: str
+    content: Content
+    state: str = "finished"
+    mime_type: str = "application/octet-stream"
+    file_size: int | None = None
+    sha1sum: str | None = None
+    sha256sum: str | None = None
+    download_url: str | None = None
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class AnnotationRecord:
+    """A note on a build (job is None) or on a job."""
+
+    id: str
+    context: str
+    style: str
+    body: str
+    priority: int
+    created_at: float
+    updated_at: float
+    job: JobRecord | None = None

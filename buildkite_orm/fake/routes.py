@@ -1,0 +1,67 @@
+"""All routes of the API, and the one a request takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+
+from buildkite_orm.fake.handlers import (
+    account,
+    agents,
+    artifacts,
+    builds,
+    clusters,
+    jobs,
+    notes,
+    organizations,
+    pipelines,
+)
+from buildkite_orm.fake.http import ApiError
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.handlers.route import Route
+
+ROUTES: tuple[Route, ...] = (
+    *account.ROUTES,
+    *organizations.ROUTES,
+    *pipelines.ROUTES,
+    *builds.ROUTES,
+    *jobs.ROUTES,
+    *artifacts.ROUTES,
+    *notes.ROUTES,
+    *agents.ROUTES,
+    *clusters.ROUTES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and the values in the path."""
+
+    route: Route
+    arguments: dict[str, str]
+
+
+class Router:
+    """Finds the route of a request."""
+
+    def __init__(self) -> None:
+        rules = [
+            Rule(path.replace("{", "<").replace("}", ">"), methods=[route.method], endpoint=route)
+            for route in ROUTES
+            for path in route.paths
+        ]
+        self._adapter = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False).bind("fake")
+
+    def match(self, method: str, path: str) -> Match:
+        """Find the route; none is a 404, a doubled slash the 500 that was seen."""
+        if "//" in path:
+            raise ApiError(500, "Internal Server Error")
+        try:
+            route, arguments = self._adapter.match(path, method=method)
+        except HTTPException:
+            raise ApiError(404, f'No route matches [{method}] "{path}"') from None
+        return Match(route, dict(arguments))

@@ -1,0 +1,300 @@
+"""The fake as tests hold it: state, doors, clock and faults in one object."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from buildkite_orm.fake.app import App
+from buildkite_orm.fake.budgets import Budgets
+from buildkite_orm.fake.clock import ManualClock
+from buildkite_orm.fake.doors_http import HttpDoor
+from buildkite_orm.fake.doors_local import LocalAdapter
+from buildkite_orm.fake.faults import Faults
+from buildkite_orm.fake.lifecycle import Lifecycle
+from buildkite_orm.fake.seed import populate as populate_acme
+from buildkite_orm.fake.settings import Settings
+from buildkite_orm.fake.steps import CommandStep
+from buildkite_orm.fake.store import Store
+from buildkite_orm.fake.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
+
+    from buildkite_orm.client import Buildkite
+    from buildkite_orm.fake.clock import Clock
+    from buildkite_orm.fake.faults import RecordedRequest
+    from buildkite_orm.fake.records import (
+        AgentRecord,
+        AnnotationRecord,
+        ArtifactRecord,
+        BuildRecord,
+        JobRecord,
+        OrganizationRecord,
+        PipelineRecord,
+        UserRecord,
+    )
+    from buildkite_orm.fake.steps import Step
+
+PUBLIC_URL = "https://api.buildkite.com"
+
+
+class FakeBuildkite:
+    """A Buildkite in memory, with a door in the process (`adapter()`) and one on the network (`url`).
+
+    Attributes:
+        settings: Limits, forms and quirks; may be changed at any time.
+        clock: The time; `server.clock.advance(60)` on the default clock.
+        store: The state.
+        faults: What is to go wrong.
+        token: A token with all scopes.
+        world: All of it together, for whoever opens a door of their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 2026,
+        populate: bool = True,
+        clock: Clock | None = None,
+        settings: Settings | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        """Make a server.
+
+        Args:
+            seed: What ids, tokens and contents follow from.
+            populate: Whether the organization `acme` has pipelines, builds and agents; else it has one user.
+            clock: The time; a `ManualClock` at 2026-08-01T12:00:00Z unless given.
+            settings: Limits, forms and quirks.
+            host: Where `url` listens.
+            port: On which port; 0 for a free one.
+        """
+        self.settings = settings or Settings()
+        self.clock: Any = clock or ManualClock()
+        self.store = Store(seed, self.clock)
+        self.faults = Faults()
+        lifecycle = Lifecycle(self.store, self.clock, self.settings)
+        self.world = World(
+            settings=self.settings,
+            clock=self.clock,
+            store=self.store,
+            lifecycle=lifecycle,
+            budgets=Budgets(self.settings, self.clock),
+            faults=self.faults,
+            secret=self.store.ids.token(),
+        )
+        self._app = App(self.world)
+        self._place = (host, port)
+        self._doors: dict[str, HttpDoor] = {}
+        self._opening = threading.RLock()
+        acme = self.store.add_organization("acme", name="Acme Inc")
+        self._user = self.store.add_user(acme, "Ada Lovelace", "ada@acme.example")
+        self.token = self.store.add_token(self._user).token
+        if populate:
+            populate_acme(self.store, lifecycle, acme)
+
+    # -- doors
+
+    @property
+    def url(self) -> str:
+        """The base URL of the HTTP server, which starts when this is first asked for."""
+        with self._opening:
+            if "api" not in self._doors:
+                host, port = self._place
+                self._doors["api"] = HttpDoor(self._app, "api", lambda: self.artifacts_url, host, port)
+            return self._doors["api"].url
+
+    @property
+    def artifacts_url(self) -> str:
+        """The base URL of the other origin, where artifacts are."""
+        with self._opening:
+            if "artifacts" not in self._doors:
+                self._doors["artifacts"] = HttpDoor(self._app, "artifacts", str, self._place[0])
+            return self._doors["artifacts"].url
+
+    def adapter(self) -> LocalAdapter:
+        """Give an adapter for a `requests.Session`; it serves any host without a network."""
+        return LocalAdapter(self._app)
+
+    def client(self, *, door: Literal["local", "http"] = "local", **options: Any) -> Buildkite:
+        """Give a client of this server; `door="http"` goes over the network."""
+        from buildkite_orm.client import Buildkite  # noqa: PLC0415
+
+        values: dict[str, Any] = {"token": self.token, "clock": self.clock}
+        if door == "http":
+            values["base_url"] = self.url
+        else:
+            values |= {"base_url": PUBLIC_URL, "transport": self.adapter()}
+        return Buildkite(**(values | options))
+
+    def close(self) -> None:
+        """Stop the HTTP servers."""
+        with self._opening:
+            while self._doors:
+                self._doors.popitem()[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- what happened, and what happens
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """All requests that arrived, in their order; `clear()` it as you like."""
+        return self.world.requests
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, and builds move."""
+        self.world.pause(seconds)
+        with self.world.lock:
+            self.world.lifecycle.run()
+
+    def build_every(self, seconds: float, pipeline: str, *, organization: str = "acme") -> None:
+        """Have a pipeline's default branch built again and again, so that there is always something on its way."""
+        with self.world.lock:
+            self.world.lifecycle.recur(self.store.organizations[organization].pipelines[pipeline], seconds)
+
+    def reset_budgets(self) -> None:
+        """Begin new windows of all rate limits."""
+        self.world.budgets.reset()
+
+    # -- what there is
+
+    def make_token(
+        self, *scopes: str, user: UserRecord | None = None, organizations: Iterable[str] | None = None
+    ) -> str:
+        """Make a token that has only these scopes, and reaches only these organizations (by slug) if any are named."""
+        with self.world.lock:
+            return self.store.add_token(user or self._user, scopes, organizations=organizations).token
+
+    def add_user(self, name: str, email: str, *, organization: str = "acme") -> UserRecord:
+        """Add a member."""
+        with self.world.lock:
+            return self.store.add_user(self.store.organizations[organization], name, email)
+
+    def add_organization(self, slug: str, *, name: str | None = None) -> OrganizationRecord:
+        """Add an organization, which all tokens reach."""
+        with self.world.lock:
+            organization = self.store.add_organization(slug, name=name)
+            organization.users.append(self._user)
+            return organization
+
+    def add_pipeline(
+        self, slug: str, *, steps: Sequence[Step] | None = None, organization: str = "acme", **fields: Any
+    ) -> PipelineRecord:
+        """Add a pipeline whose builds do `steps` (one command unless given); `fields` are those of its record."""
+        with self.world.lock:
+            plan = [CommandStep(label="Test", command="make test", key="test")] if steps is None else steps
+            return self.store.add_pipeline(self.store.organizations[organization], slug, plan, **fields)
+
+    def add_build(
+        self,
+        pipeline: PipelineRecord | str = "web",
+        *,
+        number: int | None = None,
+        state: str = "passed",
+        created_at: datetime | float | None = None,
+        jobs: int | Sequence[dict[str, Any]] = 0,
+        organization: str = "acme",
+        **fields: Any,
+    ) -> BuildRecord:
+        """Add a build that is in `state` and stays there.
+
+        Args:
+            pipeline: Its pipeline, or that one's slug; made if there is none.
+            number: Its number; the next one unless given.
+            state: Its state.
+            created_at: When it was created; now unless given.
+            jobs: How many jobs it has (made when they are first asked for), or their fields.
+            organization: The organization of a pipeline that is named by its slug.
+            fields: Fields of its record: `branch`, `commit`, `meta_data`, `blocked`, `creator`, ...
+        """
+        with self.world.lock:
+            return self.store.add_build(
+                self._pipeline(pipeline, organization),
+                state=state,
+                created_at=created_at,
+                jobs=jobs,
+                **({} if number is None else {"number": number}),
+                **fields,
+            )
+
+    def add_builds(
+        self,
+        pipeline: PipelineRecord | str,
+        count: int,
+        *,
+        spacing: float = 1.0,
+        newest: datetime | float | None = None,
+        jobs: int = 0,
+        organization: str = "acme",
+        **fields: Any,
+    ) -> list[BuildRecord]:
+        """Add many builds, `spacing` seconds apart, the last one at `newest` (now); see `add_build`."""
+        with self.world.lock:
+            record = self._pipeline(pipeline, organization)
+            last = self.clock.now() if newest is None else newest
+            end = last if isinstance(last, int | float) else last.timestamp()
+            add = partial(self.store.add_build, record, jobs=jobs, **fields)
+            return [add(created_at=end - spacing * (count - 1 - place)) for place in range(count)]
+
+    def _pipeline(self, pipeline: PipelineRecord | str, organization: str) -> PipelineRecord:
+        if not isinstance(pipeline, str):
+            return pipeline
+        found = self.store.organizations[organization].pipelines.get(pipeline)
+        return found or self.add_pipeline(pipeline, organization=organization)
+
+    def add_job(self, build: BuildRecord, **fields: Any) -> JobRecord:
+        """Add a job; `fields` are those of its record (`type`, `state`, `name`, `step_key`, ...)."""
+        with self.world.lock:
+            return self.store.add_job(build, **fields)
+
+    def add_artifact(self, job: JobRecord, path: str, content: bytes | int = b"", **fields: Any) -> ArtifactRecord:
+        """Add an artifact: its bytes, or a size for a content that is made while it is read."""
+        with self.world.lock:
+            return self.store.add_artifact(job, path, content, **fields)
+
+    def add_agent(
+        self, name: str | None = None, *, queue: str = "default", organization: str = "acme", **fields: Any
+    ) -> AgentRecord:
+        """Add an agent."""
+        with self.world.lock:
+            return self.store.add_agent(self.store.organizations[organization], name=name, queue=queue, **fields)
+
+    def add_annotation(
+        self,
+        build: BuildRecord,
+        body: str = "Hello",
+        *,
+        context: str = "default",
+        job: JobRecord | None = None,
+        **fields: Any,
+    ) -> AnnotationRecord:
+        """Add an annotation to a build, or to one of its jobs."""
+        with self.world.lock:
+            return self.store.add_annotation(build, body=body, context=context, job=job, **fields)
+
+    def set_log(self, job: JobRecord, log: bytes) -> None:
+        """Give a job a log."""
+        with self.world.lock:
+            job.log = log
+
+    def set_state(self, build: BuildRecord, state: str) -> None:
+        """Put a build into a state, with the times that go with it."""
+        with self.world.lock:
+            self.store.set_state(build, state)
+
+    def build(self, pipeline: str, number: int, *, organization: str = "acme") -> BuildRecord:
+        """Give a build's record."""
+        return self.store.organizations[organization].pipelines[pipeline].by_number[number]

@@ -1,0 +1,36 @@
+"""What all requests share."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.budgets import Budgets
+    from buildkite_orm.fake.clock import Clock
+    from buildkite_orm.fake.faults import Faults, RecordedRequest
+    from buildkite_orm.fake.lifecycle import Lifecycle
+    from buildkite_orm.fake.settings import Settings
+    from buildkite_orm.fake.store import Store
+
+
+@dataclass(slots=True)
+class World:
+    """The state, the clock, and whoever moves them; `lock` is held by whoever reads or changes the state."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    lifecycle: Lifecycle
+    budgets: Budgets
+    faults: Faults
+    secret: str
+    arrived: int = 0
+    requests: list[RecordedRequest] = field(default_factory=list["RecordedRequest"])
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, as the clock has it."""
+        if seconds > 0:
+            self.clock.wait_until(self.clock.now() + seconds)

@@ -1,0 +1,28 @@
+"""JSON values whose kind is not known yet, seen as what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+
+def as_object(value: object) -> dict[str, Any] | None:
+    """Give a JSON object as one; None where it is something else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def as_array(value: object) -> list[object] | None:
+    """Give a JSON array as one; None where it is something else."""
+    return cast("list[object]", value) if isinstance(value, list) else None
+
+
+def as_mapping(value: object) -> Mapping[object, object] | None:
+    """Give any mapping as one; None where it is something else."""
+    return cast("Mapping[object, object]", value) if isinstance(value, Mapping) else None
+
+
+def as_several(value: object) -> list[object] | None:
+    """Give what stands for several values as a list; None where it is one."""
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
+        return list(cast("Sequence[object]", value))
+    return None

@@ -1,0 +1,247 @@
+"""From an answer's bytes to models: fast where all is as documented, item by item where it is not.
+
+What cannot be understood is kept as it came, in its place, and reported: one odd field breaks no page.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import types
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from buildkite_orm.errors import BuildkiteWarning
+from buildkite_orm.jsonvalues import as_array, as_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from buildkite_orm.resource import Model, Resource
+    from buildkite_orm.session import Answer
+
+R = TypeVar("R", bound="Resource")
+
+_TOLD = 3
+# besides what is of another type: half a character, and what nests too deep
+_NOT_AS_DOCUMENTED = (ValidationError, UnicodeError, RecursionError)
+
+
+class DriftWarning(BuildkiteWarning):
+    """An answer is not as documented; it was kept as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One thing that was not as documented.
+
+    Attributes:
+        field: Where it stands, as in `jobs[3].exit_status`.
+        problem: What is odd about it: the type that came, never the value.
+    """
+
+    field: str
+    problem: str
+
+
+def load_one(model: type[R], answer: Answer) -> R:
+    """Load an object; `report` tells of what is odd about it.
+
+    Args:
+        model: Its class.
+        answer: A JSON object.
+
+    Raises:
+        ResponseError: The answer is no JSON object.
+    """
+    try:
+        return _adapter(model.listed_as()).validate_json(answer.body)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    data = as_object(given := _json(answer))
+    if data is None:
+        raise answer.unexpected(f"a JSON object was expected, not {_kind(given)}")
+    return _tolerant(model, data)
+
+
+def load_list(model: type[R], answer: Answer, *, strict: bool) -> list[R]:
+    """Load an array of objects.
+
+    Args:
+        model: Their class.
+        answer: A JSON array.
+        strict: Whether anything that is not as documented is an error.
+
+    Raises:
+        ResponseError: The answer is no JSON array; or, if strict, it is not as documented.
+    """
+    try:
+        return _adapter(list[model.listed_as()]).validate_json(answer.body)  # type: ignore[misc, no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    data = as_array(given := _json(answer))
+    if data is None:
+        raise answer.unexpected(f"a JSON array was expected, not {_kind(given)}{_message_in(given)}")
+    return _load_items(model, data, answer, strict=strict)
+
+
+def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[list[R], dict[str, str]]:
+    """Load `{items, links}`; arguments and errors as in `load_list`."""
+    data = as_object(given := _json(answer)) or {}
+    items = as_array(data.get("items"))
+    if items is None:
+        raise answer.unexpected(f"items and links were expected, not {_kind(given)}{_message_in(given)}")
+    links = as_object(data.get("links")) or {}
+    named = {rel: url for rel, url in links.items() if isinstance(url, str) and url}
+    return _load_items(model, items, answer, strict=strict), named
+
+
+def _load_items(model: type[R], data: list[Any], answer: Answer, *, strict: bool) -> list[R]:
+    try:
+        return _adapter(list[model.listed_as()]).validate_python(data)  # type: ignore[misc, no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    items = [_tolerant(model, item) for item in data]
+    report(answer, [(item, f"[{index}].") for index, item in enumerate(items)], strict=strict)
+    return items
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
+
+
+@cache
+def _field_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """Validate what stands in a field as strictly as its model does."""
+    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return TypeAdapter(annotation, config=None if _is_model(bare) else ConfigDict(strict=True))
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
+        raise answer.unexpected(f"JSON was expected, not {len(answer.body)} bytes of {kind}") from None
+
+
+def _tolerant(model: type[R], data: Any) -> R:
+    try:
+        return _adapter(model.listed_as()).validate_python(data)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    if (known := as_object(data)) is not None:
+        return cast("R", _mend(model, known, "", []))
+    item: Any = model.model_construct()
+    object.__setattr__(item, "__pydantic_extra__", {"": data})
+    item.note_drift((Drift("", f"came as {_kind(data)}"),))
+    return cast("R", item)
+
+
+def _mend(model: type[Model], data: dict[str, Any], where: str, drift: list[Drift]) -> Any:
+    """Build a model field by field, and keep raw what its field does not take."""
+    model = model.class_for(data)
+    own: list[Drift] = []
+    names = {field.alias or name: name for name, field in model.model_fields.items()}
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in data.items():
+        name = names.get(key)
+        if name is None:
+            extra[key] = value
+        else:
+            values[name] = _mend_field(model.model_fields[name], value, key, own)
+    missing = [key for key, name in names.items() if model.model_fields[name].is_required() and name not in values]
+    own.extend(Drift(key, "is missing") for key in missing)
+    item = model.model_construct(set(values), **values)
+    object.__setattr__(item, "__pydantic_extra__", extra)
+    item.note_drift(tuple(own))
+    drift.extend(Drift(f"{where}{odd.field}", odd.problem) for odd in own)
+    return item
+
+
+def _mend_field(field: FieldInfo, value: Any, where: str, drift: list[Drift]) -> Any:
+    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return _mend_value(annotation, value, where, drift)
+
+
+def _mend_value(annotation: Any, value: Any, where: str, drift: list[Drift]) -> Any:
+    try:
+        return _field_adapter(annotation).validate_python(value)
+    except _NOT_AS_DOCUMENTED:
+        pass
+    array, known = as_array(value), as_object(value)
+    for part in _parts(annotation):
+        if array is not None and get_origin(part) is list:
+            (inner,) = get_args(part)
+            return [_mend_value(inner, item, f"{where}[{index}]", drift) for index, item in enumerate(array)]
+        if known is not None and get_origin(part) is dict:
+            _, inner = get_args(part)
+            return {key: _mend_value(inner, item, f"{where}[{key!r}]", drift) for key, item in known.items()}
+        if known is not None and _is_model(part):
+            return _mend(part, known, f"{where}.", drift)
+    drift.append(Drift(where, f"came as {_kind(value)}"))
+    return value
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Give the alternatives of an annotation, without what is annotated to them."""
+    if get_origin(annotation) is Annotated:
+        yield from _parts(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, types.UnionType}:
+        for part in get_args(annotation):
+            yield from _parts(part)
+    else:
+        yield annotation
+
+
+def report(answer: Answer, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
+    """Tell of what is odd in an answer: one warning, which names fields and types and never a value.
+
+    Args:
+        answer: The answer.
+        items: What was loaded from it, each with what stands before its fields.
+        strict: Whether it is an error.
+
+    Raises:
+        ResponseError: It is an error.
+    """
+    odd = [f"{prefix}{drift.field}".strip(".") + f" {drift.problem}" for item, prefix in items for drift in item.drift]
+    if not odd:
+        return
+    told = list(dict.fromkeys(re.sub(r"\[\d+\]", "[]", line) for line in odd))
+    what = "; ".join(told[:_TOLD]) + ("; …" if len(told) > _TOLD else "")
+    if strict:
+        raise answer.unexpected(f"not as documented: {what}")
+    operation = f"{answer.method} {answer.url.partition('?')[0]}"
+    warn_caller(f"{operation}: {what} (kept as it came; see .drift)", DriftWarning)
+
+
+def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:
+    """Warn at the first line outside this library."""
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("buildkite_orm.", "tenacity")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {dict: "object", list: "array", str: "string", type(None): "null", bool: "boolean"}
+    return names.get(type(value), "number")
+
+
+def _message_in(data: object) -> str:
+    message = (as_object(data) or {}).get("message")
+    return f": {str(message)[:200]!r}" if message else ""

@@ -1,0 +1,470 @@
+"""Querysets: listings that load when they are used, and remember the beginning that they have loaded.
+
+Pages point to the next one; a queryset holds the first, an iterator the current. So looping over a queryset that
+nothing else holds runs in the memory of one page, and one that is held is loaded once. Objects never point to pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
+
+from buildkite_orm.encoding import encode_query
+from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
+from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.listing import LinkStep, Listing, repeats
+from buildkite_orm.resource import Binding, Resource, ascii_safe, load_object, short_path
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from buildkite_orm.listing import Sheet, Step
+    from buildkite_orm.session import Session
+
+R = TypeVar("R", bound=Resource)
+
+MOST_PER_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """One page of a listing, as the server numbers it at that moment.
+
+    Attributes:
+        items: Its objects.
+        number: Its number, from 1.
+        next_page: The number of the next page, if there is one.
+        previous_page: The number of the page before, if there is one.
+        first_page: The number of the first page, where the server tells it.
+        last_page: The number of the last page, where the server tells it.
+    """
+
+    items: list[R]
+    number: int
+    next_page: int | None
+    previous_page: int | None
+    first_page: int | None
+    last_page: int | None
+
+
+class LoadedPage(Generic[R]):
+    """A page as iteration loads it; it leads to the next one.
+
+    Attributes:
+        items: Its objects.
+    """
+
+    __slots__ = ("_lock", "_next", "_step", "items")
+
+    def __init__(self, items: list[R], step: Step[R] | None) -> None:
+        self.items = items
+        self._step = step
+        self._next: LoadedPage[R] | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<LoadedPage of {len(self.items)}{', more follow' if self.has_next else ''}>"
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the server has told of a page after this one."""
+        return self._next is not None or self._step is not None
+
+    @property
+    def step(self) -> Step[R] | None:
+        """The way to the next page, while that is not loaded."""
+        return self._step
+
+    @property
+    def loaded_next(self) -> LoadedPage[R] | None:
+        """The next page, if that is loaded."""
+        return self._next
+
+    def follow(self) -> LoadedPage[R] | None:
+        """Give the next page; it is asked for once, and again only where that failed."""
+        with self._lock:
+            if self._step is not None:
+                items, step = self._step.load()
+                self._next, self._step = LoadedPage(items, step), None
+            return self._next
+
+    def append(self, items: list[R], step: Step[R] | None) -> LoadedPage[R] | None:
+        """Put a page after this one that was loaded in another way; None where one came there in the meantime."""
+        with self._lock:
+            if self._next is not None:
+                return None
+            self._next, self._step = LoadedPage(items, step), None
+            return self._next
+
+
+class _Head(Generic[R]):
+    """The first page, once it is loaded."""
+
+    __slots__ = ("lock", "page", "step")
+
+    def __init__(self, step: Step[R], page: LoadedPage[R] | None = None) -> None:
+        self.step = step
+        self.page = page
+        self.lock = threading.Lock()
+
+    def get(self) -> LoadedPage[R]:
+        with self.lock:
+            if self.page is None:
+                self.page = LoadedPage(*self.step.load())
+            return self.page
+
+
+class QuerySet(Generic[R]):
+    """A listing. It asks nothing until it is used, and what it has loaded it does not ask for again.
+
+    Iterate over it, index and slice it; `len()` is refused, since it would have to ask: see `count()`.
+    """
+
+    model: ClassVar[type[Resource]]
+    filters: ClassVar[frozenset[str]] = frozenset()
+    """The names of the filters."""
+
+    lists: ClassVar[frozenset[str]] = frozenset()
+    """Filters that the API documents as lists (`state[]`) even for one value."""
+
+    label: ClassVar[str] = ""
+    """What it is called in `repr`, where that is not the name of its class."""
+
+    by_number: ClassVar[bool] = True
+    """Whether the API numbers the pages; a cursor listing has none."""
+
+    def __init__(
+        self,
+        session: Session,
+        path: str,
+        filters: Mapping[str, object] | None = None,
+        *,
+        per_page: int = MOST_PER_PAGE,
+        limit: int | None = None,
+        collection: str | None = None,
+        loaded: list[R] | None = None,
+    ) -> None:
+        self._session = session
+        self._path = path
+        self._filters = self._checked(filters or {})
+        self._per_page = per_page
+        self._limit = limit
+        self._collection = path if collection is None else collection
+        self._given = loaded
+        self._listing = self._make_listing()
+        self._head = self._new_head()
+
+    # -- making others ------------------------------------------------------------------------------------------------
+
+    def limit(self, most: int) -> Self:
+        """Give a queryset of at most so many objects; no more are asked for either.
+
+        Args:
+            most: How many, from 0.
+
+        Raises:
+            ValueError: It is negative.
+        """
+        if most < 0:
+            msg = f"limit({most}): not below 0"
+            raise ValueError(msg)
+        return self._with(limit=most)
+
+    def per_page(self, size: int) -> Self:
+        """Give a queryset that asks for pages of this size.
+
+        Args:
+            size: 1 to 100 objects.
+
+        Raises:
+            ValueError: It is not within 1 to 100.
+        """
+        if not 1 <= size <= MOST_PER_PAGE:
+            msg = f"per_page({size}): the API takes 1 to {MOST_PER_PAGE}"
+            raise ValueError(msg)
+        return self._with(per_page=size)
+
+    def fresh(self) -> Self:
+        """Give the same query with nothing loaded."""
+        return self._with(loaded=None)
+
+    def _filtered(self, filters: Mapping[str, object]) -> Self:
+        return self._with(filters={**self._filters, **filters}, loaded=None)
+
+    def _with(self, **changed: Any) -> Self:
+        options: dict[str, Any] = {
+            "filters": self._filters,
+            "per_page": self._per_page,
+            "limit": self._limit,
+            "collection": self._collection,
+            "loaded": self._given,
+        }
+        return type(self)(self._session, self._path, **{**options, **changed})
+
+    def _checked(self, filters: Mapping[str, object]) -> dict[str, object]:
+        if unknown := sorted(filters.keys() - self.filters):
+            known = ", ".join(sorted(self.filters)) or "none"
+            msg = f"{self.label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
+            raise TypeError(msg)
+        return dict(filters)
+
+    # -- iterating ----------------------------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[R]:
+        return _walk(self._head, self._limit)
+
+    def iterator(self) -> Iterator[R]:
+        """Stream the objects and remember none."""
+        return _walk(self._new_head(), self._limit)
+
+    def pages(self) -> Iterator[LoadedPage[R]]:
+        """Give the pages as iteration loads them, with `items` and `has_next`; a limit cuts within a page."""
+        return _pages(self._head, self._limit)
+
+    def all(self, *, workers: int = 8) -> list[R]:
+        """Load everything.
+
+        Args:
+            workers: How many pages to ask for side by side, where that is sound: listings of builds under filters that
+                no build leaves (see `BuildQuerySet`). All others are loaded page after page.
+        """
+        del workers
+        return list(self)
+
+    # -- one, or some -------------------------------------------------------------------------------------------------
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        if isinstance(index, slice):
+            return self._slice(index)
+        if index < 0:
+            return self._from_end(index)
+        if self._limit is not None and index >= self._limit:
+            raise IndexError(index)
+        return self._at(index)
+
+    def first(self) -> R | None:
+        """Give the first object, or None where there is none."""
+        return next(iter(self), None)
+
+    def one(self) -> R:
+        """Give the only object.
+
+        Raises:
+            NotFoundError: There is none.
+            MultipleResultsError: There are several.
+        """
+        found = list(islice(self, 2))
+        if not found:
+            raise NotFoundError(f"nothing matches {self._describe()}")
+        if len(found) > 1:
+            raise MultipleResultsError(f"more than one matches {self._describe()}")
+        return found[0]
+
+    def page(self, number: int) -> Page[R]:
+        """Ask for one page by its number, at this moment; it does not enter iteration. A limit cuts it short.
+
+        Args:
+            number: From 1.
+
+        Raises:
+            ValueError: It is below 1.
+            TypeError: The API does not number the pages of this listing.
+        """
+        if number < 1:
+            msg = f"page({number}): pages are numbered from 1"
+            raise ValueError(msg)
+        if not self.by_number:
+            msg = f"{type(self).__name__} has no numbered pages, its API goes by cursors; use pages()"
+            raise TypeError(msg)
+        size, most = self._listing.per_page, self._limit
+        if most is not None and (number - 1) * size >= most:
+            return Page([], number, next_page=None, previous_page=None, first_page=None, last_page=None)
+        sheet = self._listing.fetch(number=number)
+        first, following, last = sheet.number("first"), sheet.number("next"), sheet.number("last")
+        wanted = None if most is None else -(-most // size)
+        return Page(
+            items=sheet.items if most is None else sheet.items[: most - (number - 1) * size],
+            number=number,
+            next_page=None if number == wanted else following,
+            previous_page=sheet.number("prev"),
+            first_page=first if first is not None or "first" not in sheet.links else 1,
+            last_page=last if last is None or wanted is None else min(last, wanted),
+        )
+
+    # -- counting -----------------------------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """Count the objects, with one request for one item: the number of its last page is the count.
+
+        Raises:
+            ResponseError: The server does not tell the last page; `list(qs)` counts by loading.
+        """
+        total = self._total()
+        if total is None:
+            raise ResponseError(f"the server does not tell how many match {self._describe()}; count list(qs)")
+        return total
+
+    def __len__(self) -> NoReturn:
+        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
+        raise TypeError(msg)
+
+    def __bool__(self) -> bool:
+        return self.first() is not None
+
+    def __contains__(self, item: object) -> bool:
+        return any(item == other for other in self)
+
+    def __repr__(self) -> str:
+        loaded, whole = self._loaded()
+        count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._head.page is not None else "not loaded"
+        return f"<{self._describe()} [{count}]>"
+
+    def _create(self, body: Mapping[str, object]) -> R:
+        """Create an object in this listing."""
+        call, binding = Call("POST", self._path, body=body), Binding(self._session, self._collection, self._context())
+        return cast("R", load_object(self.model, self._session, call, binding))
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    def _describe(self) -> str:
+        filters = "".join(f" {name}={_shown(value)}" for name, value in self._filters.items() if value is not None)
+        limit = "" if self._limit is None else f" limit={self._limit}"
+        return f"{self.label or type(self).__name__} {short_path(self._path)}{filters}{limit}"
+
+    def _params(self) -> Mapping[str, object]:
+        """Give the filters by their names in the API."""
+        return self._filters
+
+    def _headers(self) -> Mapping[str, str]:
+        """Give what each request says beside the query."""
+        return {}
+
+    def _context(self) -> object:
+        """Make what the objects of this listing are to know of how they were listed."""
+        return None
+
+    def _make_listing(self) -> Listing[R]:
+        size = self._per_page if not self._limit else min(self._per_page, self._limit)
+        model: type[R] = self.model  # type: ignore[assignment]
+        query = encode_query(self._params(), lists=tuple(self.lists))
+        context, headers = self._context(), self._headers()
+        return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
+
+    def _new_head(self) -> _Head[R]:
+        return _Head(self._first_step(), None if self._given is None else LoadedPage(self._given, None))
+
+    def _first_step(self) -> Step[R]:
+        return LinkStep(self._listing)
+
+    def _loaded(self) -> tuple[list[R], bool]:
+        """Give what is loaded from the beginning on, and whether that is all."""
+        items: list[R] = []
+        page = self._head.page
+        whole = page is not None
+        while page is not None:
+            items += page.items
+            whole = not page.has_next
+            page = page.loaded_next
+        if self._limit is not None and len(items) >= self._limit:
+            return items[: self._limit], True
+        return items, whole
+
+    def _at(self, index: int) -> R:
+        loaded, whole = self._loaded()
+        size = self._listing.per_page
+        if index < len(loaded) or whole:
+            return loaded[index]
+        if index < size or not self.by_number:
+            found = next(islice(self, index, None), None)
+            if found is None:
+                raise IndexError(index)
+            return found
+        items = self._listing.fetch(number=index // size + 1).items
+        if index % size >= len(items):
+            raise IndexError(index)
+        return items[index % size]
+
+    def _total(self) -> int | None:
+        """Count, with one request at most where the pages are numbered; None where the server does not tell."""
+        loaded, whole = self._loaded()
+        if whole:
+            return len(loaded)
+        if not self.by_number:
+            return sum(1 for _ in self)
+        sheet = self._listing.at_once(1).fetch()
+        total = sheet.number("last") if "next" in sheet.links else len(sheet.items)
+        if total is None:
+            return None
+        return total if self._limit is None else min(total, self._limit)
+
+    def _from_end(self, index: int) -> R:
+        total = self._total() if self.by_number else None
+        if total is None:
+            return list(self)[index]
+        if total + index < 0:
+            raise IndexError(index)
+        return self._at(total + index)
+
+    def _slice(self, index: slice) -> list[R]:
+        start, stop, step = index.start or 0, index.stop, index.step
+        if step not in {None, 1} or start < 0 or (stop is not None and stop < 0):
+            msg = f"[{index.start}:{index.stop}:{step}]: bounds from 0 on and no step, since the end is not known yet"
+            raise ValueError(msg)
+        if self._limit is not None:
+            stop = self._limit if stop is None else min(stop, self._limit)
+        if stop is not None and start >= stop:
+            return []
+        loaded, whole = self._loaded()
+        if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self.by_number:
+            return list(islice(self, start, stop))
+        return list(islice(self._from_page(start), None if stop is None else stop - start))
+
+    def _from_page(self, start: int) -> Iterator[R]:
+        """Stream by page number, from an index on."""
+        number, skip = divmod(start, self._listing.per_page)
+        before: list[R] = []
+        while True:
+            number += 1
+            sheet: Sheet[R] = self._listing.fetch(number=number)
+            if sheet.items and sheet.items == before:
+                raise repeats(self._listing)
+            yield from sheet.items[skip:]
+            if "next" not in sheet.links:
+                return
+            before, skip = sheet.items, 0
+
+
+def _walk(head: _Head[R], limit: int | None) -> Iterator[R]:
+    pages = _pages(head, limit)
+    del head  # it would hold all pages
+    for page in pages:
+        yield from page.items
+
+
+def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
+    """Give page after page, and hold only the current one."""
+    if limit == 0:
+        return
+    page: LoadedPage[R] | None = head.get()
+    del head
+    left = limit
+    while page is not None:
+        if left is not None and left <= len(page.items):
+            yield LoadedPage(page.items[:left], None)
+            return
+        left = None if left is None else left - len(page.items)
+        yield page
+        page = page.follow()
+
+
+def _shown(value: object) -> str:
+    if (several := as_several(value)) is not None:
+        return "|".join(_shown(item) for item in several)
+    return ascii_safe(str(value))

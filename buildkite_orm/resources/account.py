@@ -1,0 +1,91 @@
+"""Whoever asks: the user, the access token, and what Buildkite tells about itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from buildkite_orm.resource import Fetchable, Model, Timestamp, ascii_safe
+
+
+class User(Fetchable):
+    """The user that the token belongs to.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/user
+    """
+
+    _kind: ClassVar[str] = "user"
+    identity: ClassVar[str | None] = None
+    has_url: ClassVar[bool] = False
+
+    id: str
+    graphql_id: str | None = None
+    name: str
+    email: str | None = None
+    avatar_url: str | None = None
+    created_at: Timestamp | None = None
+
+    def _key(self) -> object:
+        # what stands at this path is another for each token
+        return key if isinstance(key := self.__dict__.get("id"), str) else None
+
+    def _headline(self) -> str:
+        return ascii_safe(self.name)
+
+
+class TokenOwner(Model):
+    """Whose token it is."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+class AccessToken(Fetchable):
+    """The token that asks: what it may, and until when; never its secret.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/access-token
+    """
+
+    _kind: ClassVar[str] = "access_token"
+    identity: ClassVar[str | None] = None
+    has_url: ClassVar[bool] = False
+
+    uuid: str
+    scopes: list[str]
+    description: str | None = None
+    created_at: Timestamp | None = None
+    expires_at: Timestamp | None = None
+    user: TokenOwner | None = None
+
+    def _key(self) -> object:
+        return key if isinstance(key := self.__dict__.get("uuid"), str) else None
+
+    def revoke(self) -> None:
+        """Make the token useless, for good; every later request of this client fails.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/access-token#revoke-the-current-token
+        """
+        self._do("DELETE")
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.description or self.uuid}, may {', '.join(self.scopes) or 'nothing'}")
+
+
+class Meta(Fetchable):
+    """What Buildkite tells about itself.
+
+    Attributes:
+        webhook_ips: The addresses and networks that webhooks come from.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/meta
+    """
+
+    _kind: ClassVar[str] = "meta"
+    identity: ClassVar[str | None] = None
+    has_url: ClassVar[bool] = False
+
+    webhook_ips: list[str] = Field(default_factory=list[str])
+
+    def _headline(self) -> str:
+        return ascii_safe(f"webhooks from {', '.join(self.webhook_ips)}")

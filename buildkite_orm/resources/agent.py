@@ -1,0 +1,184 @@
+"""Agents: who is there to run jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import path_below
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Model, Ref, Timestamp, ascii_safe, parent_path
+from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedUser
+from buildkite_orm.states import AgentConnectionState, JobState, JobType
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from buildkite_orm.resources.job import JobRef
+    from buildkite_orm.resources.organization import OrganizationRef
+
+
+class AgentFilters(TypedDict, total=False):
+    """How agents are filtered.
+
+    Attributes:
+        name: The name, exactly.
+        hostname: The host's name, exactly.
+        version: The agent's version, exactly.
+        cluster_queue_id: The id of a queue of a cluster.
+    """
+
+    name: str
+    hostname: str
+    version: str
+    cluster_queue_id: str
+
+
+class AgentRef(Ref):
+    """Where an agent is."""
+
+    _kind = "agent"
+
+    @property
+    def organization(self) -> OrganizationRef:
+        """The organization that it works for."""
+        from buildkite_orm.resources.organization import OrganizationRef
+
+        return OrganizationRef.at(self.session, parent_path(self.api_path, 2))
+
+    def fetch(self) -> Agent:
+        """Ask for the agent, in whatever connection state.
+
+        Raises:
+            NotFoundError: There is none of this id.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/agents#get-an-agent
+        """
+        return self._send(Agent)
+
+    def stop(self, *, force: bool = True) -> None:
+        """Have the agent stop.
+
+        Args:
+            force: Whether a job that it runs is canceled; else it stops when that has ended.
+
+        Raises:
+            BadRequestError: It is not connected.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/agents#stop-an-agent
+        """
+        self._do("PUT", "stop", body={"force": force}, acts=True)
+
+    def pause(self, *, note: str | None = None, timeout_in_minutes: int | None = None) -> None:
+        """Have the agent take no more jobs.
+
+        Args:
+            note: Why, for others to read.
+            timeout_in_minutes: After how many minutes it resumes by itself; the server has a default.
+
+        Raises:
+            UnprocessableEntityError: It is not connected, or paused already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/agents#pause-an-agent
+        """
+        given = {"note": note, "timeout_in_minutes": timeout_in_minutes}
+        body = encode_body({name: value for name, value in given.items() if value is not None})
+        self._do("PUT", "pause", body=body, acts=True)
+
+    def resume(self) -> None:
+        """Have the agent take jobs again.
+
+        Raises:
+            UnprocessableEntityError: It is not paused.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/agents#resume-an-agent
+        """
+        self._do("PUT", "resume", body={}, acts=True)
+
+
+class AgentJob(Model):
+    """The job that an agent runs."""
+
+    id: str
+    graphql_id: str | None = None
+    type: JobType
+    name: str | None = None
+    state: JobState | None = None
+    agent_query_rules: list[str] = Field(default_factory=list[str])
+    build_url: str | None = None
+    web_url: str | None = None
+    log_url: str | None = None
+    raw_log_url: str | None = None
+    artifacts_url: str | None = None
+    script_path: str | None = None
+    command: str | None = None
+    soft_failed: bool | None = None
+    exit_status: int | None = None
+    artifact_paths: str | None = None
+    agent: EmbeddedAgent | None = None
+    created_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+
+
+class Agent(AgentRef, Fetchable):
+    """An agent.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/agents#agent-data-model
+    """
+
+    id: str
+    graphql_id: str | None = None
+    url: str | None = None
+    web_url: str | None = None
+    name: str
+    connection_state: AgentConnectionState
+    hostname: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    version: str | None = None
+    os_id: str | None = None
+    arch: str | None = None
+    queue: str | None = None
+    creator: EmbeddedUser | None = None
+    created_at: Timestamp | None = None
+    connected_at: Timestamp | None = None
+    disconnected_at: Timestamp | None = None
+    lost_at: Timestamp | None = None
+    stopped_at: Timestamp | None = None
+    embedded_job: AgentJob | None = Field(default=None, alias="job")
+    last_job_finished_at: Timestamp | None = None
+    priority: int | None = None
+    meta_data: list[str] = Field(default_factory=list[str])
+    paused: bool | None = None
+    paused_at: Timestamp | None = None
+    paused_by: EmbeddedUser | None = None
+    paused_note: str | None = None
+    paused_timeout_in_minutes: int | None = None
+
+    @property
+    def job(self) -> JobRef | None:
+        """The job that it runs, if it runs one."""
+        from buildkite_orm.resources.job import JobRef
+
+        if self.embedded_job is None:
+            return None
+        jobs = f"{parent_path(self.api_path, 2)}/jobs"
+        return JobRef.at(self.session, path_below(jobs, getattr(self.embedded_job, "id", None)))
+
+    def _headline(self) -> str:
+        return f"{ascii_safe(self.name)} {ascii_safe(str(self.connection_state))}"
+
+
+class AgentQuerySet(QuerySet[Agent]):
+    """The agents of an organization that are connected or stopping."""
+
+    model = Agent
+    filters = frozenset(AgentFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[AgentFilters]) -> Self:
+        """Give a queryset with further filters; see `AgentFilters`."""
+        return self._filtered(filters)

@@ -1,0 +1,123 @@
+"""Annotations: notes on builds and on jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import path_below
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Resource, Timestamp, ascii_safe
+from buildkite_orm.resources.underjob import UnderJob, organization_path
+from buildkite_orm.states import AnnotationScope, AnnotationStyle
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class AnnotationFilters(TypedDict, total=False):
+    """How the annotations of a build are filtered.
+
+    Attributes:
+        scope: Those of the `build` (the default), of its jobs (`job`), or `all`.
+        omit_body: Whether to leave out `body_html`, which may be long.
+    """
+
+    scope: AnnotationScope | Literal["build", "job", "all"]
+    omit_body: bool
+
+
+class AnnotationOptions(TypedDict, total=False):
+    """What may be said of a new annotation.
+
+    Attributes:
+        style: How it looks.
+        priority: 1 to 10; the higher, the further up. The server's default is 3.
+        context: What it is about; a build or job has one annotation of each context.
+        append: Whether to append to the annotation of that context, if there is one.
+    """
+
+    style: AnnotationStyle | Literal["success", "info", "warning", "error"]
+    priority: int
+    context: str
+    append: bool
+
+
+class AnnotationRef(UnderJob):
+    """Where an annotation is."""
+
+    _kind = "annotation"
+
+    def delete(self) -> None:
+        """Delete the annotation.
+
+        Raises:
+            NotFoundError: It is not there.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-build
+        """
+        self._do("DELETE")
+
+
+class Annotation(AnnotationRef, Resource):
+    """A note on a build, or on a job.
+
+    Attributes:
+        body_html: Its text as HTML; None where the listing was asked to omit it.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/annotations#annotation-data-model
+    """
+
+    has_url: ClassVar[bool] = False
+
+    id: str
+    context: str | None = None
+    style: AnnotationStyle | None = None
+    scope: AnnotationScope | None = None
+    job_id: str | None = None
+    priority: int | None = None
+    body_html: str | None = None
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+    def _path_in_collection(self) -> str | None:
+        collection = self._bound.collection
+        if collection is None or not self.job_id or "/jobs/" in collection:
+            return super()._path_in_collection()
+        # a build lists the annotations of its jobs too; those stand below their job
+        job = path_below(f"{organization_path(collection)}/jobs", self.job_id)
+        return path_below(job and f"{job}/annotations", self.__dict__.get("id"))
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.context} {self.style}")
+
+
+class AnnotationQuerySet(QuerySet[Annotation]):
+    """The annotations of a build or a job, those of high priority first."""
+
+    model = Annotation
+    label = "AnnotationQuerySet"
+
+    def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
+        """Add an annotation, or replace or append to the one of its context.
+
+        Args:
+            body: Markdown or HTML.
+            options: See `AnnotationOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
+        """
+        return self._create(encode_body({"body": body, **options}, AnnotationOptions, "body"))
+
+
+class BuildAnnotationQuerySet(AnnotationQuerySet):
+    """The annotations of a build, those of high priority first."""
+
+    filters = frozenset(AnnotationFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[AnnotationFilters]) -> Self:
+        """Give a queryset with further filters; see `AnnotationFilters`."""
+        return self._filtered(filters)

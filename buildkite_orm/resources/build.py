@@ -1,0 +1,493 @@
+"""Builds: one run of a pipeline, and listings of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.bytime import Span, TimeStep, created_at, side_by_side
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.errors import ManyRequestsWarning
+from buildkite_orm.jsonvalues import as_array
+from buildkite_orm.loading import warn_caller
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Binding, Fetchable, Ref, Timestamp, ascii_safe, parent_path, short_path
+from buildkite_orm.resources.annotation import BuildAnnotationQuerySet
+from buildkite_orm.resources.artifact import ArtifactQuerySet
+from buildkite_orm.resources.embedded import (
+    Author,
+    EmbeddedPipeline,
+    EmbeddedUser,
+    JobStateCounts,
+    MergeQueue,
+    PullRequest,
+    RebuiltFrom,
+    TriggeredFrom,
+)
+from buildkite_orm.resources.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
+from buildkite_orm.states import BuildSource, BuildState, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
+
+    from buildkite_orm.listing import Step
+    from buildkite_orm.resources.annotation import AnnotationFilters
+    from buildkite_orm.resources.artifact import ArtifactFilters
+    from buildkite_orm.resources.organization import OrganizationRef
+    from buildkite_orm.resources.pipeline import PipelineRef
+
+BuildStateName = Literal[
+    "creating",
+    "scheduled",
+    "running",
+    "passed",
+    "failing",
+    "failed",
+    "blocked",
+    "canceling",
+    "canceled",
+    "skipped",
+    "not_run",
+    "finished",
+]
+RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
+
+_ENOUGH_TO_WARN = 3
+
+
+class BuildFilters(TypedDict, total=False):
+    """How builds are filtered, and how much of each is told.
+
+    Attributes:
+        state: One state or several; `finished` stands for passed, failed, blocked and canceled.
+        branch: One branch or several; `*` stands for anything.
+        commit: One full SHA or several.
+        creator: The id of the user who created the build.
+        created_from: Created at this time or later. All times are aware; any zone will do.
+        created_to: Created before this time.
+        finished_from: Finished at this time or later.
+        meta_data: Values by their keys, all of which the build has.
+        include_paused: False leaves out builds all of whose jobs are on paused queues, and such jobs of others.
+        with_jobs: Whether each build comes with its jobs, in the same request; about 50 kB each in place of 1 kB.
+        with_pipeline: Whether each build comes with its pipeline; the default is yes where builds of several
+            pipelines are listed.
+        include_retried_jobs: With `with_jobs`: whether attempts that were retried come too.
+    """
+
+    state: BuildState | BuildStateName | Sequence[BuildState | BuildStateName]
+    branch: str | Sequence[str]
+    commit: str | Sequence[str]
+    creator: str
+    created_from: datetime
+    created_to: datetime
+    finished_from: datetime
+    meta_data: Mapping[str, str]
+    include_paused: bool
+    with_jobs: bool
+    with_pipeline: bool
+    include_retried_jobs: bool
+
+
+class BuildFetch(TypedDict, total=False):
+    """How much of one build is told.
+
+    Attributes:
+        with_jobs: Whether it comes with its jobs; True unless told otherwise.
+        with_pipeline: Whether it comes with its pipeline; True unless told otherwise.
+        include_retried_jobs: Whether attempts that were retried come too.
+        include_test_engine: Whether its runs of Test Engine come too.
+        job_states: The states of the jobs that it comes with; all unless told otherwise.
+    """
+
+    with_jobs: bool
+    with_pipeline: bool
+    include_retried_jobs: bool
+    include_test_engine: bool
+    job_states: JobState | JobStateName | Sequence[JobState | JobStateName]
+
+
+class BuildOptions(TypedDict, total=False):
+    """What may be said of a new build.
+
+    Attributes:
+        author: Who is shown as its author: `{"name": …, "email": …}`.
+        clean_checkout: Whether the agent throws away what it has checked out before.
+        env: Environment variables.
+        ignore_pipeline_branch_filters: Whether to build a branch that the pipeline does not.
+        message: What it says.
+        meta_data: Values by their keys.
+        pull_request_base_branch: For a pull request: the branch that it goes into.
+        pull_request_id: For a pull request: its number.
+        pull_request_labels: For a pull request: its labels.
+        pull_request_repository: For a pull request: where it comes from.
+    """
+
+    author: Mapping[str, str] | str
+    clean_checkout: bool
+    env: Mapping[str, str]
+    ignore_pipeline_branch_filters: bool
+    message: str
+    meta_data: Mapping[str, str]
+    pull_request_base_branch: str
+    pull_request_id: int
+    pull_request_labels: Sequence[str]
+    pull_request_repository: str
+
+
+@dataclass(slots=True)
+class JobsContext:
+    """What builds know of how they were asked for, to tell whether the jobs that they carry are all there are.
+
+    Attributes:
+        complete: Whether jobs of every state were asked for.
+        with_retried: Whether attempts that were retried were asked for.
+        could_embed: Whether a listing was told to leave the jobs out.
+        asked: The builds that were asked for their jobs since.
+    """
+
+    complete: bool = True
+    with_retried: bool = False
+    could_embed: bool = False
+    asked: set[str] = field(default_factory=set[str])
+
+    def note(self, build: str) -> None:
+        """Take note that a build is asked for its jobs, and warn where that becomes a habit."""
+        if not self.could_embed or build in self.asked or len(self.asked) >= _ENOUGH_TO_WARN:
+            return
+        self.asked.add(build)
+        if len(self.asked) == _ENOUGH_TO_WARN:
+            warn_caller(
+                "a request for the jobs of each build: list them with builds(with_jobs=True), and their jobs come in "
+                "the same requests",
+                ManyRequestsWarning,
+            )
+
+
+_AS_DOCUMENTED = JobsContext()
+
+
+class BuildRef(Ref):
+    """Where a build is.
+
+    Example:
+        >>> bk.organization("acme").pipeline("web").build(42)
+        BuildRef(acme/web #42)
+    """
+
+    _kind = "build"
+
+    @property
+    def pipeline(self) -> PipelineRef:
+        """The pipeline that it is a run of."""
+        from buildkite_orm.resources.pipeline import PipelineRef
+
+        return PipelineRef.at(self.session, parent_path(self.api_path, 2))
+
+    @property
+    def organization(self) -> OrganizationRef:
+        """The organization that it belongs to."""
+        return self.pipeline.organization
+
+    def fetch(self, **params: Unpack[BuildFetch]) -> Build:
+        """Ask for the build, with its jobs unless told otherwise.
+
+        Args:
+            params: See `BuildFetch`.
+
+        Raises:
+            NotFoundError: There is none of this number that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#get-a-build
+        """
+        sent: dict[str, object] = encode_body(params, BuildFetch)
+        sent["exclude_jobs"] = None if sent.pop("with_jobs", True) else True
+        sent["exclude_pipeline"] = None if sent.pop("with_pipeline", True) else True
+        context = JobsContext(
+            complete=not params.get("job_states"), with_retried=params.get("include_retried_jobs", False)
+        )
+        return self._send(Build, params=sent, lists=("job_states",), context=context)
+
+    def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
+        """List the jobs: the latest attempt of each, in one request per hundred.
+
+        Args:
+            filters: See `JobFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#list-jobs
+        """
+        return JobQuerySet(self.session, self._child("jobs"), filters)
+
+    def job(self, job_id: str) -> JobRef:
+        """Give the ref of the job with an id; no request."""
+        return JobRef.at(self.session, self._child("jobs", job_id))
+
+    def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
+        """List the artifacts of all jobs.
+
+        Args:
+            filters: See `ArtifactFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-build
+        """
+        return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
+
+    def annotations(self, **filters: Unpack[AnnotationFilters]) -> BuildAnnotationQuerySet:
+        """List the annotations: those of the build itself unless told otherwise.
+
+        Args:
+            filters: See `AnnotationFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#list-annotations-for-a-build
+        """
+        return BuildAnnotationQuerySet(self.session, self._child("annotations"), filters)
+
+    def cancel(self) -> Build:
+        """Cancel the build; the answer is usually still `canceling`.
+
+        Raises:
+            UnprocessableEntityError: It has ended, or is being canceled already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#cancel-a-build
+        """
+        return self._send(Build, "PUT", "cancel", acts=True)
+
+    def rebuild(self) -> Build:
+        """Build the same commit again, with all that was captured then; the answer is the new build.
+
+        Raises:
+            UnprocessableEntityError: The pipeline does not allow it.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#rebuild-a-build
+        """
+        return self._send(Build, "PUT", "rebuild", acts=True)
+
+    def retry_failed_jobs(self, *, states: RetryableState | Sequence[RetryableState] | None = None) -> Build:
+        """Have the failed jobs retried, a moment later; see `retried_jobs_count` of the answer for how many.
+
+        The answer, and the build for a moment, still say that it has failed.
+
+        Args:
+            states: Which kind of failure is retried, or which kinds; all unless told otherwise.
+
+        Raises:
+            BadRequestError: A state is none that can be retried.
+            ValueError: `states` names none, which the server would take for all.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#retry-failed-jobs-for-a-build
+        """
+        if states is not None and not states:
+            msg = f"retry_failed_jobs(states={states!r}): none would mean all; leave it out, or name some"
+            raise ValueError(msg)
+        named = [states] if isinstance(states, str) else states or ()
+        body = {"states": ",".join(named)} if named else {}
+        return self._send(Build, "PUT", "retry_failed_jobs", body=body, acts=True)
+
+
+class Build(BuildRef, Fetchable):
+    """A build.
+
+    A blocked build keeps its last `state`, often `passed`: look at `blocked` first.
+
+    Attributes:
+        embedded_jobs: The jobs that came with it; None where none were asked for. `jobs()` knows when to ask.
+        embedded_pipeline: What came of its pipeline; `pipeline` is the ref.
+        env: Environment variables that it was created with.
+        retried_jobs_count: In the answer to `retry_failed_jobs()` only.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/builds#build-data-model
+    """
+
+    identity: ClassVar[str | None] = "number"
+
+    id: str
+    graphql_id: str | None = None
+    url: str
+    web_url: str | None = None
+    number: int
+    state: BuildState
+    blocked: bool = False
+    blocked_state: str | None = None
+    cancel_reason: str | None = None
+    message: str | None = None
+    commit: str
+    branch: str | None = None
+    tag: str | None = None
+    env: dict[str, Any] | None = None
+    source: BuildSource | None = None
+    author: Author | None = None
+    creator: EmbeddedUser | None = None
+    created_at: Timestamp
+    scheduled_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    failing_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    meta_data: dict[str, str] = Field(default_factory=dict[str, str])
+    pull_request: PullRequest | None = None
+    merge_queue: MergeQueue | None = None
+    rebuilt_from: RebuiltFrom | None = None
+    triggered_from: TriggeredFrom | None = None
+    test_engine: dict[str, Any] | None = None
+    job_state_counts: JobStateCounts | None = None
+    retried_jobs_count: int | None = None
+    embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
+    embedded_jobs: list[AnyJob] | None = Field(default=None, alias="jobs")
+
+    def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
+        """List the jobs: the latest attempt of each, from what came with the build where that is all there is.
+
+        Such jobs are as old as the build; `build.jobs().fresh()` asks. Filters always ask.
+
+        Args:
+            filters: See `JobFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#list-jobs
+        """
+        if filters.keys() - {"include_retried_jobs"}:
+            return super().jobs(**filters)
+        carried = self._carried_jobs(include_retried=filters.get("include_retried_jobs", False))
+        path, context = self.api_path, self._jobs_context
+        return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, when_asked=lambda: context.note(path))
+
+    def reload(self, **params: Unpack[BuildFetch]) -> Self:
+        """Load this build again, into itself, with its jobs unless told otherwise.
+
+        Args:
+            params: See `BuildFetch`.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        return self._become(self.fetch(**params))  # type: ignore[arg-type]
+
+    @property
+    def _jobs_context(self) -> JobsContext:
+        context = self._bound.context
+        return context if isinstance(context, JobsContext) else _AS_DOCUMENTED
+
+    def _carried_jobs(self, *, include_retried: bool) -> list[Job] | None:
+        """Give the jobs that came with the build, if they are all that there are; else None."""
+        carried, context = as_array(self.embedded_jobs), self._jobs_context
+        if carried is None or not context.complete or (include_retried and not context.with_retried):
+            return None
+        jobs = [job for job in carried if isinstance(job, Job)]
+        if len(jobs) < len(carried):  # something odd came among them
+            return None
+        binding = Binding(self.session, f"{self.api_path}/jobs")
+        return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
+
+    def _headline(self) -> str:
+        state = "blocked" if self.__dict__.get("blocked") else self.__dict__.get("state")
+        return ascii_safe(f"{short_path(self._find_path())} {state} on {self.__dict__.get('branch')}")
+
+
+class BuildQuerySet(QuerySet[Build]):
+    """Builds, newest first.
+
+    Iteration goes by time, so that builds that come, start or finish meanwhile make none appear twice or get lost, and
+    no depth limit is met.
+    """
+
+    model = Build
+    filters = frozenset(BuildFilters.__annotations__)
+    label = "BuildQuerySet"
+    pipeline_is_known: ClassVar[bool] = False
+
+    def filter(self, **filters: Unpack[BuildFilters]) -> Self:
+        """Give a queryset with further filters; see `BuildFilters`."""
+        return self._filtered(filters)
+
+    def all(self, *, workers: int = 8) -> list[Build]:
+        """Load everything; page after page by time, or side by side where that is sound.
+
+        It is sound under filters that no build leaves (`branch`, `creator`, a full `commit`, `created_from`,
+        `created_to`), for the seconds that are over, and as deep as the server lists.
+
+        Args:
+            workers: How many pages to ask for at once; 1 for one after the other.
+        """
+        if self._limit == 0:
+            return []
+        page = self._head.get()
+        while page.loaded_next is not None:
+            page = page.loaded_next
+        loaded, whole = self._loaded()
+        if workers > 1 and not whole and loaded and isinstance(page.step, TimeStep) and _is_over(page.step, loaded[0]):
+            most = None if self._limit is None else self._limit - len(loaded)
+            for items, step in side_by_side(page.step, workers=workers, most=most):
+                following = page.append(items, step)
+                if following is None:  # another thread went on meanwhile
+                    break
+                page = following
+        return list(self)
+
+    def _params(self) -> Mapping[str, object]:
+        params = dict(self._filters)
+        with_jobs = params.pop("with_jobs", False)
+        with_pipeline = params.pop("with_pipeline", not self.pipeline_is_known)
+        if params.get("include_retried_jobs") and not with_jobs:
+            msg = "include_retried_jobs=True says which jobs each build comes with: add with_jobs=True"
+            raise ValueError(msg)
+        return {
+            **params,
+            "exclude_jobs": None if with_jobs else True,
+            "exclude_pipeline": None if with_pipeline else True,
+        }
+
+    def _context(self) -> JobsContext:
+        return JobsContext(
+            complete=self._filters.get("include_paused") is not False,
+            with_retried=bool(self._filters.get("include_retried_jobs")),
+            could_embed=not self._filters.get("with_jobs"),
+        )
+
+    def _first_step(self) -> Step[Build]:
+        return TimeStep(Span(self._listing, self._time("created_from"), self._time("created_to")))
+
+    def _time(self, name: str) -> datetime | None:
+        moment = self._filters.get(name)
+        if moment is None or isinstance(moment, datetime):
+            return moment
+        msg = f"{name}={moment!r}: an aware datetime"
+        raise TypeError(msg)
+
+
+class PipelineBuildQuerySet(BuildQuerySet):
+    """The builds of one pipeline, newest first."""
+
+    pipeline_is_known: ClassVar[bool] = True
+
+    def create(self, *, commit: str, branch: str, **options: Unpack[BuildOptions]) -> Build:
+        """Create a build.
+
+        It is never sent twice: where the answer is lost, the error's `outcome_unknown` is True, and its text says how
+        to find out.
+
+        Args:
+            commit: A full SHA, or what the agent can make one of: `HEAD`, a tag.
+            branch: The branch that the commit is on.
+            options: See `BuildOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value, or the pipeline does not build the branch.
+
+        Example:
+            >>> builds = bk.organization("acme").pipeline("web").builds()
+            >>> build = builds.create(commit="HEAD", branch="main", message="Once more")
+            >>> build.state, build.message
+            (<BuildState.CREATING: 'creating'>, 'Once more')
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#create-a-build
+        """
+        return self._create(
+            encode_body({"commit": commit, "branch": branch, **options}, BuildOptions, "commit", "branch")
+        )
+
+
+def _is_over(step: TimeStep, newest: Build) -> bool:
+    """Tell whether what is left to load lies before a second that is over, under filters that no build leaves."""
+    at = created_at(newest)
+    return not step.span.can_shrink and step.to is not None and at is not None and at >= step.to

@@ -1,0 +1,160 @@
+"""What payloads carry of other things: parts of them, as data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from buildkite_orm.resource import Model, Timestamp
+from buildkite_orm.states import AgentConnectionState, RetryType
+
+
+class EmbeddedUser(Model):
+    """A person, where something names one."""
+
+    id: str | None = None
+    graphql_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    avatar_url: str | None = None
+    created_at: Timestamp | None = None
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.id or "?"
+
+
+class Provider(Model):
+    """Where a pipeline's code comes from.
+
+    Attributes:
+        id: `github`, `gitlab`, `bitbucket`, `private`, …
+        webhook_url: Where the provider tells of pushes; empty for a token that may not edit the pipeline.
+        settings: What is set for this provider; the names differ by provider.
+    """
+
+    id: str
+    webhook_url: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class EmbeddedPipeline(Model):
+    """A pipeline inside of a build."""
+
+    id: str
+    graphql_id: str | None = None
+    url: str
+    web_url: str | None = None
+    name: str
+    description: str | None = None
+    slug: str
+    repository: str | None = None
+    branch_configuration: str | None = None
+    default_branch: str | None = None
+    provider: Provider | None = None
+    skip_queued_branch_builds: bool | None = None
+    skip_queued_branch_builds_filter: str | None = None
+    cancel_running_branch_builds: bool | None = None
+    cancel_running_branch_builds_filter: str | None = None
+    builds_url: str | None = None
+    badge_url: str | None = None
+    created_at: Timestamp | None = None
+    scheduled_builds_count: int | None = None
+    running_builds_count: int | None = None
+    scheduled_jobs_count: int | None = None
+    running_jobs_count: int | None = None
+    waiting_jobs_count: int | None = None
+
+
+class EmbeddedBuild(Model):
+    """A build, where another thing names it."""
+
+    id: str
+    number: int
+    url: str
+    web_url: str | None = None
+
+
+class EmbeddedAgent(Model):
+    """The agent that a job ran on, or runs on."""
+
+    id: str
+    graphql_id: str | None = None
+    url: str | None = None
+    web_url: str | None = None
+    name: str
+    connection_state: AgentConnectionState | None = None
+    hostname: str | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    version: str | None = None
+    os_id: str | None = None
+    arch: str | None = None
+    queue: str | None = None
+    creator: EmbeddedUser | None = None
+    created_at: Timestamp | None = None
+    connected_at: Timestamp | None = None
+    disconnected_at: Timestamp | None = None
+    lost_at: Timestamp | None = None
+    stopped_at: Timestamp | None = None
+    last_job_finished_at: Timestamp | None = None
+    priority: int | None = None
+    meta_data: list[str] | None = None
+
+
+class RetrySource(Model):
+    """The job that a job is a retry of.
+
+    Attributes:
+        job_id: Its id.
+        retry_type: Who asked for the retry.
+    """
+
+    job_id: str
+    retry_type: RetryType | None = None
+
+
+class Author(Model):
+    """Who wrote what is built; not always who created the build."""
+
+    name: str | None = None
+    email: str | None = None
+    username: str | None = None
+
+
+class PullRequest(Model):
+    """The pull request that a build is for; `id` is its number."""
+
+    id: str | None = None
+    base: str | None = None
+    repository: str | None = None
+    labels: list[str] | None = None
+
+
+class MergeQueue(Model):
+    """The merge queue that a build belongs to."""
+
+    base_branch: str | None = None
+
+
+class RebuiltFrom(Model):
+    """The build that a build repeats."""
+
+    id: str
+    number: int
+    url: str
+
+
+class TriggeredFrom(Model):
+    """The build that triggered a build."""
+
+    build_id: str | None = None
+    build_number: int | None = None
+    build_pipeline_slug: str | None = None
+
+
+class JobStateCounts(Model):
+    """How many jobs a build has, in all and by state."""
+
+    total: int
+    states: dict[str, int] = Field(default_factory=dict[str, int])

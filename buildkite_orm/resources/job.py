@@ -1,0 +1,480 @@
+"""Jobs, of all kinds: commands, waits, blocks and triggers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
+
+from pydantic import Field
+from pydantic_core import core_schema
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.jsonvalues import as_object
+from buildkite_orm.listing import LinkStep
+from buildkite_orm.paths import path_told
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Model, Timestamp, ascii_safe, parent_path
+from buildkite_orm.resources.annotation import AnnotationQuerySet
+from buildkite_orm.resources.artifact import ArtifactQuerySet, ArtifactRef
+from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
+from buildkite_orm.resources.log import LogRef
+from buildkite_orm.resources.underjob import UnderJob, organization_path
+from buildkite_orm.session import Call
+from buildkite_orm.states import JobState, JobType, RetryType, SignalReason
+
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Unpack
+
+    from pydantic import GetCoreSchemaHandler
+
+    from buildkite_orm.listing import Step
+    from buildkite_orm.resources.artifact import ArtifactFilters
+    from buildkite_orm.resources.build import BuildRef
+    from buildkite_orm.resources.organization import OrganizationRef
+    from buildkite_orm.session import Answer
+
+JobStateName = Literal[
+    "pending",
+    "waiting",
+    "waiting_failed",
+    "blocked",
+    "blocked_failed",
+    "unblocked",
+    "unblocked_failed",
+    "scheduled",
+    "assigned",
+    "accepted",
+    "running",
+    "passed",
+    "failed",
+    "timed_out",
+    "timing_out",
+    "canceled",
+    "canceling",
+    "skipped",
+    "broken",
+    "expired",
+    "limited",
+]
+
+
+class JobFilters(TypedDict, total=False):
+    """How the jobs of a build are filtered.
+
+    Attributes:
+        state: One state or several. `failed` finds running jobs that have promised to fail, too.
+        include_retried_jobs: Whether all attempts come, and not the latest only.
+        step_key: The key of their step.
+        group_key: The key of their group.
+    """
+
+    state: JobState | JobStateName | Sequence[JobState | JobStateName]
+    include_retried_jobs: bool
+    step_key: str
+    group_key: str
+
+
+class JobRef(UnderJob):
+    """Where a job is: below its build, or below its organization, which is enough to reach it.
+
+    Example:
+        >>> job = bk.organization("acme").pipeline("web").builds(state="passed").first().jobs()[0]
+        >>> bk.organization("acme").job(job.id) == job
+        True
+    """
+
+    _kind = "job"
+
+    @property
+    def build(self) -> BuildRef:
+        """The build that it belongs to.
+
+        Raises:
+            UnboundError: Only its organization is known; `fetch()` asks for the rest.
+        """
+        from buildkite_orm.resources.build import BuildRef
+
+        path = self._build_path()
+        if path is None:
+            from buildkite_orm.errors import UnboundError
+
+            raise UnboundError(f"{self!r} does not say which build it belongs to; .fetch() asks for that")
+        return BuildRef.at(self.session, path)
+
+    @property
+    def organization(self) -> OrganizationRef:
+        """The organization that it belongs to."""
+        from buildkite_orm.resources.organization import OrganizationRef
+
+        return OrganizationRef.at(self.session, organization_path(self.api_path))
+
+    def _build_path(self) -> str | None:
+        path = parent_path(self.api_path, 2)
+        return path if "/builds/" in path else None
+
+    def fetch(self) -> Job:
+        """Ask for the job, as the kind of job that it is.
+
+        Raises:
+            NotFoundError: There is none of this id that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-job
+        """
+        return self._send(Job)
+
+    def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
+        """List the artifacts that it has uploaded.
+
+        Args:
+            filters: See `ArtifactFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-job
+        """
+        return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
+
+    def artifact(self, artifact_id: str) -> ArtifactRef:
+        """Give the ref of the artifact with an id; no request."""
+        return ArtifactRef.at(self.session, self._child("artifacts", artifact_id))
+
+    def annotations(self) -> AnnotationQuerySet:
+        """List the annotations of the job.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#list-annotations-for-a-job
+        """
+        return AnnotationQuerySet(self.session, self._child("annotations"))
+
+    def log(self) -> LogRef:
+        """Give the ref of its log; no request."""
+        return LogRef.at(self.session, self._child("log"))
+
+    def environment(self) -> dict[str, str]:
+        """Ask for the environment variables that its command ran with.
+
+        Raises:
+            NotFoundError: It is no command job.
+            PermissionDeniedError: The token lacks the scope `read_job_env`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-environment-variables
+        """
+        return self.session.send(Call("GET", self._child("env")), _environment)
+
+    def retry(self) -> Job:
+        """Try it again; the answer is the new job. Each job can be retried once, then the new one can.
+
+        Raises:
+            BadRequestError: It was retried before, or has not failed.
+            UnprocessableEntityError: Its build was canceled.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#retry-a-job
+        """
+        return self._send(Job, "PUT", "retry", acts=True)
+
+    def unblock(self, *, fields: Mapping[str, str] | None = None, unblocker: str | None = None) -> Job:
+        """Open a block step.
+
+        Args:
+            fields: The values of the step's fields, by their keys.
+            unblocker: The id of the user in whose name; the token's unless given.
+
+        Raises:
+            BadRequestError: It is no block step.
+            UnprocessableEntityError: It is not blocked, a field is missing, or its build was canceled.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#unblock-a-job
+        """
+        given = {"fields": fields, "unblocker": unblocker}
+        body = encode_body({name: value for name, value in given.items() if value is not None})
+        return self._send(Job, "PUT", "unblock", body=body, acts=True)
+
+    def reprioritize(self, priority: int) -> Job:
+        """Change how early it is taken by an agent; the answer is the job.
+
+        Args:
+            priority: The higher, the earlier.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#reprioritize-a-job
+        """
+        return self._send(Job, "PUT", "reprioritize", body={"priority": priority})
+
+
+class JobPriority(Model):
+    """How early a job is taken by an agent: the higher, the earlier."""
+
+    number: int
+
+
+class StepSignature(Model):
+    """The signature of a step."""
+
+    value: str
+    algorithm: str | None = None
+    signed_fields: list[str] = Field(default_factory=list[str])
+
+
+class JobStep(Model):
+    """The step that a job was made from."""
+
+    id: str
+    signature: StepSignature | None = None
+
+
+def _as_its_kind(data: Any, as_new_kind: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    kind = Job.class_for(as_object(data) or {})
+    return as_new_kind(data) if kind is Job else kind.model_validate(data)
+
+
+class Job(JobRef, Fetchable):
+    """A job. Its kind is its class: `ScriptJob`, `WaiterJob`, `ManualJob`, `TriggerJob`; this, for one not known yet.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/builds#job-data-model
+    """
+
+    has_url: ClassVar[bool] = False
+
+    id: str
+    graphql_id: str | None = None
+    type: JobType
+    step_key: str | None = None
+    group_key: str | None = None
+    state: JobState | None = None
+    web_url: str | None = None
+
+    @classmethod
+    def class_for(cls, data: Mapping[str, Any]) -> builtins.type[Self]:
+        """Choose the class of a kind of job."""
+        return cast("builtins.type[Self]", _KINDS.get(str(data.get("type")), cls)) if cls is Job else cls
+
+    @classmethod
+    def listed_as(cls) -> Any:
+        """Give the union of all kinds."""
+        return AnyJob if cls is Job else cls
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Have `Job.model_validate(…)` give the kind of job that it is."""
+        schema = handler(source)
+        has_kinds = "class_for" in cls.__dict__
+        return core_schema.no_info_wrap_validator_function(_as_its_kind, schema) if has_kinds else schema
+
+    @property
+    def was_retried(self) -> bool:
+        """Whether a later attempt took its place."""
+        return False
+
+    def _build_path(self) -> str | None:
+        found = super()._build_path()
+        if found is None:
+            told = [self.__dict__.get(name) for name in ("build_url", "web_url", "log_url", "unblock_url")]
+            found = next((path for url in told if isinstance(url, str) and (path := _build_of(url))), None)
+        return found
+
+    def _headline(self) -> str:
+        what = self.__dict__.get("name") or self.__dict__.get("label") or self.step_key or self.type
+        return ascii_safe(f"{what} {self.state}" if self.state else str(what))
+
+
+class ScriptJob(Job):
+    """A job that runs a command.
+
+    Attributes:
+        agent: The agent that it ran on; None until one has taken it.
+        artifact_paths: The globs of what it uploads, joined by `;`.
+        exit_status: None while it runs; -1 where its agent was lost.
+        concurrency_wait_time_ms: Milliseconds that it waited for its concurrency group.
+        promised_exit_status: The exit status that it has declared in advance.
+        retried_in_job_id: The id of the attempt that took its place.
+        matrix: Its values of the step's matrix.
+    """
+
+    name: str | None = None
+    step: JobStep | None = None
+    priority: JobPriority | None = None
+    agent_query_rules: list[str] = Field(default_factory=list[str])
+    build_url: str | None = None
+    log_url: str | None = None
+    raw_log_url: str | None = None
+    artifacts_url: str | None = None
+    artifact_url: str | None = None
+    script_path: str | None = None
+    command: str | None = None
+    soft_failed: bool | None = None
+    exit_status: int | None = None
+    signal: str | None = None
+    signal_reason: SignalReason | None = None
+    broken_reason: str | None = None
+    promised_exit_status: int | None = None
+    promised_exit_status_at: Timestamp | None = None
+    artifact_paths: str | None = None
+    agent: EmbeddedAgent | None = None
+    created_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    runnable_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    expired_at: Timestamp | None = None
+    concurrency_wait_time_ms: int | None = None
+    retried: bool | None = None
+    retried_in_job_id: str | None = None
+    retries_count: int | None = None
+    retry_source: RetrySource | None = None
+    retry_type: RetryType | None = None
+    retried_by: EmbeddedUser | None = None
+    parallel_group_index: int | None = None
+    parallel_group_total: int | None = None
+    matrix: Any = None
+    cluster_id: str | None = None
+    cluster_url: str | None = None
+    cluster_queue_id: str | None = None
+    cluster_queue_url: str | None = None
+
+    @property
+    def was_retried(self) -> bool:
+        """Whether a later attempt took its place."""
+        return bool(self.retried or self.retried_in_job_id)
+
+
+class WaiterJob(Job):
+    """A step that waits for all before it."""
+
+
+class ManualJob(Job):
+    """A block step: it waits for somebody to unblock it.
+
+    Attributes:
+        label: What it is called; a block step has no `name`.
+        unblockable: Whether it can be unblocked now.
+    """
+
+    label: str | None = None
+    unblocked_by: EmbeddedUser | None = None
+    unblocked_at: Timestamp | None = None
+    unblockable: bool | None = None
+    unblock_url: str | None = None
+
+
+class TriggerJob(Job):
+    """A step that starts a build of another pipeline.
+
+    Attributes:
+        async_: Whether it does not wait for that build.
+        embedded_triggered_build: What came of that build; `triggered_build` is the ref.
+    """
+
+    name: str | None = None
+    async_: bool | None = Field(default=None, alias="async")
+    build_url: str | None = None
+    created_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    runnable_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
+    embedded_triggered_build: EmbeddedBuild | None = Field(default=None, alias="triggered_build")
+
+    @property
+    def triggered_build(self) -> BuildRef | None:
+        """The build that it has started; None while there is none."""
+        from buildkite_orm.resources.build import BuildRef
+
+        build = self.embedded_triggered_build
+        return None if build is None else BuildRef.at(self.session, path_told(getattr(build, "url", None)))
+
+
+_KINDS: dict[str, type[Job]] = {
+    JobType.SCRIPT: ScriptJob,
+    JobType.WAITER: WaiterJob,
+    JobType.MANUAL: ManualJob,
+    JobType.TRIGGER: TriggerJob,
+}
+
+
+class _ByKind:
+    """Validates a job as the kind that its `type` says, without a Python call for each."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        kinds = core_schema.tagged_union_schema({str(kind): handler(model) for kind, model in _KINDS.items()}, "type")
+        other = core_schema.no_info_before_validator_function(_refuse_known_kinds, handler(Job))
+        itself = core_schema.plain_serializer_function_ser_schema(_dump_as_it_is, info_arg=True)
+        return core_schema.union_schema([kinds, other], mode="left_to_right", serialization=itself)
+
+
+def _refuse_known_kinds(data: Any) -> Any:
+    """Let only new kinds be plain jobs; one that is known and odd is mended, not made less."""
+    if str((as_object(data) or {}).get("type")) in _KINDS:
+        msg = "a known kind of job, which is not as documented"
+        raise ValueError(msg)
+    return data
+
+
+def _dump_as_it_is(job: Any, info: core_schema.SerializationInfo) -> Any:
+    if not isinstance(job, Job):
+        return job
+    return job.model_dump(
+        mode=info.mode,
+        by_alias=info.by_alias,
+        exclude_unset=info.exclude_unset,
+        exclude_defaults=info.exclude_defaults,
+        exclude_none=info.exclude_none,
+        warnings=False,
+    )
+
+
+if TYPE_CHECKING:
+    AnyJob = Job
+else:
+    AnyJob = Annotated[Job, _ByKind()]
+
+
+class JobQuerySet(QuerySet[Job]):
+    """The jobs of a build: the latest attempt of each, unless `include_retried_jobs=True`."""
+
+    model = Job
+    filters = frozenset(JobFilters.__annotations__)
+    lists = frozenset({"state"})
+    by_number = False
+
+    def __init__(self, *args: Any, when_asked: Callable[[], None] | None = None, **options: Any) -> None:
+        self._when_asked = when_asked
+        super().__init__(*args, **options)
+
+    def filter(self, **filters: Unpack[JobFilters]) -> Self:
+        """Give a queryset with further filters; see `JobFilters`."""
+        return self._filtered(filters)
+
+    def _params(self) -> Mapping[str, object]:
+        # the endpoint gives all attempts unless told otherwise, unlike the jobs that builds come with
+        return {"include_retried_jobs": False, **self._filters}
+
+    def _first_step(self) -> Step[Job]:
+        step = LinkStep(self._listing)
+        return step if self._when_asked is None else _NotedStep(step, self._when_asked)
+
+
+class _NotedStep:
+    """A step that tells when it is taken."""
+
+    def __init__(self, step: Step[Job], when_asked: Callable[[], None]) -> None:
+        self._step = step
+        self._when_asked = when_asked
+
+    def load(self) -> tuple[list[Job], Step[Job] | None]:
+        self._when_asked()
+        return self._step.load()
+
+
+def _environment(answer: Answer) -> dict[str, str]:
+    try:
+        env = as_object((as_object(json.loads(answer.body)) or {}).get("env"))
+    except (ValueError, RecursionError):
+        env = None
+    if env is None:
+        raise answer.unexpected("an object with env was expected")
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in env.items()}
+
+
+def _build_of(url: str) -> str | None:
+    """Read which build a URL leads to, or below: one of the API, or a page."""
+    from buildkite_orm.urls import build_path_in
+
+    return build_path_in(url)

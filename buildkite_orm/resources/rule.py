@@ -1,0 +1,101 @@
+"""Rules: what one pipeline may do with another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Fetchable, Timestamp
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class RuleType(OpenEnum):
+    """The kinds of rule: what the source pipeline may do with the target."""
+
+    TRIGGER_BUILD = "pipeline.trigger_build.pipeline"
+    ARTIFACTS_READ = "pipeline.artifacts_read.pipeline"
+
+
+class RuleValue(TypedDict):
+    """Which pipelines a rule is about.
+
+    Attributes:
+        source_pipeline: The id or slug of the pipeline that may do it.
+        target_pipeline: The id or slug of the pipeline that it may be done to.
+        conditions: Conditionals that must hold all, as `source.build.branch == 'main'`.
+    """
+
+    source_pipeline: str
+    target_pipeline: str
+    conditions: NotRequired[Sequence[str]]
+
+
+class RuleRef(InOrganization, Deletable):
+    """Where a rule is."""
+
+    _kind = "rule"
+    delete_documentation = "rules#rules-delete-a-rule"
+
+    def fetch(self) -> Rule:
+        """Ask for the rule.
+
+        Raises:
+            NotFoundError: There is none of this id that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-get-a-rule
+        """
+        return self._send(Rule)
+
+
+class Rule(RuleRef, Fetchable):
+    """A rule.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/rules
+    """
+
+    identity: ClassVar[str | None] = "uuid"
+
+    uuid: str
+    graphql_id: str | None = None
+    organization_uuid: str | None = None
+    url: str
+    type: RuleType
+    source_type: str | None = None
+    source_uuid: str | None = None
+    target_type: str | None = None
+    target_uuid: str | None = None
+    effect: str | None = None
+    action: str | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+
+
+class RuleQuerySet(QuerySet[Rule]):
+    """The rules of an organization."""
+
+    model = Rule
+
+    def create(
+        self,
+        *,
+        type: RuleType | Literal["pipeline.trigger_build.pipeline", "pipeline.artifacts_read.pipeline"],  # noqa: A002
+        value: RuleValue,
+    ) -> Rule:
+        """Create a rule.
+
+        Args:
+            type: What it allows.
+            value: See `RuleValue`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-create-a-rule
+        """
+        return self._create(encode_body({"type": type, "value": value}))

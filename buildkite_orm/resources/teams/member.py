@@ -1,0 +1,92 @@
+"""The members of teams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Editable, Timestamp, ascii_safe
+from buildkite_orm.resources.teams.places import InTeam
+from buildkite_orm.resources.teams.team import TeamRole
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class TeamMemberChanges(TypedDict):
+    """What can be changed of a team's member."""
+
+    role: TeamRole | Literal["member", "maintainer"]
+
+
+class TeamMemberRef(InTeam):
+    """Where a team's member is: a user, in that team."""
+
+    _kind = "team_member"
+    delete_documentation = "teams/members#delete-a-team-member"
+
+    def fetch(self) -> TeamMember:
+        """Ask for the member.
+
+        Raises:
+            NotFoundError: The user is no member of the team.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#get-a-team-member
+        """
+        return self._send(TeamMember)
+
+    def update(self, **changes: Unpack[TeamMemberChanges]) -> TeamMember:
+        """Change what the user is in the team; an object takes over the answer.
+
+        Args:
+            changes: See `TeamMemberChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#update-a-team-member
+        """
+        return self._update(TeamMember, changes, TeamMemberChanges)
+
+
+class TeamMember(TeamMemberRef, Editable):
+    """A user as the member of a team.
+
+    Attributes:
+        created_at: When the user joined the team.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#team-member-data-model
+    """
+
+    identity: ClassVar[str | None] = "user_id"
+    has_url: ClassVar[bool] = False
+    editable: ClassVar[frozenset[str]] = frozenset(TeamMemberChanges.__annotations__)
+
+    user_name: str
+    user_id: str
+    created_at: Timestamp | None = None
+    role: TeamRole
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.user_name} {self.role}")
+
+
+class TeamMemberQuerySet(QuerySet[TeamMember]):
+    """The members of a team."""
+
+    model = TeamMember
+
+    def create(self, *, user_id: str, role: TeamRole | Literal["member", "maintainer"]) -> TeamMember:
+        """Add a user to the team.
+
+        Args:
+            user_id: The user's id.
+            role: What the user is to be in the team.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; the user is a member already, say.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#create-a-team-member
+        """
+        return self._create(encode_body({"user_id": user_id, "role": role}))

@@ -1,0 +1,103 @@
+"""The test suites that teams reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Editable, Timestamp
+from buildkite_orm.resources.teams.places import InTeam
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+
+class SuiteAccessLevel(OpenEnum):
+    """What a team may do with a test suite."""
+
+    READ = "read"
+    EDIT = "edit"
+
+
+class TeamSuiteChanges(TypedDict):
+    """What can be changed between a team and a test suite.
+
+    Attributes:
+        access_level: All that the team may do.
+    """
+
+    access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]
+
+
+class TeamSuiteRef(InTeam):
+    """Where it is said what a team may do with a test suite."""
+
+    _kind = "team_suite"
+    delete_documentation = "teams/suites#delete-a-team-suite"
+
+    def fetch(self) -> TeamSuite:
+        """Ask for what the team may do with the suite.
+
+        Raises:
+            NotFoundError: The team does not reach the suite.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#get-a-team-suite
+        """
+        return self._send(TeamSuite)
+
+    def update(self, **changes: Unpack[TeamSuiteChanges]) -> TeamSuite:
+        """Change what the team may do with the suite; an object takes over the answer.
+
+        Args:
+            changes: See `TeamSuiteChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#update-a-team-suite
+        """
+        return self._update(TeamSuite, changes, TeamSuiteChanges)
+
+
+class TeamSuite(TeamSuiteRef, Editable):
+    """What a team may do with a test suite.
+
+    Attributes:
+        created_at: When the team got to reach the suite.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#team-suite-data-model
+    """
+
+    identity: ClassVar[str | None] = "suite_id"
+    has_url: ClassVar[bool] = False
+    editable: ClassVar[frozenset[str]] = frozenset(TeamSuiteChanges.__annotations__)
+
+    suite_id: str
+    access_level: list[SuiteAccessLevel]
+    suite_url: str | None = None
+    created_at: Timestamp | None = None
+
+
+class TeamSuiteQuerySet(QuerySet[TeamSuite]):
+    """The test suites that a team reaches."""
+
+    model = TeamSuite
+
+    def create(
+        self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]
+    ) -> TeamSuite:
+        """Have the team reach a test suite.
+
+        Args:
+            suite_id: The suite's id.
+            access_level: All that the team may do with it.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; the team reaches the suite already, say.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#create-a-team-suite
+        """
+        return self._create(encode_body({"suite_id": suite_id, "access_level": access_level}))

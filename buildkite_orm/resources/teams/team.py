@@ -1,0 +1,238 @@
+"""Teams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Timestamp, ascii_safe
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.session import Call
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from buildkite_orm.resources.teams.member import TeamMemberQuerySet, TeamMemberRef
+    from buildkite_orm.resources.teams.pipeline import TeamPipelineQuerySet, TeamPipelineRef
+    from buildkite_orm.resources.teams.suite import TeamSuiteQuerySet, TeamSuiteRef
+
+
+class TeamPrivacy(OpenEnum):
+    """Who sees a team: everybody, or its members."""
+
+    VISIBLE = "visible"
+    SECRET = "secret"
+
+
+class TeamRole(OpenEnum):
+    """What a member is in a team."""
+
+    MEMBER = "member"
+    MAINTAINER = "maintainer"
+
+
+class TeamFilters(TypedDict, total=False):
+    """How teams are filtered.
+
+    Attributes:
+        user_id: The id of a user, to list the teams that have this member.
+    """
+
+    user_id: str
+
+
+class TeamPermissions(TypedDict):
+    """What the members of a new team may do; all of it must be said."""
+
+    members_can_create_pipelines: bool
+    members_can_create_suites: bool
+    members_can_create_registries: bool
+    members_can_destroy_registries: bool
+    members_can_destroy_packages: bool
+
+
+class TeamChanges(TypedDict, total=False):
+    """What can be changed of a team.
+
+    Attributes:
+        is_default_team: Whether whoever joins the organization joins the team.
+        default_member_role: What a new member is in the team.
+    """
+
+    name: str
+    description: str | None
+    privacy: TeamPrivacy | Literal["visible", "secret"]
+    is_default_team: bool
+    default_member_role: TeamRole | Literal["member", "maintainer"]
+    members_can_create_pipelines: bool
+    members_can_create_suites: bool
+    members_can_create_registries: bool
+    members_can_destroy_registries: bool
+    members_can_destroy_packages: bool
+
+
+class TeamRef(InOrganization, Deletable):
+    """Where a team is."""
+
+    _kind = "team"
+    delete_documentation = "teams#delete-a-team"
+
+    def fetch(self) -> Team:
+        """Ask for the team.
+
+        Raises:
+            NotFoundError: There is none of this id that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams#get-a-team
+        """
+        return self._send(Team)
+
+    def update(self, **changes: Unpack[TeamChanges]) -> Team:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `TeamChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams#update-a-team
+        """
+        return self._update(Team, changes, TeamChanges)
+
+    def members(self) -> TeamMemberQuerySet:
+        """List the members.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#list-team-members
+        """
+        from buildkite_orm.resources.teams.member import TeamMemberQuerySet
+
+        return TeamMemberQuerySet(self.session, self._child("members"))
+
+    def member(self, user_id: str) -> TeamMemberRef:
+        """Give the ref of the member who is the user with an id; no request."""
+        from buildkite_orm.resources.teams.member import TeamMemberRef
+
+        return TeamMemberRef.at(self.session, self._child("members", user_id))
+
+    def pipelines(self) -> TeamPipelineQuerySet:
+        """List the pipelines that the team reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#list-team-pipelines
+        """
+        from buildkite_orm.resources.teams.pipeline import TeamPipelineQuerySet
+
+        return TeamPipelineQuerySet(self.session, self._child("pipelines"))
+
+    def pipeline(self, pipeline_id: str) -> TeamPipelineRef:
+        """Give the ref of what ties the team to the pipeline with an id (not its slug); no request."""
+        from buildkite_orm.resources.teams.pipeline import TeamPipelineRef
+
+        return TeamPipelineRef.at(self.session, self._child("pipelines", pipeline_id))
+
+    def suites(self) -> TeamSuiteQuerySet:
+        """List the test suites that the team reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#list-team-suites
+        """
+        from buildkite_orm.resources.teams.suite import TeamSuiteQuerySet
+
+        return TeamSuiteQuerySet(self.session, self._child("suites"))
+
+    def suite(self, suite_id: str) -> TeamSuiteRef:
+        """Give the ref of what ties the team to the test suite with an id (not its slug); no request."""
+        from buildkite_orm.resources.teams.suite import TeamSuiteRef
+
+        return TeamSuiteRef.at(self.session, self._child("suites", suite_id))
+
+
+class Team(TeamRef, Editable):
+    """A team.
+
+    The documentation shows answers of two kinds: what is got tells `id` to `created_by`, and a creation or an update
+    is answered with what was sent. So any field but the name may be None.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/teams#team-data-model
+    """
+
+    has_url: ClassVar[bool] = False
+    editable: ClassVar[frozenset[str]] = frozenset(TeamChanges.__annotations__)
+
+    id: str | None = None
+    graphql_id: str | None = None
+    name: str
+    slug: str | None = None
+    description: str | None = None
+    privacy: TeamPrivacy | None = None
+    default: bool | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    is_default_team: bool | None = None
+    default_member_role: TeamRole | None = None
+    members_can_create_pipelines: bool | None = None
+    members_can_create_suites: bool | None = None
+    members_can_create_registries: bool | None = None
+    members_can_destroy_registries: bool | None = None
+    members_can_destroy_packages: bool | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(self.name)
+
+
+class TeamQuerySet(QuerySet[Team]):
+    """The teams of an organization."""
+
+    model = Team
+    filters = frozenset(TeamFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[TeamFilters]) -> Self:
+        """Give a queryset with further filters; see `TeamFilters`."""
+        return self._filtered(filters)
+
+    def create(
+        self,
+        *,
+        name: str,
+        description: str,
+        privacy: TeamPrivacy | Literal["visible", "secret"],
+        is_default_team: bool,
+        default_member_role: TeamRole | Literal["member", "maintainer"],
+        **permissions: Unpack[TeamPermissions],
+    ) -> Team:
+        """Create a team.
+
+        Args:
+            name: What it is called.
+            description: What it is for.
+            privacy: Who sees it.
+            is_default_team: Whether whoever joins the organization joins the team.
+            default_member_role: What a new member is in the team.
+            permissions: See `TeamPermissions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value, or misses one.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams#create-a-team
+        """
+        given = {
+            "name": name,
+            "description": description,
+            "privacy": privacy,
+            "is_default_team": is_default_team,
+            "default_member_role": default_member_role,
+            **permissions,
+        }
+        return self._create(encode_body(given, TeamChanges))
+
+    def enable(self) -> None:
+        """Have the organization go by teams; one without any gets a team of all its members.
+
+        Raises:
+            PermissionDeniedError: The plan has no teams, or the user does not administer the organization.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams#enable-teams
+        """
+        self._session.send(Call("POST", f"{self._path}/enable", acts=True), lambda _answer: None)

@@ -1,0 +1,1 @@
+"""Test Engine: suites, their runs, and their tests."""

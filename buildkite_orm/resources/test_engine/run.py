@@ -1,0 +1,154 @@
+"""Runs: what one build, or one machine, has uploaded to a test suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Resource, Timestamp, ascii_safe, parent_path, path_below, short_path
+from buildkite_orm.resources.test_engine.places import InSuite, suite_path
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from buildkite_orm.resources.test_engine.test import SuiteTestRef
+
+
+class SuiteRunState(OpenEnum):
+    """Whether a run still takes in results; one that has finished may go back to running."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class SuiteRunResult(OpenEnum):
+    """How a run went so far. While it is running, `passed` may still become `failed`; `failed` stays."""
+
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+    STALE = "stale"
+
+
+class SuiteRunFilters(TypedDict, total=False):
+    """How runs are filtered.
+
+    Attributes:
+        build_id: The id of a build (not its number).
+    """
+
+    build_id: str
+
+
+class SuiteRunRef(InSuite):
+    """Where a run of a test suite is."""
+
+    _kind = "suite_run"
+
+    def fetch(self) -> SuiteRun:
+        """Ask for the run.
+
+        Raises:
+            NotFoundError: There is none of this id in the suite.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-a-run
+        """
+        return self._send(SuiteRun)
+
+    def failed_executions(self) -> FailedExecutionQuerySet:
+        """List the executions that failed.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-failed-execution-data
+        """
+        return FailedExecutionQuerySet(self.session, self._child("failed_executions"))
+
+
+class SuiteRun(SuiteRunRef, Fetchable):
+    """A run of a test suite.
+
+    Attributes:
+        result: How it went; it is settled once `state` is `finished`, and `failed` at once.
+        build_id: The id of the build that it is from; `org.build_tests(build_id)` lists what ran in that.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs
+    """
+
+    id: str
+    branch: str | None = None
+    commit_sha: str | None = None
+    state: SuiteRunState | None = None
+    result: SuiteRunResult | None = None
+    url: str
+    web_url: str | None = None
+    build_id: str | None = None
+    created_at: Timestamp | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{short_path(self._find_path())} {self.result} on {self.branch}")
+
+
+class SuiteRunQuerySet(QuerySet[SuiteRun]):
+    """The runs of a test suite."""
+
+    model = SuiteRun
+    filters = frozenset(SuiteRunFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[SuiteRunFilters]) -> Self:
+        """Give a queryset with further filters; see `SuiteRunFilters`."""
+        return self._filtered(filters)
+
+
+class FailedExecution(InSuite, Resource):
+    """One execution of a test that failed; it comes in listings only.
+
+    Attributes:
+        duration: Seconds.
+        tags: What was said of the execution, by keys such as `language.version`.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-failed-execution-data
+    """
+
+    _kind: ClassVar[str] = "failed_execution"
+    identity: ClassVar[str | None] = "execution_id"
+    has_url: ClassVar[bool] = False
+
+    execution_id: str
+    run_id: str | None = None
+    test_id: str | None = None
+    run_name: str | None = None
+    commit_sha: str | None = None
+    created_at: Timestamp | None = None
+    branch: str | None = None
+    failure_reason: str | None = None
+    duration: float | None = None
+    location: str | None = None
+    test_name: str | None = None
+    run_url: str | None = None
+    test_url: str | None = None
+    test_execution_url: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict[str, str])
+
+    @property
+    def run(self) -> SuiteRunRef:
+        """The run that it belongs to."""
+        return SuiteRunRef.at(self.session, parent_path(self.api_path, 2))
+
+    @property
+    def test(self) -> SuiteTestRef:
+        """The test that was executed."""
+        from buildkite_orm.resources.test_engine.test import SuiteTestRef
+
+        tests = f"{suite_path(self.api_path)}/tests"
+        return SuiteTestRef.at(self.session, path_below(tests, self.test_id))
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.test_name} at {self.location}")
+
+
+class FailedExecutionQuerySet(QuerySet[FailedExecution]):
+    """The executions of a run that failed."""
+
+    model = FailedExecution

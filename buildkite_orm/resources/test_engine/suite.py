@@ -1,0 +1,258 @@
+"""Suites: tests, and what became of them over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Binding, Deletable, Editable, load_object
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.resources.test_engine.run import SuiteRunQuerySet, SuiteRunRef
+from buildkite_orm.resources.test_engine.test import (
+    FlakyTestQuerySet,
+    QuarantinedTestQuerySet,
+    SuiteTest,
+    SuiteTestQuerySet,
+    SuiteTestRef,
+)
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
+
+    from buildkite_orm.resources.test_engine.run import SuiteRunFilters
+    from buildkite_orm.resources.test_engine.test import FlakyTestFilters, SuiteTestFilters
+
+
+class SuiteFilters(TypedDict, total=False):
+    """How much of each suite is told.
+
+    Attributes:
+        show_api_token: Whether each comes with its `api_token`, which the token that asks must be allowed to see.
+    """
+
+    show_api_token: bool
+
+
+class SuiteOptions(TypedDict, total=False):
+    """What may be said of a new suite.
+
+    Attributes:
+        show_api_token: Whether the answer comes with its `api_token`.
+        application_name: What it tests.
+        color: As `#FFF700`.
+        emoji: As `🍋` or `:lemon:`.
+        oidc_policy: Who may use it by OIDC: as YAML, or as a list of statements.
+        team_ids: The ids of the teams that it is added to; needed where the organization has teams.
+    """
+
+    show_api_token: bool
+    application_name: str | None
+    color: str | None
+    emoji: str | None
+    oidc_policy: str | Sequence[Mapping[str, Any]] | None
+    team_ids: Sequence[str]
+
+
+class SuiteChanges(TypedDict, total=False):
+    """What can be changed of a suite; `None` clears what can be cleared.
+
+    Attributes:
+        show_api_token: Whether the answer comes with its `api_token`.
+    """
+
+    name: str
+    default_branch: str
+    application_name: str | None
+    color: str | None
+    emoji: str | None
+    show_api_token: bool
+    oidc_policy: str | Sequence[Mapping[str, Any]] | None
+
+
+class SuiteRef(InOrganization, Deletable):
+    """Where a test suite is."""
+
+    _kind = "suite"
+    delete_documentation = "test-engine/suites#delete-a-suite"
+
+    def fetch(self, *, show_api_token: bool = False) -> Suite:
+        """Ask for the suite.
+
+        Args:
+            show_api_token: Whether it comes with its `api_token`.
+
+        Raises:
+            NotFoundError: There is none of this slug that the token reaches.
+            PermissionDeniedError: The token may not see the suite's.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#get-a-suite
+        """
+        return self._send(Suite, params={"show_api_token": show_api_token or None})
+
+    def update(self, **changes: Unpack[SuiteChanges]) -> Suite:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `SuiteChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#update-a-suite
+        """
+        return self._update(Suite, changes, SuiteChanges)
+
+    def runs(self, **filters: Unpack[SuiteRunFilters]) -> SuiteRunQuerySet:
+        """List the runs.
+
+        Args:
+            filters: See `SuiteRunFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#list-all-runs
+        """
+        return SuiteRunQuerySet(self.session, self._child("runs"), filters)
+
+    def run(self, run_id: str) -> SuiteRunRef:
+        """Give the ref of the run with an id; no request."""
+        return SuiteRunRef.at(self.session, self._child("runs", run_id))
+
+    def tests(self, **filters: Unpack[SuiteTestFilters]) -> SuiteTestQuerySet:
+        """List the tests: all of them, or with their metrics those that ran.
+
+        Args:
+            filters: See `SuiteTestFilters`.
+
+        Example:
+            >>> suite = bk.organization("acme").suite("rspec")
+            >>> suite.tests(sort_by="reliability", order="asc").limit(10)
+            <SuiteTestQuerySet acme/suites/rspec/tests sort_by=reliability order=asc limit=10 [not loaded]>
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests#list-tests
+        """
+        return SuiteTestQuerySet(self.session, self._child("tests"), filters)
+
+    def test(self, test_id: str) -> SuiteTestRef:
+        """Give the ref of the test with an id; no request."""
+        return SuiteTestRef.at(self.session, self._child("tests", test_id))
+
+    def find_test(self, *, name: str, scope: str | None = None) -> SuiteTest:
+        """Ask for the test with a name and a scope, where its id is not known.
+
+        Args:
+            name: Its name.
+            scope: What the name stands in: a class, a file, a group.
+
+        Raises:
+            NotFoundError: There is none.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/test-engine/tests#find-a-test-with-scope-and-name
+        """
+        body = {"name": name} if scope is None else {"scope": scope, "name": name}
+        call = Call("POST", self._child("tests", "find"), body=encode_body(body))
+        return load_object(SuiteTest, self.session, call, Binding(self.session, self._child("tests")))
+
+    def muted_tests(self) -> QuarantinedTestQuerySet:
+        """List the tests that are muted.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#list-quarantined-tests-muted-tests
+        """
+        return self._quarantined("muted")
+
+    def skipped_tests(self) -> QuarantinedTestQuerySet:
+        """List the tests that are skipped.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#list-quarantined-tests-skipped-tests
+        """
+        return self._quarantined("skipped")
+
+    def _quarantined(self, state: str) -> QuarantinedTestQuerySet:
+        return QuarantinedTestQuerySet(self.session, self._child("tests", state), collection=self._child("tests"))
+
+    def flaky_tests(self, **filters: Unpack[FlakyTestFilters]) -> FlakyTestQuerySet:
+        """List the flaky tests as Buildkite once did; it advises `tests(label="flaky")` instead.
+
+        Args:
+            filters: See `FlakyTestFilters`.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/test-engine/flaky-tests#legacy-flaky-tests-endpoint-deprecated
+        """
+        return FlakyTestQuerySet(self.session, self._child("flaky-tests"), filters, collection=self._child("tests"))
+
+    def update_execution_tags(self, executions: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the tags of executions that can be replaced: those whose keys begin with `mut.`.
+
+        The server takes a hundred thousand executions at once, but such a request only once a minute or so.
+
+        Args:
+            executions: All such tags of each execution, by its id; an empty mapping removes them.
+
+        Raises:
+            UnprocessableEntityError: A key does not begin with `mut.`, or an execution has more than ten of them.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/execution-tags#update-execution-tags
+        """
+        told = [{"id": each, "tags": tags} for each, tags in executions.items()]
+        self._do("PUT", "execution-tags", body=encode_body({"executions": told}))
+
+
+class Suite(SuiteRef, Editable):
+    """A test suite.
+
+    Attributes:
+        api_token: What its test collectors authenticate with: a secret, which comes only with `show_api_token=True`
+            and shows in no repr.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites
+    """
+
+    identity: ClassVar[str | None] = "slug"
+    editable: ClassVar[frozenset[str]] = frozenset(SuiteChanges.__annotations__) - {"show_api_token"}
+
+    id: str
+    graphql_id: str | None = None
+    organization_id: str | None = None
+    slug: str
+    name: str
+    url: str
+    web_url: str | None = None
+    default_branch: str | None = None
+    application_name: str | None = None
+    color: str | None = None
+    emoji: str | None = None
+    api_token: str | None = Field(default=None, repr=False)
+    oidc_policy: str | list[dict[str, Any]] | None = None
+
+
+class SuiteQuerySet(QuerySet[Suite]):
+    """The test suites of an organization."""
+
+    model = Suite
+    filters = frozenset(SuiteFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[SuiteFilters]) -> Self:
+        """Give a queryset with further filters; see `SuiteFilters`."""
+        return self._filtered(filters)
+
+    def create(self, *, name: str, default_branch: str, **options: Unpack[SuiteOptions]) -> Suite:
+        """Create a suite.
+
+        Args:
+            name: What it is called.
+            default_branch: The branch whose trends it shows first.
+            options: See `SuiteOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#create-a-suite
+        """
+        body = {"name": name, "default_branch": default_branch, **options}
+        return self._create(encode_body(body, SuiteOptions, "name", "default_branch"))

@@ -1,0 +1,303 @@
+"""Tests: what a test suite consists of, how each of them fares, and whether it counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
+
+from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Resource, Timestamp, ascii_safe
+from buildkite_orm.resources.test_engine.places import InSuite
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
+
+METRICS_VERSION: Final = {"Buildkite-Version": "2026-08-01"}
+"""The version of the API that tells metrics, and knows the filters that go with them."""
+
+_COMMA_SEPARATED: Final = frozenset({"labels", "owners", "tags"})
+_WITHOUT_VERSION: Final = frozenset({"label", "with_metrics"})
+
+
+class SuiteTestState(OpenEnum):
+    """Whether a test runs, and whether its failures count: `muted` runs without, `skipped` does not run."""
+
+    ENABLED = "enabled"
+    MUTED = "muted"
+    SKIPPED = "skipped"
+
+
+class MetricsWindow(TypedDict, total=False):
+    """The time over which metrics are aggregated: a period up to now, or from and to a moment.
+
+    Attributes:
+        period: As `7days` or `28days`; which ones there are depends on the organization.
+        min_timestamp: The beginning; not together with `period`.
+        max_timestamp: The end, now unless told otherwise; not together with `period`.
+    """
+
+    period: str
+    min_timestamp: datetime
+    max_timestamp: datetime
+
+
+class BuildTestFilters(TypedDict, total=False):
+    """How tests are filtered by what ran, and sorted. `!` before a value leaves out what has it.
+
+    Attributes:
+        labels: One label or several: `["flaky", "!slow"]`.
+        branch: Aggregate only executions on this branch; `main`, `!main` or `feature*`.
+        owners: The slug of a team that owns the test, or several.
+        state: The state of the test.
+        tags: Tags of executions, as `key:value`, one or several; `framework:!rspec`, `scm.branch:feature*`. For
+            `result`, `result:~failed` is a test with a failed execution and `result:^failed` one with no other.
+        sort_by: By which metric; `duration_avg` unless told otherwise.
+        order: In which direction; `desc` unless told otherwise.
+    """
+
+    labels: str | Sequence[str]
+    branch: str
+    owners: str | Sequence[str]
+    state: SuiteTestState | Literal["enabled", "muted", "skipped"]
+    tags: str | Sequence[str]
+    sort_by: Literal["duration_avg", "duration_sum", "duration_min", "duration_max", "reliability"]
+    order: Literal["asc", "desc"]
+
+
+class SuiteTestFilters(BuildTestFilters, MetricsWindow, total=False):
+    """How the tests of a suite are filtered, and how much of each is told.
+
+    Attributes:
+        label: One label, of all tests; not together with `labels`.
+        with_metrics: Whether each test comes with its metrics. Then only tests that ran in the time over which these
+            are aggregated are listed. Every filter but `label` goes with metrics, and brings them along.
+    """
+
+    label: str
+    with_metrics: bool
+
+
+class FlakyTestFilters(TypedDict, total=False):
+    """How flaky tests are filtered.
+
+    Attributes:
+        search: A part of the name or the scope (of the location too, where the collector tells it).
+        branch: A branch on which the test was flaky.
+        period: How far back to look; `7days` unless told otherwise.
+    """
+
+    search: str
+    branch: str
+    period: Literal["1hour", "4hours", "1day", "7days", "14days", "28days"]
+
+
+class SuiteTestRef(InSuite):
+    """Where a test of a suite is."""
+
+    _kind = "suite_test"
+
+    def fetch(self, **window: Unpack[MetricsWindow]) -> SuiteTest:
+        """Ask for the test with its metrics.
+
+        Args:
+            window: See `MetricsWindow`; the organization has a default.
+
+        Raises:
+            NotFoundError: There is none of this id in the suite.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests#get-a-test
+        """
+        return self._send(SuiteTest, params=window, headers=METRICS_VERSION)
+
+    def skip(self) -> SuiteTest:
+        """Have the test not run any more.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-skip-test
+        """
+        return self._send(SuiteTest, "PUT", "skip", acts=True)
+
+    def mute(self) -> SuiteTest:
+        """Have the test run, and its failures not count.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-mute-test
+        """
+        return self._send(SuiteTest, "PUT", "mute", acts=True)
+
+    def enable(self) -> SuiteTest:
+        """Have the test run and count again.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-enable-test
+        """
+        return self._send(SuiteTest, "PUT", "enable", acts=True)
+
+    def add_labels(self, *labels: str) -> SuiteTest:
+        """Add labels; those that it has already stay.
+
+        Args:
+            labels: Which ones.
+
+        Raises:
+            UnprocessableEntityError: There are none.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/test-engine/tests#add-or-remove-labels-from-a-test
+        """
+        return self._label("add", labels)
+
+    def remove_labels(self, *labels: str) -> SuiteTest:
+        """Remove labels; the others stay.
+
+        Args:
+            labels: Which ones.
+
+        Raises:
+            UnprocessableEntityError: There are none.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/test-engine/tests#add-or-remove-labels-from-a-test
+        """
+        return self._label("remove", labels)
+
+    def _label(self, operator: str, labels: Sequence[str]) -> SuiteTest:
+        return self._send(SuiteTest, "PATCH", "labels", body={"operator": operator, "labels": list(labels)})
+
+
+class SuiteTest(SuiteTestRef, Fetchable):
+    """A test of a suite.
+
+    The metrics come with `fetch()`, with the listings that are asked for them and with those of a build; they are None
+    where they did not come. Durations are in seconds.
+
+    Attributes:
+        labels: Its labels; None where they did not come.
+        reliability: The share of its executions, of those that passed or failed, that passed: 0.0 to 1.0. None too
+            where there were none.
+        executions_count_by_result: `passed` and `failed`, and further results where there were any.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests
+    """
+
+    id: str
+    url: str
+    web_url: str | None = None
+    scope: str | None = None
+    name: str
+    location: str | None = None
+    file_name: str | None = None
+    labels: list[str] | None = None
+    reliability: float | None = None
+    duration_avg: float | None = None
+    duration_sum: float | None = None
+    duration_min: float | None = None
+    duration_max: float | None = None
+    executions_count: int | None = None
+    executions_count_by_result: dict[str, int] | None = None
+
+    def reload(self, **window: Unpack[MetricsWindow]) -> Self:
+        """Load this test again, into itself, with its metrics.
+
+        Args:
+            window: See `MetricsWindow`; the organization has a default.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        return self._become(self.fetch(**window))  # type: ignore[arg-type]
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.scope} {self.name}")
+
+
+class SuiteTestQuerySet(QuerySet[SuiteTest]):
+    """The tests of a suite: all of them, or with their metrics those that ran."""
+
+    model = SuiteTest
+    filters = frozenset(SuiteTestFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[SuiteTestFilters]) -> Self:
+        """Give a queryset with further filters; see `SuiteTestFilters`."""
+        return self._filtered(filters)
+
+    def _params(self) -> Mapping[str, object]:
+        return _comma_separated({name: value for name, value in self._filters.items() if name != "with_metrics"})
+
+    def _headers(self) -> Mapping[str, str]:
+        given = {name for name, value in self._filters.items() if value is not None}
+        return METRICS_VERSION if self._filters.get("with_metrics") or given - _WITHOUT_VERSION else {}
+
+
+class BuildTestQuerySet(QuerySet[SuiteTest]):
+    """The tests that ran in a build, of all suites that the token reaches, with their metrics in that build."""
+
+    model = SuiteTest
+    filters = frozenset(BuildTestFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[BuildTestFilters]) -> Self:
+        """Give a queryset with further filters; see `BuildTestFilters`."""
+        return self._filtered(filters)
+
+    def _params(self) -> Mapping[str, object]:
+        return _comma_separated(self._filters)
+
+
+class QuarantinedTestQuerySet(QuerySet[SuiteTest]):
+    """The tests of a suite that are muted, or those that are skipped."""
+
+    model = SuiteTest
+
+
+class FlakyTest(SuiteTestRef, Resource):
+    """A test as the listing of flaky ones tells it; `fetch()` gives the `SuiteTest`.
+
+    Attributes:
+        instances: How often it was flaky.
+
+    Documentation:
+        https://buildkite.com/docs/apis/rest-api/test-engine/flaky-tests#legacy-flaky-tests-endpoint-deprecated
+    """
+
+    has_url: ClassVar[bool] = False
+
+    id: str
+    web_url: str | None = None
+    scope: str | None = None
+    name: str
+    location: str | None = None
+    file_name: str | None = None
+    instances: int | None = None
+    latest_occurrence_at: Timestamp | None = None
+    most_recent_instance_at: Timestamp | None = None
+    last_resolved_at: Timestamp | None = None
+    ownership_team_ids: list[str] | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.scope} {self.name}")
+
+
+class FlakyTestQuerySet(QuerySet[FlakyTest]):
+    """The tests of a suite that were flaky."""
+
+    model = FlakyTest
+    filters = frozenset(FlakyTestFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[FlakyTestFilters]) -> Self:
+        """Give a queryset with further filters; see `FlakyTestFilters`."""
+        return self._filtered(filters)
+
+
+def _comma_separated(filters: Mapping[str, object]) -> dict[str, object]:
+    """Write filters of several values as this part of the API reads them."""
+    return {name: _joined(name, value) if name in _COMMA_SEPARATED else value for name, value in filters.items()}
+
+
+def _joined(name: str, value: object) -> object:
+    several = as_several(value)
+    if several is None:
+        return value
+    if not several:
+        msg = f"{name}={value!r}: an empty list would be no filter at all; leave it out, or name something"
+        raise ValueError(msg)
+    return ",".join(map(str, several))

@@ -1,0 +1,149 @@
+"""What may be sent again, how often, and after how long: `RetryPolicy`, carried out by tenacity."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import tenacity
+
+from buildkite_orm.errors import (
+    BuildkiteError,
+    ConfigurationError,
+    RateLimitError,
+    ResponseError,
+    ServerError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm.clock import Clock
+
+logger = logging.getLogger("buildkite_orm")
+
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The library is about to wait.
+
+    Attributes:
+        reason: Why, in words.
+        seconds: How long.
+        until: Until when, in seconds since the Unix epoch.
+    """
+
+    reason: str
+    seconds: float
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """How persistent the client is. All times are in seconds.
+
+    Attributes:
+        attempts: How often a request that fails is sent at most; 1 turns retries off. Waiting for
+            the request budget is no failure and does not count.
+        backoff: The longest pause before the second attempt; it doubles with each, with jitter.
+        max_backoff: No pause between attempts is longer.
+        max_wait: The longest single wait for the request budget; past it, RateLimitError says how long it would take.
+        max_elapsed: No attempt begins, and no wait ends, later than this after the first.
+        on_wait: Called with a `Wait` before each wait.
+    """
+
+    attempts: int = 5
+    backoff: float = 0.5
+    max_backoff: float = 30.0
+    max_wait: float = 90.0
+    max_elapsed: float = 300.0
+    on_wait: Callable[[Wait], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigurationError(f"RetryPolicy(attempts={self.attempts}): at least 1")
+        for name in ("backoff", "max_backoff", "max_wait", "max_elapsed"):
+            if not getattr(self, name) >= 0:  # nor is it NaN
+                raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): not below 0")
+
+    def announce(self, wait: Wait) -> None:
+        """Make a wait visible: a log line, and the callback."""
+        logger.info("waiting %.1f s: %s", wait.seconds, wait.reason)
+        if self.on_wait is not None:
+            self.on_wait(wait)
+
+    def retrying(self, clock: Clock, *, repeatable: bool, failures: int = 0) -> tenacity.Retrying:
+        """Make the loop for one request.
+
+        Args:
+            clock: Tells the time and waits.
+            repeatable: Whether sending the request twice is harmless.
+            failures: How often it has failed already.
+        """
+        started = clock.now()
+        backoff = tenacity.wait_random_exponential(multiplier=self.backoff, max=self.max_backoff)
+
+        def again(state: tenacity.RetryCallState) -> bool:
+            nonlocal failures
+            error = state.outcome.exception() if state.outcome else None
+            if error is None or not may_send_again(error, repeatable=repeatable):
+                return False
+            failures += not isinstance(error, RateLimitError)
+            return failures < self.attempts
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            known = isinstance(error, RateLimitError) and error.retry_after is not None
+            return 0.0 if known else backoff(state)  # the budget knows, and waits before the next attempt
+
+        def too_late(state: tenacity.RetryCallState) -> bool:
+            return clock.now() + state.upcoming_sleep - started > self.max_elapsed
+
+        def before_sleep(state: tenacity.RetryCallState) -> None:
+            if state.upcoming_sleep:
+                error = state.outcome.exception() if state.outcome else None
+                until = clock.now() + state.upcoming_sleep
+                self.announce(Wait(f"{type(error).__name__}: sending again", state.upcoming_sleep, until))
+
+        return tenacity.Retrying(
+            retry=again,
+            wait=pause,
+            stop=too_late,
+            sleep=lambda seconds: clock.wait_until(clock.now() + seconds),
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+
+
+def is_repeatable(method: str, *, acts: bool) -> bool:
+    """Tell whether sending a request twice is the same as sending it once.
+
+    Args:
+        method: The HTTP method.
+        acts: Whether it starts something each time it is sent (`PUT …/rebuild`).
+    """
+    return method in _REPEATABLE and not acts
+
+
+def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
+    """Tell whether a request that failed with `error` may be sent again."""
+    if isinstance(error, RateLimitError):
+        return not error.gave_up
+    if isinstance(error, TransportError) and error.never_sent:
+        return True
+    if isinstance(error, ResponseError):
+        return repeatable and error.damaged
+    return repeatable and isinstance(error, TransportError | ServerError)
+
+
+def outcome_is_unknown(error: BuildkiteError, *, method: str) -> bool:
+    """Tell whether the server may have done what a failed request asked for."""
+    if method in {"GET", "HEAD"}:
+        return False
+    if isinstance(error, TransportError):
+        return not error.never_sent
+    return isinstance(error, ServerError | ResponseError)

@@ -1,0 +1,58 @@
+"""Times as the API writes them: ISO 8601, and `2013-09-03 13:24:38 UTC` in older payloads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import core_schema
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
+
+class UtcTime:
+    """Marks a datetime field as one that is aware, in UTC, and read from either form."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Read the usual form without a Python call; only what is not UTC goes the slow way."""
+        # without the pattern, pydantic reads "2015" as seconds since 1970
+        dated = core_schema.str_schema(strict=True, pattern=r"^\d{4}-\d\d-\d\d[T ]")
+        usual = core_schema.chain_schema([dated, core_schema.datetime_schema(strict=False, tz_constraint=0)])
+        other = core_schema.no_info_plain_validator_function(read_time)
+        return core_schema.union_schema(
+            [usual, other],
+            mode="left_to_right",
+            serialization=core_schema.plain_serializer_function_ser_schema(write_time, when_used="json-unless-none"),
+        )
+
+
+def read_time(value: object) -> datetime:
+    """Read a time in any form that the API was seen to write.
+
+    Raises:
+        ValueError: It is no time, or has no zone.
+    """
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, str):
+        moment = datetime.fromisoformat(value.removesuffix(" UTC") + "+00:00" if value.endswith(" UTC") else value)
+    else:
+        msg = f"a time is a string, not {type(value).__name__}"
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reads ValueError
+    if moment.tzinfo is None:
+        msg = "a time without a zone"
+        raise ValueError(msg)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        msg = "a time outside of the years 1 to 9999"
+        raise ValueError(msg) from None
+
+
+def write_time(moment: object) -> object:
+    """Write a time as the API does, in milliseconds where that is exact; what is no time stays as it came."""
+    if not isinstance(moment, datetime):
+        return moment
+    exact = "milliseconds" if moment.microsecond % 1000 == 0 else "microseconds"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=exact) + "Z"

@@ -1,0 +1,178 @@
+"""Between the session and the network: which server may be asked, and what goes wrong on the way, in words of ours."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import ssl
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions as broken
+from requests import exceptions as failed
+from requests.adapters import HTTPAdapter
+
+from buildkite_orm._version import __version__
+from buildkite_orm.errors import (
+    BuildkiteError,
+    ConfigurationError,
+    ConnectionFailedError,
+    RequestTimeoutError,
+    ResponseError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests.adapters import BaseAdapter
+
+T = TypeVar("T")
+
+USER_AGENT: Final = f"buildkite-orm/{__version__}"
+
+_POOLED: Final = 32
+
+
+def checked_base_url(url: str) -> str:
+    """Check what stands before `/v2`, and cut what does not belong.
+
+    Raises:
+        ConfigurationError: It is no http(s) URL, carries a password or a query, or is plain HTTP off loopback.
+    """
+    try:
+        parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
+    except (failed.RequestException, UnicodeError):
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not _is_host(parts.hostname):  # what else it is may be a secret
+        raise ConfigurationError("base_url is no URL of a server, as https://api.buildkite.com is")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError("base_url must carry no user, password, query or fragment")
+    if not _is_safe(parts.scheme, parts.hostname or ""):
+        raise ConfigurationError(
+            f"base_url: the token is not sent over plain http to {parts.hostname}, only to this machine; use https"
+        )
+    path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
+    """Give the seconds to connect and to read; no request is without either.
+
+    Raises:
+        ConfigurationError: They are no seconds, or end never.
+    """
+    pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    try:
+        connect, read = pair
+        if 0 < connect < math.inf and 0 < read < math.inf:
+            return connect, read
+    except (TypeError, ValueError):
+        pass
+    raise ConfigurationError(f"timeout={timeout!r}: seconds above 0, or two of them, (connect, read)")
+
+
+def can_follow(url: str) -> bool:
+    """Tell whether a file may be had from a URL: over https, or from this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.hostname is not None and _is_host(parts.hostname) and _is_safe(parts.scheme, parts.hostname)
+
+
+def pooled(transport: BaseAdapter | None) -> requests.Session:
+    """Make the pool of connections; a transport takes the place of the network."""
+    http = requests.Session()
+    http.headers["User-Agent"] = USER_AGENT
+    http.headers["Accept"] = "application/json"
+    http.headers["Accept-Encoding"] = "gzip, deflate"
+    adapter = transport or HTTPAdapter(pool_maxsize=_POOLED)
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
+    return http
+
+
+def attempt(do: Callable[[], T], method: str, url: str) -> T | BaseException:
+    """Do it, and give what goes wrong as a value, free of the frames and exceptions that carry the token along."""
+    try:
+        return do()
+    except failed.RequestException as problem:
+        return _explained(problem, method, url)
+    except broken.LocationValueError:
+        return ConfigurationError("there is no such host", method=method, url=url)
+    except (broken.HTTPError, OSError, ValueError) as problem:
+        return ConnectionFailedError(f"the connection broke: {type(problem).__name__}", method=method, url=url)
+    except BaseException as problem:  # noqa: BLE001 - it goes on, without its frames
+        problem.__cause__ = problem.__context__ = None
+        return problem.with_traceback(None)
+
+
+def short_by(response: requests.Response) -> int:
+    """Count the announced bytes that did not come; an older urllib3 does not."""
+    announced = response.headers.get("Content-Length", "")
+    if not announced.isdigit() or response.request.method == "HEAD":
+        return 0
+    return max(0, int(announced) - response.raw.tell())
+
+
+def _explained(problem: failed.RequestException, method: str, url: str) -> BuildkiteError:
+    if isinstance(problem, failed.Timeout):
+        return _timed_out(method, url, never_sent=isinstance(problem, failed.ConnectTimeout))
+    if isinstance(problem, failed.ConnectionError):
+        return _disconnected(problem, method, url)
+    if isinstance(problem, failed.ContentDecodingError):
+        error = ResponseError("the answer's compression is damaged", method=method, url=url)
+        error.damaged = True
+        return error
+    if isinstance(problem, failed.InvalidURL | failed.InvalidSchema):
+        what = f"the request could not be made: {type(problem).__name__}; check base_url, and the proxy settings"
+        return ConfigurationError(what, method=method, url=url)
+    return ConnectionFailedError("the answer broke off before its end", method=method, url=url)
+
+
+def _disconnected(problem: failed.ConnectionError, method: str, url: str) -> TransportError:
+    cause = problem.args[0] if problem.args else None
+    if isinstance(cause, broken.ReadTimeoutError):
+        return _timed_out(method, url, never_sent=False)
+    reason = getattr(cause, "reason", cause)
+    if _was_never_made(reason):
+        error = ConnectionFailedError(f"no connection: {type(reason).__name__}", method=method, url=url)
+        error.never_sent = True
+        return error
+    return ConnectionFailedError("the connection was lost", method=method, url=url)
+
+
+def _was_never_made(reason: object) -> bool:
+    """Tell whether a connection failed before anything was sent; TLS may break later too, but for certificates."""
+    if isinstance(reason, broken.SSLError):
+        return any(isinstance(arg, ssl.SSLCertVerificationError) for arg in reason.args)
+    return isinstance(reason, broken.NewConnectionError | broken.ConnectTimeoutError | broken.ProxyError)
+
+
+def _timed_out(method: str, url: str, *, never_sent: bool) -> TransportError:
+    what = "connecting" if never_sent else "waiting for the answer"
+    error = RequestTimeoutError(f"timed out while {what}", method=method, url=url)
+    error.never_sent = never_sent
+    return error
+
+
+def _is_host(host: str | None) -> bool:
+    try:
+        return bool((host or "").encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def _is_safe(scheme: str, host: str) -> bool:
+    return scheme == "https" or (scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

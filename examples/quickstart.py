@@ -1,0 +1,115 @@
+"""The main job: from an organization to the artifact of a job, then a build of its own.
+
+With BUILDKITE_API_TOKEN set it works on the real organization (BUILDKITE_ORGANIZATION_SLUG, or the first one that the
+token reaches) and builds only the pipeline that --build names. Without a token it works on the fake Buildkite that the
+library ships, over loopback HTTP.
+
+    python examples/quickstart.py
+    BUILDKITE_API_TOKEN=… python examples/quickstart.py --build my-pipeline
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from buildkite_orm import Buildkite, BuildState, ScriptJob
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkite_orm import Build, OrganizationRef, PipelineRef
+
+ESCAPES = re.compile(r"\x1b_[^\x07]*\x07|\x1b\[[0-9;]*[A-Za-z]")
+ENDS = {BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED, BuildState.SKIPPED, BuildState.NOT_RUN}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Show what is running, then build something and see it through."""
+    parser = argparse.ArgumentParser(description="From an organization to an artifact, and a build of one's own.")
+    parser.add_argument("--build", metavar="PIPELINE", help="the pipeline to create a build of")
+    options = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        if os.environ.get("BUILDKITE_API_TOKEN"):
+            bk = stack.enter_context(Buildkite())
+            pipeline_to_build = options.build
+        else:
+            bk = stack.enter_context(fake_client(stack))
+            pipeline_to_build = options.build or "hello"
+        org = pick_organization(bk)
+        show_what_runs(org)
+        if pipeline_to_build is None:
+            print("\nNothing is built: name a pipeline with --build.")
+        else:
+            build_and_follow(org.pipeline(pipeline_to_build))
+
+
+def fake_client(stack: ExitStack) -> Buildkite:
+    """Start the fake Buildkite; its clock jumps instead of making anybody wait."""
+    from buildkite_orm.fake import FakeBuildkite  # noqa: PLC0415
+
+    server = stack.enter_context(FakeBuildkite())
+    print("No BUILDKITE_API_TOKEN: this is the fake Buildkite that the library ships, and its organization acme.\n")
+    return server.client(door="http", organization="acme")
+
+
+def pick_organization(bk: Buildkite) -> OrganizationRef:
+    """Take the organization of the environment, else the first one."""
+    if os.environ.get("BUILDKITE_ORGANIZATION_SLUG"):
+        return bk.organization()
+    return bk.organizations()[0]
+
+
+def show_what_runs(org: OrganizationRef) -> None:
+    """Navigate: organization, pipeline, running builds, jobs, log, artifact."""
+    for pipeline in org.pipelines():
+        running = pipeline.builds(state=BuildState.RUNNING, with_jobs=True).limit(3)
+        print(f"{pipeline.name}: {len(list(running))} running")
+        for build in running:
+            print(f"  #{build.number} on {build.branch}: {build.message}")
+            for job in build.jobs():
+                if isinstance(job, ScriptJob) and job.state == "running":
+                    show_job(job)
+            artifact = build.artifacts(state="finished").first()
+            if artifact:
+                print(f"      {artifact.path}, {artifact.file_size} bytes: {artifact.download()[:20]!r}…")
+
+
+def show_job(job: ScriptJob) -> None:
+    """Tell where a job runs, and the last line of its log."""
+    agent = job.agent.name if job.agent else "no agent yet"
+    lines = ESCAPES.sub("", job.log().tail(200)).splitlines() or ["(no output yet)"]
+    print(f"    {job.name or job.command} on {agent}: {lines[-1]}")
+
+
+def build_and_follow(pipeline: PipelineRef) -> None:
+    """Create a build, follow it to its end, and save what it has made."""
+    build = pipeline.builds().create(commit="HEAD", branch="main", message="From the quickstart")
+    print(f"\nBuilding {build.web_url}")
+    follow(build)
+    with tempfile.TemporaryDirectory() as folder:
+        for artifact in build.artifacts():
+            path = artifact.save_to(folder)
+            print(f"  saved {path.relative_to(folder)}, {path.stat().st_size} bytes, as the agent uploaded it")
+
+
+def follow(build: Build) -> None:
+    """Print the states of a build until it ends or waits for somebody."""
+    clock, seen = build.session.clock, ""
+    while True:
+        state = "blocked" if build.blocked else build.state
+        if state != seen:
+            seen = state
+            print(f"  {state}")
+        if build.blocked or build.state in ENDS:
+            return
+        clock.wait_until(clock.now() + 5)
+        build.reload(with_jobs=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What the tests share: a fake Buildkite without limits, clients of it, and a count of what things cost."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from buildkite_orm.fake import FakeBuildkite, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from buildkite_orm import Buildkite
+
+
+class Costs(Protocol):
+    """Asserts how many requests a block sends to the API, and to where artifacts are."""
+
+    def __call__(
+        self, requests: int, *, artifacts: int = 0, of: FakeBuildkite | None = None
+    ) -> AbstractContextManager[None]: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time is injected: nobody sleeps."""
+
+    def refuse(seconds: float) -> None:
+        pytest.fail(f"something slept for {seconds} s")
+
+    monkeypatch.setattr(time, "sleep", refuse)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests see no token or endpoint of whoever runs them."""
+    for name in ("BUILDKITE_API_TOKEN", "BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_REST_API_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def unlimited(**options: object) -> Settings:
+    """Give settings without rate limits."""
+    return Settings(organization_limit=None, user_limit=None, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def server() -> Iterator[FakeBuildkite]:
+    """A fake Buildkite with an empty organization `acme`, and no rate limits."""
+    with FakeBuildkite(populate=False, settings=unlimited()) as server:
+        yield server
+
+
+@pytest.fixture
+def bk(server: FakeBuildkite) -> Iterator[Buildkite]:
+    """A client of `server`."""
+    with server.client() as client:
+        yield client
+
+
+@pytest.fixture
+def acme() -> Iterator[FakeBuildkite]:
+    """A fake Buildkite with the seeded organization `acme`, and no rate limits."""
+    with FakeBuildkite(settings=unlimited()) as server:
+        yield server
+
+
+class Sent(Protocol):
+    """Gives the last request that `server` got: method, path and query in a line, and its body as JSON."""
+
+    def __call__(self) -> tuple[str, Any]: ...
+
+
+@pytest.fixture
+def sent(server: FakeBuildkite) -> Sent:
+    """What the last request to `server` was; its body is None where there was none."""
+
+    def last() -> tuple[str, Any]:
+        request = server.requests[-1]
+        return request.line, json.loads(request.body) if request.body else None
+
+    return last
+
+
+@pytest.fixture
+def costs(server: FakeBuildkite) -> Costs:
+    """A context manager that asserts how many requests `server` (or another, `of=`) gets in a block."""
+
+    @contextmanager
+    def check(requests: int, *, artifacts: int = 0, of: FakeBuildkite | None = None) -> Generator[None]:
+        asked_of = of or server
+        before = len(asked_of.requests)
+        yield
+        asked = [f"{request.origin}: {request.line}" for request in asked_of.requests[before:]]
+        counts = (sum(line.startswith("api") for line in asked), sum(line.startswith("artifacts") for line in asked))
+        assert counts == (requests, artifacts), "\n".join(asked)
+
+    return check

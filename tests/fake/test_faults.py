@@ -1,0 +1,246 @@
+"""Faults: each kind through both doors, and which requests they strike."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from requests import ConnectionError as NoConnectionError
+from requests import ReadTimeout
+from requests.exceptions import ChunkedEncodingError, ContentDecodingError, JSONDecodeError, RequestException
+
+if TYPE_CHECKING:
+    from requests import Session
+
+    from buildkite_orm.fake import FakeBuildkite, RecordedRequest
+    from buildkite_orm.fake.faults import Kind
+
+
+@pytest.fixture(params=["local", "http"])
+def door(request: pytest.FixtureRequest) -> Session:
+    """Give a session for each of the doors."""
+    session: Session = request.getfixturevalue("api" if request.param == "local" else "http")
+    return session
+
+
+def fails(door: Session, kind: type[RequestException], path: str = "/user") -> RequestException:
+    with pytest.raises(kind) as caught:
+        door.get(path, timeout=5)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "error"),
+    [
+        ("refuse", {}, NoConnectionError),
+        ("reset_before", {}, NoConnectionError),
+        ("reset_after_headers", {}, RequestException),
+        ("reset_mid_body", {}, RequestException),
+        ("reset_mid_body", {"at": 1}, RequestException),
+        ("truncate", {}, ChunkedEncodingError),
+        ("truncate", {"at": 0}, ChunkedEncodingError),
+        ("corrupt_gzip", {}, ContentDecodingError),
+    ],
+)
+def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
+    server: FakeBuildkite, door: Session, kind: Kind, options: dict[str, Any], error: type[RequestException]
+) -> None:
+    server.faults.add(kind, **options)
+    fails(door, error)
+    assert door.get("/user", timeout=5).status_code == 200
+
+
+def test_what_came_before_a_reset_can_be_read(server: FakeBuildkite, door: Session) -> None:
+    whole = door.get("/user", headers={"Accept-Encoding": "identity"}).content
+    server.faults.add("reset_mid_body", at=100)
+    answer = door.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
+    assert answer.raw.read(100) == whole[:100]
+    with pytest.raises(RequestException):
+        next(answer.iter_content(1))
+
+
+def test_a_silent_server_times_out(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("read_timeout")
+    before = server.clock.now()
+    fails(api, ReadTimeout)
+    assert server.clock.now() - before == 5
+
+
+def test_a_silent_server_times_out_over_a_socket(server: FakeBuildkite, http: Session) -> None:
+    server.faults.add("read_timeout")
+    with pytest.raises(ReadTimeout):
+        http.get("/user", timeout=0.05)
+    assert http.get("/user").status_code == 200
+
+
+def test_cut_json_has_a_length_that_fits(server: FakeBuildkite, door: Session) -> None:
+    server.faults.add("cut_json", at=20)
+    answer = door.get("/user")
+    assert (answer.status_code, len(answer.content)) == (200, 20)
+    with pytest.raises(JSONDecodeError):
+        answer.json()
+
+
+@pytest.mark.parametrize(("options", "status"), [({}, 502), ({"status": 503}, 503)])
+def test_an_html_page_may_stand_for_an_answer(
+    server: FakeBuildkite, door: Session, options: dict[str, Any], status: int
+) -> None:
+    server.faults.add("html", **options)
+    answer = door.get("/user")
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert str(status) in answer.text
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "payload"),
+    [
+        ({}, 500, {"message": "Internal Server Error"}),
+        ({"status": 418, "message": "Tea"}, 418, {"message": "Tea"}),
+        ({"status": 422, "payload": [1]}, 422, [1]),
+    ],
+)
+def test_an_error_has_the_status_and_payload_it_is_given(
+    server: FakeBuildkite, door: Session, options: dict[str, Any], status: int, payload: Any
+) -> None:
+    server.faults.add("error", headers={"X-More": "yes"}, **options)
+    answer = door.get("/user")
+    assert (answer.status_code, answer.json(), answer.headers["X-More"]) == (status, payload, "yes")
+
+
+@pytest.mark.parametrize(
+    ("options", "scope", "organization", "user"),
+    [
+        ({}, "rest_user", "199", "0"),
+        ({"scope": "rest", "remaining": -3}, "rest", "-3", "49"),
+        ({"scope": "both", "reset": 7}, "rest", "0", "0"),
+    ],
+)
+def test_a_rate_limit_can_be_played(
+    server: FakeBuildkite, door: Session, options: dict[str, Any], scope: str, organization: str, user: str
+) -> None:
+    server.faults.add("rate_limit", **options)
+    answer = door.get("/user")
+    reset = options.get("reset", 30)
+    assert answer.status_code == 429
+    assert (answer.json()["scope"], answer.json()["reset"]) == (scope, reset)
+    assert answer.headers["RateLimit-Remaining"] == organization
+    assert answer.headers["RateLimit-User-Remaining"] == user
+    assert answer.headers["RateLimit-Reset"] == str(reset)
+
+
+def test_a_rate_limit_may_come_without_headers(server: FakeBuildkite, door: Session) -> None:
+    server.faults.add("rate_limit", headers=False)
+    assert not [name for name in door.get("/user").headers if name.startswith("RateLimit")]
+
+
+def test_a_redirect_leads_away(server: FakeBuildkite, door: Session) -> None:
+    server.faults.add("redirect", location="https://elsewhere.example/x", status=307)
+    answer = door.get("/user", allow_redirects=False)
+    assert (answer.status_code, answer.headers["Location"]) == (307, "https://elsewhere.example/x")
+
+
+def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, door: Session) -> None:
+    whole = door.get("/user").content
+    server.faults.add("trickle", pause=1.0)
+    before = server.clock.now()
+    assert door.get("/user").content == whole
+    assert server.clock.now() - before >= len(whole)
+
+
+def test_latency_passes_on_the_clock(server: FakeBuildkite, door: Session) -> None:
+    server.faults.add("latency", seconds=3.0)
+    before = server.clock.now()
+    assert door.get("/user").status_code == 200
+    assert server.clock.now() - before == 3.0
+
+
+def test_latency_beyond_the_timeout_is_a_timeout(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("latency", seconds=30.0)
+    fails(api, ReadTimeout)
+
+
+def test_every_request_may_take_its_time(server: FakeBuildkite, api: Session) -> None:
+    server.settings.latency = 0.25
+    before = server.clock.now()
+    api.get("/user")
+    api.get("/user")
+    assert server.clock.now() - before == 0.5
+
+
+def test_an_artifact_may_arrive_with_other_bytes(server: FakeBuildkite, door: Session) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    artifact = server.add_artifact(job, "x", b"hello")
+    server.faults.add("corrupt_body", origin="artifacts")
+    path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
+    assert [door.get(path).content == b"hello" for _ in range(2)] == [False, True]
+
+
+def test_a_kind_strikes_only_as_often_as_it_is_told(server: FakeBuildkite, api: Session) -> None:
+    rule = server.faults.add("error", times=2, after=1)
+    assert [api.get("/user").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
+    assert (rule.seen, rule.used) == (5, 2)
+
+
+def test_a_rule_may_never_end_until_it_is_cleared(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("error", times=None)
+    assert {api.get("/user").status_code for _ in range(5)} == {500}
+    server.faults.clear()
+    assert api.get("/user").status_code == 200
+
+
+def asks_page_2(request: RecordedRequest) -> bool:
+    return ("page", "2") in request.query
+
+
+@pytest.mark.parametrize("match", ["GET .*organizations", re.compile("page=2"), asks_page_2])
+def test_a_rule_may_name_its_requests(server: FakeBuildkite, api: Session, match: Any) -> None:
+    server.faults.add("error", match=match)
+    assert api.get("/user").status_code == 200
+    assert api.get("/organizations?page=2").status_code == 500
+
+
+def test_the_first_rule_that_is_due_strikes(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("error", status=501)
+    server.faults.add("latency", seconds=2.0)
+    server.faults.add("error", status=502)
+    assert [api.get("/user").status_code for _ in range(3)] == [501, 502, 200]
+
+
+@pytest.mark.parametrize(("processed", "builds"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
+def test_a_lost_answer_may_have_done_its_work(
+    server: FakeBuildkite, api: Session, kind: Kind, processed: bool, builds: int
+) -> None:
+    server.add_pipeline("web")
+    server.faults.add(kind, processed=processed)
+    path = "/organizations/acme/pipelines/web/builds"
+    try:
+        status = api.post(path, json={"commit": "HEAD", "branch": "main"}, timeout=1).status_code
+    except RequestException:
+        status = 0
+    assert status in {0, 500, 502}
+    assert len(api.get(path).json()) == builds
+
+
+def test_requests_are_recorded_with_what_was_answered(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("error", match="page=1")
+    server.faults.add("reset_before", match="DELETE")
+    api.get("/organizations?page=1&state[]=ü")
+    with pytest.raises(NoConnectionError):
+        api.delete("/access-token", data="body")
+    first, second = server.requests
+    assert (first.method, first.path, first.status) == ("GET", "/v2/organizations", 500)
+    assert first.query == [("page", "1"), ("state[]", "ü")]
+    assert (second.body, second.status, second.headers["User-Agent"]) == (b"body", 0, "fake-tests/1")
+
+
+def test_an_unknown_kind_or_option_is_refused_at_once(server: FakeBuildkite) -> None:
+    wrong: Any = "explode"
+    with pytest.raises(ValueError, match="no such fault: 'explode'; there are refuse, "):
+        server.faults.add(wrong)
+    with pytest.raises(TypeError, match="html takes no stauts; it takes processed, status"):
+        server.faults.add("html", stauts=503)
+    with pytest.raises(TypeError, match="redirect needs location="):
+        server.faults.add("redirect")

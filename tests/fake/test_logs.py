@@ -1,0 +1,162 @@
+"""Logs in their forms, their size, their tail; and environments."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkite_orm.fake import CommandStep
+
+if TYPE_CHECKING:
+    from requests import Session
+
+    from buildkite_orm.fake import FakeBuildkite, JobRecord
+
+LOG = (
+    "\x1b_bk;t=1785585600123\x07~~~ Run\r\n\x1b_bk;t=1785585601000\x07\x1b[31mcafé <b>\x1b[0m 東京\r\nplain\r\n"
+).encode()
+
+
+@pytest.fixture
+def job(server: FakeBuildkite) -> JobRecord:
+    job = server.add_build("web", jobs=1).jobs[0]
+    server.set_log(job, LOG)
+    return job
+
+
+@pytest.fixture(params=["organization", "build"])
+def log(request: pytest.FixtureRequest, job: JobRecord) -> str:
+    """Give the log's path, by either route."""
+    under = "" if request.param == "organization" else "/pipelines/web/builds/1"
+    return f"/organizations/acme{under}/jobs/{job.id}/log"
+
+
+def test_a_log_is_json_unless_asked(api: Session, log: str) -> None:
+    told = api.get(log).json()
+    assert told["content"].encode() == LOG
+    assert told["size"] == len(LOG)
+    assert told["header_times"] == [1785585600123000000]
+    assert told["url"].endswith("/log")
+
+
+@pytest.mark.parametrize(("suffix", "accept"), [(".txt", "*/*"), ("", "text/plain")])
+def test_a_log_as_text_is_as_it_is(api: Session, log: str, suffix: str, accept: str) -> None:
+    answer = api.get(log + suffix, headers={"Accept": accept})
+    assert answer.content == LOG
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(("suffix", "accept"), [(".html", "*/*"), ("", "text/html")])
+def test_a_log_as_html_has_spans_for_colours(api: Session, log: str, suffix: str, accept: str) -> None:
+    answer = api.get(log + suffix, headers={"Accept": accept})
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert '<span class="term-fg31">café &lt;b&gt;</span> 東京' in answer.text
+    assert '<time datetime="2026-08-01T12:00:00.123Z"></time>' in answer.text
+    assert "\x1b" not in answer.text
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json"])
+def test_head_tells_the_size_of_the_bytes(api: Session, log: str, accept: str) -> None:
+    answer = api.head(log, headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Length"] == str(len(LOG))
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize(("asked", "got"), [(5, 5), (1, 1), (10_000, len(LOG))])
+def test_a_tail_is_the_last_bytes(api: Session, log: str, asked: int, got: int) -> None:
+    answer = api.get(log, headers={"Accept": "text/plain", "Range": f"bytes=-{asked}"})
+    assert answer.status_code == 206
+    assert answer.content == LOG[-got:]
+    assert answer.headers["Content-Range"] == f"bytes {len(LOG) - got}-{len(LOG) - 1}/{len(LOG)}"
+    assert answer.headers["Content-Length"] == str(got)
+
+
+def test_a_tail_may_begin_inside_of_a_character(server: FakeBuildkite, api: Session, job: JobRecord, log: str) -> None:
+    server.set_log(job, "東".encode())
+    answer = api.get(log, headers={"Accept": "text/plain", "Range": "bytes=-2"})
+    assert answer.content == "東".encode()[1:]
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked"),
+    [
+        ("*/*", "bytes=-5"),
+        ("application/json", "bytes=-5"),
+        ("text/html", "bytes=-5"),
+        ("text/plain", "bytes=0-5"),
+        ("text/plain", "bytes=5-"),
+        ("text/plain", "bytes=-0"),
+        ("text/plain", "bytes=-1,-2"),
+        ("text/plain", "lines=-5"),
+    ],
+)
+def test_another_range_is_400(api: Session, log: str, accept: str, asked: str) -> None:
+    assert api.get(log, headers={"Accept": accept, "Range": asked}).status_code == 400
+
+
+def test_the_tail_of_an_empty_log_is_416(server: FakeBuildkite, api: Session, job: JobRecord, log: str) -> None:
+    server.set_log(job, b"")
+    assert api.get(log, headers={"Accept": "text/plain", "Range": "bytes=-5"}).status_code == 416
+    assert api.get(log).json() == {"url": api.get(log).json()["url"], "content": "", "size": 0, "header_times": []}
+
+
+def test_a_deleted_log_is_empty(api: Session, log: str) -> None:
+    assert api.delete(log).status_code == 204
+    assert api.get(f"{log}.txt").content == b""
+
+
+def test_bytes_that_are_no_utf_8_do_not_break_json(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
+    server.set_log(job, b"\xff\xfe")
+    told = api.get(f"/organizations/acme/jobs/{job.id}/log").json()
+    assert (told["content"], told["size"]) == ("\ufffd\ufffd", 2)
+
+
+@pytest.mark.parametrize("kind", ["waiter", "manual", "trigger"])
+def test_only_commands_have_logs_and_environments(server: FakeBuildkite, api: Session, kind: str) -> None:
+    job = server.add_build("web", jobs=[{"type": kind}]).jobs[0]
+    for what in ("log", "log.txt", "env"):
+        assert api.get(f"/organizations/acme/jobs/{job.id}/{what}").status_code == 404
+
+
+def test_the_log_of_a_running_job_grows(server: FakeBuildkite, api: Session) -> None:
+    server.add_pipeline("web", steps=[CommandStep(duration=600)])
+    told = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
+    path = f"/organizations/acme/jobs/{told['jobs'][0]['id']}/log.txt"
+    logs: list[str] = []
+    for _ in range(4):
+        logs.append(api.get(path).text)
+        server.run(200)
+    assert logs[0] == ""
+    assert all(later.startswith(sooner) and later != sooner for sooner, later in pairwise(logs))
+
+
+def test_a_made_up_log_has_marks_colours_and_groups(server: FakeBuildkite, api: Session) -> None:
+    job = server.add_build("web", state="failed", jobs=1).jobs[0]
+    text = api.get(f"/organizations/acme/jobs/{job.id}/log.txt").text
+    lines = text.split("\r\n")[:-1]
+    assert all(re.match(r"\x1b_bk;t=\d{13}\x07", line) for line in lines)
+    assert "\x1b[32m" in text
+    assert {line.split("\x07")[1][:3] for line in lines} >= {"~~~", "---", "+++", "^^^"}
+
+
+# -- environments
+
+
+def test_an_environment_has_what_the_agent_sets_and_what_was_given(server: FakeBuildkite, api: Session) -> None:
+    job = server.add_build("web", env={"A": 1}, branch="機能", jobs=[{"env": {"B": 'x "y"'}}]).jobs[0]
+    env = api.get(f"/organizations/acme/jobs/{job.id}/env").json()["env"]
+    assert (env["BUILDKITE_BRANCH"], env["BUILDKITE_BUILD_NUMBER"], env["CI"]) == ("機能", "1", "true")
+    assert (env["A"], env["B"]) == ("1", 'x "y"')
+
+
+def test_an_environment_as_text_is_lines(server: FakeBuildkite, api: Session) -> None:
+    job = server.add_build("web", jobs=[{"env": {"B": 'x "y"'}}]).jobs[0]
+    path = f"/organizations/acme/jobs/{job.id}/env"
+    text = api.get(f"{path}.txt").text
+    assert 'B="x \\"y\\""' in text.splitlines()
+    assert api.get(path, headers={"Accept": "text/plain"}).text == text

@@ -1,0 +1,197 @@
+"""Who may ask what, and what every answer has."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm.fake.routes import ROUTES
+from buildkite_orm.fake.store import SCOPES
+
+if TYPE_CHECKING:
+    from requests import Session
+
+    from buildkite_orm.fake import FakeBuildkite
+
+GUARDED = [(each.method, path, each.scopes) for each in ROUTES if each.scopes for path in each.paths]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize(("method", "path", "scopes"), GUARDED)
+def test_a_route_needs_its_scope(
+    server: FakeBuildkite, api: Session, method: str, path: str, scopes: tuple[str, ...]
+) -> None:
+    others = [each for each in SCOPES if each not in scopes]
+    asked = re.sub(r"\{\w+\}", "acme", path.removeprefix("/v2"))
+    answer = api.request(method, asked, headers=bearer(server.make_token(*others)))
+    assert answer.status_code == 403
+    assert answer.json() == {"message": "Forbidden"}
+    assert answer.headers["X-Accepted-OAuth-Scopes"] == ", ".join(scopes)
+    assert answer.headers["X-OAuth-Scopes"] == ", ".join(others)
+
+
+@pytest.mark.parametrize(("method", "path", "scopes"), GUARDED)
+def test_a_route_needs_no_other_scope(
+    server: FakeBuildkite, api: Session, method: str, path: str, scopes: tuple[str, ...]
+) -> None:
+    asked = re.sub(r"\{\w+\}", "nothing", path.removeprefix("/v2"))
+    answer = api.request(method, asked, headers=bearer(server.make_token(*scopes)))
+    assert answer.status_code in {200, 404}
+
+
+@pytest.mark.parametrize("header", [None, "Bearer bkua_nobody", "Basic dXNlcjpwYXNz", "Bearer", ""])
+def test_without_a_good_token_it_is_401(api: Session, header: str | None) -> None:
+    headers: dict[str, Any] = {"Authorization": header}
+    answer = api.get("/user", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["message"].startswith("Authentication required")
+
+
+def test_an_expired_token_is_401(server: FakeBuildkite, api: Session) -> None:
+    server.store.tokens[server.token].expires_at = server.clock.now()
+    assert api.get("/user").status_code == 401
+
+
+def test_a_token_reaches_the_organizations_it_is_for(server: FakeBuildkite, api: Session) -> None:
+    server.add_organization("other")
+    token = server.make_token("read_organizations", "read_builds", organizations=["other"])
+    assert [each["slug"] for each in api.get("/organizations", headers=bearer(token)).json()] == ["other"]
+    assert api.get("/organizations/acme", headers=bearer(token)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/nothing"),
+        ("GET", "/organizations/acme/nothing"),
+        ("POST", "/organizations/acme"),
+        ("DELETE", "/organizations/acme/pipelines/web"),
+        ("OPTIONS", "/user"),
+    ],
+)
+def test_an_unknown_route_is_404(api: Session, method: str, path: str) -> None:
+    answer = api.request(method, path)
+    assert answer.status_code == 404
+    assert answer.json()["message"].startswith(f"No route matches [{method}]")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/organizations/acme/emojis"),
+        ("GET", "/organizations/acme/clusters"),
+        ("GET", "/organizations/acme/teams"),
+        ("POST", "/organizations/acme/pipelines"),
+        ("POST", "/organizations/acme/jobs/1/ssh-session"),
+        ("POST", "/organizations/acme/pipelines/web/archive"),
+        ("GET", "/organizations/acme/audit_events"),
+    ],
+)
+def test_what_is_documented_but_not_played_is_never_a_success(api: Session, method: str, path: str) -> None:
+    assert api.request(method, path).status_code == 404
+
+
+@pytest.mark.parametrize("url", ["https://api.buildkite.com/nothing", "https://api.buildkite.com/v1/organizations"])
+def test_what_is_outside_of_the_api_is_404(api: Session, url: str) -> None:
+    assert api.get(url).status_code == 404
+
+
+def test_the_root_says_hello(server: FakeBuildkite, api: Session) -> None:
+    assert api.get("https://api.buildkite.com/").json() == {"message": "🛠", "timestamp": int(server.clock.now())}
+
+
+def test_a_doubled_slash_breaks_the_server(api: Session) -> None:
+    assert api.get("//organizations").status_code == 500
+
+
+def test_a_slash_at_the_end_is_ignored(api: Session) -> None:
+    assert api.get("/organizations/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/organizations/nobody", "No organization found"),
+        ("/organizations/nobody/builds", "No organization found"),
+        ("/organizations/acme/pipelines/none", "No pipeline found"),
+        ("/organizations/acme/pipelines/web/builds/99", "No build found"),
+        ("/organizations/acme/pipelines/web/builds/x", "No build found"),
+        ("/organizations/acme/pipelines/web/builds/1/jobs/none", "No job found"),
+        ("/organizations/acme/jobs/none", "No job found"),
+        ("/organizations/acme/agents/none", "No agent found"),
+    ],
+)
+def test_what_does_not_exist_is_404(server: FakeBuildkite, api: Session, path: str, message: str) -> None:
+    server.add_build("web", number=1)
+    answer = api.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"message": message}
+
+
+@pytest.mark.parametrize("body", ["{", "[1]", '"text"', b"\xff"])
+def test_a_body_that_is_no_json_object_is_400(server: FakeBuildkite, api: Session, body: str | bytes) -> None:
+    server.add_pipeline("web")
+    assert api.post("/organizations/acme/pipelines/web/builds", data=body).status_code == 400
+
+
+def test_head_is_get_without_the_body(api: Session) -> None:
+    whole, head = api.get("/user"), api.head("/user")
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["Content-Length"] == str(len(whole.content))
+
+
+def test_answers_have_request_ids_of_their_own(server: FakeBuildkite, api: Session) -> None:
+    first = api.get("/user").headers["X-Request-Id"]
+    server.requests.clear()
+    assert api.get("/user").headers["X-Request-Id"] != first
+    assert api.get("/nothing").headers["X-Request-Id"]
+
+
+def test_answers_may_be_read_from_any_page(api: Session) -> None:
+    headers = api.get("/user").headers
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Access-Control-Expose-Headers"] == "Link"
+
+
+def test_large_answers_are_compressed_for_who_takes_it(server: FakeBuildkite, api: Session) -> None:
+    server.add_builds("web", 10)
+    packed = api.get("/organizations/acme/builds", headers={"Accept-Encoding": "gzip"})
+    plain = api.get("/organizations/acme/builds", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert packed.json() == plain.json()
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("https://api.buildkite.com", "https://api.buildkite.com/v2/"),
+        ("http://127.0.0.1:1234", "http://127.0.0.1:1234/v2/"),
+        ("https://proxy.example/buildkite/api", "https://proxy.example/buildkite/api/v2/"),
+    ],
+)
+def test_urls_follow_the_host_that_was_asked(server: FakeBuildkite, api: Session, base: str, told: str) -> None:
+    server.add_builds("web", 3)
+    answer = api.get(f"{base}/v2/organizations/acme/builds?per_page=1")
+    assert answer.json()[0]["url"].startswith(told)
+    assert answer.links["next"]["url"].startswith(told)
+
+
+def test_urls_may_be_those_of_the_real_api(server: FakeBuildkite, api: Session) -> None:
+    server.settings.public_urls = "https://api.buildkite.com"
+    server.add_builds("web", 3)
+    answer = api.get("http://127.0.0.1:1234/v2/organizations/acme/builds?per_page=1")
+    assert answer.json()[0]["pipeline"]["url"] == "https://api.buildkite.com/v2/organizations/acme/pipelines/web"
+    assert answer.links["next"]["url"].startswith("https://api.buildkite.com/v2/organizations/acme/builds?")
+
+
+def test_a_payload_may_drift(server: FakeBuildkite, api: Session) -> None:
+    server.settings.drift = lambda payload: payload | {"brand_new": 1}
+    assert api.get("/user").json()["brand_new"] == 1

@@ -1,0 +1,344 @@
+"""Saving to files: whole or not at all, inside of the folder that was named, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from buildkite_orm import (
+    Artifact,
+    BuildkiteError,
+    ChecksumMismatchError,
+    ConnectionFailedError,
+    DownloadError,
+    NotFoundError,
+    ServerError,
+    UnsafePathError,
+)
+from buildkite_orm.downloads import safe_path
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import ArtifactRecord, FakeBuildkite
+    from tests.conftest import Costs
+
+CONTENT = b"whole\n" * 60_000
+
+
+@pytest.fixture
+def stored(server: FakeBuildkite) -> ArtifactRecord:
+    job = server.add_build("web", jobs=[{"name": "Test"}]).jobs[0]
+    return server.add_artifact(job, "dist/sub dir/größe.bin", CONTENT)
+
+
+@pytest.fixture
+def artifact(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> Artifact:
+    found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    server.requests.clear()
+    return found
+
+
+def named(artifact: Artifact, bk: Buildkite, path: object) -> Artifact:
+    """Give the same artifact under another path."""
+    return bk.bind(Artifact.model_construct(None, **{**artifact.__dict__, "path": path}))
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+# -- where to
+
+
+def test_a_folder_gets_the_artifact_under_its_own_path(artifact: Artifact, tmp_path: Path, costs: Costs) -> None:
+    with costs(1, artifacts=1):
+        place = artifact.save_to(tmp_path)
+    assert place == tmp_path / "dist/sub dir/größe.bin"
+    assert place.read_bytes() == CONTENT
+    assert everything(tmp_path) == ["dist", "dist/sub dir", "dist/sub dir/größe.bin"]
+
+
+def test_a_string_that_ends_with_a_slash_is_a_folder_that_is_made(artifact: Artifact, tmp_path: Path) -> None:
+    place = artifact.save_to(f"{tmp_path}/new/folder/")
+    assert place == tmp_path / "new/folder/dist/sub dir/größe.bin"
+    assert place.read_bytes() == CONTENT
+
+
+def test_any_other_path_is_the_file(artifact: Artifact, tmp_path: Path) -> None:
+    place = artifact.save_to(tmp_path / "new/app.bin")
+    assert place == tmp_path / "new/app.bin"
+    assert everything(tmp_path) == ["new", "new/app.bin"]
+    assert place.read_bytes() == CONTENT
+
+
+def test_a_path_may_be_relative(artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert artifact.save_to("app.bin") == Path("app.bin")
+    assert artifact.save_to("") == Path("dist/sub dir/größe.bin")
+    assert (tmp_path / "dist/sub dir/größe.bin").read_bytes() == CONTENT
+
+
+def test_a_file_that_is_there_is_replaced(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "app.bin").write_bytes(b"old")
+    artifact.save_to(tmp_path / "app.bin")
+    assert everything(tmp_path) == ["app.bin"]
+    assert (tmp_path / "app.bin").read_bytes() == CONTENT
+
+
+def test_a_file_is_replaced_by_a_whole_one_at_once(artifact: Artifact, tmp_path: Path) -> None:
+    """Whoever has the old file open goes on reading the old file."""
+    (tmp_path / "app.bin").write_bytes(b"old")
+    with (tmp_path / "app.bin").open("rb") as old:
+        artifact.save_to(tmp_path / "app.bin")
+        assert old.read() == b"old"
+
+
+def test_a_bare_ref_asks_for_path_and_checksums_first(
+    bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, costs: Costs
+) -> None:
+    stored.sha1sum = "0" * 40
+    with costs(2, artifacts=1), pytest.raises(ChecksumMismatchError):
+        bk.organization("acme").job(stored.job.id).artifact(stored.id).save_to(tmp_path)
+    assert everything(tmp_path) == []
+
+
+def test_a_name_as_long_as_names_may_be_is_saved(artifact: Artifact, bk: Buildkite, tmp_path: Path) -> None:
+    name = "語" * 85  # 255 bytes
+    assert named(artifact, bk, name).save_to(tmp_path).name == name
+
+
+def test_a_connection_that_breaks_is_no_reason_not_to_save(
+    server: FakeBuildkite, artifact: Artifact, tmp_path: Path
+) -> None:
+    server.faults.add("reset_mid_body", origin="artifacts", at=200_000)
+    assert artifact.save_to(tmp_path).read_bytes() == CONTENT
+
+
+# -- nothing is left behind
+
+
+def corrupt(server: FakeBuildkite) -> type[BuildkiteError]:
+    server.faults.add("corrupt_body", origin="artifacts")
+    return ChecksumMismatchError
+
+
+def break_off(server: FakeBuildkite) -> type[BuildkiteError]:
+    server.faults.add("truncate", origin="artifacts", at=200_000)
+    server.faults.add("reset_before", origin="artifacts", times=None)
+    return ConnectionFailedError
+
+
+def refuse(server: FakeBuildkite) -> type[BuildkiteError]:
+    server.faults.add("error", origin="artifacts", status=403, times=None)
+    return DownloadError
+
+
+def give_no_link(server: FakeBuildkite) -> type[BuildkiteError]:
+    server.faults.add("error", match="/download", status=404)
+    return NotFoundError
+
+
+FAILURES = [corrupt, break_off, refuse, give_no_link]
+failures = pytest.mark.parametrize("fail", FAILURES, ids=[fail.__name__ for fail in FAILURES])
+
+
+@failures
+def test_a_failure_leaves_neither_file_nor_folder(
+    server: FakeBuildkite, artifact: Artifact, tmp_path: Path, fail: type
+) -> None:
+    with pytest.raises(fail(server)):
+        artifact.save_to(f"{tmp_path}/new/")
+    assert everything(tmp_path) == []
+
+
+@failures
+def test_a_failure_leaves_what_was_there(server: FakeBuildkite, artifact: Artifact, tmp_path: Path, fail: type) -> None:
+    old = tmp_path / "dist/sub dir/größe.bin"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"old")
+    with pytest.raises(fail(server)):
+        artifact.save_to(tmp_path)
+    assert old.read_bytes() == b"old"
+    assert everything(tmp_path) == ["dist", "dist/sub dir", "dist/sub dir/größe.bin"]
+
+
+def test_nothing_of_the_final_name_is_there_before_all_has_come(
+    server: FakeBuildkite, artifact: Artifact, tmp_path: Path
+) -> None:
+    seen: list[list[str]] = []
+
+    def look(request: object) -> bool:
+        del request
+        seen.append(everything(tmp_path))
+        return False
+
+    server.faults.add("truncate", origin="artifacts", at=200_000)
+    server.faults.add("html", origin="artifacts", match=look)
+    artifact.save_to(tmp_path / "app.bin")
+    assert len(seen) == 2
+    assert len(seen[-1]) == 1
+    assert "app.bin" not in seen[-1]
+
+
+def test_a_keyboard_interrupt_leaves_nothing(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        artifact.save_to(f"{tmp_path}/new/")
+    assert everything(tmp_path) == []
+
+
+# -- what cannot be written
+
+
+def test_a_file_where_a_folder_should_be_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "dist").write_bytes(b"a file")
+    with pytest.raises(DownloadError, match=r"cannot write .*nothing was kept"):
+        artifact.save_to(tmp_path)
+    assert everything(tmp_path) == ["dist"]
+    assert (tmp_path / "dist").read_bytes() == b"a file"
+
+
+def test_a_folder_where_the_file_should_be_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "dist/sub dir/größe.bin/inside").mkdir(parents=True)
+    with pytest.raises(DownloadError, match="cannot write"):
+        artifact.save_to(tmp_path)
+    assert everything(tmp_path / "dist/sub dir") == ["größe.bin", "größe.bin/inside"]
+
+
+def test_a_folder_that_may_not_be_written_is_a_clear_error(
+    artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is for everyone but root, who may."""
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        monkeypatch.setattr(Path, "open", denied)
+        monkeypatch.setattr(Path, "mkdir", denied)
+    with pytest.raises(DownloadError, match="Permission denied; nothing was kept"):
+        artifact.save_to(folder)
+    assert everything(tmp_path) == ["read-only"]
+
+
+def denied(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "\ud800"], ids=["too long", "NUL", "surrogate"])
+def test_a_name_that_no_file_can_have_is_a_clear_error(artifact: Artifact, tmp_path: Path, name: str) -> None:
+    with pytest.raises(DownloadError, match="cannot write"):
+        artifact.save_to(tmp_path / "new" / name)
+    assert everything(tmp_path) == []
+
+
+# -- paths that the server tells
+
+
+HOSTILE = [
+    "../../x",
+    "..",
+    "a/../../x",
+    "a/..",
+    "/etc/passwd",
+    "//server/share/x",
+    "C:/x",
+    "c:x",
+    "C:\\x",
+    "..\\..\\x",
+    "a\\..\\..\\x",
+    "\\x",
+    "\\\\server\\share\\x",
+    "a\0b",
+    "\0",
+    "",
+    ".",
+    "./",
+    "/",
+    "\ud800",
+    None,
+    7.5,
+]
+
+
+@pytest.mark.parametrize("path", HOSTILE[:-1], ids=repr)
+def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_asked_or_written(
+    artifact: Artifact, bk: Buildkite, tmp_path: Path, path: str | None, costs: Costs
+) -> None:
+    folder = tmp_path / "a/b/c"
+    folder.mkdir(parents=True)
+    with costs(0), pytest.raises(UnsafePathError, match=r"would leave the folder .*, or names no file"):
+        named(artifact, bk, path).save_to(folder)
+    assert everything(tmp_path) == ["a", "a/b", "a/b/c"]
+
+
+def test_a_hostile_path_does_not_matter_to_who_names_the_file(
+    artifact: Artifact, bk: Buildkite, tmp_path: Path
+) -> None:
+    assert named(artifact, bk, "../../x").save_to(tmp_path / "mine").read_bytes() == CONTENT
+
+
+def test_a_path_of_windows_becomes_folders(artifact: Artifact, bk: Buildkite, tmp_path: Path) -> None:
+    assert named(artifact, bk, "a\\b c\\d.txt").save_to(tmp_path) == tmp_path / "a/b c/d.txt"
+
+
+def test_a_link_in_the_folder_that_leads_out_of_it_is_refused(artifact: Artifact, tmp_path: Path, costs: Costs) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/dist").symlink_to(tmp_path / "outside", target_is_directory=True)
+    with costs(0), pytest.raises(UnsafePathError, match="by a link"):
+        artifact.save_to(tmp_path / "folder")
+    assert everything(tmp_path / "outside") == []
+
+
+def test_a_link_in_place_of_the_file_that_leads_out_is_refused(
+    artifact: Artifact, bk: Buildkite, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/app.bin").symlink_to(tmp_path / "secret")
+    with pytest.raises(UnsafePathError, match="by a link"):
+        named(artifact, bk, "app.bin").save_to(tmp_path / "folder")
+    assert (tmp_path / "secret").read_bytes() == b"secret"
+
+
+def test_the_folder_itself_may_be_a_link(artifact: Artifact, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    artifact.save_to(tmp_path / "link")
+    assert (tmp_path / "real/dist/sub dir/größe.bin").read_bytes() == CONTENT
+
+
+PIECES = st.sampled_from(["..", ".", "/", "\\", "\0", "a", "C:", " ", "~", "é", "\ud800", "\udc80", "$HOME", "%2e%2e"])
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PIECES, max_size=8).map("".join) | st.text(st.characters(codec=None), max_size=20))
+@example("..")
+@example("a/../b")
+def test_whatever_the_path_it_stays_below_the_folder_or_is_refused(tmp_path: Path, name: str) -> None:
+    try:
+        place = safe_path(tmp_path, name)
+    except UnsafePathError:
+        return
+    assert place != tmp_path
+    assert os.path.normpath(place).startswith(f"{tmp_path}{os.sep}")
+    assert os.fsencode(place)
+
+
+# -- the storage fails while a file is saved
+
+
+def test_a_storage_that_is_down_is_said_to_be(server: FakeBuildkite, artifact: Artifact, tmp_path: Path) -> None:
+    server.faults.add("html", status=503, origin="artifacts", times=None)
+    with pytest.raises(ServerError, match="503"):
+        artifact.save_to(tmp_path)
+    assert everything(tmp_path) == []

@@ -1,0 +1,205 @@
+"""`from_url`: every kind of page and API URL leads to its ref; hostile ones lead nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildkite_orm import (
+    AgentRef,
+    ArtifactRef,
+    Buildkite,
+    BuildRef,
+    JobRef,
+    OrganizationRef,
+    PipelineRef,
+)
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake import FakeBuildkite
+
+WEB = "https://buildkite.com"
+API = "https://api.buildkite.com/v2"
+JOB = "01900000-1111-7222-8333-444444444444"
+ARTIFACT = "01900000-5555-7666-8777-888888888888"
+BUILD = "organizations/acme/pipelines/web/builds/42"
+OFFLINE = Buildkite("bkua_0123456789abcdef", base_url="https://proxy.example/buildkite")
+
+KNOWN = [
+    # pages
+    (f"{WEB}/acme", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/acme/", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/organizations/acme", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/organizations/acme/settings", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/organizations/acme/agents", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/organizations/acme/agents/{JOB}", AgentRef, f"organizations/acme/agents/{JOB}"),
+    (f"{WEB}/organizations/acme/clusters/c/queues/q/agents/{JOB}", AgentRef, f"organizations/acme/agents/{JOB}"),
+    (f"{WEB}/acme/web", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/builds", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/builds?branch=main", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/builds/latest", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/settings/steps", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/builds/42", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42/", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42#", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42#summary", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42/annotations", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42/steps/canvas?sid={ARTIFACT}", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42#{JOB}", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/acme/web/builds/42#{JOB}/123-456", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/acme/web/builds/42/steps/canvas?sid={ARTIFACT}&jid={JOB}&tab=output", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/{BUILD}", BuildRef, BUILD),
+    (f"{WEB}/{BUILD}/jobs/{JOB}/raw_log", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/{BUILD}/jobs/{JOB}/artifacts/{ARTIFACT}", ArtifactRef, f"{BUILD}/jobs/{JOB}/artifacts/{ARTIFACT}"),
+    ("  https://www.buildkite.com/acme/web/builds/42\n", BuildRef, BUILD),
+    ("http://BUILDKITE.com/acme/web/builds/42", BuildRef, BUILD),
+    (f"{WEB}/acme/v2/builds/42", BuildRef, "organizations/acme/pipelines/v2/builds/42"),
+    (f"{WEB}/v2/web/builds/42", BuildRef, "organizations/v2/pipelines/web/builds/42"),
+    # the API
+    (f"{API}/organizations/acme", OrganizationRef, "organizations/acme"),
+    (f"{API}/organizations/acme/pipelines", OrganizationRef, "organizations/acme"),
+    (f"{API}/organizations/acme/pipelines/web", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{API}/organizations/acme/pipelines/v2/builds", PipelineRef, "organizations/acme/pipelines/v2"),
+    (f"{API}/{BUILD}?exclude_jobs=true", BuildRef, BUILD),
+    (f"{API}/{BUILD}/jobs/{JOB}", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{API}/{BUILD}/jobs/{JOB}/log", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{API}/organizations/acme/jobs/{JOB}", JobRef, f"organizations/acme/jobs/{JOB}"),
+    (
+        f"{API}/organizations/acme/jobs/{JOB}/artifacts/{ARTIFACT}/download",
+        ArtifactRef,
+        f"organizations/acme/jobs/{JOB}/artifacts/{ARTIFACT}",
+    ),
+    (f"{API}/{BUILD}/jobs/{JOB}/artifacts/{ARTIFACT}", ArtifactRef, f"{BUILD}/jobs/{JOB}/artifacts/{ARTIFACT}"),
+    (f"{API}/organizations/acme/agents/{JOB}", AgentRef, f"organizations/acme/agents/{JOB}"),
+    (f"https://proxy.example/buildkite/v2/{BUILD}", BuildRef, BUILD),
+]
+
+
+@pytest.mark.parametrize(("url", "kind", "path"), KNOWN, ids=[url for url, _, _ in KNOWN])
+def test_a_url_leads_to_its_ref(url: str, kind: type, path: str) -> None:
+    ref = OFFLINE.from_url(url)
+    assert (type(ref), ref.api_path) == (kind, path)
+
+
+HOSTILE = [
+    "",
+    "acme",
+    "acme/web/builds/42",
+    "buildkite.com/acme/web/builds/42",
+    f"javascript:{WEB}/acme",
+    "ftp://buildkite.com/acme",
+    "file:///acme/web/builds/42",
+    WEB,
+    f"{WEB}/",
+    f"{WEB}/docs/apis/rest-api",
+    f"{WEB}/user/api-access-tokens",
+    f"{WEB}/organizations",
+    f"{WEB}/organizations/",
+    "https://buildkite.com.evil.example/acme/web/builds/42",
+    "https://buildkite.com@evil.example/acme/web/builds/42",
+    "https://evil.example/buildkite.com/acme",
+    "https://evil.example/v2/organizations/acme",
+    "https://evilbuildkite.com/acme",
+    "https://[::1",
+    "https://[buildkite.com]/acme",
+    f"{WEB}/acme/..",
+    f"{WEB}/acme/%2e%2e/builds/42",
+    f"{WEB}/../web",
+    f"{WEB}/acme/web%00",
+    f"{WEB}/acme/web%0a/builds/1",
+    f"{WEB}/organizations/acme/pipelines/..",
+    f"{WEB}/organizations/acme/pipelines//builds/1",
+    f"{WEB}/organizations/acme/agents/..",
+    f"{API}",
+    f"{API}/",
+    f"{API}/user",
+    f"{API}/builds",
+    f"{API}/organizations",
+    f"{API}/organizations/",
+    f"{API}/organizations/..",
+    f"{API}/organizations/acme/pipelines/../../user",
+    f"{API}/organizations/acme/pipelines/%2e%2e/builds/1",
+    f"{API}/organizations/acme//pipelines/web",
+    f"{API}/organizations/%0d%0aacme",
+    "https://api.buildkite.com/organizations/acme",
+    "https://api.buildkite.com/v3/organizations/acme",
+    "https://graphql.buildkite.com/v2/organizations/acme",
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_a_url_that_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^from_url\("):
+        OFFLINE.from_url(url)
+
+
+def test_an_encoded_slash_stays_in_its_place() -> None:
+    ref = OFFLINE.from_url(f"{API}/organizations/acme/pipelines/a%2F..%2Fb")
+    assert ref.api_path == "organizations/acme/pipelines/a%2F..%2Fb"
+    assert OFFLINE.from_url(f"{WEB}/acme/a%2F..%2Fb") == ref
+
+
+def test_two_ways_to_write_a_url_lead_to_the_same_thing() -> None:
+    assert OFFLINE.from_url(f"{API}/organizations/%61cme") == OFFLINE.from_url(f"{WEB}/acme")
+
+
+def test_a_secret_in_a_url_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="from_url") as caught:
+        OFFLINE.from_url("https://evil.example/v2/x?access_token=geheim")
+    assert "geheim" not in str(caught.value)
+    with pytest.raises(ValueError, match="from_url") as caught:
+        OFFLINE.from_url("https://api.buildkite.com/v2/user?access_token=geheim")
+    assert "geheim" not in str(caught.value)
+    with pytest.raises(ValueError, match="from_url") as caught:
+        OFFLINE.from_url("https://user:geheim@evil.example/acme")
+    assert "geheim" not in str(caught.value)
+
+
+@given(st.text() | st.from_regex(r"https://(api\.)?buildkite\.com/(v2/organizations/)?[^?#]{0,30}", fullmatch=True))
+def test_whatever_the_url_it_leads_below_an_organization_or_nowhere(url: str) -> None:
+    try:
+        ref = OFFLINE.from_url(url)
+    except ValueError:
+        return
+    segments = ref.api_path.split("/")
+    assert segments[0] == "organizations"
+    assert all(segments)
+    assert not {".", ".."} & set(segments)
+    assert ref.api_path.isascii()
+
+
+def test_a_build_is_canceled_by_the_url_of_its_page_in_one_request(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = server.add_build("web", state="running", jobs=[{"state": "running"}])
+    ref = bk.from_url(f"{WEB}/acme/web/builds/{build.number}")
+    assert isinstance(ref, BuildRef)
+    ref.cancel()
+    (request,) = server.requests
+    assert request.line == "PUT /v2/organizations/acme/pipelines/web/builds/1/cancel"
+
+
+def test_every_url_that_objects_tell_leads_back_to_them(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", jobs=[{"name": "Test"}])
+    stored = server.add_artifact(record.jobs[0], "a.txt", b"a")
+    agent = server.add_agent()
+    organization = bk.organization("acme").fetch()
+    build = organization.pipeline("web").build(1).fetch()
+    job = build.jobs()[0]
+    pipeline, artifact = organization.pipeline("web").fetch(), job.artifact(stored.id).fetch()
+    told: list[tuple[str | None, object]] = [
+        (organization.url, organization),
+        (organization.web_url, organization),
+        (pipeline.url, pipeline),
+        (pipeline.web_url, pipeline),
+        (build.url, build),
+        (build.web_url, build),
+        (job.web_url, job),
+        (artifact.url, artifact),
+        (artifact.download_url, artifact),
+        (organization.agent(agent.id).fetch().url, organization.agent(agent.id)),
+    ]
+    for url, thing in told:
+        assert url
+        assert bk.from_url(url) == thing

@@ -1,0 +1,62 @@
+"""The user, the token and the meta information on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkite_orm import AccessToken, AuthenticationError, Meta, PermissionDeniedError, User
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+
+
+def test_the_user_is_whose_token_asks(server: FakeBuildkite) -> None:
+    grace = server.add_user("Grace Hopper", "grace@acme.example")
+    with server.client(token=server.make_token("read_user", user=grace)) as bk:
+        user = bk.user()
+    (request,) = server.requests
+    assert (request.method, request.path, request.query, request.body) == ("GET", "/v2/user", [], b"")
+    assert (type(user), user.id, user.name, user.email) == (User, grace.id, "Grace Hopper", "grace@acme.example")
+
+
+def test_the_user_needs_a_scope(server: FakeBuildkite) -> None:
+    with (
+        server.client(token=server.make_token("read_builds")) as bk,
+        pytest.raises(PermissionDeniedError, match="read_user"),
+    ):
+        bk.user()
+
+
+def test_the_token_tells_its_scopes_without_needing_any(server: FakeBuildkite) -> None:
+    with server.client(token=server.make_token()) as bk:
+        assert bk.access_token().scopes == []
+    with server.client(token=server.make_token("read_builds", "read_user")) as bk:
+        token = bk.access_token()
+    request = server.requests[-1]
+    assert (request.method, request.path, request.query) == ("GET", "/v2/access-token", [])
+    assert (type(token), set(token.scopes)) == (AccessToken, {"read_builds", "read_user"})
+
+
+def test_a_revoked_token_is_of_no_more_use(server: FakeBuildkite) -> None:
+    with server.client(token=server.make_token("read_user")) as bk:
+        bk.access_token().revoke()
+        request = server.requests[-1]
+        assert (request.method, request.path, request.body) == ("DELETE", "/v2/access-token", b"")
+        with pytest.raises(AuthenticationError, match="BUILDKITE_API_TOKEN"):
+            bk.user()
+
+
+def test_meta_tells_where_webhooks_come_from(server: FakeBuildkite, bk: Buildkite) -> None:
+    meta = bk.meta()
+    (request,) = server.requests
+    assert (request.method, request.path, request.query) == ("GET", "/v2/meta", [])
+    assert (type(meta), meta.webhook_ips) == (Meta, ["192.0.2.0/24", "198.51.100.12"])
+
+
+def test_singletons_reload_from_where_they_came(server: FakeBuildkite, bk: Buildkite) -> None:
+    for thing, path in ((bk.user(), "/v2/user"), (bk.access_token(), "/v2/access-token"), (bk.meta(), "/v2/meta")):
+        assert thing.reload() is thing
+        assert server.requests[-1].path == path
