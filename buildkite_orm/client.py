@@ -93,8 +93,10 @@ class Buildkite:
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
     ) -> None:
+        authentication = _authentication(token, auth)
+        token = None  # a traceback with locals would show it
         self.session = Session(
-            _authentication(token, auth),
+            authentication,
             base_url=base_url or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_BASE_URL,
             timeout=timeout,
             retry=retry,
@@ -216,10 +218,9 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
         if token is not None:
             raise ConfigurationError("token= and auth= exclude each other")
         return auth
-    token = token or os.environ.get(TOKEN_VARIABLE)
-    if not token or not token.strip():
+    if not (token or os.environ.get(TOKEN_VARIABLE) or "").strip():
         raise ConfigurationError(
             f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}; "
             "make one at https://buildkite.com/user/api-access-tokens"
         )
-    return StaticToken(token.strip())
+    return StaticToken((token or os.environ[TOKEN_VARIABLE]).strip())

@@ -17,7 +17,6 @@ from buildkite_orm.errors import (
     ChecksumMismatchError,
     DownloadError,
     NotFoundError,
-    ResponseError,
     UnsafePathError,
     error_for,
     redact_url,
@@ -25,7 +24,7 @@ from buildkite_orm.errors import (
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable
     from types import TracebackType
 
     from buildkite_orm.resources.artifact import Artifact, ArtifactRef
@@ -128,8 +127,7 @@ class ArtifactStream:
     def _follow(self, headers: dict[str, str]) -> tuple[Stream, str]:
         url = self._link()
         for _ in range(_REDIRECTS):
-            with _final(ResponseError):
-                stream = self._session.stream_elsewhere(url, headers)
+            stream = self._session.stream_elsewhere(url, headers)
             onward = stream.headers.get("Location")
             if stream.status not in _MOVED or not onward:
                 return stream, url
@@ -140,11 +138,11 @@ class ArtifactStream:
     def _link(self) -> str:
         call = Call("GET", f"{self._path}/download", points_elsewhere=True)
         try:
-            with _final(BuildkiteError):
+            with _final():
                 return self._session.send(call, _link_in)
         except _FinalError as final:
             if isinstance(final.error, NotFoundError) and self._state:
-                final.error.message += f"; its state was {str(self._state)!r} when the artifact was loaded."
+                final.error.message += f"; its state was {str(self._state)!r} when the artifact was loaded"
             raise
 
     def _drop(self) -> None:
@@ -231,10 +229,10 @@ class _FinalError(Exception):
 
 
 @contextlib.contextmanager
-def _final(kind: type[BuildkiteError]) -> Generator[None]:
+def _final() -> Generator[None]:
     try:
         yield
-    except kind as error:
+    except BuildkiteError as error:
         raise _FinalError(error) from None
 
 
@@ -263,24 +261,13 @@ def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
     session = log.session
 
     def attempt() -> None:
-        with _final(BuildkiteError):
+        with _final():
             stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
         with stream:
-            refuse_page(stream.headers, method="GET", url=log.api_path)
             write_whole(place, stream)
 
     _insist(session, attempt)
     return place
-
-
-def refuse_page(headers: Mapping[str, str], *, method: str, url: str) -> None:
-    """Refuse a web page where plain text was asked for: something between answers in the API's place.
-
-    Raises:
-        ResponseError: It is one.
-    """
-    if headers.get("Content-Type", "").startswith("text/html"):
-        raise ResponseError("plain text was asked for, and a web page came", method=method, url=url)
 
 
 def write_whole(place: Path, chunks: Iterable[bytes]) -> None:

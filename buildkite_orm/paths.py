@@ -1,4 +1,4 @@
-"""Paths of the API, as answers tell them."""
+"""Paths of the API: as answers tell them, as they lead up and down, and as people write them."""
 
 from __future__ import annotations
 
@@ -25,3 +25,29 @@ def path_below(collection: str | None, key: object) -> str | None:
         return f"{collection}/{encode_path(key)}"
     except ValueError:
         return None
+
+
+def parent_path(path: str, levels: int = 1) -> str:
+    """Go up in a path."""
+    return path.rsplit("/", levels)[0]
+
+
+def short_path(path: str | None) -> str:
+    """Write a path as people do: `acme/web #42` for `organizations/acme/pipelines/web/builds/42`."""
+    if path is None:
+        return "?"
+    parts = [unquote(part) for part in path.split("/")]
+    if parts[1:2] == ["organizations"]:  # behind the name of an area
+        del parts[0]
+    if parts[:1] == ["organizations"] and len(parts) > 1:
+        parts = parts[1:]
+    if parts[1:2] == ["pipelines"] and len(parts) > 2:  # noqa: PLR2004
+        del parts[1]
+    if parts[2:3] == ["builds"] and len(parts) > 3:  # noqa: PLR2004
+        parts[1:4] = [f"{parts[1]} #{parts[3]}"]
+    return ascii_safe("/".join(parts))
+
+
+def ascii_safe(text: str) -> str:
+    """Escape what does not print, so that text of the server harms no terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

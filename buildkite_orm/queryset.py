@@ -15,7 +15,8 @@ from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.jsonvalues import as_several
 from buildkite_orm.listing import LinkStep, Listing, repeats
-from buildkite_orm.resource import Binding, Resource, ascii_safe, load_object, short_path
+from buildkite_orm.paths import ascii_safe, short_path
+from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:

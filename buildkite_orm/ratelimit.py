@@ -102,7 +102,7 @@ class RateLimiter:
                 remaining, reset = _number(headers, f"{prefix}-Remaining"), _number(headers, f"{prefix}-Reset")
                 if remaining is not None and reset is not None:
                     limit = _number(headers, f"{prefix}-Limit")
-                    budget.told(limit=limit, remaining=remaining, reset_at=now + max(0, reset) + _MARGIN)
+                    budget.told(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
 
     def refused(self, organization: str | None, error: RateLimitError) -> None:
         """Take in a 429, whose headers were told already: what no header says, its body does."""

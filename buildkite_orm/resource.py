@@ -8,21 +8,22 @@ both a ref and data: `class Build(BuildRef, Fetchable)`.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from buildkite_orm.encoding import encode_body, encode_path, encode_query
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.loading import load_one, report
-from buildkite_orm.paths import path_below, path_told
+from buildkite_orm.paths import ascii_safe, parent_path, path_below, path_told, short_path
 from buildkite_orm.session import Call
 from buildkite_orm.timestamps import UtcTime, write_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from pydantic._internal._model_construction import ModelMetaclass
 
     from buildkite_orm.loading import Drift
     from buildkite_orm.session import Session
@@ -280,7 +281,17 @@ class Model(BaseModel):
             return super().__getattr__(name)
 
 
-class Resource(Ref, Model):
+if TYPE_CHECKING:
+    # Type checkers take models for dataclasses, whose `__eq__` would take away the hash.
+    @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(Field,))
+    class _ByIdentity(ModelMetaclass): ...
+
+    class _Data(Model, metaclass=_ByIdentity): ...
+else:
+    _Data = Model
+
+
+class Resource(Ref, _Data):
     """An object: a ref with validated data. The concrete class names its ref first."""
 
     __slots__ = ("_binding", "_drift", "_loaded", "_path")
@@ -441,32 +452,6 @@ def load_object(model: type[R], session: Session, call: Call, binding: Binding) 
     answer, item = session.send(call, lambda answer: (answer, load_one(model, answer)))
     report(answer, [(item, "")], strict=session.strict)
     return item.bind(binding)
-
-
-def parent_path(path: str, levels: int = 1) -> str:
-    """Go up in a path."""
-    return path.rsplit("/", levels)[0]
-
-
-def short_path(path: str | None) -> str:
-    """Write a path as people do: `acme/web #42` for `organizations/acme/pipelines/web/builds/42`."""
-    if path is None:
-        return "?"
-    parts = [unquote(part) for part in path.split("/")]
-    if parts[1:2] == ["organizations"]:  # behind the name of an area
-        del parts[0]
-    if parts[:1] == ["organizations"] and len(parts) > 1:
-        parts = parts[1:]
-    if parts[1:2] == ["pipelines"] and len(parts) > 2:  # noqa: PLR2004
-        del parts[1]
-    if parts[2:3] == ["builds"] and len(parts) > 3:  # noqa: PLR2004
-        parts[1:4] = [f"{parts[1]} #{parts[3]}"]
-    return ascii_safe("/".join(parts))
-
-
-def ascii_safe(text: str) -> str:
-    """Escape what does not print, so that text of the server harms no terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _as_text(value: object) -> str:

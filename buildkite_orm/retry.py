@@ -76,15 +76,15 @@ class RetryPolicy:
         if self.on_wait is not None:
             self.on_wait(wait)
 
-    def retrying(self, clock: Clock, *, repeatable: bool, failures: int = 0) -> tenacity.Retrying:
+    def retrying(self, clock: Clock, *, repeatable: bool) -> tenacity.Retrying:
         """Make the loop for one request.
 
         Args:
             clock: Tells the time and waits.
             repeatable: Whether sending the request twice is harmless.
-            failures: How often it has failed already.
         """
         started = clock.now()
+        failures = 0
         backoff = tenacity.wait_random_exponential(multiplier=self.backoff, max=self.max_backoff)
 
         def again(state: tenacity.RetryCallState) -> bool:

@@ -86,8 +86,8 @@ class Call:
     @property
     def organization(self) -> str | None:
         """The slug of the organization that the request counts against, if it names one."""
-        top, _, rest = self.path.partition("/")
-        return rest.partition("/")[0] or None if top == "organizations" else None
+        _, found, rest = f"/{self.path}".partition("/organizations/")  # some stand below `analytics` or `packages`
+        return rest.partition("/")[0] or None if found else None
 
     @property
     def content(self) -> bytes | None:
@@ -129,10 +129,14 @@ class Answer:
 
 
 class Stream:
-    """An answer whose body is read chunk by chunk. Close it, or use it in a `with`."""
+    """An answer whose body is read chunk by chunk. Close it, or use it in a `with`.
 
-    def __init__(self, response: requests.Response, *, method: str, url: str) -> None:
+    The API's own answers come unpacked, a file as it is stored: its size and checksums are those of what is stored.
+    """
+
+    def __init__(self, response: requests.Response, *, method: str, url: str, unpacked: bool = True) -> None:
         self._response = response
+        self._unpacked = unpacked
         self._method = method
         self._url = url
         self.status = response.status_code
@@ -153,7 +157,8 @@ class Stream:
         Raises:
             TransportError: The connection broke, or fewer bytes came than were announced.
         """
-        reader = self._response.iter_content(size)
+        response = self._response
+        reader = response.iter_content(size) if self._unpacked else response.raw.stream(size, decode_content=False)
         while True:
             chunk = attempt(lambda: next(reader, b""), self._method, self._url)
             if isinstance(chunk, BaseException):
@@ -353,13 +358,13 @@ class Session:
         if isinstance(response, BaseException):
             raise response
         logger.debug("%s %s -> %s", method, shown, response.status_code)
-        return Stream(response, method=method, url=shown)
+        return Stream(response, method=method, url=shown, unpacked=with_token)
 
     def _transmit(
         self, method: str, url: str, shown: str, headers: Mapping[str, str], content: bytes | None, *, with_token: bool
     ) -> requests.Response | BaseException:
         """Send a request; it carries the token, so what goes wrong leaves this frame as a value."""
-        adapter, settings = self._http.get_adapter(url), self._settings_for(url)
+        settings = self._settings_for(url)
         try:
             request = self._prepared(method, url, headers, content)
         except (failed.RequestException, UnicodeError):
@@ -367,7 +372,11 @@ class Session:
         if with_token:
             self._authorize(request)
         try:
-            return attempt(lambda: adapter.send(request, timeout=self._timeout, **settings), method, shown)
+            return attempt(
+                lambda: self._http.send(request, timeout=self._timeout, allow_redirects=False, **settings),
+                method,
+                shown,
+            )
         finally:
             request.headers.pop("Authorization", None)  # the response goes on to hold the request
 

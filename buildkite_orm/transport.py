@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import math
 import ssl
-from typing import TYPE_CHECKING, Final, TypeVar
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -24,7 +25,7 @@ from buildkite_orm.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from requests.adapters import BaseAdapter
 
@@ -82,9 +83,21 @@ def can_follow(url: str) -> bool:
     return parts.hostname is not None and _is_host(parts.hostname) and _is_safe(parts.scheme, parts.hostname)
 
 
+class _Pool(requests.Session):
+    """A requests session that keeps no cookies and prepares no redirect: that would copy the token on its own terms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def resolve_redirects(self, *_args: Any, **_options: Any) -> Iterator[Any]:
+        """Follow nothing."""
+        return iter(())
+
+
 def pooled(transport: BaseAdapter | None) -> requests.Session:
     """Make the pool of connections; a transport takes the place of the network."""
-    http = requests.Session()
+    http = _Pool()
     http.headers["User-Agent"] = USER_AGENT
     http.headers["Accept"] = "application/json"
     http.headers["Accept-Encoding"] = "gzip, deflate"

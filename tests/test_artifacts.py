@@ -281,15 +281,32 @@ def test_a_storage_that_gives_another_range_is_not_believed(server: FakeBuildkit
         artifact.download()
 
 
-def test_a_connection_that_breaks_when_all_has_come_is_no_failure(
-    server: FakeBuildkite, stored: ArtifactRecord
-) -> None:
-    stored.file_size = len(CONTENT)
+def break_off_and_refuse_the_rest(server: FakeBuildkite, *, length: int) -> None:
+    """Break off at 128 KiB, and say of the rest that the file is only `length` bytes long."""
+    server.faults.add("truncate", origin="artifacts", at=131_072)
     server.faults.add(
-        "reset_mid_body", origin="artifacts", at=len(CONTENT), match=lambda request: "Range" not in request.headers
+        "error", origin="artifacts", status=416, headers={"Content-Range": f"bytes */{length}"}, times=None
     )
-    with server.client() as bk:
-        assert ref_to(bk, stored).download() == CONTENT
+
+
+def test_a_connection_that_breaks_when_all_has_come_is_no_failure(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    break_off_and_refuse_the_rest(server, length=131_072)
+    assert ref_to(bk, stored).download() == CONTENT[:131_072]
+    assert len(asked(server)) == 2
+
+
+def test_an_end_that_is_not_the_end_of_what_was_uploaded_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
+    break_off_and_refuse_the_rest(server, length=131_072)
+    with pytest.raises(ChecksumMismatchError, match="131072 bytes came"):
+        artifact.download()
+
+
+def test_a_rest_that_is_refused_is_an_error(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
+    break_off_and_refuse_the_rest(server, length=100)
+    with pytest.raises(DownloadError, match="status 416"):
+        ref_to(bk, stored).download()
 
 
 def test_a_connection_that_never_gets_on_is_given_up(server: FakeBuildkite, artifact: Artifact) -> None:

@@ -139,6 +139,12 @@ def test_the_caller_s_beginning_is_sent_all_along(server: FakeBuildkite, builds:
     assert set(asked(server, "created_from")) == {"2026-08-01T11:00:01.300000Z"}
 
 
+def test_the_caller_s_beginning_holds_within_a_full_second(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+    records = at(server, 1.1, 1.2, 1.4, 1.5, 1.6, 1.7, 1.8, 2.5)
+    begin = datetime.fromtimestamp(WHOLE + 1.3, UTC)
+    assert ids(builds.filter(created_from=begin).per_page(2)) == newest_first(records[2:])
+
+
 def test_bounds_of_any_zone_are_sent_as_utc(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     from zoneinfo import ZoneInfo  # noqa: PLC0415
 

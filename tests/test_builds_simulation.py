@@ -40,7 +40,9 @@ class World:
     chance: random.Random
     matches: Matches
     moves_per_request: float
-    starts_left: int = 8
+    starts_left: int = 8  # a second into which builds come for ever is never done
+    marks_left: int = 8
+    ends_left: float = math.inf
     throughout: set[str] = field(default_factory=set[str])
     ever: set[str] = field(default_factory=set[str])
     records: dict[str, BuildRecord] = field(default_factory=dict[str, "BuildRecord"])
@@ -80,7 +82,9 @@ class World:
             self._move("scheduled", "running")
 
     def _end(self) -> None:
-        self._move("running", self.chance.choice(["passed", "failed", "blocked", "canceled"]))
+        if self.ends_left > 0:
+            self.ends_left -= 1
+            self._move("running", self.chance.choice(["passed", "failed", "blocked", "canceled"]))
 
     def _move(self, before: str, after: str) -> None:
         waiting = [record for record in self.records.values() if record.state == before]
@@ -90,8 +94,9 @@ class World:
             self._note(record)
 
     def _mark(self) -> None:
-        if not self.records:
+        if not self.records or self.marks_left == 0:
             return
+        self.marks_left -= 1
         record = self.chance.choice(list(self.records.values()))
         record.meta_data = {**record.meta_data, "owner": self.chance.choice(["me", "you"])}
         self._note(record)
@@ -178,24 +183,25 @@ precisions = st.sampled_from(["seconds", "milliseconds"])
 
 
 @pytest.mark.parametrize("query", sorted(QUERIES))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(
     seed=st.integers(0, 2**32),
-    count=st.integers(0, 60),
+    count=st.integers(0, 40),
     seconds=st.integers(1, 8),
     size=st.integers(1, 12),
     moves=st.sampled_from([0.2, 0.5, 1.0, 2.0]),
     times=precisions,
     filters=precisions,
 )
-def test_small_pages_of_a_crowded_listing(
+def test_small_pages_of_a_crowded_listing(  # noqa: PLR0917 - what hypothesis varies
     query: str, seed: int, count: int, seconds: int, size: int, moves: float, times: str, filters: str
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with a_server(times, filters) as server:
         server.add_pipeline("web")
         populate(server, chance, count, seconds)
-        world = World(server, chance, QUERIES[query][1], moves)
+        ends = 8 if query == "finished since" else math.inf
+        world = World(server, chance, QUERIES[query][1], moves, ends_left=ends)
         builds = reading(server, query).per_page(size)
         world.watch()
         check(world, list(builds))
@@ -221,7 +227,7 @@ def test_whole_pages_past_the_depth_limit(query: str, seed: int) -> None:
     assert len(found) > 300
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), limit=st.integers(0, 50), size=st.integers(1, 12))
 def test_a_limit_gives_so_many_none_of_them_twice(seed: int, limit: int, size: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
@@ -235,7 +241,7 @@ def test_a_limit_gives_so_many_none_of_them_twice(seed: int, limit: int, size: i
     assert min(limit, 40) <= len(found) <= limit
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12), times=precisions, filters=precisions)
 def test_a_listing_that_stands_still_comes_in_the_server_s_order(
     seed: int, size: int, times: str, filters: str
@@ -248,7 +254,7 @@ def test_a_listing_that_stands_still_comes_in_the_server_s_order(
     assert found == [record.id for record in expected]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12))
 def test_a_reader_that_is_interrupted_goes_on_where_it_was(seed: int, size: int) -> None:
     """Each request may be refused; the queryset is held, and asked again."""

@@ -144,7 +144,7 @@ def test_an_empty_log_has_the_size_0(server: FakeBuildkite, job: JobRecord, log:
 
 def test_the_size_of_a_web_page_is_not_taken_for_the_logs(server: FakeBuildkite, log: LogRef) -> None:
     server.faults.add("html", status=200, times=None)
-    with pytest.raises(ResponseError, match="a web page came"):
+    with pytest.raises(ResponseError, match="does not tell the size"):
         log.fetch_size()
 
 

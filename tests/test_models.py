@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
@@ -209,9 +209,9 @@ QUIRKS = [
 def as_now(value: Any) -> Any:
     """Write the times of a payload as the API does today."""
     if isinstance(value, dict):
-        return {key: as_now(item) for key, item in value.items()}
+        return {key: as_now(item) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [as_now(item) for item in value]
+        return [as_now(item) for item in cast("list[object]", value)]
     if isinstance(value, str) and value.endswith(" UTC"):
         return value.replace(" UTC", ".000Z").replace(" ", "T")
     return value
@@ -379,7 +379,7 @@ def test_a_thing_tells_in_one_line_what_it_is() -> None:
 @pytest.mark.parametrize("model", PLAIN)
 def test_a_repr_passes_no_control_characters_on_to_a_terminal(model: type[Build]) -> None:
     evil = "\x1b[2J\nowned\x07\u202e"
-    strings = {key: evil for key, value in PLAIN[model].items() if isinstance(value, str) and key not in {"type"}}
+    strings = {key: evil for key, value in PLAIN[model].items() if isinstance(value, str) and key != "type"}
     thing = model.model_validate({**PLAIN[model], **{key: evil for key in strings if not key.endswith("_at")}})
     assert repr(thing).isprintable()
     assert str(thing).isprintable()

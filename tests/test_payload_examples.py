@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -95,9 +95,10 @@ def examples() -> Iterator[str]:
 
 
 def items(name: str) -> list[dict[str, Any]]:
-    payload = json.loads((PAYLOADS / name).read_text())
-    payload = payload.get("items", payload) if isinstance(payload, dict) else payload
-    return payload if isinstance(payload, list) else [payload]
+    payload: Any = json.loads((PAYLOADS / name).read_text())
+    if isinstance(payload, dict):
+        payload = cast("dict[str, Any]", payload).get("items", payload)
+    return cast("list[dict[str, Any]]", payload) if isinstance(payload, list) else [payload]
 
 
 def instant(text: object) -> datetime | None:
@@ -111,25 +112,22 @@ def instant(text: object) -> datetime | None:
 
 
 def differences(sent: Any, dumped: Any, where: str = "") -> Iterator[str]:
-    if isinstance(sent, dict) and isinstance(dumped, dict):
-        for key in sent.keys() | dumped.keys():
-            if key in sent and key in dumped:
-                yield from differences(sent[key], dumped[key], f"{where}.{key}")
-            else:
-                yield f"{where}.{key} only in {'what was sent' if key in sent else 'the dump'}"
-    elif isinstance(sent, list) and isinstance(dumped, list) and len(sent) == len(dumped):
+    kinds: set[type[Any]] = {type(sent), type(dumped)}
+    if kinds == {dict}:
+        yield from (f"{where}.{key} is only in one" for key in sent.keys() ^ dumped.keys())
+        for key in sent.keys() & dumped.keys():
+            yield from differences(sent[key], dumped[key], f"{where}.{key}")
+    elif kinds == {list} and len(sent) == len(dumped):
         for index, (one, other) in enumerate(zip(sent, dumped, strict=True)):
             yield from differences(one, other, f"{where}[{index}]")
-    elif instant(sent) is not None and instant(sent) == instant(dumped):
-        return
-    elif (sent, type(sent)) != (dumped, type(dumped)):
+    elif len(kinds) > 1 or (sent != dumped and (instant(sent) is None or instant(sent) != instant(dumped))):
         yield f"{where}: {sent!r} became {dumped!r}"
 
 
 def not_modelled(thing: object, where: str = "") -> Iterator[str]:
     """Tell which keys a loaded object kept without knowing them."""
     if isinstance(thing, list):
-        for index, item in enumerate(thing):
+        for index, item in enumerate(cast("list[object]", thing)):
             yield from not_modelled(item, f"{where}[{index}]")
     elif isinstance(thing, BaseModel):
         yield from (f"{where}.{key}" for key in thing.model_extra or {})
@@ -159,12 +157,14 @@ def load(bk: Buildkite, server: FakeBuildkite, model: type[Resource], item: dict
     return ask[model]()
 
 
-needs_contract = pytest.mark.skipif(not PAYLOADS.exists(), reason="the documented examples are not beside this checkout")
+needs_contract = pytest.mark.skipif(
+    not PAYLOADS.exists(), reason="the documented examples are not beside this checkout"
+)
 each_example = pytest.mark.parametrize("name", list(examples()) or [pytest.param("none", marks=needs_contract)])
 
 
 def model_of(name: str) -> type[Resource]:
-    return MODELS.get(name) or MODELS[name.split("/")[0]]
+    return MODELS.get(name) or MODELS[name.split("/", maxsplit=1)[0]]
 
 
 @needs_contract

@@ -210,19 +210,6 @@ def test_an_html_429_from_what_stands_before_the_api_is_waited_for(ten: FakeBuil
     assert len(ten.requests) == 2
 
 
-def test_an_old_windows_end_is_not_taken_for_a_new_refusal(ten: FakeBuildkite) -> None:
-    with ten.client() as bk:
-        ask(bk, 10)  # the organization's is used up, for 60 s
-        ten.clock.advance(59)
-        ten.faults.add("latency", seconds=10)
-        ten.faults.add("rate_limit", scope="rest_user", reset=25, headers=False)
-        ten.settings.rate_limit_headers = False
-        began = ten.clock.now()
-        bk.user()
-    assert ten.clock.now() - began >= 35
-    assert len(ten.requests) == 12
-
-
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
@@ -403,6 +390,17 @@ def test_an_answer_of_an_old_window_does_not_end_the_new_one() -> None:
     meter.told(9, reset=3)  # was sent in the window before, and took long
     meter.clock.advance(10)
     assert not meter.may_send()
+
+
+def test_a_window_that_is_over_explains_no_new_refusal() -> None:
+    meter = Meter()
+    meter.told(0, reset=1)
+    meter.clock.advance(10)
+    error = RateLimitError("429")
+    error.retry_after = 25
+    meter.limiter.refused("acme", error)
+    with meter.permit():
+        assert meter.clock.now() >= ManualClock().now() + 35
 
 
 def test_without_headers_nothing_is_held_back() -> None:

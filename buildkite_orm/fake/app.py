@@ -13,6 +13,7 @@ from buildkite_orm.fake.delivery import Delivery
 from buildkite_orm.fake.faults import RecordedRequest
 from buildkite_orm.fake.http import ApiError, Call, Reply
 from buildkite_orm.fake.ids import digest
+from buildkite_orm.fake.keys import holder_of
 from buildkite_orm.fake.routes import Router
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ class App:
 
     def _holder(self, request: Request) -> TokenRecord:
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-        token = self.world.store.tokens.get(secret.strip()) if kind == "Bearer" else None
-        if token is None or (token.expires_at is not None and token.expires_at <= self.world.clock.now()):
+        store, now = self.world.store, self.world.clock.now()
+        token = store.tokens.get(secret.strip()) or holder_of(secret.strip(), store.public_keys, now)
+        if kind != "Bearer" or token is None or (token.expires_at is not None and token.expires_at <= now):
             raise ApiError(401, _UNAUTHENTICATED)
         return token
 

@@ -57,7 +57,7 @@ class Delivery:
             left -= len(chunk)
             if left <= 0:
                 break
-        if left is not None:
+        if left is not None and left <= 0:
             raise DroppedError(self.ending)
 
     def _chunks(self) -> Iterator[bytes]:

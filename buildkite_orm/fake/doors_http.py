@@ -96,8 +96,11 @@ class _Handler(WSGIRequestHandler):
 
     def finish(self) -> None:
         self.door.open_sockets.discard(self.connection)
-        with contextlib.suppress(OSError):
-            super().finish()
+        # the inherited one leaves the socket open where the other side has gone in the middle of an answer
+        for stream in (self.wfile, self.rfile):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self.rfile.close()  # what comes before may have failed where the client hung up
 
     def log(self, *_args: Any, **_kwargs: Any) -> None:
         """Stay silent."""

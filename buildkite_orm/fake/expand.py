@@ -66,7 +66,8 @@ def _script_values(step: CommandStep, build: BuildRecord, common: dict[str, Any]
 
 
 def _queue(rules: Sequence[str], build: BuildRecord) -> QueueRecord | None:
-    queues = build.organization.queues
+    organization = build.organization
+    queues = organization.queues_of(build.pipeline.cluster_id or "") or organization.queues
     for rule in rules:
         name, _, value = rule.partition("=")
         if name == "queue" and value in queues:

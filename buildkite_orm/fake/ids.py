@@ -23,9 +23,9 @@ class Ids:
         """Make a git commit's SHA."""
         return f"{self.random.getrandbits(160):040x}"
 
-    def token(self) -> str:
-        """Make an access token."""
-        return f"bkua_{self.random.getrandbits(160):040x}"
+    def token(self, kind: str = "bkua") -> str:
+        """Make a token; an access token unless another kind is named."""
+        return f"{kind}_{self.random.getrandbits(160):040x}"
 
 
 def graphql_id(kind: str, uuid: str) -> str:

@@ -259,16 +259,17 @@ class Lifecycle:
 
     def _free_agent(self, job: JobRecord) -> AgentRecord | None:
         """Find an agent, or bring one up where all of the queue are busy; None where they may not work."""
-        organization = job.build.organization
-        queue = job.queue or organization.queues["default"]
+        organization, queue = job.build.organization, job.queue
+        if queue is None or queue.paused or queue.id not in self._store.shelves.of("queue", queue.cluster_id):
+            return None
         mine = [agent for agent in organization.agents.values() if agent.queue is queue and not agent.ephemeral]
         ready = [agent for agent in mine if agent.connection_state == "connected" and agent.paused_at is None]
-        if queue.paused or (mine and not ready):
+        if mine and not ready:
             return None
         idle = next((agent for agent in ready if agent.job is None), None)
         name = f"elastic-{queue.key}-{len(organization.agents) + 1}"
         return idle or self._store.add_agent(
-            organization, name=name, queue=queue.key, ephemeral=True, created_at=self.now, connected_at=self.now
+            organization, name=name, queue=queue, ephemeral=True, created_at=self.now, connected_at=self.now
         )
 
     def _accept(self, job: JobRecord) -> None:

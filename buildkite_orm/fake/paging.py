@@ -74,6 +74,13 @@ def cursor_paged(call: Call, items: Sequence[T], key: Callable[[T], int], render
     return Reply(payload={"items": [render(item) for item in shown], "links": links})
 
 
+def links_in_header(reply: Reply) -> Reply:
+    """Tell the links of a page by cursor in `Link` too."""
+    links = reply.payload["links"].items()
+    reply.headers["Link"] = ", ".join(f'<{url}>; rel="{name}"' for name, url in links)
+    return reply
+
+
 def _cursor_size(call: Call) -> int:
     asked = call.request.args.get("per_page")
     size = DEFAULT_SIZE if asked is None else _number(asked, 0)

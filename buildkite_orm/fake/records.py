@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from buildkite_orm.fake.shelf import Shelves, Thing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,8 @@ class UserRecord:
     name: str
     email: str
     created_at: float
+    role: str = "member"
+    sso_mode: str = "required"
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -49,29 +53,58 @@ class TokenRecord:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class QueueRecord:
-    """A queue of a cluster."""
+class QueueRecord(Thing):
+    """A queue of a cluster; one with an `instance_shape` is hosted by Buildkite."""
 
-    id: str
-    key: str
     cluster_id: str
-    paused: bool = False
+    paused_at: float | None = None
+    paused_by: UserRecord | None = None
+    paused_note: str | None = None
+    instance_shape: str | None = None
+    agent_image_ref: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What jobs call it."""
+        return str(self.data["key"])
+
+    @property
+    def paused(self) -> bool:
+        """Whether it gives no jobs to its agents."""
+        return self.paused_at is not None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class OrganizationRecord:
-    """An organization and what belongs to it."""
+    """An organization and what belongs to it; `plan_lacks` names what its plan does not include, as `teams`.
+
+    `cluster_id` is the cluster of new pipelines and agents; `shelves` are those of the store.
+    """
 
     id: str
     slug: str
     name: str
     created_at: float
     cluster_id: str
+    shelves: Shelves
     users: list[UserRecord] = field(default_factory=list[UserRecord])
+    plan_lacks: set[str] = field(default_factory=set[str])
+    teams_enabled: bool = False
+    sso_enabled: bool = False
+    members_manage_services: bool = False
     pipelines: dict[str, PipelineRecord] = field(default_factory=dict[str, "PipelineRecord"])
     agents: dict[str, AgentRecord] = field(default_factory=dict[str, "AgentRecord"])
-    queues: dict[str, QueueRecord] = field(default_factory=dict[str, QueueRecord])
     builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
+
+    @property
+    def queues(self) -> dict[str, QueueRecord]:
+        """The queues of its own cluster, by their keys."""
+        return self.queues_of(self.cluster_id)
+
+    def queues_of(self, cluster_id: str) -> dict[str, QueueRecord]:
+        """Give the queues of a cluster, by their keys."""
+        things = self.shelves.of("queue", cluster_id).values()
+        return {each.key: each for each in things if isinstance(each, QueueRecord)}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -276,6 +309,11 @@ class AgentRecord:
     paused_note: str | None = None
     paused_timeout_in_minutes: int | None = None
     ephemeral: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is connected, be it that it is about to stop."""
+        return self.connection_state in {"connected", "stopping"}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

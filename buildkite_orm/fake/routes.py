@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
@@ -12,12 +13,21 @@ from buildkite_orm.fake.handlers import (
     account,
     agents,
     artifacts,
+    audit_events,
     builds,
     clusters,
     jobs,
+    members,
     notes,
+    notification_services,
+    organization_settings,
     organizations,
     pipelines,
+    portals,
+    repository_connections,
+    rules,
+    teams,
+    test_engine,
 )
 from buildkite_orm.fake.http import ApiError
 
@@ -27,6 +37,10 @@ if TYPE_CHECKING:
 ROUTES: tuple[Route, ...] = (
     *account.ROUTES,
     *organizations.ROUTES,
+    *organization_settings.ROUTES,
+    *audit_events.ROUTES,
+    *notification_services.ROUTES,
+    *repository_connections.ROUTES,
     *pipelines.ROUTES,
     *builds.ROUTES,
     *jobs.ROUTES,
@@ -34,6 +48,11 @@ ROUTES: tuple[Route, ...] = (
     *notes.ROUTES,
     *agents.ROUTES,
     *clusters.ROUTES,
+    *teams.ROUTES,
+    *members.ROUTES,
+    *rules.ROUTES,
+    *portals.ROUTES,
+    *test_engine.ROUTES,
 )
 
 
@@ -49,12 +68,7 @@ class Router:
     """Finds the route of a request."""
 
     def __init__(self) -> None:
-        rules = [
-            Rule(path.replace("{", "<").replace("}", ">"), methods=[route.method], endpoint=route)
-            for route in ROUTES
-            for path in route.paths
-        ]
-        self._adapter = Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False).bind("fake")
+        self._adapter = _table().bind("fake")
 
     def match(self, method: str, path: str) -> Match:
         """Find the route; none is a 404, a doubled slash the 500 that was seen."""
@@ -65,3 +79,14 @@ class Router:
         except HTTPException:
             raise ApiError(404, f'No route matches [{method}] "{path}"') from None
         return Match(route, dict(arguments))
+
+
+@cache
+def _table() -> Map:
+    """Compile the routes; once, for it takes as long as many requests."""
+    rules = [
+        Rule(path.replace("{", "<").replace("}", ">"), methods=[route.method], endpoint=route)
+        for route in ROUTES
+        for path in route.paths
+    ]
+    return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False)

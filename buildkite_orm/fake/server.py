@@ -16,7 +16,7 @@ from buildkite_orm.fake.lifecycle import Lifecycle
 from buildkite_orm.fake.seed import populate as populate_acme
 from buildkite_orm.fake.settings import Settings
 from buildkite_orm.fake.steps import CommandStep
-from buildkite_orm.fake.store import Store
+from buildkite_orm.fake.store import SCOPES, Store
 from buildkite_orm.fake.world import World
 
 if TYPE_CHECKING:
@@ -177,6 +177,17 @@ class FakeBuildkite:
         """Make a token that has only these scopes, and reaches only these organizations (by slug) if any are named."""
         with self.world.lock:
             return self.store.add_token(user or self._user, scopes, organizations=organizations).token
+
+    def add_public_key(self, public_key: str, *scopes: str) -> str:
+        """Make a token that JWTs speak for which the private key of this RSA key (PEM) has signed; give its UUID.
+
+        It has all scopes unless some are named.
+        """
+        with self.world.lock:
+            token = self.store.add_token(self._user, scopes or SCOPES, description="Public key")
+            del self.store.tokens[token.token]
+            self.store.public_keys[token.uuid] = (token, public_key)
+            return token.uuid
 
     def add_user(self, name: str, email: str, *, organization: str = "acme") -> UserRecord:
         """Add a member."""

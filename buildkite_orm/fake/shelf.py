@@ -34,6 +34,10 @@ class Shelves:
         """Give the things of a kind that belong to something, by their keys."""
         return self.things[kind, owner]
 
+    def every(self, kind: str) -> list[Thing]:
+        """Give all things of a kind, whatever they belong to."""
+        return [each for (each_kind, _), things in self.things.items() if each_kind == kind for each in things.values()]
+
     def put(self, kind: str, owner: str, key: str, thing: Thing) -> Thing:
         """Add a thing, or put it in another's place."""
         self.things[kind, owner][key] = thing

@@ -21,7 +21,7 @@ from buildkite_orm.fake.records import (
     TokenRecord,
     UserRecord,
 )
-from buildkite_orm.fake.shelf import Shelves
+from buildkite_orm.fake.shelf import Shelves, Thing
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
@@ -77,6 +77,16 @@ SCOPES = (
     "write_suites",
     "read_user",
 )
+# what new ones have where nobody says anything
+NEW_CLUSTER = {
+    "description": None,
+    "emoji": None,
+    "color": None,
+    "default_queue_id": None,
+    "hosted_git_mirror_enabled": False,
+    "hosted_container_cache_enabled": False,
+}
+NEW_QUEUE = {"description": None, "retry_agent_affinity": "prefer-warmest"}
 _DAY = 86400.0
 _NEVER_RAN = frozenset({"creating", "scheduled", "skipped", "not_run"})
 _RUNNING = frozenset({"running", "failing", "canceling"})
@@ -96,6 +106,7 @@ class Store:
         self.ids = Ids(seed)
         self.organizations: dict[str, OrganizationRecord] = {}
         self.tokens: dict[str, TokenRecord] = {}
+        self.public_keys: dict[str, tuple[TokenRecord, str]] = {}
         self.builds: list[BuildRecord] = []
         self.jobs: dict[str, JobRecord] = {}
         self.artifacts: dict[str, ArtifactRecord] = {}
@@ -105,9 +116,10 @@ class Store:
     # -- whom the API knows
 
     def add_user(self, organization: OrganizationRecord, name: str, email: str) -> UserRecord:
-        """Add a member to an organization."""
+        """Add a member to an organization; the first one administers it."""
         created_at = seconds(self.clock.now()) - 900 * _DAY
-        user = UserRecord(id=self.ids.uuid(), name=name, email=email, created_at=created_at)
+        role = "member" if organization.users else "admin"
+        user = UserRecord(id=self.ids.uuid(), name=name, email=email, created_at=created_at, role=role)
         organization.users.append(user)
         return user
 
@@ -142,28 +154,65 @@ class Store:
             name=name or slug.replace("-", " ").title(),
             created_at=seconds(self.clock.now()) - 1000 * _DAY,
             cluster_id=self.ids.uuid(),
+            shelves=self.shelves,
         )
         self.organizations[slug] = organization
-        self.add_queue(organization, "default")
+        cluster = self.add_cluster(organization, "Default cluster", cluster_id=organization.cluster_id)
+        cluster.data["default_queue_id"] = self.add_queue(organization, "default").id
         return organization
 
-    def add_queue(self, organization: OrganizationRecord, key: str, *, paused: bool = False) -> QueueRecord:
-        """Add a queue to an organization's cluster."""
-        queue = QueueRecord(id=self.ids.uuid(), key=key, cluster_id=organization.cluster_id, paused=paused)
-        organization.queues[key] = queue
+    def add_cluster(self, organization: OrganizationRecord, name: str, *, cluster_id: str | None = None) -> Thing:
+        """Add a cluster to an organization, without queues."""
+        cluster = Thing(
+            id=cluster_id or self.ids.uuid(),
+            data={**NEW_CLUSTER, "name": name},
+            created_at=organization.created_at,
+            created_by=organization.users[0] if organization.users else None,
+        )
+        return self.shelves.put("cluster", organization.id, cluster.id, cluster)
+
+    def add_queue(
+        self,
+        organization: OrganizationRecord,
+        key: str,
+        *,
+        paused: bool = False,
+        cluster: Thing | None = None,
+        **fields: Any,
+    ) -> QueueRecord:
+        """Add a queue to a cluster, an organization's own unless another is named; `fields` are those of its record."""
+        queue = QueueRecord(
+            id=self.ids.uuid(),
+            data={**NEW_QUEUE, "key": key},
+            cluster_id=organization.cluster_id if cluster is None else cluster.id,
+            created_at=organization.created_at,
+            created_by=organization.users[0] if organization.users else None,
+            paused_at=seconds(self.clock.now()) if paused else None,
+            **fields,
+        )
+        self.shelves.put("queue", queue.cluster_id, queue.id, queue)
         return queue
 
+    def queues(self) -> list[QueueRecord]:
+        """Give all queues of all clusters."""
+        return [each for each in self.shelves.every("queue") if isinstance(each, QueueRecord)]
+
     def add_agent(
-        self, organization: OrganizationRecord, *, name: str | None = None, queue: str = "default", **fields: Any
+        self,
+        organization: OrganizationRecord,
+        *,
+        name: str | None = None,
+        queue: QueueRecord | str = "default",
+        **fields: Any,
     ) -> AgentRecord:
-        """Add an agent, connected unless `fields` say otherwise."""
+        """Add an agent, connected unless `fields` say otherwise; a key names a queue of the organization's cluster."""
         number = len(organization.agents) + 1
         since = seconds(self.clock.now()) - 3600
-        if queue not in organization.queues:
-            self.add_queue(organization, queue)
+        if isinstance(queue, str):
+            queue = organization.queues.get(queue) or self.add_queue(organization, queue)
         values: dict[str, Any] = {
             "id": self.ids.uuid(),
-            "name": name or f"{queue}-{number}",
+            "name": name or f"{queue.key}-{number}",
             "hostname": f"host-{number}.internal",
             "ip_address": f"192.0.2.{number % 255}",
             "version": "3.95.1",
@@ -172,9 +221,9 @@ class Store:
             "creator": organization.users[0] if organization.users else None,
             "created_at": since,
             "connected_at": since,
-            "meta_data": [f"queue={queue}", "os=linux"],
+            "meta_data": [f"queue={queue.key}", "os=linux"],
         } | fields
-        agent = AgentRecord(organization=organization, queue=organization.queues[queue], **values)
+        agent = AgentRecord(organization=organization, queue=queue, **values)
         organization.agents[agent.id] = agent
         return agent
 

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.resource import Fetchable, Model, Timestamp, ascii_safe
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.resource import Fetchable, Model, Timestamp
 
 
 class User(Fetchable):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_below
+from buildkite_orm.paths import ascii_safe, parent_path, path_below
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Ref, Timestamp, ascii_safe, parent_path
+from buildkite_orm.resource import Fetchable, Model, Ref, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedUser
 from buildkite_orm.states import AgentConnectionState, JobState, JobType
 

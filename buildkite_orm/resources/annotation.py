@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_below
+from buildkite_orm.paths import ascii_safe, path_below
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Resource, Timestamp, ascii_safe
+from buildkite_orm.resource import Resource, Timestamp
 from buildkite_orm.resources.underjob import UnderJob, organization_path
 from buildkite_orm.states import AnnotationScope, AnnotationStyle
 

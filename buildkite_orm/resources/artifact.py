@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
 
+from buildkite_orm.paths import ascii_safe, parent_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, ascii_safe, parent_path
+from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.underjob import UnderJob, organization_path
 from buildkite_orm.states import ArtifactState
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
@@ -10,13 +9,13 @@ from pydantic import Field
 
 from buildkite_orm.bytime import Span, TimeStep, created_at, side_by_side
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.errors import ManyRequestsWarning
 from buildkite_orm.jsonvalues import as_array
-from buildkite_orm.loading import warn_caller
+from buildkite_orm.paths import ascii_safe, parent_path, short_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Ref, Timestamp, ascii_safe, parent_path, short_path
+from buildkite_orm.resource import Binding, Fetchable, Ref, Timestamp
 from buildkite_orm.resources.annotation import BuildAnnotationQuerySet
 from buildkite_orm.resources.artifact import ArtifactQuerySet
+from buildkite_orm.resources.carried import JobsContext
 from buildkite_orm.resources.embedded import (
     Author,
     EmbeddedPipeline,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.artifact import ArtifactFilters
     from buildkite_orm.resources.organization import OrganizationRef
     from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
     "creating",
@@ -55,8 +55,6 @@ BuildStateName = Literal[
     "finished",
 ]
 RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
-
-_ENOUGH_TO_WARN = 3
 
 
 class BuildFilters(TypedDict, total=False):
@@ -136,35 +134,6 @@ class BuildOptions(TypedDict, total=False):
     pull_request_id: int
     pull_request_labels: Sequence[str]
     pull_request_repository: str
-
-
-@dataclass(slots=True)
-class JobsContext:
-    """What builds know of how they were asked for, to tell whether the jobs that they carry are all there are.
-
-    Attributes:
-        complete: Whether jobs of every state were asked for.
-        with_retried: Whether attempts that were retried were asked for.
-        could_embed: Whether a listing was told to leave the jobs out.
-        asked: The builds that were asked for their jobs since.
-    """
-
-    complete: bool = True
-    with_retried: bool = False
-    could_embed: bool = False
-    asked: set[str] = field(default_factory=set[str])
-
-    def note(self, build: str) -> None:
-        """Take note that a build is asked for its jobs, and warn where that becomes a habit."""
-        if not self.could_embed or build in self.asked or len(self.asked) >= _ENOUGH_TO_WARN:
-            return
-        self.asked.add(build)
-        if len(self.asked) == _ENOUGH_TO_WARN:
-            warn_caller(
-                "a request for the jobs of each build: list them with builds(with_jobs=True), and their jobs come in "
-                "the same requests",
-                ManyRequestsWarning,
-            )
 
 
 _AS_DOCUMENTED = JobsContext()
@@ -351,6 +320,16 @@ class Build(BuildRef, Fetchable):
         carried = self._carried_jobs(include_retried=filters.get("include_retried_jobs", False))
         path, context = self.api_path, self._jobs_context
         return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, when_asked=lambda: context.note(path))
+
+    def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
+        """List the tests that ran in the build, of all test suites, with their metrics in it.
+
+        Args:
+            filters: See `BuildTestFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/build-tests#list-tests-for-a-build
+        """
+        return self.organization.build_tests(self.id, **filters)
 
     def reload(self, **params: Unpack[BuildFetch]) -> Self:
         """Load this build again, into itself, with its jobs unless told otherwise.

@@ -11,9 +11,9 @@ from pydantic_core import core_schema
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.jsonvalues import as_object
 from buildkite_orm.listing import LinkStep
-from buildkite_orm.paths import path_told
+from buildkite_orm.paths import ascii_safe, parent_path, path_told
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Timestamp, ascii_safe, parent_path
+from buildkite_orm.resource import Fetchable, Model, Timestamp
 from buildkite_orm.resources.annotation import AnnotationQuerySet
 from buildkite_orm.resources.artifact import ArtifactQuerySet, ArtifactRef
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
@@ -254,7 +254,7 @@ class Job(JobRef, Fetchable):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Have `Job.model_validate(…)` give the kind of job that it is."""
-        schema = handler(source)
+        schema = super().__get_pydantic_core_schema__(source, handler)
         has_kinds = "class_for" in cls.__dict__
         return core_schema.no_info_wrap_validator_function(_as_its_kind, schema) if has_kinds else schema
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from buildkite_orm.errors import StatusError
-from buildkite_orm.resource import Fetchable, parent_path
+from buildkite_orm.paths import parent_path
+from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.underjob import UnderJob
 from buildkite_orm.session import Call
 
@@ -132,12 +133,10 @@ class Log(LogRef, Fetchable):
 
 
 def _announced(answer: Answer) -> int:
-    from buildkite_orm.downloads import refuse_page
-
-    refuse_page(answer.headers, method=answer.method, url=answer.url)
     size = answer.headers.get("Content-Length", "")
-    packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-    if packed or not size.isdigit():
+    is_page = answer.headers.get("Content-Type", "").startswith("text/html")
+    is_packed = answer.headers.get("Content-Encoding", "identity") != "identity"
+    if is_page or is_packed or not size.isdigit():
         raise answer.unexpected("the answer does not tell the size of the log")
     return int(size)
 

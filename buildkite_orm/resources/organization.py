@@ -17,7 +17,25 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.agent import AgentFilters
     from buildkite_orm.resources.build import BuildFilters
     from buildkite_orm.resources.clusters.cluster import ClusterQuerySet, ClusterRef
+    from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
+    from buildkite_orm.resources.organizations.audit_event import AuditEventQuerySet, AuditEventRef
+    from buildkite_orm.resources.organizations.emoji import EmojiQuerySet
+    from buildkite_orm.resources.organizations.invitation import InvitationQuerySet, InvitationRef
+    from buildkite_orm.resources.organizations.member import OrganizationMemberQuerySet, OrganizationMemberRef
+    from buildkite_orm.resources.organizations.notification_service import (
+        NotificationServiceQuerySet,
+        NotificationServiceRef,
+    )
+    from buildkite_orm.resources.organizations.pipeline_settings import PipelineSettingsRef
+    from buildkite_orm.resources.organizations.rate_limits import RateLimitsRef
+    from buildkite_orm.resources.organizations.repository_connection import (
+        RepositoryConnectionQuerySet,
+        RepositoryConnectionRef,
+    )
     from buildkite_orm.resources.pipeline import PipelineFilters
+    from buildkite_orm.resources.portal import PortalQuerySet, PortalRef
+    from buildkite_orm.resources.rule import RuleQuerySet, RuleRef
+    from buildkite_orm.resources.teams.team import TeamFilters, TeamQuerySet, TeamRef
     from buildkite_orm.resources.test_engine.suite import SuiteFilters, SuiteQuerySet, SuiteRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
@@ -132,6 +150,158 @@ class OrganizationRef(Ref):
         from buildkite_orm.resources.test_engine.test import BuildTestQuerySet
 
         return BuildTestQuerySet(self.session, f"analytics/{self._child('builds', build_id, 'tests')}", filters)
+
+    def teams(self, **filters: Unpack[TeamFilters]) -> TeamQuerySet:
+        """List the teams.
+
+        Args:
+            filters: See `TeamFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/teams#list-teams
+        """
+        from buildkite_orm.resources.teams.team import TeamQuerySet
+
+        return TeamQuerySet(self.session, self._child("teams"), filters)
+
+    def team(self, team_id: str) -> TeamRef:
+        """Give the ref of the team with an id (not its slug); no request."""
+        from buildkite_orm.resources.teams.team import TeamRef
+
+        return TeamRef.at(self.session, self._child("teams", team_id))
+
+    def members(self) -> OrganizationMemberQuerySet:
+        """List the members.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#list-organization-members
+        """
+        from buildkite_orm.resources.organizations.member import OrganizationMemberQuerySet
+
+        return OrganizationMemberQuerySet(self.session, self._child("members"))
+
+    def member(self, user_id: str) -> OrganizationMemberRef:
+        """Give the ref of the member who is the user with an id; no request."""
+        from buildkite_orm.resources.organizations.member import OrganizationMemberRef
+
+        return OrganizationMemberRef.at(self.session, self._child("members", user_id))
+
+    def invitations(self) -> InvitationQuerySet:
+        """List the invitations that are pending, newest first.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/invitations#list-organization-invitations
+        """
+        from buildkite_orm.resources.organizations.invitation import InvitationQuerySet
+
+        return InvitationQuerySet(self.session, self._child("invitations"))
+
+    def invitation(self, invitation_id: str) -> InvitationRef:
+        """Give the ref of the invitation with an id, in whatever state; no request."""
+        from buildkite_orm.resources.organizations.invitation import InvitationRef
+
+        return InvitationRef.at(self.session, self._child("invitations", invitation_id))
+
+    def rules(self) -> RuleQuerySet:
+        """List the rules.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-list-rules
+        """
+        from buildkite_orm.resources.rule import RuleQuerySet
+
+        return RuleQuerySet(self.session, self._child("rules"))
+
+    def rule(self, rule_id: str) -> RuleRef:
+        """Give the ref of the rule with an id; no request."""
+        from buildkite_orm.resources.rule import RuleRef
+
+        return RuleRef.at(self.session, self._child("rules", rule_id))
+
+    def portals(self) -> PortalQuerySet:
+        """List the portals.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-list-portals
+        """
+        from buildkite_orm.resources.portal import PortalQuerySet
+
+        return PortalQuerySet(self.session, self._child("portals"))
+
+    def portal(self, slug: str) -> PortalRef:
+        """Give the ref of the portal with a slug; no request."""
+        from buildkite_orm.resources.portal import PortalRef
+
+        return PortalRef.at(self.session, self._child("portals", slug))
+
+    def audit_events(self) -> AuditEventQuerySet:
+        """List what was done, newest first; for administrators.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#list-audit-events
+        """
+        from buildkite_orm.resources.organizations.audit_event import AuditEventQuerySet
+
+        return AuditEventQuerySet(self.session, self._child("audit_events"))
+
+    def audit_event(self, uuid: str) -> AuditEventRef:
+        """Give the ref of the audit event with a UUID; no request."""
+        from buildkite_orm.resources.organizations.audit_event import AuditEventRef
+
+        return AuditEventRef.at(self.session, self._child("audit_events", uuid))
+
+    def notification_services(self) -> NotificationServiceQuerySet:
+        """List the notification services, oldest first.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/notification-services#list-notification-services
+        """
+        from buildkite_orm.resources.organizations.notification_service import NotificationServiceQuerySet
+
+        return NotificationServiceQuerySet(self.session, self._child("services"))
+
+    def notification_service(self, service_id: str) -> NotificationServiceRef:
+        """Give the ref of the notification service with an id; no request."""
+        from buildkite_orm.resources.organizations.notification_service import NotificationServiceRef
+
+        return NotificationServiceRef.at(self.session, self._child("services", service_id))
+
+    def repository_connections(self) -> RepositoryConnectionQuerySet:
+        """List where its code is; for administrators.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#list-repository-connections
+        """
+        from buildkite_orm.resources.organizations.repository_connection import RepositoryConnectionQuerySet
+
+        return RepositoryConnectionQuerySet(self.session, self._child("repository_connections"))
+
+    def repository_connection(self, connection_id: str) -> RepositoryConnectionRef:
+        """Give the ref of the repository connection with an id; no request."""
+        from buildkite_orm.resources.organizations.repository_connection import RepositoryConnectionRef
+
+        return RepositoryConnectionRef.at(self.session, self._child("repository_connections", connection_id))
+
+    def emojis(self) -> EmojiQuerySet:
+        """List the emojis: its own, and those that all organizations have.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/emojis#list-emojis
+        """
+        from buildkite_orm.resources.organizations.emoji import EmojiQuerySet
+
+        return EmojiQuerySet(self.session, self._child("emojis"))
+
+    def api_settings(self) -> ApiSettingsRef:
+        """Give the ref of the API settings; no request."""
+        from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
+
+        return ApiSettingsRef.at(self.session, self._child("api-settings"))
+
+    def pipeline_settings(self) -> PipelineSettingsRef:
+        """Give the ref of the pipeline settings; no request."""
+        from buildkite_orm.resources.organizations.pipeline_settings import PipelineSettingsRef
+
+        return PipelineSettingsRef.at(self.session, self._child("pipeline-settings"))
+
+    def rate_limits(self) -> RateLimitsRef:
+        """Give the ref of the rate limits; no request."""
+        from buildkite_orm.resources.organizations.rate_limits import RateLimitsRef
+
+        return RateLimitsRef.at(self.session, self._child("rate_limit"))
 
 
 class Organization(OrganizationRef, Fetchable):

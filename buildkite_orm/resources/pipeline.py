@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import parent_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Model, Ref, Timestamp, parent_path
+from buildkite_orm.resource import Editable, Model, Ref, Timestamp
 from buildkite_orm.resources.build import BuildRef, PipelineBuildQuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser, Provider
 from buildkite_orm.states import Visibility

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,32 +40,35 @@ def test_it_prints_two_lines_serves_and_ends_in_order(number: signal.Signals) ->
         builds = ask(endpoint, "/organizations/acme/pipelines/web/builds?state=running", token)
         assert builds.json()[0]["url"].startswith(f"{endpoint}/v2/")
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate()
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
 class Screen(io.StringIO):
-    """What is written to; once it has been flushed, who wrote is asked to end."""
+    """What is written to; at the first flush, who wrote is asked to end."""
+
+    flushed = False
 
     def flush(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        if not self.flushed:
+            self.flushed = True
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
-    """Stand in for the standard output, and put the handlers of signals back in the end."""
+def _handlers() -> Iterator[None]:
+    """Put the handlers of signals back in the end."""
     kept = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
-    screen = Screen()
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", screen)
-        yield screen
+    yield
     for number, handler in kept:
         signal.signal(number, handler)
 
 
+@pytest.mark.usefixtures("_handlers")
 @pytest.mark.parametrize("options", [[], ["--empty"], ["--builds", "5", "--no-limits", "--seed", "3"]])
-def test_it_takes_options(screen: Screen, options: list[str]) -> None:
-    assert main(["--port", "0", *options]) == 0
+def test_it_takes_options(options: list[str]) -> None:
+    with redirect_stdout(Screen()) as screen:
+        assert main(["--port", "0", *options]) == 0
     assert len(screen.getvalue().splitlines()) == 2
 
 

@@ -110,23 +110,22 @@ def test_an_error_has_the_status_and_payload_it_is_given(
 
 
 @pytest.mark.parametrize(
-    ("options", "scope", "organization", "user"),
+    ("options", "scope", "remaining"),
     [
-        ({}, "rest_user", "199", "0"),
-        ({"scope": "rest", "remaining": -3}, "rest", "-3", "49"),
-        ({"scope": "both", "reset": 7}, "rest", "0", "0"),
+        ({}, "rest_user", ("199", "0")),
+        ({"scope": "rest", "remaining": -3}, "rest", ("-3", "49")),
+        ({"scope": "both", "reset": 7}, "rest", ("0", "0")),
     ],
 )
 def test_a_rate_limit_can_be_played(
-    server: FakeBuildkite, door: Session, options: dict[str, Any], scope: str, organization: str, user: str
+    server: FakeBuildkite, door: Session, options: dict[str, Any], scope: str, remaining: tuple[str, str]
 ) -> None:
     server.faults.add("rate_limit", **options)
     answer = door.get("/user")
     reset = options.get("reset", 30)
     assert answer.status_code == 429
     assert (answer.json()["scope"], answer.json()["reset"]) == (scope, reset)
-    assert answer.headers["RateLimit-Remaining"] == organization
-    assert answer.headers["RateLimit-User-Remaining"] == user
+    assert (answer.headers["RateLimit-Remaining"], answer.headers["RateLimit-User-Remaining"]) == remaining
     assert answer.headers["RateLimit-Reset"] == str(reset)
 
 
@@ -146,7 +145,7 @@ def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, door: Session) -> 
     server.faults.add("trickle", pause=1.0)
     before = server.clock.now()
     assert door.get("/user").content == whole
-    assert server.clock.now() - before >= len(whole)
+    assert server.clock.now() - before >= len(whole) - 1  # the last byte arrives before the pause behind it
 
 
 def test_latency_passes_on_the_clock(server: FakeBuildkite, door: Session) -> None:
@@ -208,13 +207,13 @@ def test_the_first_rule_that_is_due_strikes(server: FakeBuildkite, api: Session)
     assert [api.get("/user").status_code for _ in range(3)] == [501, 502, 200]
 
 
-@pytest.mark.parametrize(("processed", "builds"), [(False, 0), (True, 1)])
+@pytest.mark.parametrize(("options", "builds"), [({}, 0), ({"processed": True}, 1)])
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
 def test_a_lost_answer_may_have_done_its_work(
-    server: FakeBuildkite, api: Session, kind: Kind, processed: bool, builds: int
+    server: FakeBuildkite, api: Session, kind: Kind, options: dict[str, Any], builds: int
 ) -> None:
     server.add_pipeline("web")
-    server.faults.add(kind, processed=processed)
+    server.faults.add(kind, **options)
     path = "/organizations/acme/pipelines/web/builds"
     try:
         status = api.post(path, json={"commit": "HEAD", "branch": "main"}, timeout=1).status_code

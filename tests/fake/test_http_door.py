@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-
 from werkzeug.test import Client
 
 from buildkite_orm.fake import FakeBuildkite, SystemClock
@@ -102,6 +101,15 @@ def test_all_that_was_sent_arrives_before_a_reset(server: FakeBuildkite, http: S
             connection.sendall(f"GET {target.path}?{target.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             received, end = read_all(connection)
         assert (len(received.partition(b"\r\n\r\n")[2]), end) == (at, "reset")
+
+
+def test_who_leaves_in_the_middle_of_an_answer_leaves_nothing_behind(server: FakeBuildkite, http: Session) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    artifact = server.add_artifact(job, "big.bin", 50_000_000)
+    path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
+    with http.get(path, stream=True) as answer:
+        next(answer.iter_content(1000))
+    assert http.get("/user").status_code == 200
 
 
 def test_a_truncated_answer_is_closed_in_order(server: FakeBuildkite) -> None:

@@ -81,22 +81,6 @@ def test_an_unknown_route_is_404(api: Session, method: str, path: str) -> None:
     assert answer.json()["message"].startswith(f"No route matches [{method}]")
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/organizations/acme/emojis"),
-        ("GET", "/organizations/acme/clusters"),
-        ("GET", "/organizations/acme/teams"),
-        ("POST", "/organizations/acme/pipelines"),
-        ("POST", "/organizations/acme/jobs/1/ssh-session"),
-        ("POST", "/organizations/acme/pipelines/web/archive"),
-        ("GET", "/organizations/acme/audit_events"),
-    ],
-)
-def test_what_is_documented_but_not_played_is_never_a_success(api: Session, method: str, path: str) -> None:
-    assert api.request(method, path).status_code == 404
-
-
 @pytest.mark.parametrize("url", ["https://api.buildkite.com/nothing", "https://api.buildkite.com/v1/organizations"])
 def test_what_is_outside_of_the_api_is_404(api: Session, url: str) -> None:
     assert api.get(url).status_code == 404

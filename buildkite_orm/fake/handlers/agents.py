@@ -27,7 +27,7 @@ def list_agents(call: Call) -> Reply:
     found = [
         each
         for each in call.organization.agents.values()
-        if each.connection_state in {"connected", "stopping"}
+        if each.is_there
         and all(value is None or getattr(each, name) == value for name, value in wanted.items())
         and queue in {None, each.queue.id}
     ]

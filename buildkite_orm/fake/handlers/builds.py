@@ -154,10 +154,7 @@ def _finished_from(call: Call) -> Test | None:
 
 
 def _paused(call: Call) -> Test | None:
-    organizations = call.world.store.organizations.values()
-    if call.flag("include_paused", default=True) or not any(
-        q.paused for org in organizations for q in org.queues.values()
-    ):
+    if call.flag("include_paused", default=True) or not any(queue.paused for queue in call.world.store.queues()):
         return None
     return lambda each: not _all_paused([job.queue for job in each.jobs if job.type == "script"])
 

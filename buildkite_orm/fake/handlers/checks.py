@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.http import InvalidError
+from buildkite_orm.fake.http import ApiError, InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,23 @@ class Check:
 
     def _takes_bool(self) -> bool:
         return bool in (self.types if isinstance(self.types, tuple) else (self.types,))
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text has the form of a UUID."""
+    return _UUID(text) is not None
+
+
+def one_of(*values: str, required: bool = False) -> Check:
+    """Make the check of a field that has one of some values."""
+    return Check(str, required=required, filled=True, accepts=lambda value: value in values)
+
+
+def require_administrator(call: Call) -> None:
+    """Raise a 403 for a user who does not administer the organization."""
+    user = call.token.user
+    if user not in call.organization.users or user.role != "admin":
+        raise ApiError(403, "You must be an organization administrator to do that")
 
 
 def require_valid(body: Json, checks: Mapping[str, Check]) -> None:

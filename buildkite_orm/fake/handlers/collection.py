@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from buildkite_orm.fake import audit
 from buildkite_orm.fake.handlers.checks import Check, require_valid
 from buildkite_orm.fake.handlers.route import Route, route
 from buildkite_orm.fake.http import ApiError, Call, Reply
-from buildkite_orm.fake.paging import cursor_paged, paged
+from buildkite_orm.fake.paging import cursor_paged, links_in_header, paged
 from buildkite_orm.fake.shelf import Thing
 
 if TYPE_CHECKING:
@@ -36,12 +37,18 @@ def _id(thing: Thing) -> str:
     return thing.id
 
 
+def made(call: Call, data: Json) -> Thing:
+    """Make a thing, at this moment, by whoever asks."""
+    now, user = call.world.lifecycle.now, call.token.user
+    return Thing(id=call.world.store.ids.uuid(), data=data, created_at=now, created_by=user)
+
+
 def _as_it_is(_call: Call, _thing: Thing, _body: Json) -> None:
     """Change nothing more."""
 
 
 def _nothing(_call: Call, _thing: Thing) -> Json:
-    """Tell nothing more."""
+    """Tell, and do, nothing more."""
     return {}
 
 
@@ -61,9 +68,11 @@ class Collection:
         update: What a body that changes one must be.
         defaults: What a new one has where its body says nothing.
         owner: Gives the id of what they belong to; a path that names something unknown raises its 404.
+        make: Makes one of its fields.
         identify: Gives what names a thing in a path; its id unless told otherwise.
         settle: Does what follows from a body beyond its fields; raises where that cannot be.
-        paging: `link`, `cursor`, or `array` for a whole array.
+        unsettle: Does what follows from a deletion; raises where that cannot be.
+        paging: `link`, `cursor`, `newest` for cursors that begin with the newest, or `array` for a whole array.
         statuses: The status of an answer where it is not the usual one.
         methods: The methods of updates.
     """
@@ -79,9 +88,11 @@ class Collection:
     update: Mapping[str, Check] = field(default_factory=dict[str, Check])
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     owner: Callable[[Call], str] = of_organization
+    make: Callable[[Call, Json], Thing] = made
     identify: Callable[[Thing], str] = _id
     settle: Callable[[Call, Thing, Json], None] = _as_it_is
-    paging: Literal["link", "cursor", "array"] = "link"
+    unsettle: Callable[[Call, Thing], object] = _nothing
+    paging: Literal["link", "cursor", "newest", "array"] = "link"
     statuses: Mapping[Verb, int] = field(default_factory=dict[Verb, int])
     methods: tuple[str, ...] = ("PATCH", "PUT")
 
@@ -123,8 +134,11 @@ class Collection:
             return Reply(payload=[render(each) for each in things])
         if self.paging == "link":
             return paged(call, things, render)
-        places = {id(each): place for place, each in enumerate(things)}
-        return cursor_paged(call, things, lambda each: places[id(each)], render)
+        # by their places among all, so that a cursor stays when others come
+        places = {each.id: place for place, each in enumerate(self.shelf(call).values())}
+        if self.paging == "cursor":
+            return cursor_paged(call, things, lambda each: places[each.id], render)
+        return links_in_header(cursor_paged(call, things[::-1], lambda each: -places[each.id], render))
 
     def get_one(self, call: Call) -> Reply:
         """Get one."""
@@ -135,14 +149,10 @@ class Collection:
         shelf, body = self.shelf(call), call.body()
         require_valid(body, self.create)
         given = {name: body[name] for name in self.create if name in body}
-        thing = Thing(
-            id=call.world.store.ids.uuid(),
-            data={**self.defaults, **given},
-            created_at=call.world.lifecycle.now,
-            created_by=call.token.user,
-        )
+        thing = self.make(call, {**self.defaults, **given})
         self.settle(call, thing, body)
         shelf[self.identify(thing)] = thing
+        audit.note_of_thing(call, self.kind, "Created", thing)
         told = self.answer(call, thing, "create", 201)
         told.payload |= self.reveal(call, thing)
         return told
@@ -162,10 +172,13 @@ class Collection:
         if shelf.get(self.identify(thing)) is not thing:  # its name has changed
             del shelf[call.arguments[self.key]]
             shelf[self.identify(thing)] = thing
+        audit.note_of_thing(call, self.kind, "Updated", thing)
         return self.answer(call, thing, "update", 200)
 
     def delete_one(self, call: Call) -> Reply:
         """Delete one."""
-        self.find(call)
+        thing = self.find(call)
+        self.unsettle(call, thing)
         del self.shelf(call)[call.arguments[self.key]]
+        audit.note_of_thing(call, self.kind, "Deleted", thing)
         return Reply(self.statuses.get("delete", 204))

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call
 
 
+_PICTURES = "https://buildkiteassets.com/emoji"
+EMOJIS = (
+    {"name": "rocket", "url": f"{_PICTURES}/unicode/1f680.png?v1"},
+    {"name": "tada", "url": f"{_PICTURES}/unicode/1f389.png?v1"},
+    {"name": "+1", "url": f"{_PICTURES}/unicode/1f44d.png?v1", "aliases": ["thumbsup"]},
+    {"name": "shipit", "url": f"{_PICTURES}/shipit.png?v1", "aliases": ["squirrel"]},
+    {"name": "rspec", "url": f"{_PICTURES}/rspec.png?v1"},
+)
+
+
 def list_organizations(call: Call) -> Reply:
     """List those that the token reaches."""
     reached = [each for each in call.world.store.organizations.values() if call.token.reaches(each)]
@@ -30,17 +40,26 @@ def get_rate_limit(call: Call) -> Reply:
     """Tell how much of the organization's budget is used."""
     budget = call.world.budgets.peek(call.organization.slug)
     now = call.world.clock.now()
-    rest = {"limit": budget.limit, "current": budget.current, "reset": budget.reset}
-    graphql = {"limit": 50000, "current": 0, "reset": 300}
+    is_limited = budget.limit > 0
+    rest = {"limit": budget.limit, "current": budget.current, "reset": budget.reset, "enforced": is_limited}
+    graphql = {"limit": 50000, "current": 0, "reset": 300, "enforced": True}
     scopes = {
-        name: scope | {"reset_at": times.iso(now + scope["reset"], "seconds"), "enforced": True}
+        name: scope | {"reset_at": times.iso(now + scope["reset"], "seconds")}
         for name, scope in (("rest", rest), ("graphql", graphql))
     }
     return Reply(payload={"scopes": scopes})
+
+
+def list_emojis(call: Call) -> Reply:
+    """List those of the organization, and those that all have."""
+    organization = call.organization
+    own = [each.data for each in organization.shelves.of("emoji", organization.id).values()]
+    return Reply(payload=[*EMOJIS, *own])
 
 
 ROUTES = (
     route("GET", "/v2/organizations", "read_organizations", list_organizations),
     route("GET", ORGANIZATION, "read_organizations", get_organization),
     route("GET", ORGANIZATION + "/rate_limit", "read_accounts", get_rate_limit),
+    route("GET", ORGANIZATION + "/emojis", "", list_emojis),
 )

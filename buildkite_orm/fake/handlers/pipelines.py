@@ -7,9 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from buildkite_orm.fake.handlers import teams
 from buildkite_orm.fake.handlers.checks import Check, require_valid
 from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
+from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads.pipelines import pipeline, visual_step
 
@@ -87,8 +89,9 @@ def update_pipeline(call: Call) -> Reply:
     record, body = call.pipeline, call.body()
     require_valid(body, UPDATES)
     _check_steps(record, body)
+    teams.assign(call, teams.PIPELINES, record.id, body.get("teams") or {})
     if "slug" in body or "name" in body:
-        _rename(call.organization, record, body.get("slug") or _slug(body["name"]))
+        _rename(call.organization, record, body.get("slug") or slug_of(body["name"]))
     for name in (UPDATES.keys() & body.keys()) - _APART:
         setattr(record, name, body[name])
     if "tags" in body:
@@ -113,10 +116,6 @@ def _apply_steps(record: PipelineRecord, body: Json) -> None:
     elif record.configuration is None:
         record.env = body.get("env", record.env)
         record.steps = body.get("steps", record.steps)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str) -> None:

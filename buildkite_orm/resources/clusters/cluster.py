@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.resources.clusters.maintainer import MaintainerActor
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.places import InOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from typing import Unpack
+
+    from buildkite_orm.resources.clusters.agent_image import AgentImageQuerySet, AgentImageRef
+    from buildkite_orm.resources.clusters.agent_token import AgentTokenQuerySet, AgentTokenRef
+    from buildkite_orm.resources.clusters.cache_volume import CacheVolumeQuerySet, CacheVolumeRef
+    from buildkite_orm.resources.clusters.maintainer import (
+        ClusterMaintainerQuerySet,
+        ClusterMaintainerRef,
+        ClusterMaintainerTarget,
+    )
+    from buildkite_orm.resources.clusters.network_range import NetworkRangeQuerySet
+    from buildkite_orm.resources.clusters.queue import QueueQuerySet, QueueRef
+    from buildkite_orm.resources.clusters.secret import SecretQuerySet, SecretRef
 
 
 class ClusterOptions(TypedDict, total=False):
@@ -29,7 +43,7 @@ class ClusterOptions(TypedDict, total=False):
     description: str | None
     emoji: str | None
     color: str | None
-    maintainers: Sequence[Mapping[str, str]]
+    maintainers: Sequence[ClusterMaintainerTarget]
 
 
 class ClusterChanges(TypedDict, total=False):
@@ -80,12 +94,118 @@ class ClusterRef(InOrganization, Deletable):
         """
         return self._update(Cluster, changes, ClusterChanges)
 
+    def queues(self) -> QueueQuerySet:
+        """List the queues.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#list-queues
+        """
+        from buildkite_orm.resources.clusters.queue import QueueQuerySet
+
+        return QueueQuerySet(self.session, self._child("queues"))
+
+    def queue(self, queue_id: str) -> QueueRef:
+        """Give the ref of the queue with an id (not its key); no request."""
+        from buildkite_orm.resources.clusters.queue import QueueRef
+
+        return QueueRef.at(self.session, self._child("queues", queue_id))
+
+    def agent_tokens(self) -> AgentTokenQuerySet:
+        """List the agent tokens, without their secrets.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#list-tokens
+        """
+        from buildkite_orm.resources.clusters.agent_token import AgentTokenQuerySet
+
+        return AgentTokenQuerySet(self.session, self._child("tokens"))
+
+    def agent_token(self, token_id: str) -> AgentTokenRef:
+        """Give the ref of the agent token with an id; no request."""
+        from buildkite_orm.resources.clusters.agent_token import AgentTokenRef
+
+        return AgentTokenRef.at(self.session, self._child("tokens", token_id))
+
+    def secrets(self) -> SecretQuerySet:
+        """List the secrets, without their values.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#list-secrets
+        """
+        from buildkite_orm.resources.clusters.secret import SecretQuerySet
+
+        return SecretQuerySet(self.session, self._child("secrets"))
+
+    def secret(self, secret_id: str) -> SecretRef:
+        """Give the ref of the secret with an id (not its key); no request."""
+        from buildkite_orm.resources.clusters.secret import SecretRef
+
+        return SecretRef.at(self.session, self._child("secrets", secret_id))
+
+    def maintainers(self) -> ClusterMaintainerQuerySet:
+        """List the users and teams that may manage it.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#list-cluster-maintainers
+        """
+        from buildkite_orm.resources.clusters.maintainer import ClusterMaintainerQuerySet
+
+        return ClusterMaintainerQuerySet(self.session, self._child("maintainers"))
+
+    def maintainer(self, maintainer_id: str) -> ClusterMaintainerRef:
+        """Give the ref of the maintainer with an id (not that of the user or team); no request."""
+        from buildkite_orm.resources.clusters.maintainer import ClusterMaintainerRef
+
+        return ClusterMaintainerRef.at(self.session, self._child("maintainers", maintainer_id))
+
+    def agent_images(self) -> AgentImageQuerySet:
+        """List the agent images, by their names.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#list-agent-images
+        """
+        from buildkite_orm.resources.clusters.agent_image import AgentImageQuerySet
+
+        return AgentImageQuerySet(self.session, self._child("agent-images"))
+
+    def agent_image(self, image_id: str) -> AgentImageRef:
+        """Give the ref of the agent image with an id (not its name); no request."""
+        from buildkite_orm.resources.clusters.agent_image import AgentImageRef
+
+        return AgentImageRef.at(self.session, self._child("agent-images", image_id))
+
+    def cache_volumes(self) -> CacheVolumeQuerySet:
+        """List the cache volumes that are not in use, one of each tag.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/cache-volumes#list-cache-volumes
+        """
+        from buildkite_orm.resources.clusters.cache_volume import CacheVolumeQuerySet
+
+        return CacheVolumeQuerySet(self.session, self._child("cache_volumes"))
+
+    def cache_volume(self, tag: str) -> CacheVolumeRef:
+        """Give the ref of what is cached under a tag (not the id of a volume); no request."""
+        from buildkite_orm.resources.clusters.cache_volume import CacheVolumeRef
+
+        return CacheVolumeRef.at(self.session, self._child("cache_volumes", tag))
+
+    def network_ranges(self) -> NetworkRangeQuerySet:
+        """List the network ranges that its hosted agents ask others from.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/network-ranges#list-network-ranges
+        """
+        from buildkite_orm.resources.clusters.network_range import NetworkRangeQuerySet
+
+        return NetworkRangeQuerySet(self.session, self._child("network_ranges"))
+
+
+class EmbeddedMaintainer(Model):
+    """A maintainer, as its cluster tells it."""
+
+    id: str
+    actor: MaintainerActor
+
 
 class ClusterMaintainers(Model):
     """Who may manage a cluster, as the cluster itself tells it."""
 
-    users: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
-    teams: list[dict[str, Any]] = Field(default_factory=list[dict[str, Any]])
+    users: list[EmbeddedMaintainer] = Field(default_factory=list[EmbeddedMaintainer])
+    teams: list[EmbeddedMaintainer] = Field(default_factory=list[EmbeddedMaintainer])
 
 
 class Cluster(ClusterRef, Editable):
@@ -112,6 +232,14 @@ class Cluster(ClusterRef, Editable):
     created_by: EmbeddedUser | None = None
     hosted_git_mirror_enabled: bool | None = None
     hosted_container_cache_enabled: bool | None = None
+
+    @property
+    def default_queue(self) -> QueueRef | None:
+        """The queue for jobs that name none, if there is one."""
+        return None if self.default_queue_id is None else self.queue(self.default_queue_id)
+
+    def _headline(self) -> str:
+        return ascii_safe(self.name)
 
 
 class ClusterQuerySet(QuerySet[Cluster]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import path_told
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Timestamp, path_told
+from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.teams.places import InTeam
 from buildkite_orm.states import OpenEnum
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.resource import Deletable, parent_path
+from buildkite_orm.paths import parent_path
+from buildkite_orm.resource import Deletable
 from buildkite_orm.resources.places import InOrganization
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import path_told
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.teams.places import InTeam
@@ -13,6 +14,8 @@ from buildkite_orm.states import OpenEnum
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
+
+    from buildkite_orm.resources.test_engine.suite import SuiteRef
 
 
 class SuiteAccessLevel(OpenEnum):
@@ -80,15 +83,20 @@ class TeamSuite(TeamSuiteRef, Editable):
     suite_url: str | None = None
     created_at: Timestamp | None = None
 
+    @property
+    def suite(self) -> SuiteRef:
+        """The suite itself."""
+        from buildkite_orm.resources.test_engine.suite import SuiteRef
+
+        return SuiteRef.at(self.session, path_told(self.suite_url))
+
 
 class TeamSuiteQuerySet(QuerySet[TeamSuite]):
     """The test suites that a team reaches."""
 
     model = TeamSuite
 
-    def create(
-        self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]
-    ) -> TeamSuite:
+    def create(self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]) -> TeamSuite:
         """Have the team reach a test suite.
 
         Args:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Timestamp, ascii_safe
+from buildkite_orm.resource import Deletable, Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.places import InOrganization
 from buildkite_orm.session import Call
@@ -24,7 +25,7 @@ class TeamPrivacy(OpenEnum):
     """Who sees a team: everybody, or its members."""
 
     VISIBLE = "visible"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105 - of whom it is seen
 
 
 class TeamRole(OpenEnum):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from pydantic import Field
 
+from buildkite_orm.paths import ascii_safe, parent_path, path_below, short_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Resource, Timestamp, ascii_safe, parent_path, path_below, short_path
+from buildkite_orm.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.resources.test_engine.places import InSuite, suite_path
 from buildkite_orm.states import OpenEnum
 

@@ -88,7 +88,7 @@ class SuiteRef(InOrganization, Deletable):
 
         Raises:
             NotFoundError: There is none of this slug that the token reaches.
-            PermissionDeniedError: The token may not see the suite's.
+            PermissionDeniedError: The access token may not see that of the suite.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#get-a-suite
         """

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
 
 from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Resource, Timestamp, ascii_safe
+from buildkite_orm.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.resources.test_engine.places import InSuite
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from typing import Unpack
 
 METRICS_VERSION: Final = {"Buildkite-Version": "2026-08-01"}

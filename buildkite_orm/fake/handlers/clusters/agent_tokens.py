@@ -1,0 +1,64 @@
+"""Agent tokens of clusters."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake import times
+from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.clusters.places import CLUSTER, of_cluster, urls
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.ids import graphql_id
+from buildkite_orm.fake.payloads.accounts import user_or_none
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+
+def _token(call: Call, thing: Thing) -> Json:
+    expires_at = thing.data["expires_at"]
+    return {
+        "id": thing.id,
+        "graphql_id": graphql_id("ClusterToken", thing.id),
+        "description": thing.data["description"],
+        "allowed_ip_addresses": thing.data["allowed_ip_addresses"],
+        "expires_at": expires_at and call.view.time(times.parse(expires_at)),
+        **urls(call, thing, "tokens"),
+        "created_at": call.view.time(thing.created_at),
+        "created_by": user_or_none(call.view, thing.created_by),
+    }
+
+
+def _secret(call: Call, _thing: Thing) -> Json:
+    return {"token": call.world.store.ids.token("bkct")}
+
+
+def _are_networks(text: str) -> bool:
+    try:
+        return all(IPv4Network(each, strict=False) for each in text.split())
+    except ValueError:
+        return False
+
+
+_OPTIONS = {
+    "expires_at": Check(str, accepts=lambda value: times.parse(value) is not None),
+    "allowed_ip_addresses": Check(str, accepts=_are_networks),
+}
+AGENT_TOKENS = Collection(
+    kind="token",
+    path=CLUSTER + "/tokens",
+    key="token",
+    read="read_clusters",
+    write="write_clusters",
+    tell=_token,
+    reveal=_secret,
+    create={"description": Check(str, required=True, filled=True), **_OPTIONS},
+    update={"description": Check(str, filled=True), **_OPTIONS},
+    defaults={"expires_at": None, "allowed_ip_addresses": None},
+    owner=of_cluster,
+)
+
+ROUTES = AGENT_TOKENS.routes()

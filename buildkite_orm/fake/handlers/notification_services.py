@@ -1,0 +1,291 @@
+"""Notification services."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake import audit
+from buildkite_orm.fake.handlers.checks import Check, one_of, require_administrator, require_valid
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.http import ApiError, InvalidError
+from buildkite_orm.fake.ids import graphql_id
+from buildkite_orm.fake.payloads.accounts import user_or_none
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from buildkite_orm.fake.handlers.route import Handler
+    from buildkite_orm.fake.http import Call, Reply
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+STATES = (
+    "build_passed",
+    "build_fixed",
+    "build_failed",
+    "build_blocked",
+    "build_canceled",
+    "build_failing",
+    "job_activated",
+)
+
+
+# -- providers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A kind of notification service.
+
+    Attributes:
+        name: What people call it.
+        graphql: What the GraphQL API calls it; None where that has no id for it.
+        settings: What its settings must be.
+        defaults: What they are where nobody says anything.
+        masked: Those of which only the end is told.
+        hidden: Those that are not told.
+        fixed: Those that a service which is there keeps.
+        created_on_the_web: Whether the API cannot create one.
+    """
+
+    name: str
+    graphql: str | None
+    settings: Mapping[str, Check]
+    defaults: Mapping[str, Any]
+    masked: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
+    created_on_the_web: bool = False
+
+    def tell(self, settings: Json) -> Json:
+        """Tell settings without their secrets."""
+        told = {name: value for name, value in settings.items() if name not in self.hidden}
+        return told | {name: _mask(told[name]) for name in self.masked & told.keys()}
+
+
+def _mask(secret: str) -> str:
+    return "X" * (len(secret) - 4) + secret[-4:]
+
+
+def _needed(accepts: Any = None) -> Check:
+    return Check(str, required=True, filled=True, accepts=accepts)
+
+
+def _strings(value: Json) -> bool:
+    return all(isinstance(each, str) for each in value.values())
+
+
+_LATEST_VERSION = 3
+_ACCOUNT = re.compile(r"\d{12}").fullmatch
+PROVIDERS: dict[str, Provider] = {
+    "webhook": Provider(
+        name="Webhook",
+        graphql="NotificationServiceWebhook",
+        settings={
+            "url": _needed(),
+            "token": Check(str),
+            "token_mode": one_of("token", "signature"),
+            "version": Check(int, accepts=lambda value: 1 <= value <= _LATEST_VERSION),
+            "events": Check(list),
+            "tls_verify": Check(bool),
+        },
+        defaults={
+            "version": _LATEST_VERSION,
+            "token": None,
+            "token_mode": "token",
+            "events": [],
+            "tls_verify": True,
+        },
+    ),
+    "slack": Provider(
+        name="Slack",
+        graphql="NotificationServiceSlack",
+        settings={"url": _needed(), "theme": one_of("text", "emoji")},
+        defaults={"theme": "text"},
+        hidden=frozenset({"url"}),
+    ),
+    "aws_event_bridge": Provider(
+        name="Amazon EventBridge",
+        graphql="NotificationServiceAWSEventBridge",
+        settings={
+            "aws_region": _needed(),
+            "aws_account_id": _needed(lambda value: _ACCOUNT(value) is not None),
+            "include_build_meta_data": Check(bool),
+        },
+        defaults={"include_build_meta_data": False},
+        masked=frozenset({"aws_account_id"}),
+        fixed=frozenset({"aws_region", "aws_account_id"}),
+    ),
+    "datadog_pipeline_visibility": Provider(
+        name="Datadog Pipeline Visibility",
+        graphql=None,
+        settings={"api_key": _needed(), "datadog_site": Check(str), "datadog_tags": Check(str)},
+        defaults={"datadog_site": "datadoghq.com", "datadog_tags": None},
+        masked=frozenset({"api_key"}),
+    ),
+    "open_telemetry_tracing": Provider(
+        name="OpenTelemetry Tracing",
+        graphql="NotificationServiceOpenTelemetryTracing",
+        settings={
+            "endpoint": _needed(),
+            "service_name": Check(str),
+            "headers": Check(dict, accepts=_strings),
+            "resource_attributes": Check(dict, accepts=_strings),
+            "tracestate": Check(str),
+        },
+        defaults={"service_name": "buildkite", "resource_attributes": {}},
+        hidden=frozenset({"headers"}),
+    ),
+    "event_log_api": Provider(name="Event Log API", graphql=None, settings={"events": Check(list)}, defaults={}),
+    "slack_workspace": Provider(
+        name="Slack Workspace",
+        graphql="NotificationServiceSlackWorkspace",
+        settings={},
+        defaults={},
+        hidden=frozenset({"access_token"}),
+        created_on_the_web=True,
+    ),
+    "linear": Provider(
+        name="Linear",
+        graphql=None,
+        settings={},
+        defaults={},
+        hidden=frozenset({"access_token", "refresh_token"}),
+        created_on_the_web=True,
+    ),
+}
+
+
+# -- services
+
+
+def _service(call: Call, thing: Thing) -> Json:
+    data, provider = thing.data, PROVIDERS[thing.data["provider"]]
+    return {
+        "id": thing.id,
+        "graphql_id": provider.graphql and graphql_id(provider.graphql, thing.id),
+        "url": f"{call.view.organization(call.organization)}/services/{thing.id}",
+        **data,
+        "provider": {"id": data["provider"], "name": provider.name},
+        "settings": provider.tell(data["settings"]),
+        "created_at": call.view.time(thing.created_at),
+        "created_by": user_or_none(call.view, thing.created_by),
+    }
+
+
+def _of_organization(call: Call) -> str:
+    if not call.organization.members_manage_services:
+        require_administrator(call)
+    return call.organization.id
+
+
+def _settle(call: Call, thing: Thing, body: Json) -> None:
+    data = thing.data
+    if unknown := sorted(body.keys() - _BODY):
+        raise InvalidError([(name, "unknown") for name in unknown])
+    if body.get("provider", data["provider"]) != data["provider"]:
+        raise ApiError(422, "Validation failed: Provider can't be changed")
+    if data["provider"] in call.organization.plan_lacks:
+        raise ApiError(422, "Validation failed: Provider is not available")
+    require_valid(body, _LAID_OVER)
+    data["build_states"] = data["build_states"] | (body.get("build_states") or {})
+    data["settings"] = _laid_over(PROVIDERS[data["provider"]], data["settings"], body.get("settings") or {})
+    data["branch_configuration"] = data["branch_configuration"] or ""
+    _settle_scope(call, data, body)
+
+
+def _laid_over(provider: Provider, before: Json, said: Json) -> Json:
+    """Lay what is said of settings over what there was; a secret that comes back masked is as it was."""
+    if unknown := sorted(said.keys() - provider.settings.keys()):
+        raise InvalidError([(f"settings.{name}", "unknown") for name in unknown])
+    same = {name for name in provider.masked & before.keys() if said.get(name) == _mask(before[name])}
+    after = {**provider.defaults, **before, **{name: value for name, value in said.items() if name not in same}}
+    require_valid(after, provider.settings)
+    changed = {name for name in before if after[name] != before[name]}
+    if fixed := sorted(provider.fixed & changed):
+        raise InvalidError([(f"settings.{name}", "read_only") for name in fixed])
+    if "version" in changed and after["version"] < before["version"]:
+        raise InvalidError([("settings.version", "downgrade")])
+    return after
+
+
+def _settle_scope(call: Call, data: Json, body: Json) -> None:
+    """See that what a scope names is there; all is all, and names nothing."""
+    if data["scope"] == "all":
+        if body.get("scope_uuids"):
+            raise ApiError(422, "Validation failed: Scope uuids must be omitted when the scope is all")
+        data["scope_uuids"] = []
+    elif {"scope", "scope_uuids"} & body.keys() and not set(data["scope_uuids"]) <= _in_scope(call, data["scope"]):
+        raise ApiError(422, "Validation failed: Scope uuids must exist")
+
+
+def _in_scope(call: Call, scope: str) -> set[str]:
+    organization = call.organization
+    if scope == "some_projects":
+        return {each.id for each in organization.pipelines.values()}
+    kind = scope.removeprefix("some_").removesuffix("s")
+    return {each.id for each in organization.shelves.of(kind, organization.id).values()}
+
+
+_FIELDS = {
+    "description": Check(str),
+    "branch_configuration": Check(str),
+    "scope": one_of("all", "some_projects", "some_teams", "some_clusters"),
+    "scope_uuids": Check(list, accepts=lambda value: all(isinstance(each, str) for each in value)),
+}
+_LAID_OVER = {
+    "build_states": Check(
+        dict,
+        accepts=lambda value: value.keys() <= set(STATES) and all(isinstance(each, bool) for each in value.values()),
+    ),
+    "settings": Check(dict),
+}
+_BODY = {"provider", *_FIELDS, *_LAID_OVER}
+
+SERVICES = Collection(
+    kind="notification_service",
+    path=ORGANIZATION + "/services",
+    key="service",
+    read="read_notification_services",
+    write="write_notification_services",
+    tell=_service,
+    create={
+        "provider": one_of(*(key for key, each in PROVIDERS.items() if not each.created_on_the_web), required=True),
+        **_FIELDS,
+    },
+    update=_FIELDS,
+    defaults={
+        "description": None,
+        "enabled": True,
+        "scope": "all",
+        "scope_uuids": [],
+        "branch_configuration": "",
+        "build_states": dict.fromkeys(STATES, False),
+        "settings": {},
+    },
+    owner=_of_organization,
+    settle=_settle,
+    paging="cursor",
+)
+
+
+def _turn(change: str, *, enabled: bool) -> Handler:
+    def turn(call: Call) -> Reply:
+        thing = SERVICES.find(call)
+        thing.data["enabled"] = enabled
+        audit.note_of_thing(call, SERVICES.kind, change, thing)
+        return SERVICES.answer(call, thing, "get", 200)
+
+    return turn
+
+
+_ONE = SERVICES.path + "/{service}"
+
+ROUTES = (
+    *SERVICES.routes(),
+    route("PUT", _ONE + "/enable", SERVICES.write, _turn("Enabled", enabled=True)),
+    route("PUT", _ONE + "/disable", SERVICES.write, _turn("Disabled", enabled=False)),
+)

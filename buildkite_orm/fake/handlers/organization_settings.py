@@ -1,0 +1,257 @@
+"""What is set for organizations as a whole; administrators read and change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake import audit
+from buildkite_orm.fake.handlers.checks import Check, is_uuid, one_of, require_administrator, require_valid
+from buildkite_orm.fake.handlers.portals import are_networks
+from buildkite_orm.fake.handlers.route import ORGANIZATION, Route, route
+from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.shelf import Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json, OrganizationRecord, UserRecord
+
+_READ, _WRITE = "read_organization_settings", "write_organization_settings"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of one kind, of which every organization has one set.
+
+    Attributes:
+        kind: What they are, as `api_settings`.
+        path: Where they are.
+        tell: Renders them.
+        update: What a body that changes them must be.
+        defaults: What they are until somebody changes them.
+        settle: Does what follows from a change before it is made, given the settings as they will be and the body;
+            raises where that cannot be.
+        event: What the audit log calls a change.
+    """
+
+    kind: str
+    path: str
+    tell: Callable[[Call, Json], Json]
+    update: Mapping[str, Check]
+    defaults: Callable[[OrganizationRecord], Json]
+    settle: Callable[[Call, Json, Json], None]
+    event: str
+
+    def routes(self) -> tuple[Route, ...]:
+        """Give the routes."""
+        changes = (route(method, self.path, _WRITE, self.change) for method in ("PATCH", "PUT"))
+        return (route("GET", self.path, _READ, self.get), *changes)
+
+    def of(self, organization: OrganizationRecord) -> Json:
+        """Give an organization's, to be read and changed."""
+        kept = organization.shelves.of(self.kind, organization.id)
+        if self.kind not in kept:
+            data = self.defaults(organization)
+            kept[self.kind] = Thing(id=organization.id, data=data, created_at=organization.created_at)
+        return kept[self.kind].data
+
+    def get(self, call: Call) -> Reply:
+        """Tell them."""
+        require_administrator(call)
+        return Reply(payload=self.tell(call, self.of(call.organization)))
+
+    def change(self, call: Call) -> Reply:
+        """Change some."""
+        require_administrator(call)
+        data, body = self.of(call.organization), call.body()
+        require_valid(body, self.update)
+        changed = {name: body[name] for name in self.update if name in body}
+        self.settle(call, {**data, **changed}, body)
+        return self.put(call, changed)
+
+    def put(self, call: Call, changed: Json, event: str | None = None) -> Reply:
+        """Take over values that are good."""
+        self.of(call.organization).update(changed)
+        audit.note_of_organization(call, event or self.event, changed=list(changed))
+        return self.get(call)
+
+
+# -- API settings
+
+# What the plan may lack, by what it is needed for.
+_FEATURES = {
+    "allowed_ip_addresses": "api_ip_allow_list",
+    "revoke_inactive_tokens_after_days": "inactive_api_token_revocation",
+}
+
+
+def _api_settings(call: Call, data: Json) -> Json:
+    lacks = call.organization.plan_lacks
+    features = {feature: feature not in lacks for feature in _FEATURES.values()}
+    return {"url": f"{call.view.organization(call.organization)}/api-settings", **data, "features": features}
+
+
+def _settle_api(call: Call, _data: Json, body: Json) -> None:
+    for name, feature in _FEATURES.items():
+        if name in body and feature in call.organization.plan_lacks:
+            raise ApiError(403, f"Your plan doesn't include {feature}")
+
+
+API_SETTINGS = Settings(
+    kind="api_settings",
+    path=ORGANIZATION + "/api-settings",
+    tell=_api_settings,
+    update={
+        "allowed_ip_addresses": Check(
+            str, accepts=lambda value: are_networks(value) and all("/" in each for each in value.split())
+        ),
+        "revoke_inactive_tokens_after_days": Check(int, accepts=lambda value: value in {30, 60, 90, 180, 365}),
+        "restrict_user_api_token_creation": Check(bool, filled=True),
+    },
+    defaults=lambda _organization: {
+        "allowed_ip_addresses": None,
+        "revoke_inactive_tokens_after_days": None,
+        "restrict_user_api_token_creation": False,
+    },
+    settle=_settle_api,
+    event="OrganizationSecuritySettingsUpdated",
+)
+
+
+# -- pipeline settings
+
+_HOSTED_SSH, _PUBLIC, _METRICS = "hosted_agents_terminal_access", "public_pipeline_creation", "advanced_queue_metrics"
+_STRATEGIES = ("s3", "gcs")
+_NO_EXPORT: Json = {"location": None, "strategy_id": None}
+_EXPORT_CHECKS = {
+    "location": Check(str, required=True, filled=True, accepts=lambda value: bool(value.strip())),
+    "strategy_id": one_of(*_STRATEGIES, required=True),
+}
+
+
+def turned_on(at: float, by: UserRecord) -> Json:
+    """Make what a switch that is on knows."""
+    return {"at": at, "by": by}
+
+
+def _switch(call: Call, on: Json | None) -> Json:
+    by: UserRecord | None = on and on["by"]
+    return {
+        "enabled": on is not None,
+        "enabled_at": on and call.view.time(on["at"]),
+        "enabled_by": by and {"id": by.id, "name": by.name},
+    }
+
+
+def _pipeline_settings(call: Call, data: Json) -> Json:
+    export = data["build_exports"]
+    return {
+        "url": f"{call.view.organization(call.organization)}/pipeline-settings",
+        **data,
+        **{name: _switch(call, data[name]) for name in (_HOSTED_SSH, _PUBLIC)},
+        _METRICS: {**_switch(call, data[_METRICS]), "disable_supported": False},
+        "build_exports": {
+            "available": "build_exports" not in call.organization.plan_lacks,
+            "enabled": export["location"] is not None,
+            **export,
+            "supported_strategies": list(_STRATEGIES),
+        },
+    }
+
+
+def _settle_pipeline(call: Call, data: Json, body: Json) -> None:
+    organization, cluster = call.organization, data["default_cluster_id"]
+    default, most = data["default_timeout_in_minutes"], data["maximum_timeout_in_minutes"]
+    if "default_cluster_id" in body and cluster is not None:
+        if cluster not in organization.shelves.of("cluster", organization.id):
+            raise ApiError(422, "Validation failed: Default cluster must exist")
+        organization.cluster_id = cluster
+    if default is not None and most is not None and default > most:
+        raise ApiError(422, "Validation failed: Default timeout must not exceed the maximum timeout")
+
+
+def _minutes() -> Check:
+    return Check(int, accepts=lambda value: value > 0)
+
+
+PIPELINE_SETTINGS = Settings(
+    kind="pipeline_settings",
+    path=ORGANIZATION + "/pipeline-settings",
+    tell=_pipeline_settings,
+    update={
+        "default_branch": Check(str, filled=True),
+        "default_cluster_id": Check(str, accepts=is_uuid),
+        "default_timeout_in_minutes": _minutes(),
+        "maximum_timeout_in_minutes": _minutes(),
+        "scheduled_job_expiry_in_minutes": _minutes(),
+    },
+    defaults=lambda organization: {
+        "default_branch": "main",
+        "default_cluster_id": organization.cluster_id,
+        "default_timeout_in_minutes": None,
+        "maximum_timeout_in_minutes": None,
+        "scheduled_job_expiry_in_minutes": None,
+        _HOSTED_SSH: None,
+        _PUBLIC: None,
+        _METRICS: None,
+        "build_exports": _NO_EXPORT,
+    },
+    settle=_settle_pipeline,
+    event="OrganizationUpdated",
+)
+
+
+def _switches(place: str, name: str, *methods: str) -> tuple[Route, ...]:
+    """Make the routes that turn a setting on (PUT) and off (DELETE)."""
+
+    def turn_on(call: Call) -> Reply:
+        require_administrator(call)
+        already = PIPELINE_SETTINGS.of(call.organization)[name]
+        return PIPELINE_SETTINGS.put(call, {name: already or turned_on(call.world.lifecycle.now, call.token.user)})
+
+    def turn_off(call: Call) -> Reply:
+        require_administrator(call)
+        return PIPELINE_SETTINGS.put(call, {name: None})
+
+    handlers: dict[str, Any] = {"PUT": turn_on, "DELETE": turn_off}
+    return tuple(route(method, f"{PIPELINE_SETTINGS.path}/{place}", _WRITE, handlers[method]) for method in methods)
+
+
+def configure_build_export(call: Call) -> Reply:
+    """Have builds exported; a bucket that is named by its URI is known by its name."""
+    _require_build_exports(call)
+    body = call.body()
+    require_valid(body, _EXPORT_CHECKS)
+    location = body["location"].strip().removeprefix("s3://").removeprefix("gs://")
+    return _put_export(call, {"location": location, "strategy_id": body["strategy_id"]})
+
+
+def disable_build_export(call: Call) -> Reply:
+    """Have builds exported no more."""
+    _require_build_exports(call)
+    return _put_export(call, _NO_EXPORT)
+
+
+def _put_export(call: Call, export: Json) -> Reply:
+    return PIPELINE_SETTINGS.put(call, {"build_exports": export}, "OrganizationBuildExportUpdated")
+
+
+def _require_build_exports(call: Call) -> None:
+    require_administrator(call)
+    if "build_exports" in call.organization.plan_lacks:
+        raise ApiError(403, "Your plan doesn't include build exports")
+
+
+_EXPORT = PIPELINE_SETTINGS.path + "/build-export"
+
+ROUTES = (
+    *API_SETTINGS.routes(),
+    *PIPELINE_SETTINGS.routes(),
+    *_switches("hosted-agents-ssh", _HOSTED_SSH, "PUT", "DELETE"),
+    *_switches("public-pipelines", _PUBLIC, "PUT", "DELETE"),
+    *_switches("advanced-queue-metrics", _METRICS, "PUT"),
+    route("PUT", _EXPORT, _WRITE, configure_build_export),
+    route("DELETE", _EXPORT, _WRITE, disable_build_export),
+)

@@ -1,0 +1,79 @@
+"""Portals."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.http import ApiError
+from buildkite_orm.fake.ids import slug_of
+from buildkite_orm.fake.payloads.accounts import user_or_none
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+
+def portal(call: Call, thing: Thing) -> Json:
+    """Tell a portal, without its secret."""
+    return {
+        "uuid": thing.id,
+        "organization_uuid": call.organization.id,
+        "created_at": call.view.time(thing.created_at),
+        "created_by": user_or_none(call.view, thing.created_by),
+        **thing.data,
+    }
+
+
+def _secret(call: Call, _thing: Thing) -> Json:
+    """Make the secret, which is told once and not kept."""
+    return {"token": call.world.store.ids.token("bkpt")}
+
+
+def are_networks(text: str) -> bool:
+    """Tell whether a text is networks in CIDR notation, with spaces between them."""
+    try:
+        return bool([ip_network(each) for each in text.split()])
+    except ValueError:
+        return False
+
+
+def _settle(call: Call, thing: Thing, _body: Json) -> None:
+    slug = thing.data["slug"] = thing.data["slug"] or slug_of(thing.data["name"])
+    if not slug:
+        raise ApiError(422, "Validation failed: Slug can't be blank")
+    if PORTALS.shelf(call).get(slug, thing) is not thing:
+        raise ApiError(422, "Validation failed: Slug has already been taken")
+
+
+_FIELDS = {
+    "slug": Check(str, accepts=lambda value: slug_of(value) == value),
+    "description": Check(str),
+    "allowed_ip_addresses": Check(str, accepts=are_networks),
+    "user_invokable": Check(bool, filled=True),
+}
+
+PORTALS = Collection(
+    kind="portal",
+    path=ORGANIZATION + "/portals",
+    key="portal",
+    read="read_portals",
+    write="write_portals",
+    tell=portal,
+    reveal=_secret,
+    create={
+        "name": Check(str, required=True, filled=True),
+        "query": Check(str, required=True, filled=True),
+        **_FIELDS,
+    },
+    update={"name": Check(str, filled=True), "query": Check(str, filled=True), **_FIELDS},
+    defaults={"slug": None, "description": None, "allowed_ip_addresses": None, "user_invokable": False},
+    identify=lambda thing: thing.data["slug"],
+    settle=_settle,
+)
+
+ROUTES = PORTALS.routes()

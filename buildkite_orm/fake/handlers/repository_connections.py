@@ -1,0 +1,78 @@
+"""Repository connections, and the repositories that they reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers.checks import is_uuid, require_administrator
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.http import ApiError, Reply
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+_CANNOT_LIST = frozenset({"bitbucket_server", "gitlab_self_managed", "github_enterprise"})
+_BRIEFLY = ("type", "display_name")
+_IN_FULL = ("service_account", "host", "rate_limit")
+
+
+def _brief(call: Call, thing: Thing) -> Json:
+    url = f"{call.view.organization(call.organization)}/repository_connections/{thing.id}"
+    return {"id": thing.id, **{name: thing.data[name] for name in _BRIEFLY}, "url": url}
+
+
+def _of_organization(call: Call) -> str:
+    require_administrator(call)
+    return call.organization.id
+
+
+CONNECTIONS = Collection(
+    kind="repository_connection",
+    path=ORGANIZATION + "/repository_connections",
+    key="connection",
+    read="read_organization_repository_connections",
+    write="",
+    tell=_brief,
+    owner=_of_organization,
+    paging="array",
+)
+
+
+def _found(call: Call) -> Thing:
+    require_administrator(call)
+    if not is_uuid(call.arguments["connection"]):
+        raise ApiError(400, "The repository connection's ID must be a UUID")
+    return CONNECTIONS.find(call)
+
+
+def get_connection(call: Call) -> Reply:
+    """Get one."""
+    thing = _found(call)
+    return Reply(payload=_brief(call, thing) | {name: thing.data[name] for name in _IN_FULL})
+
+
+def list_repositories(call: Call) -> Reply:
+    """List the repositories that one reaches; only the one of a name where that is given."""
+    data, args = _found(call).data, call.request.args
+    if any(name.startswith("repository[") for name in args):
+        raise ApiError(400, "repository must be a string")
+    if data["type"] in _CANNOT_LIST:
+        raise ApiError(422, f"Connections of type {data['type']} cannot list repositories")
+    if data.get("retry_after") is not None:
+        headers = {"Retry-After": str(data["retry_after"])}
+        return Reply(503, payload={"message": "The source control provider is unavailable"}, headers=headers)
+    named = args.get("repository")
+    found = [each for each in data["repositories"] if named is None or each["full_name"].lower() == named.lower()]
+    return Reply(payload=found)
+
+
+_ONE = CONNECTIONS.path + "/{connection}"
+
+ROUTES = (
+    *CONNECTIONS.routes("list"),
+    route("GET", _ONE, CONNECTIONS.read, get_connection),
+    route("GET", _ONE + "/repositories", CONNECTIONS.read, list_repositories),
+)

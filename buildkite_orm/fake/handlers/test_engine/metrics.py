@@ -1,0 +1,183 @@
+"""What is asked of tests by what became of their executions: filters, order, and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake import times
+from buildkite_orm.fake.http import ApiError
+from buildkite_orm.fake.patterns import compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+_HOUR = 3600.0
+_DAY = 24 * _HOUR
+_PERIODS = {
+    "1hour": _HOUR,
+    "4hours": 4 * _HOUR,
+    "1day": _DAY,
+    "7days": 7 * _DAY,
+    "14days": 14 * _DAY,
+    "28days": 28 * _DAY,
+}
+_DEFAULT = "7days"
+_STATES = ("enabled", "muted", "skipped")
+_SORTS = ("duration_avg", "duration_sum", "duration_min", "duration_max", "reliability")
+_ORDERS = ("desc", "asc")
+_GROUPS = "~^"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time, its ends included."""
+
+    start: float
+    end: float
+
+    def holds(self, execution: Thing) -> bool:
+        """Tell whether an execution lies in it."""
+        return self.start <= execution.created_at <= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A test with those of its executions that count."""
+
+    suite: Thing
+    test: Thing
+    executions: list[Thing]
+
+    def metrics(self) -> Json:
+        """Tell the numbers."""
+        results = [each.data["result"] for each in self.executions]
+        durations: list[float] = [each.data["duration"] for each in self.executions]
+        passed, failed = results.count("passed"), results.count("failed")
+        rare = {name: results.count(name) for name in ("skipped", "pending", "unknown")}
+        return {
+            "reliability": round(passed / (passed + failed), 4) if passed + failed else None,
+            "duration_avg": round(sum(durations) / len(durations), 6) if durations else None,
+            "duration_sum": round(sum(durations), 6) if durations else None,
+            "duration_min": min(durations, default=None),
+            "duration_max": max(durations, default=None),
+            "executions_count": len(results),
+            "executions_count_by_result": {"passed": passed, "failed": failed}
+            | {name: count for name, count in rare.items() if count},
+        }
+
+
+def window(call: Call) -> Window:
+    """Read over which time to aggregate."""
+    asked, now = call.request.args, call.world.clock.now()
+    if "min_timestamp" not in asked and "max_timestamp" not in asked:
+        return period(call)
+    if "period" in asked:
+        raise ApiError(400, "`period` cannot be combined with `min_timestamp` or `max_timestamp`")
+    return Window(_moment(call, "min_timestamp", now - _PERIODS[_DEFAULT]), _moment(call, "max_timestamp", now))
+
+
+def period(call: Call) -> Window:
+    """Read how far back to look."""
+    now = call.world.clock.now()
+    return Window(now - _PERIODS[_one_of(call, "period", _PERIODS, _DEFAULT)], now)
+
+
+def _moment(call: Call, name: str, otherwise: float) -> float:
+    text = call.request.args.get(name)
+    if text is None:
+        return otherwise
+    moment = times.parse(text)
+    if moment is None:
+        raise ApiError(400, f"`{name}` must be an ISO 8601 timestamp")
+    return moment
+
+
+def _one_of(call: Call, name: str, known: Iterable[str], otherwise: str) -> str:
+    """Read a parameter that must be one of those known."""
+    value = call.request.args.get(name, otherwise)
+    if value not in known:
+        raise ApiError(400, f"`{name}` must be one of {', '.join(known)}")
+    return value
+
+
+def by_test(suite: Thing, tests: Iterable[Thing], executions: Iterable[Thing]) -> list[Ran]:
+    """Put executions to their tests."""
+    sorted_out: dict[str, list[Thing]] = {}
+    for each in executions:
+        sorted_out.setdefault(each.data["test_id"], []).append(each)
+    return [Ran(suite, each, sorted_out.get(each.id, [])) for each in tests]
+
+
+def selected(call: Call, candidates: Sequence[Ran]) -> list[Ran]:
+    """Give the tests that a listing asks for, in its order, each with the executions that it aggregates."""
+    found = [_narrowed(call, each) for each in candidates if _is_asked_for(call, each.test)]
+    ran = [each for each in found if each.executions and _is_asked_for_as_group(call, each)]
+    name, order = _one_of(call, "sort_by", _SORTS, _SORTS[0]), _one_of(call, "order", _ORDERS, _ORDERS[0])
+    told = [(each.metrics()[name], each) for each in ran]
+    known = sorted((pair for pair in told if pair[0] is not None), key=lambda pair: pair[0], reverse=order == "desc")
+    return [each for _, each in known] + [each for value, each in told if value is None]
+
+
+def _is_asked_for(call: Call, test: Thing) -> bool:
+    asked, data = call.request.args, test.data
+    if "state" in asked and data["state"] != _one_of(call, "state", _STATES, ""):
+        return False
+    return _admits(_listed(call, "labels"), data["labels"]) and _admits(_listed(call, "owners"), data["owners"])
+
+
+def _listed(call: Call, name: str) -> list[str]:
+    return [each for each in call.request.args.get(name, "").split(",") if each]
+
+
+def _admits(asked: list[str], has: Iterable[str]) -> bool:
+    """Tell whether something is there of what is asked for, and nothing of what is to be left out (`!`)."""
+    wanted = {each for each in asked if not each.startswith("!")}
+    unwanted = {each[1:] for each in asked if each.startswith("!")}
+    return not unwanted.intersection(has) and (not wanted or bool(wanted.intersection(has)))
+
+
+def _tags(call: Call) -> list[tuple[str, str]]:
+    pairs = [each.partition(":") for each in _listed(call, "tags")]
+    if any(not colon for _, colon, _ in pairs):
+        raise ApiError(400, "`tags` must be given as `key:value`")
+    return [(key, value) for key, _, value in pairs]
+
+
+def _is_of_group(key: str, value: str) -> bool:
+    return key == "result" and value[:1] in _GROUPS and value != ""
+
+
+def _narrowed(call: Call, ran: Ran) -> Ran:
+    """Leave out the executions that are not to be aggregated."""
+    asked = [pair for pair in _tags(call) if not _is_of_group(*pair)]
+    if "branch" in call.request.args:
+        asked.append(("scm.branch", call.request.args["branch"]))
+    kept = [each for each in ran.executions if all(_fits(value, _tag(each, key)) for key, value in asked)]
+    return Ran(ran.suite, ran.test, kept)
+
+
+def _is_asked_for_as_group(call: Call, ran: Ran) -> bool:
+    results = [each.data["result"] for each in ran.executions]
+    for key, value in _tags(call):
+        if _is_of_group(key, value):
+            fitting = [_fits(value[1:], each) for each in results]
+            if not (any(fitting) if value[0] == "~" else all(fitting)):
+                return False
+    return True
+
+
+def _tag(execution: Thing, key: str) -> Any:
+    data = execution.data
+    own = {"result": data["result"], "scm.branch": data["branch"], "scm.commit_sha": data["commit_sha"]}
+    return own[key] if key in own else data["tags"].get(key)
+
+
+def _fits(pattern: str, value: str | None) -> bool:
+    if pattern.startswith("!"):
+        return not _fits(pattern[1:], value)
+    return value is not None and compiled([pattern]).fullmatch(value) is not None

@@ -1,0 +1,120 @@
+"""Runs of test suites, and executions of tests."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import route
+from buildkite_orm.fake.handlers.test_engine.suites import SUITE, SUITES, of_suite, place
+from buildkite_orm.fake.handlers.test_engine.things import executions
+from buildkite_orm.fake.http import Reply
+from buildkite_orm.fake.paging import paged
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+_MUTABLE = "mut."
+_MOST_EXECUTIONS = 100_000
+_MOST_TAGS = 10
+
+
+def _run(call: Call, thing: Thing) -> Json:
+    data = thing.data
+    return {
+        "id": thing.id,
+        "branch": data["branch"],
+        "commit_sha": data["commit_sha"],
+        "state": data["state"],
+        "result": data["result"],
+        **place(call, SUITES.find(call), f"/runs/{thing.id}"),
+        "build_id": data["build_id"],
+        "created_at": call.view.time(thing.created_at),
+    }
+
+
+RUNS = Collection(
+    kind="run",
+    path=SUITE + "/runs",
+    key="run",
+    read="read_suites",
+    write="write_suites",
+    tell=_run,
+    owner=of_suite,
+)
+
+
+def list_runs(call: Call) -> Reply:
+    """List them, or those of one build."""
+    build = call.request.args.get("build_id")
+    return RUNS.listed(call, [each for each in RUNS.shelf(call).values() if build in {None, each.data["build_id"]}])
+
+
+def list_failed_executions(call: Call) -> Reply:
+    """List the executions of a run that failed."""
+    run, suite = RUNS.find(call), SUITES.find(call)
+    of_run = [each for each in executions(call.world.store, suite) if each.data["run_id"] == run.id]
+    return paged(call, [each for each in of_run if each.data["result"] == "failed"], partial(_execution, call, suite))
+
+
+def _execution(call: Call, suite: Thing, thing: Thing) -> Json:
+    data, view = thing.data, call.view
+    test = call.world.store.shelves.of("test", suite.id)[data["test_id"]]
+    test_url = place(call, suite, f"/tests/{test.id}")["web_url"]
+    return {
+        "execution_id": thing.id,
+        "run_id": data["run_id"],
+        "test_id": test.id,
+        "run_name": data["run_id"],
+        "commit_sha": data["commit_sha"],
+        "created_at": view.time(thing.created_at),
+        "branch": data["branch"],
+        "failure_reason": data["failure_reason"],
+        "duration": data["duration"],
+        "location": test.data["location"],
+        "test_name": f"{test.data['scope']} {test.data['name']}".strip(),
+        "run_url": place(call, suite, f"/runs/{data['run_id']}")["web_url"],
+        "test_url": test_url,
+        "test_execution_url": f"{test_url}?execution_id={thing.id}",
+        "tags": data["tags"],
+    }
+
+
+def update_execution_tags(call: Call) -> Reply:
+    """Replace the tags that may be replaced; executions that are not known are passed over."""
+    known, body = call.world.store.shelves.of("execution", of_suite(call)), call.body()
+    require_valid(body, {"executions": Check(list, required=True, accepts=_are_executions)})
+    for each in body["executions"]:
+        if (execution := known.get(each["id"])) is not None:
+            kept = {key: value for key, value in execution.data["tags"].items() if not key.startswith(_MUTABLE)}
+            execution.data["tags"] = kept | each["tags"]
+    return Reply()
+
+
+def _are_executions(value: list[Any]) -> bool:
+    return len(value) <= _MOST_EXECUTIONS and all(_is_execution(each) for each in value)
+
+
+def _is_execution(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    told = cast("Json", value)
+    tags = told.get("tags")
+    return isinstance(told.get("id"), str) and isinstance(tags, dict) and _are_tags(cast("Json", tags))
+
+
+def _are_tags(tags: Json) -> bool:
+    told = all(key.startswith(_MUTABLE) and isinstance(value, str) for key, value in tags.items())
+    return told and len(tags) <= _MOST_TAGS
+
+
+ROUTES = (
+    route("GET", SUITE + "/runs", "read_suites", list_runs),
+    *RUNS.routes("get"),
+    route("GET", SUITE + "/runs/{run}/failed_executions", "read_suites", list_failed_executions),
+    route("PUT", SUITE + "/execution-tags", "write_suites", update_execution_tags),
+)

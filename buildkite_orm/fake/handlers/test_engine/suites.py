@@ -1,0 +1,114 @@
+"""Test suites."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers import teams
+from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.test_engine import things
+from buildkite_orm.fake.http import ApiError, InvalidError
+from buildkite_orm.fake.ids import digest, graphql_id
+from buildkite_orm.fake.payloads.view import WEB
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+ANALYTICS = "/v2/analytics/organizations/{org}"
+SUITE = ANALYTICS + "/suites/{suite}"
+
+_APART = ("show_api_token", "team_ids", "teams_ids")
+_LOOKS = {
+    "application_name": Check(str),
+    "color": Check(str),
+    "emoji": Check(str),
+    "oidc_policy": Check((str, list)),
+    "show_api_token": Check(bool),
+}
+_TEAMS = Check(list, accepts=lambda value: all(isinstance(each, str) for each in value))
+
+
+def place(call: Call, suite: Thing, rest: str = "") -> Json:
+    """Tell where a suite is, or what stands below it."""
+    organization, below = call.organization.slug, f"suites/{suite.data['slug']}{rest}"
+    return {
+        "url": f"{call.view.base}/analytics/organizations/{organization}/{below}",
+        "web_url": f"{WEB}/organizations/{organization}/analytics/{below}",
+    }
+
+
+def _suite(call: Call, thing: Thing) -> Json:
+    data = thing.data
+    return {
+        "id": thing.id,
+        "graphql_id": graphql_id("Suite", thing.id),
+        "organization_id": call.organization.id,
+        "slug": data["slug"],
+        "name": data["name"],
+        **place(call, thing),
+        "default_branch": data["default_branch"],
+        "application_name": data["application_name"],
+        "color": data["color"],
+        "emoji": data["emoji"],
+        **_api_token(call, thing),
+        "oidc_policy": data["oidc_policy"],
+    }
+
+
+def _api_token(call: Call, thing: Thing) -> Json:
+    """Tell a suite's token to whoever asks for it and may have it."""
+    if not call.flag("show_api_token") and not call.body().get("show_api_token"):
+        return {}
+    if "write_suites" not in call.token.scopes:
+        raise ApiError(403, "You do not have permission to view the suite's API token")
+    return {"api_token": digest("suite", thing.id)[:24]}
+
+
+def _settle(call: Call, thing: Thing, body: Json) -> None:
+    for name in _APART:
+        thing.data.pop(name, None)
+    if "slug" not in thing.data:
+        thing.data["slug"] = things.free_slug(thing.data["name"], SUITES.shelf(call))
+        _assign(call, thing, body)
+
+
+def _assign(call: Call, thing: Thing, body: Json) -> None:
+    """Tie a new suite to teams, where the organization goes by teams."""
+    if not call.organization.teams_enabled:
+        return
+    named = body.get("team_ids") or body.get("teams_ids")  # the documentation has both names
+    if not named:
+        raise InvalidError([("team_ids", "missing_field")])
+    teams.assign(call, teams.SUITES, thing.id, {each: ["read", "edit"] for each in named})
+
+
+SUITES = Collection(
+    kind="suite",
+    path=ANALYTICS + "/suites",
+    key="suite",
+    read="read_suites",
+    write="write_suites",
+    tell=_suite,
+    create={
+        "name": Check(str, required=True, filled=True),
+        "default_branch": Check(str, required=True, filled=True),
+        **_LOOKS,
+        "team_ids": _TEAMS,
+        "teams_ids": _TEAMS,
+    },
+    update={"name": Check(str, filled=True), "default_branch": Check(str, filled=True), **_LOOKS},
+    defaults=things.SUITE,
+    identify=lambda thing: thing.data["slug"],
+    settle=_settle,
+)
+
+
+def of_suite(call: Call) -> str:
+    """Say that things belong to the suite of the path."""
+    return SUITES.find(call).id
+
+
+ROUTES = SUITES.routes()

@@ -1,0 +1,1 @@
+"""What `acme` has besides its pipelines, one module per area."""

@@ -1,0 +1,87 @@
+"""The agent images of clusters: what hosted agents on Linux run, built from one's own Dockerfiles."""
+
+from __future__ import annotations
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Fetchable
+from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.states import OpenEnum
+
+
+class AgentImageStatus(OpenEnum):
+    """How far the building of an agent image is."""
+
+    BUILDING = "BUILDING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class AgentImageRef(InCluster, Deletable):
+    """Where an agent image is. It can be deleted while no queue uses it."""
+
+    _kind = "agent_image"
+    delete_documentation = "clusters/agent-images#delete-an-agent-image"
+
+    def fetch(self) -> AgentImage:
+        """Ask for the agent image; its `status` tells whether it is built.
+
+        Raises:
+            NotFoundError: There is none of this id in the cluster, or the organization may have none.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#get-an-agent-image
+        """
+        return self._send(AgentImage)
+
+
+class AgentImage(AgentImageRef, Fetchable):
+    """An agent image.
+
+    Attributes:
+        image_ref: Its URL, which queues take as `agentImageRef`; None until it is built.
+        last_build_error: Why the last build failed, if it did.
+        dockerfile: What it was created from, without a `FROM`.
+        base_image: The `FROM` that Buildkite puts before that.
+        composed_dockerfile: The two together.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#agent-image-data-model
+    """
+
+    id: str
+    name: str
+    status: AgentImageStatus
+    image_ref: str | None = None
+    version: int | None = None
+    last_build_error: str | None = None
+    dockerfile: str | None = None
+    base_image: str | None = None
+    composed_dockerfile: str | None = None
+    url: str
+    web_url: str | None = None
+    cluster_url: str | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.name} {self.status}")
+
+
+class AgentImageQuerySet(QuerySet[AgentImage]):
+    """The agent images of a cluster, by their names."""
+
+    model = AgentImage
+    by_number = False
+
+    def create(self, *, name: str, dockerfile: str) -> AgentImage:
+        """Have an agent image built; it is `BUILDING` for a while, see `reload()`.
+
+        Args:
+            name: What it is called; the cluster has no other of this name.
+            dockerfile: What is done on top of Buildkite's base image, without a `FROM`; may be empty.
+
+        Raises:
+            StatusError: The cluster has one of this name already (`status` is 409).
+            UnprocessableEntityError: The server does not accept a value, or the cluster has no hosted agents.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#create-an-agent-image
+        """
+        return self._create(encode_body({"name": name, "dockerfile": dockerfile}))

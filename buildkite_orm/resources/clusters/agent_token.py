@@ -1,0 +1,108 @@
+"""The agent tokens of clusters: what agents connect with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Timestamp
+from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.resources.embedded import EmbeddedUser
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Unpack
+
+
+class AgentTokenOptions(TypedDict, total=False):
+    """What may be said of a new agent token.
+
+    Attributes:
+        expires_at: From when on agents cannot connect with it; `None` for never.
+        allowed_ip_addresses: The networks that agents may connect from, in CIDR notation.
+    """
+
+    expires_at: datetime | None
+    allowed_ip_addresses: str | None
+
+
+class AgentTokenChanges(AgentTokenOptions, total=False):
+    """What can be changed of an agent token; `None` clears what can be cleared. See `AgentTokenOptions`."""
+
+    description: str
+
+
+class AgentTokenRef(InCluster, Deletable):
+    """Where an agent token is. To delete it is to revoke it: no agent connects with it any more."""
+
+    _kind = "agent_token"
+    _update_method = "PUT"
+    delete_documentation = "clusters/agent-tokens#revoke-a-token"
+
+    def fetch(self) -> AgentToken:
+        """Ask for the agent token, which comes without its secret.
+
+        Raises:
+            NotFoundError: There is none of this id in the cluster.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#get-a-token
+        """
+        return self._send(AgentToken)
+
+    def update(self, **changes: Unpack[AgentTokenChanges]) -> AgentToken:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `AgentTokenChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#update-a-token
+        """
+        return self._update(AgentToken, changes, AgentTokenChanges)
+
+
+class AgentToken(AgentTokenRef, Editable):
+    """An agent token of a cluster.
+
+    Attributes:
+        token: The secret itself. It comes once, in the answer to `create()`: what is loaded later, by `reload()`,
+            `save()` or `update()` too, is without it.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#token-data-model
+    """
+
+    editable: ClassVar[frozenset[str]] = frozenset(AgentTokenChanges.__annotations__)
+
+    id: str
+    graphql_id: str | None = None
+    description: str | None = None
+    allowed_ip_addresses: str | None = None
+    url: str
+    cluster_url: str | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    expires_at: Timestamp | None = None
+    token: str | None = None
+
+
+class AgentTokenQuerySet(QuerySet[AgentToken]):
+    """The agent tokens of a cluster."""
+
+    model = AgentToken
+
+    def create(self, *, description: str, **options: Unpack[AgentTokenOptions]) -> AgentToken:
+        """Create an agent token; only this answer has its secret, as `token`.
+
+        Args:
+            description: What it is for.
+            options: See `AgentTokenOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#create-a-token
+        """
+        return self._create(encode_body({"description": description, **options}, AgentTokenOptions, "description"))

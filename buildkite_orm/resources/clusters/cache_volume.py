@@ -1,0 +1,58 @@
+"""The cache volumes of clusters: what hosted agents keep from one job to the next."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from urllib.parse import unquote
+
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Ref, Resource, Timestamp
+from buildkite_orm.resources.clusters.places import InCluster
+
+
+class CacheVolumeRef(InCluster):
+    """Where a cache volume is: in its cluster, by its tag, which may change its volume from build to build."""
+
+    _kind = "cache_volume"
+
+    def delete(self) -> None:
+        """Delete what is cached under its tag, for good.
+
+        Raises:
+            NotFoundError: Nothing is cached under the tag.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/cache-volumes#delete-a-cache-volume
+        """
+        volumes, _, tag = self.api_path.rpartition("/")
+        # tags have slashes and semicolons, so the API wants them in the body
+        Ref.at(self.session, volumes)._do("DELETE", body={"tag": unquote(tag)})  # noqa: SLF001 - its own
+
+
+class CacheVolume(CacheVolumeRef, Resource):
+    """A cache volume: of each tag, the one that was detached last.
+
+    Attributes:
+        size_mb: Its size in megabytes.
+        attached_at: When an agent got it last.
+        detached_at: When an agent gave it back last.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/cache-volumes#cache-volume-data-model
+    """
+
+    identity: ClassVar[str | None] = "tag"
+    has_url: ClassVar[bool] = False
+
+    id: str
+    tag: str
+    cluster_id: str | None = None
+    size_mb: int | None = None
+    created_at: Timestamp | None = None
+    attached_at: Timestamp | None = None
+    detached_at: Timestamp | None = None
+
+
+class CacheVolumeQuerySet(QuerySet[CacheVolume]):
+    """The cache volumes of a cluster that are not in use, one of each tag."""
+
+    model = CacheVolume
+    by_number = False

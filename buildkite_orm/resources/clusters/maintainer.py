@@ -1,0 +1,95 @@
+"""The maintainers of clusters: the users and teams that may manage them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Fetchable, Model
+from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class ActorType(OpenEnum):
+    """What a maintainer is."""
+
+    USER = "user"
+    TEAM = "team"
+
+
+class ClusterMaintainerTarget(TypedDict, total=False):
+    """Whom to make a maintainer: one of the two, by its id."""
+
+    user: str
+    team: str
+
+
+class ClusterMaintainerRef(InCluster, Deletable):
+    """Where it is said that a user or team maintains a cluster."""
+
+    _kind = "cluster_maintainer"
+    delete_documentation = "clusters/maintainers#remove-a-cluster-maintainer"
+
+    def fetch(self) -> ClusterMaintainer:
+        """Ask who it is.
+
+        Raises:
+            NotFoundError: The cluster has no maintainer of this id (which is not the id of the user or team).
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#get-a-cluster-maintainer
+        """
+        return self._send(ClusterMaintainer)
+
+
+class MaintainerActor(Model):
+    """A user or a team that maintains a cluster.
+
+    Attributes:
+        name: The name of the user, or of the team where the cluster itself tells of it.
+        email: The email address of a user.
+        slug: The slug of a team.
+        type: Which of the two it is.
+    """
+
+    id: str
+    graphql_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    slug: str | None = None
+    type: ActorType | None = None
+
+
+class ClusterMaintainer(ClusterMaintainerRef, Fetchable):
+    """That a user or team maintains a cluster.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#cluster-maintainer-data-model
+    """
+
+    has_url: ClassVar[bool] = False
+
+    id: str
+    actor: MaintainerActor
+
+
+class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):
+    """The maintainers of a cluster."""
+
+    model = ClusterMaintainer
+    by_number = False
+
+    def create(self, **target: Unpack[ClusterMaintainerTarget]) -> ClusterMaintainer:
+        """Have a user or a team maintain the cluster.
+
+        Args:
+            target: `user=` or `team=`, by its id.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept it; there is no such user or team, say.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#create-a-cluster-maintainer
+        """
+        return self._create(encode_body(target, ClusterMaintainerTarget))

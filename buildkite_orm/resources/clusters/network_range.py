@@ -1,0 +1,38 @@
+"""The network ranges of clusters: where requests of hosted agents come from."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Resource
+from buildkite_orm.resources.clusters.places import InCluster
+
+
+class NetworkRange(InCluster, Resource):
+    """A range of addresses that hosted agents ask others from, for firewalls to let in.
+
+    Attributes:
+        cidr_range: The addresses, in CIDR notation.
+        kind: What the provider calls this kind of range, as `NAMESPACE_MANAGED`.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/network-ranges#network-range-data-model
+    """
+
+    _kind = "network_range"
+    identity: ClassVar[str | None] = "cidr_range"
+    has_url: ClassVar[bool] = False
+
+    cidr_range: str
+    kind: str | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(self.cidr_range)
+
+
+class NetworkRangeQuerySet(QuerySet[NetworkRange]):
+    """The network ranges of a cluster."""
+
+    model = NetworkRange
+    by_number = False

@@ -1,0 +1,219 @@
+"""The queues of clusters: groups of agents, self-hosted or hosted by Buildkite, that jobs name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class RetryAgentAffinity(OpenEnum):
+    """Which agents are preferred when a job is retried: those that worked last, or others than before."""
+
+    PREFER_WARMEST = "prefer-warmest"
+    PREFER_DIFFERENT = "prefer-different"
+
+
+class InstanceShape(OpenEnum):
+    """The machines that hosted agents run on: platform, architecture, and CPUs by GB of memory."""
+
+    LINUX_AMD64_2X4 = "LINUX_AMD64_2X4"
+    LINUX_AMD64_4X16 = "LINUX_AMD64_4X16"
+    LINUX_AMD64_8X32 = "LINUX_AMD64_8X32"
+    LINUX_AMD64_16X64 = "LINUX_AMD64_16X64"
+    LINUX_AMD64_32X128 = "LINUX_AMD64_32X128"
+    LINUX_AMD64_64X256 = "LINUX_AMD64_64X256"
+    LINUX_ARM64_2X4 = "LINUX_ARM64_2X4"
+    LINUX_ARM64_4X16 = "LINUX_ARM64_4X16"
+    LINUX_ARM64_8X32 = "LINUX_ARM64_8X32"
+    LINUX_ARM64_16X64 = "LINUX_ARM64_16X64"
+    LINUX_ARM64_32X128 = "LINUX_ARM64_32X128"
+    LINUX_ARM64_64X256 = "LINUX_ARM64_64X256"
+    MACOS_ARM64_M4_6X28 = "MACOS_ARM64_M4_6X28"
+    MACOS_ARM64_M4_12X56 = "MACOS_ARM64_M4_12X56"
+
+
+class HostedAgentsOptions(TypedDict):
+    """How a queue has its agents hosted by Buildkite.
+
+    Attributes:
+        instanceShape: The machine of each agent; also where only the image is to change. Of a queue that is there,
+            only its size can be another one.
+        agentImageRef: The image that the agents run, for Linux and in updates only: the `image_ref` of an agent
+            image, or the URL of another one; `None` for the default image.
+    """
+
+    instanceShape: InstanceShape | str
+    agentImageRef: NotRequired[str | None]
+
+
+class QueueOptions(TypedDict, total=False):
+    """What may be said of a queue, of a new one and later; `None` clears what can be cleared.
+
+    Attributes:
+        retry_agent_affinity: Which agents are preferred when a job is retried.
+        hostedAgents: How its agents are hosted; makes a new queue a hosted one, and changes one that is hosted.
+    """
+
+    description: str | None
+    retry_agent_affinity: RetryAgentAffinity | Literal["prefer-warmest", "prefer-different"]
+    hostedAgents: HostedAgentsOptions
+
+
+class QueueRef(InCluster, Deletable):
+    """Where a queue is."""
+
+    _kind = "queue"
+    _update_method = "PUT"
+    delete_documentation = "clusters/queues#delete-a-queue"
+
+    def fetch(self) -> Queue:
+        """Ask for the queue.
+
+        Raises:
+            NotFoundError: There is none of this id in the cluster.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#get-a-queue
+        """
+        return self._send(Queue)
+
+    def update(self, **changes: Unpack[QueueOptions]) -> Queue:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `QueueOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#update-a-queue
+        """
+        return self._update(Queue, changes, QueueOptions)
+
+    def pause(self, *, note: str | None = None) -> Queue:
+        """Have no more jobs go to its agents; those that have begun go on.
+
+        Args:
+            note: Why, for others to read.
+
+        Raises:
+            UnprocessableEntityError: It is paused already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#pause-a-queue
+        """
+        # the page lists the one name and shows the other, which clients send; the server ignores what it does not know
+        body = {} if note is None else {"note": note, "dispatch_paused_note": note}
+        return self._send(Queue, "POST", "pause_dispatch", body=body, acts=True)
+
+    def resume(self) -> Queue:
+        """Have jobs go to its agents again.
+
+        Raises:
+            UnprocessableEntityError: It is not paused.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#resume-a-paused-queue
+        """
+        return self._send(Queue, "POST", "resume_dispatch", body={}, acts=True)
+
+
+class HostedInstance(Model):
+    """The machine of a hosted agent.
+
+    Attributes:
+        machine_type: `linux` or `macos`.
+        cpu: How many CPUs it has.
+        memory: Its memory in GB.
+    """
+
+    machine_type: str | None = None
+    architecture: str | None = None
+    cpu: int | None = None
+    memory: int | None = None
+    name: InstanceShape
+
+
+class LinuxSettings(Model):
+    """What is set for hosted agents on Linux.
+
+    Attributes:
+        agent_image_ref: The image that they run; None for the default one.
+    """
+
+    agent_image_ref: str | None = None
+
+
+class PlatformSettings(Model):
+    """What is set for hosted agents by their platform."""
+
+    linux: LinuxSettings | None = None
+
+
+class HostedAgents(Model):
+    """How a queue has its agents hosted."""
+
+    instance_shape: HostedInstance | None = None
+    platform_settings: PlatformSettings | None = None
+
+
+class Queue(QueueRef, Editable):
+    """A queue of a cluster.
+
+    Attributes:
+        dispatch_paused: Whether it is paused.
+        hosted: Whether Buildkite hosts its agents; only told where it does.
+        hosted_agents: How it does.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#queue-data-model
+    """
+
+    editable: ClassVar[frozenset[str]] = frozenset({"description", "retry_agent_affinity"})
+
+    id: str
+    graphql_id: str | None = None
+    key: str
+    description: str | None = None
+    url: str
+    web_url: str | None = None
+    cluster_url: str | None = None
+    retry_agent_affinity: RetryAgentAffinity | None = None
+    dispatch_paused: bool | None = None
+    dispatch_paused_by: EmbeddedUser | None = None
+    dispatch_paused_at: Timestamp | None = None
+    dispatch_paused_note: str | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    hosted: bool | None = None
+    hosted_agents: HostedAgents | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.key}{' paused' if self.dispatch_paused else ''}")
+
+
+class QueueQuerySet(QuerySet[Queue]):
+    """The queues of a cluster."""
+
+    model = Queue
+
+    def create(self, *, key: str, **options: Unpack[QueueOptions]) -> Queue:
+        """Create a queue: a self-hosted one, or a hosted one where `hostedAgents` says how.
+
+        Args:
+            key: What jobs call it, as in `queue=default`.
+            options: See `QueueOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; the cluster has such a key already, say.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-self-hosted-queue
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-buildkite-hosted-queue
+        """
+        return self._create(encode_body({"key": key, **options}, QueueOptions, "key"))

@@ -1,0 +1,143 @@
+"""The secrets of clusters: values that its builds may read, and nobody else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.resources.embedded import EmbeddedUser
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class SecretChanges(TypedDict, total=False):
+    """What can be changed of a secret besides its value; `None` clears it.
+
+    Attributes:
+        policy: Who may read it, in YAML.
+    """
+
+    description: str | None
+    policy: str | None
+
+
+class SecretOptions(SecretChanges, total=False):
+    """What may be said of a new secret. See `SecretChanges`.
+
+    Attributes:
+        value: What is to be kept secret: less than 8 kB, and not blank.
+    """
+
+    value: str
+
+
+class SecretRef(InCluster, Deletable):
+    """Where a secret is."""
+
+    _kind = "secret"
+    _update_method = "PUT"
+    delete_documentation = "clusters/secrets#delete-a-secret"
+
+    def fetch(self) -> Secret:
+        """Ask for the secret, which comes without its value.
+
+        Raises:
+            NotFoundError: There is none of this id in the cluster.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#get-a-secret
+        """
+        return self._send(Secret)
+
+    def update(self, **changes: Unpack[SecretChanges]) -> Secret:
+        """Change its description or its policy; an object takes over the answer.
+
+        Args:
+            changes: See `SecretChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-description-and-access-policy
+        """
+        return self._update(Secret, changes, SecretChanges)
+
+    def update_value(self, value: str) -> Secret:
+        """Put another value in the place of its own, and nothing else.
+
+        Args:
+            value: What is to be kept secret: less than 8 kB, and not blank.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept the value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-value
+        """
+        return self._send(Secret, "PUT", "value", body=encode_body({"value": value}))
+
+
+class SecretOrganization(Model):
+    """The organization of a secret, as the secret tells it."""
+
+    id: str | None = None
+    slug: str | None = None
+    url: str | None = None
+    web_url: str | None = None
+
+
+class Secret(SecretRef, Editable):
+    """A secret of a cluster: everything but its value.
+
+    Attributes:
+        value: Documented, and never told by the API.
+        last_read_at: When a build read it last.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#secret-data-model
+    """
+
+    editable: ClassVar[frozenset[str]] = frozenset(SecretChanges.__annotations__)
+
+    id: str
+    graphql_id: str | None = None
+    key: str
+    value: str | None = None
+    description: str | None = None
+    policy: str | None = None
+    url: str
+    cluster_url: str | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    updated_at: Timestamp | None = None
+    updated_by: EmbeddedUser | None = None
+    last_read_at: Timestamp | None = None
+    embedded_organization: SecretOrganization | None = Field(default=None, alias="organization")
+
+    def _headline(self) -> str:
+        return ascii_safe(self.key)
+
+
+class SecretQuerySet(QuerySet[Secret]):
+    """The secrets of a cluster."""
+
+    model = Secret
+
+    def create(self, *, key: str, **options: Unpack[SecretOptions]) -> Secret:
+        """Create a secret.
+
+        Args:
+            key: What builds call it: letters, digits and underscores, a letter first; neither `buildkite` nor `bk`.
+            options: See `SecretOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; the cluster has such a key already, say.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#create-a-secret
+        """
+        return self._create(encode_body({"key": key, **options}, SecretOptions, "key"))

@@ -1,0 +1,79 @@
+"""The API settings of organizations: from where, by whom and for how long tokens are good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
+
+from buildkite_orm.resource import Editable, Model
+from buildkite_orm.resources.places import InOrganization
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class ApiSettingsChanges(TypedDict, total=False):
+    """What can be changed of the API settings; `None` clears what can be cleared.
+
+    Attributes:
+        allowed_ip_addresses: Networks in CIDR notation, with spaces between them. They hold at once: a client that is
+            in none of them has asked for the last time.
+        revoke_inactive_tokens_after_days: After how many days that nobody used it a token is revoked.
+        restrict_user_api_token_creation: Whether only administrators can make tokens.
+    """
+
+    allowed_ip_addresses: str | None
+    revoke_inactive_tokens_after_days: Literal[30, 60, 90, 180, 365] | None
+    restrict_user_api_token_creation: bool
+
+
+class ApiSettingsRef(InOrganization):
+    """Where the API settings of an organization are; only administrators reach them."""
+
+    _kind = "api_settings"
+
+    def fetch(self) -> ApiSettings:
+        """Ask for the API settings.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#get-api-settings
+        """
+        return self._send(ApiSettings)
+
+    def update(self, **changes: Unpack[ApiSettingsChanges]) -> ApiSettings:
+        """Change some of the settings, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `ApiSettingsChanges`.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator, or the plan does not include what a change is about.
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#update-api-settings
+        """
+        return self._update(ApiSettings, changes, ApiSettingsChanges)
+
+
+class ApiFeatures(Model):
+    """Which of the settings the plan includes; one that it does not include cannot be changed."""
+
+    api_ip_allow_list: bool | None = None
+    inactive_api_token_revocation: bool | None = None
+
+
+class ApiSettings(ApiSettingsRef, Editable):
+    """The API settings of an organization.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#response-fields
+    """
+
+    identity: ClassVar[str | None] = None
+    editable: ClassVar[frozenset[str]] = frozenset(ApiSettingsChanges.__annotations__)
+
+    url: str
+    allowed_ip_addresses: str | None = None
+    revoke_inactive_tokens_after_days: int | None = None
+    restrict_user_api_token_creation: bool | None = None
+    features: ApiFeatures | None = None

@@ -1,0 +1,81 @@
+"""Audit events: who has done what in an organization."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Model, Timestamp
+from buildkite_orm.resources.places import InOrganization
+
+
+class AuditEventRef(InOrganization):
+    """Where an audit event is; only administrators reach it."""
+
+    _kind = "audit_event"
+
+    def fetch(self) -> AuditEvent:
+        """Ask for the audit event.
+
+        Raises:
+            NotFoundError: There is none of this UUID in the organization.
+            PermissionDeniedError: The user is no administrator, or the plan does not include the audit log.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#get-an-audit-event
+        """
+        return self._send(AuditEvent)
+
+
+class AuditParty(Model):
+    """Who has done something, or what it was done to."""
+
+    type: str | None = None
+    uuid: str | None = None
+    name: str | None = None
+
+
+class AuditContext(Model):
+    """How something came to be done; what there is beyond `type` differs by that."""
+
+    type: str | None = None
+    request_ip: str | None = None
+    request_user_agent: str | None = None
+
+
+class AuditEvent(AuditEventRef, Fetchable):
+    """An audit event.
+
+    Attributes:
+        type: What was done, as `OrganizationUpdatedEvent`.
+        actor: Who did it; None where the system did it by itself.
+        subject: What it was done to.
+        context: How it came to be done.
+        data: What there is to tell of this type of event.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#response-fields
+    """
+
+    identity: ClassVar[str | None] = "uuid"
+
+    uuid: str
+    graphql_id: str | None = None
+    type: str
+    occurred_at: Timestamp | None = None
+    actor: AuditParty | None = None
+    subject: AuditParty | None = None
+    context: AuditContext | None = None
+    data: dict[str, Any] = Field(default_factory=dict[str, Any])
+    url: str
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.type} at {self.occurred_at}")
+
+
+class AuditEventQuerySet(QuerySet[AuditEvent]):
+    """The audit events of an organization, newest first."""
+
+    model = AuditEvent
+    by_number = False

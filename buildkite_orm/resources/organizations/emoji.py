@@ -1,0 +1,41 @@
+"""Emojis: what stands for `:rocket:` in names and logs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Resource
+from buildkite_orm.resources.places import InOrganization
+
+
+class Emoji(InOrganization, Resource):
+    """An emoji; it comes in listings only.
+
+    Attributes:
+        name: What stands between the colons.
+        url: Where its image is.
+        aliases: What may stand there too.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/emojis
+    """
+
+    _kind: ClassVar[str] = "emoji"
+    identity: ClassVar[str | None] = "name"
+    has_url: ClassVar[bool] = False
+
+    name: str
+    url: str
+    aliases: list[str] = Field(default_factory=list[str])
+
+    def _headline(self) -> str:
+        return ascii_safe(f":{self.name}:")
+
+
+class EmojiQuerySet(QuerySet[Emoji]):
+    """The emojis of an organization: its own, and those that all have."""
+
+    model = Emoji

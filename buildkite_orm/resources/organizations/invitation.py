@@ -1,0 +1,146 @@
+"""Invitations into organizations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.loading import load_list
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Binding, Fetchable, Model, Timestamp
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.organizations.member import OrganizationRole, SsoMode
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.session import Call
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+    from buildkite_orm.resources.teams.team import TeamRole
+
+
+class InvitationState(OpenEnum):
+    """What became of an invitation."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class InvitationTeam(TypedDict):
+    """A team that whoever accepts an invitation joins.
+
+    Attributes:
+        id: The id of the team.
+        role: What the new member is to be in it.
+    """
+
+    id: str
+    role: TeamRole | Literal["member", "maintainer"]
+
+
+class InvitationOptions(TypedDict, total=False):
+    """What may be said of new invitations.
+
+    Attributes:
+        role: What they are to be in the organization; a member unless said.
+        sso_mode: Whether they must come in by single sign-on; must be said where the organization has that.
+        teams: The teams that they join, each once.
+    """
+
+    role: OrganizationRole | Literal["admin", "member"]
+    sso_mode: SsoMode | Literal["required", "optional"]
+    teams: Sequence[InvitationTeam]
+
+
+class InvitationRef(InOrganization):
+    """Where an invitation is."""
+
+    _kind = "invitation"
+
+    def fetch(self) -> Invitation:
+        """Ask for the invitation, in whatever state.
+
+        Raises:
+            NotFoundError: There is none of this id that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/invitations#get-an-organization-invitation
+        """
+        return self._send(Invitation)
+
+    def revoke(self) -> None:
+        """Take the invitation back, while it is pending.
+
+        Raises:
+            UnprocessableEntityError: It has been accepted, has been revoked, or has expired.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/invitations#revoke-an-organization-invitation
+        """
+        self._do("DELETE")
+
+
+class InvitedTeam(Model):
+    """A team that an invitation is for."""
+
+    id: str
+    graphql_id: str | None = None
+    slug: str | None = None
+
+
+class Invitation(InvitationRef, Fetchable):
+    """An invitation.
+
+    Documentation:
+        https://buildkite.com/docs/apis/rest-api/organizations/invitations#organization-invitation-data-model
+    """
+
+    id: str
+    graphql_id: str | None = None
+    url: str
+    email: str
+    state: InvitationState
+    role: OrganizationRole | None = None
+    sso_mode: SsoMode | None = None
+    teams: list[InvitedTeam] = Field(default_factory=list[InvitedTeam])
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    accepted_at: Timestamp | None = None
+    accepted_by: EmbeddedUser | None = None
+    revoked_at: Timestamp | None = None
+    revoked_by: EmbeddedUser | None = None
+    expired_at: Timestamp | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.email} {self.state}")
+
+
+class InvitationQuerySet(QuerySet[Invitation]):
+    """The invitations of an organization that are pending, newest first."""
+
+    model = Invitation
+    by_number = False
+
+    def create(self, *, emails: Sequence[str], **options: Unpack[InvitationOptions]) -> list[Invitation]:
+        """Invite people, all of them or none.
+
+        Args:
+            emails: Their addresses.
+            options: See `InvitationOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; one of them is a member already, say.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/invitations#create-organization-invitations
+        """
+        call = Call("POST", self._path, body=encode_body({"emails": emails, **options}, InvitationOptions, "emails"))
+        strict, binding = self._session.strict, Binding(self._session, self._collection)
+        made = self._session.send(call, lambda answer: load_list(Invitation, answer, strict=strict))
+        return [each.bind(binding) for each in made]

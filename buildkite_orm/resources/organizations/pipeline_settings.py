@@ -1,0 +1,219 @@
+"""The pipeline settings of organizations: what holds for all pipelines, or for new ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.resource import Editable, Model, Timestamp
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Literal, Unpack
+
+
+class BuildExportStrategy(OpenEnum):
+    """Where builds are exported to."""
+
+    S3 = "s3"
+    GCS = "gcs"
+
+
+class PipelineSettingsChanges(TypedDict, total=False):
+    """What can be changed of the pipeline settings; `None` clears what can be cleared.
+
+    Attributes:
+        default_branch: Of new pipelines.
+        default_cluster_id: The id of the cluster that new pipelines are in.
+        default_timeout_in_minutes: How long a job of a new pipeline may run.
+        maximum_timeout_in_minutes: How long a job of any pipeline may be given to run.
+        scheduled_job_expiry_in_minutes: How long a job may wait to be run.
+    """
+
+    default_branch: str
+    default_cluster_id: str | None
+    default_timeout_in_minutes: int | None
+    maximum_timeout_in_minutes: int | None
+    scheduled_job_expiry_in_minutes: int | None
+
+
+class PipelineSettingsRef(InOrganization):
+    """Where the pipeline settings of an organization are; only administrators reach them."""
+
+    _kind = "pipeline_settings"
+
+    def fetch(self) -> PipelineSettings:
+        """Ask for the pipeline settings.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#get-pipeline-settings
+        """
+        return self._send(PipelineSettings)
+
+    def update(self, **changes: Unpack[PipelineSettingsChanges]) -> PipelineSettings:
+        """Change some of the settings, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `PipelineSettingsChanges`.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#update-pipeline-settings
+        """
+        return self._update(PipelineSettings, changes, PipelineSettingsChanges)
+
+    def enable_hosted_agents_ssh(self) -> PipelineSettings:
+        """Have hosted agents be reached by SSH, and those on macOS by VNC too.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-hosted-agents-remote-access
+        """
+        return self._turn_on("hosted-agents-ssh")
+
+    def disable_hosted_agents_ssh(self) -> PipelineSettings:
+        """Have hosted agents not be reached by SSH or VNC any more.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-hosted-agents-remote-access
+        """
+        return self._turn_off("hosted-agents-ssh")
+
+    def enable_public_pipelines(self) -> PipelineSettings:
+        """Let members create public pipelines.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-public-pipeline-creation
+        """
+        return self._turn_on("public-pipelines")
+
+    def disable_public_pipelines(self) -> PipelineSettings:
+        """Let nobody create public pipelines.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-public-pipeline-creation
+        """
+        return self._turn_off("public-pipelines")
+
+    def enable_advanced_queue_metrics(self) -> PipelineSettings:
+        """Have clusters keep advanced metrics of their queues; the API has no way back.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-advanced-queue-metrics
+        """
+        return self._turn_on("advanced-queue-metrics")
+
+    def configure_build_export(
+        self, *, location: str, strategy_id: BuildExportStrategy | Literal["s3", "gcs"]
+    ) -> PipelineSettings:
+        """Have builds exported into a bucket.
+
+        Args:
+            location: The name of the bucket, or its URI as `s3://my-export-bucket`.
+            strategy_id: The kind of bucket; `build_exports.supported_strategies` lists those that there are.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator, or the plan does not include build exports.
+            UnprocessableEntityError: The server does not accept a value, or does not reach the bucket.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#configure-build-export
+        """
+        body = encode_body({"location": location, "strategy_id": strategy_id})
+        return self._send(PipelineSettings, "PUT", "build-export", body=body)
+
+    def disable_build_export(self) -> PipelineSettings:
+        """Have builds exported no more, and forget where to.
+
+        Raises:
+            PermissionDeniedError: The user is no administrator, or the plan does not include build exports.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-build-export
+        """
+        return self._turn_off("build-export")
+
+    # What is put or deleted is the setting itself: once or twice is the same, so either may be sent again.
+
+    def _turn_on(self, setting: str) -> PipelineSettings:
+        return self._send(PipelineSettings, "PUT", setting)
+
+    def _turn_off(self, setting: str) -> PipelineSettings:
+        return self._send(PipelineSettings, "DELETE", setting)
+
+
+class OnOffSetting(Model):
+    """A setting that is on or off; who has turned it on, and when."""
+
+    enabled: bool
+    enabled_at: Timestamp | None = None
+    enabled_by: EmbeddedUser | None = None
+
+
+class OneWaySetting(OnOffSetting):
+    """A setting that may be on for good.
+
+    Attributes:
+        disable_supported: Whether the API can turn it off.
+    """
+
+    disable_supported: bool | None = None
+
+
+class BuildExports(Model):
+    """Where builds are exported to.
+
+    Attributes:
+        available: Whether the plan includes it.
+        enabled: Whether they are exported.
+        location: The name of the bucket.
+        supported_strategies: The values that `strategy_id` may have.
+    """
+
+    available: bool | None = None
+    enabled: bool
+    location: str | None = None
+    strategy_id: BuildExportStrategy | None = None
+    supported_strategies: list[BuildExportStrategy] = Field(default_factory=list[BuildExportStrategy])
+
+
+class PipelineSettings(PipelineSettingsRef, Editable):
+    """The pipeline settings of an organization.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#response-fields
+    """
+
+    identity: ClassVar[str | None] = None
+    editable: ClassVar[frozenset[str]] = frozenset(PipelineSettingsChanges.__annotations__)
+
+    url: str
+    default_branch: str | None = None
+    default_cluster_id: str | None = None
+    default_timeout_in_minutes: int | None = None
+    maximum_timeout_in_minutes: int | None = None
+    scheduled_job_expiry_in_minutes: int | None = None
+    hosted_agents_terminal_access: OnOffSetting | None = None
+    public_pipeline_creation: OnOffSetting | None = None
+    advanced_queue_metrics: OneWaySetting | None = None
+    build_exports: BuildExports | None = None

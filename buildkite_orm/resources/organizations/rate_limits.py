@@ -1,0 +1,58 @@
+"""The rate limits of organizations, and how much of them is used."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from buildkite_orm.resource import Fetchable, Model, Timestamp
+from buildkite_orm.resources.places import InOrganization
+
+
+class RateLimitsRef(InOrganization):
+    """Where the rate limits of an organization are."""
+
+    _kind = "rate_limits"
+
+    def fetch(self) -> RateLimits:
+        """Ask how much of the rate limits is used; that is a request too.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#get-rate-limits
+        """
+        return self._send(RateLimits)
+
+
+class RateLimit(Model):
+    """A rate limit: requests a minute for REST, points of complexity in five minutes for GraphQL.
+
+    Attributes:
+        limit: How much may be used.
+        current: How much is used.
+        reset: Seconds until nothing is used.
+        reset_at: When that is.
+        enforced: Whether going beyond is refused.
+    """
+
+    limit: int
+    current: int
+    reset: int
+    reset_at: Timestamp | None = None
+    enforced: bool | None = None
+
+
+class RateLimitScopes(Model):
+    """The rate limits by API."""
+
+    rest: RateLimit | None = None
+    graphql: RateLimit | None = None
+
+
+class RateLimits(RateLimitsRef, Fetchable):
+    """The rate limits of an organization as a whole; those of its users are told by no operation.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#response-fields
+    """
+
+    identity: ClassVar[str | None] = None
+    has_url: ClassVar[bool] = False
+
+    scopes: RateLimitScopes

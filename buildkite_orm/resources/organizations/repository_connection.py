@@ -1,0 +1,164 @@
+"""Repository connections: where an organization's code is, and which repositories are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
+
+from buildkite_orm.paths import ascii_safe, parent_path
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Model, Resource, Timestamp
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class RepositoryConnectionType(OpenEnum):
+    """The kinds of repository connection."""
+
+    GITHUB_APP = "github_app"
+    GITHUB_CODE_ACCESS_APP = "github_code_access_app"
+    GITHUB_ENTERPRISE_APP = "github_enterprise_app"
+    GITHUB_RESTRICTED_APP = "github_restricted_app"
+    GITHUB_ENTERPRISE = "github_enterprise"
+    BITBUCKET_SERVER = "bitbucket_server"
+    GITLAB_SELF_MANAGED = "gitlab_self_managed"
+    CURSOR_ORIGIN_APP = "cursor_origin_app"
+
+
+class RepositoryFilters(TypedDict, total=False):
+    """How repositories are filtered.
+
+    Attributes:
+        repository: The whole `full_name`, in any case.
+    """
+
+    repository: str
+
+
+class RepositoryConnectionRef(InOrganization):
+    """Where a repository connection is; only administrators reach it."""
+
+    _kind = "repository_connection"
+
+    def fetch(self) -> RepositoryConnection:
+        """Ask for the repository connection.
+
+        Raises:
+            BadRequestError: The id is no UUID.
+            NotFoundError: There is none of this id in the organization.
+            PermissionDeniedError: The user is no administrator.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#get-a-repository-connection
+        """
+        return self._send(RepositoryConnection)
+
+    def repositories(self, **filters: Unpack[RepositoryFilters]) -> RepositoryQuerySet:
+        """List the repositories that it reaches, in the order of the provider.
+
+        Some kinds of connection cannot list them: that is an UnprocessableEntityError once the listing is used, and a
+        ServerError where the provider is not available.
+
+        Args:
+            filters: See `RepositoryFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/repository-connections#list-repositories
+        """
+        return RepositoryQuerySet(self.session, self._child("repositories"), filters)
+
+
+class ServiceAccount(Model):
+    """Whom a connection acts as."""
+
+    login: str | None = None
+
+
+class RepositoryHost(Model):
+    """Where the repositories of a connection are; what is told beyond `type` and `url` differs by provider.
+
+    Attributes:
+        url: Its URL; for Bitbucket Server there may be several, with commas between them.
+    """
+
+    type: str | None = None
+    url: str | None = None
+    webhook_allowed_addresses: Any = None
+    verify_server_cert: bool | None = None
+    authentication_strategy: str | None = None
+    proxy_auth_strategy: str | None = None
+
+
+class ProviderRateLimit(Model):
+    """How much of the provider's rate limit is used, as Buildkite last heard."""
+
+    limit: int | None = None
+    used: int | None = None
+    remaining: int | None = None
+    reset_at: Timestamp | None = None
+
+
+class RepositoryConnection(RepositoryConnectionRef, Fetchable):
+    """A repository connection.
+
+    Attributes:
+        service_account: Whom it acts as; this and what follows comes with `fetch()`, not in listings.
+        host: Where its repositories are.
+        rate_limit: How much of the provider's rate limit is used.
+
+    Documentation:
+        https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#repository-connection-data-model
+    """
+
+    id: str
+    type: RepositoryConnectionType
+    display_name: str | None = None
+    url: str
+    service_account: ServiceAccount | None = None
+    host: RepositoryHost | None = None
+    rate_limit: ProviderRateLimit | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.type} {self.display_name or self.id}")
+
+
+class RepositoryConnectionQuerySet(QuerySet[RepositoryConnection]):
+    """The repository connections of an organization."""
+
+    model = RepositoryConnection
+
+
+class Repository(InOrganization, Resource):
+    """A repository that a connection reaches; it comes in listings only.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/repository-connections#list-repositories-repository-data-model
+    """
+
+    _kind: ClassVar[str] = "repository"
+    identity: ClassVar[str | None] = "full_name"
+    has_url: ClassVar[bool] = False
+
+    full_name: str
+    html_url: str | None = None
+    clone_url: str | None = None
+    default_branch: str | None = None
+
+    @property
+    def repository_connection(self) -> RepositoryConnectionRef:
+        """The connection that reaches it."""
+        return RepositoryConnectionRef.at(self.session, parent_path(self.api_path, 2))
+
+    def _headline(self) -> str:
+        return ascii_safe(self.full_name)
+
+
+class RepositoryQuerySet(QuerySet[Repository]):
+    """The repositories that a connection reaches."""
+
+    model = Repository
+    filters = frozenset(RepositoryFilters.__annotations__)
+
+    def filter(self, **filters: Unpack[RepositoryFilters]) -> Self:
+        """Give a queryset with further filters; see `RepositoryFilters`."""
+        return self._filtered(filters)

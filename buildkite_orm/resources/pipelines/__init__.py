@@ -1,0 +1,1 @@
+"""What belongs to pipelines: their providers, schedules and templates."""

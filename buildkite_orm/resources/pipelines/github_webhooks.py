@@ -1,0 +1,65 @@
+"""Whether a pipeline listens to what GitHub tells it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from buildkite_orm.resource import Fetchable, Timestamp
+from buildkite_orm.resources.pipelines.places import InPipeline
+
+
+class GitHubWebhooksRef(InPipeline):
+    """Where it is said whether a pipeline takes the webhooks of GitHub."""
+
+    _kind = "github_webhooks"
+
+    def fetch(self) -> GitHubWebhooks:
+        """Ask whether they are taken.
+
+        Raises:
+            NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-get-github-webhook-processing-state
+        """
+        return self._send(GitHubWebhooks)
+
+    def enable(self) -> GitHubWebhooks:
+        """Have the pipeline take them; nothing changes where it does.
+
+        Raises:
+            NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-enable-github-webhook-processing
+        """
+        return self._send(GitHubWebhooks, "PUT")
+
+    def disable(self) -> GitHubWebhooks:
+        """Have the pipeline take none; nothing changes where it does not.
+
+        Raises:
+            NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
+
+        Documentation:
+            https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-disable-github-webhook-processing
+        """
+        return self._send(GitHubWebhooks, "DELETE")
+
+
+class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
+    """Whether a pipeline takes the webhooks of GitHub.
+
+    Attributes:
+        disabled_at: Since when it does not.
+        disabled_by: The name of who has said so.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-data-model
+    """
+
+    identity: ClassVar[str | None] = None
+
+    url: str
+    enabled: bool
+    disabled_at: Timestamp | None = None
+    disabled_by: str | None = None

@@ -1,0 +1,144 @@
+"""The schedules of pipelines: builds that come by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+
+from pydantic import Field
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Model, Timestamp, ascii_safe
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.pipelines.places import InPipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
+
+class PipelineScheduleOptions(TypedDict, total=False):
+    """What may be said of a schedule.
+
+    Attributes:
+        label: What it is called.
+        message: What its builds say.
+        commit: What they build; `HEAD` unless said.
+        branch: The branch that they build; the pipeline's default branch unless said.
+        env: Environment variables of its builds.
+        enabled: Whether it creates builds; to enable one that has failed forgets the failure.
+    """
+
+    label: str | None
+    message: str | None
+    commit: str | None
+    branch: str | None
+    env: Mapping[str, str] | None
+    enabled: bool
+
+
+class PipelineScheduleChanges(PipelineScheduleOptions, total=False):
+    """What can be changed of a schedule; `None` clears what can be cleared. See `PipelineScheduleOptions`.
+
+    Attributes:
+        cronline: When it creates builds.
+    """
+
+    cronline: str
+
+
+class PipelineScheduleRef(InPipeline, Deletable):
+    """Where a schedule is."""
+
+    _kind = "pipeline_schedule"
+    _update_method = "PUT"
+    delete_documentation = "pipeline-schedules#delete-a-pipeline-schedule"
+
+    def fetch(self) -> PipelineSchedule:
+        """Ask for the schedule.
+
+        Raises:
+            NotFoundError: The pipeline has none of this id.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#get-a-pipeline-schedule
+        """
+        return self._send(PipelineSchedule)
+
+    def update(self, **changes: Unpack[PipelineScheduleChanges]) -> PipelineSchedule:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `PipelineScheduleChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#update-a-pipeline-schedule
+        """
+        return self._update(PipelineSchedule, changes, PipelineScheduleChanges)
+
+
+class ScheduledPipeline(Model):
+    """The pipeline of a schedule, as the schedule names it."""
+
+    id: str
+    slug: str
+    url: str
+
+
+class PipelineSchedule(PipelineScheduleRef, Editable):
+    """A schedule of a pipeline.
+
+    Attributes:
+        cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time zone
+            follows them.
+        next_build_at: When it creates the next one; None while it is not enabled.
+        failed_message: Why it could not create the last one; None if it could.
+        failed_at: When that was.
+        embedded_pipeline: What came of its pipeline; `pipeline` is the ref.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#pipeline-schedule-data-model
+    """
+
+    editable: ClassVar[frozenset[str]] = frozenset(PipelineScheduleChanges.__annotations__)
+
+    id: str
+    graphql_id: str | None = None
+    url: str
+    label: str | None = None
+    cronline: str
+    message: str | None = None
+    commit: str | None = None
+    branch: str | None = None
+    env: dict[str, Any] | None = None
+    enabled: bool | None = None
+    next_build_at: Timestamp | None = None
+    failed_message: str | None = None
+    failed_at: Timestamp | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    embedded_pipeline: ScheduledPipeline | None = Field(default=None, alias="pipeline")
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.label or self.id} {self.cronline}")
+
+
+class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
+    """The schedules of a pipeline, the newest first."""
+
+    model = PipelineSchedule
+
+    def create(self, *, cronline: str, **options: Unpack[PipelineScheduleOptions]) -> PipelineSchedule:
+        """Create a schedule.
+
+        Args:
+            cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time
+                zone follows them. Every ten minutes is the most often.
+            options: See `PipelineScheduleOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#create-a-pipeline-schedule
+        """
+        return self._create(encode_body({"cronline": cronline, **options}, PipelineScheduleChanges))

@@ -1,0 +1,123 @@
+"""Pipeline templates: steps that pipelines share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, TypedDict
+
+from buildkite_orm.encoding import encode_body
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Deletable, Editable, Timestamp, ascii_safe
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.places import InOrganization
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class PipelineTemplateOptions(TypedDict, total=False):
+    """What may be said of a template.
+
+    Attributes:
+        available: Whether those who do not administer the organization can give it to pipelines.
+    """
+
+    description: str | None
+    available: bool
+
+
+class PipelineTemplateChanges(PipelineTemplateOptions, total=False):
+    """What can be changed of a template; `None` clears what can be cleared. See `PipelineTemplateOptions`.
+
+    Attributes:
+        configuration: The steps as YAML.
+    """
+
+    name: str
+    configuration: str
+
+
+class PipelineTemplateRef(InOrganization, Deletable):
+    """Where a template is. One that a pipeline has cannot be deleted."""
+
+    _kind = "pipeline_template"
+    delete_documentation = "pipeline-templates#delete-a-pipeline-template"
+
+    def fetch(self) -> PipelineTemplate:
+        """Ask for the template.
+
+        Raises:
+            NotFoundError: There is none of this UUID that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#get-a-pipeline-template
+        """
+        return self._send(PipelineTemplate)
+
+    def update(self, **changes: Unpack[PipelineTemplateChanges]) -> PipelineTemplate:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        Args:
+            changes: See `PipelineTemplateChanges`.
+
+        Raises:
+            PermissionDeniedError: The user does not administer the organization.
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#update-a-pipeline-template
+        """
+        return self._update(PipelineTemplate, changes, PipelineTemplateChanges)
+
+
+class PipelineTemplate(PipelineTemplateRef, Editable):
+    """A pipeline template.
+
+    Attributes:
+        configuration: The steps as YAML.
+        available: Whether those who do not administer the organization can give it to pipelines.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#pipeline-template-data-model
+    """
+
+    identity: ClassVar[str | None] = "uuid"
+    editable: ClassVar[frozenset[str]] = frozenset(PipelineTemplateChanges.__annotations__)
+
+    uuid: str
+    graphql_id: str | None = None
+    name: str
+    description: str | None = None
+    configuration: str | None = None
+    available: bool | None = None
+    url: str
+    web_url: str | None = None
+    created_at: Timestamp | None = None
+    created_by: EmbeddedUser | None = None
+    updated_at: Timestamp | None = None
+    updated_by: EmbeddedUser | None = None
+
+    def _headline(self) -> str:
+        return ascii_safe(self.name)
+
+
+class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
+    """The pipeline templates of an organization."""
+
+    model = PipelineTemplate
+
+    def create(
+        self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]
+    ) -> PipelineTemplate:
+        """Create a template; this is for those who administer the organization.
+
+        Args:
+            name: What it is called.
+            configuration: The steps as YAML.
+            options: See `PipelineTemplateOptions`.
+
+        Raises:
+            PermissionDeniedError: The user does not administer the organization.
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#create-a-pipeline-template
+        """
+        return self._create(
+            encode_body({"name": name, "configuration": configuration, **options}, PipelineTemplateChanges)
+        )

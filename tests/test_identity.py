@@ -1,0 +1,399 @@
+"""What is the same thing, and what an object is without its client."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+
+from buildkite_orm import (
+    AccessToken,
+    Agent,
+    Annotation,
+    Artifact,
+    Build,
+    Buildkite,
+    BuildkiteError,
+    BuildRef,
+    Job,
+    JobRef,
+    Log,
+    Organization,
+    Pipeline,
+    Ref,
+    Resource,
+    ScriptJob,
+    UnboundError,
+    User,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs
+
+PAYLOADS: dict[type[Resource], dict[str, Any]] = {
+    Build: {
+        "id": "0190-build",
+        "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/42",
+        "number": 42,
+        "state": "passed",
+        "commit": "abc",
+        "created_at": "2026-07-01T10:00:00.000Z",
+    },
+    Pipeline: {
+        "id": "0190-pipeline",
+        "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/web",
+        "name": "Web",
+        "slug": "web",
+    },
+    ScriptJob: {"id": "0190-job", "type": "script"},
+}
+
+
+class World:
+    """One of everything, as refs and as objects, reached over different ways."""
+
+    def __init__(self, server: FakeBuildkite, bk: Buildkite) -> None:
+        record = server.add_build("web", number=42, jobs=[{"type": "script", "name": "Test", "state": "passed"}])
+        job_record = record.jobs[0]
+        server.set_log(job_record, b"hello")
+        artifact_record = server.add_artifact(job_record, "dist/app.js", b"1")
+        server.add_annotation(record, "Hello", job=job_record)
+        agent_record = server.add_agent("linux-1")
+        self.org = bk.organization("acme")
+        self.pipeline_ref = self.org.pipeline("web")
+        self.build_ref = self.pipeline_ref.build(42)
+        self.job_ref = self.build_ref.job(job_record.id)
+        self.other_job_ref = self.org.job(job_record.id)
+        self.artifact_id = artifact_record.id
+        self.agent_ref = self.org.agent(agent_record.id)
+        self.build = self.build_ref.fetch()
+        self.job = self.build.jobs()[0]
+        self.bk = bk
+
+    def same(self) -> list[Sequence[Ref]]:
+        """Group by group, what is the same thing."""
+        jobs = [self.job_ref, self.other_job_ref, self.job, self.job_ref.fetch(), self.other_job_ref.fetch()]
+        artifacts = [
+            self.job_ref.artifact(self.artifact_id),
+            self.other_job_ref.artifact(self.artifact_id),
+            self.build.artifacts()[0],
+            self.job.artifacts()[0],
+            self.other_job_ref.artifacts()[0],
+            self.other_job_ref.artifact(self.artifact_id).fetch(),
+        ]
+        found: list[Sequence[Ref]] = [
+            [self.org, self.org.fetch(), self.bk.organizations()[0], self.build.organization, self.job.organization],
+            [self.pipeline_ref, self.pipeline_ref.fetch(), self.org.pipelines()[0], self.build.pipeline],
+            [
+                self.build_ref,
+                self.build,
+                self.org.builds()[0],
+                self.bk.builds()[0],
+                self.pipeline_ref.builds()[0],
+                self.job.build,
+                self.other_job_ref.fetch().build,
+                self.bk.from_url("https://buildkite.com/acme/web/builds/42"),
+            ],
+            jobs,
+            artifacts,
+            [self.job_ref.log(), self.other_job_ref.log(), self.job.log(), self.other_job_ref.log().fetch()],
+            [
+                self.build.annotations(scope="job")[0],
+                self.job_ref.annotations()[0],
+                self.other_job_ref.annotations()[0],
+            ],
+            [self.agent_ref, self.agent_ref.fetch(), self.org.agents()[0]],
+            [self.bk.user(), self.bk.user()],
+            [self.bk.access_token(), self.bk.access_token()],
+            [self.bk.meta(), self.bk.meta()],
+        ]
+        return found
+
+
+@pytest.fixture
+def world(server: FakeBuildkite, bk: Buildkite) -> World:
+    return World(server, bk)
+
+
+# -- the same
+
+
+def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(world: World) -> None:
+    for group in world.same():
+        for one in group:
+            assert all(one == other and other == one for other in group), group
+            assert {hash(other) for other in group} == {hash(one)}
+        assert len(set(group)) == 1
+        assert {group[0]: "found"}[group[-1]] == "found"
+
+
+def test_different_things_are_not_equal(world: World) -> None:
+    groups = world.same()
+    things = [group[0] for group in groups]
+    assert len(set(things)) == len(groups)
+    for place, one in enumerate(things):
+        assert not any(one == other for other in things[place + 1 :])
+
+
+def test_one_kind_with_another_key_is_another_thing(world: World) -> None:
+    org = world.org
+    assert org.pipeline("web") != org.pipeline("api")
+    assert world.build_ref != world.pipeline_ref.build(43)
+    assert world.build_ref != org.pipeline("api").build(42)
+    assert org.job("a") != org.job("b")
+    assert org.job("a") != world.bk.organization("other").job("a")
+    assert world.job_ref.artifact("a") != world.job_ref.artifact("b")
+
+
+def test_a_thing_equals_nothing_of_another_kind(world: World) -> None:
+    assert world.job_ref != world.job_ref.log()
+    assert world.org != world.pipeline_ref
+    for other in (None, 42, "acme/web #42", world.build_ref.api_path, object()):
+        assert world.build_ref != other
+        assert world.build != other
+
+
+def test_a_builds_own_annotation_is_none_of_its_jobs(world: World, server: FakeBuildkite) -> None:
+    server.add_annotation(server.build("web", 42), "Mine")
+    own = world.build.annotations()[0]
+    of_job = world.job_ref.annotations()[0]
+    assert own != of_job
+    assert own.api_path == f"organizations/acme/pipelines/web/builds/42/annotations/{own.id}"
+    assert of_job.api_path == f"{world.job_ref.api_path}/annotations/{of_job.id}"
+    by_build = world.build.annotations(scope="job")[0]
+    assert by_build.api_path == f"organizations/acme/jobs/{world.job.id}/annotations/{of_job.id}"
+
+
+def test_what_changes_in_a_thing_does_not_change_which_it_is(world: World, server: FakeBuildkite) -> None:
+    before = world.build
+    server.set_state(server.build("web", 42), "failed")
+    after = world.build_ref.fetch()
+    assert before.state != after.state
+    assert before == after
+
+
+def test_two_users_are_two_though_each_stands_at_one_path(server: FakeBuildkite, bk: Buildkite) -> None:
+    grace = server.add_user("Grace", "grace@acme.example")
+    with server.client(token=server.make_token("read_user", user=grace)) as other:
+        assert bk.user() != other.user()
+        assert bk.access_token() != other.access_token()
+
+
+def test_the_url_tells_the_path_through_a_proxy_with_a_prefix(server: FakeBuildkite, world: World) -> None:
+    server.settings.public_urls = "https://proxy.example/buildkite"
+    build = world.build_ref.fetch()
+    assert build.url.startswith("https://proxy.example/buildkite/v2/")
+    assert build == world.build_ref
+    assert build.api_path == "organizations/acme/pipelines/web/builds/42"
+
+
+def test_a_verb_that_makes_another_thing_gives_another(world: World, server: FakeBuildkite) -> None:
+    again = world.build_ref.rebuild()
+    assert again != world.build
+    assert again.number == 43
+    assert again == world.pipeline_ref.build(43)
+    assert again.pipeline == world.pipeline_ref
+    made = world.pipeline_ref.builds().create(commit="HEAD", branch="main")
+    assert made == world.pipeline_ref.build(44)
+    failed = server.add_build("web", number=50, state="failed", jobs=[{"type": "script", "state": "failed"}])
+    retried = world.org.job(failed.jobs[0].id).retry()
+    assert retried != world.org.job(failed.jobs[0].id)
+
+
+# -- copies and pickles
+
+
+def objects(world: World) -> Iterator[Ref]:
+    for group in world.same():
+        yield from group
+
+
+def test_copies_are_equal_and_share_the_session(world: World, costs: Costs) -> None:
+    things = list(objects(world))
+    with costs(0):
+        for thing in things:
+            for twin in (
+                copy.copy(thing),
+                copy.deepcopy(thing),
+                *([thing.model_copy()] if isinstance(thing, Resource) else ()),
+            ):
+                assert twin is not thing
+                assert twin == thing
+                assert type(twin) is type(thing)
+                assert twin.session is world.bk.session
+                assert twin.api_path == thing.api_path
+
+
+def test_a_deep_copy_shares_no_data(world: World) -> None:
+    twin = copy.deepcopy(world.build)
+    twin.meta_data["new"] = "value"
+    assert "new" not in world.build.meta_data
+
+
+def test_a_copy_of_a_build_still_knows_that_it_has_all_its_jobs(world: World, costs: Costs) -> None:
+    twin = copy.deepcopy(world.build)
+    with costs(0):
+        assert [job.id for job in twin.jobs()] == [world.job.id]
+
+
+def test_a_pickle_has_neither_session_nor_token(world: World, server: FakeBuildkite) -> None:
+    for thing in objects(world):
+        pickled = pickle.dumps(thing)
+        assert server.token.encode() not in pickled
+        assert b"buildkite_orm.session" not in pickled
+        assert b"Bearer" not in pickled
+
+
+def test_what_comes_out_of_a_pickle_is_equal_unbound_and_says_so(world: World, costs: Costs) -> None:
+    for thing in objects(world):
+        with costs(0):
+            twin = pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
+            assert twin == thing
+            assert hash(twin) == hash(thing)
+            if isinstance(thing, Resource):
+                assert twin.dump() == thing.dump()
+            with pytest.raises(UnboundError, match=r"bk\.bind\("):
+                _ = twin.session
+
+
+def test_bind_binds_again_what_came_out_of_a_pickle(world: World) -> None:
+    build, job_ref, annotation = (
+        pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
+        for thing in (world.build, world.other_job_ref, world.build.annotations(scope="job")[0])
+    )
+    bk = world.bk
+    assert bk.bind(build) is build
+    assert build.reload() == world.build
+    assert bk.bind(job_ref).fetch() == world.job
+    assert bk.bind(annotation).api_path == f"organizations/acme/jobs/{world.job.id}/annotations/{annotation.id}"
+    bk.bind(annotation).delete()
+    assert not world.job_ref.annotations()
+
+
+def test_bind_moves_to_another_client(world: World, server: FakeBuildkite) -> None:
+    with server.client(token=server.make_token("read_builds")) as other:
+        moved = other.bind(copy.copy(world.build))
+        assert moved.session is other.session
+        assert world.build.session is world.bk.session
+        assert moved.pipeline.session is other.session
+
+
+# -- unbound
+
+IO: dict[str, tuple[type[Resource], Callable[[Any], object]]] = {
+    "build.reload": (Build, lambda build: build.reload()),
+    "build.fetch": (Build, lambda build: build.fetch()),
+    "build.cancel": (Build, lambda build: build.cancel()),
+    "build.rebuild": (Build, lambda build: build.rebuild()),
+    "build.retry_failed_jobs": (Build, lambda build: build.retry_failed_jobs()),
+    "build.jobs": (Build, lambda build: list(build.jobs())),
+    "build.artifacts": (Build, lambda build: list(build.artifacts())),
+    "build.annotations": (Build, lambda build: list(build.annotations())),
+    "pipeline.builds": (Pipeline, lambda pipeline: list(pipeline.builds())),
+    "pipeline.update": (Pipeline, lambda pipeline: pipeline.update(description="x")),
+    "job.fetch": (ScriptJob, lambda job: job.fetch()),
+    "job.log": (ScriptJob, lambda job: job.log().fetch()),
+    "job.environment": (ScriptJob, lambda job: job.environment()),
+    "job.retry": (ScriptJob, lambda job: job.retry()),
+}
+
+
+@pytest.mark.parametrize(("model", "use"), IO.values(), ids=IO)
+def test_an_unbound_object_says_so_when_asked_to_do_io(model: type[Resource], use: Callable[[Any], object]) -> None:
+    thing = model.model_validate(PAYLOADS[model])
+    with pytest.raises(UnboundError, match="belongs to no client"):
+        use(thing)
+
+
+def test_an_unbound_object_is_data_all_the_same() -> None:
+    build = Build.model_validate(PAYLOADS[Build])
+    assert build.number == 42
+    assert build == Build.model_validate(PAYLOADS[Build])
+    assert build.api_path == "organizations/acme/pipelines/web/builds/42"
+    assert repr(build) == "Build(acme/web #42 passed on None)"
+    assert copy.deepcopy(build) == build
+
+
+def test_an_unbound_object_becomes_a_working_one_when_it_is_bound(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", number=42, message="Hello")
+    build = bk.bind(Build.model_validate(PAYLOADS[Build]))
+    assert build.pipeline == bk.organization("acme").pipeline("web")
+    assert build.reload().message == "Hello"
+
+
+def test_a_thing_without_a_key_equals_only_itself() -> None:
+    one, two = Job.model_validate({"id": "a", "type": "waiter"}), Job.model_validate({"id": "a", "type": "waiter"})
+    assert one != two
+    assert one == one  # noqa: PLR0124 - the point
+    assert len({one, two}) == 2
+    with pytest.raises(UnboundError, match="does not say where it is"):
+        _ = one.api_path
+
+
+# -- attributes ask nothing
+
+
+def walk(thing: Any) -> None:
+    """Do what debuggers, notebooks and completion do with an object."""
+    for name in dir(thing):
+        if name in {*dir(BaseModel), "__fields__"}:
+            continue  # pydantic's own, some of them deprecated
+        try:
+            getattr(thing, name)
+        except (UnboundError, AttributeError):
+            continue
+    repr(thing)
+    str(thing)
+    hash(thing)
+    assert thing == thing  # noqa: PLR0124 - the point
+    assert not (thing == 1)  # noqa: SIM201 - the operator is meant
+    bool(thing)
+    copy.copy(thing)
+    copy.deepcopy(thing)
+    pickle.dumps(thing)
+    if isinstance(thing, Resource):
+        thing.dump()
+        repr(thing.drift)
+
+
+def test_attributes_and_what_python_asks_of_an_object_send_nothing(world: World, costs: Costs) -> None:
+    things = list(objects(world))
+    kinds = {type(thing) for thing in things}
+    assert kinds >= {Organization, Pipeline, Build, BuildRef, JobRef, ScriptJob, Artifact, Annotation, Agent, User, Log}
+    with costs(0):
+        for thing in things:
+            walk(thing)
+
+
+def test_attributes_of_every_kind_of_the_seeded_world_send_nothing(acme: FakeBuildkite, costs: Costs) -> None:
+    with acme.client() as bk:
+        org = bk.organization("acme")
+        builds = org.builds(with_jobs=True)[:60]
+        things: list[Ref] = [*builds, *org.agents()[:3], *org.pipelines(), bk.access_token()]
+        jobs = {(type(job), str(job.state)): job for build in builds for job in build.jobs()}
+        with costs(0, of=acme):
+            for thing in (*things, *jobs.values()):
+                walk(thing)
+    assert len({kind for kind, _ in jobs}) >= 4
+    assert isinstance(things[-1], AccessToken)
+
+
+def test_relations_give_refs_without_asking(world: World, costs: Costs) -> None:
+    with costs(0):
+        for _ in range(2):
+            assert isinstance(world.build.pipeline.organization, Ref)
+            assert world.job.build.pipeline.organization == world.org
+
+
+def test_a_client_cannot_be_pickled_with_its_token(bk: Buildkite, server: FakeBuildkite) -> None:
+    try:
+        pickled = pickle.dumps(bk)
+    except (TypeError, AttributeError, pickle.PicklingError, BuildkiteError):
+        return
+    assert server.token.encode() not in pickled

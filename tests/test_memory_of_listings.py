@@ -1,0 +1,89 @@
+"""How much memory a long listing takes: of one page where nobody holds the queryset, of all where somebody does.
+
+The server runs in a process of its own, and so does whoever lists, so that only the listing is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIB = 1 << 20
+COUNT = 20_000
+FEWER = 5_000
+
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells the size of a process in /proc"
+)
+
+READER = """
+import json, sys
+from pathlib import Path
+from buildkite_orm import Buildkite
+
+def resident():
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+
+how, count = sys.argv[1], int(sys.argv[2])
+bk = Buildkite()
+builds = bk.organization("acme").pipeline("bulk").builds
+for build in builds().limit(300):
+    pass
+held = builds().limit(count) if how == "held" else None
+source = {
+    "held": lambda: held,
+    "not held": lambda: builds().limit(count),
+    "pages": lambda: (build for page in builds().limit(count).pages() for build in page.items),
+}[how]
+kept, found, most, before = [], 0, 0, resident()
+for build in source():
+    found += 1
+    if found % 100 == 0:
+        kept.append(build)
+        most = max(most, resident())
+print(json.dumps({"count": found, "kept": len(kept), "grown": most - before}))
+"""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """A server with 20,000 builds, and what tells a client where it is."""
+    command = [sys.executable, "-m", "buildkite_orm.fake", "--port", "0", "--empty", "--no-limits"]
+    with subprocess.Popen([*command, "--builds", str(COUNT)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        told = [server.stdout.readline().removeprefix("export ").strip().partition("=") for _ in range(2)]
+        yield os.environ | {name: value for name, _, value in told}
+        server.terminate()
+
+
+def growth(environment: dict[str, str], how: str, count: int) -> int:
+    """List builds in a process of its own, keeping every hundredth; give by how many bytes it grew."""
+    command = [sys.executable, "-c", READER, how, str(count)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    told = json.loads(run.stdout)
+    assert (told["count"], told["kept"]) == (count, count // 100)
+    return int(told["grown"])
+
+
+def test_looping_over_a_long_listing_that_nobody_holds_takes_little_memory(environment: dict[str, str]) -> None:
+    assert growth(environment, "not held", COUNT) < 20 * MIB
+
+
+def test_the_pages_of_a_listing_that_nobody_holds_take_the_memory_of_one(environment: dict[str, str]) -> None:
+    assert growth(environment, "pages", FEWER) < 8 * MIB
+
+
+def test_a_listing_that_is_held_is_kept(environment: dict[str, str]) -> None:
+    """Which shows, too, that what is measured above would show."""
+    assert growth(environment, "held", FEWER) > 12 * MIB
