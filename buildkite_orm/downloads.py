@@ -122,7 +122,7 @@ class ArtifactStream:
         if stream.status in {200, 206} or _ends_at(stream, self._offset):
             return stream
         with stream:
-            raise _not_given(url, stream)
+            raise storage_error(DownloadError, "the storage does not give the file", "GET", url, stream)
 
     def _follow(self, headers: dict[str, str]) -> tuple[Stream, str]:
         url = self._link()
@@ -208,16 +208,20 @@ def _from_offset(stream: Stream, offset: int) -> Generator[bytes]:
         skip = 0
 
 
-def _not_given(url: str, stream: Stream) -> BuildkiteError:
+def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, stream: Stream) -> BuildkiteError:
+    """Make the error for what the storage of files has refused; where it failed, trying again may help.
+
+    Args:
+        kind: The error of a refusal.
+        what: What the storage does not do.
+        method: The HTTP method.
+        url: What was asked.
+        stream: The answer.
+    """
     url = redact_url(url).partition("?")[0]
     if stream.status >= 500:  # noqa: PLR2004
-        return error_for(method="GET", url=url, status=stream.status, headers=stream.headers, body=stream.read())
-    return DownloadError(
-        f"the storage does not give the file: status {stream.status}",
-        method="GET",
-        url=url,
-        status=stream.status,
-    )
+        return error_for(method=method, url=url, status=stream.status, headers=stream.headers, body=stream.read())
+    return kind(f"{what}: status {stream.status}", method=method, url=url, status=stream.status)
 
 
 class _FinalError(Exception):

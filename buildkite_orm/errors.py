@@ -21,6 +21,7 @@
     │   ├── ChecksumMismatchError   the bytes are not those that the agent uploaded
     │   ├── UnsafePathError         a path that would leave the folder
     │   └── PartialDownloadError    some of several files failed
+    ├── UploadError                 a file could not be sent whole
     ├── WaitTimeoutError            waiting took longer than it was allowed to
     └── BuildBlockedError           a build waits for somebody to unblock it
 
@@ -250,6 +251,10 @@ class UnsafePathError(DownloadError):
 
 class PartialDownloadError(DownloadError):
     """Some of several files failed."""
+
+
+class UploadError(BuildkiteError):
+    """A file could not be sent whole."""
 
 
 class WaitTimeoutError(BuildkiteError):

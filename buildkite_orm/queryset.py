@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.listing import Sheet, Step
     from buildkite_orm.session import Session
+    from buildkite_orm.transport import StreamedBody
 
 R = TypeVar("R", bound=Resource)
 
@@ -327,7 +328,7 @@ class QuerySet(Generic[R]):
         count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._head.page is not None else "not loaded"
         return f"<{self._describe()} [{count}]>"
 
-    def _create(self, body: Mapping[str, object]) -> R:
+    def _create(self, body: Mapping[str, object] | StreamedBody) -> R:
         """Create an object in this listing."""
         call, binding = Call("POST", self._path, body=body), Binding(self._session, self._collection, self._context())
         return cast("R", load_object(self.model, self._session, call, binding))

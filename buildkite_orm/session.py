@@ -31,6 +31,7 @@ from buildkite_orm.errors import (
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
 from buildkite_orm.transport import (
+    StreamedBody,
     attempt,
     can_follow,
     checked_base_url,
@@ -52,6 +53,7 @@ logger = logging.getLogger("buildkite_orm")
 T = TypeVar("T")
 
 Timeout = float | tuple[float, float]
+Content = bytes | StreamedBody | None
 
 DEFAULT_BASE_URL: Final = "https://api.buildkite.com"
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
@@ -69,7 +71,7 @@ class Call:
         method: The HTTP method.
         path: What stands behind `/v2/`, encoded.
         query: The query pairs.
-        body: The JSON body, or None for none.
+        body: The JSON body, or one that is streamed, or None for none.
         headers: Further headers.
         acts: Whether it starts something each time it is sent (`PUT …/rebuild`).
         points_elsewhere: Whether its answer is a redirect, for the caller to follow.
@@ -90,13 +92,15 @@ class Call:
         return rest.partition("/")[0] or None if found else None
 
     @property
-    def content(self) -> bytes | None:
-        """The JSON body as bytes.
+    def content(self) -> Content:
+        """The body as it is sent.
 
         Raises:
             ValueError: JSON has nothing for a value: an infinite number, say.
         """
-        return None if self.body is None else json.dumps(self.body, allow_nan=False).encode()
+        if self.body is None or isinstance(self.body, StreamedBody):
+            return self.body
+        return json.dumps(self.body, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,8 +292,12 @@ class Session:
         """
         return self._persist(call, lambda deadline: self._open(call, deadline))
 
-    def stream_elsewhere(self, url: str, headers: Mapping[str, str]) -> Stream:
-        """Get a file from where an answer pointed to: without the token, and never over plain HTTP but on loopback.
+    def stream_elsewhere(
+        self, url: str, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
+    ) -> Stream:
+        """Get a file from where an answer pointed to, or send one there; without the token.
+
+        Plain HTTP is for loopback only.
 
         Raises:
             TransportError: There was no answer.
@@ -299,7 +307,7 @@ class Session:
         if not can_follow(url):
             raise ResponseError("the server points to a URL that is not https", url=shown)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        return self._open_url("GET", url, shown, headers=headers, with_token=False)
+        return self._open_url(method, url, shown, headers=headers, content=body, with_token=False)
 
     def _persist(self, call: Call, do: Callable[[float], T]) -> T:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
@@ -351,7 +359,7 @@ class Session:
         shown: str,
         *,
         headers: Mapping[str, str],
-        content: bytes | None = None,
+        content: Content = None,
         with_token: bool = True,
     ) -> Stream:
         response = self._transmit(method, url, shown, headers, content, with_token=with_token)
@@ -361,7 +369,7 @@ class Session:
         return Stream(response, method=method, url=shown, unpacked=with_token)
 
     def _transmit(
-        self, method: str, url: str, shown: str, headers: Mapping[str, str], content: bytes | None, *, with_token: bool
+        self, method: str, url: str, shown: str, headers: Mapping[str, str], content: Content, *, with_token: bool
     ) -> requests.Response | BaseException:
         """Send a request; it carries the token, so what goes wrong leaves this frame as a value."""
         settings = self._settings_for(url)
@@ -386,9 +394,10 @@ class Session:
             raise ConfigurationError(_NOT_A_HEADER)
 
     def _prepared(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+        self, method: str, url: str, headers: Mapping[str, str], content: Content
     ) -> requests.PreparedRequest:
-        kind = {} if content is None else {"Content-Type": "application/json"}
+        content_type = content.content_type if isinstance(content, StreamedBody) else "application/json"
+        kind = {} if content is None else {"Content-Type": content_type}
         request = requests.Request(method, url, headers={**kind, **headers}, data=content, auth=_NoNetrc())
         return self._http.prepare_request(request)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import ssl
+from abc import ABC, abstractmethod
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -34,6 +35,22 @@ T = TypeVar("T")
 USER_AGENT: Final = f"buildkite-orm/{__version__}"
 
 _POOLED: Final = 32
+
+
+class StreamedBody(ABC):
+    """A request's body that is no JSON: its bytes are made while they are sent, and anew for each attempt.
+
+    Attributes:
+        content_type: What the bytes are.
+    """
+
+    content_type: str
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[bytes]: ...
 
 
 def checked_base_url(url: str) -> str:

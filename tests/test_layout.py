@@ -43,6 +43,7 @@ FLOORS = (
     "client",
     "logs",
     "downloads",
+    "uploads",
     "waiting",
 )
 

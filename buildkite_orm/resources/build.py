@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.artifact import ArtifactFilters
     from buildkite_orm.resources.organization import OrganizationRef
     from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
@@ -213,6 +214,24 @@ class BuildRef(Ref):
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#list-annotations-for-a-build
         """
         return BuildAnnotationQuerySet(self.session, self._child("annotations"), filters)
+
+    def step_uploads(self, **filters: Unpack[StepUploadFilters]) -> StepUploadQuerySet:
+        """List the steps that jobs have uploaded, the newest first; `GoneError` for builds of more than 30 days.
+
+        Args:
+            filters: See `StepUploadFilters`.
+
+        Documentation: none; the Go client speaks it, for all uploads.
+        """
+        from buildkite_orm.resources.step_upload import StepUploadQuerySet
+
+        return StepUploadQuerySet(self.session, self._child("step-uploads"), filters)
+
+    def step_upload(self, uuid: str) -> StepUploadRef:
+        """Give the ref of the step upload with a UUID; no request."""
+        from buildkite_orm.resources.step_upload import StepUploadRef
+
+        return StepUploadRef.at(self.session, self._child("step-uploads", uuid))
 
     def cancel(self) -> Build:
         """Cancel the build; the answer is usually still `canceling`.

@@ -24,8 +24,8 @@ class EmbeddedUser(Model):
         return self.name or self.email or self.id or "?"
 
 
-class Provider(Model):
-    """Where a pipeline's code comes from.
+class EmbeddedProvider(Model):
+    """Where the code of a pipeline inside of a build comes from.
 
     Attributes:
         id: `github`, `gitlab`, `bitbucket`, `private`, …
@@ -51,7 +51,7 @@ class EmbeddedPipeline(Model):
     repository: str | None = None
     branch_configuration: str | None = None
     default_branch: str | None = None
-    provider: Provider | None = None
+    provider: EmbeddedProvider | None = None
     skip_queued_branch_builds: bool | None = None
     skip_queued_branch_builds_filter: str | None = None
     cancel_running_branch_builds: bool | None = None

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
 
 from pydantic import Field
-from pydantic_core import core_schema
+from pydantic_core import core_schema, from_json
 
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.jsonvalues import as_object
@@ -18,7 +18,7 @@ from buildkite_orm.resources.annotation import AnnotationQuerySet
 from buildkite_orm.resources.artifact import ArtifactQuerySet, ArtifactRef
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
 from buildkite_orm.resources.log import LogRef
-from buildkite_orm.resources.underjob import UnderJob, organization_path
+from buildkite_orm.resources.underjob import RemoteAccess, organization_path
 from buildkite_orm.session import Call
 from buildkite_orm.states import JobState, JobType, RetryType, SignalReason
 
@@ -76,7 +76,7 @@ class JobFilters(TypedDict, total=False):
     group_key: str
 
 
-class JobRef(UnderJob):
+class JobRef(RemoteAccess):
     """Where a job is: below its build, or below its organization, which is enough to reach it.
 
     Example:
@@ -220,11 +220,6 @@ class JobStep(Model):
     signature: StepSignature | None = None
 
 
-def _as_its_kind(data: Any, as_new_kind: core_schema.ValidatorFunctionWrapHandler) -> Any:
-    kind = Job.class_for(as_object(data) or {})
-    return as_new_kind(data) if kind is Job else kind.model_validate(data)
-
-
 class Job(JobRef, Fetchable):
     """A job. Its kind is its class: `ScriptJob`, `WaiterJob`, `ManualJob`, `TriggerJob`; this, for one not known yet.
 
@@ -251,12 +246,18 @@ class Job(JobRef, Fetchable):
         """Give the union of all kinds."""
         return AnyJob if cls is Job else cls
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Have `Job.model_validate(…)` give the kind of job that it is."""
-        schema = super().__get_pydantic_core_schema__(source, handler)
-        has_kinds = "class_for" in cls.__dict__
-        return core_schema.no_info_wrap_validator_function(_as_its_kind, schema) if has_kinds else schema
+    if not TYPE_CHECKING:  # it says what pydantic's own do
+
+        @classmethod
+        def model_validate(cls, obj: Any, **options: Any) -> Self:
+            """Validate a job as the kind that it is; arguments as for any pydantic model."""
+            return super(Job, cls.class_for(as_object(obj) or {})).model_validate(obj, **options)
+
+        @classmethod
+        def model_validate_json(cls, json_data: str | bytes, **options: Any) -> Self:
+            """Validate a job as the kind that it is; arguments as for any pydantic model."""
+            kind = cls.class_for(as_object(from_json(json_data)) or {})
+            return super(Job, kind).model_validate_json(json_data, **options)
 
     @property
     def was_retried(self) -> bool:

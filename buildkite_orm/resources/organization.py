@@ -32,7 +32,9 @@ if TYPE_CHECKING:
         RepositoryConnectionQuerySet,
         RepositoryConnectionRef,
     )
+    from buildkite_orm.resources.packages.registry import RegistryQuerySet, RegistryRef
     from buildkite_orm.resources.pipeline import PipelineFilters
+    from buildkite_orm.resources.pipelines.template import PipelineTemplateQuerySet, PipelineTemplateRef
     from buildkite_orm.resources.portal import PortalQuerySet, PortalRef
     from buildkite_orm.resources.rule import RuleQuerySet, RuleRef
     from buildkite_orm.resources.teams.team import TeamFilters, TeamQuerySet, TeamRef
@@ -76,6 +78,21 @@ class OrganizationRef(Ref):
     def pipeline(self, slug: str) -> PipelineRef:
         """Give the ref of the pipeline with a slug; no request."""
         return PipelineRef.at(self.session, self._child("pipelines", slug))
+
+    def pipeline_templates(self) -> PipelineTemplateQuerySet:
+        """List the pipeline templates; those that are available, for who does not administer the organization.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#list-pipeline-templates
+        """
+        from buildkite_orm.resources.pipelines.template import PipelineTemplateQuerySet
+
+        return PipelineTemplateQuerySet(self.session, self._child("pipeline-templates"))
+
+    def pipeline_template(self, uuid: str) -> PipelineTemplateRef:
+        """Give the ref of the pipeline template with a UUID; no request."""
+        from buildkite_orm.resources.pipelines.template import PipelineTemplateRef
+
+        return PipelineTemplateRef.at(self.session, self._child("pipeline-templates", uuid))
 
     def builds(self, **filters: Unpack[BuildFilters]) -> BuildQuerySet:
         """List the builds of all pipelines, newest first; without their jobs unless `with_jobs=True`.
@@ -198,6 +215,21 @@ class OrganizationRef(Ref):
         from buildkite_orm.resources.organizations.invitation import InvitationRef
 
         return InvitationRef.at(self.session, self._child("invitations", invitation_id))
+
+    def registries(self) -> RegistryQuerySet:
+        """List the package registries.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#list-all-registries
+        """
+        from buildkite_orm.resources.packages.registry import RegistryQuerySet
+
+        return RegistryQuerySet(self.session, f"packages/{self._child('registries')}")
+
+    def registry(self, slug: str) -> RegistryRef:
+        """Give the ref of the package registry with a slug; no request."""
+        from buildkite_orm.resources.packages.registry import RegistryRef
+
+        return RegistryRef.at(self.session, f"packages/{self._child('registries', slug)}")
 
     def rules(self) -> RuleQuerySet:
         """List the rules.

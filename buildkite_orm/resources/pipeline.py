@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import parent_path
+from buildkite_orm.errors import BuildkiteWarning
+from buildkite_orm.loading import warn_caller
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Model, Ref, Timestamp
+from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.build import BuildRef, PipelineBuildQuerySet
-from buildkite_orm.resources.embedded import EmbeddedUser, Provider
+from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.pipelines.provider import AnyProvider
+from buildkite_orm.resources.places import InOrganization
 from buildkite_orm.states import Visibility
 
 if TYPE_CHECKING:
@@ -19,7 +22,17 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.resources.build import BuildFilters
-    from buildkite_orm.resources.organization import OrganizationRef
+    from buildkite_orm.resources.clusters.cluster import ClusterRef
+    from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
+    from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef
+    from buildkite_orm.resources.pipelines.template import PipelineTemplateRef
+
+_ONLY_VISUAL = ("env", "steps")
+_SETTING = "provider_settings."
+
+
+class IgnoredChangeWarning(BuildkiteWarning):
+    """The server took a change without an error, and has ignored a part of it."""
 
 
 class PipelineFilters(TypedDict, total=False):
@@ -34,15 +47,33 @@ class PipelineFilters(TypedDict, total=False):
     repository: str
 
 
-class PipelineChanges(TypedDict, total=False):
-    """What can be changed of a pipeline; `None` clears what can be cleared.
+class PipelineOptions(TypedDict, total=False):
+    """What may be said of a pipeline; `None` clears what can be cleared.
+
+    Its steps are YAML (`configuration`) or visual ones (`steps`). Where they are YAML, the server ignores `env` and
+    `steps`: environment variables stand in the YAML then.
 
     Attributes:
-        configuration: The steps as YAML; a pipeline with these ignores `env` and `steps`.
+        allow_rebuilds: Whether its builds can be built again.
+        branch_configuration: Patterns of the branches whose pushes create builds.
+        cancel_running_branch_builds: Whether a new build cancels those that run on its branch.
+        cancel_running_branch_builds_filter: Patterns of the branches that this is for.
+        clone_mirror_url: What agents clone from; without credentials, query and fragment.
+        color: As `#14CC80`.
+        configuration: The steps as YAML: all of them, not those alone that change.
+        default_branch: What is built where no branch is named.
         default_command_step_timeout: Minutes.
+        emoji: As `:rocket:`.
+        env: Environment variables; of a pipeline with visual steps.
         maximum_command_step_timeout: Minutes.
+        pipeline_template_uuid: The UUID of the template that has its steps.
         provider_settings: Settings of the provider, by their names; those not named stay.
-        teams: Access levels by the teams' ids.
+        skip_queued_branch_builds: Whether a new build skips those that have not begun on its branch.
+        skip_queued_branch_builds_filter: Patterns of the branches that this is for.
+        slug: What it is called in URLs; follows from a new name where it is not said.
+        steps: Visual steps, each with its `type`: `script`, `waiter`, `manual`, `trigger`.
+        teams: Access levels (`read_only`, `build_and_read`, `manage_build_and_read`) by the teams' ids.
+        visibility: Who sees it.
     """
 
     allow_rebuilds: bool
@@ -51,18 +82,15 @@ class PipelineChanges(TypedDict, total=False):
     cancel_running_branch_builds_filter: str | None
     clone_mirror_url: str | None
     color: str | None
-    cluster_id: str | None
     configuration: str
     default_branch: str | None
     default_command_step_timeout: int | None
     description: str | None
-    env: Mapping[str, str] | None
     emoji: str | None
+    env: Mapping[str, str] | None
     maximum_command_step_timeout: int | None
-    name: str
     pipeline_template_uuid: str | None
     provider_settings: Mapping[str, Any]
-    repository: str
     skip_queued_branch_builds: bool
     skip_queued_branch_builds_filter: str | None
     slug: str
@@ -72,7 +100,15 @@ class PipelineChanges(TypedDict, total=False):
     visibility: Visibility | Literal["private", "public"]
 
 
-class PipelineRef(Ref):
+class PipelineChanges(PipelineOptions, total=False):
+    """What can be changed of a pipeline; `None` clears what can be cleared. See `PipelineOptions`."""
+
+    cluster_id: str | None
+    name: str
+    repository: str
+
+
+class PipelineRef(InOrganization, Deletable):
     """Where a pipeline is.
 
     Example:
@@ -82,13 +118,7 @@ class PipelineRef(Ref):
     """
 
     _kind = "pipeline"
-
-    @property
-    def organization(self) -> OrganizationRef:
-        """The organization that it belongs to."""
-        from buildkite_orm.resources.organization import OrganizationRef
-
-        return OrganizationRef.at(self.session, parent_path(self.api_path, 2))
+    delete_documentation = "pipelines#delete-a-pipeline"
 
     def fetch(self) -> Pipeline:
         """Ask for the pipeline.
@@ -117,22 +147,88 @@ class PipelineRef(Ref):
     def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
         """Change some of its properties, and nothing else; an object takes over the answer.
 
+        A pipeline whose steps are YAML ignores `env`, and `steps` beside `configuration`; an `IgnoredChangeWarning`
+        tells of that.
+
         Args:
             changes: See `PipelineChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server does not accept a value: `steps` for a pipeline whose steps are YAML,
+                say; or the pipeline is archived.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#update-a-pipeline
         """
-        return self._own(self._send(Pipeline, "PATCH", body=encode_body(changes, PipelineChanges)))
+        answer = self._update(Pipeline, changes, PipelineChanges)
+        _tell_of_ignored(changes, answer)
+        return answer
+
+    def archive(self) -> Pipeline:
+        """Archive the pipeline: it keeps its builds and gets no others, nor can it be changed.
+
+        Raises:
+            UnprocessableEntityError: It is archived already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#archive-a-pipeline
+        """
+        return self._send(Pipeline, "POST", "archive", acts=True)
+
+    def unarchive(self) -> Pipeline:
+        """Take the pipeline out of the archive.
+
+        Raises:
+            UnprocessableEntityError: It is not archived.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#unarchive-a-pipeline
+        """
+        return self._send(Pipeline, "POST", "unarchive", acts=True)
+
+    def add_webhook(self) -> None:
+        """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
+
+        Raises:
+            UnprocessableEntityError: The repository is elsewhere, or has a webhook already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#add-a-webhook
+        """
+        self._do("POST", "webhook", acts=True)
+
+    def github_webhooks(self) -> GitHubWebhooksRef:
+        """Give the ref of whether it takes the webhooks of GitHub; no request."""
+        from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
+
+        return GitHubWebhooksRef.at(self.session, self._child("github-webhooks"))
+
+    def schedules(self) -> PipelineScheduleQuerySet:
+        """List the schedules, the newest first.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#list-pipeline-schedules
+        """
+        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet
+
+        return PipelineScheduleQuerySet(self.session, self._child("schedules"))
+
+    def schedule(self, schedule_id: str) -> PipelineScheduleRef:
+        """Give the ref of the schedule with an id; no request."""
+        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
+
+        return PipelineScheduleRef.at(self.session, self._child("schedules", schedule_id))
 
 
 class PipelineStep(Model):
-    """A step of a pipeline, as the pipeline lists it."""
+    """A step of a pipeline, as the pipeline lists it.
+
+    Attributes:
+        type: `script`, `waiter`, `manual`, `trigger`, …
+        label: Of a `manual` or `trigger` step; others have a `name`.
+        pipeline: The slug of the pipeline that a `trigger` step starts.
+        build: What a `trigger` step says of the build that it starts.
+        async_: Whether a `trigger` step does not wait for that build.
+    """
 
     type: str
     name: str | None = None
+    label: str | None = None
     command: str | None = None
     artifact_paths: str | None = None
     branch_configuration: str | None = None
@@ -142,26 +238,22 @@ class PipelineStep(Model):
     concurrency: int | None = None
     parallelism: int | None = None
     plugins: Any = None
+    pipeline: str | None = None
+    build: dict[str, Any] | None = None
+    async_: bool | None = Field(default=None, alias="async")
 
-    editable: ClassVar[frozenset[str]] = frozenset(
-        {
-            "type",
-            "name",
-            "command",
-            "artifact_paths",
-            "branch_configuration",
-            "env",
-            "timeout_in_minutes",
-            "agent_query_rules",
-            "concurrency",
-            "parallelism",
-            "plugins",
-        }
-    )
+
+PipelineStep.editable = frozenset(PipelineStep.model_fields)
 
 
 class Pipeline(PipelineRef, Editable):
     """A pipeline.
+
+    Attributes:
+        provider: Where its code comes from, as the class of that provider (`GitHubProvider`, …), with its settings;
+            those that are assigned are saved with the pipeline.
+        configuration: The steps as YAML; None where they are visual ones.
+        steps: The steps, one by one.
 
     Example:
         >>> pipeline = bk.organization("acme").pipeline("web").fetch()
@@ -196,7 +288,7 @@ class Pipeline(PipelineRef, Editable):
     cancel_running_branch_builds: bool | None = None
     cancel_running_branch_builds_filter: str | None = None
     allow_rebuilds: bool | None = None
-    provider: Provider | None = None
+    provider: AnyProvider | None = None
     builds_url: str | None = None
     badge_url: str | None = None
     created_by: EmbeddedUser | None = None
@@ -217,6 +309,44 @@ class Pipeline(PipelineRef, Editable):
     configuration: str | None = None
     steps: list[PipelineStep] = Field(default_factory=list[PipelineStep])
 
+    @property
+    def cluster(self) -> ClusterRef | None:
+        """The cluster that it belongs to, if it belongs to one."""
+        return None if self.cluster_id is None else self.organization.cluster(self.cluster_id)
+
+    @property
+    def pipeline_template(self) -> PipelineTemplateRef | None:
+        """The template that has its steps, if one has."""
+        uuid = self.pipeline_template_uuid
+        return None if uuid is None else self.organization.pipeline_template(uuid)
+
+    def changes(self) -> dict[str, Any]:
+        """Tell what was changed since it was loaded, as `save()` would send it; changes in place count."""
+        changed = super().changes()
+        names = [name for name in changed if name.startswith(_SETTING)]
+        settings = {name.removeprefix(_SETTING): changed.pop(name) for name in names}
+        return changed | ({"provider_settings": settings} if settings else {})
+
+    def save(self) -> Self:
+        """Send what was changed since it was loaded, and nothing else; no request where that is nothing.
+
+        An assigned `None` is sent as null, which clears the field. A pipeline whose steps are YAML ignores `env`, and
+        `steps` beside `configuration`; an `IgnoredChangeWarning` tells of that.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value; nothing was saved.
+        """
+        changes = self.changes()
+        saved = super().save()
+        _tell_of_ignored(changes, saved)
+        return saved
+
+    def _edited(self) -> dict[str, Any]:
+        """Give the settings of the provider one by one, too: only those that were changed are sent."""
+        settings = getattr(self.__dict__.get("provider"), "settings", None)
+        told = settings.dump() if isinstance(settings, Model) else {}
+        return super()._edited() | {f"{_SETTING}{name}": value for name, value in told.items()}
+
 
 class PipelineQuerySet(QuerySet[Pipeline]):
     """The pipelines of an organization."""
@@ -227,3 +357,42 @@ class PipelineQuerySet(QuerySet[Pipeline]):
     def filter(self, **filters: Unpack[PipelineFilters]) -> Self:
         """Give a queryset with further filters; see `PipelineFilters`."""
         return self._filtered(filters)
+
+    def create(self, *, name: str, cluster_id: str, repository: str, **options: Unpack[PipelineOptions]) -> Pipeline:
+        """Create a pipeline: of steps as YAML (`configuration`), of visual ones (`steps`), or of those of a template.
+
+        Args:
+            name: What it is called; its slug follows from that unless `slug` is said.
+            cluster_id: The id of the cluster that it belongs to.
+            repository: The URL of the repository.
+            options: See `PipelineOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value, a pipeline of this name is there already, or
+                there are no steps.
+
+        Example:
+            >>> org = bk.organization("acme")
+            >>> pipeline = org.pipelines().create(
+            ...     name="Search",
+            ...     cluster_id=org.pipeline("web").fetch().cluster_id,
+            ...     repository="git@github.com:acme/search.git",
+            ...     steps=[{"type": "script", "command": "make test"}],
+            ... )
+            >>> pipeline.slug, pipeline.steps[0].command
+            ('search', 'make test')
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-yaml-pipeline
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-visual-step-pipeline
+        """
+        return self._create(
+            encode_body({"name": name, "cluster_id": cluster_id, "repository": repository, **options}, PipelineChanges)
+        )
+
+
+def _tell_of_ignored(sent: Mapping[str, object], answer: Pipeline) -> None:
+    """Warn where what was sent is only for visual steps, and the answer's are YAML."""
+    ignored = " and ".join(name for name in _ONLY_VISUAL if name in sent)
+    if ignored and answer.configuration is not None:
+        warn_caller(f"{answer!r} has its steps as YAML: the server has ignored {ignored}", IgnoredChangeWarning)

@@ -12,7 +12,9 @@ import pytest
 from buildkite_orm.jsonvalues import as_array, as_object
 
 if TYPE_CHECKING:
+    from buildkite_orm import Buildkite
     from buildkite_orm.resource import Model
+    from buildkite_orm.resources.clusters.cluster import Cluster
 
 PAYLOADS = Path(__file__).resolve().parents[3] / "shared" / "contract" / "payloads"
 
@@ -41,6 +43,12 @@ def payloads() -> Path:
     if not PAYLOADS.exists():
         pytest.skip("the documented examples are not beside this checkout")
     return PAYLOADS
+
+
+@pytest.fixture
+def cluster(bk: Buildkite) -> Cluster:
+    """A cluster without queues."""
+    return bk.organization("acme").clusters().create(name="Linux")
 
 
 @pytest.fixture

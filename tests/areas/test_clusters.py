@@ -24,15 +24,15 @@ HOSTED: Any = {"instanceShape": "LINUX_AMD64_2X4"}
 
 
 @pytest.fixture
-def cluster(bk: Buildkite) -> Cluster:
-    """A cluster without queues."""
-    return bk.organization("acme").clusters().create(name="Linux")
-
-
-@pytest.fixture
 def user_id(server: FakeBuildkite) -> str:
     """The id of a user."""
     return server.add_user("John Smith", "john@acme.example").id
+
+
+@pytest.fixture
+def ids(user_id: str, team_id: str) -> dict[str, str]:
+    """The two of them."""
+    return {"user": user_id, "team": team_id}
 
 
 @pytest.fixture
@@ -188,9 +188,9 @@ def test_its_organization_is_one_step_up(bk: Buildkite, cluster: Cluster) -> Non
 
 @pytest.mark.parametrize("kind", ["user", "team"])
 def test_a_user_or_a_team_is_made_a_maintainer(
-    cluster: Cluster, sent: Sent, costs: Costs, kind: str, user_id: str, team_id: str
+    cluster: Cluster, sent: Sent, costs: Costs, kind: str, ids: dict[str, str]
 ) -> None:
-    target: Any = {kind: user_id if kind == "user" else team_id}
+    target: Any = {kind: ids[kind]}
     with costs(1):
         maintainer = cluster.maintainers().create(**target)
     assert sent() == (f"POST {CLUSTERS}/{cluster.id}/maintainers", target)
@@ -228,7 +228,7 @@ def test_nobody_maintains_a_cluster_twice(cluster: Cluster, user_id: str) -> Non
     cluster.maintainers().create(user=user_id)
     for target in ({"user": user_id}, {"team": user_id}, {}):
         with pytest.raises(UnprocessableEntityError, match="Validation failed"):
-            cluster.maintainers().create(**target)  # type: ignore[arg-type]
+            cluster.maintainers().create(**target)
     with pytest.raises(TypeError, match="there are: team, user"):
         cluster.maintainers().create(robot="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

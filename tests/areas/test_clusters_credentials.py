@@ -13,7 +13,6 @@ from buildkite_orm.resources.clusters.agent_token import AgentToken
 from buildkite_orm.resources.clusters.secret import Secret
 
 if TYPE_CHECKING:
-    from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.resources.clusters.cluster import Cluster
     from tests.areas.conftest import Examples
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 SOON = datetime(2027, 1, 1, tzinfo=UTC)
 NETWORKS = "202.144.0.0/24 192.0.2.7/32"
 POLICY = "- pipeline_slug: web\n  build_branch: main"
-
-
-@pytest.fixture
-def cluster(bk: Buildkite) -> Cluster:
-    """A cluster."""
-    return bk.organization("acme").clusters().create(name="Linux")
 
 
 @pytest.fixture
@@ -182,7 +175,7 @@ def test_the_value_is_changed_by_itself(
 def test_key_and_value_are_no_changes(secret: Secret) -> None:
     for name in ("key", "value"):
         with pytest.raises(TypeError, match="there are: description, policy"):
-            secret.update(**{name: "x"})  # type: ignore[arg-type]
+            secret.update(**{name: "x"})
         with pytest.raises(AttributeError):
             setattr(secret, name, "x")
 

@@ -36,12 +36,6 @@ def plain(bk: Buildkite) -> Cluster:
 
 
 @pytest.fixture
-def cluster(bk: Buildkite) -> Cluster:
-    """A cluster that will have hosted agents."""
-    return bk.organization("acme").clusters().create(name="Hosted")
-
-
-@pytest.fixture
 def queue(cluster: Cluster) -> Queue:
     """Its hosted queue."""
     return cluster.queues().create(key="hosted", hostedAgents={"instanceShape": "LINUX_AMD64_2X4"})
@@ -53,7 +47,7 @@ def put(server: FakeBuildkite, cluster: Cluster) -> Put:
     acme = server.store.organizations["acme"]
     thing = server.store.shelves.of("cluster", acme.id)[cluster.id]
 
-    def put(kind: Any, **data: Any) -> None:
+    def put(kind: Any, /, **data: Any) -> None:
         add(server.store, acme, kind, thing, data)
 
     return put

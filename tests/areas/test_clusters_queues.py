@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def cluster(bk: Buildkite) -> Cluster:
-    """A cluster without queues."""
-    return bk.organization("acme").clusters().create(name="Linux")
-
-
-@pytest.fixture
 def queues(cluster: Cluster) -> str:
     """The path of its queues."""
     return f"/v2/organizations/acme/clusters/{cluster.id}/queues"

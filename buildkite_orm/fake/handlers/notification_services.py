@@ -15,7 +15,7 @@ from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from buildkite_orm.fake.handlers.route import Handler
     from buildkite_orm.fake.http import Call, Reply
@@ -70,7 +70,7 @@ def _mask(secret: str) -> str:
     return "X" * (len(secret) - 4) + secret[-4:]
 
 
-def _needed(accepts: Any = None) -> Check:
+def _needed(accepts: Callable[[str], bool] | None = None) -> Check:
     return Check(str, required=True, filled=True, accepts=accepts)
 
 

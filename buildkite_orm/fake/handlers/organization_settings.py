@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
 from buildkite_orm.fake.handlers.checks import Check, is_uuid, one_of, require_administrator, require_valid
@@ -137,12 +137,10 @@ def turned_on(at: float, by: UserRecord) -> Json:
 
 
 def _switch(call: Call, on: Json | None) -> Json:
-    by: UserRecord | None = on and on["by"]
-    return {
-        "enabled": on is not None,
-        "enabled_at": on and call.view.time(on["at"]),
-        "enabled_by": by and {"id": by.id, "name": by.name},
-    }
+    if on is None:
+        return {"enabled": False, "enabled_at": None, "enabled_by": None}
+    by: UserRecord = on["by"]
+    return {"enabled": True, "enabled_at": call.view.time(on["at"]), "enabled_by": {"id": by.id, "name": by.name}}
 
 
 def _pipeline_settings(call: Call, data: Json) -> Json:
@@ -215,7 +213,7 @@ def _switches(place: str, name: str, *methods: str) -> tuple[Route, ...]:
         require_administrator(call)
         return PIPELINE_SETTINGS.put(call, {name: None})
 
-    handlers: dict[str, Any] = {"PUT": turn_on, "DELETE": turn_off}
+    handlers = {"PUT": turn_on, "DELETE": turn_off}
     return tuple(route(method, f"{PIPELINE_SETTINGS.path}/{place}", _WRITE, handlers[method]) for method in methods)
 
 

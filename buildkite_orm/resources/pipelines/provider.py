@@ -180,7 +180,7 @@ class GitHubSettings(GitHubEnterpriseSettings):
     """What is set for GitHub; see `GitHubEnterpriseSettings` too.
 
     Attributes:
-        github_workflow_access_tokens_enabled: Whether jobs can ask for access tokens that a workflow's permissions bound.
+        github_workflow_access_tokens_enabled: Whether jobs can ask for tokens that a workflow's permissions bound.
     """
 
     github_workflow_access_tokens_enabled: bool | None = None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Model, Timestamp, ascii_safe
+from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.pipelines.places import InPipeline
 
@@ -90,8 +91,8 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
     """A schedule of a pipeline.
 
     Attributes:
-        cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time zone
-            follows them.
+        cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time
+            zone follows them.
         next_build_at: When it creates the next one; None while it is not enabled.
         failed_message: Why it could not create the last one; None if it could.
         failed_at: When that was.
@@ -132,8 +133,8 @@ class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
         """Create a schedule.
 
         Args:
-            cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time
-                zone follows them. Every ten minutes is the most often.
+            cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a
+                time zone follows them. Every ten minutes is the most often.
             options: See `PipelineScheduleOptions`.
 
         Raises:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.encoding import encode_body
+from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Timestamp, ascii_safe
+from buildkite_orm.resource import Deletable, Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.places import InOrganization
 
@@ -102,9 +103,7 @@ class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
 
     model = PipelineTemplate
 
-    def create(
-        self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]
-    ) -> PipelineTemplate:
+    def create(self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]) -> PipelineTemplate:
         """Create a template; this is for those who administer the organization.
 
         Args:

@@ -1,0 +1,55 @@
+"""Remote access to the hosted macOS agents of running jobs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake import times
+from buildkite_orm.fake.handlers.checks import require_administrator
+from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
+from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.http import ApiError, Reply
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import JobRecord, Json
+
+_LIFETIME = 1800.0
+
+
+def _create(call: Call, kind: str) -> Reply:
+    job = call.job
+    require_administrator(call)
+    if not PIPELINE_SETTINGS.of(call.organization)["hosted_agents_terminal_access"]:
+        raise ApiError(404, f"{kind} access is not available for this organization")
+    if not _is_reachable(job):
+        raise ApiError(422, "The job is not a running command job on a macOS hosted agent")
+    if call.world.settings.hosted_agents_fail:
+        raise ApiError(503, f"The {kind} session could not be created")
+    token = call.world.store.ids.token
+    expires_at = times.iso(call.world.clock.now() + _LIFETIME, "seconds")
+    session: Json = {
+        "endpoint": f"wss://{job.id}.remote-access.invalid",
+        "access_token": token("bkra"),
+        "expires_at": expires_at,
+    }
+    way = {
+        "VNC": {"vnc": {"username": "buildkite", "password": token("vnc")}},
+        "SSH": {"transport": "namespace_ingress", "ssh": {"username": "buildkite", "private_key": token("ssh")}},
+    }
+    return Reply(payload=session | way[kind], headers={"Cache-Control": "no-store"})
+
+
+def _is_reachable(job: JobRecord) -> bool:
+    """Tell whether a job runs on a macOS agent that Buildkite hosts."""
+    shape = job.agent.queue.instance_shape if job.agent is not None else None
+    return job.type == "script" and job.state == "running" and (shape or "").startswith("MACOS")
+
+
+_JOB = ORGANIZATION + "/jobs/{job}"
+
+ROUTES = (
+    route("POST", _JOB + "/vnc-session", "write_builds", partial(_create, kind="VNC")),
+    route("POST", _JOB + "/ssh-session", "write_builds", partial(_create, kind="SSH")),
+)

@@ -1,0 +1,142 @@
+"""The schedules of pipelines, which create builds as time goes by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake import cron
+from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import PIPELINE, route
+from buildkite_orm.fake.http import ApiError
+from buildkite_orm.fake.ids import graphql_id
+from buildkite_orm.fake.patterns import allows
+from buildkite_orm.fake.payloads.accounts import user_or_none
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call, Reply
+    from buildkite_orm.fake.lifecycle import Lifecycle
+    from buildkite_orm.fake.records import Json, PipelineRecord
+    from buildkite_orm.fake.shelf import Thing
+
+_SAID = ("label", "cronline", "message", "commit", "branch", "env", "enabled")
+
+
+def of_pipeline(call: Call) -> str:
+    """Say that things belong to the pipeline of the path."""
+    return call.pipeline.id
+
+
+def _schedule(call: Call, thing: Thing) -> Json:
+    view, data, pipeline = call.view, thing.data, call.pipeline
+    url = view.pipeline(pipeline)
+    return {
+        "id": thing.id,
+        "graphql_id": graphql_id("PipelineSchedule", thing.id),
+        "url": f"{url}/schedules/{thing.id}",
+        **{name: data[name] for name in _SAID},
+        "next_build_at": view.time(data["next_build_at"]),
+        "failed_message": data["failed_message"],
+        "failed_at": view.time(data["failed_at"]),
+        "created_at": view.time(thing.created_at),
+        "created_by": user_or_none(view, thing.created_by),
+        "pipeline": {"id": pipeline.id, "slug": pipeline.slug, "url": url},
+    }
+
+
+def _is_cronline(line: str) -> bool:
+    try:
+        cron.read(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _settle(call: Call, thing: Thing, body: Json) -> None:
+    data, pipeline = thing.data, call.pipeline
+    if not _is_cronline(data["cronline"]):
+        raise ApiError(422, "Validation failed: Cronline is not a valid interval")
+    data["commit"] = data["commit"] or "HEAD"
+    data["branch"] = data["branch"] or pipeline.default_branch
+    if body.get("enabled"):
+        data["failed_message"] = data["failed_at"] = None
+    plan(call.world.lifecycle, pipeline, thing)
+
+
+def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Thing) -> None:
+    """Have a schedule create its next build, if it is enabled; what was planned before is off."""
+    data = thing.data
+    moment = cron.read(data["cronline"]).after(lifecycle.now) if data["enabled"] else None
+    data["next_build_at"] = moment
+    if moment is not None:
+        lifecycle.at(moment, lambda: _fire(lifecycle, pipeline, thing, moment))
+
+
+def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Thing, moment: float) -> None:
+    kept = pipeline.organization.shelves.of(SCHEDULES.kind, pipeline.id)
+    if kept.get(thing.id) is not thing or thing.data["next_build_at"] != moment:
+        return
+    problem = _problem(pipeline, thing.data)
+    if problem is None:
+        lifecycle.create(pipeline, **_build(thing))
+    else:
+        thing.data |= {"enabled": False, "failed_message": problem, "failed_at": moment}
+    plan(lifecycle, pipeline, thing)
+
+
+def _problem(pipeline: PipelineRecord, data: Json) -> str | None:
+    """Say why there can be no build, if there can be none."""
+    if pipeline.archived_at is not None:
+        return "Pipeline is archived"
+    allowed = allows(pipeline.branch_configuration, data["branch"])
+    return None if allowed else f"Branch {data['branch']} is not configured to be built by this pipeline"
+
+
+def _build(thing: Thing) -> dict[str, Any]:
+    data = thing.data
+    said = {name: data[name] for name in ("commit", "branch", "message")}
+    return {**said, "env": dict(data["env"] or {}), "source": "schedule", "creator": thing.created_by}
+
+
+_OPTIONS = {
+    "label": Check(str),
+    "message": Check(str),
+    "commit": Check(str),
+    "branch": Check(str),
+    "env": Check(dict),
+    "enabled": Check(bool, filled=True),
+}
+SCHEDULES = Collection(
+    kind="pipeline_schedule",
+    path=PIPELINE + "/schedules",
+    key="schedule",
+    read="read_pipelines",
+    write="write_pipelines",
+    tell=_schedule,
+    create={"cronline": Check(str, required=True, filled=True), **_OPTIONS},
+    update={"cronline": Check(str, filled=True), **_OPTIONS},
+    defaults={
+        "label": None,
+        "message": None,
+        "commit": "HEAD",
+        "branch": None,
+        "env": {},
+        "enabled": True,
+        "next_build_at": None,
+        "failed_message": None,
+        "failed_at": None,
+    },
+    owner=of_pipeline,
+    settle=_settle,
+)
+
+
+def list_schedules(call: Call) -> Reply:
+    """List them, the newest first."""
+    return SCHEDULES.listed(call, list(reversed(SCHEDULES.shelf(call).values())))
+
+
+ROUTES = (
+    route("GET", SCHEDULES.path, SCHEDULES.read, list_schedules),
+    *SCHEDULES.routes("create", "get", "update", "delete"),
+)

@@ -1,0 +1,103 @@
+"""Step uploads: the steps that jobs have added to their builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake.handlers.checks import is_uuid
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import BUILD, route
+from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.ids import graphql_id
+from buildkite_orm.fake.shelf import Thing
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import JobRecord, Json
+    from buildkite_orm.fake.store import Store
+
+_LIFETIME = 30 * 86400.0
+_LARGEST = 2 * 1024 * 1024
+_FILTER = "filter[source_job_id]"
+
+
+def _step_upload(call: Call, thing: Thing) -> Json:
+    """Tell an upload, without what was uploaded."""
+    view, data = call.view, thing.data
+    told = {name: value for name, value in data.items() if name not in {"definition", "processed_at"}}
+    return {
+        "uuid": thing.id,
+        "graphql_id": graphql_id("BuildStepUpload", thing.id),
+        **told,
+        "url": f"{view.build(call.build)}/step-uploads/{thing.id}",
+        "created_at": view.time(thing.created_at),
+        "processed_at": view.time(data["processed_at"]),
+    }
+
+
+def _of_build(call: Call) -> str:
+    build = call.build
+    if build.created_at < call.world.lifecycle.now - _LIFETIME:
+        raise ApiError(410, "Step uploads are no longer available for this build")
+    return build.id
+
+
+UPLOADS = Collection(
+    kind="step_upload",
+    path=BUILD + "/step-uploads",
+    key="step_upload",
+    read="read_builds",
+    write="write_builds",
+    tell=_step_upload,
+    owner=_of_build,
+    paging="newest",
+)
+
+
+def list_step_uploads(call: Call) -> Reply:
+    """List a build's, or those of one of its jobs, the newest first."""
+    things = list(UPLOADS.shelf(call).values())
+    if any(name.startswith("filter[") and name != _FILTER for name in call.request.args):
+        raise ApiError(422, "Unsupported filter")
+    job_id = call.request.args.get(_FILTER)
+    if job_id is not None and not is_uuid(job_id):
+        raise ApiError(422, f"{_FILTER} must be a UUID")
+    return UPLOADS.listed(call, [each for each in things if job_id in {None, each.data["source_job_id"]}])
+
+
+def get_step_upload(call: Call) -> Reply:
+    """Get one, with what was uploaded unless that is too large."""
+    thing = UPLOADS.find(call)
+    definition: str = thing.data["definition"]
+    size = len(definition.encode())
+    omitted = size > _LARGEST
+    yaml = {
+        "definition_bytes": size,
+        "definition_yaml": None if omitted else definition,
+        "definition_yaml_omitted": omitted,
+    }
+    return Reply(payload=_step_upload(call, thing) | yaml)
+
+
+def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any) -> Thing:
+    """Add an upload of a job to its build, one that was applied a second later unless `fields` say otherwise."""
+    created_at = (job.started_at or job.created_at) + 1
+    data = {
+        "state": "applied",
+        "source": "job",
+        "source_job_id": job.id,
+        "replace_existing_steps": False,
+        "created_jobs_count": 0,
+        "rejection_type": None,
+        "message": None,
+        "processed_at": created_at + 1,
+        "definition": definition,
+    }
+    thing = Thing(id=store.ids.uuid(), data=data | fields, created_at=created_at)
+    return store.shelves.put(UPLOADS.kind, job.build.id, thing.id, thing)
+
+
+ROUTES = (
+    route("GET", UPLOADS.path, UPLOADS.read, list_step_uploads),
+    route("GET", UPLOADS.path + "/{step_upload}", UPLOADS.read, get_step_upload),
+)

@@ -1,0 +1,86 @@
+"""Pipeline templates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers.checks import Check, require_administrator
+from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.ids import graphql_id
+from buildkite_orm.fake.payloads.accounts import user_or_none
+from buildkite_orm.fake.payloads.view import WEB
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import Json
+    from buildkite_orm.fake.shelf import Thing
+
+
+def _template(call: Call, thing: Thing) -> Json:
+    view, organization = call.view, call.organization
+    return {
+        "uuid": thing.id,
+        "graphql_id": graphql_id("PipelineTemplate", thing.id),
+        **thing.data,
+        "url": f"{view.organization(organization)}/pipeline-templates/{thing.id}",
+        "web_url": f"{WEB}/organizations/{organization.slug}/pipeline-templates/{thing.id}",
+        "created_at": view.time(thing.created_at),
+        "created_by": user_or_none(view, thing.created_by),
+        "updated_at": view.time(thing.updated_at or thing.created_at),
+        "updated_by": user_or_none(view, thing.updated_by or thing.created_by),
+    }
+
+
+class Templates(Collection):
+    """The templates that whoever asks may see; administrators see all, and change them."""
+
+    def shelf(self, call: Call) -> dict[str, Thing]:
+        """Give those that may be seen."""
+        things = Collection.shelf(self, call)
+        if call.token.user.role == "admin":
+            return things
+        return {key: each for key, each in things.items() if each.data["available"]}
+
+    def create_one(self, call: Call) -> Reply:
+        """Create one."""
+        require_administrator(call)
+        return Collection.create_one(self, call)
+
+    def update_one(self, call: Call) -> Reply:
+        """Change one."""
+        require_administrator(call)
+        return Collection.update_one(self, call)
+
+    def delete_one(self, call: Call) -> Reply:
+        """Delete one that no pipeline has."""
+        require_administrator(call)
+        return Collection.delete_one(self, call)
+
+
+def _unsettle(call: Call, thing: Thing) -> None:
+    if any(each.pipeline_template_uuid == thing.id for each in call.organization.pipelines.values()):
+        raise ApiError(422, "Pipeline template is assigned to pipelines")
+
+
+_FIELDS = {"description": Check(str), "available": Check(bool, filled=True)}
+TEMPLATES = Templates(
+    kind="pipeline_template",
+    path=ORGANIZATION + "/pipeline-templates",
+    key="template",
+    read="read_pipeline_templates",
+    write="write_pipeline_templates",
+    tell=_template,
+    create={
+        "name": Check(str, required=True, filled=True),
+        "configuration": Check(str, required=True, filled=True),
+        **_FIELDS,
+    },
+    update={"name": Check(str, filled=True), "configuration": Check(str, filled=True), **_FIELDS},
+    defaults={"description": None, "available": False},
+    unsettle=_unsettle,
+    paging="array",
+)
+
+ROUTES = TEMPLATES.routes()

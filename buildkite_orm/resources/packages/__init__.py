@@ -1,0 +1,1 @@
+"""Package registries: their tokens, and the packages that they keep."""

@@ -1,0 +1,203 @@
+"""Packages, and how they are published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, TypedDict
+from urllib.parse import unquote
+
+from pydantic import Field
+
+from buildkite_orm.errors import ResponseError
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Binding, Fetchable, Model, Resource, Timestamp, load_object
+from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    import os
+    from typing import Unpack
+
+    from buildkite_orm.resources.packages.registry import RegistryRef
+
+
+class PackageFilters(TypedDict, total=False):
+    """How packages are filtered.
+
+    Attributes:
+        name: What they are called.
+    """
+
+    name: str
+
+
+class PackageRef(InRegistry):
+    """Where a package is."""
+
+    _kind = "package"
+    delete_documentation = "package-registries/packages#delete-a-package"
+
+    def fetch(self) -> Package:
+        """Ask for the package.
+
+        Raises:
+            NotFoundError: There is none of this id in the registry.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#get-a-package
+        """
+        return self._send(Package)
+
+    def copy_to(self, registry: RegistryRef | str) -> Package:
+        """Copy it to another registry of its organization and ecosystem, and give what is there.
+
+        The API does that for Alpine, Debian, JavaScript, Python, Red Hat and Ruby packages, and for files.
+
+        Args:
+            registry: The registry, or its slug.
+
+        Raises:
+            UnprocessableEntityError: The ecosystem is not one of these, or not that of the other registry.
+            ValueError: The registry is one of another organization.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#copy-a-package
+        """
+        if not isinstance(registry, str):
+            if registry.organization != self.organization:
+                raise ValueError(f"{registry!r} is in another organization than {self!r}")
+            registry = unquote(registry.api_path.rpartition("/")[2])
+        return self._send(Package, "POST", "copy", params={"to": registry})
+
+
+class PackageDigests(Model):
+    """The checksums of a package, in hexadecimal digits."""
+
+    sha256: str | None = None
+    sha512: str | None = None
+
+
+class Package(PackageRef, Fetchable):
+    """A package in a registry.
+
+    Attributes:
+        version: Documented for listings; so is `created_at`.
+        variant: Known from the Go client only; so is `metadata`.
+        embedded_organization: The organization, documented for what does not come out of a listing.
+        embedded_registry: The registry, likewise.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
+    """
+
+    id: str
+    url: str
+    web_url: str | None = None
+    name: str
+    version: str | None = None
+    variant: str | None = None
+    metadata: dict[str, Any] | None = None
+    created_at: Timestamp | None = None
+    digests: PackageDigests | None = None
+    embedded_organization: EmbeddedOrganization | None = Field(default=None, alias="organization")
+    embedded_registry: EmbeddedRegistry | None = Field(default=None, alias="registry")
+
+    def _headline(self) -> str:
+        return ascii_safe(self.name if self.version is None else f"{self.name} {self.version}")
+
+
+class PresignedForm(Model):
+    """A form that a file is sent by, to where packages are kept.
+
+    Attributes:
+        url: Where it is sent.
+        method: How.
+        file_input: The field of the file, which is the last one.
+        data: The other fields. They are a key to the storage, and show in no repr.
+    """
+
+    url: str
+    method: str = "POST"
+    file_input: str = "file"
+    data: dict[str, str] = Field(repr=False)
+
+
+class PresignedUpload(Resource):
+    """What the API allows to be uploaded.
+
+    Attributes:
+        uri: Where the file will be, by the storage's own name for it.
+        form: The form to send it by.
+
+    Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
+    """
+
+    identity: ClassVar[str | None] = None
+    has_url: ClassVar[bool] = False
+
+    uri: str | None = None
+    form: PresignedForm
+
+
+class PackageQuerySet(QuerySet[Package]):
+    """The packages of a registry, newest first."""
+
+    model = Package
+    filters = frozenset(PackageFilters.__annotations__)
+    by_number = False
+
+    def filter(self, **filters: Unpack[PackageFilters]) -> Self:
+        """Give a queryset with further filters; see `PackageFilters`."""
+        return self._filtered(filters)
+
+    def publish(self, file: str | os.PathLike[str] | BinaryIO, *, filename: str | None = None) -> Package:
+        """Publish a file as a package, in one request.
+
+        It is read while it is sent, so its size does not matter; for large ones see also `publish_presigned()`.
+
+        Args:
+            file: A path, or a file that is open for reading bytes: it is sent from where it stands to its end.
+            filename: What it is called, where that is not the name of the file; name and version are often read off it.
+
+        Raises:
+            UnprocessableEntityError: It is no package of the registry's ecosystem, or is not named as one.
+            UploadError: It changed while it was sent.
+            OSError: It is not there, or cannot be read.
+
+        Example:
+            >>> from io import BytesIO
+            >>> files = bk.organization("acme").registry("files")
+            >>> files.packages().publish(BytesIO(b"hello"), filename="greeting-1.0.0.txt").name
+            'greeting'
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#publish-a-package
+        """
+        from buildkite_orm.uploads import File, MultipartForm
+
+        return self._create(MultipartForm({}, File(file, filename)))
+
+    def publish_presigned(self, file: str | os.PathLike[str] | BinaryIO, *, filename: str | None = None) -> Package:
+        """Publish a file as a package, sent to where packages are kept instead of through the API.
+
+        That takes three requests, two of them to the API. What breaks on the way to the storage is sent again, as often
+        as the client's `retry=` says.
+
+        Args:
+            file: As for `publish()`.
+            filename: As for `publish()`.
+
+        Raises:
+            UnprocessableEntityError: It is no package of the registry's ecosystem, or is not named as one.
+            UploadError: The storage does not take it, or it changed while it was sent.
+            OSError: It is not there, or cannot be read.
+
+        Documentation: none; the Go client speaks it.
+        """
+        from buildkite_orm.uploads import File, MultipartForm, send_to_storage
+
+        content = File(file, filename)
+        return self._create(MultipartForm({"package_url": send_to_storage(self._session, self._form(), content)}))
+
+    def _form(self) -> PresignedForm:
+        call, binding = Call("POST", f"{self._path}/upload"), Binding(self._session, self._path)
+        upload = load_object(PresignedUpload, self._session, call, binding)
+        if upload.drift:
+            raise ResponseError("the server gives no form to upload by", method="POST")
+        return upload.form

@@ -1,0 +1,118 @@
+"""Step uploads: the steps that jobs add to their build while it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
+
+from buildkite_orm.paths import ascii_safe, parent_path
+from buildkite_orm.queryset import QuerySet
+from buildkite_orm.resource import Fetchable, Timestamp
+from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.states import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
+    from buildkite_orm.resources.build import BuildRef
+    from buildkite_orm.resources.job import JobRef
+
+
+class StepUploadState(OpenEnum):
+    """What became of a step upload."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    APPLIED = "applied"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+class StepUploadFilters(TypedDict, total=False):
+    """How step uploads are filtered.
+
+    Attributes:
+        source_job_id: The id of the job that has uploaded them.
+    """
+
+    source_job_id: str
+
+
+class StepUploadRef(InOrganization):
+    """Where a step upload is."""
+
+    _kind = "step_upload"
+
+    @property
+    def build(self) -> BuildRef:
+        """The build that it belongs to."""
+        from buildkite_orm.resources.build import BuildRef
+
+        return BuildRef.at(self.session, parent_path(self.api_path, 2))
+
+    def fetch(self) -> StepUpload:
+        """Ask for the step upload, with the steps that were uploaded.
+
+        Raises:
+            NotFoundError: The build has none of this UUID.
+            GoneError: The build is too old: 30 days, at most.
+
+        Documentation: none; the Go client speaks it, for one upload.
+        """
+        return self._send(StepUpload)
+
+
+class StepUpload(StepUploadRef, Fetchable):
+    """Steps that a job has added to its build. Listings tell nothing of the definition.
+
+    Attributes:
+        source: Where it comes from: `job`.
+        replace_existing_steps: Whether it took the place of the steps that had not begun.
+        created_jobs_count: How many jobs came of it; None while it is not applied.
+        rejection_type: Why it was rejected, if it was.
+        message: The same, or why it failed, for people.
+        definition_bytes: The size of the definition.
+        definition_yaml: The definition, as YAML written anew; None where it is too large.
+        definition_yaml_omitted: Whether it is too large.
+    """
+
+    identity: ClassVar[str | None] = "uuid"
+
+    uuid: str
+    graphql_id: str | None = None
+    state: StepUploadState | None = None
+    source: str | None = None
+    source_job_id: str | None = None
+    replace_existing_steps: bool | None = None
+    created_jobs_count: int | None = None
+    rejection_type: str | None = None
+    message: str | None = None
+    url: str | None = None
+    created_at: Timestamp | None = None
+    processed_at: Timestamp | None = None
+    definition_bytes: int | None = None
+    definition_yaml: str | None = None
+    definition_yaml_omitted: bool | None = None
+
+    @property
+    def source_job(self) -> JobRef | None:
+        """The job that has uploaded it."""
+        return None if self.source_job_id is None else self.build.job(self.source_job_id)
+
+    def _headline(self) -> str:
+        return ascii_safe(f"{self.uuid} {self.state}")
+
+
+class StepUploadQuerySet(QuerySet[StepUpload]):
+    """The step uploads of a build, the newest first."""
+
+    model = StepUpload
+    filters = frozenset(StepUploadFilters.__annotations__)
+    by_number = False
+
+    def filter(self, **filters: Unpack[StepUploadFilters]) -> Self:
+        """Give a queryset with further filters; see `StepUploadFilters`."""
+        return self._filtered(filters)
+
+    def _params(self) -> Mapping[str, object]:
+        return {f"filter[{name}]": value for name, value in self._filters.items()}
