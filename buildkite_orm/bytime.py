@@ -63,7 +63,7 @@ class Span:
         sheet = self.listing.fetch(number=number, extra=extra)
         newest = created_at(sheet.items[0]) if sheet.items else None
         if newest is not None and to is not None and newest >= to + SECOND:
-            raise ResponseError(f"the listing {self.listing.path} does not heed created_to", method="GET")
+            raise ResponseError(f"the listing {self.listing.path} does not heed created_to", method="GET", next_step="")
         return sheet
 
     def onward(self, sheet: Sheet[Build], to: datetime | None, given: Given) -> _Onward | None:
@@ -167,7 +167,8 @@ class SecondStep:
                 return
             top = self._climb(found, top)
         when = encode_time(self.second)
-        raise ResponseError(f"builds created at {when} come and go too fast to list; {_NARROW}", method="GET")
+        what = f"builds created at {when} come and go too fast to list"
+        raise ResponseError(what, method="GET", next_step=_NARROW.capitalize())
 
     def _climb(self, found: dict[str, Build], number: int = 1) -> int:
         """Ask for page after page from one on; give the number of the last one."""

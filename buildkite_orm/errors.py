@@ -33,7 +33,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from buildkite_orm.jsonvalues import as_array, as_object
@@ -71,7 +71,8 @@ class BuildkiteError(Exception):
         outcome_unknown: True where a write may have happened all the same.
     """
 
-    next_step: ClassVar[str] = ""
+    next_step: str = ""
+    """What to do next; what a kind of error says may be replaced for one of them."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class BuildkiteError(Exception):
         server_message: str | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         outcome_unknown: bool = False,
+        next_step: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -94,6 +96,8 @@ class BuildkiteError(Exception):
         self.server_message = server_message
         self.errors = [dict(error) for error in errors]
         self.outcome_unknown = outcome_unknown
+        if next_step is not None:
+            self.next_step = next_step
 
     def __str__(self) -> str:
         asked = f"{self.method} {self.url}: " if self.url else ""

@@ -123,4 +123,4 @@ def repeats(listing: Listing[R]) -> Exception:
     """Make the error for a listing that goes in circles."""
     from buildkite_orm.errors import ResponseError  # noqa: PLC0415 - rarely needed
 
-    return ResponseError(f"the listing {listing.path} repeats a page instead of going on", method="GET")
+    return ResponseError(f"the listing {listing.path} repeats a page instead of going on", method="GET", next_step="")

@@ -310,7 +310,8 @@ class QuerySet(Generic[R]):
         """
         total = self._total()
         if total is None:
-            raise ResponseError(f"the server does not tell how many match {self._describe()}; count list(qs)")
+            what = f"the server does not tell how many match {self._describe()}"
+            raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
     def __len__(self) -> NoReturn:

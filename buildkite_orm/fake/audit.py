@@ -15,6 +15,8 @@ KIND: Final = "audit_event"
 SUBJECTS: Final = {
     "cluster": "Cluster",
     "notification_service": "NotificationService",
+    "pipeline_schedule": "PipelineSchedule",
+    "pipeline_template": "PipelineTemplate",
     "portal": "Portal",
     "rule": "Rule",
     "suite": "Suite",
@@ -55,5 +57,5 @@ def note_of_organization(call: Call, event: str, **data: Any) -> None:
 def note_of_thing(call: Call, kind: str, change: str, thing: Thing) -> None:
     """Write down what was done to a thing on a shelf, if the log tells of its kind."""
     if (named := SUBJECTS.get(kind)) is not None:
-        name = thing.data.get("name") or thing.data.get("description")
+        name = thing.data.get("name") or thing.data.get("label") or thing.data.get("description")
         note(call, f"{named}{change}", subject(named, thing.id, name))

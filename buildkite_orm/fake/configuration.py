@@ -93,7 +93,7 @@ def visual_steps(given: Iterable[Json]) -> list[Json]:
 
 def _visual(given: Json) -> Json:
     if given["type"] == "script":
-        told = visual_step(given.get("command") or "") | {"agent_query_rules": []}
+        told: Json = {**visual_step(given.get("command") or ""), "agent_query_rules": []}
         return told | {name: given[name] for name in told.keys() & given.keys()}
     if given["type"] == "trigger":
         step = trigger_step(given["trigger_project_slug"], given.get("label"))

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from werkzeug.serving import WSGIRequestHandler, make_server
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.delivery import Delivery, DroppedError
+from buildkite_orm.fake.uploads import FormRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from werkzeug.wrappers import Request
 
     from buildkite_orm.fake.app import App
     from buildkite_orm.fake.faults import Origin
@@ -62,7 +65,7 @@ class HttpDoor:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application."""
-        response = self.exchange(Request(environ)).response or Response(status=502)
+        response = self.exchange(FormRequest(environ)).response or Response(status=502)
         return response(environ, start_response)
 
     def pause(self, seconds: float) -> None:
@@ -106,7 +109,7 @@ class _Handler(WSGIRequestHandler):
         """Stay silent."""
 
     def run_wsgi(self) -> None:
-        delivery = self.door.exchange(Request(self.make_environ()))
+        delivery = self.door.exchange(FormRequest(self.make_environ()))
         response = delivery.response
         if response is None or delivery.silence is not None:
             self._be_silent(delivery)

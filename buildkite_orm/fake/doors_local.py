@@ -12,9 +12,9 @@ from urllib3 import HTTPConnectionPool, HTTPHeaderDict
 from urllib3 import HTTPResponse as Urllib3Response
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
-from werkzeug.wrappers import Request
 
 from buildkite_orm.fake.delivery import DroppedError
+from buildkite_orm.fake.uploads import FormRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ class LocalAdapter(BaseAdapter):
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
         """Hand a request to the app, and what comes back to `requests`."""
-        asked = Request(_environment(request))
+        asked = FormRequest(_environment(request))
         origin: Origin = "artifacts" if asked.host.partition(":")[0] == ARTIFACTS_HOST else "api"
         delivery = self._app.exchange(asked, origin, f"https://{ARTIFACTS_HOST}")
         patience = timeout[1] if isinstance(timeout, tuple) else timeout

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.budgets import Budget
 from buildkite_orm.fake.delivery import Delivery
+from buildkite_orm.fake.uploads import whole_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ Kind = Literal[
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A request that arrived; `status` is what was answered, 0 where nothing was."""
+    """A request that arrived; `status` is what was answered, 0 where nothing was; a large form has no `body`."""
 
     method: str
     path: str
@@ -64,7 +65,7 @@ class RecordedRequest:
             path=request.path,
             query=list(request.args.items(multi=True)),
             headers=Headers(list(request.headers)),
-            body=request.get_data(),
+            body=whole_body(request),
             origin=origin,
             query_string=request.query_string.decode("latin-1"),
         )

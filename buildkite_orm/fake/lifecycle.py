@@ -133,10 +133,23 @@ class Lifecycle:
             self._store.move(build, "canceled")
             self._tell_trigger(build)
 
+    def delete(self, pipeline: PipelineRecord) -> None:
+        """Delete a pipeline with its builds; what they ran is let go."""
+        for build in pipeline.builds:
+            self._store.move(build, "canceled")
+            for job in build.job_list:
+                if job.unfinished or job.state in {"waiting", "blocked"}:
+                    job.state, job.retry_pending = "canceled", False
+                    self._free(job)
+            self._tell_trigger(build)
+        self._store.remove_pipeline(pipeline)
+
     def recur(self, pipeline: PipelineRecord, every: float) -> None:
         """Build a pipeline's default branch again and again."""
 
         def happen() -> None:
+            if pipeline.organization.pipelines.get(pipeline.slug) is not pipeline:
+                return
             branch = pipeline.default_branch or "main"
             self.create(pipeline, branch=branch, commit=self._store.ids.commit(), message="Go on", source="schedule")
             self._later(every, happen)
@@ -342,7 +355,7 @@ class Lifecycle:
         target = job.build.organization.pipelines.get(step.pipeline)
         job.started_at = self.now
         job.build.started_at = job.build.started_at or self.now
-        if target is None:
+        if target is None or target.archived_at is not None:
             self._finish(job, "failed")
             return
         job.triggered_build = self.create(

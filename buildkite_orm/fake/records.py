@@ -142,6 +142,9 @@ class PipelineRecord:
     pipeline_template_uuid: str | None = None
     default_command_step_timeout: int | None = None
     maximum_command_step_timeout: int | None = None
+    has_webhook: bool = False
+    webhooks_disabled_at: float | None = None
+    webhooks_disabled_by: UserRecord | None = None
     builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
     by_number: dict[int, BuildRecord] = field(default_factory=dict[int, "BuildRecord"])
     active: dict[str, BuildRecord] = field(default_factory=dict[str, "BuildRecord"])

@@ -42,8 +42,9 @@ class Settings:
         public_urls: What the URLs in answers begin with, instead of the host that was asked.
         legacy_times: Whether pipelines and access tokens tell `created_at` as "2013-09-03 13:24:38 UTC".
         latency: Seconds that each request takes.
-        artifact_url_lifetime: Seconds for which a download URL is good.
+        artifact_url_lifetime: Seconds for which a URL to download from, or a form to upload by, is good.
         unblock_needs_body: Whether unblocking with an empty body or `null` breaks the server with a 500.
+        hosted_agents_fail: Whether the provider of hosted agents creates no remote sessions, which is a 503.
         sha256sums: Whether artifacts tell `sha256sum`, which is not documented.
         drift: Called with each JSON payload of the API before it is sent; what it gives is sent.
         pace: How fast builds move.
@@ -64,6 +65,7 @@ class Settings:
     latency: float = 0.0
     artifact_url_lifetime: float = 60.0
     unblock_needs_body: bool = False
+    hosted_agents_fail: bool = False
     sha256sums: bool = False
     drift: Callable[[Any], Any] | None = None
     pace: Pace = field(default_factory=Pace)

@@ -1,9 +1,11 @@
-"""Where artifacts are kept: another origin, which answers signed URLs and nothing else, as S3 does."""
+"""Where files are kept: another origin, which answers signed URLs, takes signed forms, and nothing else, as S3 does."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 import math
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -12,14 +14,20 @@ from werkzeug.http import http_date, parse_range_header
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.ids import digest
+from buildkite_orm.fake.shelf import Thing
+from buildkite_orm.fake.times import iso, parse
+from buildkite_orm.fake.uploads import uploads_in
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from buildkite_orm.fake.records import ArtifactRecord
+    from buildkite_orm.fake.records import ArtifactRecord, Json
     from buildkite_orm.fake.world import World
 
 _KEY_ID = "AKIAFAKEFAKEFAKEFAKE"
+_BUCKET = "fake-packages"
+_FILE_NAME = "${filename}"
+_UPLOADED = ("uploaded_file", _BUCKET)
 
 
 def signed_url(base: str, artifact: ArtifactRecord, expires: float, secret: str) -> str:
@@ -30,8 +38,36 @@ def signed_url(base: str, artifact: ArtifactRecord, expires: float, secret: str)
     return f"{base}{quote(path)}?{urlencode(query)}"
 
 
+def signed_form(base: str, folder: str, now: float, expires: float, secret: str) -> Json:
+    """Give a form that a file is uploaded into a folder by, until `expires`."""
+    conditions = [{"bucket": _BUCKET}, ["starts-with", "$key", folder]]
+    policy = json.dumps({"expiration": iso(expires), "conditions": conditions})
+    encoded = base64.b64encode(policy.encode()).decode()
+    moment = iso(now, "seconds").replace("-", "").replace(":", "")
+    data = {
+        "key": f"{folder}/{_FILE_NAME}",
+        "acl": "private",
+        "policy": encoded,
+        "x-amz-credential": f"{_KEY_ID}/{moment[:8]}/us-east-1/s3/aws4_request",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-date": moment,
+        "x-amz-signature": _signed(secret, encoded),
+    }
+    form = {"file_input": "file", "method": "POST", "url": f"{base}/", "data": data}
+    return {"uri": f"s3://{_BUCKET}/{folder}", "form": form}
+
+
+def uploaded(world: World, key: str) -> Thing | None:
+    """Give what was uploaded under a key, if anything was."""
+    return world.store.shelves.of(*_UPLOADED).get(key)
+
+
 def _signature(secret: str, path: str, expires: str) -> str:
-    return hmac.new(secret.encode(), f"{path}?{expires}".encode(), hashlib.sha256).hexdigest()[:40]
+    return _signed(secret, f"{path}?{expires}")[:40]
+
+
+def _signed(secret: str, text: str) -> str:
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def _refused(status: int, code: str, message: str) -> Response:
@@ -40,13 +76,19 @@ def _refused(status: int, code: str, message: str) -> Response:
 
 
 def serve(world: World, request: Request) -> Response:
-    """Answer a request for a file, or for a part of it."""
+    """Answer a request for a file, or for a part of it, or one that brings a file."""
     if "Authorization" in request.headers:
         message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
         message += "Signature query string parameter or the Authorization header should be specified"
         return _refused(400, "InvalidArgument", message)
-    if request.method not in {"GET", "HEAD"}:
-        return _refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+    if request.method == "POST":
+        return _take(world, request)
+    if request.method in {"GET", "HEAD"}:
+        return _give(world, request)
+    return _refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+
+
+def _give(world: World, request: Request) -> Response:
     expires, signature = (request.args.get(name, "") for name in ("Expires", "Signature"))
     if not hmac.compare_digest(signature.encode(), _signature(world.secret, request.path, expires).encode()):
         return _refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
@@ -76,3 +118,32 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
     response = Response(content.read(start, stop), status, headers, content_type=artifact.mime_type)
     response.headers["Content-Length"] = str(stop - start)
     return response
+
+
+def _take(world: World, request: Request) -> Response:
+    """Take a file that a signed form brings."""
+    if request.content_length is None:
+        return _refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    form, files = request.form, uploads_in(request, "file")
+    policy, signature = form.get("policy", ""), form.get("x-amz-signature", "")
+    if not hmac.compare_digest(signature.encode(), _signed(world.secret, policy).encode()):
+        return _refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+    if len(files) != 1:
+        return _refused(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
+    key = form.get("key", "").replace(_FILE_NAME, files[0].filename)
+    if (problem := _against(json.loads(base64.b64decode(policy)), key, world.clock.now())) is not None:
+        return _refused(403, "AccessDenied", f"Invalid according to Policy: {problem}")
+    thing = Thing(id=key, data=files[0].content, created_at=world.clock.now())
+    world.store.shelves.put(*_UPLOADED, key, thing)
+    etag = f'"{digest(*files[0].content["digests"].values())[:32]}"'
+    return Response(status=204, headers={"ETag": etag, "Location": f"{request.host_url}{quote(key)}"})
+
+
+def _against(policy: Json, key: str, now: float) -> str | None:
+    """Tell what a form's policy has against an upload, if anything."""
+    if now > (parse(policy["expiration"]) or 0):
+        return "Policy expired."
+    _, (_, _, folder) = policy["conditions"]
+    if not key.startswith(f"{folder}/"):
+        return f'Policy Condition failed: ["starts-with", "$key", "{folder}"]'
+    return None

@@ -246,6 +246,15 @@ class Store:
         organization.pipelines[slug] = pipeline
         return pipeline
 
+    def remove_pipeline(self, pipeline: PipelineRecord) -> None:
+        """Remove a pipeline with its builds, and what belongs to them."""
+        organization = pipeline.organization
+        del organization.pipelines[pipeline.slug]
+        for listing in (self.builds, organization.builds):
+            listing[:] = [each for each in listing if each.pipeline is not pipeline]
+        self.jobs = {key: each for key, each in self.jobs.items() if each.build.pipeline is not pipeline}
+        self.artifacts = {key: each for key, each in self.artifacts.items() if each.job.build.pipeline is not pipeline}
+
     def new_build(self, pipeline: PipelineRecord, *, created_at: float, **fields: Any) -> BuildRecord:
         """Make a build and file it, without its jobs."""
         self._sequence += 1

@@ -443,6 +443,9 @@ class JobQuerySet(QuerySet[Job]):
         """Give a queryset with further filters; see `JobFilters`."""
         return self._filtered(filters)
 
+    def _with(self, **changed: Any) -> Self:
+        return super()._with(**{"when_asked": self._when_asked, **changed})
+
     def _params(self) -> Mapping[str, object]:
         # the endpoint gives all attempts unless told otherwise, unlike the jobs that builds come with
         return {"include_retried_jobs": False, **self._filters}

@@ -71,7 +71,7 @@ def test_a_token_reaches_the_organizations_it_is_for(server: FakeBuildkite, api:
         ("GET", "/nothing"),
         ("GET", "/organizations/acme/nothing"),
         ("POST", "/organizations/acme"),
-        ("DELETE", "/organizations/acme/pipelines/web"),
+        ("DELETE", "/organizations/acme/builds"),
         ("OPTIONS", "/user"),
     ],
 )

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
 
-COUNT = 50  # things in each listing
-
 
 def ids(items: Any) -> list[str]:
     return [item.id for item in items]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
 
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
@@ -46,6 +47,16 @@ class Check:
 
     def _takes_bool(self) -> bool:
         return bool in (self.types if isinstance(self.types, tuple) else (self.types,))
+
+
+def are_objects(values: list[Any]) -> bool:
+    """Tell whether all of some values are JSON objects."""
+    return all(isinstance(each, dict) for each in values)
+
+
+def is_color(text: str) -> bool:
+    """Tell whether a text is a color as `#F0CCFF`."""
+    return _COLOR(text) is not None
 
 
 def is_uuid(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.handlers.checks import Check, one_of, require_administrator, require_valid
+from buildkite_orm.fake.handlers.checks import Check, are_objects, one_of, require_administrator, require_valid
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
 from buildkite_orm.fake.handlers.teams import TEAMS, embedded_team
@@ -134,7 +134,7 @@ def create_invitations(call: Call) -> Reply:
     body = call.body()
     require_administrator(call)
     require_valid(
-        body, {"emails": Check(list, required=True, filled=True), "teams": Check(list, accepts=_are_objects), **_MAY_BE}
+        body, {"emails": Check(list, required=True, filled=True), "teams": Check(list, accepts=are_objects), **_MAY_BE}
     )
     if call.organization.sso_enabled and "sso_mode" not in body:
         raise ApiError(422, "sso_mode is required where the organization has SSO")
@@ -144,10 +144,6 @@ def create_invitations(call: Call) -> Reply:
     }
     made = [_invite(call, email, data) for email in emails]
     return Reply(201, payload=[_invitation(call, each) for each in made])
-
-
-def _are_objects(given: list[Any]) -> bool:
-    return all(isinstance(each, dict) for each in given)
 
 
 def _emails(call: Call, given: Iterable[Any]) -> list[str]:

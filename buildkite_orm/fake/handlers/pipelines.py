@@ -7,13 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from buildkite_orm.fake import audit
+from buildkite_orm.fake.configuration import env_of, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.handlers.checks import Check, are_objects, is_color, is_uuid, require_valid
+from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
 from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
+from buildkite_orm.fake.handlers.schedules import SCHEDULES
+from buildkite_orm.fake.handlers.templates import TEMPLATES
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged
-from buildkite_orm.fake.payloads.pipelines import pipeline, visual_step
+from buildkite_orm.fake.payloads.pipelines import pipeline, provider_of
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call
@@ -36,6 +41,15 @@ def get_pipeline(call: Call) -> Reply:
     return Reply(payload=pipeline(call.view, call.pipeline))
 
 
+def _changed(call: Call, record: PipelineRecord, change: str, status: int = 200) -> Reply:
+    """Write down what was done to a pipeline, and answer with it."""
+    audit.note(call, f"Pipeline{change}", audit.subject("Pipeline", record.id, record.name))
+    return Reply(status, payload=pipeline(call.view, record))
+
+
+# -- what bodies must be
+
+
 def _strings(value: Any) -> bool:
     return all(isinstance(each, str) for each in value)
 
@@ -50,9 +64,18 @@ def _positive(value: int) -> bool:
     return value > 0
 
 
-_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*").fullmatch
-_COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+def _are_steps(steps: list[Any]) -> bool:
+    return are_objects(steps) and all(map(_is_step, steps))
+
+
+def _is_step(step: Json) -> bool:
+    kind = step.get("type")
+    return kind in _STEPS and (kind != "trigger" or isinstance(step.get("trigger_project_slug"), str))
+
+
+_STEPS = ("script", "waiter", "manual", "trigger")
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}").fullmatch
+_NO_STEPS = 'Step configuration is missing, expected `steps: { yaml: "..." }`'
 
 UPDATES = {
     "allow_rebuilds": Check(bool),
@@ -60,8 +83,8 @@ UPDATES = {
     "cancel_running_branch_builds": Check(bool),
     "cancel_running_branch_builds_filter": Check(str),
     "clone_mirror_url": Check(str, accepts=_is_plain),
-    "color": Check(str, accepts=lambda value: _COLOR(value) is not None),
-    "cluster_id": Check(str, accepts=lambda value: _UUID(value) is not None),
+    "color": Check(str, accepts=is_color),
+    "cluster_id": Check(str, accepts=is_uuid),
     "configuration": Check(str, filled=True),
     "default_branch": Check(str),
     "default_command_step_timeout": Check(int, accepts=_positive),
@@ -70,35 +93,105 @@ UPDATES = {
     "env": Check(dict),
     "maximum_command_step_timeout": Check(int, accepts=_positive),
     "name": Check(str, filled=True),
-    "pipeline_template_uuid": Check(str, accepts=lambda value: _UUID(value) is not None),
+    "pipeline_template_uuid": Check(str, accepts=is_uuid),
     "provider_settings": Check(dict),
     "repository": Check(str, filled=True),
     "skip_queued_branch_builds": Check(bool),
     "skip_queued_branch_builds_filter": Check(str),
     "slug": Check(str, filled=True, accepts=lambda value: _SLUG(value) is not None),
-    "steps": Check(list),
+    "steps": Check(list, accepts=_are_steps),
     "tags": Check(list, accepts=_strings),
     "teams": Check(dict),
     "visibility": Check(str, filled=True, accepts=lambda value: value in {"private", "public"}),
 }
+CREATES = UPDATES | {
+    "cluster_id": Check(str, required=True, filled=True, accepts=is_uuid),
+    "configuration": Check(str),
+    "name": Check(str, required=True, filled=True),
+    "repository": Check(str, required=True, filled=True),
+    "slug": Check(str, accepts=lambda value: _SLUG(value) is not None),
+}
 _APART = frozenset({"configuration", "env", "provider_settings", "slug", "steps", "tags", "teams"})
+
+
+def _check_named(call: Call, body: Json) -> None:
+    """Raise where a body names what there is not, or what the organization does not have."""
+    organization = call.organization
+    clusters = organization.shelves.of("cluster", organization.id)
+    if body.get("cluster_id") and body["cluster_id"] not in clusters:
+        raise InvalidError([("cluster_id", "invalid")])
+    if body.get("pipeline_template_uuid") and body["pipeline_template_uuid"] not in TEMPLATES.shelf(call):
+        raise InvalidError([("pipeline_template_uuid", "invalid")])
+    if body.get("clone_mirror_url") and "clone_mirrors" in organization.plan_lacks:
+        raise InvalidError([("clone_mirror_url", "invalid")])
+
+
+# -- creating them
+
+
+def create_pipeline(call: Call) -> Reply:
+    """Create one, of steps as YAML, of visual steps, or of those of a template."""
+    organization, body, store = call.organization, call.body(), call.world.store
+    require_valid(body, CREATES)
+    _check_named(call, body)
+    _check_has_steps(body)
+    slug = body.get("slug") or slug_of(body["name"])
+    _check_free(organization, slug, body["name"])
+    identity = store.ids.uuid()
+    _assign_teams(call, identity, body)
+    record = store.add_pipeline(
+        organization,
+        slug,
+        [],
+        id=identity,
+        repository=body["repository"],
+        created_at=call.world.lifecycle.now,
+        created_by=call.token.user,
+        configuration=None,
+        default_branch=PIPELINE_SETTINGS.of(organization)["default_branch"],
+        env={},
+    )
+    _apply(record, body)
+    if not record.plan:
+        template = TEMPLATES.shelf(call)[body["pipeline_template_uuid"]]
+        record.plan = plan_of(steps_of(template.data["configuration"]))
+    return _changed(call, record, "Created", 201)
+
+
+def _check_has_steps(body: Json) -> None:
+    if not any(body.get(name) for name in ("configuration", "steps", "pipeline_template_uuid")):
+        raise InvalidError([("configuration", _NO_STEPS)])
+
+
+def _check_free(organization: OrganizationRecord, slug: str, name: str) -> None:
+    if any(each.name == name for each in organization.pipelines.values()):
+        raise InvalidError([("name", "already_exists")])
+    if slug in organization.pipelines or not _SLUG(slug):
+        raise InvalidError([("slug", "already_exists" if slug in organization.pipelines else "invalid")])
+
+
+def _assign_teams(call: Call, identity: str, body: Json) -> None:
+    if call.organization.teams_enabled and not body.get("teams") and call.token.user.role != "admin":
+        raise InvalidError([("teams", "missing_field")])
+    teams.assign(call, teams.PIPELINES, identity, body.get("teams") or {})
+
+
+# -- changing them
 
 
 def update_pipeline(call: Call) -> Reply:
     """Change some properties."""
     record, body = call.pipeline, call.body()
     require_valid(body, UPDATES)
+    if record.archived_at is not None:
+        raise ApiError(422, "Pipeline is archived")
+    _check_named(call, body)
     _check_steps(record, body)
     teams.assign(call, teams.PIPELINES, record.id, body.get("teams") or {})
     if "slug" in body or "name" in body:
         _rename(call.organization, record, body.get("slug") or slug_of(body["name"]))
-    for name in (UPDATES.keys() & body.keys()) - _APART:
-        setattr(record, name, body[name])
-    if "tags" in body:
-        record.tags = body["tags"] or None
-    record.provider_settings = record.provider_settings | (body.get("provider_settings") or {})
-    _apply_steps(record, body)
-    return Reply(payload=pipeline(call.view, record))
+    _apply(record, body)
+    return _changed(call, record, "Updated")
 
 
 def _check_steps(record: PipelineRecord, body: Json) -> None:
@@ -106,16 +199,28 @@ def _check_steps(record: PipelineRecord, body: Json) -> None:
         raise ApiError(422, "Pipelines with YAML steps take `configuration`, not `steps`")
 
 
+def _apply(record: PipelineRecord, body: Json) -> None:
+    """Take over what a body says."""
+    for name in (UPDATES.keys() & body.keys()) - _APART:
+        setattr(record, name, body[name])
+    if "repository" in body:
+        record.provider_id = provider_of(body["repository"])
+    if "tags" in body:
+        record.tags = body["tags"] or None
+    record.provider_settings = record.provider_settings | (body.get("provider_settings") or {})
+    _apply_steps(record, body)
+
+
 def _apply_steps(record: PipelineRecord, body: Json) -> None:
     """Take `configuration`, or what only visual steps have: `env` and `steps`."""
-    if "configuration" in body:
+    if body.get("configuration"):
         record.configuration = body["configuration"]
-        record.steps = [
-            visual_step(command) for command in re.findall(r"command: *\"?([^\"\n]+)", body["configuration"])
-        ]
+        record.env, record.steps = env_of(body["configuration"]), steps_of(body["configuration"])
     elif record.configuration is None:
         record.env = body.get("env", record.env)
-        record.steps = body.get("steps", record.steps)
+        record.steps = visual_steps(body["steps"]) if body.get("steps") else record.steps
+    if body.get("configuration") or body.get("steps"):
+        record.plan = plan_of(record.steps)
 
 
 def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str) -> None:
@@ -128,9 +233,98 @@ def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str)
     organization.pipelines.update({each.slug: each for each in kept})
 
 
+def archive_pipeline(call: Call) -> Reply:
+    """Put one into the archive."""
+    record = call.pipeline
+    if record.archived_at is not None:
+        raise ApiError(422, "Pipeline could not be archived.")
+    record.archived_at = call.world.lifecycle.now
+    return _changed(call, record, "Archived")
+
+
+def unarchive_pipeline(call: Call) -> Reply:
+    """Take one out of the archive."""
+    record = call.pipeline
+    if record.archived_at is None:
+        raise ApiError(422, "Pipeline could not be unarchived.")
+    record.archived_at = None
+    return _changed(call, record, "Unarchived")
+
+
+def delete_pipeline(call: Call) -> Reply:
+    """Delete one, with its builds and schedules."""
+    record = call.pipeline
+    call.world.lifecycle.delete(record)
+    call.organization.shelves.of(SCHEDULES.kind, record.id).clear()
+    _changed(call, record, "Deleted")
+    return Reply(204)
+
+
+# -- webhooks
+
+
+def add_webhook(call: Call) -> Reply:
+    """Have GitHub tell of pushes."""
+    record = call.pipeline
+    if record.provider_id != "github":
+        raise ApiError(422, "Auto-creating webhooks is not supported for your repository.")
+    if record.has_webhook:
+        raise ApiError(422, "Webhooks could not be created for your repository.")
+    record.has_webhook = True
+    return Reply(201)
+
+
+def _github_pipeline(call: Call) -> PipelineRecord:
+    record = call.pipeline
+    is_enrolled = "expanded_webhook_triggers" not in call.organization.plan_lacks
+    if not is_enrolled or record.provider_id not in {"github", "github_enterprise"}:
+        raise ApiError(404, "Not Found")
+    return record
+
+
+def get_github_webhooks(call: Call) -> Reply:
+    """Tell whether the webhooks of GitHub are taken."""
+    record = _github_pipeline(call)
+    by = record.webhooks_disabled_by
+    return Reply(
+        payload={
+            "url": f"{call.view.pipeline(record)}/github-webhooks",
+            "enabled": by is None,
+            "disabled_at": call.view.time(record.webhooks_disabled_at),
+            "disabled_by": by and by.name,
+        }
+    )
+
+
+def enable_github_webhooks(call: Call) -> Reply:
+    """Take them; nothing changes where they are taken."""
+    record = _github_pipeline(call)
+    record.webhooks_disabled_at = record.webhooks_disabled_by = None
+    return get_github_webhooks(call)
+
+
+def disable_github_webhooks(call: Call) -> Reply:
+    """Take none; nothing changes where none are taken."""
+    record = _github_pipeline(call)
+    if record.webhooks_disabled_by is None:
+        record.webhooks_disabled_at, record.webhooks_disabled_by = call.world.lifecycle.now, call.token.user
+    return get_github_webhooks(call)
+
+
+_ALL, _HOOKS = ORGANIZATION + "/pipelines", PIPELINE + "/github-webhooks"
+_READ, _WRITE = "read_pipelines", "write_pipelines"
+
 ROUTES = (
-    route("GET", ORGANIZATION + "/pipelines", "read_pipelines", list_pipelines),
-    route("GET", PIPELINE, "read_pipelines", get_pipeline),
-    route("PATCH", PIPELINE, "write_pipelines", update_pipeline),
-    route("PUT", PIPELINE, "write_pipelines", update_pipeline),
+    route("GET", _ALL, _READ, list_pipelines),
+    route("POST", _ALL, _WRITE, create_pipeline),
+    route("GET", PIPELINE, _READ, get_pipeline),
+    route("PATCH", PIPELINE, _WRITE, update_pipeline),
+    route("PUT", PIPELINE, _WRITE, update_pipeline),
+    route("DELETE", PIPELINE, _WRITE, delete_pipeline),
+    route("POST", PIPELINE + "/archive", _WRITE, archive_pipeline),
+    route("POST", PIPELINE + "/unarchive", _WRITE, unarchive_pipeline),
+    route("POST", PIPELINE + "/webhook", _WRITE, add_webhook),
+    route("GET", _HOOKS, _READ, get_github_webhooks),
+    route("PUT", _HOOKS, _WRITE, enable_github_webhooks),
+    route("DELETE", _HOOKS, _WRITE, disable_github_webhooks),
 )

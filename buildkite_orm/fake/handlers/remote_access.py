@@ -27,18 +27,22 @@ def _create(call: Call, kind: str) -> Reply:
         raise ApiError(422, "The job is not a running command job on a macOS hosted agent")
     if call.world.settings.hosted_agents_fail:
         raise ApiError(503, f"The {kind} session could not be created")
-    token = call.world.store.ids.token
     expires_at = times.iso(call.world.clock.now() + _LIFETIME, "seconds")
     session: Json = {
         "endpoint": f"wss://{job.id}.remote-access.invalid",
-        "access_token": token("bkra"),
+        "access_token": call.world.store.ids.token("bkra"),
         "expires_at": expires_at,
     }
-    way = {
+    return Reply(payload=session | _ways(call)[kind], headers={"Cache-Control": "no-store"})
+
+
+def _ways(call: Call) -> dict[str, Json]:
+    """Make what a client logs in with."""
+    token = call.world.store.ids.token
+    return {
         "VNC": {"vnc": {"username": "buildkite", "password": token("vnc")}},
         "SSH": {"transport": "namespace_ingress", "ssh": {"username": "buildkite", "private_key": token("ssh")}},
     }
-    return Reply(payload=session | way[kind], headers={"Cache-Control": "no-store"})
 
 
 def _is_reachable(job: JobRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.ids import digest, graphql_id
@@ -38,7 +39,7 @@ def _pipeline(view: View, record: PipelineRecord) -> Json:
         "cluster_url": record.cluster_id and f"{view.organization(record.organization)}/clusters/{record.cluster_id}",
         "pipeline_template_uuid": record.pipeline_template_uuid,
         "branch_configuration": record.branch_configuration,
-        "clone_mirror_url": record.clone_mirror_url,
+        **_clone_mirror(record),
         "default_branch": record.default_branch,
         "skip_queued_branch_builds": record.skip_queued_branch_builds,
         "skip_queued_branch_builds_filter": record.skip_queued_branch_builds_filter,
@@ -64,6 +65,12 @@ def _pipeline(view: View, record: PipelineRecord) -> Json:
     }
 
 
+def _clone_mirror(record: PipelineRecord) -> Json:
+    """Tell where agents clone from; nothing is told where there is none, nor could be."""
+    url = record.clone_mirror_url
+    return {} if url is None and "clone_mirrors" in record.organization.plan_lacks else {"clone_mirror_url": url}
+
+
 def visual_step(command: str, label: str | None = None) -> Json:
     """Tell a step as pipelines list them."""
     return {
@@ -80,21 +87,53 @@ def visual_step(command: str, label: str | None = None) -> Json:
     }
 
 
+# what is set for a provider unless somebody changes it
+_EVENTS = {"filter_enabled": False, "build_branches": True, "build_pull_requests": True, "build_tags": False}
+_BITBUCKET = {
+    **_EVENTS,
+    "publish_commit_status": True,
+    "publish_commit_status_per_step": False,
+    "pull_request_branch_filter_enabled": False,
+    "skip_pull_request_builds_for_existing_commits": True,
+}
+_GITHUB = {
+    **_BITBUCKET,
+    "trigger_mode": "code",
+    "build_pull_request_forks": False,
+    "build_pull_request_labels_changed": False,
+    "build_pull_request_ready_for_review": False,
+    "cancel_deleted_branch_builds": False,
+    "prefix_pull_request_fork_branch_names": True,
+    "publish_blocked_as_pending": False,
+    "separate_pull_request_statuses": False,
+    "skip_builds_for_existing_commits": False,
+    "use_step_key_as_commit_status": False,
+}
+_GITLAB = {**_EVENTS, "publish_commit_status": True, "build_pull_request_merge": False}
+_SETTINGS: dict[str, Json] = {
+    "github": _GITHUB,
+    "github_enterprise": _GITHUB,
+    "bitbucket": _BITBUCKET,
+    "bitbucket_server": _EVENTS,
+    "gitlab": _GITLAB,
+}
+_HOSTS = {"github.com": "github", "bitbucket.org": "bitbucket", "gitlab.com": "gitlab"}
+
+
+def provider_of(repository: str) -> str:
+    """Tell which provider a repository is at; all others are `private`."""
+    return next((provider for host, provider in _HOSTS.items() if host in repository), "private")
+
+
 def _provider(view: View, record: PipelineRecord) -> Json:
+    defaults = _SETTINGS.get(record.provider_id)
+    if defaults is None:
+        return {"id": record.provider_id, "settings": record.provider_settings}
+    repository = "/".join(re.split("[:/]", record.repository.removesuffix(".git"))[-2:])
     hook = f"https://webhook.buildkite.com/deliver/{digest('hook', record.id)}"
-    settings = {
-        "trigger_mode": "code",
-        "build_branches": True,
-        "build_pull_requests": True,
-        "build_pull_request_forks": False,
-        "build_tags": False,
-        "publish_commit_status": True,
-        "publish_commit_status_per_step": False,
-        "repository": record.repository.partition(":")[2].removesuffix(".git"),
-    }
     return {
         "id": record.provider_id,
-        "settings": settings | record.provider_settings,
+        "settings": {**defaults, "repository": repository, **record.provider_settings},
         "webhook_url": hook if view.may_edit else "",
     }
 

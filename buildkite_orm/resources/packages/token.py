@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import Field
 
@@ -12,6 +12,19 @@ from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+
+class RegistryTokenChanges(TypedDict, total=False):
+    """What can be changed of a registry token.
+
+    Attributes:
+        description: What it is for.
+    """
+
+    description: str
 
 
 class RegistryTokenRef(InRegistry):
@@ -31,11 +44,11 @@ class RegistryTokenRef(InRegistry):
         """
         return self._send(RegistryToken)
 
-    def update(self, *, description: str) -> RegistryToken:
+    def update(self, **changes: Unpack[RegistryTokenChanges]) -> RegistryToken:
         """Change what it is for; an object takes over the answer.
 
         Args:
-            description: What it is for.
+            changes: See `RegistryTokenChanges`.
 
         Raises:
             UnprocessableEntityError: The server does not accept the description.
@@ -43,7 +56,7 @@ class RegistryTokenRef(InRegistry):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#update-a-registry-token
         """
-        return self._own(self._send(RegistryToken, "POST", body=encode_body({"description": description})))
+        return self._update(RegistryToken, changes, RegistryTokenChanges)
 
 
 class RegistryToken(RegistryTokenRef, Editable):
@@ -56,7 +69,7 @@ class RegistryToken(RegistryTokenRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens
     """
 
-    editable: ClassVar[frozenset[str]] = frozenset({"description"})
+    editable: ClassVar[frozenset[str]] = frozenset(RegistryTokenChanges.__annotations__)
 
     id: str
     graphql_id: str | None = None

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.checks import Check, are_objects
 from buildkite_orm.fake.handlers.clusters.places import CLUSTER, cluster_page, cluster_url, is_hosted, of_cluster
 from buildkite_orm.fake.handlers.collection import Collection, made
 from buildkite_orm.fake.handlers.route import ORGANIZATION
@@ -139,7 +139,7 @@ _LOOKS = {
     "emoji": Check(str),
     "color": Check(str, accepts=lambda value: _COLOR(value) is not None),
 }
-_APPOINTED = Check(list, accepts=lambda value: all(isinstance(each, dict) for each in value))
+_APPOINTED = Check(list, accepts=are_objects)
 CLUSTERS = Collection(
     kind="cluster",
     path=ORGANIZATION + "/clusters",
