@@ -1,14 +1,10 @@
-"""Files: artifacts as streams that go on where they broke, and whole files under their final names only."""
+"""Artifacts as streams that go on where they broke; artifacts and logs as files, which are whole or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import re
-import secrets
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import urljoin
 
@@ -17,16 +13,19 @@ from buildkite_orm.errors import (
     ChecksumMismatchError,
     DownloadError,
     NotFoundError,
-    UnsafePathError,
     error_for,
     redact_url,
 )
+from buildkite_orm.files import Target, whole_file
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
     from types import TracebackType
 
+    from buildkite_orm.files import Part
     from buildkite_orm.resources.artifact import Artifact, ArtifactRef
     from buildkite_orm.resources.log import LogRef
     from buildkite_orm.session import Answer, Session, Stream
@@ -37,7 +36,6 @@ _REFUSED: Final = frozenset({400, 401, 403, 410})
 _LINKS: Final = 2
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS: Final = 5
-_DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
 class ArtifactStream:
@@ -87,20 +85,30 @@ class ArtifactStream:
             self.close()
             raise
         if chunk:
-            self._offset += len(chunk)
-            self._expected.update(chunk)
+            self._took(chunk)
             return chunk
         self.close()
         self._expected.check(self._path, self._offset)
         raise StopIteration
+
+    def go_on_behind(self, chunks: Iterable[bytes]) -> None:
+        """Take what is there already for the beginning; the checks at the end will tell."""
+        for chunk in chunks:
+            self._took(chunk)
 
     def close(self) -> None:
         """End the download, and give the connection back."""
         self._done = True
         self._drop()
 
+    def _took(self, chunk: bytes) -> None:
+        self._offset += len(chunk)
+        self._expected.update(chunk)
+
     def _read(self) -> bytes:
         """Read a chunk, from where the last one ended; b"" at the end."""
+        if self._chunks is None and self._expected.all_came(self._offset):
+            return b""
         try:
             if self._chunks is None:
                 self._stream = self._open()
@@ -166,6 +174,9 @@ class _Expected:
         size = known.get("file_size")
         seen = {name: hashlib.new(name, usedforsecurity=False) for name in sums}
         return cls(size if isinstance(size, int) else None, sums, seen)
+
+    def all_came(self, size: int) -> bool:
+        return self.size is not None and 0 < size >= self.size
 
     def update(self, chunk: bytes) -> None:
         for digest in self.seen.values():
@@ -253,93 +264,42 @@ def _insist(session: Session, do: Callable[[], T]) -> T:
 
 def save_artifact(artifact: Artifact, path: str | os.PathLike[str]) -> Path:
     """Save an artifact; see `ArtifactRef.save_to`."""
-    place = _place(path, str(artifact.__dict__.get("path") or ""))
+    target = Target.of(path, str(artifact.__dict__.get("path") or ""))
+    known = _Expected.of(artifact)
+    name = artifact.api_path.rpartition("/")[2]
+    with whole_file(target, f"artifact {name} {known.size} {sorted(known.sums.items())}") as part:
+        if not known.sums:
+            part.restart()  # nothing would tell whether what is there is its beginning
+        went_on = part.size > 0
+        try:
+            _fill(part, artifact)
+        except ChecksumMismatchError:
+            if not went_on:
+                raise
+            part.restart()  # what was left is not its beginning after all
+            _fill(part, artifact)
+    return target.path
+
+
+def _fill(part: Part, artifact: Artifact) -> None:
     with artifact.download(stream=True) as chunks:
-        write_whole(place, chunks)
-    return place
+        chunks.go_on_behind(part.chunks())
+        for chunk in chunks:
+            part.write(chunk)
 
 
 def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
     """Save a log; see `LogRef.save_to`. The server gives no range from an offset on, so one that breaks begins anew."""
-    place = _place(path, f"{log.job.api_path.rpartition('/')[2]}.log")
+    target = Target.of(path, f"{log.job.api_path.rpartition('/')[2]}.log")
     session = log.session
 
     def attempt() -> None:
         with _final():
             stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
-        with stream:
-            write_whole(place, stream)
+        with stream, whole_file(target, f"log {log.api_path}") as part:
+            part.restart()
+            for chunk in stream:
+                part.write(chunk)
 
     _insist(session, attempt)
-    return place
-
-
-def write_whole(place: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file: beside its place, then renamed; where that fails, nothing is left behind.
-
-    Raises:
-        DownloadError: The file cannot be written.
-    """
-    made: list[Path] = []
-    part = place.with_name(f".{secrets.token_hex(8)}.part")  # no longer than names may be, whatever the place's is
-    try:
-        with _file_errors(place):
-            _make_folder(place.parent, made)
-            with part.open("xb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-            part.replace(place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-            for folder in made:
-                folder.rmdir()
-        raise
-
-
-def safe_path(folder: Path, name: str) -> Path:
-    """Give where a file of this name goes below a folder.
-
-    Raises:
-        UnsafePathError: It would leave the folder, or is no name of a file.
-    """
-    told = name.replace("\\", "/")
-    path = PurePosixPath(told)
-    if not path.parts or path.is_absolute() or ".." in path.parts or _DRIVE.match(told) or not _can_be_named(told):
-        raise UnsafePathError(f"the path {name!r} would leave the folder {folder}, or names no file")
-    place = folder.joinpath(*path.parts)
-    if not place.resolve().is_relative_to(folder.resolve()):
-        raise UnsafePathError(f"the path {name!r} would leave the folder {folder} by a link")
-    return place
-
-
-def _can_be_named(name: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
-
-
-def _place(path: str | os.PathLike[str], name: str) -> Path:
-    told = os.fspath(path)
-    target = Path(told)
-    with _file_errors(target):
-        is_folder = told.endswith(("/", os.sep)) or target.is_dir()
-        return safe_path(target, name) if is_folder else target
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            each.mkdir()
-            made.insert(0, each)
-
-
-@contextlib.contextmanager
-def _file_errors(place: Path) -> Generator[None]:
-    try:
-        yield
-    except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
-        why = getattr(problem, "strerror", None) or problem
-        raise DownloadError(f"cannot write {str(place)!r}: {why}; nothing was kept") from problem
+    return target.path

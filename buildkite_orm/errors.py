@@ -41,6 +41,8 @@ from buildkite_orm.jsonvalues import as_array, as_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildkite_orm.resources.build import Build
+
 _SECRET_PARAMETERS = frozenset(
     {"access_token", "api_key", "token", "signature", "x-amz-signature", "x-amz-credential", "x-amz-security-token"}
 )
@@ -262,11 +264,25 @@ class UploadError(BuildkiteError):
 
 
 class WaitTimeoutError(BuildkiteError):
-    """Waiting took longer than it was allowed to."""
+    """Waiting took longer than it was allowed to.
+
+    Attributes:
+        build: The build as it was last seen; None where none was seen.
+    """
+
+    build: Build | None = None
+    next_step = "Wait again, or allow a longer timeout=."
 
 
 class BuildBlockedError(BuildkiteError):
-    """A build waits for somebody to unblock it."""
+    """A build waits for somebody to unblock it.
+
+    Attributes:
+        build: The build as it was last seen.
+    """
+
+    build: Build | None = None
+    next_step = "Open it with build.unblock_all(), or wait until somebody does with on_blocked='wait'."
 
 
 _BY_STATUS: dict[int, type[StatusError]] = {

@@ -20,7 +20,7 @@ from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.jsonvalues import as_array, as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from buildkite_orm.session import Answer
 
 R = TypeVar("R", bound="Resource")
+T = TypeVar("T")
 
 _TOLD = 3
 # besides what is of another type: half a character, and what nests too deep
@@ -65,9 +66,9 @@ def load_one(model: type[R], answer: Answer) -> R:
         return _adapter(model.listed_as()).validate_json(answer.body)  # type: ignore[no-any-return]
     except _NOT_AS_DOCUMENTED:
         pass
-    data = as_object(given := _json(answer))
+    data, problem = _read(answer, as_object, "a JSON object was")
     if data is None:
-        raise answer.unexpected(f"a JSON object was expected, not {_kind(given)}")
+        raise answer.unexpected(problem)
     return _tolerant(model, data)
 
 
@@ -86,31 +87,52 @@ def load_list(model: type[R], answer: Answer, *, strict: bool) -> list[R]:
         return _adapter(list[model.listed_as()]).validate_json(answer.body)  # type: ignore[misc, no-any-return]
     except _NOT_AS_DOCUMENTED:
         pass
-    data = as_array(given := _json(answer))
+    data, problem = _read(answer, as_array, "a JSON array was")
     if data is None:
-        raise answer.unexpected(f"a JSON array was expected, not {_kind(given)}{_message_in(given)}")
-    return _load_items(model, data, answer, strict=strict)
+        raise answer.unexpected(problem)
+    items = _load_items(model, data)
+    del data  # there may be secrets in it, and a traceback may show what is in this frame
+    _report_items(answer, items, strict=strict)
+    return items
 
 
 def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[list[R], dict[str, str]]:
     """Load `{items, links}`; arguments and errors as in `load_list`."""
-    data = as_object(given := _json(answer)) or {}
-    items = as_array(data.get("items"))
-    if items is None:
-        raise answer.unexpected(f"items and links were expected, not {_kind(given)}{_message_in(given)}")
+    data, problem = _read(answer, _page, "items and links were")
+    if data is None:
+        raise answer.unexpected(problem)
+    items = _load_items(model, data["items"])
     links = as_object(data.get("links")) or {}
-    named = {rel: url for rel, url in links.items() if isinstance(url, str) and url}
-    return _load_items(model, items, answer, strict=strict), named
+    del data
+    _report_items(answer, items, strict=strict)
+    return items, {rel: url for rel, url in links.items() if isinstance(url, str) and url}
 
 
-def _load_items(model: type[R], data: list[Any], answer: Answer, *, strict: bool) -> list[R]:
+def _load_items(model: type[R], data: list[Any]) -> list[R]:
     try:
         return _adapter(list[model.listed_as()]).validate_python(data)  # type: ignore[misc, no-any-return]
     except _NOT_AS_DOCUMENTED:
         pass
-    items = [_tolerant(model, item) for item in data]
-    report(answer, [(item, f"[{index}].") for index, item in enumerate(items)], strict=strict)
-    return items
+    return [_tolerant(model, item) for item in data]
+
+
+def _report_items(answer: Answer, items: Sequence[Resource], *, strict: bool) -> None:
+    report(answer, [(item, f"[{index}].") for index, item in enumerate(items) if item.drift], strict=strict)
+
+
+def _read(answer: Answer, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
+    """Read an answer's JSON; None where it is none, or not what is wanted, and what to say of it then."""
+    try:
+        given = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
+        return None, f"JSON was expected, not {len(answer.body)} bytes of {kind}"
+    return choose(given), f"{wanted} expected, not {_kind(given)}{_message_in(given)}"
+
+
+def _page(given: object) -> dict[str, Any] | None:
+    page = as_object(given) or {}
+    return page if as_array(page.get("items")) is not None else None
 
 
 @cache
@@ -127,14 +149,6 @@ def _field_adapter(annotation: Any) -> TypeAdapter[Any]:
 
 def _is_model(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
-
-
-def _json(answer: Answer) -> Any:
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
-        raise answer.unexpected(f"JSON was expected, not {len(answer.body)} bytes of {kind}") from None
 
 
 def _tolerant(model: type[R], data: Any) -> R:

@@ -48,6 +48,11 @@ class Budget:
         kept = min(math.ceil(self.reserve * self.limit), self.limit - 1)
         return self.remaining - max(0, kept)
 
+    def pace(self, now: float) -> float:
+        """Tell how many seconds apart requests use up evenly what the window has left; 0 while nothing is known."""
+        left = self.left(now)
+        return 0.0 if math.inf in {left, self.reset_at} else (self.reset_at - now) / max(left, 1)
+
     def is_spent(self, now: float) -> bool:
         """Tell whether the server refuses what comes before the window ends."""
         return self.remaining is not None and self.remaining <= 0 and now < self.reset_at
@@ -93,6 +98,12 @@ class RateLimiter:
                 for budget in budgets:
                     budget.in_flight -= 1
                 self._changed.notify_all()
+
+    def pace(self, organization: str | None) -> float:
+        """Tell how many seconds apart requests use up evenly what is left of the budgets that bind them."""
+        with self._changed:
+            now = self._clock.now()
+            return max(budget.pace(now) for budget in self._budgets(organization))
 
     def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
         """Take in the budget headers of an answer."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from buildkite_orm.encoding import encode_body, encode_path, encode_query
 from buildkite_orm.errors import UnboundError
+from buildkite_orm.hidden import is_secret, masked
 from buildkite_orm.loading import load_one, report
 from buildkite_orm.paths import ascii_safe, parent_path, path_below, path_told, short_path
 from buildkite_orm.session import Call
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pydantic._internal._model_construction import ModelMetaclass
+    from pydantic._internal._repr import ReprArgs
 
     from buildkite_orm.loading import Drift
     from buildkite_orm.session import Session
@@ -232,6 +234,7 @@ class Model(BaseModel):
         strict=True,
         populate_by_name=True,
         protected_namespaces=(),
+        hide_input_in_errors=True,  # it may be, or have, a secret
     )
 
     editable: ClassVar[frozenset[str]] = frozenset()
@@ -245,6 +248,10 @@ class Model(BaseModel):
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Keep what was odd about this; what is a part of something is told of by the whole."""
+
+    def __repr_args__(self) -> ReprArgs:
+        """Give what a repr shows, one of `rich` too: no secret, also where it comes in a field that is not known."""
+        return [(name, masked(value)) for name, value in super().__repr_args__() if not is_secret(name or "")]
 
     def dump(self) -> dict[str, Any]:
         """Give back what the server sent: its names, its values, and nothing that it left out."""
@@ -375,6 +382,7 @@ class Resource(Ref, _Data):
         return self._hand_slots_to(super().__deepcopy__(memo))
 
     def __getstate__(self) -> dict[Any, Any]:
+        """Give what a pickle has: all data, a secret that the server told included, and never the client's token."""
         return {**super().__getstate__(), "slots": {name: self._slot(name, None) for name in _KEPT}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:

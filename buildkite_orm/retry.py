@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import tenacity
@@ -18,11 +21,13 @@ from buildkite_orm.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from buildkite_orm.clock import Clock
 
 logger = logging.getLogger("buildkite_orm")
+
+_time_left: ContextVar[float] = ContextVar("time_left", default=math.inf)
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
 
@@ -52,7 +57,8 @@ class RetryPolicy:
         backoff: The longest pause before the second attempt; it doubles with each, with jitter.
         max_backoff: No pause between attempts is longer.
         max_wait: The longest single wait for the request budget; past it, RateLimitError says how long it would take.
-        max_elapsed: No attempt begins, and no wait ends, later than this after the first.
+        max_elapsed: No attempt begins, and no wait ends, later than this after the first. An answer of the API that
+            arrives byte by byte is given up after so long, too (a file is not).
         on_wait: Called with a `Wait` before each wait.
     """
 
@@ -69,6 +75,11 @@ class RetryPolicy:
         for name in ("backoff", "max_backoff", "max_wait", "max_elapsed"):
             if not getattr(self, name) >= 0:  # nor is it NaN
                 raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): not below 0")
+
+    def in_time(self) -> RetryPolicy:
+        """Give the policy as it is inside of `within`."""
+        left = _time_left.get()
+        return self if left >= self.max_elapsed else replace(self, max_elapsed=left)
 
     def announce(self, wait: Wait) -> None:
         """Make a wait visible: a log line, and the callback."""
@@ -117,6 +128,16 @@ class RetryPolicy:
             before_sleep=before_sleep,
             reraise=True,
         )
+
+
+@contextmanager
+def within(seconds: float) -> Generator[None]:
+    """Let requests of this thread in the block be given up after so many seconds, where that is sooner than usual."""
+    before = _time_left.set(max(0.0, min(seconds, _time_left.get())))
+    try:
+        yield
+    finally:
+        _time_left.reset(before)
 
 
 def is_repeatable(method: str, *, acts: bool) -> bool:

@@ -24,14 +24,17 @@ from buildkite_orm.errors import (
     ConnectionFailedError,
     NotFoundError,
     RateLimitError,
+    RequestTimeoutError,
     ResponseError,
     error_for,
     redact_url,
 )
+from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
 from buildkite_orm.transport import (
     StreamedBody,
+    arriving,
     attempt,
     can_follow,
     checked_base_url,
@@ -162,7 +165,7 @@ class Stream:
             TransportError: The connection broke, or fewer bytes came than were announced.
         """
         response = self._response
-        reader = response.iter_content(size) if self._unpacked else response.raw.stream(size, decode_content=False)
+        reader = arriving(response, size) if self._unpacked else response.raw.stream(size, decode_content=False)
         while True:
             chunk = attempt(lambda: next(reader, b""), self._method, self._url)
             if isinstance(chunk, BaseException):
@@ -253,6 +256,7 @@ class Session:
         self._auth = auth
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
+        self.memory = Memory(self._limiter)
         self._http = pooled(transport)
 
     def __repr__(self) -> str:
@@ -312,7 +316,8 @@ class Session:
     def _persist(self, call: Call, do: Callable[[float], T]) -> T:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
         unknown = False
-        deadline = self.clock.now() + self.retry.max_elapsed
+        policy = self.retry.in_time()
+        deadline = self.clock.now() + policy.max_elapsed
 
         def once() -> T:
             nonlocal unknown
@@ -325,7 +330,7 @@ class Session:
                 raise
 
         repeatable = is_repeatable(call.method, acts=call.acts)
-        return self.retry.retrying(self.clock, repeatable=repeatable)(once)
+        return policy.retrying(self.clock, repeatable=repeatable)(once)
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
         with self._limiter.permit(call.organization, deadline=deadline):
@@ -339,9 +344,14 @@ class Session:
             raise self._whole(call, stream).unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
+        patience = max(self._timeout[1], self.retry.max_elapsed)
+        until, pieces = self.clock.now() + patience, list[bytes]()
         with stream:
-            body = stream.read()
-        answer = Answer(call.method, self._shown(call), stream.status, stream.headers, body)
+            for piece in stream:
+                pieces.append(piece)
+                if self.clock.now() > until:  # each byte in time, and no end in sight
+                    raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
+        answer = Answer(call.method, self._shown(call), stream.status, stream.headers, b"".join(pieces))
         self._check(call, answer)
         return answer
 

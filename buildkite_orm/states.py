@@ -117,6 +117,20 @@ class JobState(OpenEnum):
     EXPIRED = "expired"
 
 
+class JobFailure(StrEnum):
+    """In what way a job failed.
+
+    `PROMISED` runs still, and has declared that it will fail; `SOFT_FAILED` failed, which its step allows.
+    """
+
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    PROMISED = "promised"
+    SOFT_FAILED = "soft_failed"
+
+
 class SignalReason(OpenEnum):
     """Why a job received a signal, or why its process could not start."""
 

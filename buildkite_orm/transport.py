@@ -133,10 +133,18 @@ def attempt(do: Callable[[], T], method: str, url: str) -> T | BaseException:
     except broken.LocationValueError:
         return ConfigurationError("there is no such host", method=method, url=url)
     except (broken.HTTPError, OSError, ValueError) as problem:
-        return ConnectionFailedError(f"the connection broke: {type(problem).__name__}", method=method, url=url)
+        return _broken_off(problem, method, url)
     except BaseException as problem:  # noqa: BLE001 - it goes on, without its frames
         problem.__cause__ = problem.__context__ = None
         return problem.with_traceback(None)
+
+
+def arriving(response: requests.Response, size: int) -> Iterator[bytes]:
+    """Give a body unpacked, as it arrives, at most `size` bytes at once; an older urllib3 waits for so many."""
+    raw = response.raw
+    if not hasattr(raw, "read1"):
+        return response.iter_content(size)
+    return iter(lambda: raw.read1(size, decode_content=True), b"")
 
 
 def short_by(response: requests.Response) -> int:
@@ -153,13 +161,27 @@ def _explained(problem: failed.RequestException, method: str, url: str) -> Build
     if isinstance(problem, failed.ConnectionError):
         return _disconnected(problem, method, url)
     if isinstance(problem, failed.ContentDecodingError):
-        error = ResponseError("the answer's compression is damaged", method=method, url=url)
-        error.damaged = True
-        return error
+        return _garbled(method, url)
     if isinstance(problem, failed.InvalidURL | failed.InvalidSchema):
         what = f"the request could not be made: {type(problem).__name__}; check base_url, and the proxy settings"
         return ConfigurationError(what, method=method, url=url)
     return ConnectionFailedError("the answer broke off before its end", method=method, url=url)
+
+
+def _broken_off(problem: Exception, method: str, url: str) -> BuildkiteError:
+    if isinstance(problem, broken.ReadTimeoutError):
+        return _timed_out(method, url, never_sent=False)
+    if isinstance(problem, broken.DecodeError):
+        return _garbled(method, url)
+    if isinstance(problem, broken.ProtocolError):
+        return ConnectionFailedError("the answer broke off before its end", method=method, url=url)
+    return ConnectionFailedError(f"the connection broke: {type(problem).__name__}", method=method, url=url)
+
+
+def _garbled(method: str, url: str) -> ResponseError:
+    error = ResponseError("the answer's compression is damaged", method=method, url=url)
+    error.damaged = True
+    return error
 
 
 def _disconnected(problem: failed.ConnectionError, method: str, url: str) -> TransportError:

@@ -1,7 +1,7 @@
 """Files on their way to Buildkite: forms that are read while they are sent, and never held.
 
-requests would build such a form in memory. The library that streams one, requests-toolbelt, is frozen, and its forms
-can be read once only; here one begins anew wherever a request is sent again.
+requests would build such a form in memory. The library that streams one, requests-toolbelt, is hardly maintained, and
+its forms can be read once only; here one begins anew wherever a request is sent again.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "operations.md"
 DOCUMENTATION = "https://buildkite.com/docs/apis/rest-api/"
+UNDOCUMENTED = "on no page of the documentation"
 _LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)|(none; .+))")
 # How the path of calls begins in the table.
 _SHORT = ("bk.organization(slug)", "org")
@@ -109,7 +110,7 @@ def _documented_at(kind: type[Any], name: str, member: object) -> Iterator[tuple
         links = [kind.delete_documentation]
     else:
         text = re.sub(r"\s+", " ", inspect.getdoc(member) or "") if inspect.isfunction(member) else ""
-        links = [link or none for link, none in _LINK.findall(text)]
+        links = [link or f"{UNDOCUMENTED}#{none}" for link, none in _LINK.findall(text)]
     for link in links:
         page, _, heading = link.partition("#")
         yield page, heading
@@ -136,7 +137,7 @@ def table() -> str:
     for page, of_page in groupby(rows, key=lambda row: row.page):
         lines += ["", f"## {page}", "", "| what it does | call |", "| --- | --- |"]
         for row in of_page:
-            what = f"[{row.what}]({DOCUMENTATION}{page}#{row.heading})" if not page.startswith("none;") else row.what
+            what = f"[{row.what}]({DOCUMENTATION}{page}#{row.heading})" if page != UNDOCUMENTED else row.what
             lines.append(f"| {what} | `{row.call}` |")
     return "\n".join(lines) + "\n"
 

@@ -20,7 +20,7 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.downloads import safe_path
+from buildkite_orm.files import safe_path
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -188,10 +188,10 @@ def test_nothing_of_the_final_name_is_there_before_all_has_come(
 def test_a_keyboard_interrupt_leaves_nothing(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         artifact.save_to(f"{tmp_path}/new/")
     assert everything(tmp_path) == []
@@ -222,8 +222,7 @@ def test_a_folder_that_may_not_be_written_is_a_clear_error(
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
     if os.access(folder, os.W_OK):
-        monkeypatch.setattr(Path, "open", denied)
-        monkeypatch.setattr(Path, "mkdir", denied)
+        monkeypatch.setattr(os, "mkdir", denied)
     with pytest.raises(DownloadError, match="Permission denied; nothing was kept"):
         artifact.save_to(folder)
     assert everything(tmp_path) == ["read-only"]

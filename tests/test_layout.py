@@ -22,6 +22,7 @@ LONGEST = 500
 FLOORS = (
     "_version",
     "jsonvalues",
+    "hidden",
     "errors",
     "states",
     "timestamps",
@@ -30,6 +31,7 @@ FLOORS = (
     "publickey",
     "retry",
     "ratelimit",
+    "memory",
     "transport",
     "session",
     "urls",
@@ -42,9 +44,11 @@ FLOORS = (
     "resources",
     "client",
     "logs",
+    "files",
     "downloads",
     "uploads",
     "waiting",
+    "failures",
 )
 
 

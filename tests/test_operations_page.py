@@ -40,3 +40,19 @@ def test_every_link_leads_to_a_documented_operation() -> None:
 def slug(title: str) -> str:
     """Write a heading as its anchor."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower().replace("'", "")).strip("-")
+
+
+@pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not at hand")
+def test_every_documented_operation_has_a_row() -> None:
+    told = re.findall(r"rest-api/([a-z/_-]+)#([a-z0-9-]+)\)", PAGE)
+    missing = [
+        each["id"]
+        for each in json.loads(CONTRACT.read_text())
+        if each["page"]
+        and not any(
+            f"pages/apis/rest_api/{page.replace('-', '_')}.md" == each["page"]
+            and (heading == slug(each["title"]) or heading.endswith(f"-{slug(each['title'])}"))
+            for page, heading in told
+        )
+    ]
+    assert missing == []

@@ -183,7 +183,7 @@ def test_an_interrupt_while_sending_ends_the_request_and_is_not_retried(watched:
 
 
 def test_an_interrupt_while_reading_closes_the_connection(watched: Buildkite, watching: Watching) -> None:
-    watching.after = lambda response: setattr(response.raw, "stream", interrupt)
+    watching.after = lambda response: setattr(response.raw, "read1", interrupt)
     with pytest.raises(KeyboardInterrupt):
         pipeline(watched).fetch()
     assert (len(watching.urls), in_flight(watched)) == (1, 0)

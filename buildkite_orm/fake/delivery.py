@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-Ending = Literal["whole", "closed", "reset"]
+Ending = Literal["whole", "closed", "reset", "held"]
+Silence = Literal["unresolved", "refused", "reset", "held"]
 
 
 class DroppedError(Exception):
@@ -27,15 +28,16 @@ class Delivery:
 
     Attributes:
         response: The answer; None where there is none.
-        silence: What there is instead: a connection that is refused, reset, or held for ever.
+        silence: What there is instead: a host that nobody knows, or a connection that is refused, reset, or held for
+            ever.
         cut_at: After how many bytes of the body the connection ends too early.
-        ending: How it ends then.
+        ending: How it ends then; `held` is open, and silent for ever.
         pause: Seconds between one byte and the next; 0 sends the body in pieces as they come.
         late: How many seconds the answer took.
     """
 
     response: Response | None
-    silence: Literal["refused", "reset", "held"] | None = None
+    silence: Silence | None = None
     cut_at: int | None = None
     ending: Ending = "whole"
     pause: float = 0.0

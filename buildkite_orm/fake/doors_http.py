@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
@@ -54,6 +55,8 @@ class HttpDoor:
         """Answer a request; a mistake of the fake's own is a 500, and logged."""
         try:
             return self._app.exchange(request, self._origin, self._artifacts_at(request))
+        except ClientDisconnected:  # in the middle of what it sent
+            return Delivery(None, silence="reset")
         except Exception:  # noqa: BLE001
             _LOG.exception("the fake Buildkite failed at %s %s", request.method, request.path)
             return Delivery(Response('{"message":"Internal Server Error"}', 500, content_type="application/json"))
@@ -121,6 +124,8 @@ class _Handler(WSGIRequestHandler):
             if drop.ending == "reset":
                 self._wait_until_sent()
                 self._reset()
+            elif drop.ending == "held":
+                self._hold()
             self.close_connection = True
         except (ConnectionError, TimeoutError):
             self.close_connection = True
@@ -146,10 +151,14 @@ class _Handler(WSGIRequestHandler):
     def _be_silent(self, delivery: Delivery) -> None:
         self.close_connection = True
         if delivery.silence == "held":
-            with contextlib.suppress(OSError):
-                self.connection.recv(1, socket.MSG_PEEK)
+            self._hold()
             return
         self._reset()
+
+    def _hold(self) -> None:
+        """Say nothing until the other side has gone."""
+        with contextlib.suppress(OSError):
+            self.connection.recv(1, socket.MSG_PEEK)
 
     def _wait_until_sent(self) -> None:
         """Wait until nothing is left to send: a reset throws away what is, while the other side keeps what it has."""

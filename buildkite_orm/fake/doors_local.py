@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import requests
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.world import World
 
 ARTIFACTS_HOST = "artifacts.buildkite.fake"
+_NO_CONNECTION: dict[str | None, str] = {
+    "unresolved": "[Errno -2] Name or service not known",
+    "refused": "[Errno 111] Connection refused",
+}
 
 
 class LocalAdapter(BaseAdapter):
@@ -56,7 +61,7 @@ class LocalAdapter(BaseAdapter):
         if delivery.silence is not None or delivery.response is None:
             raise _silence(delivery, request, patience, self._app.world)
         raw = Urllib3Response(
-            body=_Body(delivery, delivery.response, self._app.world, empty=asked.method == "HEAD"),
+            body=_Body(delivery, delivery.response, self._app.world, patience, empty=asked.method == "HEAD"),
             headers=HTTPHeaderDict(list(delivery.response.headers)),
             status=delivery.response.status_code,
             reason=delivery.response.status.partition(" ")[2],
@@ -119,11 +124,12 @@ def _silence(
     if delivery.silence == "held":
         world.pause(patience or 0)
         return _timed_out(request, patience)
-    if delivery.silence == "refused":
+    if delivery.silence in _NO_CONNECTION:
         url = request.url or ""
         pool = HTTPConnectionPool(urlsplit(url).hostname or "localhost")
         connection = HTTPConnection(pool.host)
-        reason = NewConnectionError(connection, "Failed to establish a new connection: [Errno 111] Connection refused")
+        why = _NO_CONNECTION[delivery.silence]
+        reason = NewConnectionError(connection, f"Failed to establish a new connection: {why}")
         return requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
     reset = ConnectionResetError(104, "Connection reset by peer")
     return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
@@ -132,16 +138,23 @@ def _silence(
 class _Body(io.RawIOBase):
     """A response's body as a socket would give it."""
 
-    def __init__(self, delivery: Delivery, response: Response, world: World, *, empty: bool) -> None:
+    def __init__(
+        self, delivery: Delivery, response: Response, world: World, patience: float | None, *, empty: bool
+    ) -> None:
         super().__init__()
         self._delivery = delivery
         self._response = response
         self._world = world
+        self._patience = math.inf if patience is None else patience
         self._pieces: Iterator[bytes] = iter(()) if empty else delivery.pieces()
         self._left = b""
 
     def readable(self) -> bool:
         return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Read what has come, as a buffered reader does."""
+        return self.read(size)
 
     def readinto(self, buffer: Any) -> int:
         while not self._left:
@@ -160,10 +173,19 @@ class _Body(io.RawIOBase):
         except DroppedError as drop:
             if drop.ending == "reset":
                 raise ConnectionResetError(104, "Connection reset by peer") from None
+            if drop.ending == "held":
+                self._give_up()
             return None
         if piece is not None:
+            if self._delivery.pause > self._patience:
+                self._give_up()
             self._world.pause(self._delivery.pause)
         return piece
+
+    def _give_up(self) -> NoReturn:
+        """Wait for bytes as long as the client does."""
+        self._world.pause(0 if math.isinf(self._patience) else self._patience)
+        raise TimeoutError("timed out")
 
     def close(self) -> None:
         if not self.closed:

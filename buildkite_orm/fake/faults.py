@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Request
 
+    from buildkite_orm.fake.delivery import Silence
     from buildkite_orm.fake.world import World
 
     Respond = Callable[[], Response]
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Origin = Literal["api", "artifacts"]
 Kind = Literal[
     "refuse",
+    "dns",
     "reset_before",
     "reset_after_headers",
     "reset_mid_body",
@@ -39,6 +41,7 @@ Kind = Literal[
     "rate_limit",
     "redirect",
     "trickle",
+    "stall",
     "latency",
     "corrupt_body",
 ]
@@ -79,6 +82,7 @@ class RecordedRequest:
 _NONE: frozenset[str] = frozenset()
 _OPTIONS: dict[Kind, frozenset[str]] = {
     "refuse": _NONE,
+    "dns": _NONE,
     "reset_before": frozenset({"processed"}),
     "reset_after_headers": _NONE,
     "reset_mid_body": frozenset({"at"}),
@@ -91,6 +95,7 @@ _OPTIONS: dict[Kind, frozenset[str]] = {
     "rate_limit": frozenset({"scope", "reset", "remaining", "headers"}),
     "redirect": frozenset({"location", "status"}),
     "trickle": frozenset({"pause"}),
+    "stall": frozenset({"at"}),
     "latency": frozenset({"seconds"}),
     "corrupt_body": _NONE,
 }
@@ -146,13 +151,14 @@ class Faults:
         """Add a rule.
 
         Args:
-            kind: What goes wrong. `refuse`: no connection (over HTTP, a reset without an answer). `reset_before`: the
-                connection breaks before an answer. `reset_after_headers`; `reset_mid_body` (`at=` bytes). `truncate`:
-                the body ends at `at=` bytes. `read_timeout`: no answer ever. `corrupt_gzip`. `cut_json`: JSON that
-                ends at `at=` bytes. `html` (`status=502`). `error` (`status=500`, `message=`, `payload=`, `headers=`).
-                `rate_limit` (`scope="rest"`, `"rest_user"` or `"both"`, `reset=30`, `remaining=0`, `headers=True`).
-                `redirect` (`location=`, `status=302`). `trickle`: byte by byte, `pause=` seconds between. `latency`
-                (`seconds=`). `corrupt_body`: some bytes are others.
+            kind: What goes wrong. `refuse`: no connection; `dns`: nobody knows the host (over HTTP, either is a reset
+                without an answer). `reset_before`: the connection breaks before an answer. `reset_after_headers`;
+                `reset_mid_body` (`at=` bytes). `truncate`: the body ends at `at=` bytes. `read_timeout`: no answer
+                ever. `corrupt_gzip`. `cut_json`: JSON that ends at `at=` bytes. `html` (`status=502`). `error`
+                (`status=500`, `message=`, `payload=`, `headers=`). `rate_limit` (`scope="rest"`, `"rest_user"` or
+                `"both"`, `reset=30`, `remaining=0`, `headers=True`). `redirect` (`location=`, `status=302`).
+                `trickle`: byte by byte, `pause=` seconds between. `stall`: no byte comes after the first `at=`.
+                `latency` (`seconds=`). `corrupt_body`: some bytes are others.
             match: A predicate, or a pattern that is searched in "METHOD /path?query"; None for all.
             times: How often it strikes; None for always.
             after: How many matching requests are spared first.
@@ -196,7 +202,7 @@ def spoil(fault: Fault, world: World, respond: Respond) -> Delivery:
     return _SPOILERS[fault.kind](fault.options, world, respond)
 
 
-def _silent(options: dict[str, Any], respond: Respond, silence: Literal["refused", "reset", "held"]) -> Delivery:
+def _silent(options: dict[str, Any], respond: Respond, silence: Silence) -> Delivery:
     if options.get("processed", False):
         respond()
     return Delivery(None, silence=silence)
@@ -204,6 +210,10 @@ def _silent(options: dict[str, Any], respond: Respond, silence: Literal["refused
 
 def _refuse(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
     return _silent({}, respond, "refused")
+
+
+def _dns(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    return _silent({}, respond, "unresolved")
 
 
 def _reset_before(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
@@ -230,6 +240,11 @@ def _truncate(options: dict[str, Any], _world: World, respond: Respond) -> Deliv
 
 def _trickle(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
     return Delivery(respond(), pause=options.get("pause", 0.001))
+
+
+def _stall(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+    response = respond()
+    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="held")
 
 
 def _latency(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
@@ -322,6 +337,7 @@ def _replace(response: Response, body: bytes) -> None:
 
 _SPOILERS: dict[Kind, Callable[[dict[str, Any], World, Respond], Delivery]] = {
     "refuse": _refuse,
+    "dns": _dns,
     "reset_before": _reset_before,
     "reset_after_headers": _reset_after_headers,
     "reset_mid_body": _reset_mid_body,
@@ -334,6 +350,7 @@ _SPOILERS: dict[Kind, Callable[[dict[str, Any], World, Respond], Delivery]] = {
     "rate_limit": _rate_limit,
     "redirect": _redirect,
     "trickle": _trickle,
+    "stall": _stall,
     "latency": _latency,
     "corrupt_body": _corrupt_body,
 }

@@ -7,6 +7,17 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.expand import expand_ended
+from buildkite_orm.fake.seeds import (
+    clusters,
+    members,
+    organizations,
+    packages,
+    pipelines,
+    portals,
+    rules,
+    teams,
+    test_engine,
+)
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_orm.fake.times import seconds
 
@@ -134,6 +145,10 @@ ENDINGS = ("passed",) * 6 + ("failed",) * 2 + ("canceled", "skipped", "not_run")
 SOURCES = ("webhook", "webhook", "api", "ui", "schedule")
 
 
+# Teams use the suites, and registries the teams.
+AREAS = (clusters, members, organizations, test_engine, teams, packages, portals, rules)
+
+
 def populate(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> None:
     """Fill the organization with pipelines, people, agents, a history, and builds on their way."""
     for name, email in (
@@ -151,6 +166,9 @@ def populate(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> No
         _add_history(store, acme.pipelines[slug], count, random)
     _add_living(store, lifecycle, acme)
     _add_notes(store, acme)
+    for area in AREAS:
+        area.populate(store, acme)
+    pipelines.populate(store, acme, lifecycle)
 
 
 def _add_agents(store: Store, acme: OrganizationRecord) -> None:

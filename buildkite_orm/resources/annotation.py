@@ -55,6 +55,7 @@ class AnnotationRef(UnderJob):
             NotFoundError: It is not there.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-build
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-job
         """
         self._do("DELETE")
 
@@ -109,6 +110,7 @@ class AnnotationQuerySet(QuerySet[Annotation]):
             UnprocessableEntityError: The server does not accept a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-job
         """
         return self._create(encode_body({"body": body, **options}, AnnotationOptions, "body"))
 

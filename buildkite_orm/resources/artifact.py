@@ -100,7 +100,8 @@ class ArtifactRef(UnderJob):
         """Save the content, and give where.
 
         It is written to a temporary file beside its place, checked, and then renamed: a file of the final name is
-        whole. A bare ref asks for size, checksums and path first.
+        whole. Where it fails, nothing is left; what a process that was killed has left is gone on with when the same
+        artifact is saved there again. A bare ref asks for size, checksums and path first.
 
         Args:
             path: A file, or a folder (one that is there, or a string that ends with a slash): there it is saved under

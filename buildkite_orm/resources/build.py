@@ -12,9 +12,10 @@ from buildkite_orm.encoding import encode_body
 from buildkite_orm.jsonvalues import as_array
 from buildkite_orm.paths import ascii_safe, parent_path, short_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Ref, Timestamp
+from buildkite_orm.resource import Binding, Fetchable, Timestamp
 from buildkite_orm.resources.annotation import BuildAnnotationQuerySet
 from buildkite_orm.resources.artifact import ArtifactQuerySet
+from buildkite_orm.resources.buildverbs import BuildVerbs
 from buildkite_orm.resources.carried import JobsContext
 from buildkite_orm.resources.embedded import (
     Author,
@@ -27,10 +28,12 @@ from buildkite_orm.resources.embedded import (
     TriggeredFrom,
 )
 from buildkite_orm.resources.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
+from buildkite_orm.resources.spans import build_has_ended, build_is_blocked, span
 from buildkite_orm.states import BuildSource, BuildState, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from typing import Unpack
 
     from buildkite_orm.listing import Step
@@ -55,7 +58,6 @@ BuildStateName = Literal[
     "not_run",
     "finished",
 ]
-RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
 
 
 class BuildFilters(TypedDict, total=False):
@@ -140,7 +142,7 @@ class BuildOptions(TypedDict, total=False):
 _AS_DOCUMENTED = JobsContext()
 
 
-class BuildRef(Ref):
+class BuildRef(BuildVerbs):
     """Where a build is.
 
     Example:
@@ -233,47 +235,6 @@ class BuildRef(Ref):
 
         return StepUploadRef.at(self.session, self._child("step-uploads", uuid))
 
-    def cancel(self) -> Build:
-        """Cancel the build; the answer is usually still `canceling`.
-
-        Raises:
-            UnprocessableEntityError: It has ended, or is being canceled already.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/builds#cancel-a-build
-        """
-        return self._send(Build, "PUT", "cancel", acts=True)
-
-    def rebuild(self) -> Build:
-        """Build the same commit again, with all that was captured then; the answer is the new build.
-
-        Raises:
-            UnprocessableEntityError: The pipeline does not allow it.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/builds#rebuild-a-build
-        """
-        return self._send(Build, "PUT", "rebuild", acts=True)
-
-    def retry_failed_jobs(self, *, states: RetryableState | Sequence[RetryableState] | None = None) -> Build:
-        """Have the failed jobs retried, a moment later; see `retried_jobs_count` of the answer for how many.
-
-        The answer, and the build for a moment, still say that it has failed.
-
-        Args:
-            states: Which kind of failure is retried, or which kinds; all unless told otherwise.
-
-        Raises:
-            BadRequestError: A state is none that can be retried.
-            ValueError: `states` names none, which the server would take for all.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/builds#retry-failed-jobs-for-a-build
-        """
-        if states is not None and not states:
-            msg = f"retry_failed_jobs(states={states!r}): none would mean all; leave it out, or name some"
-            raise ValueError(msg)
-        named = [states] if isinstance(states, str) else states or ()
-        body = {"states": ",".join(named)} if named else {}
-        return self._send(Build, "PUT", "retry_failed_jobs", body=body, acts=True)
-
 
 class Build(BuildRef, Fetchable):
     """A build.
@@ -323,6 +284,26 @@ class Build(BuildRef, Fetchable):
     retried_jobs_count: int | None = None
     embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
     embedded_jobs: list[AnyJob] | None = Field(default=None, alias="jobs")
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether it waits for somebody to unblock it, whatever its state."""
+        return build_is_blocked(self)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended, and does not just wait for somebody; `failing` and `canceling` are no ends."""
+        return build_has_ended(self)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took from its start to its end, or to now; None where it has not begun, or that is not known."""
+        return span(self, "started_at", "finished_at", over=self.has_ended)
+
+    @property
+    def queue_time(self) -> timedelta | None:
+        """How long it took from its creation to its start, or to now; None where that is not known."""
+        return span(self, "created_at", "started_at", "finished_at", over=self.has_ended)
 
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
         """List the jobs: the latest attempt of each, from what came with the build where that is all there is.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Typed
 from pydantic import Field
 from pydantic_core import core_schema, from_json
 
-from buildkite_orm.encoding import encode_body
 from buildkite_orm.jsonvalues import as_object
 from buildkite_orm.listing import LinkStep
 from buildkite_orm.paths import ascii_safe, parent_path, path_told
@@ -17,14 +16,17 @@ from buildkite_orm.resource import Fetchable, Model, Timestamp
 from buildkite_orm.resources.annotation import AnnotationQuerySet
 from buildkite_orm.resources.artifact import ArtifactQuerySet, ArtifactRef
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
+from buildkite_orm.resources.jobverbs import JobVerbs
 from buildkite_orm.resources.log import LogRef
-from buildkite_orm.resources.underjob import RemoteAccess, organization_path
+from buildkite_orm.resources.spans import job_failure, job_has_ended, span
+from buildkite_orm.resources.underjob import organization_path
 from buildkite_orm.session import Call
-from buildkite_orm.states import JobState, JobType, RetryType, SignalReason
+from buildkite_orm.states import JobFailure, JobState, JobType, RetryType, SignalReason
 
 if TYPE_CHECKING:
     import builtins
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
     from typing import Unpack
 
     from pydantic import GetCoreSchemaHandler
@@ -76,7 +78,7 @@ class JobFilters(TypedDict, total=False):
     group_key: str
 
 
-class JobRef(RemoteAccess):
+class JobRef(JobVerbs):
     """Where a job is: below its build, or below its organization, which is enough to reach it.
 
     Example:
@@ -160,44 +162,6 @@ class JobRef(RemoteAccess):
         """
         return self.session.send(Call("GET", self._child("env")), _environment)
 
-    def retry(self) -> Job:
-        """Try it again; the answer is the new job. Each job can be retried once, then the new one can.
-
-        Raises:
-            BadRequestError: It was retried before, or has not failed.
-            UnprocessableEntityError: Its build was canceled.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#retry-a-job
-        """
-        return self._send(Job, "PUT", "retry", acts=True)
-
-    def unblock(self, *, fields: Mapping[str, str] | None = None, unblocker: str | None = None) -> Job:
-        """Open a block step.
-
-        Args:
-            fields: The values of the step's fields, by their keys.
-            unblocker: The id of the user in whose name; the token's unless given.
-
-        Raises:
-            BadRequestError: It is no block step.
-            UnprocessableEntityError: It is not blocked, a field is missing, or its build was canceled.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#unblock-a-job
-        """
-        given = {"fields": fields, "unblocker": unblocker}
-        body = encode_body({name: value for name, value in given.items() if value is not None})
-        return self._send(Job, "PUT", "unblock", body=body, acts=True)
-
-    def reprioritize(self, priority: int) -> Job:
-        """Change how early it is taken by an agent; the answer is the job.
-
-        Args:
-            priority: The higher, the earlier.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#reprioritize-a-job
-        """
-        return self._send(Job, "PUT", "reprioritize", body={"priority": priority})
-
 
 class JobPriority(Model):
     """How early a job is taken by an agent: the higher, the earlier."""
@@ -263,6 +227,22 @@ class Job(JobRef, Fetchable):
     def was_retried(self) -> bool:
         """Whether a later attempt took its place."""
         return False
+
+    @property
+    def failure(self) -> JobFailure | None:
+        """In what way it failed; None where it did not. One that is `broken` was never run, and did not."""
+        return job_failure(self)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it ran, up to now where it still does; None where it has not begun, or that is not known."""
+        return span(self, "started_at", "finished_at", over=job_has_ended(self))
+
+    @property
+    def queue_time(self) -> timedelta | None:
+        """How long it waited for an agent, from when it could have run; None where it could not yet."""
+        ends = ("started_at", "finished_at", "expired_at")
+        return span(self, "runnable_at", *ends, over=job_has_ended(self))
 
     def _build_path(self) -> str | None:
         found = super()._build_path()

@@ -32,7 +32,7 @@ def _instants(value: Any) -> Any:
     if (several := as_array(value)) is not None:
         return [_instants(item) for item in several]
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else value
+        return datetime.fromisoformat(value.replace(" UTC", "+00:00")) if isinstance(value, str) else value
     except ValueError:
         return value
 

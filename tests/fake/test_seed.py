@@ -35,7 +35,7 @@ def jobs(api: Session) -> list[Any]:
 
 def test_there_are_several_pipelines(seeded_api: Session) -> None:
     slugs = [each["slug"] for each in every(seeded_api, "/pipelines")]
-    assert slugs == ["web", "api", "mobile", "docs", "deploy", "infra", "hello"]
+    assert slugs == ["web", "api", "mobile", "docs", "deploy", "infra", "hello", "legacy"]
 
 
 def test_there_are_hundreds_of_builds_in_all_states(seeded_api: Session) -> None:

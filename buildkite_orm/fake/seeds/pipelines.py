@@ -76,4 +76,3 @@ def _add_archived(store: Store, acme: OrganizationRecord, now: float) -> None:
         acme, "legacy", [CommandStep(label="Make", command="make")], description="What was there before"
     )
     legacy.archived_at = now - 100 * _DAY
-    store.add_build(legacy, created_at=now - 120 * _DAY, message="One last time")

@@ -1,1 +1,121 @@
 """What is set up for an organization as a whole, and who belongs to it."""
+
+from __future__ import annotations
+
+from buildkite_orm.resources.organizations.api_settings import (
+    ApiFeatures,
+    ApiSettings,
+    ApiSettingsChanges,
+    ApiSettingsRef,
+)
+from buildkite_orm.resources.organizations.audit_event import (
+    AuditContext,
+    AuditEvent,
+    AuditEventQuerySet,
+    AuditEventRef,
+    AuditParty,
+)
+from buildkite_orm.resources.organizations.emoji import Emoji, EmojiQuerySet
+from buildkite_orm.resources.organizations.invitation import (
+    Invitation,
+    InvitationOptions,
+    InvitationQuerySet,
+    InvitationRef,
+    InvitationState,
+    InvitationTeam,
+    InvitedTeam,
+)
+from buildkite_orm.resources.organizations.member import (
+    OrganizationMember,
+    OrganizationMemberChanges,
+    OrganizationMemberQuerySet,
+    OrganizationMemberRef,
+    OrganizationRole,
+    SsoMode,
+)
+from buildkite_orm.resources.organizations.notification_service import (
+    NotificationProvider,
+    NotificationScope,
+    NotificationService,
+    NotificationServiceOptions,
+    NotificationServiceProvider,
+    NotificationServiceQuerySet,
+    NotificationServiceRef,
+)
+from buildkite_orm.resources.organizations.pipeline_settings import (
+    BuildExports,
+    BuildExportStrategy,
+    OneWaySetting,
+    OnOffSetting,
+    PipelineSettings,
+    PipelineSettingsChanges,
+    PipelineSettingsRef,
+)
+from buildkite_orm.resources.organizations.rate_limits import RateLimit, RateLimits, RateLimitScopes, RateLimitsRef
+from buildkite_orm.resources.organizations.repository_connection import (
+    ProviderRateLimit,
+    Repository,
+    RepositoryConnection,
+    RepositoryConnectionQuerySet,
+    RepositoryConnectionRef,
+    RepositoryConnectionType,
+    RepositoryFilters,
+    RepositoryHost,
+    RepositoryQuerySet,
+    ServiceAccount,
+)
+
+__all__ = [
+    "ApiFeatures",
+    "ApiSettings",
+    "ApiSettingsChanges",
+    "ApiSettingsRef",
+    "AuditContext",
+    "AuditEvent",
+    "AuditEventQuerySet",
+    "AuditEventRef",
+    "AuditParty",
+    "BuildExportStrategy",
+    "BuildExports",
+    "Emoji",
+    "EmojiQuerySet",
+    "Invitation",
+    "InvitationOptions",
+    "InvitationQuerySet",
+    "InvitationRef",
+    "InvitationState",
+    "InvitationTeam",
+    "InvitedTeam",
+    "NotificationProvider",
+    "NotificationScope",
+    "NotificationService",
+    "NotificationServiceOptions",
+    "NotificationServiceProvider",
+    "NotificationServiceQuerySet",
+    "NotificationServiceRef",
+    "OnOffSetting",
+    "OneWaySetting",
+    "OrganizationMember",
+    "OrganizationMemberChanges",
+    "OrganizationMemberQuerySet",
+    "OrganizationMemberRef",
+    "OrganizationRole",
+    "PipelineSettings",
+    "PipelineSettingsChanges",
+    "PipelineSettingsRef",
+    "ProviderRateLimit",
+    "RateLimit",
+    "RateLimitScopes",
+    "RateLimits",
+    "RateLimitsRef",
+    "Repository",
+    "RepositoryConnection",
+    "RepositoryConnectionQuerySet",
+    "RepositoryConnectionRef",
+    "RepositoryConnectionType",
+    "RepositoryFilters",
+    "RepositoryHost",
+    "RepositoryQuerySet",
+    "ServiceAccount",
+    "SsoMode",
+]

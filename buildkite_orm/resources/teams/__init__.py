@@ -1,1 +1,54 @@
 """Teams: who belongs to them, and what they may reach."""
+
+from __future__ import annotations
+
+from buildkite_orm.resources.teams.member import TeamMember, TeamMemberChanges, TeamMemberQuerySet, TeamMemberRef
+from buildkite_orm.resources.teams.pipeline import (
+    PipelineAccessLevel,
+    TeamPipeline,
+    TeamPipelineChanges,
+    TeamPipelineQuerySet,
+    TeamPipelineRef,
+)
+from buildkite_orm.resources.teams.suite import (
+    SuiteAccessLevel,
+    TeamSuite,
+    TeamSuiteChanges,
+    TeamSuiteQuerySet,
+    TeamSuiteRef,
+)
+from buildkite_orm.resources.teams.team import (
+    Team,
+    TeamChanges,
+    TeamFilters,
+    TeamPermissions,
+    TeamPrivacy,
+    TeamQuerySet,
+    TeamRef,
+    TeamRole,
+)
+
+__all__ = [
+    "PipelineAccessLevel",
+    "SuiteAccessLevel",
+    "Team",
+    "TeamChanges",
+    "TeamFilters",
+    "TeamMember",
+    "TeamMemberChanges",
+    "TeamMemberQuerySet",
+    "TeamMemberRef",
+    "TeamPermissions",
+    "TeamPipeline",
+    "TeamPipelineChanges",
+    "TeamPipelineQuerySet",
+    "TeamPipelineRef",
+    "TeamPrivacy",
+    "TeamQuerySet",
+    "TeamRef",
+    "TeamRole",
+    "TeamSuite",
+    "TeamSuiteChanges",
+    "TeamSuiteQuerySet",
+    "TeamSuiteRef",
+]

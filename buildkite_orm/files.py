@@ -1,0 +1,336 @@
+"""Files on disk: whole under their final names or not at all, and inside the folder that was named.
+
+A file grows under a name of its own beside its place, and is renamed when it is whole. What a killed process has left
+of it is taken up by the next one that saves the same file there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.errors import DownloadError, UnsafePathError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+if sys.platform != "win32":
+    import fcntl
+
+_CHUNK: Final = 1 << 16
+_TRIES: Final = 10
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+_ON_WINDOWS: Final = os.name == "nt"
+_CAN_HOLD: Final = {os.open, os.mkdir, os.stat, os.rename, os.unlink, os.rmdir} <= os.supports_dir_fd
+_AS_FOLDER: Final = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_AS_FILE: Final = (
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK | getattr(os, "O_NONBLOCK", getattr(os, "O_BINARY", 0))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a file goes.
+
+    Attributes:
+        path: The same as a path, as the caller is told it.
+        folder: The folder that the caller chose; links in it are the caller's affair.
+        below: The folders below that one, of the server's choosing: none of them is a link.
+        name: The name of the file.
+    """
+
+    path: Path
+    folder: Path
+    below: tuple[str, ...]
+    name: str
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], name: str) -> Target:
+        """Give where a file goes.
+
+        Args:
+            path: The file, or a folder: one that is there, or a string that ends with a slash.
+            name: What the server calls the file: its path in the folder.
+
+        Raises:
+            UnsafePathError: It would leave the folder, or is no name of a file.
+            DownloadError: There can be no such file.
+        """
+        told = os.fspath(path)
+        target = Path(told)
+        with file_errors(target):
+            if not told.endswith(("/", os.sep)) and not target.is_dir():
+                return cls(target, target.parent, (), target.name)
+            place = safe_path(target, name)
+            folder = _real(target)
+            return cls(place, folder, _real(place.parent).relative_to(folder).parts, place.name)
+
+
+def safe_path(folder: Path, name: str, *, windows: bool = _ON_WINDOWS) -> Path:
+    """Give where a file of this name goes below a folder.
+
+    Args:
+        folder: The folder.
+        name: A path that the server tells; a backslash is a slash.
+        windows: Whether names that Windows takes for a device or for another file are refused too.
+
+    Raises:
+        UnsafePathError: It would leave the folder, or is no name of a file.
+    """
+    told = name.replace("\\", "/")
+    path = PurePosixPath(told)
+    if not path.parts or path.is_absolute() or ".." in path.parts or _DRIVE.match(told) or not _can_be_named(told):
+        raise UnsafePathError(f"the path {name!r} would leave the folder {folder}, or names no file")
+    if windows and any(_is_special(part) for part in path.parts):
+        raise UnsafePathError(f"the path {name!r} means something else to Windows than a file in {folder}")
+    place = folder.joinpath(*path.parts)
+    if not _real(place).is_relative_to(_real(folder)):
+        raise UnsafePathError(f"the path {name!r} would leave the folder {folder} by a link")
+    return place
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # unlike resolve(), it takes links that go in circles
+
+
+def _is_special(part: str) -> bool:
+    return ":" in part or part.endswith((".", " ")) or _DEVICE.fullmatch(part) is not None
+
+
+def _can_be_named(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+
+
+@contextlib.contextmanager
+def file_errors(place: Path) -> Generator[None]:
+    """Say of what goes wrong with a file which one it is, and that nothing was kept."""
+    try:
+        yield
+    except (OSError, ValueError) as problem:  # ValueError: a name that no file can have
+        why = getattr(problem, "strerror", None) or problem
+        raise DownloadError(f"cannot write {str(place)!r}: {why}; nothing was kept") from problem
+
+
+@contextlib.contextmanager
+def whole_file(target: Target, key: str) -> Generator[Part]:
+    """Give a file to write to, which gets its final name at the end of the block; if that fails, nothing is left.
+
+    Args:
+        target: Where it goes.
+        key: What tells its content from any other: what a killed process has left of the same is there.
+
+    Raises:
+        DownloadError: The file cannot be written.
+    """
+    with file_errors(target.path):
+        part = _begin(target, key)
+    try:
+        yield part
+        part.finish()
+    except BaseException:
+        part.discard()
+        raise
+    finally:
+        part.close()
+
+
+def _begin(target: Target, key: str) -> Part:
+    for _ in range(_TRIES):  # another process that fails may take away a folder that it has made
+        with contextlib.suppress(FileNotFoundError):
+            return Part(target, key)
+    return Part(target, key)
+
+
+class Part:
+    """A file that is not whole yet, under a name of its own.
+
+    Attributes:
+        size: How many bytes it has; at first, those that a killed process has left.
+    """
+
+    def __init__(self, target: Target, key: str) -> None:
+        self._target = target
+        self._folder = _Folder(target)
+        try:
+            self._check_place()
+            self._name, fd = self._open(key)
+        except BaseException:
+            self._folder.remove()
+            self._folder.close()
+            raise
+        self._file = os.fdopen(fd, "r+b", buffering=0)
+        self.size = os.fstat(fd).st_size
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read what there is."""
+        with file_errors(self._target.path):
+            self._file.seek(0)
+            while chunk := self._file.read(_CHUNK):
+                yield chunk
+
+    def write(self, chunk: bytes) -> None:
+        """Write behind what there is."""
+        with file_errors(self._target.path):
+            left = memoryview(chunk)
+            while left:
+                left = left[self._file.write(left) :]
+        self.size += len(chunk)
+
+    def restart(self) -> None:
+        """Forget what there is."""
+        with file_errors(self._target.path):
+            self._file.truncate(0)
+        self.size = 0
+
+    def finish(self) -> None:
+        """Give the file its final name."""
+        with file_errors(self._target.path):
+            os.fsync(self._file)  # a name must not outlive a power cut that the content does not
+            self._close_on_windows()
+            self._folder.rename(self._name, self._target.name)
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._close_on_windows()
+        with contextlib.suppress(OSError):
+            self._folder.unlink(self._name)
+        self._folder.remove()
+
+    def close(self) -> None:
+        """End writing."""
+        self._file.close()
+        self._folder.close()
+
+    def _close_on_windows(self) -> None:
+        """Close a file before it is renamed or deleted, where that is needed; elsewhere its lock is kept to the end."""
+        if _ON_WINDOWS:
+            self._file.close()
+
+    def _check_place(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            mode = self._folder.stat(self._target.name).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise FileExistsError(errno.EEXIST, "there is something that is no file")
+
+    def _open(self, key: str) -> tuple[str, int]:
+        if sys.platform != "win32":
+            digest = hashlib.sha256(f"{self._target.name}\0{key}".encode(errors="surrogateescape")).hexdigest()
+            name = f".{digest[:16]}.part"
+            try:
+                return name, self._take_up(name)
+            except BlockingIOError:  # another process is at it
+                pass
+            except OSError:  # a link, a file of others, or a file system without locks: no process of ours is at it
+                with contextlib.suppress(OSError):
+                    self._folder.unlink(name)
+        name = f".{secrets.token_hex(8)}.part"  # no longer than names may be, whatever the place's is
+        return name, self._folder.open(name, _AS_FILE | os.O_EXCL)
+
+    if sys.platform != "win32":
+
+        def _take_up(self, name: str) -> int:
+            """Open what a killed process has left, or begin it."""
+            fd = self._folder.open(name, _AS_FILE)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one that lives has locked it
+                self._check_left(name, os.fstat(fd))
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
+        def _check_left(self, name: str, found: os.stat_result) -> None:
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
+                raise FileExistsError(errno.EEXIST, "a file of others")
+            if not self._folder.has(name, found):  # who had the lock has renamed it, or removed it
+                raise BlockingIOError(errno.EAGAIN, "taken")
+
+
+class _Folder:
+    """The folder of a target, made where it is not there.
+
+    It is held open where the system can, so that a link that somebody puts in its place leads nowhere.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._path = target.folder
+        self._held: list[int] = []
+        self._made: list[tuple[str, int | None]] = []
+        try:
+            self._make()
+            self._hold(str(self._path), 0)
+            for name in target.below:
+                self._go_down(name)
+        except BaseException:
+            self.remove()
+            self.close()
+            raise
+
+    def open(self, name: str, flags: int) -> int:
+        return os.open(self._at(name), flags, 0o666, dir_fd=self._fd)
+
+    def stat(self, name: str) -> os.stat_result:
+        return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
+
+    def has(self, name: str, found: os.stat_result) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(found, self.stat(name))
+        return False
+
+    def rename(self, name: str, new: str) -> None:
+        os.replace(self._at(name), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def unlink(self, name: str) -> None:
+        os.unlink(self._at(name), dir_fd=self._fd)
+
+    def remove(self) -> None:
+        """Remove the folders that were made for this, where they are empty."""
+        with contextlib.suppress(OSError):
+            for name, parent in reversed(self._made):
+                os.rmdir(name, dir_fd=parent)
+        self._made.clear()
+
+    def close(self) -> None:
+        while self._held:
+            os.close(self._held.pop())
+
+    @property
+    def _fd(self) -> int | None:
+        return self._held[-1] if self._held else None
+
+    def _at(self, name: str) -> str:
+        return name if self._held else str(self._path / name)
+
+    def _make(self) -> None:
+        missing = [each for each in (self._path, *self._path.parents) if not each.exists()]
+        for each in reversed(missing):
+            self._make_one(str(each), None)
+
+    def _make_one(self, name: str, parent: int | None) -> None:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, dir_fd=parent)
+            self._made.append((name, parent))
+
+    def _go_down(self, name: str) -> None:
+        where, parent = self._at(name), self._fd
+        self._make_one(where, parent)
+        self._hold(where, _NO_LINK, parent)
+        self._path /= name
+
+    def _hold(self, where: str, flags: int, parent: int | None = None) -> None:
+        if _CAN_HOLD:
+            self._held.append(os.open(where, _AS_FOLDER | flags, dir_fd=parent))

@@ -1,0 +1,229 @@
+"""What can be done with a build, and what makes its old end not count any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, cast
+
+from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.resource import Ref
+from buildkite_orm.resources.jobverbs import declared_only
+from buildkite_orm.resources.renewals import before, renew
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from buildkite_orm.failures import FailureSummary
+    from buildkite_orm.resources.build import Build, BuildRef
+    from buildkite_orm.resources.job import Job
+    from buildkite_orm.waiting import BuildChange
+
+RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
+OnBlocked = Literal["return", "raise", "wait"]
+
+
+class BuildVerbs(Ref):
+    """A build, as far as it is acted on, waited for and asked why it failed."""
+
+    def cancel(self) -> Build:
+        """Cancel the build; the answer is usually still `canceling`.
+
+        Raises:
+            UnprocessableEntityError: It has ended, or is being canceled already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#cancel-a-build
+        """
+        from buildkite_orm.resources.build import Build
+
+        return self._send(Build, "PUT", "cancel", acts=True)
+
+    def rebuild(self) -> Build:
+        """Build the same commit again, with all that was captured then; the answer is the new build.
+
+        Raises:
+            UnprocessableEntityError: The pipeline does not allow it.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#rebuild-a-build
+        """
+        from buildkite_orm.resources.build import Build
+
+        answer = self._send(Build, "PUT", "rebuild", acts=True)
+        renew(self.session, self.api_path, before(answer.created_at), rebuilt_as=answer.api_path)
+        return answer
+
+    def retry_failed_jobs(self, *, states: RetryableState | Sequence[RetryableState] | None = None) -> Build:
+        """Have the failed jobs retried, a moment later; see `retried_jobs_count` of the answer for how many.
+
+        The answer, and the build for a moment, still say that it has failed; `wait()` waits for its next end.
+
+        Args:
+            states: Which kind of failure is retried, or which kinds; all unless told otherwise.
+
+        Raises:
+            BadRequestError: A state is none that can be retried.
+            ValueError: `states` names none, which the server would take for all.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#retry-failed-jobs-for-a-build
+        """
+        from buildkite_orm.resources.build import Build
+
+        if states is not None and not states:
+            msg = f"retry_failed_jobs(states={states!r}): none would mean all; leave it out, or name some"
+            raise ValueError(msg)
+        named = [states] if isinstance(states, str) else states or ()
+        body = {"states": ",".join(named)} if named else {}
+        try:
+            answer = self._send(Build, "PUT", "retry_failed_jobs", body=body, acts=True)
+        except BuildkiteError as error:
+            if error.outcome_unknown:
+                renew(self.session, self.api_path, None)
+            raise
+        if answer.retried_jobs_count != 0:
+            renew(self.session, self.api_path, answer.finished_at)
+        return answer
+
+    def unblock_all(self, *, fields: Mapping[str, str] | None = None) -> list[Job]:
+        """Open all block steps at which the build waits now: one request to find them, and one for each.
+
+        Args:
+            fields: The values of their fields, by their keys; each step gets all of them.
+
+        Returns:
+            The opened steps; none where it waits at none. Block steps behind them may come up later.
+
+        Raises:
+            UnprocessableEntityError: A field is missing, say; the steps before that one are open.
+            ValueError: A field is missing, where it is known which ones a step has.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("deploy").builds(state="blocked")[0]
+            >>> build.unblock_all(fields={"release-name": "Flying Dolphin"})
+            [ManualJob(:rocket: Deploy? unblocked)]
+        """
+        blocked = cast("BuildRef", self).jobs(state="blocked")
+        return [job.unblock(fields=declared_only(job, fields)) for job in blocked]
+
+    # -- waiting
+
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Build], object] | None = None,
+        progress: bool | None = None,
+    ) -> Build:
+        """Wait until the build has ended, and give it as it is then; an object takes that over and gives itself.
+
+        It asks for the build without its jobs, every 2 to 30 seconds: the closer the usual end, the more often, and
+        never more often than half of the request budget allows. Errors that pass (no connection, timeouts, 5xx, pages
+        of a proxy, a used up budget) are outlived: until `timeout`, or 15 minutes in a row where there is none. An end
+        from before `retry_failed_jobs()`, `rebuild()`, or a job's `retry()` or `unblock()` through this client does
+        not count; after `rebuild()` it is the new build that is waited for, and given.
+
+        Args:
+            timeout: How many seconds to wait at most, to within one request; without end unless given.
+            on_blocked: What to do when the build waits for somebody to unblock it: `return` gives it as it is, with
+                `is_blocked` True, `raise` raises, `wait` waits on.
+            cancel_on_timeout: Whether to cancel the build when the time is up.
+            on_change: Called with the build, as it is then, when it is first seen and whenever its state is another.
+            progress: Whether to show a line on the terminal; unless told, where there is a terminal and tqdm
+                (`pip install 'buildkite_orm[progress]'`).
+
+        Raises:
+            WaitTimeoutError: The time is up; its `build` is the build as last seen.
+            BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
+            NotFoundError: There is no such build that the token reaches.
+            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("hello").builds().create(commit="HEAD", branch="main")
+            >>> build.wait(timeout=600, on_change=lambda build: print(build.state))
+            creating
+            scheduled
+            running
+            passed
+            Build(acme/hello #11 passed on main)
+        """
+        from buildkite_orm.waiting import Rules, wait
+
+        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait(cast("BuildRef", self), rules)
+
+    def watch(self, *, timeout: float | None = None, on_blocked: OnBlocked = "return") -> Iterator[BuildChange]:
+        """Give each change of the build and of its jobs as it happens, once, until the build has ended.
+
+        What is there at first comes as changes from nothing. One request for each look, as often as `wait()` looks;
+        what a job goes through between two looks is not seen.
+
+        Args:
+            timeout: How many seconds to watch at most; without end unless given.
+            on_blocked: As for `wait()`: whether a blocked build ends it, is an error, or is waited for.
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
+            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("hello").builds().create(commit="HEAD", branch="main")
+            >>> for change in build.watch():
+            ...     print(change)
+            acme/hello #11: creating
+            :wave: Say hello: waiting
+            acme/hello #11: creating -> scheduled
+            :wave: Say hello: waiting -> assigned
+            acme/hello #11: scheduled -> running
+            :wave: Say hello: assigned -> running
+            :wave: Say hello: running -> passed
+            acme/hello #11: running -> passed
+        """
+        from buildkite_orm.waiting import Rules, watch
+
+        return watch(cast("BuildRef", self), Rules(timeout, on_blocked))
+
+    # -- failures
+
+    def failed_jobs(self, *, soft_failed: bool = False) -> list[Job]:
+        """Give the jobs that made the build fail; the `failure` of each says in what way.
+
+        The latest attempt of each counts. From the jobs that came with the build where they are all there are, else
+        one request per hundred failed jobs.
+
+        Args:
+            soft_failed: Whether jobs come too whose failure their step allows.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("web").builds(state="failed")[0]
+            >>> [(job, str(job.failure)) for job in build.failed_jobs()]
+            [(ScriptJob(:pipeline: Upload failed), 'failed')]
+        """
+        from buildkite_orm.failures import failed_jobs
+
+        return failed_jobs(cast("BuildRef", self), soft_failed=soft_failed)
+
+    def failure_summary(self, *, lines: int = 20, logs: int = 10) -> FailureSummary:
+        """Collect why the build failed: its failed jobs with the ends of their logs, annotations and links.
+
+        It takes at most `logs` requests and three more, and one per further hundred failed jobs: the build, where this
+        is a bare ref; its failed jobs, where they did not come with it; the annotations; the logs. What the token may
+        not read, or is not there any more, is told in its place.
+
+        Args:
+            lines: How many lines of each log.
+            logs: How many logs at most.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("web").builds(state="failed")[0]
+            >>> print(build.failure_summary(lines=2))
+            acme/web #119 failed on main: 1 failed job
+            https://buildkite.com/acme/web/builds/119
+            <BLANKLINE>
+            :pipeline: Upload: failed, exit status 1, after 5.75 s
+            https://buildkite.com/acme/web/builds/119#...
+              | ...
+              | 🚨 Error: The command exited with status 1
+        """
+        from buildkite_orm.failures import failure_summary
+
+        return failure_summary(cast("BuildRef", self), lines=lines, logs=logs)

@@ -1,0 +1,388 @@
+"""Waiting for builds: until one has ended, change by change, or until there is one."""
+
+from __future__ import annotations
+
+import math
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+
+from buildkite_orm.errors import (
+    BuildBlockedError,
+    BuildkiteError,
+    ConfigurationError,
+    RateLimitError,
+    UnprocessableEntityError,
+    WaitTimeoutError,
+)
+from buildkite_orm.paths import ascii_safe, parent_path, short_path
+from buildkite_orm.resources.build import BuildRef
+from buildkite_orm.resources.buildverbs import OnBlocked
+from buildkite_orm.resources.spans import JOB_ENDS, job_title, moment
+from buildkite_orm.retry import may_send_again, within
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from datetime import datetime
+
+    from buildkite_orm.resources.build import Build, BuildFilters
+    from buildkite_orm.resources.job import Job
+    from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.session import Session
+
+T = TypeVar("T")
+
+SHORTEST: Final = 2.0
+LONGEST: Final = 30.0
+OUTAGE: Final = 900.0
+_UNKNOWN_WAIT: Final = 60.0
+_EXTRA: Final = "pip install 'buildkite_orm[progress]'"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildChange:
+    """Something changed: the build, or one of its jobs.
+
+    Attributes:
+        build: The build as it is now, with its jobs.
+        job: The job that changed; None where the build itself did.
+        before: The state before; None for what was not there, or not seen, before.
+        after: The state now; `blocked` for a build that waits for somebody.
+    """
+
+    build: Build
+    job: Job | None
+    before: str | None
+    after: str
+
+    def __str__(self) -> str:
+        what = short_path(self.build.api_path) if self.job is None else ascii_safe(job_title(self.job))
+        return f"{what}: {self.after}" if self.before is None else f"{what}: {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to wait; see `Build.wait`."""
+
+    timeout: float | None = None
+    on_blocked: OnBlocked = "return"
+    cancel_on_timeout: bool = False
+    on_change: Callable[[Build], object] | None = None
+    progress: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout >= 0:  # nor is it NaN
+            msg = f"timeout={self.timeout!r}: seconds, not below 0"
+            raise ValueError(msg)
+        if self.on_blocked not in get_args(OnBlocked):
+            msg = f"on_blocked={self.on_blocked!r}: one of {', '.join(map(repr, get_args(OnBlocked)))}"
+            raise ValueError(msg)
+
+
+def wait(ref: BuildRef, rules: Rules) -> Build:
+    """Wait until a build has ended; see `Build.wait`."""
+    return _Vigil(ref, rules, _Patience(ref.session, rules.timeout)).keep()
+
+
+def watch(ref: BuildRef, rules: Rules) -> Iterator[BuildChange]:
+    """Give the changes of a build as they happen; see `Build.watch`."""
+    vigil = _Vigil(ref, rules, _Patience(ref.session, rules.timeout), with_jobs=True)
+    return _changes_seen(vigil)
+
+
+def wait_for(
+    pipeline: PipelineRef,
+    rules: Rules,
+    *,
+    commit: str | None = None,
+    branch: str | None = None,
+    created_from: datetime | None = None,
+) -> Build:
+    """Wait for a build of a pipeline to appear, and then for its end; see `Pipeline.wait_for`."""
+    wanted: dict[str, Any] = {"commit": commit, "branch": branch, "created_from": created_from}
+    filters: BuildFilters = {name: value for name, value in wanted.items() if value is not None}  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    patience = _Patience(pipeline.session, rules.timeout)
+    told = " and ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
+    what = f"{short_path(pipeline.api_path)}: a build of {told}" if told else f"{short_path(pipeline.api_path)}: a build"
+    found = _appearance(pipeline, filters, patience, rules, what)
+    return _Vigil(found, rules, patience, seen=found).keep()
+
+
+def state_of(build: Build) -> str:
+    """Tell the state of a build: `blocked` where it waits for somebody, whatever else it says."""
+    return "blocked" if build.is_blocked else str(build.__dict__.get("state"))
+
+
+def interval(elapsed: float, usual: float | None) -> float:
+    """Tell how many seconds to leave between two looks.
+
+    Args:
+        elapsed: How many seconds there is something to wait for.
+        usual: How many it usually takes, where that is known.
+    """
+    wanted = elapsed / 10 if usual is None else abs(usual - elapsed) / 2
+    return min(max(wanted, SHORTEST), LONGEST)
+
+
+class _Patience:
+    """How long one waits, and what one puts up with meanwhile."""
+
+    def __init__(self, session: Session, timeout: float | None) -> None:
+        self._clock = session.clock
+        self._timeout = timeout
+        self._failing_since: float | None = None
+        self._not_before = 0.0
+        self.began = self._clock.now()
+        self.deadline = math.inf if timeout is None else self.began + timeout
+        self.error: BuildkiteError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._clock.now() >= self.deadline
+
+    def outlive(self, ask: Callable[[], T | None]) -> T | None:
+        """Ask, and put up with it where that fails in a way that may pass; then there is no answer."""
+        try:
+            with within(self.deadline - self._clock.now()):
+                answer = ask()
+        except BuildkiteError as error:
+            if not self._may_pass(error):
+                raise
+            self.error = error
+            return None
+        self.error = self._failing_since = None
+        return answer
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not past the end of it."""
+        wanted = max(self._clock.now() + seconds, self._not_before)
+        self._clock.wait_until(min(wanted, self.deadline))
+
+    def out_of_time(self, what: str) -> WaitTimeoutError:
+        """Make the error that says so."""
+        failing = f"; the last request failed: {self.error.message}" if self.error else ""
+        error = WaitTimeoutError(f"{what} after {self._timeout:g} s{failing}")
+        error.__cause__ = self.error
+        return error
+
+    def _may_pass(self, error: BuildkiteError) -> bool:
+        now = self._clock.now()
+        if isinstance(error, RateLimitError):
+            self._not_before = now + (_UNKNOWN_WAIT if error.retry_after is None else error.retry_after)
+        elif not may_send_again(error, repeatable=True):
+            return False
+        self._failing_since = now if self._failing_since is None else self._failing_since
+        return self.deadline < math.inf or now - self._failing_since <= OUTAGE
+
+
+class _Vigil:
+    """Looks at one build again and again, until it has ended."""
+
+    def __init__(
+        self, ref: BuildRef, rules: Rules, patience: _Patience, *, seen: Build | None = None, with_jobs: bool = False
+    ) -> None:
+        self._asked_for = ref
+        self._ref = BuildRef.at(ref.session, ref.api_path)
+        self._rules = rules
+        self._patience = patience
+        self._seen = seen
+        self._build = seen
+        self._memory = ref.session.memory
+        self._is_renewed = self._memory.renewal(ref.api_path) is not None
+        self._fetch: Mapping[str, Any] = {
+            "with_jobs": with_jobs,
+            "with_pipeline": ref.__dict__.get("embedded_pipeline") is not None,
+        } | ({"include_retried_jobs": True} if with_jobs else {})
+
+    def keep(self) -> Build:
+        """Wait for the end, and give the build as it is then."""
+        told: str | None = None
+        try:
+            with _progress_line(self._rules.progress) as show:
+                for build in self.looks():
+                    show(_progress(build))
+                    if state_of(build) != told:
+                        told = state_of(build)
+                        self._tell(build)
+        except KeyboardInterrupt as stop:
+            stop.args = (self._left(),)
+            raise
+        finally:
+            self._take_over()
+        return self._result()
+
+    def looks(self) -> Iterator[Build]:
+        """Give the build each time that it is seen; the last time as it is in the end."""
+        with self._memory.waiting():
+            while True:
+                seen = self._seen or self._patience.outlive(self._look)
+                self._seen = None
+                if seen is not None:
+                    self._build = seen
+                    yield seen
+                    if self._is_over(seen):
+                        return
+                if self._patience.is_over:
+                    yield self._at_the_last_moment()
+                    return
+                self._patience.pause(self._pace())
+
+    def _look(self) -> Build:
+        return self._ref.fetch(**self._fetch)
+
+    def _tell(self, build: Build) -> None:
+        if self._rules.on_change is not None:
+            self._rules.on_change(build)
+
+    def _is_over(self, build: Build) -> bool:
+        """Judge what was seen: an end from before it was begun again is none."""
+        path = self._ref.api_path
+        renewal = self._memory.renewal(path)
+        if not build.is_blocked and not build.has_ended:
+            self._memory.settle(path)
+            return False
+        if renewal is not None and renewal.is_old(moment(build, "finished_at"), build.session.clock.now()):
+            if renewal.rebuilt_as is not None:
+                self._ref = BuildRef.at(build.session, renewal.rebuilt_as)
+            return False
+        if build.is_blocked:
+            return self._is_over_when_blocked(build)
+        self._note_length(build)
+        return True
+
+    def _is_over_when_blocked(self, build: Build) -> bool:
+        if self._rules.on_blocked == "raise":
+            error = BuildBlockedError(f"{short_path(build.api_path)} is blocked: it waits for somebody to unblock it")
+            error.build = build
+            raise error
+        return self._rules.on_blocked == "return"
+
+    def _note_length(self, build: Build) -> None:
+        if build.duration is not None and not self._is_renewed:
+            self._memory.note_length(self._pipeline, build.duration.total_seconds())
+
+    @property
+    def _pipeline(self) -> str:
+        return parent_path(self._ref.api_path, 2)
+
+    def _pace(self) -> float:
+        """Tell how long to wait before the next look: by the usual length, and within the request budget."""
+        now, began, usual = self._ref.session.clock.now(), self._patience.began, None
+        if self._build is not None and not self._is_renewed:
+            start = moment(self._build, "started_at") or moment(self._build, "created_at")
+            began = began if start is None else start.timestamp()
+            usual = self._memory.usual_length(self._pipeline)
+        organization = Call("GET", self._ref.api_path).organization
+        return max(interval(max(now - began, 0.0), usual), self._memory.pace(organization))
+
+    def _at_the_last_moment(self) -> Build:
+        """Cancel the build if that is asked for, and give it if it has ended now; else say that the time is up."""
+        name = short_path(self._ref.api_path)
+        error = self._patience.out_of_time(f"{name} is still {state_of(self._build) if self._build else 'not seen'}")
+        if self._rules.cancel_on_timeout:
+            try:
+                self._build = self._ref.cancel()
+                error.message += "; it is being canceled"
+            except UnprocessableEntityError as refused:
+                self._build = self._look()
+                if self._build.has_ended:
+                    return self._build
+                error.message += f"; it could not be canceled: {refused.message}"
+            except BuildkiteError as failed:
+                error.message += f"; it could not be canceled: {failed.message}"
+        error.build = self._build
+        raise error
+
+    def _left(self) -> str:
+        name, build = short_path(self._ref.api_path), self._build
+        if build is None:
+            return f"stopped waiting for {name}; the build goes on"
+        where = f": {build.web_url}" if build.web_url else ""
+        return f"stopped waiting for {name}, which is {state_of(build)}; the build goes on{where}"
+
+    def _take_over(self) -> None:
+        if self._build is not None and self._build.api_path == self._asked_for.api_path:
+            self._build = self._asked_for._own(self._build)  # noqa: SLF001 - as an update does
+
+    def _result(self) -> Build:
+        if self._build is None:
+            raise AssertionError
+        return self._build
+
+
+def _changes_seen(vigil: _Vigil) -> Iterator[BuildChange]:
+    states: dict[str, str] = {}
+    for build in vigil.looks():
+        changes = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
+        own = _change(states, build, None)
+        yield from (change for change in ([*changes, own] if build.has_ended else [own, *changes]) if change)
+
+
+def _change(states: dict[str, str], build: Build, job: Job | None) -> BuildChange | None:
+    """Give what has changed since it was asked for the last time, if something has."""
+    key, told = (build.id, state_of(build)) if job is None else (job.id, job.state)
+    if told is None or states.get(key) == told:
+        return None
+    before, states[key] = states.get(key), str(told)
+    return BuildChange(build, job, before, str(told))
+
+
+def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patience, rules: Rules, what: str) -> Build:
+    """Wait until there is a build, and give the newest."""
+    builds = pipeline.builds(**filters).limit(1)
+    organization = Call("GET", pipeline.api_path).organization
+    memory, clock = pipeline.session.memory, pipeline.session.clock
+    try:
+        with _progress_line(rules.progress) as show, memory.waiting():
+            while True:
+                found = patience.outlive(builds.fresh().first)
+                if found is not None:
+                    return found
+                if patience.is_over:
+                    raise patience.out_of_time(f"{what} has not appeared")
+                show(f"{what} has not appeared yet")
+                patience.pause(max(interval(clock.now() - patience.began, None), memory.pace(organization)))
+    except KeyboardInterrupt as stop:
+        stop.args = (f"stopped waiting: {what} has not appeared",)
+        raise
+
+
+# -- the line on a terminal
+
+
+@contextmanager
+def _progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  # noqa: FBT001 - as it was given
+    """Give what shows a text on the terminal, and takes it away at the end; it does nothing where there is none."""
+    bar = _bar(required=wanted is True) if wanted or (wanted is None and _is_terminal()) else None
+    if bar is None:
+        yield lambda _text: None
+        return
+    with bar:
+        yield bar.set_description_str
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+
+
+def _bar(*, required: bool) -> Any:
+    try:
+        from tqdm import tqdm  # noqa: PLC0415 - an extra
+    except ImportError:
+        if required:
+            raise ConfigurationError(f"progress=True needs tqdm: {_EXTRA}") from None
+        return None
+    return tqdm(bar_format="{desc}", leave=False, file=sys.stderr)
+
+
+def _progress(build: Build) -> str:
+    told = f"{short_path(build.api_path)} {state_of(build)}"
+    if build.duration is not None:
+        told += f", {int(build.duration.total_seconds()) // 60}:{int(build.duration.total_seconds()) % 60:02}"
+    counts = build.job_state_counts
+    if counts is None:
+        return told
+    ended = sum(count for state, count in counts.states.items() if state in JOB_ENDS)
+    return f"{told}, {ended} of {counts.total} jobs ended"

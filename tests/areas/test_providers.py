@@ -1,0 +1,172 @@
+"""What is set for the providers of pipelines: by provider, changed in place, and open for what is new."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from buildkite_orm import Pipeline
+from buildkite_orm.loading import load_one
+from buildkite_orm.resources.pipelines import provider as providers
+from buildkite_orm.resources.pipelines.provider import (
+    BitbucketProvider,
+    BitbucketServerProvider,
+    CommentMatchMode,
+    GitHubEnterpriseProvider,
+    GitHubProvider,
+    GitHubSettings,
+    GitLabProvider,
+    OriginProvider,
+    Provider,
+    ProviderSettings,
+    TriggerMode,
+)
+from buildkite_orm.session import Answer
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite, Model
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs, Sent
+
+WEB = "/v2/organizations/acme/pipelines/web"
+PAYLOAD: dict[str, Any] = {
+    "id": "0190-pipeline",
+    "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/web",
+    "name": "Web",
+    "slug": "web",
+}
+
+
+@pytest.fixture
+def web(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
+    server.add_pipeline("web", provider_settings={"brand_new": {"x": [1]}})
+    return bk.organization("acme").pipeline("web").fetch()
+
+
+def github(pipeline: Pipeline) -> GitHubSettings:
+    assert isinstance(pipeline.provider, GitHubProvider)
+    return pipeline.provider.settings
+
+
+@pytest.mark.parametrize(
+    ("identity", "kind"),
+    [
+        ("github", GitHubProvider),
+        ("github_enterprise", GitHubEnterpriseProvider),
+        ("bitbucket", BitbucketProvider),
+        ("bitbucket_server", BitbucketServerProvider),
+        ("gitlab", GitLabProvider),
+        ("gitlab_enterprise", GitLabProvider),
+        ("origin", OriginProvider),
+        ("private", Provider),
+        ("forge", Provider),
+    ],
+)
+def test_each_provider_is_of_its_class_and_dumps_as_it_came(identity: str, kind: type[Model]) -> None:
+    told = {"id": identity, "settings": {"filter_enabled": True, "repository": "a/b", "new": {"y": [1]}}, "more": 1}
+    pipeline = Pipeline.model_validate_json(json.dumps({**PAYLOAD, "provider": told}))
+    assert type(pipeline.provider) is kind
+    assert pipeline.provider is not None
+    assert pipeline.provider.settings.filter_enabled is True
+    assert pipeline.dump()["provider"] == told
+    assert pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)["provider"] == told
+
+
+def test_the_settings_of_a_provider_may_be_missing() -> None:
+    pipeline = Pipeline.model_validate({**PAYLOAD, "provider": {"id": "gitlab"}})
+    assert isinstance(pipeline.provider, GitLabProvider)
+    assert pipeline.provider.settings.build_tags is None
+    assert pipeline.dump()["provider"] == {"id": "gitlab"}
+    assert Pipeline.model_validate({**PAYLOAD, "provider": None}).changes() == {}
+
+
+def test_settings_are_read_as_what_they_are(web: Pipeline) -> None:
+    settings = github(web)
+    assert settings.trigger_mode is TriggerMode.CODE
+    assert (settings.build_tags, settings.repository) == (False, "acme/web")
+    assert settings.model_extra == {"brand_new": {"x": [1]}}
+    told = {"issue_comment_match_mode": "brand-new", "review_comment_match_mode": "exact"}
+    odd = GitHubSettings.model_validate_json(json.dumps(told))
+    assert (odd.issue_comment_match_mode, odd.review_comment_match_mode) == ("brand-new", CommentMatchMode.EXACT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("build_pull_request_forks", True),
+        ("publish_commit_status", False),
+        ("filter_condition", ""),
+        ("pull_request_branch_filter_configuration", None),
+        ("trigger_mode", "none"),
+    ],
+)
+def test_what_is_changed_in_place_is_saved_and_nothing_else(
+    web: Pipeline, sent: Sent, costs: Costs, name: str, value: object
+) -> None:
+    setattr(github(web), name, value)
+    assert web.changes() == {"provider_settings": {name: value}}
+    with costs(1):
+        assert web.save() is web
+    assert sent() == (f"PATCH {WEB}", {"provider_settings": {name: value}})
+    assert getattr(github(web), name) == value
+    assert github(web).build_branches is True
+    with costs(0):
+        web.save()
+
+
+def test_settings_and_fields_are_saved_together(web: Pipeline, sent: Sent) -> None:
+    web.description = None
+    settings = github(web)
+    settings.build_tags, settings.build_create_event = True, False
+    web.description = "The shop"
+    web.save()
+    assert sent()[1] == {
+        "description": "The shop",
+        "provider_settings": {"build_tags": True, "build_create_event": False},
+    }
+
+
+def test_a_change_that_was_taken_back_is_no_change(web: Pipeline, costs: Costs) -> None:
+    github(web).build_tags = True
+    github(web).build_tags = False
+    with costs(0):
+        web.save()
+
+
+def test_what_is_not_known_yet_is_set_by_update(web: Pipeline, sent: Sent) -> None:
+    web.update(provider_settings={"brand_new": 2, "build_tags": True})
+    assert sent() == (f"PATCH {WEB}", {"provider_settings": {"brand_new": 2, "build_tags": True}})
+    assert (github(web).model_extra, github(web).build_tags) == ({"brand_new": 2}, True)
+
+
+def test_a_misspelt_setting_and_the_repository_cannot_be_assigned(web: Pipeline) -> None:
+    settings: Any = github(web)
+    with pytest.raises(AttributeError, match="has no field 'bild_tags'"):
+        settings.bild_tags = True
+    with pytest.raises(AttributeError, match="repository is set by the server"):
+        settings.repository = "acme/other"
+    with pytest.raises(ValidationError, match="build_tags"):
+        settings.build_tags = "yes"
+    assert web.changes() == {}
+
+
+def test_every_setting_of_every_provider_can_be_assigned() -> None:
+    kinds = [each for each in vars(providers).values() if isinstance(each, type) and issubclass(each, ProviderSettings)]
+    assert len(kinds) == 7
+    for kind in kinds:
+        assert kind.editable == frozenset(kind.model_fields) - {"repository"}
+
+
+def test_odd_settings_are_kept_and_reported() -> None:
+    told = {"id": "github", "webhook_url": 5, "settings": {"build_tags": "yes", "build_branches": True}}
+    body = json.dumps({**PAYLOAD, "provider": told}).encode()
+    pipeline = load_one(Pipeline, Answer("GET", "", 200, {}, body))
+    assert type(pipeline.provider) is GitHubProvider
+    assert github(pipeline).dump() == told["settings"]
+    assert [each.field for each in pipeline.drift] == ["provider.webhook_url", "provider.settings.build_tags"]
+    assert pipeline.dump()["provider"] == told
+    github(pipeline).build_branches = False
+    assert pipeline.changes() == {"provider_settings": {"build_branches": False}}

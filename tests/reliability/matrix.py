@@ -1,0 +1,175 @@
+"""A fault meets an operation: what comes of it, and what must hold whatever comes of it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm import BuildkiteError
+from tests.reliability.cases import Outcome
+from tests.reliability.stage import POLICY, TIMEOUT, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from buildkite_orm.fake import RecordedRequest
+    from tests.reliability.cases import Fault
+    from tests.reliability.operations import Ask, Operation, Reader, Trial
+
+_ADVICE: Final = re.compile(r"before you send it again, (?:list|look at) (\S+?)(?: and look for .+?)?\.(?:\s|$)")
+# until an attempt may begin, and until the answer to it has to be whole
+_BOUND: Final = POLICY.max_elapsed + max(POLICY.max_elapsed, TIMEOUT[1])
+
+
+def measure(fault: Fault, operation: Operation) -> Outcome:
+    """Have a fault befall an operation, and give what comes of it; fails where what must hold does not."""
+    with Stage() as stage:
+        begun = operation.begin(stage)
+        if callable(begun):
+            return _Reading(stage, fault, operation, begun).outcome()
+        found = {_write(stage, fault, operation, begun, acts=acts) for acts in _variants(fault)}
+    assert len(found) == 1, f"it can be told whether the server did it: {found}"
+    return found.pop()
+
+
+def _variants(fault: Fault) -> tuple[bool, ...]:
+    return (False, True) if fault.may_act else (fault.acts,)
+
+
+# -- reads -------------------------------------------------------------------------------------------------------------
+
+
+class _Reading:
+    """Reads under a fault: the first, the middle and the last page are struck once, or the middle one always."""
+
+    def __init__(self, stage: Stage, fault: Fault, operation: Operation, reader: Reader) -> None:
+        self._stage, self._fault, self._operation, self._reader = stage, fault, operation, reader
+        stage.server.requests.clear()
+        self._wanted = reader(stage.calm)()
+        self._pages = [_key(request) for request in stage.server.requests if operation.match(request)]
+        assert len(self._pages) == operation.pages
+        self._middle = self._pages[operation.pages // 2]
+
+    def outcome(self) -> Outcome:
+        return Outcome(self._once(), self._lasting())
+
+    def _once(self) -> str:
+        ask, struck = self._fresh(), list(dict.fromkeys([self._pages[0], self._middle, self._pages[-1]]))
+        for page in struck:
+            self._stage.arm(self._fault, partial(self._befalls, page), times=1)
+        error = self._attempt(ask)
+        first = self._sent().count(struck[0])
+        times = first + (error is not None)
+        if error is not None:
+            following = [self._attempt(ask) for _ in struck]
+            assert [type(each) for each in following] == [type(error)] * (len(struck) - 1) + [type(None)]
+        if self._operation.kind == "read":  # nothing was asked for again but the pages that failed
+            assert self._sent() == [page for page in self._pages for _ in range(times if page in struck else 1)]
+        return _told("right", error, first)
+
+    def _lasting(self) -> str:
+        ask, began = self._fresh(), self._stage.server.clock.now()
+        self._stage.arm(self._fault, partial(self._befalls, self._middle), times=None)
+        error = self._attempt(ask)
+        _check_time(self._stage, self._fault, began)
+        failed = self._sent()
+        times = Counter(failed)[self._middle]
+        self._stage.disarm()
+        if error is not None:
+            assert self._attempt(ask) is None
+        if error is not None and self._operation.kind == "read":
+            at = self._pages.index(self._middle)
+            assert failed == self._pages[:at] + [self._middle] * times
+            assert self._sent()[len(failed) :] == self._pages[at:]
+        return _told("right", error, times)
+
+    def _fresh(self) -> Ask:
+        self._stage.disarm()
+        self._stage.network.sent.clear()
+        return self._reader(self._stage.bk)
+
+    def _befalls(self, page: str, request: RecordedRequest) -> bool:
+        return self._operation.match(request) and (self._operation.pages == 1 or _key(request) == page)
+
+    def _attempt(self, ask: Ask) -> BuildkiteError | None:
+        """Give the error; without one, what came is exactly right."""
+        try:
+            assert ask() == self._wanted
+        except BuildkiteError as error:
+            assert not error.outcome_unknown
+            assert not any(self._stage.folder.iterdir()), "half a file stays"
+            return error
+        return None
+
+    def _sent(self) -> list[str]:
+        return [_key(request) for request in self._stage.network.sent if self._operation.match(request)]
+
+
+def _key(request: RecordedRequest) -> str:
+    return request.line if request.origin == "api" else request.origin  # there, URLs carry the time
+
+
+# -- writes ------------------------------------------------------------------------------------------------------------
+
+
+def _write(stage: Stage, fault: Fault, operation: Operation, trials: Iterator[Trial], *, acts: bool) -> Outcome:
+    struck = partial(_struck, stage, fault, operation.match, trials, acts=acts)
+    return Outcome(struck(times=1), struck(times=None))
+
+
+def _struck(
+    stage: Stage,
+    fault: Fault,
+    match: Callable[[RecordedRequest], bool],
+    trials: Iterator[Trial],
+    *,
+    acts: bool,
+    times: int | None,
+) -> str:
+    trial, began = next(trials), stage.server.clock.now()
+    stage.network.sent.clear()
+    stage.arm(fault, match, times=times, acts=acts)
+    error = _error_of(trial.do)
+    _check_time(stage, fault, began)
+    attempts = sum(map(match, stage.network.sent))
+    stage.disarm()
+    stage.settle()
+    happened = trial.happened()
+    if error is None:
+        assert happened == 1
+    elif error.outcome_unknown:
+        assert happened == acts
+        assert trial.shown(stage.look(_place_to_look(error))) == happened, "what it says to look at tells otherwise"
+    else:
+        assert happened == 0
+    return _told("done", error, attempts)
+
+
+def _error_of(do: Ask) -> BuildkiteError | None:
+    try:
+        do()
+    except BuildkiteError as error:
+        return error
+    return None
+
+
+def _place_to_look(error: BuildkiteError) -> str:
+    told = str(error)
+    assert told.startswith(f"{error.method} {error.url}: "), told
+    assert "It may have happened all the same" in told
+    found = _ADVICE.search(told)
+    assert found is not None, told
+    return found[1]
+
+
+def _check_time(stage: Stage, fault: Fault, began: float) -> None:
+    if fault.kind != "trickle":  # where time passes as the server sends, not as the client reads
+        assert stage.server.clock.now() - began <= _BOUND
+
+
+def _told(right: str, error: BuildkiteError | None, attempts: int) -> str:
+    if error is None:
+        return f"{right} ({attempts})"
+    return f"`{type(error).__name__}`{'?' if error.outcome_unknown else ''} ({attempts})"

@@ -1,0 +1,281 @@
+"""What a fault may befall: listings, a read of one thing, writes, and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm.fake import JobRecord, RecordedRequest
+    from buildkite_orm.resource import Resource
+    from buildkite_orm.resources.artifact import Artifact
+    from tests.reliability.stage import Stage
+
+PAGES: Final = 40
+CONTENT: Final = b"one line of many\n" * 200
+
+Ask = Callable[[], object]
+Kind = Literal["read", "log file", "file", "acting", "again", "delete", "upload"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One attempt at a write.
+
+    Attributes:
+        do: Does it.
+        happened: Counts on the server how often it has happened.
+        shown: Counts the same in what the API answers at the place that an error names; None: nothing is there.
+    """
+
+    do: Ask
+    happened: Callable[[], int]
+    shown: Callable[[Any], int]
+
+
+Reader = Callable[["Buildkite"], Ask]
+"""Gives, for a client, what reads: each time it is called it goes on where it failed."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A column of the matrix.
+
+    Attributes:
+        name: Its title.
+        kind: What may be done about a fault.
+        match: Which of its requests the fault befalls.
+        begin: Prepares the server.
+        pages: How many such requests it takes.
+    """
+
+    name: str
+    kind: Kind
+    match: Callable[[RecordedRequest], bool]
+    begin: Callable[[Stage], Reader | Iterator[Trial]]
+    pages: int = 1
+
+
+def api(request: RecordedRequest) -> bool:
+    return request.origin == "api"
+
+
+def artifacts(request: RecordedRequest) -> bool:
+    return request.origin == "artifacts"
+
+
+def web(bk: Buildkite) -> PipelineRef:
+    return bk.organization("acme").pipeline("web")
+
+
+def dumped(items: Iterable[Resource]) -> list[dict[str, Any]]:
+    return [item.dump() for item in items]
+
+
+# -- reads -------------------------------------------------------------------------------------------------------------
+
+
+def agents(stage: Stage) -> Reader:
+    for _ in range(2 * PAGES):
+        stage.server.add_agent()
+
+    def reader(bk: Buildkite) -> Ask:
+        listed = bk.organization("acme").agents().per_page(2)
+        return lambda: dumped(listed)
+
+    return reader
+
+
+def jobs(stage: Stage) -> Reader:
+    build = stage.server.add_build("web", jobs=2 * PAGES)
+
+    def reader(bk: Buildkite) -> Ask:
+        listed = web(bk).build(build.number).jobs().per_page(2)
+        return lambda: dumped(listed)
+
+    return reader
+
+
+def members(stage: Stage) -> Reader:
+    for number in range(2 * PAGES):
+        stage.server.add_user(f"User {number}", f"user-{number}@acme.example")
+
+    def reader(bk: Buildkite) -> Ask:
+        listed = bk.organization("acme").members()
+        return lambda: dumped(listed)
+
+    return reader
+
+
+def builds(stage: Stage) -> Reader:
+    stage.server.add_builds("web", 2 * PAGES + 1)  # a page repeats the last build of the one before
+
+    def reader(bk: Buildkite) -> Ask:
+        listed = web(bk).builds().per_page(3)
+        return lambda: dumped(listed)
+
+    return reader
+
+
+def pipeline(stage: Stage) -> Reader:
+    stage.server.add_pipeline("web")
+    return lambda bk: lambda: web(bk).fetch().dump()
+
+
+def with_log(stage: Stage) -> JobRecord:
+    job = stage.server.add_build("web", jobs=1).jobs[0]
+    stage.server.set_log(job, CONTENT)
+    return job
+
+
+def log(stage: Stage) -> Reader:
+    job = with_log(stage)
+    return lambda bk: lambda: bk.organization("acme").job(job.id).log().fetch().text
+
+
+def saved_log(stage: Stage) -> Reader:
+    job = with_log(stage)
+
+    def reader(bk: Buildkite) -> Ask:
+        def ask() -> bytes:
+            saved = bk.organization("acme").job(job.id).log().save_to(stage.folder / "log")
+            content = saved.read_bytes()
+            saved.unlink()
+            return content
+
+        return ask
+
+    return reader
+
+
+def file_reader(stage: Stage, read: Callable[[Artifact], bytes]) -> Reader:
+    job = stage.server.add_build("web", jobs=1).jobs[0]
+    record = stage.server.add_artifact(job, "a.txt", CONTENT)
+
+    def reader(bk: Buildkite) -> Ask:
+        artifact = bk.organization("acme").job(job.id).artifact(record.id)
+        known = stage.calm.organization("acme").job(job.id).artifact(record.id).fetch()
+        return lambda: read(bk.bind(known)) if artifact == known else b""
+
+    return reader
+
+
+def as_bytes(stage: Stage) -> Reader:
+    return file_reader(stage, lambda artifact: artifact.download())
+
+
+def as_stream(stage: Stage) -> Reader:
+    return file_reader(stage, lambda artifact: b"".join(artifact.download(stream=True)))
+
+
+def as_file(stage: Stage) -> Reader:
+    def read(artifact: Artifact) -> bytes:
+        saved = artifact.save_to(stage.folder / "file")
+        content = saved.read_bytes()
+        saved.unlink()
+        return content
+
+    return file_reader(stage, read)
+
+
+# -- writes ------------------------------------------------------------------------------------------------------------
+
+
+def create(stage: Stage) -> Iterator[Trial]:
+    pipeline = stage.server.add_pipeline("web")
+    for number in count():
+        message = f"build {number}"
+        yield Trial(
+            do=lambda message=message: web(stage.bk).builds().create(commit="HEAD", branch="main", message=message),
+            happened=lambda message=message: sum(build.message == message for build in pipeline.builds),
+            shown=lambda listed, message=message: sum(build["message"] == message for build in listed),
+        )
+
+
+def update(stage: Stage) -> Iterator[Trial]:
+    pipeline = stage.server.add_pipeline("web")
+    for number in count():
+        text = f"description {number}"
+        yield Trial(
+            do=lambda text=text: web(stage.bk).update(description=text),
+            happened=lambda text=text: int(pipeline.description == text),
+            shown=lambda found, text=text: int(found["description"] == text),
+        )
+
+
+def rebuild(stage: Stage) -> Iterator[Trial]:
+    pipeline = stage.server.add_pipeline("web")
+    while True:
+        old = stage.server.add_build(pipeline)
+        yield Trial(
+            do=lambda old=old: web(stage.bk).build(old.number).rebuild(),
+            happened=lambda old=old: sum(build.rebuilt_from is old for build in pipeline.builds),
+            shown=lambda listed, old=old: sum(
+                build["rebuilt_from"] is not None and build["rebuilt_from"]["id"] == old.id for build in listed
+            ),
+        )
+
+
+def delete(stage: Stage) -> Iterator[Trial]:
+    job = stage.server.add_build("web", jobs=1).jobs[0]
+    while True:
+        artifact = stage.server.add_artifact(job, "a.txt", b"a")
+        yield Trial(
+            do=lambda artifact=artifact: stage.bk.organization("acme").job(job.id).artifact(artifact.id).delete(),
+            happened=lambda artifact=artifact: int(artifact.state == "deleted"),
+            shown=lambda found: int(found is None),
+        )
+
+
+def published(stage: Stage, *, presigned: bool) -> Iterator[Trial]:
+    stage.calm.organization("acme").registries().create(name="Files", ecosystem="files")
+    there = stage.calm.organization("acme").registry("files").packages()
+    packages = stage.bk.organization("acme").registry("files").packages()
+    publish = packages.publish_presigned if presigned else packages.publish
+    for number in count():
+        name = f"app{number}"
+        yield Trial(
+            do=lambda name=name: publish(BytesIO(CONTENT), filename=f"{name}-1.0.0.zip"),
+            happened=lambda name=name: sum(package.name == name for package in there.fresh()),
+            shown=lambda listed, name=name: sum(package["name"] == name for package in listed["items"]),
+        )
+
+
+def publish(stage: Stage) -> Iterator[Trial]:
+    return published(stage, presigned=False)
+
+
+def publish_presigned(stage: Stage) -> Iterator[Trial]:
+    return published(stage, presigned=True)
+
+
+READS: Final = (
+    Operation("pages by link", "read", api, agents, PAGES),
+    Operation("pages by cursor", "read", api, jobs, PAGES),
+    Operation("builds by time", "read", api, builds, PAGES),
+    Operation("bare array", "read", api, members),
+    Operation("one GET", "read", api, pipeline),
+    Operation("log", "read", api, log),
+)
+WRITES: Final = (
+    Operation("create", "acting", api, create),
+    Operation("acting PUT", "acting", api, rebuild),
+    Operation("package upload", "acting", api, publish),
+    Operation("update", "again", api, update),
+    Operation("delete", "delete", api, delete),
+)
+FILES: Final = (
+    Operation("artifact's link", "read", api, as_bytes),
+    Operation("artifact as bytes", "file", artifacts, as_bytes),
+    Operation("as stream", "file", artifacts, as_stream),
+    Operation("to a file", "file", artifacts, as_file),
+    Operation("log to a file", "log file", api, saved_log),
+    Operation("package to its storage", "upload", artifacts, publish_presigned),
+)
+OPERATIONS: Final = {operation.name: operation for operation in (*READS, *WRITES, *FILES)}

@@ -1,0 +1,106 @@
+"""Where a fault meets an operation: a server, a client that reaches it over sockets, and one that nothing befalls."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from buildkite_orm import NotFoundError, RetryPolicy
+from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.session import Call, path_of
+from tests.reliability.network import Network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from buildkite_orm.fake import RecordedRequest
+    from tests.reliability.cases import Fault
+
+TIMEOUT: Final = (5.0, 30.0)
+POLICY: Final = RetryPolicy()
+_AT_LEAST: Final = 5.0
+_BEFORE_THE_SERVER: Final = frozenset({"refuse", "dns"})
+_HELD_UP: Final = frozenset({"read_timeout", "stall"})
+
+
+class Stage:
+    """A server and two clients of it.
+
+    Attributes:
+        server: The server.
+        network: What lies between it and `bk`.
+        bk: The client that a fault befalls, with the policy that clients have.
+        calm: A client that nothing befalls.
+        folder: An empty folder.
+    """
+
+    def __init__(self) -> None:
+        settings = Settings(organization_limit=None, user_limit=None, public_urls="https://api.buildkite.com")
+        self.server = FakeBuildkite(populate=False, settings=settings)
+        self.network = Network(self.server.artifacts_url)
+        self.bk = self.server.client(door="http", transport=self.network, timeout=TIMEOUT, retry=POLICY)
+        self.calm = self.server.client()
+        self._folder = TemporaryDirectory()
+        self.folder = Path(self._folder.name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bk.close()
+        self.server.close()
+        self._folder.cleanup()
+
+    def arm(
+        self,
+        fault: Fault,
+        match: Callable[[RecordedRequest], bool],
+        *,
+        times: int | None,
+        acts: bool = False,
+    ) -> None:
+        """Have a fault strike.
+
+        Args:
+            fault: The fault.
+            match: Whom it strikes.
+            times: How often.
+            acts: Whether the server does what is asked all the same, where the fault leaves that open.
+        """
+        options: dict[str, Any] = dict(fault.options)
+        if fault.may_act:
+            options["processed"] = acts
+        if fault.kind == "redirect":
+            options["location"] = f"{self.server.artifacts_url}/round/and/round"
+        if fault.kind not in _BEFORE_THE_SERVER:
+            self.server.faults.add(fault.kind, match=match, times=times, origin=None, **options)
+        if fault.kind in _BEFORE_THE_SERVER | _HELD_UP:
+            self.network.faults.add(fault.kind, match=match, times=times, origin=None)
+
+    def disarm(self) -> None:
+        """End all faults."""
+        self.server.faults.clear()
+        self.network.faults.clear()
+
+    def settle(self) -> None:
+        """Wait until the server is done with what a client has given up."""
+        self.network.hang_up()
+        doors = self.server._doors.values()  # pyright: ignore[reportPrivateUsage]
+        waiting = threading.Event()
+        for _ in range(round(_AT_LEAST / 0.002)):
+            if not any(door.open_sockets for door in doors):
+                return
+            waiting.wait(0.002)
+        raise AssertionError("the server goes on with what nobody waits for")
+
+    def look(self, url: str) -> Any:
+        """Ask for what is at a URL of the API; None where nothing is."""
+        path = path_of(url)
+        assert path is not None, url
+        try:
+            return self.bk.session.send(Call("GET", path), lambda answer: answer.json())
+        except NotFoundError:
+            return None

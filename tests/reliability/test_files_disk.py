@@ -1,0 +1,371 @@
+"""What the disk does while a file is saved: full, read-only, something else in the way, another process at it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import Artifact, DownloadError, UnsafePathError, files
+from buildkite_orm.files import Part, Target, safe_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import ArtifactRecord, FakeBuildkite
+
+CONTENT = bytes(range(256)) * 1200
+OTHER = bytes(reversed(CONTENT))
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.fixture
+def stored(server: FakeBuildkite) -> ArtifactRecord:
+    return server.add_artifact(server.add_build("web", jobs=1).jobs[0], "dist/app.bin", CONTENT)
+
+
+@pytest.fixture
+def artifact(bk: Buildkite, stored: ArtifactRecord) -> Artifact:
+    return bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder to save to; beside it stands one that must stay as it is."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside/secret").write_bytes(b"secret")
+    (tmp_path / "folder").mkdir()
+    return tmp_path / "folder"
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def outside_is_as_it_was(folder: Path) -> bool:
+    outside = folder.parent / "outside"
+    return everything(outside) == ["secret"] and (outside / "secret").read_bytes() == b"secret"
+
+
+# -- no room, and no right
+
+
+def test_a_disk_that_is_full_is_a_clear_error_and_nothing_is_left(artifact: Artifact, folder: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(DownloadError, match=r"cannot write '.*app\.bin': File too large; nothing was kept"):
+            artifact.save_to(f"{folder}/new/")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert everything(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "number"),
+    [
+        ("fsync", errno.ENOSPC),
+        ("fsync", errno.EDQUOT),
+        ("replace", errno.EROFS),
+        ("mkdir", errno.EACCES),
+        ("open", errno.EMFILE),
+    ],
+)
+def test_what_the_system_refuses_is_a_clear_error_and_nothing_is_left(
+    artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, refuse)
+        with pytest.raises(DownloadError, match=f"cannot write .*: {os.strerror(number)}; nothing was kept"):
+            artifact.save_to(f"{folder}/new/")
+    assert everything(folder) == []
+    assert artifact.save_to(f"{folder}/new/").read_bytes() == CONTENT
+
+
+def test_no_file_stays_open(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not DESCRIPTORS.is_dir():
+        pytest.skip("only Linux tells which files are open")
+    artifact.save_to(folder)
+    before = len(list(DESCRIPTORS.iterdir()))
+    for name in ("fsync", "replace", "open"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, denied)
+            with pytest.raises(DownloadError):
+                artifact.save_to(f"{folder}/{name}/")
+    assert len(list(DESCRIPTORS.iterdir())) == before
+
+
+def denied(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def do_nothing(_: object) -> None:
+    """As a process that is not there any more."""
+
+
+# -- something in the way
+
+
+def test_what_is_no_file_is_not_replaced_and_nothing_is_asked(
+    server: FakeBuildkite, artifact: Artifact, folder: Path
+) -> None:
+    """As `/dev/null` would be, by who may."""
+    os.mkfifo(folder / "pipe")
+    server.requests.clear()
+    with pytest.raises(DownloadError, match="there is something that is no file"):
+        artifact.save_to(folder / "pipe")
+    assert (folder / "pipe").is_fifo()
+    assert everything(folder) == ["pipe"]
+    assert server.requests == []
+
+
+def meanwhile(server: FakeBuildkite, do: Callable[[], object]) -> None:
+    """Do something while the content is on its way."""
+
+    def match(_: object) -> bool:
+        do()
+        return False
+
+    server.faults.add("html", origin="artifacts", match=match)
+
+
+def test_a_link_that_takes_the_files_place_meanwhile_is_not_followed(
+    server: FakeBuildkite, artifact: Artifact, folder: Path
+) -> None:
+    (folder / "dist").mkdir()
+    place = folder / "dist/app.bin"
+    meanwhile(server, lambda: place.symlink_to(folder.parent / "outside/secret"))
+    artifact.save_to(folder)
+    assert not place.is_symlink()
+    assert place.read_bytes() == CONTENT
+    assert outside_is_as_it_was(folder)
+
+
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="folders cannot be held here")
+def test_a_link_that_takes_a_folders_place_meanwhile_is_not_followed(
+    server: FakeBuildkite, artifact: Artifact, folder: Path
+) -> None:
+    def swap() -> None:
+        (folder / "dist").rename(folder / "moved")
+        (folder / "dist").symlink_to(folder.parent / "outside", target_is_directory=True)
+
+    meanwhile(server, swap)
+    artifact.save_to(folder)
+    assert everything(folder / "moved") == ["app.bin"]
+    assert outside_is_as_it_was(folder)
+
+
+@pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="folders cannot be held here")
+def test_a_link_that_takes_a_folders_place_before_it_is_opened_is_not_followed(
+    artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mkdir(name: str, **_: object) -> None:
+        (folder / name).symlink_to(folder.parent / "outside", target_is_directory=True)
+        raise FileExistsError
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    with pytest.raises(DownloadError, match="Not a directory"):
+        artifact.save_to(folder)
+    assert outside_is_as_it_was(folder)
+
+
+def test_a_link_to_a_folder_inside_is_followed(artifact: Artifact, folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "dist").symlink_to("real", target_is_directory=True)
+    assert artifact.save_to(folder) == folder / "dist/app.bin"
+    assert everything(folder) == ["dist", "real", "real/app.bin"]
+
+
+def test_links_that_go_in_circles_are_a_clear_error(artifact: Artifact, folder: Path) -> None:
+    (folder / "dist").symlink_to("dist")
+    with pytest.raises(DownloadError):
+        artifact.save_to(folder)
+    assert everything(folder) == ["dist"]
+
+
+@pytest.fixture
+def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The name under which a process that is killed leaves `app.bin`; nothing is there."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", denied)
+        patch.setattr(Part, "discard", do_nothing)
+        with pytest.raises(DownloadError):
+            artifact.save_to(folder / "app.bin")
+    (part,) = folder.iterdir()
+    part.unlink()
+    return part
+
+
+def link(left: Path) -> None:
+    left.symlink_to(left.parent.parent / "outside/secret")
+
+
+def hard_link(left: Path) -> None:
+    left.hardlink_to(left.parent.parent / "outside/secret")
+
+
+def pipe(left: Path) -> None:
+    os.mkfifo(left)
+
+
+@pytest.mark.parametrize("put", [link, hard_link, pipe], ids=["link", "hard link", "pipe"])
+def test_what_others_put_where_a_killed_process_leaves_its_file_is_not_written_to(
+    artifact: Artifact, folder: Path, left: Path, put: Callable[[Path], None]
+) -> None:
+    put(left)
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    assert everything(folder) == ["app.bin"]
+    assert outside_is_as_it_was(folder)
+
+
+def test_a_folder_where_a_killed_process_leaves_its_file_does_not_matter(
+    artifact: Artifact, folder: Path, left: Path
+) -> None:
+    left.mkdir()
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+
+
+def test_a_file_system_without_locks_does_not_matter(
+    artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert artifact.save_to(folder).read_bytes() == CONTENT
+    assert everything(folder) == ["dist", "dist/app.bin"]
+
+
+# -- two at once
+
+
+def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, artifact: Artifact, folder: Path) -> None:
+    seen: list[tuple[bytes, list[str]]] = []
+
+    def save_too() -> None:
+        server.faults.clear()
+        content = artifact.save_to(folder / "app.bin").read_bytes()
+        seen.append((content, everything(folder)))
+
+    meanwhile(server, save_too)
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    ((content, there),) = seen
+    assert content == CONTENT
+    assert len(there) == 2
+    assert everything(folder) == ["app.bin"]
+
+
+def test_one_that_fails_does_not_take_the_folder_away_from_another(
+    artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has made the folder, fails and removes it, just when the other one goes to use it."""
+    whole = os.open
+    taken: list[object] = []
+
+    def open_late(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if str(path).endswith(".part") and not taken:
+            taken.append(path)
+            (folder / "dist").rmdir()
+        return whole(path, flags, mode, dir_fd=dir_fd)
+
+    (folder / "dist").mkdir()
+    monkeypatch.setattr(os, "open", open_late)
+    assert artifact.save_to(folder).read_bytes() == CONTENT
+    assert len(taken) == 1
+
+
+SAVE = """
+import sys
+from buildkite_orm import Buildkite
+
+url, token, job, artifact, place, times = sys.argv[1:]
+with Buildkite(token, base_url=url) as bk:
+    found = bk.organization("acme").job(job).artifact(artifact).fetch()
+    for _ in range(int(times)):
+        found.save_to(place)
+"""
+
+
+def test_processes_that_save_to_one_name_do_not_corrupt_it(
+    server: FakeBuildkite, stored: ArtifactRecord, folder: Path
+) -> None:
+    place = folder / "app.bin"
+    other = server.add_artifact(stored.job, "other.bin", OTHER)
+    ids = (stored.id, other.id, stored.id)
+    fixed = [sys.executable, "-W", "error", "-c", SAVE, server.url, server.token, stored.job.id]
+    running = [subprocess.Popen([*fixed, each, str(place), "15"]) for each in ids]
+    seen: set[bytes] = set()
+    while any(each.poll() is None for each in running):
+        if place.exists():
+            seen.add(place.read_bytes())
+    assert [each.wait() for each in running] == [0, 0, 0]
+    assert seen <= {CONTENT, OTHER}
+    assert place.read_bytes() in {CONTENT, OTHER}
+    assert everything(folder) == ["app.bin"]
+
+
+# -- names
+
+
+def named(artifact: Artifact, bk: Buildkite, path: str) -> Artifact:
+    return bk.bind(Artifact.model_validate({**artifact.dump(), "path": path}))
+
+
+def test_names_that_differ_only_by_case_are_whole_and_inside(artifact: Artifact, bk: Buildkite, folder: Path) -> None:
+    tells_apart = not (folder.parent / "OUTSIDE").exists()
+    for path in ("dist/App.bin", "dist/app.bin", "Dist/app.bin"):
+        assert named(artifact, bk, path).save_to(folder).read_bytes() == CONTENT
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(found) == (3 if tells_apart else 1)
+    assert all(path.read_bytes() == CONTENT for path in found)
+    assert outside_is_as_it_was(folder)
+
+
+FOR_WINDOWS = [
+    "NUL", "con", "dist/aux.txt", "COM1", "lpt9.log", "COM¹", "CONIN$", "nul .txt", "a/NUL.tar.gz", "file.", "file ",
+    "dist./x", ".. /x", "a/.. ./x", "...", "a/C:/x", "file.txt:stream", "dist/a:b",
+]  # fmt: skip
+FINE = ["console.log", "null", "aux_.txt", "dist/.hidden", "a b/c.d", "COM10", "lpt", "nullify.nul"]
+
+
+@pytest.mark.parametrize("name", FOR_WINDOWS)
+def test_what_windows_takes_for_something_else_is_refused_there(folder: Path, name: str) -> None:
+    with pytest.raises(UnsafePathError, match="means something else to Windows"):
+        safe_path(folder, name, windows=True)
+    assert safe_path(folder, name, windows=False).is_relative_to(folder)
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_what_windows_takes_for_a_file_is_not_refused(folder: Path, name: str) -> None:
+    assert safe_path(folder, name, windows=True) == folder / name
+
+
+def test_where_folders_cannot_be_held_and_open_files_not_renamed_it_saves_too(
+    server: FakeBuildkite, artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(files, "_CAN_HOLD", False)
+    monkeypatch.setattr(files, "_ON_WINDOWS", True)
+    assert artifact.save_to(f"{folder}/new/").read_bytes() == CONTENT
+    assert everything(folder) == ["new", "new/dist", "new/dist/app.bin"]
+    server.faults.add("error", origin="artifacts", status=403, times=None)
+    with pytest.raises(DownloadError, match="status 403"):
+        artifact.save_to(f"{folder}/newer/")
+    assert everything(folder) == ["new", "new/dist", "new/dist/app.bin"]
+
+
+def test_a_folder_that_is_told_by_name_is_taken_as_it_is(folder: Path) -> None:
+    target = Target.of(folder, "a/b")
+    assert (target.below, target.name, target.path) == (("a",), "b", folder / "a/b")

@@ -1,0 +1,236 @@
+"""A process that is killed while it saves: no partial file has the final name, and the next process goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import Artifact, BuildkiteError
+from buildkite_orm.files import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import ArtifactRecord, FakeBuildkite
+    from tests.conftest import Costs
+
+    Leave = Callable[[int], Path]
+
+CONTENT = b"".join(number.to_bytes(4, "big") for number in range(50_000))
+
+STEP = 4
+
+# It forks, so it is a process without threads; each child is killed a few lines further on than the one before.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from buildkite_orm import downloads, files
+from buildkite_orm.fake import FakeBuildkite, Settings
+
+content = bytes(range(256)) * 600
+ours = {files.__file__, downloads.__file__}
+server = FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=None))
+stored = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "dist/app.bin", content)
+artifact = server.client().organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+base, step = Path(sys.argv[1]), int(sys.argv[2])
+artifact.save_to(base / "warm")
+
+def save_until(line, folder):
+    left = line
+    def trace(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename not in ours:
+            return None
+        if event == "line":
+            left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+    artifact.save_to(f"{folder}/")
+    os._exit(0)
+
+def status_of(line, folder):
+    child = os.fork()
+    if child == 0:
+        save_until(line, folder)
+    return os.waitpid(child, 0)[1]
+
+told = {"killed": 0, "wrong": [], "left": [], "asked": []}
+while status_of(line := told["killed"] * step, folder := base / str(line)) == signal.SIGKILL:
+    told["killed"] += 1
+    final = folder / "dist/app.bin"
+    there = [path for path in folder.rglob("*") if path.is_file()]
+    if (final.exists() and final.read_bytes() != content) or len(there) > 1:
+        told["wrong"].append(line)
+    left = 0 if final in there else sum(path.stat().st_size for path in there)
+    if not all(content.startswith(path.read_bytes()) for path in there):
+        told["wrong"].append(line)
+    server.requests.clear()
+    artifact.save_to(f"{folder}/")
+    if [path for path in folder.rglob("*") if path.is_file()] != [final] or final.read_bytes() != content:
+        told["wrong"].append(line)
+    begun = [each.headers.get("Range", "bytes=0-")[6:-1] for each in server.requests if each.origin == "artifacts"]
+    told["left"].append(left)
+    told["asked"].append(int(begun[0]) if begun else len(content))
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_killed_anywhere_it_leaves_no_partial_file_and_the_next_one_goes_on_where_it_was(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", KILLED, str(tmp_path), str(STEP)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(run.stdout)
+    assert told["killed"] > 50
+    assert told["wrong"] == []
+    assert told["asked"] == told["left"]
+    assert {0, 65536, 131_072, 600 * 256} <= set(told["left"])
+
+
+# -- what is left
+
+
+@pytest.fixture
+def stored(server: FakeBuildkite) -> ArtifactRecord:
+    return server.add_artifact(server.add_build("web", jobs=1).jobs[0], "dist/app.bin", CONTENT)
+
+
+@pytest.fixture
+def artifact(bk: Buildkite, stored: ArtifactRecord) -> Artifact:
+    return bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return tmp_path / "app.bin"
+
+
+def do_nothing(_: object) -> None: ...
+
+
+def die(thing: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None:
+    """Save something in vain, as a process that is killed does: nothing is cleaned up. Give what is left."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Part, "discard", do_nothing)
+        with pytest.raises(BuildkiteError):
+            thing.save_to(place)
+    return next(iter(place.parent.glob(".*.part")), None)
+
+
+@pytest.fixture
+def leave(server: FakeBuildkite, artifact: Artifact, place: Path, monkeypatch: pytest.MonkeyPatch) -> Leave:
+    """Leave the first so many bytes behind."""
+
+    def begin(size: int) -> Path:
+        server.faults.add("corrupt_body" if size == len(CONTENT) else "truncate", origin="artifacts", **at(size))
+        server.faults.add("reset_before", origin="artifacts", times=None)
+        left = die(artifact, place, monkeypatch)
+        assert left is not None
+        left.write_bytes(CONTENT[:size])
+        server.faults.clear()
+        server.requests.clear()
+        return left
+
+    def at(size: int) -> dict[str, Any]:
+        return {} if size == len(CONTENT) else {"at": size}
+
+    return begin
+
+
+def ranges(server: FakeBuildkite) -> list[str | None]:
+    return [each.headers.get("Range") for each in server.requests if each.origin == "artifacts"]
+
+
+def saved(artifact: Artifact, place: Path) -> bool:
+    """Save, and tell whether there is the file, whole, and nothing else."""
+    artifact.save_to(place)
+    return place.read_bytes() == CONTENT and list(place.parent.iterdir()) == [place]
+
+
+@pytest.mark.parametrize("size", [1, 65_536, 70_001, len(CONTENT) - 1])
+def test_what_is_left_is_gone_on_with(
+    server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave, size: int
+) -> None:
+    leave(size)
+    assert saved(artifact, place)
+    assert ranges(server) == [f"bytes={size}-"]
+
+
+def test_of_a_file_that_only_lacks_its_name_nothing_is_fetched(
+    artifact: Artifact, place: Path, leave: Leave, costs: Costs
+) -> None:
+    leave(len(CONTENT))
+    with costs(0):
+        assert saved(artifact, place)
+
+
+@pytest.mark.parametrize("content", [b"x" * 70_000, CONTENT + b"x", CONTENT[:-1] + b"x"], ids=["begin", "long", "end"])
+def test_what_is_left_and_wrong_is_fetched_anew(
+    server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave, content: bytes
+) -> None:
+    leave(70_000).write_bytes(content)
+    assert saved(artifact, place)
+    assert ranges(server)[-1] is None
+
+
+def test_bytes_that_are_wrong_twice_are_an_error_and_nothing_is_left(
+    server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave
+) -> None:
+    leave(70_000)
+    server.faults.add("corrupt_body", origin="artifacts", times=None)
+    with pytest.raises(BuildkiteError, match="SHA1"):
+        artifact.save_to(place)
+    assert list(place.parent.iterdir()) == []
+    assert ranges(server) == ["bytes=70000-", None]
+
+
+def test_what_is_left_of_another_content_is_not_gone_on_with(
+    server: FakeBuildkite, bk: Buildkite, artifact: Artifact, place: Path, leave: Leave
+) -> None:
+    left = leave(70_000)
+    again = Artifact.model_validate({**artifact.dump(), "sha1sum": "0" * 40})
+    with pytest.raises(BuildkiteError):
+        bk.bind(again).save_to(place)
+    assert ranges(server) == [None]
+    assert list(place.parent.iterdir()) == [left]
+
+
+def test_without_a_checksum_it_begins_anew(
+    server: FakeBuildkite, bk: Buildkite, artifact: Artifact, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = bk.bind(Artifact.model_validate({**artifact.dump(), "sha1sum": None}))
+    server.faults.add("truncate", origin="artifacts", at=70_000)
+    server.faults.add("reset_before", origin="artifacts", times=None)
+    assert die(bare, place, monkeypatch) is not None
+    server.faults.clear()
+    server.requests.clear()
+    assert saved(bare, place)
+    assert ranges(server) == [None]
+
+
+def test_a_log_begins_anew_and_takes_the_place_of_what_is_left(
+    server: FakeBuildkite, bk: Buildkite, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    server.set_log(job, b"line\n" * 50_000)
+    log = bk.organization("acme").job(job.id).log()
+    server.faults.add("reset_mid_body", at=1000, match="/log", times=None)
+    left = die(log, place, monkeypatch)
+    assert left is not None
+    left.write_bytes(b"rotten")
+    server.faults.clear()
+    log.save_to(place)
+    assert place.read_bytes() == b"line\n" * 50_000
+    assert list(place.parent.iterdir()) == [place]
