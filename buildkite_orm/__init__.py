@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm._version import __version__
 
 if TYPE_CHECKING:
+    from buildkite_orm.bulk import DownloadReport, FailedArtifact, SavedArtifact
     from buildkite_orm.client import AnyRef, Buildkite
     from buildkite_orm.clock import Clock, SystemClock
     from buildkite_orm.downloads import ArtifactStream
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
         UnsafePathError,
         WaitTimeoutError,
     )
+    from buildkite_orm.failures import AnnotationText, FailedJob, FailureSummary
     from buildkite_orm.loading import Drift, DriftWarning
+    from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.queryset import LoadedPage, Page, QuerySet
     from buildkite_orm.resource import Model, Ref, Resource
     from buildkite_orm.resources.account import AccessToken, Meta, User
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
         ArtifactState,
         BuildSource,
         BuildState,
+        JobFailure,
         JobState,
         JobType,
         OpenEnum,
@@ -104,6 +108,7 @@ if TYPE_CHECKING:
         SignalReason,
         Visibility,
     )
+    from buildkite_orm.waiting import BuildChange
 
 __all__ = [
     "AccessToken",
@@ -119,6 +124,7 @@ __all__ = [
     "AnnotationRef",
     "AnnotationScope",
     "AnnotationStyle",
+    "AnnotationText",
     "AnyRef",
     "Artifact",
     "ArtifactFilters",
@@ -130,6 +136,7 @@ __all__ = [
     "BadRequestError",
     "Build",
     "BuildBlockedError",
+    "BuildChange",
     "BuildFetch",
     "BuildFilters",
     "BuildOptions",
@@ -145,10 +152,15 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "DownloadError",
+    "DownloadReport",
     "Drift",
     "DriftWarning",
+    "FailedArtifact",
+    "FailedJob",
+    "FailureSummary",
     "GoneError",
     "Job",
+    "JobFailure",
     "JobFilters",
     "JobQuerySet",
     "JobRef",
@@ -156,7 +168,11 @@ __all__ = [
     "JobType",
     "LoadedPage",
     "Log",
+    "LogGroup",
+    "LogLine",
+    "LogMatch",
     "LogRef",
+    "LogText",
     "ManualJob",
     "ManyRequestsWarning",
     "Meta",
@@ -184,6 +200,7 @@ __all__ = [
     "ResponseError",
     "RetryPolicy",
     "RetryType",
+    "SavedArtifact",
     "ScriptJob",
     "ServerError",
     "SignalReason",
@@ -206,6 +223,11 @@ _HOMES: Final = {
     "client": (
         "AnyRef",
         "Buildkite",
+    ),
+    "bulk": (
+        "DownloadReport",
+        "FailedArtifact",
+        "SavedArtifact",
     ),
     "clock": (
         "Clock",
@@ -239,9 +261,20 @@ _HOMES: Final = {
         "UnsafePathError",
         "WaitTimeoutError",
     ),
+    "failures": (
+        "AnnotationText",
+        "FailedJob",
+        "FailureSummary",
+    ),
     "loading": (
         "Drift",
         "DriftWarning",
+    ),
+    "logs": (
+        "LogGroup",
+        "LogLine",
+        "LogMatch",
+        "LogText",
     ),
     "queryset": (
         "LoadedPage",
@@ -323,6 +356,7 @@ _HOMES: Final = {
         "ArtifactState",
         "BuildSource",
         "BuildState",
+        "JobFailure",
         "JobState",
         "JobType",
         "OpenEnum",
@@ -330,6 +364,7 @@ _HOMES: Final = {
         "SignalReason",
         "Visibility",
     ),
+    "waiting": ("BuildChange",),
 }
 _MODULES: Final = {name: module for module, names in _HOMES.items() for name in names}
 

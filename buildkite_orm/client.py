@@ -156,6 +156,26 @@ class Buildkite:
         """
         return BuildQuerySet(self.session, "builds", filters)
 
+    def current_build(self) -> BuildRef:
+        """Give the ref of the build that this process is a part of, by the environment of its job; no request.
+
+        Raises:
+            ConfigurationError: This is no job of Buildkite's: `BUILDKITE_BUILD_NUMBER`, say, is not set.
+        """
+        names = ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG", "BUILDKITE_BUILD_NUMBER")
+        organization, pipeline, number = map(_of_the_job, names)
+        if not (number.isascii() and number.isdecimal()):
+            raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={number!r}: no number of a build")
+        return self.organization(organization).pipeline(pipeline).build(int(number))
+
+    def current_job(self) -> JobRef:
+        """Give the ref of the job that this process is a part of, by its environment; no request.
+
+        Raises:
+            ConfigurationError: This is no job of Buildkite's: `BUILDKITE_JOB_ID`, say, is not set.
+        """
+        return self.current_build().job(_of_the_job("BUILDKITE_JOB_ID"))
+
     def user(self) -> User:
         """Ask whom the token belongs to.
 
@@ -204,6 +224,9 @@ class Buildkite:
     def bind(self, thing: T) -> T:
         """Bind an object or ref to this client: one that was unpickled, say, or validated by hand.
 
+        A pickle has all data of its object, secrets that the API told included, and never a client or its token: so
+        objects travel to other processes.
+
         Args:
             thing: The object or ref; what it is bound to is changed in place.
         """
@@ -211,6 +234,13 @@ class Buildkite:
 
     def _single(self, model: type[R], path: str) -> R:
         return load_object(model, self.session, Call("GET", path), Binding(self.session, path))
+
+
+def _of_the_job(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise ConfigurationError(f"this is no job of Buildkite's: {name} is not set")
+    return value
 
 
 def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:

@@ -13,6 +13,7 @@ from buildkite_orm.errors import (
     ChecksumMismatchError,
     DownloadError,
     NotFoundError,
+    ServerError,
     error_for,
     redact_url,
 )
@@ -28,11 +29,13 @@ if TYPE_CHECKING:
     from buildkite_orm.files import Part
     from buildkite_orm.resources.artifact import Artifact, ArtifactRef
     from buildkite_orm.resources.log import LogRef
-    from buildkite_orm.session import Answer, Session, Stream
+    from buildkite_orm.session import Answer, Session
+    from buildkite_orm.transport import Stream
 
 T = TypeVar("T")
 
 _REFUSED: Final = frozenset({400, 401, 403, 410})
+_TOO_MANY: Final = 429
 _LINKS: Final = 2
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS: Final = 5
@@ -56,8 +59,8 @@ class ArtifactStream:
     def __init__(self, artifact: ArtifactRef) -> None:
         self._session = artifact.session
         self._path = artifact.api_path
-        self._state = artifact.__dict__.get("state")
-        self._expected = _Expected.of(artifact)
+        self._storage = Storage(artifact)
+        self._expected = Expected.of(artifact)
         self._offset = 0
         self._done = False
 
@@ -80,7 +83,7 @@ class ArtifactStream:
         if self._done:
             raise StopIteration
         try:
-            chunk = _insist(self._session, self._read)
+            chunk = insist(self._session, self._read)
         except BaseException:
             self.close()
             raise
@@ -120,38 +123,10 @@ class ArtifactStream:
 
     def _open(self) -> Stream:
         """Ask for a link and follow it; a second time where the link is not good any more."""
-        headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
-        stream, url = self._follow(headers)
-        for _ in range(1, _LINKS):
-            if stream.status not in _REFUSED:
-                break
-            stream.close()
-            stream, url = self._follow(headers)
-        if stream.status in {200, 206} or _ends_at(stream, self._offset):
+        stream = self._storage.ask({"Range": f"bytes={self._offset}-"} if self._offset else {})
+        if stream.status in {200, 206} or ends_at(stream, self._offset):
             return stream
-        with stream:
-            raise storage_error(DownloadError, "the storage does not give the file", "GET", url, stream)
-
-    def _follow(self, headers: dict[str, str]) -> tuple[Stream, str]:
-        url = self._link()
-        for _ in range(_REDIRECTS):
-            stream = self._session.stream_elsewhere(url, headers)
-            onward = stream.headers.get("Location")
-            if stream.status not in _MOVED or not onward:
-                return stream, url
-            stream.close()
-            url = urljoin(url, onward)
-        raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
-
-    def _link(self) -> str:
-        call = Call("GET", f"{self._path}/download", points_elsewhere=True)
-        try:
-            with _final():
-                return self._session.send(call, _link_in)
-        except _FinalError as final:
-            if isinstance(final.error, NotFoundError) and self._state:
-                final.error.message += f"; its state was {str(self._state)!r} when the artifact was loaded"
-            raise
+        raise self._storage.refusal(stream)
 
     def _drop(self) -> None:
         stream, self._stream, self._chunks = self._stream, None, None
@@ -159,16 +134,83 @@ class ArtifactStream:
             stream.close()
 
 
+class Storage:
+    """Where an artifact's content is: behind a link, which the API gives for a while.
+
+    Args:
+        artifact: The artifact.
+    """
+
+    def __init__(self, artifact: ArtifactRef) -> None:
+        self._session = artifact.session
+        self._path = artifact.api_path
+        self._state = artifact.__dict__.get("state")
+        self._link: str | None = None
+        self._asked = ""
+
+    def ask(self, headers: dict[str, str]) -> Stream:
+        """Ask for the content; for a link first where there is none, and for another where that is not good any more.
+
+        Args:
+            headers: What the request says, of a range say.
+
+        Raises:
+            BuildkiteError: There is no link, or no answer behind it.
+        """
+        stream = self._follow(headers)
+        for _ in range(1, _LINKS):
+            if stream.status not in _REFUSED:
+                break
+            stream.close()
+            self._link = None
+            stream = self._follow(headers)
+        return stream
+
+    def refusal(self, stream: Stream) -> BuildkiteError:
+        """Make the error for an answer that is not the content."""
+        with stream:
+            return storage_error(DownloadError, "the storage does not give the file", "GET", self._asked, stream)
+
+    def _follow(self, headers: dict[str, str]) -> Stream:
+        url = self._link = self._link or self._new_link()
+        for _ in range(_REDIRECTS):
+            self._asked = url
+            stream = self._session.stream_elsewhere(url, headers)
+            onward = stream.headers.get("Location")
+            if stream.status not in _MOVED or not onward:
+                return stream
+            stream.close()
+            url = urljoin(url, onward)
+        raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
+
+    def _new_link(self) -> str:
+        call = Call("GET", f"{self._path}/download", points_elsewhere=True)
+        try:
+            with as_final():
+                return self._session.send(call, _link_in)
+        except _FinalError as final:
+            if isinstance(final.error, NotFoundError) and self._state:
+                final.error.message += f"; its state was {str(self._state)!r} when the artifact was loaded"
+            raise
+
+
 @dataclass(slots=True)
-class _Expected:
-    """What is known of a file's content, and what was seen of it."""
+class Expected:
+    """What is known of a file's content, and what was seen of it.
+
+    Attributes:
+        size: How many bytes it has, where that is known.
+        sums: Its checksums, by their kinds.
+        seen: The hashes, by the same kinds, of what was seen.
+    """
 
     size: int | None
     sums: dict[str, str]
     seen: dict[str, Any]
 
     @classmethod
-    def of(cls, artifact: ArtifactRef) -> _Expected:
+    def of(cls, artifact: ArtifactRef) -> Expected:
+        """Give what is known of an artifact, and nothing seen of it yet."""
         known: dict[str, Any] = artifact.__dict__
         sums = {name: str(known[f"{name}sum"]).lower() for name in ("sha1", "sha256") if known.get(f"{name}sum")}
         size = known.get("file_size")
@@ -176,13 +218,24 @@ class _Expected:
         return cls(size if isinstance(size, int) else None, sums, seen)
 
     def all_came(self, size: int) -> bool:
+        """Tell whether so many bytes are all of them."""
         return self.size is not None and 0 < size >= self.size
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: bytes | memoryview) -> None:
+        """See the bytes that come next."""
         for digest in self.seen.values():
             digest.update(chunk)
 
     def check(self, path: str, size: int) -> None:
+        """Check that what was seen is the content.
+
+        Args:
+            path: Whose content, for the error.
+            size: How many bytes were seen.
+
+        Raises:
+            ChecksumMismatchError: It is not.
+        """
         if self.size is not None and size != self.size:
             raise ChecksumMismatchError(f"{path}: {size} bytes came, not the {self.size} that were uploaded")
         for name, wanted in self.sums.items():
@@ -197,14 +250,14 @@ def _link_in(answer: Answer) -> str:
     return url
 
 
-def _ends_at(stream: Stream, offset: int) -> bool:
+def ends_at(stream: Stream, offset: int) -> bool:
     """Tell whether a storage refuses a range because all that there is has come before the connection broke."""
     return stream.status == 416 and stream.headers.get("Content-Range") == f"bytes */{offset}"  # noqa: PLR2004
 
 
 def _from_offset(stream: Stream, offset: int) -> Generator[bytes]:
     """Give the chunks from an offset on, whether or not the server heeded the range."""
-    if _ends_at(stream, offset):
+    if ends_at(stream, offset):
         return
     skip = offset
     if stream.status == 206:  # noqa: PLR2004
@@ -232,7 +285,8 @@ def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, 
     url = redact_url(url).partition("?")[0]
     if stream.status >= 500:  # noqa: PLR2004
         return error_for(method=method, url=url, status=stream.status, headers=stream.headers, body=stream.read())
-    return kind(f"{what}: status {stream.status}", method=method, url=url, status=stream.status)
+    told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's
+    return told(f"{what}: status {stream.status}", method=method, url=url, status=stream.status)
 
 
 class _FinalError(Exception):
@@ -244,14 +298,15 @@ class _FinalError(Exception):
 
 
 @contextlib.contextmanager
-def _final() -> Generator[None]:
+def as_final() -> Generator[None]:
+    """Have an error end `insist`: what raises it has tried again by itself."""
     try:
         yield
     except BuildkiteError as error:
         raise _FinalError(error) from None
 
 
-def _insist(session: Session, do: Callable[[], T]) -> T:
+def insist(session: Session, do: Callable[[], T]) -> T:
     """Do it, and again where the connection or the storage fails, as the session's policy allows."""
     try:
         return session.retry.retrying(session.clock, repeatable=True)(do)
@@ -265,27 +320,40 @@ def _insist(session: Session, do: Callable[[], T]) -> T:
 def save_artifact(artifact: Artifact, path: str | os.PathLike[str]) -> Path:
     """Save an artifact; see `ArtifactRef.save_to`."""
     target = Target.of(path, str(artifact.__dict__.get("path") or ""))
-    known = _Expected.of(artifact)
+    save_at(artifact, target, lambda _size: None)
+    return target.path
+
+
+def save_at(artifact: Artifact, target: Target, note: Callable[[int], object]) -> None:
+    """Save an artifact where it is to go.
+
+    Args:
+        artifact: The artifact.
+        target: Its place.
+        note: Called with how many bytes are there, whenever there are more; or fewer, where it began anew.
+    """
+    known = Expected.of(artifact)
     name = artifact.api_path.rpartition("/")[2]
     with whole_file(target, f"artifact {name} {known.size} {sorted(known.sums.items())}") as part:
         if not known.sums:
             part.restart()  # nothing would tell whether what is there is its beginning
         went_on = part.size > 0
         try:
-            _fill(part, artifact)
+            _fill(part, artifact, note)
         except ChecksumMismatchError:
             if not went_on:
                 raise
             part.restart()  # what was left is not its beginning after all
-            _fill(part, artifact)
-    return target.path
+            _fill(part, artifact, note)
 
 
-def _fill(part: Part, artifact: Artifact) -> None:
+def _fill(part: Part, artifact: Artifact, note: Callable[[int], object]) -> None:
     with artifact.download(stream=True) as chunks:
+        note(part.size)
         chunks.go_on_behind(part.chunks())
         for chunk in chunks:
             part.write(chunk)
+            note(part.size)
 
 
 def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
@@ -294,12 +362,12 @@ def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
     session = log.session
 
     def attempt() -> None:
-        with _final():
+        with as_final():
             stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
         with stream, whole_file(target, f"log {log.api_path}") as part:
             part.restart()
             for chunk in stream:
                 part.write(chunk)
 
-    _insist(session, attempt)
+    insist(session, attempt)
     return target.path

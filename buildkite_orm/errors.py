@@ -41,6 +41,7 @@ from buildkite_orm.jsonvalues import as_array, as_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildkite_orm.bulk import DownloadReport
     from buildkite_orm.resources.build import Build
 
 _SECRET_PARAMETERS = frozenset(
@@ -71,8 +72,10 @@ class BuildkiteError(Exception):
         server_message: What the server said.
         errors: The server's list of what it did not accept, one mapping for each.
         outcome_unknown: True where a write may have happened all the same.
+        about: The URL of what the request was about, where that was there before.
     """
 
+    about: str | None = None
     next_step: str = ""
     """What to do next; what a kind of error says may be replaced for one of them."""
 
@@ -110,15 +113,16 @@ class BuildkiteError(Exception):
 
     def how_to_find_out(self) -> str:
         """Say how to learn whether a write of unknown outcome has happened."""
-        url, _, verb = (self.url or "").partition("?")[0].rpartition("/")
-        if self.method == "POST":
-            look = f"list {url}/{verb} and look for it"
-        elif verb == "rebuild":
-            look = f"list {url.rpartition('/')[0]} and look for a build that was rebuilt from this one"
+        url = (self.url or "").partition("?")[0]
+        above, _, verb = url.rpartition("/")
+        if verb == "rebuild":
+            look = f"list {above.rpartition('/')[0]} and look for a build that was rebuilt from this one"
         elif self.method == "PATCH" and self.status == 404:  # noqa: PLR2004 - it may have another name now
+            look = f"list {above} and look for it"
+        elif self.about is None and self.method == "POST":
             look = f"list {url} and look for it"
         else:
-            look = f"look at {url}" if self.method == "PUT" else f"look at {url}/{verb}"
+            look = f"look at {self.about or url}"
         return f"It may have happened all the same: before you send it again, {look}."
 
 
@@ -256,7 +260,14 @@ class UnsafePathError(DownloadError):
 
 
 class PartialDownloadError(DownloadError):
-    """Some of several files failed."""
+    """Some of several files failed; all others are done.
+
+    Attributes:
+        report: What became of each.
+    """
+
+    report: DownloadReport
+    next_step = "Save them again: what is whole is skipped. The error's report tells why each has failed."
 
 
 class UploadError(BuildkiteError):

@@ -13,7 +13,7 @@ from buildkite_orm.resource import Binding, Resource
 from buildkite_orm.session import Call, query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from buildkite_orm.encoding import Query
     from buildkite_orm.session import Answer, Session
@@ -117,6 +117,20 @@ class LinkStep(Generic[R]):
         if follow == self.link or (sheet.items and not items):
             raise repeats(self.listing)
         return items, LinkStep(self.listing, follow, frozenset(sheet.items))
+
+
+@dataclass(frozen=True, slots=True)
+class SiftedStep(Generic[R]):
+    """Another step, less what does not match."""
+
+    step: Step[R]
+    matches: Callable[[R], bool]
+
+    def load(self) -> tuple[list[R], Step[R] | None]:
+        """Ask for the page; there may be nothing left of it, and others after it."""
+        items, step = self.step.load()
+        onward = None if step is None else SiftedStep(step, self.matches)
+        return [item for item in items if self.matches(item)], onward
 
 
 def repeats(listing: Listing[R]) -> Exception:

@@ -104,7 +104,7 @@ class Memory:
 
     def pace(self, organization: str | None) -> float:
         """Tell how many seconds each wait must leave between its requests, so that all stay within the budget."""
-        return _SHARE * self._waits * self._limiter.pace(organization)
+        return self._limiter.pace(organization, _SHARE * self._waits)
 
 
 def _keep(things: dict[str, T], key: str, value: T) -> None:

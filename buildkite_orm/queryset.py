@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.jsonvalues import as_several
-from buildkite_orm.listing import LinkStep, Listing, repeats
+from buildkite_orm.listing import LinkStep, Listing, SiftedStep, repeats
 from buildkite_orm.paths import ascii_safe, short_path
 from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from buildkite_orm.listing import Sheet, Step
     from buildkite_orm.session import Session
@@ -156,6 +156,7 @@ class QuerySet(Generic[R]):
         self._limit = limit
         self._collection = path if collection is None else collection
         self._given = loaded
+        self._sieve = self._make_sieve()
         self._listing = self._make_listing()
         self._head = self._new_head()
 
@@ -277,13 +278,14 @@ class QuerySet(Generic[R]):
 
         Raises:
             ValueError: It is below 1.
-            TypeError: The API does not number the pages of this listing.
+            TypeError: The API does not number the pages of this listing, or a filter is applied here.
         """
         if number < 1:
             msg = f"page({number}): pages are numbered from 1"
             raise ValueError(msg)
-        if not self.by_number:
-            msg = f"{type(self).__name__} has no numbered pages, its API goes by cursors; use pages()"
+        if not self._has_numbers:
+            why = "its API goes by cursors" if self._sieve is None else "what matches is found here"
+            msg = f"{type(self).__name__} has no numbered pages, {why}; use pages()"
             raise TypeError(msg)
         size, most = self._listing.per_page, self._limit
         if most is not None and (number - 1) * size >= most:
@@ -304,6 +306,8 @@ class QuerySet(Generic[R]):
 
     def count(self) -> int:
         """Count the objects, with one request for one item: the number of its last page is the count.
+
+        Where pages have no numbers, or a filter is applied here and not by the server, this loads them.
 
         Raises:
             ResponseError: The server does not tell the last page; `list(qs)` counts by loading.
@@ -353,15 +357,27 @@ class QuerySet(Generic[R]):
         """Make what the objects of this listing are to know of how they were listed."""
         return None
 
+    def _make_sieve(self) -> Callable[[R], bool] | None:
+        """Make what tells which objects match, where the server cannot tell it exactly."""
+        return None
+
+    @property
+    def _has_numbers(self) -> bool:
+        return self.by_number and self._sieve is None
+
     def _make_listing(self) -> Listing[R]:
-        size = self._per_page if not self._limit else min(self._per_page, self._limit)
+        size = self._per_page
+        if self._limit and self._sieve is None:
+            size = min(size, self._limit)
         model: type[R] = self.model  # type: ignore[assignment]
         query = encode_query(self._params(), lists=tuple(self.lists))
         context, headers = self._context(), self._headers()
         return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
 
     def _new_head(self) -> _Head[R]:
-        return _Head(self._first_step(), None if self._given is None else LoadedPage(self._given, None))
+        step = self._first_step()
+        sifted = step if self._sieve is None else SiftedStep(step, self._sieve)
+        return _Head(sifted, None if self._given is None else LoadedPage(self._given, None))
 
     def _first_step(self) -> Step[R]:
         return LinkStep(self._listing)
@@ -384,7 +400,7 @@ class QuerySet(Generic[R]):
         size = self._listing.per_page
         if index < len(loaded) or whole:
             return loaded[index]
-        if index < size or not self.by_number:
+        if index < size or not self._has_numbers:
             found = next(islice(self, index, None), None)
             if found is None:
                 raise IndexError(index)
@@ -399,7 +415,7 @@ class QuerySet(Generic[R]):
         loaded, whole = self._loaded()
         if whole:
             return len(loaded)
-        if not self.by_number:
+        if not self._has_numbers:
             return sum(1 for _ in self)
         sheet = self._listing.at_once(1).fetch()
         total = sheet.number("last") if "next" in sheet.links else len(sheet.items)
@@ -408,7 +424,7 @@ class QuerySet(Generic[R]):
         return total if self._limit is None else min(total, self._limit)
 
     def _from_end(self, index: int) -> R:
-        total = self._total() if self.by_number else None
+        total = self._total() if self._has_numbers else None
         if total is None:
             return list(self)[index]
         if total + index < 0:
@@ -425,7 +441,7 @@ class QuerySet(Generic[R]):
         if stop is not None and start >= stop:
             return []
         loaded, whole = self._loaded()
-        if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self.by_number:
+        if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self._has_numbers:
             return list(islice(self, start, stop))
         return list(islice(self._from_page(start), None if stop is None else stop - start))
 

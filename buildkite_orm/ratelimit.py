@@ -48,10 +48,13 @@ class Budget:
         kept = min(math.ceil(self.reserve * self.limit), self.limit - 1)
         return self.remaining - max(0, kept)
 
-    def pace(self, now: float) -> float:
-        """Tell how many seconds apart requests use up evenly what the window has left; 0 while nothing is known."""
-        left = self.left(now)
-        return 0.0 if math.inf in {left, self.reset_at} else (self.reset_at - now) / max(left, 1)
+    def pace(self, now: float, users: int) -> float:
+        """Tell how many seconds apart each user may ask, for all to use up evenly what the window has left.
+
+        0 while nothing is known; not longer than the window.
+        """
+        left, seconds = self.left(now), self.reset_at - now
+        return 0.0 if math.inf in {left, seconds} else seconds * min(1.0, users / max(left, 1))
 
     def is_spent(self, now: float) -> bool:
         """Tell whether the server refuses what comes before the window ends."""
@@ -99,11 +102,11 @@ class RateLimiter:
                     budget.in_flight -= 1
                 self._changed.notify_all()
 
-    def pace(self, organization: str | None) -> float:
-        """Tell how many seconds apart requests use up evenly what is left of the budgets that bind them."""
+    def pace(self, organization: str | None, users: int) -> float:
+        """Tell how many seconds apart each of so many users may ask, for all to keep within the budgets."""
         with self._changed:
             now = self._clock.now()
-            return max(budget.pace(now) for budget in self._budgets(organization))
+            return max(budget.pace(now, users) for budget in self._budgets(organization))
 
     def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
         """Take in the budget headers of an answer."""

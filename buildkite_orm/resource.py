@@ -190,14 +190,14 @@ class Ref:
         """
         session, path = self.session, self.api_path
         target, query = f"{path}/{verb}" if verb else path, encode_query(params or {}, lists=lists)
-        call = Call(method, target, query, body, headers or {}, acts=acts)
+        call = Call(method, target, query, body, headers or {}, acts=acts, about=path)
         collection = path if model.identity is None else parent_path(path)
         return load_object(model, session, call, Binding(session, collection, context, None if verb else path))
 
     def _do(self, method: str, verb: str = "", *, body: object = None, acts: bool = False) -> None:
         """Send one request whose answer says nothing."""
         path = f"{self.api_path}/{verb}" if verb else self.api_path
-        self.session.send(Call(method, path, body=body, acts=acts), lambda _answer: None)
+        self.session.send(Call(method, path, body=body, acts=acts, about=self.api_path), lambda _answer: None)
 
     def _update(self, model: type[R], changes: Mapping[str, object], options: type) -> R:
         """Send the fields of an update, and nothing else; `options` is the TypedDict that names those there are."""

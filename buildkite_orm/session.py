@@ -5,11 +5,12 @@ A request's body is read inside the retry, and so is its JSON: half an answer is
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
@@ -21,7 +22,6 @@ from buildkite_orm.encoding import to_query_string
 from buildkite_orm.errors import (
     BuildkiteError,
     ConfigurationError,
-    ConnectionFailedError,
     NotFoundError,
     RateLimitError,
     RequestTimeoutError,
@@ -33,18 +33,17 @@ from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
 from buildkite_orm.transport import (
+    Stream,
     StreamedBody,
-    arriving,
     attempt,
     can_follow,
     checked_base_url,
     checked_timeout,
     pooled,
-    short_by,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from requests.adapters import BaseAdapter
 
@@ -60,7 +59,6 @@ Content = bytes | StreamedBody | None
 
 DEFAULT_BASE_URL: Final = "https://api.buildkite.com"
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
-CHUNK: Final = 64 * 1024
 
 _SECRET_LINK_PARAMETERS: Final = frozenset({"api_key", "access_token"})
 _NOT_A_HEADER: Final = "the token has characters that no token has; check how it was copied"
@@ -77,6 +75,8 @@ class Call:
         body: The JSON body, or one that is streamed, or None for none.
         headers: Further headers.
         acts: Whether it starts something each time it is sent (`PUT …/rebuild`).
+        reads: Whether it changes nothing, whatever its method says.
+        about: The path of what it is about, where that is known to be there.
         points_elsewhere: Whether its answer is a redirect, for the caller to follow.
     """
 
@@ -86,6 +86,8 @@ class Call:
     body: Any = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     acts: bool = False
+    reads: bool = False
+    about: str | None = None
     points_elsewhere: bool = False
 
     @property
@@ -133,61 +135,6 @@ class Answer:
         )
         error.damaged = self.method != "HEAD" and self.status < 300 and not _is_json(self.body)  # noqa: PLR2004
         return error
-
-
-class Stream:
-    """An answer whose body is read chunk by chunk. Close it, or use it in a `with`.
-
-    The API's own answers come unpacked, a file as it is stored: its size and checksums are those of what is stored.
-    """
-
-    def __init__(self, response: requests.Response, *, method: str, url: str, unpacked: bool = True) -> None:
-        self._response = response
-        self._unpacked = unpacked
-        self._method = method
-        self._url = url
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.chunks(CHUNK)
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Read the body in chunks of at most `size` bytes.
-
-        Raises:
-            TransportError: The connection broke, or fewer bytes came than were announced.
-        """
-        response = self._response
-        reader = arriving(response, size) if self._unpacked else response.raw.stream(size, decode_content=False)
-        while True:
-            chunk = attempt(lambda: next(reader, b""), self._method, self._url)
-            if isinstance(chunk, BaseException):
-                self.close()
-                raise chunk
-            if not chunk:
-                break
-            yield chunk
-        short = short_by(self._response)
-        self.close()
-        if short:
-            raise ConnectionFailedError(
-                f"the answer broke off {short} bytes before its end", method=self._method, url=self._url
-            )
-
-    def read(self) -> bytes:
-        """Read the whole body."""
-        return b"".join(self)
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._response.close()
 
 
 class _NoNetrc(requests.auth.AuthBase):
@@ -315,7 +262,7 @@ class Session:
 
     def _persist(self, call: Call, do: Callable[[float], T]) -> T:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
-        unknown = False
+        unknown, method = False, "GET" if call.reads else call.method
         policy = self.retry.in_time()
         deadline = self.clock.now() + policy.max_elapsed
 
@@ -324,12 +271,13 @@ class Session:
             try:
                 return do(deadline)
             except BuildkiteError as error:
-                unknown = unknown or outcome_is_unknown(error, method=call.method)
+                unknown = unknown or outcome_is_unknown(error, method=method)
                 error.outcome_unknown = unknown
+                error.about = f"{self.base_url}/v2/{call.about}" if call.about else None
                 error.method, error.url = error.method or call.method, error.url or self._shown(call)
                 raise
 
-        repeatable = is_repeatable(call.method, acts=call.acts)
+        repeatable = is_repeatable(method, acts=call.acts)
         return policy.retrying(self.clock, repeatable=repeatable)(once)
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
@@ -339,19 +287,20 @@ class Session:
     def _open(self, call: Call, deadline: float) -> Stream:
         with self._limiter.permit(call.organization, deadline=deadline):
             stream = self._dispatch(call)
-            if stream.status < 300 and not _is_html(stream.headers):  # noqa: PLR2004
+            if stream.status < 300 and not is_html(stream.headers):  # noqa: PLR2004
                 return stream
             raise self._whole(call, stream).unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
         patience = max(self._timeout[1], self.retry.max_elapsed)
-        until, pieces = self.clock.now() + patience, list[bytes]()
+        until, body = self.clock.now() + patience, io.BytesIO()  # whose repr, in a traceback, tells nothing of it
         with stream:
-            for piece in stream:
-                pieces.append(piece)
+            for piece in stream.arriving():
+                body.write(piece)
+                del piece
                 if self.clock.now() > until:  # each byte in time, and no end in sight
                     raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
-        answer = Answer(call.method, self._shown(call), stream.status, stream.headers, b"".join(pieces))
+        answer = Answer(call.method, self._shown(call), stream.status, stream.headers, stream.unpack(body.getvalue()))
         self._check(call, answer)
         return answer
 
@@ -425,7 +374,7 @@ class Session:
         if call.points_elsewhere and answer.status == 302:  # noqa: PLR2004
             return
         if answer.status < 300:  # noqa: PLR2004
-            if answer.body and _is_html(answer.headers):
+            if answer.body and is_html(answer.headers):
                 raise answer.unexpected(f"{answer.status}: an HTML page, which the API never answers with")
             return
         if answer.status < 400:  # noqa: PLR2004
@@ -485,5 +434,6 @@ def _is_json(body: bytes) -> bool:
     return True
 
 
-def _is_html(headers: Mapping[str, str]) -> bool:
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Tell whether an answer is an HTML page."""
     return headers.get("Content-Type", "").lower().startswith("text/html")

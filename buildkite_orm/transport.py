@@ -7,13 +7,15 @@ import math
 import ssl
 from abc import ABC, abstractmethod
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions as broken
 from requests import exceptions as failed
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
 
 from buildkite_orm._version import __version__
 from buildkite_orm.errors import (
@@ -26,7 +28,7 @@ from buildkite_orm.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from requests.adapters import BaseAdapter
 
@@ -34,6 +36,7 @@ T = TypeVar("T")
 
 USER_AGENT: Final = f"buildkite-orm/{__version__}"
 
+CHUNK: Final = 64 * 1024
 _POOLED: Final = 32
 
 
@@ -139,18 +142,91 @@ def attempt(do: Callable[[], T], method: str, url: str) -> T | BaseException:
         return problem.with_traceback(None)
 
 
-def arriving(response: requests.Response, size: int) -> Iterator[bytes]:
-    """Give a body unpacked, as it arrives, at most `size` bytes at once; an older urllib3 waits for so many."""
-    raw = response.raw
-    if not hasattr(raw, "read1"):
-        return response.iter_content(size)
-    return iter(lambda: raw.read1(size, decode_content=True), b"")
+class Stream:
+    """An answer whose body is read chunk by chunk. Close it, or use it in a `with`.
+
+    The API's own answers come unpacked, a file as it is stored: its size and checksums are those of what is stored.
+    """
+
+    def __init__(self, response: requests.Response, *, method: str, url: str, unpacked: bool = True) -> None:
+        self._response = response
+        self._unpacked = unpacked
+        self._method = method
+        self._url = url
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self.chunks(CHUNK)
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """Read the body in chunks of at most `size` bytes.
+
+        Raises:
+            TransportError: The connection broke, or fewer bytes came than were announced.
+        """
+        response = self._response
+        unpacked = response.iter_content(size) if self._unpacked else None
+        return self._checked(unpacked or response.raw.stream(size, decode_content=False))
+
+    def arriving(self) -> Iterator[bytes]:
+        """Read the body as it arrives and as it was packed, for `unpack`; an older urllib3 waits for whole chunks.
+
+        Raises:
+            TransportError: As for `chunks`.
+        """
+        raw = self._response.raw
+        read = getattr(raw, "read1", raw.read)
+        return self._checked(iter(lambda: read(CHUNK, decode_content=False), b""))
+
+    def unpack(self, body: bytes) -> bytes:
+        """Unpack a whole body.
+
+        Raises:
+            ResponseError: It is not packed as it says.
+        """
+        coding = self.headers.get("Content-Encoding")
+        if not coding or not body:
+            return body
+        packed = HTTPResponse(BytesIO(body), {"Content-Encoding": coding}, preload_content=False)
+        return self._or_raise(attempt(packed.read, self._method, self._url))
+
+    def read(self) -> bytes:
+        """Read the whole body."""
+        return b"".join(self)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._response.close()
+
+    def _checked(self, reader: Iterator[bytes]) -> Iterator[bytes]:
+        while chunk := self._or_raise(attempt(lambda: next(reader, b""), self._method, self._url)):
+            yield chunk
+            del chunk  # what comes next may raise, and a traceback shows what is in this frame
+        short = _short_by(self._response)
+        self.close()
+        if short:
+            raise ConnectionFailedError(
+                f"the answer broke off {short} bytes before its end", method=self._method, url=self._url
+            )
+
+    def _or_raise(self, got: bytes | BaseException) -> bytes:
+        if isinstance(got, bytes):
+            return got
+        self.close()
+        raise got
 
 
-def short_by(response: requests.Response) -> int:
+def _short_by(response: requests.Response) -> int:
     """Count the announced bytes that did not come; an older urllib3 does not."""
     announced = response.headers.get("Content-Length", "")
-    if not announced.isdigit() or response.request.method == "HEAD":
+    if not announced.isdigit() or response.request.method == "HEAD" or response.status_code in {204, 304}:
         return 0
     return max(0, int(announced) - response.raw.tell())
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, get_args
 
 from buildkite_orm.errors import (
     BuildBlockedError,
     BuildkiteError,
-    ConfigurationError,
     RateLimitError,
     UnprocessableEntityError,
     WaitTimeoutError,
 )
 from buildkite_orm.paths import ascii_safe, parent_path, short_path
+from buildkite_orm.progress import progress_line
 from buildkite_orm.resources.build import BuildRef
 from buildkite_orm.resources.buildverbs import OnBlocked
 from buildkite_orm.resources.spans import JOB_ENDS, job_title, moment
@@ -24,10 +23,10 @@ from buildkite_orm.retry import may_send_again, within
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
-    from buildkite_orm.resources.build import Build, BuildFilters
+    from buildkite_orm.resources.build import Build, BuildFetch, BuildFilters
     from buildkite_orm.resources.job import Job
     from buildkite_orm.resources.pipeline import PipelineRef
     from buildkite_orm.session import Session
@@ -38,7 +37,6 @@ SHORTEST: Final = 2.0
 LONGEST: Final = 30.0
 OUTAGE: Final = 900.0
 _UNKNOWN_WAIT: Final = 60.0
-_EXTRA: Final = "pip install 'buildkite_orm[progress]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +79,15 @@ class Rules:
             raise ValueError(msg)
 
 
-def wait(ref: BuildRef, rules: Rules) -> Build:
-    """Wait until a build has ended; see `Build.wait`."""
-    return _Vigil(ref, rules, _Patience(ref.session, rules.timeout)).keep()
+def wait(ref: BuildRef, rules: Rules, own: Callable[[Build], Build]) -> Build:
+    """Wait until a build has ended; see `Build.wait`.
+
+    Args:
+        ref: The build.
+        rules: How to wait.
+        own: Has the ref take over what was seen of it, and gives what is to be given.
+    """
+    return _Vigil(ref, rules, _Patience(ref.session, rules.timeout), own=own).keep()
 
 
 def watch(ref: BuildRef, rules: Rules) -> Iterator[BuildChange]:
@@ -104,9 +108,7 @@ def wait_for(
     wanted: dict[str, Any] = {"commit": commit, "branch": branch, "created_from": created_from}
     filters: BuildFilters = {name: value for name, value in wanted.items() if value is not None}  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
     patience = _Patience(pipeline.session, rules.timeout)
-    told = " and ".join(f"{name} {value}" for name, value in wanted.items() if value is not None)
-    what = f"{short_path(pipeline.api_path)}: a build of {told}" if told else f"{short_path(pipeline.api_path)}: a build"
-    found = _appearance(pipeline, filters, patience, rules, what)
+    found = _appearance(pipeline, filters, patience, rules)
     return _Vigil(found, rules, patience, seen=found).keep()
 
 
@@ -181,53 +183,69 @@ class _Vigil:
     """Looks at one build again and again, until it has ended."""
 
     def __init__(
-        self, ref: BuildRef, rules: Rules, patience: _Patience, *, seen: Build | None = None, with_jobs: bool = False
+        self,
+        ref: BuildRef,
+        rules: Rules,
+        patience: _Patience,
+        *,
+        own: Callable[[Build], Build] | None = None,
+        seen: Build | None = None,
+        with_jobs: bool = False,
     ) -> None:
-        self._asked_for = ref
-        self._ref = BuildRef.at(ref.session, ref.api_path)
+        self._asked_for = ref.api_path
+        self._own = own
+        self._ref = BuildRef.at(ref.session, self._asked_for)
         self._rules = rules
         self._patience = patience
         self._seen = seen
         self._build = seen
         self._memory = ref.session.memory
-        self._is_renewed = self._memory.renewal(ref.api_path) is not None
-        self._fetch: Mapping[str, Any] = {
+        self._is_renewed = self._memory.renewal(self._asked_for) is not None
+        self._fetch: BuildFetch = {
             "with_jobs": with_jobs,
             "with_pipeline": ref.__dict__.get("embedded_pipeline") is not None,
-        } | ({"include_retried_jobs": True} if with_jobs else {})
+        }
+        if with_jobs:
+            self._fetch["include_retried_jobs"] = True
 
     def keep(self) -> Build:
         """Wait for the end, and give the build as it is then."""
         told: str | None = None
         try:
-            with _progress_line(self._rules.progress) as show:
+            with self.attended(), progress_line(self._rules.progress) as show:
                 for build in self.looks():
                     show(_progress(build))
                     if state_of(build) != told:
                         told = state_of(build)
                         self._tell(build)
+        finally:
+            self._take_over()
+        return cast("Build", self._build)
+
+    @contextmanager
+    def attended(self) -> Generator[None]:
+        """Count as a wait, inside the block, and say on Ctrl-C how things stand."""
+        try:
+            with self._memory.waiting():
+                yield
         except KeyboardInterrupt as stop:
             stop.args = (self._left(),)
             raise
-        finally:
-            self._take_over()
-        return self._result()
 
     def looks(self) -> Iterator[Build]:
         """Give the build each time that it is seen; the last time as it is in the end."""
-        with self._memory.waiting():
-            while True:
-                seen = self._seen or self._patience.outlive(self._look)
-                self._seen = None
-                if seen is not None:
-                    self._build = seen
-                    yield seen
-                    if self._is_over(seen):
-                        return
-                if self._patience.is_over:
-                    yield self._at_the_last_moment()
+        while True:
+            seen = self._seen or self._patience.outlive(self._look)
+            self._seen = None
+            if seen is not None:
+                self._build = seen
+                yield seen
+                if self._is_over(seen):
                     return
-                self._patience.pause(self._pace())
+            if self._patience.is_over:
+                yield self._at_the_last_moment()
+                return
+            self._patience.pause(self._pace())
 
     def _look(self) -> Build:
         return self._ref.fetch(**self._fetch)
@@ -243,24 +261,28 @@ class _Vigil:
         if not build.is_blocked and not build.has_ended:
             self._memory.settle(path)
             return False
+        if build.is_blocked and self._rules.on_blocked == "wait":
+            self._keep_in_mind(build)
+            return False
         if renewal is not None and renewal.is_old(moment(build, "finished_at"), build.session.clock.now()):
             if renewal.rebuilt_as is not None:
                 self._ref = BuildRef.at(build.session, renewal.rebuilt_as)
             return False
-        if build.is_blocked:
-            return self._is_over_when_blocked(build)
-        self._note_length(build)
-        return True
-
-    def _is_over_when_blocked(self, build: Build) -> bool:
-        if self._rules.on_blocked == "raise":
+        if build.is_blocked and self._rules.on_blocked == "raise":
             error = BuildBlockedError(f"{short_path(build.api_path)} is blocked: it waits for somebody to unblock it")
             error.build = build
             raise error
-        return self._rules.on_blocked == "return"
+        self._note_length(build)
+        return True
+
+    def _keep_in_mind(self, build: Build) -> None:
+        """Keep in mind how it was blocked: when somebody opens it, it may show that state for a moment, as if ended."""
+        renewal = self._memory.renewal(build.api_path)
+        if renewal is None or renewal.rebuilt_as is None:
+            self._memory.renew(build.api_path, moment(build, "finished_at"), build.session.clock.now())
 
     def _note_length(self, build: Build) -> None:
-        if build.duration is not None and not self._is_renewed:
+        if build.has_ended and build.duration is not None and not self._is_renewed:
             self._memory.note_length(self._pipeline, build.duration.total_seconds())
 
     @property
@@ -272,28 +294,32 @@ class _Vigil:
         now, began, usual = self._ref.session.clock.now(), self._patience.began, None
         if self._build is not None and not self._is_renewed:
             start = moment(self._build, "started_at") or moment(self._build, "created_at")
-            began = began if start is None else start.timestamp()
+            began = began if start is None else min(began, start.timestamp())  # clocks may differ
             usual = self._memory.usual_length(self._pipeline)
         organization = Call("GET", self._ref.api_path).organization
-        return max(interval(max(now - began, 0.0), usual), self._memory.pace(organization))
+        return max(interval(now - began, usual), self._memory.pace(organization))
 
     def _at_the_last_moment(self) -> Build:
         """Cancel the build if that is asked for, and give it if it has ended now; else say that the time is up."""
-        name = short_path(self._ref.api_path)
-        error = self._patience.out_of_time(f"{name} is still {state_of(self._build) if self._build else 'not seen'}")
+        state = "not seen" if self._build is None else f"still {state_of(self._build)}"
+        error = self._patience.out_of_time(f"{short_path(self._ref.api_path)} is {state}")
         if self._rules.cancel_on_timeout:
             try:
                 self._build = self._ref.cancel()
                 error.message += "; it is being canceled"
-            except UnprocessableEntityError as refused:
-                self._build = self._look()
-                if self._build.has_ended:
-                    return self._build
-                error.message += f"; it could not be canceled: {refused.message}"
             except BuildkiteError as failed:
                 error.message += f"; it could not be canceled: {failed.message}"
+                ended = self._ended_after(failed)
+                if ended is not None:
+                    return ended
         error.build = self._build
         raise error
+
+    def _ended_after(self, failed: BuildkiteError) -> Build | None:
+        """Give the build if it is not canceled because it has ended meanwhile."""
+        seen = self._patience.outlive(self._look) if isinstance(failed, UnprocessableEntityError) else None
+        self._build = seen or self._build
+        return seen if seen is not None and self._is_over(seen) else None
 
     def _left(self) -> str:
         name, build = short_path(self._ref.api_path), self._build
@@ -303,21 +329,18 @@ class _Vigil:
         return f"stopped waiting for {name}, which is {state_of(build)}; the build goes on{where}"
 
     def _take_over(self) -> None:
-        if self._build is not None and self._build.api_path == self._asked_for.api_path:
-            self._build = self._asked_for._own(self._build)  # noqa: SLF001 - as an update does
-
-    def _result(self) -> Build:
-        if self._build is None:
-            raise AssertionError
-        return self._build
+        """Have the object that was asked take over what was seen of it."""
+        if self._build is not None and self._own is not None and self._build.api_path == self._asked_for:
+            self._build = self._own(self._build)
 
 
 def _changes_seen(vigil: _Vigil) -> Iterator[BuildChange]:
     states: dict[str, str] = {}
-    for build in vigil.looks():
-        changes = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
-        own = _change(states, build, None)
-        yield from (change for change in ([*changes, own] if build.has_ended else [own, *changes]) if change)
+    with vigil.attended():
+        for build in vigil.looks():
+            jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
+            own = _change(states, build, None)
+            yield from (change for change in ([*jobs, own] if build.has_ended else [own, *jobs]) if change)
 
 
 def _change(states: dict[str, str], build: Build, job: Job | None) -> BuildChange | None:
@@ -329,13 +352,15 @@ def _change(states: dict[str, str], build: Build, job: Job | None) -> BuildChang
     return BuildChange(build, job, before, str(told))
 
 
-def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patience, rules: Rules, what: str) -> Build:
+def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patience, rules: Rules) -> Build:
     """Wait until there is a build, and give the newest."""
+    told = " and ".join(f"{name} {value}" for name, value in filters.items())
+    what = f"{short_path(pipeline.api_path)}: a build{' of ' if told else ''}{told}"
     builds = pipeline.builds(**filters).limit(1)
     organization = Call("GET", pipeline.api_path).organization
     memory, clock = pipeline.session.memory, pipeline.session.clock
     try:
-        with _progress_line(rules.progress) as show, memory.waiting():
+        with progress_line(rules.progress) as show, memory.waiting():
             while True:
                 found = patience.outlive(builds.fresh().first)
                 if found is not None:
@@ -347,34 +372,6 @@ def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patienc
     except KeyboardInterrupt as stop:
         stop.args = (f"stopped waiting: {what} has not appeared",)
         raise
-
-
-# -- the line on a terminal
-
-
-@contextmanager
-def _progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  # noqa: FBT001 - as it was given
-    """Give what shows a text on the terminal, and takes it away at the end; it does nothing where there is none."""
-    bar = _bar(required=wanted is True) if wanted or (wanted is None and _is_terminal()) else None
-    if bar is None:
-        yield lambda _text: None
-        return
-    with bar:
-        yield bar.set_description_str
-
-
-def _is_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()  # pyright: ignore[reportUnnecessaryComparison]
-
-
-def _bar(*, required: bool) -> Any:
-    try:
-        from tqdm import tqdm  # noqa: PLC0415 - an extra
-    except ImportError:
-        if required:
-            raise ConfigurationError(f"progress=True needs tqdm: {_EXTRA}") from None
-        return None
-    return tqdm(bar_format="{desc}", leave=False, file=sys.stderr)
 
 
 def _progress(build: Build) -> str:

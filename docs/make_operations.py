@@ -33,6 +33,8 @@ UNDOCUMENTED = "on no page of the documentation"
 _LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)|(none; .+))")
 # How the path of calls begins in the table.
 _SHORT = ("bk.organization(slug)", "org")
+# These lead somewhere only inside of a job.
+_ELSEWHERE = ("_", "current_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -89,7 +91,7 @@ def _members(kind: type[Any]) -> Iterator[tuple[str, object]]:
     """Give the public methods and properties that this library defines, in their order."""
     given = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
     for name, member in given.items():
-        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property)):
+        if not name.startswith(_ELSEWHERE) and (inspect.isfunction(member) or isinstance(member, property)):
             yield name, member
 
 

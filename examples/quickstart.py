@@ -22,10 +22,9 @@ from buildkite_orm import Buildkite, BuildState, ScriptJob
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from buildkite_orm import Build, OrganizationRef, PipelineRef
+    from buildkite_orm import OrganizationRef, PipelineRef
 
 ESCAPES = re.compile(r"\x1b_[^\x07]*\x07|\x1b\[[0-9;]*[A-Za-z]")
-ENDS = {BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED, BuildState.SKIPPED, BuildState.NOT_RUN}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -90,25 +89,11 @@ def build_and_follow(pipeline: PipelineRef) -> None:
     """Create a build, follow it to its end, and save what it has made."""
     build = pipeline.builds().create(commit="HEAD", branch="main", message="From the quickstart")
     print(f"\nBuilding {build.web_url}")
-    follow(build)
+    build.wait(on_change=lambda seen: print("  blocked" if seen.is_blocked else f"  {seen.state}"))
     with tempfile.TemporaryDirectory() as folder:
         for artifact in build.artifacts():
             path = artifact.save_to(folder)
             print(f"  saved {path.relative_to(folder)}, {path.stat().st_size} bytes, as the agent uploaded it")
-
-
-def follow(build: Build) -> None:
-    """Print the states of a build until it ends or waits for somebody."""
-    clock, seen = build.session.clock, ""
-    while True:
-        state = "blocked" if build.blocked else build.state
-        if state != seen:
-            seen = state
-            print(f"  {state}")
-        if build.blocked or build.state in ENDS:
-            return
-        clock.wait_until(clock.now() + 5)
-        build.reload(with_jobs=False)
 
 
 if __name__ == "__main__":

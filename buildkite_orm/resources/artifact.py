@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
 
+from buildkite_orm.globs import Globs
 from buildkite_orm.paths import ascii_safe, parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable
@@ -12,10 +13,14 @@ from buildkite_orm.states import ArtifactState
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping, Sequence
+    from io import BufferedReader
     from pathlib import Path
     from typing import Unpack
 
+    from buildkite_orm.bulk import DownloadReport
     from buildkite_orm.downloads import ArtifactStream
+    from buildkite_orm.layouts import Layout
     from buildkite_orm.resources.job import JobRef
     from buildkite_orm.resources.organization import OrganizationRef
 
@@ -25,11 +30,13 @@ class ArtifactFilters(TypedDict, total=False):
 
     Attributes:
         state: Their state.
-        path: Their path; `*` stands for anything.
+        path: Their path: one, or several of which one must match. `*` stands for anything, slashes too, `?` for one
+            character, `{a,b}` for either, `[a-c]` for one of them. A part that is `**` stands for any number of
+            folders; in such a path, `*` stays within its folder. A path that is written just so matches in any case.
     """
 
     state: ArtifactState | Literal["new", "error", "finished", "deleted", "expired"]
-    path: str
+    path: str | Sequence[str]
 
 
 class ArtifactRef(UnderJob):
@@ -116,6 +123,31 @@ class ArtifactRef(UnderJob):
 
         return save_artifact(self if isinstance(self, Artifact) else self.fetch(), path)
 
+    def open(self, *, buffer_size: int = 256 * 1024) -> BufferedReader:
+        """Open the content as a file to read, without saving it.
+
+        It is read by parts, as far as they are needed: one request to the API for a link, and requests to the storage
+        behind it, fewer the more is read at a stretch. A link that has expired is asked for anew. What is read from the
+        beginning to the end is checked as by `download()`. Use it in a `with`. A bare ref asks for the size first.
+
+        Args:
+            buffer_size: How many bytes to ask for at least at a time.
+
+        Raises:
+            DownloadError: While it is read: its storage does not give it, or not by parts.
+            NotFoundError: While it is read: it is not there any more.
+
+        Example:
+            >>> import json
+            >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()
+            >>> with build.artifacts(path="*/eslint.json").first().open() as file:
+            ...     json.load(file)
+            [{'ruleId': 'no-unused-vars', 'severity': 1, 'line': 42}]
+        """
+        from buildkite_orm.remotefile import open_artifact
+
+        return open_artifact(self if isinstance(self, Artifact) else self.fetch(), buffer_size)
+
     def delete(self) -> None:
         """Delete the artifact, for good.
 
@@ -159,7 +191,16 @@ class Artifact(ArtifactRef, Fetchable):
 
 
 class ArtifactQuerySet(QuerySet[Artifact]):
-    """The artifacts of a build or a job."""
+    """The artifacts of a build or a job.
+
+    The server knows one `path`, and `*` in it. Where more is asked for, it is asked for the least that holds all that
+    can match, and what does not match is left out here: then `count()` loads the listing, and `page()` is refused.
+
+    Example:
+        >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()
+        >>> sorted({artifact.path for artifact in build.artifacts(path=["**/*.{json,html}", "dist/*"])})
+        ['coverage/index.html', 'dist/app.tar.gz', 'log/eslint.json', 'log/rspec.json']
+    """
 
     model = Artifact
     filters = frozenset(ArtifactFilters.__annotations__)
@@ -167,3 +208,49 @@ class ArtifactQuerySet(QuerySet[Artifact]):
     def filter(self, **filters: Unpack[ArtifactFilters]) -> Self:
         """Give a queryset with further filters; see `ArtifactFilters`."""
         return self._filtered(filters)
+
+    def save_all(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        workers: int = 8,
+        layout: Layout = "path",
+        progress: bool | None = None,
+    ) -> DownloadReport:
+        """Save all artifacts, several at once, and tell what became of each.
+
+        Each costs one request to the API, within the request budget, and is saved as `Artifact.save_to` does it. What
+        is there already, by size and checksum, is skipped and costs none; so after an end that came too early, the same
+        call goes on. One that fails stops no other.
+
+        Args:
+            folder: Where to; it is made if it is not there.
+            workers: How many at once.
+            layout: Where in the folder. `path`: each at its own path, and those of several jobs that would come to the
+                same place below a folder for each job, named by its id. `job`: all below such folders; then it does
+                not depend on what else there is where one goes. Or a function that gives the path of an artifact.
+            progress: Whether to show files and bytes on the terminal; unless told, where there is a terminal and tqdm
+                (`pip install 'buildkite_orm[progress]'`).
+
+        Raises:
+            PartialDownloadError: Some could not be saved, and all others are; its `report` tells which, and why.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()
+            >>> print(build.artifacts(path="**/*.json").save_all("downloads"))
+            4 saved (15.4 kB), 0 skipped, 0 failed: downloads
+            >>> print(build.artifacts(path="**/*.json").save_all("downloads"))
+            0 saved (0 bytes), 4 skipped, 0 failed: downloads
+        """
+        from buildkite_orm.bulk import save_all
+
+        return save_all(self, folder, workers=workers, layout=layout, progress=progress)
+
+    def _params(self) -> Mapping[str, object]:
+        globs = Globs.of(self._filters.get("path"))
+        return self._filters if globs is None else {**self._filters, "path": globs.for_server}
+
+    def _make_sieve(self) -> Callable[[Artifact], bool] | None:
+        globs = Globs.of(self._filters.get("path"))
+        matches = None if globs is None else globs.matcher()
+        return None if matches is None else lambda artifact: matches(str(artifact.__dict__.get("path") or ""))

@@ -347,6 +347,13 @@ class Build(BuildRef, Fetchable):
         context = self._bound.context
         return context if isinstance(context, JobsContext) else _AS_DOCUMENTED
 
+    def _jobs_at_hand(self) -> list[Job] | None:
+        """Give the latest attempts that came with the build; None where the server must be asked, which is noted."""
+        carried = self._carried_jobs(include_retried=False)
+        if carried is None:
+            self._jobs_context.note(self.api_path)
+        return carried
+
     def _carried_jobs(self, *, include_retried: bool) -> list[Job] | None:
         """Give the jobs that came with the build, if they are all that there are; else None."""
         carried, context = as_array(self.embedded_jobs), self._jobs_context

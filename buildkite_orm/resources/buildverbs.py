@@ -148,7 +148,7 @@ class BuildVerbs(Ref):
         from buildkite_orm.waiting import Rules, wait
 
         rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
-        return wait(cast("BuildRef", self), rules)
+        return wait(cast("BuildRef", self), rules, self._own)
 
     def watch(self, *, timeout: float | None = None, on_blocked: OnBlocked = "return") -> Iterator[BuildChange]:
         """Give each change of the build and of its jobs as it happens, once, until the build has ended.
@@ -200,7 +200,10 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.failures import failed_jobs
 
-        return failed_jobs(cast("BuildRef", self), soft_failed=soft_failed)
+        return failed_jobs(cast("BuildRef", self), self._jobs_at_hand(), soft_failed=soft_failed)
+
+    def _jobs_at_hand(self) -> list[Job] | None:
+        return None
 
     def failure_summary(self, *, lines: int = 20, logs: int = 10) -> FailureSummary:
         """Collect why the build failed: its failed jobs with the ends of their logs, annotations and links.

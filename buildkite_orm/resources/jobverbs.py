@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.errors import BadRequestError, BuildkiteError
+from buildkite_orm.errors import BadRequestError, BuildkiteError, UnboundError
 from buildkite_orm.jsonvalues import as_array, as_object
 from buildkite_orm.resources.renewals import before, renew
 from buildkite_orm.resources.underjob import RemoteAccess
@@ -120,21 +121,21 @@ class JobVerbs(RemoteAccess):
         """
         return self.attempts()[-1]
 
-    def _build_path(self) -> str | None:
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def _build_path(self) -> str | None: ...
 
     def _renew_build(self, answer: Job, when: str) -> None:
         """Keep in mind that the end which its build had does not count any more."""
-        build = self._build_path() or answer._build_path()  # noqa: SLF001 - its own
-        if build is not None:
-            renew(self.session, build, before(answer.__dict__.get(when)))
+        with suppress(UnboundError):
+            renew(self.session, answer.build.api_path, before(answer.__dict__.get(when)))
 
     def _explain(self, error: BuildkiteError) -> None:
         """Say what to do in place of a second retry; and where nobody knows what happened, take it that it did."""
         if isinstance(error, BadRequestError) and _ONCE in error.message:
             error.message += f"; {_WHAT_THEN}"
-        build = self._build_path()
-        if error.outcome_unknown and build is not None:
+        build = self._build_path() if error.outcome_unknown else None
+        if build is not None:
             renew(self.session, build, None)
 
 
@@ -169,7 +170,8 @@ def _source(job: Job) -> str | None:
 
 def _declared(job: object) -> dict[str, Mapping[str, Any]] | None:
     """Give the fields that a block step has, by their keys; None where it does not tell."""
-    told = as_array((getattr(job, "model_extra", None) or {}).get("fields"))
+    extra = as_object(getattr(job, "model_extra", None)) or {}
+    told = as_array(extra.get("fields"))
     fields = [field for each in told or [] if (field := as_object(each)) and isinstance(field.get("key"), str)]
     return None if told is None or len(fields) < len(told) else {field["key"]: field for field in fields}
 

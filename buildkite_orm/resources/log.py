@@ -1,4 +1,4 @@
-"""Job logs: whole, their size, their end, or as a file."""
+"""Job logs: whole and read, their size, their end, as a file, searched while they come, or followed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
     import os
+    import re
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.resources.job import JobRef
     from buildkite_orm.session import Answer
 
@@ -97,6 +100,61 @@ class LogRef(UnderJob):
 
         return save_log(self, path)
 
+    def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
+        """Find the lines in which a regular expression matches what a terminal shows of them, while the log comes.
+
+        Of a log of any size, it holds a chunk, and the lines on which a cursor may still move. Where the connection
+        breaks, it goes on from there.
+
+        Args:
+            regex: The regular expression; it sees one line at a time.
+            context: How many lines before and after each to give along.
+
+        Raises:
+            ValueError: `context` is negative.
+            NotFoundError: It is not the log of a command job.
+            PermissionDeniedError: The token lacks the scope `read_build_logs`.
+
+        Example:
+            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].jobs()[0].log()
+            >>> [match.line.group for match in log.search("exited with status")]
+            [':x: Failed with exit status 1']
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
+        """
+        from buildkite_orm.logstream import search
+
+        return search(self, regex, context)
+
+    def follow(self, *, every: float = 5.0) -> Iterator[LogLine]:
+        """Give the lines of the log as they are written, until the job has ended.
+
+        It asks for the size of the log, and then for what is new, and for nothing twice; two requests at each look, and
+        never more than the request budget allows. A line is given when it is whole, and as it is then: a cursor that
+        goes up to it later changes nothing. A log that is deleted, or gets shorter, is a new one, and read from its
+        beginning.
+
+        Args:
+            every: How many seconds to wait between two looks; up to 30 while nothing comes.
+
+        Raises:
+            ValueError: `every` is not above 0.
+            NotFoundError: It is not the log of a command job.
+            PermissionDeniedError: The token lacks the scope `read_build_logs`.
+
+        Example:
+            >>> log = bk.organization("acme").pipeline("web").builds(state="running")[0].jobs(state="running")[0].log()
+            >>> for line in log.follow():
+            ...     last = line.text
+            >>> last.startswith("Uploading")
+            True
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
+        """
+        from buildkite_orm.logstream import follow
+
+        return follow(self, every)
+
     def delete(self) -> None:
         """Delete the log, for good.
 
@@ -106,15 +164,22 @@ class LogRef(UnderJob):
 
 
 class Log(LogRef, Fetchable):
-    """A job's log.
+    """A job's log, which is read when `plain`, `lines`, `groups` or `html` is first asked for; none of them asks again.
 
     Attributes:
         content: The log as it is stored, with its escape sequences; `text` is the same.
         size: Bytes.
         header_times: When each of its groups began, in nanoseconds since the Unix epoch.
 
+    Example:
+        >>> log = bk.organization("acme").pipeline("web").builds(state="passed")[0].jobs()[0].log().fetch()
+        >>> [group.title for group in log.groups][:3]
+        ['Preparing working directory', 'Running commands', ':package: Install']
+
     Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
     """
+
+    __slots__ = ("_read",)
 
     identity: ClassVar[str | None] = None
 
@@ -127,6 +192,52 @@ class Log(LogRef, Fetchable):
     def text(self) -> str:
         """The log as it is stored, with its escape sequences."""
         return self.content
+
+    @property
+    def plain(self) -> str:
+        """What a terminal shows of it: without colours and marks, and where lines are overwritten, the last of it."""
+        return self._text.plain
+
+    @property
+    def lines(self) -> list[LogLine]:
+        """Its lines, as in `plain`, with their times and groups."""
+        return self._text.lines
+
+    @property
+    def groups(self) -> list[LogGroup]:
+        """The groups that headers (`---`, `+++`, `~~~`) divide it into."""
+        return self._text.groups
+
+    @property
+    def html(self) -> str:
+        """It as HTML: a `pre` with its colours, all of what it says escaped.
+
+        Raises:
+            ConfigurationError: rich is not installed.
+        """
+        return self._text.html
+
+    def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
+        """Find the lines in which a regular expression matches what a terminal shows of them; no request.
+
+        Args:
+            regex: The regular expression; it sees one line at a time.
+            context: How many lines before and after each to give along.
+
+        Raises:
+            ValueError: `context` is negative.
+        """
+        return self._text.search(regex, context=context)
+
+    @property
+    def _text(self) -> LogText:
+        from buildkite_orm.logs import LogText
+
+        read: LogText | None = self._slot("_read", None)
+        if read is None or read.text is not self.content:
+            read = LogText(self.content)
+            object.__setattr__(self, "_read", read)
+        return read
 
     def _headline(self) -> str:
         return f"{self.size} bytes"

@@ -18,10 +18,12 @@ from buildkite_orm.resources.places import InOrganization
 from buildkite_orm.states import Visibility
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from typing import Unpack
 
-    from buildkite_orm.resources.build import BuildFilters
+    from buildkite_orm.resources.build import Build, BuildFilters
+    from buildkite_orm.resources.buildverbs import OnBlocked
     from buildkite_orm.resources.clusters.cluster import ClusterRef
     from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
     from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef
@@ -143,6 +145,50 @@ class PipelineRef(InOrganization, Deletable):
     def build(self, number: int) -> BuildRef:
         """Give the ref of the build with a number (not its id); no request."""
         return BuildRef.at(self.session, self._child("builds", number))
+
+    def wait_for(
+        self,
+        *,
+        commit: str | None = None,
+        branch: str | None = None,
+        created_from: datetime | None = None,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Build], object] | None = None,
+        progress: bool | None = None,
+    ) -> Build:
+        """Wait for a build to appear, then until it has ended, and give it as it is then.
+
+        Of several it takes the newest; one that is there already counts.
+
+        Args:
+            commit: Its full SHA.
+            branch: Its branch.
+            created_from: Created at this time or later; what is older does not count.
+            timeout: How many seconds to wait at most for both, to within one request; without end unless given.
+            on_blocked: As for `Build.wait`, as are the others: whether a blocked build is given (`return`), is an error
+                (`raise`), or is waited for (`wait`).
+            cancel_on_timeout: Whether to cancel the build when the time is up, if there is one.
+            on_change: Called with the build when it is first seen and whenever its state is another.
+            progress: Whether to show a line on the terminal.
+
+        Raises:
+            WaitTimeoutError: The time is up; its `build` is None where none has appeared.
+            BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
+            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
+
+        Example:
+            >>> pipeline = bk.organization("acme").pipeline("hello")
+            >>> sha = "0123456789abcdef0123456789abcdef01234567"
+            >>> build = pipeline.builds().create(commit=sha, branch="main")
+            >>> pipeline.wait_for(commit=sha, timeout=600)
+            Build(acme/hello #11 passed on main)
+        """
+        from buildkite_orm.waiting import Rules, wait_for
+
+        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait_for(self, rules, commit=commit, branch=branch, created_from=created_from)
 
     def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
         """Change some of its properties, and nothing else; an object takes over the answer.

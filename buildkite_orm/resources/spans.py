@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from buildkite_orm.errors import UnboundError
 from buildkite_orm.states import BuildState, JobFailure, JobState
 
 if TYPE_CHECKING:
@@ -109,5 +110,7 @@ def moment(thing: Resource, name: str) -> datetime | None:
 
 def _now(thing: Resource) -> datetime | None:
     """Tell what time it is for the client that a thing belongs to; None where it belongs to none."""
-    session = thing._bound.session  # noqa: SLF001 - asked for so, it raises nothing
-    return None if session is None else datetime.fromtimestamp(session.clock.now(), UTC)
+    try:
+        return datetime.fromtimestamp(thing.session.clock.now(), UTC)
+    except UnboundError:
+        return None

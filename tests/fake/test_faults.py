@@ -34,6 +34,7 @@ def fails(door: Session, kind: type[RequestException], path: str = "/user") -> R
     ("kind", "options", "error"),
     [
         ("refuse", {}, NoConnectionError),
+        ("dns", {}, NoConnectionError),
         ("reset_before", {}, NoConnectionError),
         ("reset_after_headers", {}, RequestException),
         ("reset_mid_body", {}, RequestException),
@@ -146,6 +147,29 @@ def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, door: Session) -> 
     before = server.clock.now()
     assert door.get("/user").content == whole
     assert server.clock.now() - before >= len(whole) - 1  # the last byte arrives before the pause behind it
+
+
+def test_a_trickle_slower_than_the_timeout_is_a_timeout(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("trickle", pause=6.0)
+    before = server.clock.now()
+    fails(api, NoConnectionError)  # as requests calls it where the headers have come
+    assert server.clock.now() - before == 5
+
+
+def test_an_answer_that_stalls_times_out_behind_what_has_come(server: FakeBuildkite, api: Session) -> None:
+    server.faults.add("stall", at=3)
+    before = server.clock.now()
+    fails(api, NoConnectionError)
+    assert server.clock.now() - before == 5
+    assert server.requests[0].status == 200
+
+
+def test_an_answer_that_stalls_times_out_over_a_socket(server: FakeBuildkite, http: Session) -> None:
+    server.faults.add("stall", at=3)
+    answer = http.get("/user", stream=True, timeout=0.5, headers={"Accept-Encoding": "identity"})
+    assert len(answer.raw.read(3)) == 3
+    with pytest.raises(NoConnectionError):
+        next(answer.iter_content(1))
 
 
 def test_latency_passes_on_the_clock(server: FakeBuildkite, door: Session) -> None:

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.faults import Kind
     from tests.reliability.operations import Kind as Doing
 
+    Expected = dict[Doing, "Outcome"]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -24,6 +26,9 @@ class Outcome:
         return self.once if self.once == self.lasting else f"{self.once}; {self.lasting}"
 
 
+NOT_APPLICABLE: Final = Outcome("-", "-")
+
+
 @dataclass(frozen=True)
 class Fault:
     """A row of the matrix.
@@ -31,42 +36,104 @@ class Fault:
     Attributes:
         name: Its title.
         kind: What the fake calls it.
+        expected: What has to come of it, by what is done.
         options: What the fake is told of it.
         may_act: Whether the server may do what is asked, or not, before the fault strikes; else `acts` says it.
         acts: Whether it does it.
-        expected: What has to come of it, by what is done.
+        over_sockets: Whether it is played over sockets, whose bytes do not wait for a clock that is moved by hand.
     """
 
     name: str
     kind: Kind
-    options: dict[str, Any]
-    expected: dict[Doing, Outcome]
+    expected: Expected
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
     may_act: bool = False
     acts: bool = False
+    over_sockets: bool = True
 
-L=dict
-FAULTS: Final = {f.name: f for f in (
-    Fault("connection refused","refuse",{}, {}),
-    Fault("dns","dns",{}, {}),
-    Fault("reset before","reset_before",{}, {}, may_act=True),
-    Fault("reset after headers","reset_after_headers",{}, {}, acts=True),
-    Fault("reset mid body","reset_mid_body",{}, {}, acts=True),
-    Fault("no answer","read_timeout",{}, {}, may_act=True),
-    Fault("stall","stall",{}, {}, acts=True),
-    Fault("short","truncate",{}, {}, acts=True),
-    Fault("corrupt gzip","corrupt_gzip",{}, {}, acts=True),
-    Fault("cut json","cut_json",{}, {}, acts=True),
-    Fault("html 200","html",{"status":200}, {}, may_act=True),
-    Fault("html 502","html",{"status":502}, {}, may_act=True),
-    Fault("html 503","html",{"status":503}, {}, may_act=True),
-    Fault("html 504","html",{"status":504}, {}, may_act=True),
-    Fault("json 500","error",{"status":500}, {}, may_act=True),
-    Fault("429 org","rate_limit",{"scope":"rest"}, {}),
-    Fault("429 user","rate_limit",{"scope":"rest_user"}, {}),
-    Fault("429 both","rate_limit",{"scope":"both"}, {}),
-    Fault("429 neg","rate_limit",{"scope":"both", "remaining":-7}, {}),
-    Fault("429 nohead","rate_limit",{"scope":"rest", "headers":False}, {}),
-    Fault("redirect loop","redirect",{}, {}),
-    Fault("trickle","trickle",{"pause":0.01}, {}, acts=True),
-    Fault("trickle long","trickle",{"pause":20.0}, {}, acts=True),
-)}
+
+def always(outcome: str) -> Outcome:
+    return Outcome(outcome, outcome)
+
+
+def each(outcome: Outcome, *kinds: Doing) -> Expected:
+    return dict.fromkeys(kinds, outcome)
+
+
+def unsent(error: str, attempts: int = 5) -> Expected:
+    """Expect of a request that has surely done nothing: it is sent again, whatever it is."""
+    right, done = Outcome("right (2)", f"`{error}` ({attempts})"), Outcome("done (2)", f"`{error}` ({attempts})")
+    reads = each(right, "read", "link", "file", "log_file")
+    return reads | each(done, "acting", "again", "delete", "upload", "form")
+
+
+def lost(error: str) -> Expected:
+    """Expect of an answer that is lost or no good: what may be sent again is; the rest raises, and says so."""
+    again = Outcome("done (2)", f"`{error}`? (5)")
+    return unsent(error) | each(always(f"`{error}`? (1)"), "acting") | each(again, "again", "delete")
+
+
+def broken(error: str) -> Expected:
+    """Expect of a body that is not whole: to a deletion, and from the storage to an upload, none comes."""
+    return lost(error) | each(always("done (1)"), "delete", "upload")
+
+
+def at_once(error: str) -> Expected:
+    """Expect of what another attempt would not mend."""
+    known, unknown = always(f"`{error}` (1)"), always(f"`{error}`? (1)")
+    return each(known, "read", "link", "log_file", "form") | each(unknown, "acting", "again", "delete")
+
+
+_MISMATCH: Final = each(always("`ChecksumMismatchError` (1)"), "file")
+_UNBOUNDED: Final = each(always("right (1)"), "file", "log_file") | each(always("done (1)"), "delete", "upload")
+_WHOLE: Final = each(always("right (1)"), "read", "link") | each(always("done (1)"), "acting", "again", "form")
+_OVERLOADED: Final = "`ServerError` (5)"
+_BUDGET: Final = (
+    unsent("RateLimitError", 10)
+    | each(Outcome("right (2)", _OVERLOADED), "file")
+    | each(Outcome("done (2)", _OVERLOADED), "upload")
+)
+_NO_JSON: Final = each(always("right (1)"), "link") | each(NOT_APPLICABLE, "log_file") | _MISMATCH
+_ROUND_AND_ROUND: Final = (
+    each(Outcome("right (2)", "`DownloadError` (2)"), "link")
+    | each(Outcome("right (3)", "`DownloadError` (5)"), "file")
+    | each(always("`UploadError` (1)"), "upload")
+)
+
+FAULTS: Final = (
+    Fault("connection refused", "refuse", unsent("ConnectionFailedError")),
+    Fault("host name unknown", "dns", unsent("ConnectionFailedError")),
+    Fault("reset before the headers", "reset_before", lost("ConnectionFailedError"), may_act=True),
+    Fault("reset after the headers", "reset_after_headers", broken("ConnectionFailedError"), acts=True),
+    Fault("reset in the middle of the body", "reset_mid_body", broken("ConnectionFailedError"), acts=True),
+    Fault("no answer before the read timeout", "read_timeout", lost("RequestTimeoutError"), may_act=True),
+    Fault("an answer slower than the read timeout", "stall", broken("RequestTimeoutError"), acts=True),
+    Fault(
+        "a body shorter than its `Content-Length`",
+        "truncate",
+        broken("ConnectionFailedError") | each(Outcome("right (2)", "`ConnectionFailedError` (16)"), "file"),
+        acts=True,
+    ),
+    Fault("corrupt gzip", "corrupt_gzip", broken("ResponseError") | _MISMATCH, acts=True),
+    Fault("JSON cut off", "cut_json", broken("ResponseError") | _NO_JSON, acts=True),
+    Fault("HTML with 200", "html", lost("ResponseError") | _MISMATCH, {"status": 200}, may_act=True),
+    Fault("HTML with 502", "html", lost("ServerError"), {"status": 502}, may_act=True),
+    Fault("HTML with 503", "html", lost("ServerError"), {"status": 503}, may_act=True),
+    Fault("HTML with 504", "html", lost("ServerError"), {"status": 504}, may_act=True),
+    Fault("500 with JSON", "error", lost("ServerError"), {"status": 500}, may_act=True),
+    Fault("429 of the organization", "rate_limit", _BUDGET, {"scope": "rest"}),
+    Fault("429 of the user", "rate_limit", _BUDGET, {"scope": "rest_user"}),
+    Fault("429 of both", "rate_limit", _BUDGET, {"scope": "both"}),
+    Fault("429 with `Remaining` below 0", "rate_limit", _BUDGET, {"scope": "both", "remaining": -7}),
+    Fault("429 without headers, `reset` in the body", "rate_limit", _BUDGET, {"scope": "rest", "headers": False}),
+    Fault("a redirect loop", "redirect", at_once("ResponseError") | _ROUND_AND_ROUND),
+    Fault("an answer byte by byte", "trickle", _UNBOUNDED | _WHOLE, {"pause": 0.01}, acts=True),
+    Fault(
+        "the same, for longer than `max_elapsed`",
+        "trickle",
+        at_once("RequestTimeoutError") | _UNBOUNDED,
+        {"pause": 25.0},
+        acts=True,
+        over_sockets=False,
+    ),
+)

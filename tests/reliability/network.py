@@ -1,42 +1,49 @@
-"""Real sockets, on which connections fail before they are made; keeps what was attempted."""
+"""The way to a server, on which connections fail before they are made; keeps what was attempted."""
 
 from __future__ import annotations
 
 import socket
+import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from unittest import mock
 from urllib.parse import urlsplit
 
-from requests.adapters import HTTPAdapter
+from requests import ReadTimeout
+from requests.adapters import BaseAdapter, HTTPAdapter
 from werkzeug.datastructures import Headers
 
 from buildkite_orm.fake import RecordedRequest
 from buildkite_orm.fake.faults import Faults
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import requests
 
 NOWHERE: Final = "no-such-host.invalid"
-IMPATIENT: Final = (5.0, 0.05)
+TIRED_AFTER: Final = 0.02
 _resolve: Final = socket.getaddrinfo
 
 
-class Network(HTTPAdapter):
-    """The way to a server.
+class Network(BaseAdapter):
+    """The way to a server: sockets, or another.
 
     What goes wrong on it is told as to the fake: `refuse` leads to a port where nobody listens, `dns` to a name that
-    nobody knows; of what is to be held up (`read_timeout`, `stall`), the client tires soon, and of nothing else.
+    nobody knows; of what the server holds up (`read_timeout`, `stall`), the client tires soon, but not before the
+    server has begun to, and of nothing else.
 
     Attributes:
         faults: What is to go wrong.
         sent: What was attempted, connected or not.
     """
 
-    def __init__(self, artifacts_url: str) -> None:
+    def __init__(self, way: BaseAdapter, api: str, of_the_server: Faults) -> None:
         super().__init__()
+        self._way = way
         self.faults = Faults()
+        self._of_the_server = of_the_server
         self.sent: list[RecordedRequest] = []
-        self._artifacts = urlsplit(artifacts_url).netloc
+        self._api = urlsplit(api).netloc
         self._closed_port = socket.socket()
         self._closed_port.bind(("127.0.0.1", 0))
 
@@ -46,25 +53,33 @@ class Network(HTTPAdapter):
         self.sent.append(record)
         _, fault = self.faults.take(record)
         if fault is None:
-            return super().send(request, *args, **options)
+            return self._way.send(request, *args, **options)
         if fault.kind == "refuse":
             port = self._closed_port.getsockname()[1]
-            return super().send(_elsewhere(request, f"127.0.0.1:{port}"), *args, **options)
+            return self._way.send(_elsewhere(request, f"127.0.0.1:{port}"), *args, **options)
         if fault.kind == "dns":
             with mock.patch.object(socket, "getaddrinfo", _nobody_knows):
-                return super().send(_elsewhere(request, NOWHERE), *args, **options)
-        return super().send(request, *args, **{**options, "timeout": IMPATIENT})
+                return self._way.send(_elsewhere(request, NOWHERE), *args, **options)
+        if fault.kind == "stall":
+            return _impatient(self._way.send(request, *args, **options))
+        try:
+            return self._way.send(request, *args, **{**options, "timeout": (TIRED_AFTER, TIRED_AFTER)})
+        except ReadTimeout:
+            wait_until(lambda: _used(self._of_the_server) == _used(self.faults))
+            raise
 
     def hang_up(self) -> None:
         """End the connections that are kept open."""
-        pools = self.poolmanager.pools
+        if not isinstance(self._way, HTTPAdapter):
+            return
+        pools = self._way.poolmanager.pools
         for key in pools.keys():  # noqa: SIM118 - it is no mapping
             pools[key].close()
         pools.clear()
 
     def close(self) -> None:
         """Close what is open."""
-        super().close()
+        self._way.close()
         self._closed_port.close()
 
     def _recorded(self, request: requests.PreparedRequest) -> RecordedRequest:
@@ -75,9 +90,31 @@ class Network(HTTPAdapter):
             query=[],
             headers=Headers(),
             body=b"",
-            origin="artifacts" if url.netloc == self._artifacts else "api",
+            origin="api" if url.netloc == self._api else "artifacts",
             query_string=url.query,
         )
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for another thread, which is about to do something."""
+    waiting = threading.Event()
+    for _ in range(10_000):
+        if is_so():
+            return
+        waiting.wait(0.002)
+    raise AssertionError("it does not come to that")
+
+
+def _used(faults: Faults) -> int:
+    return sum(rule.used for rule in faults.rules)
+
+
+def _impatient(response: requests.Response) -> requests.Response:
+    """Tire of the body; without one, there is no connection any more to tire of."""
+    connection = response.raw.connection
+    if connection is not None and connection.sock is not None:
+        connection.sock.settimeout(TIRED_AFTER)
+    return response
 
 
 def _elsewhere(request: requests.PreparedRequest, place: str) -> requests.PreparedRequest:

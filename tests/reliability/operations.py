@@ -21,7 +21,7 @@ PAGES: Final = 40
 CONTENT: Final = b"one line of many\n" * 200
 
 Ask = Callable[[], object]
-Kind = Literal["read", "log file", "file", "acting", "again", "delete", "upload"]
+Kind = Literal["read", "log_file", "file", "acting", "again", "delete", "upload", "form", "link"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,14 @@ class Operation:
 
 def api(request: RecordedRequest) -> bool:
     return request.origin == "api"
+
+
+def link(request: RecordedRequest) -> bool:
+    return request.path.endswith("/download")
+
+
+def form(request: RecordedRequest) -> bool:
+    return request.path.endswith("/upload")
 
 
 def artifacts(request: RecordedRequest) -> bool:
@@ -189,48 +197,60 @@ def as_file(stage: Stage) -> Reader:
 
 def create(stage: Stage) -> Iterator[Trial]:
     pipeline = stage.server.add_pipeline("web")
-    for number in count():
+
+    def trial(number: int) -> Trial:
         message = f"build {number}"
-        yield Trial(
-            do=lambda message=message: web(stage.bk).builds().create(commit="HEAD", branch="main", message=message),
-            happened=lambda message=message: sum(build.message == message for build in pipeline.builds),
-            shown=lambda listed, message=message: sum(build["message"] == message for build in listed),
+        return Trial(
+            do=lambda: web(stage.bk).builds().create(commit="HEAD", branch="main", message=message),
+            happened=lambda: sum(build.message == message for build in pipeline.builds),
+            shown=lambda listed: sum(build["message"] == message for build in listed),
         )
+
+    return map(trial, count())
 
 
 def update(stage: Stage) -> Iterator[Trial]:
     pipeline = stage.server.add_pipeline("web")
-    for number in count():
+
+    def trial(number: int) -> Trial:
         text = f"description {number}"
-        yield Trial(
-            do=lambda text=text: web(stage.bk).update(description=text),
-            happened=lambda text=text: int(pipeline.description == text),
-            shown=lambda found, text=text: int(found["description"] == text),
+        return Trial(
+            do=lambda: web(stage.bk).update(description=text),
+            happened=lambda: int(pipeline.description == text),
+            shown=lambda found: int(found["description"] == text),
         )
+
+    return map(trial, count())
 
 
 def rebuild(stage: Stage) -> Iterator[Trial]:
     pipeline = stage.server.add_pipeline("web")
-    while True:
+
+    def trial(_: int) -> Trial:
         old = stage.server.add_build(pipeline)
-        yield Trial(
-            do=lambda old=old: web(stage.bk).build(old.number).rebuild(),
-            happened=lambda old=old: sum(build.rebuilt_from is old for build in pipeline.builds),
-            shown=lambda listed, old=old: sum(
+        return Trial(
+            do=lambda: web(stage.bk).build(old.number).rebuild(),
+            happened=lambda: sum(build.rebuilt_from is old for build in pipeline.builds),
+            shown=lambda listed: sum(
                 build["rebuilt_from"] is not None and build["rebuilt_from"]["id"] == old.id for build in listed
             ),
         )
 
+    return map(trial, count())
+
 
 def delete(stage: Stage) -> Iterator[Trial]:
     job = stage.server.add_build("web", jobs=1).jobs[0]
-    while True:
+
+    def trial(_: int) -> Trial:
         artifact = stage.server.add_artifact(job, "a.txt", b"a")
-        yield Trial(
-            do=lambda artifact=artifact: stage.bk.organization("acme").job(job.id).artifact(artifact.id).delete(),
-            happened=lambda artifact=artifact: int(artifact.state == "deleted"),
+        return Trial(
+            do=lambda: stage.bk.organization("acme").job(job.id).artifact(artifact.id).delete(),
+            happened=lambda: int(artifact.state == "deleted"),
             shown=lambda found: int(found is None),
         )
+
+    return map(trial, count())
 
 
 def published(stage: Stage, *, presigned: bool) -> Iterator[Trial]:
@@ -238,13 +258,16 @@ def published(stage: Stage, *, presigned: bool) -> Iterator[Trial]:
     there = stage.calm.organization("acme").registry("files").packages()
     packages = stage.bk.organization("acme").registry("files").packages()
     publish = packages.publish_presigned if presigned else packages.publish
-    for number in count():
+
+    def trial(number: int) -> Trial:
         name = f"app{number}"
-        yield Trial(
-            do=lambda name=name: publish(BytesIO(CONTENT), filename=f"{name}-1.0.0.zip"),
-            happened=lambda name=name: sum(package.name == name for package in there.fresh()),
-            shown=lambda listed, name=name: sum(package["name"] == name for package in listed["items"]),
+        return Trial(
+            do=lambda: publish(BytesIO(CONTENT), filename=f"{name}-1.0.0.zip"),
+            happened=lambda: sum(package.name == name for package in there.fresh()),
+            shown=lambda listed: sum(package["name"] == name for package in listed["items"]),
         )
+
+    return map(trial, count())
 
 
 def publish(stage: Stage) -> Iterator[Trial]:
@@ -271,11 +294,12 @@ WRITES: Final = (
     Operation("delete", "delete", api, delete),
 )
 FILES: Final = (
-    Operation("artifact's link", "read", api, as_bytes),
+    Operation("artifact's link", "link", link, as_bytes),
     Operation("artifact as bytes", "file", artifacts, as_bytes),
     Operation("as stream", "file", artifacts, as_stream),
     Operation("to a file", "file", artifacts, as_file),
-    Operation("log to a file", "log file", api, saved_log),
-    Operation("package to its storage", "upload", artifacts, publish_presigned),
+    Operation("log to a file", "log_file", api, saved_log),
+    Operation("package's form", "form", form, publish_presigned),
+    Operation("package to storage", "upload", artifacts, publish_presigned),
 )
-OPERATIONS: Final = {operation.name: operation for operation in (*READS, *WRITES, *FILES)}
+OPERATIONS: Final = (*READS, *WRITES, *FILES)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import threading
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from requests.adapters import HTTPAdapter
+
 from buildkite_orm import NotFoundError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.session import Call, path_of
-from tests.reliability.network import Network
+from buildkite_orm.fake.server import PUBLIC_URL
+from buildkite_orm.session import DEFAULT_TIMEOUT, Call, path_of
+from tests.reliability.network import Network, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,15 +22,17 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import RecordedRequest
     from tests.reliability.cases import Fault
 
-TIMEOUT: Final = (5.0, 30.0)
+TIMEOUT: Final = DEFAULT_TIMEOUT
 POLICY: Final = RetryPolicy()
-_AT_LEAST: Final = 5.0
 _BEFORE_THE_SERVER: Final = frozenset({"refuse", "dns"})
 _HELD_UP: Final = frozenset({"read_timeout", "stall"})
 
 
 class Stage:
     """A server and two clients of it.
+
+    Args:
+        over_sockets: Whether `bk` reaches it over sockets.
 
     Attributes:
         server: The server.
@@ -37,11 +42,12 @@ class Stage:
         folder: An empty folder.
     """
 
-    def __init__(self) -> None:
-        settings = Settings(organization_limit=None, user_limit=None, public_urls="https://api.buildkite.com")
+    def __init__(self, *, over_sockets: bool = True) -> None:
+        settings = Settings(organization_limit=None, user_limit=None, public_urls=PUBLIC_URL)
         self.server = FakeBuildkite(populate=False, settings=settings)
-        self.network = Network(self.server.artifacts_url)
-        self.bk = self.server.client(door="http", transport=self.network, timeout=TIMEOUT, retry=POLICY)
+        way, url = (HTTPAdapter(), self.server.url) if over_sockets else (self.server.adapter(), PUBLIC_URL)
+        self.network = Network(way, url, self.server.faults)
+        self.bk = self.server.client(base_url=url, transport=self.network, timeout=TIMEOUT, retry=POLICY)
         self.calm = self.server.client()
         self._folder = TemporaryDirectory()
         self.folder = Path(self._folder.name)
@@ -89,18 +95,13 @@ class Stage:
         """Wait until the server is done with what a client has given up."""
         self.network.hang_up()
         doors = self.server._doors.values()  # pyright: ignore[reportPrivateUsage]
-        waiting = threading.Event()
-        for _ in range(round(_AT_LEAST / 0.002)):
-            if not any(door.open_sockets for door in doors):
-                return
-            waiting.wait(0.002)
-        raise AssertionError("the server goes on with what nobody waits for")
+        wait_until(lambda: not any(door.open_sockets for door in doors))
 
     def look(self, url: str) -> Any:
         """Ask for what is at a URL of the API; None where nothing is."""
         path = path_of(url)
         assert path is not None, url
         try:
-            return self.bk.session.send(Call("GET", path), lambda answer: answer.json())
+            return self.bk.session.send(Call("GET", path), lambda answer: json.loads(answer.body))
         except NotFoundError:
             return None

@@ -267,6 +267,30 @@ def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, arti
     assert everything(folder) == ["app.bin"]
 
 
+def test_what_another_renames_just_now_is_not_written_to(
+    artifact: Artifact, folder: Path, left: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process had the lock when this one opened the file, and gives it its final name."""
+    fcntl = pytest.importorskip("fcntl")
+    left.write_bytes(OTHER)
+
+    def flock(*_: object) -> None:
+        if left.exists():
+            left.rename(folder / "theirs.bin")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    assert (folder / "theirs.bin").read_bytes() == OTHER
+    assert everything(folder) == ["app.bin", "theirs.bin"]
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_error(artifact: Artifact, folder: Path) -> None:
+    (folder / "gone").symlink_to(folder / "nowhere")
+    with pytest.raises(DownloadError, match="No such file or directory; nothing was kept"):
+        artifact.save_to(folder / "gone/app.bin")
+    assert everything(folder) == ["gone"]
+
+
 def test_one_that_fails_does_not_take_the_folder_away_from_another(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONTENT = b"".join(number.to_bytes(4, "big") for number in range(50_000))
 
-STEP = 4
+STEP = 5
 
 # It forks, so it is a process without threads; each child is killed a few lines further on than the one before.
 KILLED = """

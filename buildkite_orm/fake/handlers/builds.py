@@ -143,7 +143,7 @@ def _meta_data(call: Call) -> Test | None:
     pairs = [
         (found[1], value)
         for name, value in call.request.args.items(multi=True)
-        if (found := re.fullmatch(r"meta_data\[(.+)\]", name))
+        if (found := re.fullmatch(r"meta_data\[(.+)\]", name, re.DOTALL))
     ]
     return (lambda each: all(each.meta_data.get(key) == value for key, value in pairs)) if pairs else None
 

@@ -142,7 +142,7 @@ class NotificationService(NotificationServiceRef, Editable):
     scope_uuids: list[str] = Field(default_factory=list[str])
     branch_configuration: str | None = None
     build_states: dict[str, bool] = Field(default_factory=dict[str, bool])
-    settings: dict[str, Any] = Field(default_factory=dict[str, Any])
+    settings: dict[str, Any] = Field(default_factory=dict[str, Any], repr=False)
     created_at: Timestamp | None = None
     created_by: EmbeddedUser | None = None
 

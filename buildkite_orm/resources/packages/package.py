@@ -196,7 +196,7 @@ class PackageQuerySet(QuerySet[Package]):
         return self._create(MultipartForm({"package_url": send_to_storage(self._session, self._form(), content)}))
 
     def _form(self) -> PresignedForm:
-        call, binding = Call("POST", f"{self._path}/upload"), Binding(self._session, self._path)
+        call, binding = Call("POST", f"{self._path}/upload", reads=True), Binding(self._session, self._path)
         upload = load_object(PresignedUpload, self._session, call, binding)
         if upload.drift:
             raise ResponseError("the server gives no form to upload by", method="POST")

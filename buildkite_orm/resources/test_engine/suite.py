@@ -154,7 +154,7 @@ class SuiteRef(InOrganization, Deletable):
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#find-a-test-with-scope-and-name
         """
         body = {"name": name} if scope is None else {"scope": scope, "name": name}
-        call = Call("POST", self._child("tests", "find"), body=encode_body(body))
+        call = Call("POST", self._child("tests", "find"), body=encode_body(body), reads=True)
         return load_object(SuiteTest, self.session, call, Binding(self.session, self._child("tests")))
 
     def muted_tests(self) -> QuarantinedTestQuerySet:

@@ -1,0 +1,1 @@
+"""What takes longer than a test may, each a command: `python -m benchmarks.soak`."""

@@ -1,0 +1,206 @@
+"""How long it takes to read logs, and how much memory to search one that is streamed.
+
+    python -m benchmarks.logs --megabytes 100 --stream 1024
+
+Each kind of log is decoded and read (`LogText.plain`), and decoded and stripped of its escape sequences by one regular
+expression, as scripts do by hand; `ratio` is how many times longer the first takes. `growth` is how many times longer
+four times as much takes: 4 where the time is linear. The logs that people have must stay within `MOST`, all others
+must be linear; else the exit code is 1. The stream comes over a socket from a process of its own, and may take no more
+than `MEMORY` bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import re
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from buildkite_orm import LogText
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST: Final = 4.0
+MOST_GROWTH: Final = 8.0  # 16 would be quadratic
+MEMORY: Final = 10_000_000
+ESCAPES: Final = re.compile(r"\x1b_bk;t=\d+\x07|\x1b\[[0-9;]*[A-Za-z]")
+REPEATS: Final = 5
+
+CLIENT: Final = """
+import re, resource, sys
+from pathlib import Path
+from buildkite_orm import Buildkite
+
+def peak():
+    # on Linux what the resources say begins with the memory of the process that started this one
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+with Buildkite("token", base_url=sys.argv[1]) as bk:
+    small, log = (bk.organization("acme").job(name).log() for name in ("small", "large"))
+    assert sum(1 for _ in small.search("needle", context=2)) == 1
+    before = peak()
+    found = sum(1 for _ in log.search("needle", context=2))
+    print(found, peak() - before)
+"""
+
+
+PROGRESS: Final = "".join(f"Receiving objects: {part}% ({part}/100)\r" for part in range(0, 100, 10)) + "done.\x1b[K"
+SHARES: Final = {
+    "--- :package: Step {0}": 1,
+    "\x1b[32m✓\x1b[0m test_{0}_something passes in \x1b[90m{0} ms\x1b[0m": 29,
+    PROGRESS: 4,
+    "\x1b[2K\x1b[1Gbuilding café 東京": 1,
+    "2026-08-01 12:00:00 INFO some.module.name: did thing number {0} with value {0}": 65,
+}
+
+
+def lifelike() -> Iterator[str]:
+    """Give the lines of a log as CI has them: marks, colours, groups, some progress, and a word that is not English."""
+    kinds = Random(2026).choices(list(SHARES), list(SHARES.values()), k=1000)  # noqa: S311 - always the same
+    for number, kind in enumerate(itertools.cycle(kinds)):
+        yield f"\x1b_bk;t={1785585600000 + 50 * number}\x07{kind.format(number)}\r\n"
+
+
+def marked() -> Iterator[str]:
+    """Give lines that say when they were written, and nothing else of interest."""
+    for number in itertools.count():
+        yield f"\x1b_bk;t={1785585600000 + number}\x07INFO some.module.name: did thing number {number} with a value\r\n"
+
+
+def coloured() -> Iterator[str]:
+    """Give lines that are full of colours."""
+    text = "\x1b[32m✓\x1b[0m \x1b[1mtest\x1b[0m in \x1b[90m3 ms\x1b[0m"
+    for number in itertools.count():
+        yield f"\x1b_bk;t={1785585600000 + number}\x07{text}\r\n"
+
+
+USUAL: Final[dict[str, Callable[[], Iterator[str]]]] = {"lifelike": lifelike, "marked": marked, "coloured": coloured}
+HOSTILE: Final[dict[str, str]] = {
+    "progress bars": "".join(f"Receiving: {part}%, 10 MiB/s\r" for part in range(0, 100, 2)) + "done.\x1b[K\r\n",
+    "cursors that go up": "\x1b[3A\x1b[2K\rlayer: [==>  ]\x1b[3B\r\n",
+    "one line with colours": "some text that is \x1b[31mred\x1b[0m ",
+    "one line that returns": "percent\r",
+    "one line that goes on and returns": "some text \x1b[1D",
+    "one line that is erased": "some text\x1b[2K",
+    "one line that is erased from its beginning": "some text\x1b[1K",
+    "one line that goes up and down": "some text\x1b[A\x1b[B",
+    "one line of wide characters": "東京\b",
+    "one line that combines": "e\x1b[m\u0301\u0301",
+    "returns": "\r",
+    "strings without an end": "\x1b]0;title",
+    "sequences without an end": "\x1b[1;2;3",
+    "screens that are cleared": "\x1b[2J\x1b[Htext\n",
+}
+
+
+def sized(lines: Iterator[str], size: int) -> bytes:
+    """Make a log of about so many bytes."""
+    parts: list[bytes] = []
+    while size > 0:
+        parts.append(next(lines).encode())
+        size -= len(parts[-1])
+    return b"".join(parts)
+
+
+def seconds(do: Callable[[], object]) -> float:
+    """Measure once, in time of the processor: others may use the machine."""
+    begun = time.process_time()
+    do()
+    return time.process_time() - begun
+
+
+def ratio(raw: bytes) -> float:
+    """Tell how many times longer reading takes than decoding and one regular expression, both measured in turns."""
+    pairs = [
+        (
+            seconds(lambda: LogText(raw.decode(errors="replace")).plain),
+            seconds(lambda: ESCAPES.sub("", raw.decode(errors="replace"))),
+        )
+        for _ in range(REPEATS)
+    ]
+    return min(ours for ours, _ in pairs) / min(theirs for _, theirs in pairs)
+
+
+def growth(piece: str, size: int) -> float:
+    """Tell how many times longer a log of four times the size takes."""
+    small, large = (piece * (part // len(piece)) for part in (size // 4, size))
+    return min(seconds(lambda: LogText(large).plain) for _ in range(3)) / min(
+        seconds(lambda: LogText(small).plain) for _ in range(3)
+    )
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Answers with a log of `size` bytes that is nowhere in memory."""
+
+    size = 0
+
+    def do_GET(self) -> None:
+        """Send it, block by block."""
+        block = sized(lifelike(), 1 << 20)[: 1 << 20]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; charset=utf-8")
+        blocks = self.size // len(block) if "/large/" in self.path else 1
+        self.send_header("Content-Length", str(blocks * len(block)))
+        self.end_headers()
+        for _ in range(blocks):
+            self.wfile.write(block[:-9] + b"\nneedle\r\n")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called
+        """Say nothing."""
+
+
+def serve(size: int) -> None:
+    """Serve the log until the input ends."""
+    import threading  # noqa: PLC0415 - of this process only
+
+    Endless.size = size
+    with HTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        print(f"http://127.0.0.1:{server.server_port}", flush=True)
+        sys.stdin.read()
+
+
+def stream(megabytes: int) -> dict[str, int]:
+    """Search a log of so many megabytes, and tell what was found and how much memory that took."""
+    command = [sys.executable, "-m", "benchmarks.logs", "--serve", str(megabytes << 20)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - itself
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        code = [sys.executable, "-c", CLIENT, url]
+        client = subprocess.run(code, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603 - its own
+        server.communicate()
+    found, memory = map(int, client.stdout.split())
+    return {"megabytes": megabytes, "found": found, "memory": memory}
+
+
+def main() -> int:
+    """Measure, print as JSON, and tell whether it is as it must be."""
+    parser = argparse.ArgumentParser(description="How long it takes to read logs.")
+    parser.add_argument("--megabytes", type=float, default=100, help="the size of the usual logs")
+    parser.add_argument("--hostile", type=float, default=4, metavar="MEGABYTES", help="the size of the hostile ones")
+    parser.add_argument("--stream", type=int, default=1024, metavar="MEGABYTES", help="the size of the streamed one")
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve)
+        return 0
+    ratios = {name: round(ratio(sized(lines(), int(options.megabytes * 1e6))), 2) for name, lines in USUAL.items()}
+    growths = {name: round(growth(piece, int(options.hostile * 1e6)), 1) for name, piece in HOSTILE.items()}
+    streamed = stream(options.stream)
+    print(json.dumps({"ratio": ratios, "growth": growths, "stream": streamed}, indent=2))
+    good = max(ratios.values()) <= MOST and max(growths.values()) <= MOST_GROWTH and streamed["memory"] <= MEMORY
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

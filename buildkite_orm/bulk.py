@@ -1,0 +1,217 @@
+"""Many artifacts at once: side by side, each whole or reported, and what is whole already left alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.downloads import Expected, save_at
+from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, PartialDownloadError
+from buildkite_orm.files import Target, safe_path
+from buildkite_orm.layouts import names, own_name
+from buildkite_orm.paths import ascii_safe
+from buildkite_orm.progress import progress_bar
+from buildkite_orm.transport import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from buildkite_orm.layouts import Layout
+    from buildkite_orm.resources.artifact import Artifact
+
+_TOLD: Final = 3
+_THOUSAND: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SavedArtifact:
+    """An artifact that is on disk, whole.
+
+    Attributes:
+        artifact: The artifact.
+        path: Where it is.
+    """
+
+    artifact: Artifact
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FailedArtifact:
+    """An artifact that could not be saved.
+
+    Attributes:
+        artifact: The artifact.
+        error: Why.
+    """
+
+    artifact: Artifact
+    error: BuildkiteError
+
+    def __str__(self) -> str:
+        return f"{ascii_safe(str(self.artifact.__dict__.get('path')))}: {self.error.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadReport:
+    """What became of many artifacts, in the order in which they were listed.
+
+    Attributes:
+        folder: Where they were to go.
+        saved: Those that were downloaded.
+        skipped: Those that were there already, by size and checksum.
+        failed: Those that are not there, or not whole.
+    """
+
+    folder: Path
+    saved: list[SavedArtifact]
+    skipped: list[SavedArtifact]
+    failed: list[FailedArtifact]
+
+    @property
+    def paths(self) -> list[Path]:
+        """Where those are that are on disk now."""
+        return [each.path for each in (*self.saved, *self.skipped)]
+
+    def __str__(self) -> str:
+        size = sum(each.artifact.file_size or 0 for each in self.saved)
+        told = f"{len(self.saved)} saved ({_size(size)}), {len(self.skipped)} skipped, {len(self.failed)} failed"
+        return "\n".join([f"{told}: {self.folder}", *(f"  {each}" for each in self.failed)])
+
+
+def save_all(
+    artifacts: Iterable[Artifact],
+    folder: str | os.PathLike[str],
+    *,
+    workers: int = 8,
+    layout: Layout = "path",
+    progress: bool | None = None,
+) -> DownloadReport:
+    """Save artifacts; see `ArtifactQuerySet.save_all`."""
+    if workers < 1:
+        msg = f"workers={workers}: at least 1"
+        raise ValueError(msg)
+    found = list(dict.fromkeys(artifacts))
+    size = sum(artifact.__dict__.get("file_size") or 0 for artifact in found)
+    with progress_bar(progress, files=len(found), size=size) as show:
+        report = _Saving(found, folder, layout, show).run(workers)
+    if report.failed:
+        raise _partial(report, len(found))
+    return report
+
+
+def is_whole(place: Path, artifact: Artifact) -> bool:
+    """Tell by size and checksum whether an artifact is saved already.
+
+    Args:
+        place: Where it would be.
+        artifact: The artifact.
+    """
+    known = Expected.of(artifact)
+    if not known.sums:
+        return False
+    try:
+        found = place.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size != known.size:
+            return False
+        with place.open("rb") as file:
+            for chunk in iter(partial(file.read, CHUNK), b""):
+                known.update(chunk)
+        known.check("", found.st_size)
+    except (OSError, ChecksumMismatchError):
+        return False
+    return True
+
+
+class _Saving:
+    """Saves artifacts, each in one of several threads, which share the client's request budget."""
+
+    def __init__(
+        self,
+        artifacts: Sequence[Artifact],
+        folder: str | os.PathLike[str],
+        layout: Layout,
+        show: Callable[[int, int], object],
+    ) -> None:
+        self._artifacts = artifacts
+        self._folder = os.fspath(folder)
+        self._layout: Layout = layout
+        self._show = show
+        self._lock = threading.Lock()
+        self._done = 0
+        self._is_stopped = False
+
+    def run(self, workers: int) -> DownloadReport:
+        places = names(self._artifacts, self._layout)
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                outcomes = list(pool.map(self._save, self._artifacts, places))
+            except BaseException:
+                self._is_stopped = True  # what is under way ends at its next chunk, and what is not never begins
+                raise
+        kept = [(outcome, was_there) for outcome, was_there in outcomes if isinstance(outcome, SavedArtifact)]
+        return DownloadReport(
+            folder=Path(self._folder),
+            saved=[outcome for outcome, was_there in kept if not was_there],
+            skipped=[outcome for outcome, was_there in kept if was_there],
+            failed=[outcome for outcome, _ in outcomes if isinstance(outcome, FailedArtifact)],
+        )
+
+    def _save(self, artifact: Artifact, place: str) -> tuple[SavedArtifact | FailedArtifact, bool]:
+        """Save one; give what became of it, and whether it was there already."""
+        counted = 0
+
+        def note(size: int) -> None:
+            nonlocal counted
+            self._tell(size - counted)
+            counted = size
+
+        try:
+            safe_path(
+                Path(self._folder), own_name(artifact, self._layout)
+            )  # not only below a folder that is put before
+            target = Target.of(f"{self._folder}/", place)
+            was_there = is_whole(target.path, artifact)
+            if was_there:
+                note(artifact.file_size or 0)
+            else:
+                save_at(artifact, target, note)
+        except BuildkiteError as error:
+            note(0)
+            self._tell(0, files=1)
+            return FailedArtifact(artifact, error), False
+        self._tell(0, files=1)
+        return SavedArtifact(artifact, target.path), was_there
+
+    def _tell(self, size: int, *, files: int = 0) -> None:
+        if self._is_stopped:
+            raise CancelledError
+        with self._lock:
+            self._done += files
+            self._show(self._done, size)
+
+
+def _partial(report: DownloadReport, count: int) -> PartialDownloadError:
+    told = [str(each) for each in report.failed[:_TOLD]]
+    told += ["…"] if len(report.failed) > _TOLD else []
+    failed = len(report.failed)
+    error = PartialDownloadError(f"{failed} of {count} artifacts could not be saved: {'; '.join(told)}")
+    error.report = report
+    return error
+
+
+def _size(count: float) -> str:
+    """Write a number of bytes as people do."""
+    if count < _THOUSAND:
+        return f"{count:.0f} bytes"
+    for unit in ("kB", "MB"):
+        count /= _THOUSAND
+        if count < _THOUSAND:
+            return f"{count:.1f} {unit}"
+    return f"{count / _THOUSAND:.1f} GB"

@@ -1,0 +1,233 @@
+"""Logs that are not held: searched while they come, and followed while their job runs.
+
+The server gives a log's beginning only with all of it, and its end by the number of bytes. So what is missing is asked
+for as an end that is as long: after a connection that broke, and of a log that has grown.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.downloads import as_final, insist
+from buildkite_orm.errors import GoneError, NotFoundError, ResponseError, StatusError
+from buildkite_orm.logs import LineReader, search_lines
+from buildkite_orm.resources.job import ScriptJob
+from buildkite_orm.resources.spans import job_has_ended, moment
+from buildkite_orm.session import Call
+from buildkite_orm.terminal import ROWS, Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkite_orm.logs import LogLine, LogMatch
+    from buildkite_orm.resources.log import LogRef
+    from buildkite_orm.transport import Stream
+
+_WHOLE, _NOTHING_THERE = 200, 416
+_BEGIN: Final = re.compile(r"bytes (\d+)-")
+_LONGEST_PAUSE: Final = 30.0
+_SETTLED: Final = 60.0
+_SLOWER: Final = 1.5
+_REQUESTS_A_LOOK: Final = 2
+
+
+def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
+    """Search a log while it comes; see `LogRef.search`."""
+    return search_lines(_lines(log), regex, context)
+
+
+def follow(log: LogRef, every: float) -> Iterator[LogLine]:
+    """Give the lines of a log as they come; see `LogRef.follow`."""
+    if not every > 0:  # nor is it NaN
+        msg = f"every={every!r}: seconds, above 0"
+        raise ValueError(msg)
+    return _Follower(log, every).lines()
+
+
+def _lines(log: LogRef) -> Iterator[LogLine]:
+    content, lines = _Content(log), _Lines(ROWS)
+    try:
+        while chunk := content.read():
+            yield from lines.feed(chunk)
+        yield from lines.close()
+    finally:
+        content.close()
+
+
+class _Lines:
+    """Makes lines of bytes, as a terminal shows them once they cannot change any more."""
+
+    def __init__(self, rows: int) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._terminal = Terminal(rows=rows, marks=True)
+        self._reader = LineReader()
+
+    def feed(self, chunk: bytes) -> Iterator[LogLine]:
+        self._terminal.feed(self._decoder.decode(chunk))
+        return self._reader.read(self._terminal.finished())
+
+    def close(self) -> Iterator[LogLine]:
+        return self._reader.read(self._terminal.close(self._decoder.decode(b"", final=True)))
+
+
+class _Content:
+    """The bytes of a log, chunk by chunk; where a connection breaks, they go on from there.
+
+    Attributes:
+        offset: How many have come.
+    """
+
+    _stream: Stream | None = None
+    _chunks: Iterator[bytes] | None = None
+
+    def __init__(self, log: LogRef) -> None:
+        self._log = log
+        self._session = log.session
+        self._size: int | None = None
+        self.offset = 0
+
+    def read(self, size: int | None = None) -> bytes:
+        """Give the next chunk, or b"" where there is no more now.
+
+        Args:
+            size: How long the log is, if that is known.
+        """
+        self._size = size
+        return insist(self._session, self._read)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        stream, self._stream, self._chunks = self._stream, None, None
+        if stream is not None:
+            stream.close()
+
+    def _read(self) -> bytes:
+        try:
+            if self._chunks is None:
+                with as_final():
+                    self._chunks = self._opened()
+            chunk = next(self._chunks, b"")
+        except BaseException:
+            self._size = None
+            self.close()
+            raise
+        self.offset += len(chunk)
+        if not chunk:
+            self.close()
+        return chunk
+
+    def _opened(self) -> Iterator[bytes]:
+        try:
+            self._stream, skip = self._ask_for_rest() if self.offset else (self._ask(), 0)
+        except StatusError as error:
+            if error.status != _NOTHING_THERE:
+                raise
+            return iter(())
+        return iter(()) if self._stream is None else _behind(self._stream, skip)
+
+    def _ask_for_rest(self) -> tuple[Stream | None, int]:
+        """Ask for what has not come; what comes may begin before that, but not after, for the log may have grown."""
+        missing = (self._log.fetch_size() if self._size is None else self._size) - self.offset
+        while missing > 0:
+            stream = self._ask(missing)
+            begin = _begin(stream)
+            if begin <= self.offset:
+                return stream, self.offset - begin
+            stream.close()
+            missing += 2 * (begin - self.offset)
+        return None, 0
+
+    def _ask(self, last: int | None = None) -> Stream:
+        of_it = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
+        return self._session.stream(Call("GET", self._log.api_path, headers={"Accept": "text/plain", **of_it}))
+
+
+class _Follower:
+    """Looks at a log again and again, until its job has ended."""
+
+    def __init__(self, log: LogRef, every: float) -> None:
+        self._log = log
+        self._every = every
+        self._session = log.session
+        self._content = _Content(log)
+        self._lines = _Lines(rows=1)
+        self._is_command = False
+        self._has_ended = False
+        self._is_settled = False
+        self._quiet = 0
+
+    def lines(self) -> Iterator[LogLine]:
+        """Give the lines, and wait for more."""
+        try:
+            with self._session.memory.waiting():
+                yield from self._growth()
+            yield from self._lines.close()
+        finally:
+            self._content.close()
+
+    def _growth(self) -> Iterator[LogLine]:
+        has_grown = False
+        while True:
+            was_over = self._has_ended
+            if not has_grown and not was_over:
+                self._look_at_job()
+            size = self._size()
+            if size < self._content.offset:
+                self._begin_anew()
+            has_grown = size > self._content.offset
+            if has_grown:
+                while chunk := self._content.read(size):
+                    yield from self._lines.feed(chunk)
+            if self._is_settled or (was_over and not has_grown):
+                return
+            self._quiet = 0 if has_grown or self._has_ended else self._quiet + 1
+            self._pause()
+
+    def _look_at_job(self) -> None:
+        """See whether the job has ended; its agent may go on for a moment to send what was written."""
+        job = self._log.job.fetch()
+        self._is_command = isinstance(job, ScriptJob)
+        self._has_ended = job_has_ended(job)
+        finished_at = moment(job, "finished_at")
+        if self._has_ended and finished_at is not None:
+            self._is_settled = self._session.clock.now() - finished_at.timestamp() >= _SETTLED
+
+    def _size(self) -> int:
+        try:
+            return self._log.fetch_size()
+        except (NotFoundError, GoneError):
+            if not self._is_command:
+                raise
+            return 0  # it is not there yet, or not any more
+
+    def _begin_anew(self) -> None:
+        """Take a log that was deleted, or cut, for another one: of what it says now nothing was seen."""
+        self._content.close()
+        self._content, self._lines = _Content(self._log), _Lines(rows=1)
+
+    def _pause(self) -> None:
+        wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
+        organization = Call("GET", self._log.api_path).organization
+        affordable = _REQUESTS_A_LOOK * self._session.memory.pace(organization)
+        clock = self._session.clock
+        clock.wait_until(clock.now() + max(wanted, affordable))
+
+
+def _begin(stream: Stream) -> int:
+    """Tell with which byte of the log an answer begins."""
+    if stream.status == _WHOLE:
+        return 0
+    found = _BEGIN.match(stream.headers.get("Content-Range", ""))
+    if found is None:
+        stream.close()
+        raise ResponseError("the end of a log came without Content-Range, which tells where it begins")
+    return int(found[1])
+
+
+def _behind(stream: Stream, skip: int) -> Iterator[bytes]:
+    for chunk in stream:
+        if len(chunk) > skip:
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))

@@ -1,0 +1,29 @@
+"""Write docs/reliability.md: what comes of each fault, measured against the fake Buildkite.
+
+    python docs/make_reliability.py           write it
+    python docs/make_reliability.py --check   fail where it is stale
+
+What is measured, and what must hold in it, is in tests/reliability.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.reliability.page import PAIRS, PATH, measured, rendered
+
+
+def main() -> int:
+    """Write the page, or tell whether it is stale."""
+    text = rendered({(fault.name, operation.name): str(measured(fault, operation)) for fault, operation in PAIRS})
+    if "--check" in sys.argv[1:]:
+        return 0 if PATH.exists() and PATH.read_text(encoding="utf-8") == text else 1
+    PATH.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""docs/reliability.md: the matrix as tables, and what its words mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.reliability.cases import FAULTS, NOT_APPLICABLE, Fault, Outcome
+from tests.reliability.matrix import measure
+from tests.reliability.operations import FILES, OPERATIONS, PAGES, READS, WRITES, Operation
+from tests.reliability.stage import POLICY, TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+PAIRS: Final = tuple((fault, operation) for operation in OPERATIONS for fault in FAULTS)
+
+_BEGINNING: Final = f"""\
+# When something goes wrong
+
+What a client does about each fault, operation by operation. Each cell was measured: the library against the fake
+Buildkite, over real sockets, with the settings that a client has by default. This page is made by
+`python docs/make_reliability.py`, and a test fails where it is not what happens.
+
+## What you can rely on
+
+- **A read gives exactly the right data, or raises.** It is sent again after a pause until an answer is whole (its
+  length, its packing, its JSON), at most {POLICY.attempts} times in all. No list is cut short without an error, and no
+  file lies under its final name before it is whole.
+- **After an error, a listing goes on where it stopped.** The page that failed is the one that is asked for again; what
+  was loaded is not. That holds for the attempts of the client, and for yours: `list(builds)` after an error goes on.
+- **A write happens once.** What starts something (`create`, `rebuild`, `publish`, …) is sent again only where it was
+  surely not done: no connection was made, or the answer was 429. What is the same when repeated (`update`, `delete`)
+  is sent again as a read is.
+- **Where nobody can know whether a write has happened, the error says so**: its `outcome_unknown` is True, and its text
+  names the URL that shows whether it has. Where it is False, nothing has happened.
+- **Nothing takes for ever.** No attempt begins later than {POLICY.max_elapsed:g} seconds (`max_elapsed`) after the
+  first. Connecting takes at most {TIMEOUT[0]:g} seconds, and waiting for a byte {TIMEOUT[1]:g}. An answer of the API
+  that arrives byte by byte, each in time, is given up after `max_elapsed`; only a file may take as long as bytes come.
+  All of that is set by `Buildkite(retry=RetryPolicy(…), timeout=…)`.
+- **A used-up request budget (429) is waited for**, and is no failed attempt. Where that would take longer than the
+  policy allows, `RateLimitError` tells in `retry_after` how long.
+
+## How to read the tables
+
+A cell says what comes of a fault that strikes once and, behind a semicolon, of one that strikes each time. In
+parentheses stands how often the request was attempted.
+
+| word | meaning |
+| --- | --- |
+| right | exactly the data that comes without the fault |
+| done | the write has happened, once |
+| `…Error` | this is raised; if it was a write, it has not happened |
+| `…Error`? | this is raised, and `outcome_unknown` is True: the write may have happened |
+| {NOT_APPLICABLE} | the fault cannot be, or nobody could see it |
+
+So "right (2); `ServerError` (5)" reads: the second attempt gives the right data; where the fault stays, five attempts
+fail, and `ServerError` is raised.
+"""
+
+_READS: Final = f"""\
+Listings of {PAGES} pages: the first, the middle and the last page are struck once; or the middle one each time.
+"""
+_WRITES: Final = """\
+Each fault is played both ways where it can be: before the server has done what was asked, and after. The client cannot
+tell, and does the same. To a deletion comes no body, so that none can break.
+"""
+_FILES: Final = """\
+An artifact takes two requests: to the API for a link, and to the storage for the file. A package is uploaded in one
+request (see Writes), or by a form that the API gives, to the storage. What comes of an artifact is compared with the
+size and the checksums that the API tells, in the end: what a stream has given until then is to be thrown away where it
+raises. A log has no checksum: one that the server itself cuts cannot be told from a whole one.
+"""
+_TABLES: Final = (("Reads", READS, _READS), ("Writes", WRITES, _WRITES), ("Files", FILES, _FILES))
+
+
+def measured(fault: Fault, operation: Operation) -> Outcome:
+    """Give what comes of a pair."""
+    return NOT_APPLICABLE if fault.expected[operation.kind] is NOT_APPLICABLE else measure(fault, operation)
+
+
+def rendered(cells: Mapping[tuple[str, str], str]) -> str:
+    """Write the page.
+
+    Args:
+        cells: What comes of each pair, by the names of fault and operation.
+    """
+    parts = [_BEGINNING]
+    for title, operations, note in _TABLES:
+        parts += [f"\n## {title}\n\n{note}\n", *_table(operations, cells)]
+    return "".join(parts)
+
+
+def _table(operations: Sequence[Operation], cells: Mapping[tuple[str, str], str]) -> list[str]:
+    names = [operation.name for operation in operations]
+    rows = [["", *names], ["---"] * (len(names) + 1)]
+    rows += [[fault.name, *(cells[fault.name, name] for name in names)] for fault in FAULTS]
+    return [f"| {' | '.join(row)} |\n" for row in rows]
+
+
+def told(page: str) -> dict[tuple[str, str], str]:
+    """Read the cells off a page."""
+    cells: dict[tuple[str, str], str] = {}
+    names: list[str] = []
+    for line in page.splitlines():
+        first, *others = (cell.strip() for cell in line.strip("|").split(" | ")) if line.startswith("| ") else ("",)
+        if line.startswith("|  |"):
+            names = others
+        cells |= {(first, name): cell for name, cell in zip(names, others, strict=False)}
+    return cells

@@ -1,0 +1,52 @@
+"""Each fault against each operation: the outcome is the expected one, and the one that the documentation tells."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.reliability.page import PAIRS, PATH, measured, rendered, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.reliability.cases import Fault
+    from tests.reliability.operations import Operation
+
+PAGE = PATH.read_text(encoding="utf-8")
+CELLS = told(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("fault", "operation"), PAIRS, ids=[f"{operation.name}: {fault.name}" for fault, operation in PAIRS]
+)
+def test_a_fault_ends_as_it_must_and_as_the_page_tells(fault: Fault, operation: Operation) -> None:
+    outcome = measured(fault, operation)
+    assert outcome == fault.expected[operation.kind]
+    assert str(outcome) == CELLS[fault.name, operation.name], "stale: run python docs/make_reliability.py"
+
+
+def test_the_page_is_made_of_these_tables() -> None:
+    """With the test above, this is what `docs/make_reliability.py --check` finds."""
+    assert rendered(CELLS) == PAGE, "stale: run python docs/make_reliability.py"
+
+
+def test_the_script_tells_a_stale_page_from_a_fresh_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = runpy.run_path(str(PATH.with_name("make_reliability.py")))
+    cells = dict(CELLS)
+    copy = tmp_path / "reliability.md"
+
+    def remembered(fault: Fault, operation: Operation) -> str:
+        return cells[fault.name, operation.name]
+
+    monkeypatch.setitem(script["main"].__globals__, "measured", remembered)
+    monkeypatch.setitem(script["main"].__globals__, "PATH", copy)
+    monkeypatch.setattr(sys, "argv", ["make_reliability.py", "--check"])
+    assert script["main"]() == 1
+    copy.write_text(PAGE, encoding="utf-8")
+    assert script["main"]() == 0
+    cells[PAIRS[0][0].name, PAIRS[0][1].name] = "lost"
+    assert script["main"]() == 1

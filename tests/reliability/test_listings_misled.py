@@ -1,0 +1,42 @@
+"""Servers that lead a listing in circles: an error says so, and the listing does not go on for ever."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkite_orm import BadRequestError, DriftWarning, ResponseError
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite, BuildQuerySet
+    from buildkite_orm.fake import FakeBuildkite
+
+FEW = 20
+
+
+@pytest.fixture
+def builds(server: FakeBuildkite, bk: Buildkite) -> BuildQuerySet:
+    """Sixty builds, ten to a page."""
+    server.add_builds("web", 60)
+    return bk.organization("acme").pipeline("web").builds().per_page(10)
+
+
+def test_a_link_from_a_page_of_unreadable_times_to_itself_is_an_error(
+    server: FakeBuildkite, builds: BuildQuerySet
+) -> None:
+    page = [{**builds[0].dump(), "created_at": "some day"}]
+    link = '<https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds?page=2>; rel="next"'
+    server.requests.clear()
+    server.faults.add("error", status=200, payload=page, headers={"Link": link}, times=None)
+    with pytest.warns(DriftWarning), pytest.raises(ResponseError, match="repeats a page"):
+        list(builds.fresh())
+    assert len(server.requests) < FEW
+
+
+def test_a_page_that_is_refused_among_those_side_by_side_is_an_error(
+    server: FakeBuildkite, builds: BuildQuerySet
+) -> None:
+    server.faults.add("error", status=400, message="Try something else", match="[?&]page=3", times=None)
+    with pytest.raises(BadRequestError, match="Try something else"):
+        builds.all(workers=4)

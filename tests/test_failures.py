@@ -1,0 +1,314 @@
+"""Why a build failed: the jobs that count, and a summary of them at few requests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import JobFailure, ManyRequestsWarning, NotFoundError, ScriptJob
+from buildkite_orm.fake import BlockStep, CommandStep, TriggerStep, WaitStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Build, Buildkite, BuildRef
+    from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.fake.records import BuildRecord
+    from tests.conftest import Costs
+
+JOBS: tuple[dict[str, Any], ...] = (
+    {"name": "passed", "state": "passed", "exit_status": 0},
+    {"name": "failed", "state": "failed", "exit_status": 1},
+    {"name": "soft", "state": "failed", "exit_status": 1, "soft_failed": True},
+    {"name": "timed out", "state": "timed_out", "exit_status": 255},
+    {"name": "expired", "state": "expired", "started_at": None, "finished_at": None},
+    {"name": "canceled", "state": "canceled", "signal": "SIGTERM", "signal_reason": "cancel"},
+    {"name": "lost", "state": "failed", "exit_status": -1, "signal_reason": "agent_stop"},
+    {"name": "condition", "state": "broken", "exit_status": None, "broken_reason": "conditional_failed"},
+    {"name": "not reached", "state": "broken", "exit_status": None, "broken_reason": "a step before it failed"},
+    {"name": "skipped", "state": "skipped"},
+    {"name": "running", "state": "running", "exit_status": None, "finished_at": None},
+    {"name": "promised", "state": "running", "promised_exit_status": 3, "finished_at": None},
+    {"name": "promises well", "state": "running", "promised_exit_status": 0, "finished_at": None},
+    {"type": "waiter", "state": "waiting_failed"},
+    {"type": "manual", "name": "Deploy?", "state": "blocked_failed"},
+    {"type": "trigger", "name": "downstream", "state": "failed"},
+)
+COUNTED = {
+    "failed": JobFailure.FAILED,
+    "timed out": JobFailure.TIMED_OUT,
+    "expired": JobFailure.EXPIRED,
+    "canceled": JobFailure.CANCELED,
+    "lost": JobFailure.FAILED,
+    "promised": JobFailure.PROMISED,
+    "downstream": JobFailure.FAILED,
+}
+
+
+def web(bk: Buildkite, number: int = 1) -> BuildRef:
+    return bk.organization("acme").pipeline("web").build(number)
+
+
+def every_kind(server: FakeBuildkite) -> BuildRecord:
+    return server.add_build("web", state="failing", jobs=JOBS)
+
+
+def failures(build: BuildRef, **options: bool) -> dict[str | None, JobFailure | None]:
+    return {getattr(job, "name", None): job.failure for job in build.failed_jobs(**options)}
+
+
+ROUTES: dict[str, Callable[[Buildkite], BuildRef]] = {
+    "a ref": web,
+    "an object with its jobs": lambda bk: web(bk).fetch(),
+    "an object without": lambda bk: web(bk).fetch(with_jobs=False),
+}
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_the_jobs_that_made_it_fail_are_told_apart(
+    server: FakeBuildkite, bk: Buildkite, route: Callable[[Buildkite], BuildRef]
+) -> None:
+    every_kind(server)
+    assert failures(route(bk)) == COUNTED
+
+
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_soft_failures_come_only_where_they_are_asked_for(
+    server: FakeBuildkite, bk: Buildkite, route: Callable[[Buildkite], BuildRef]
+) -> None:
+    every_kind(server)
+    assert failures(route(bk), soft_failed=True) == COUNTED | {"soft": JobFailure.SOFT_FAILED}
+
+
+def test_a_promise_counts_only_where_it_makes_the_build_fail(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="running", jobs=[{"state": "running", "promised_exit_status": 3}])
+    assert web(bk).fetch().failed_jobs() == []
+    record.state = "failing"
+    assert len(web(bk).fetch().failed_jobs()) == 1
+
+
+def test_the_latest_attempt_counts(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline(
+        "web",
+        steps=[
+            CommandStep(label="Flaky", duration=5, exits=(1, 0), automatic_retries=1),
+            CommandStep(label="Bad", duration=5, exits=(1,), automatic_retries=2),
+            WaitStep(),
+            CommandStep(label="Never"),
+        ],
+    )
+    build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
+    for each in (web(bk), web(bk).fetch(), web(bk).fetch(include_retried_jobs=True)):
+        (job,) = each.failed_jobs()
+        assert isinstance(job, ScriptJob)
+        assert (job.name, job.retries_count, job.was_retried) == ("Bad", 2, False)
+    assert build.state == "failed"
+
+
+def test_what_came_with_the_build_is_not_asked_for(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+    every_kind(server)
+    build = web(bk).fetch()
+    with costs(0):
+        build.failed_jobs()
+    with costs(1):
+        web(bk).failed_jobs()
+    some = web(bk).fetch(job_states="passed")
+    with costs(1):
+        some.failed_jobs()
+
+
+def test_a_build_that_came_with_some_of_its_jobs_asks_for_the_others(server: FakeBuildkite, bk: Buildkite) -> None:
+    every_kind(server)
+    assert failures(web(bk).fetch(job_states="passed")) == COUNTED
+
+
+def test_only_failed_jobs_are_asked_for_however_many_there_are(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs
+) -> None:
+    skipped = [{"state": "broken", "exit_status": None}] * 500
+    server.add_build("web", state="failed", jobs=[*skipped, *[{"state": "failed"}] * 120])
+    with costs(2):
+        assert len(web(bk).failed_jobs()) == 120
+
+
+def test_a_loop_that_could_have_had_the_jobs_at_once_is_told_so(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_builds("web", 5, state="failed", jobs=2)
+    builds = bk.organization("acme").pipeline("web").builds()
+    with pytest.warns(ManyRequestsWarning, match="with_jobs=True"):
+        found = [build.failed_jobs() for build in builds]
+    assert len(found) == 5
+
+
+# -- the summary
+
+
+def lifelike(server: FakeBuildkite) -> BuildRecord:
+    """Add a failed build with logs and annotations."""
+    record = server.add_build(
+        "web",
+        state="failed",
+        branch="dev",
+        jobs=[
+            {"name": "Test", "state": "failed", "exit_status": 2},
+            {"name": "Lint", "state": "failed", "exit_status": 1, "soft_failed": True},
+            {
+                "name": "Killed",
+                "state": "failed",
+                "exit_status": -1,
+                "signal": "SIGKILL",
+                "signal_reason": "agent_stop",
+            },
+            {"name": "Fine", "state": "passed"},
+        ],
+    )
+    lines = [f"\x1b_bk;t=17855{n:08}\x07\x1b[31mline {n}\x1b[0m" for n in range(30)]
+    server.set_log(record.jobs[0], "\r\n".join([*lines, "10%\r50%\r100% größer"]).encode())
+    server.add_annotation(
+        record, "<h2>3 tests</h2><ul><li>a &amp; b</li><li>c</li></ul>", context="rspec", style="error"
+    )
+    server.add_annotation(record, "See the wiki", context="help", job=record.jobs[0], style="info")
+    return record
+
+
+def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = lifelike(server)
+    test, lint, killed, _ = record.jobs
+    page = "https://buildkite.com/acme/web/builds/1"
+    printed = str(web(bk).failure_summary(lines=2))
+    length = killed.finished_at - killed.started_at if killed.finished_at and killed.started_at else 0
+    assert printed.startswith(f"acme/web #1 failed on dev: 2 failed jobs, 1 failed softly\n{page}\n\n")
+    assert "  [error] rspec: 3 tests\n    a & b\n    c\n" in printed
+    assert (
+        f"\n\nTest: failed, exit status 2, after {length:g} s\n{page}#{test.id}\n"
+        "  [info] help: See the wiki\n  | line 29\n  | 100% größer\n"
+    ) in printed
+    assert f"\n\nKilled: failed, exit status -1, SIGKILL by agent_stop, after {length:g} s\n" in printed
+    assert f"\n\nLint: soft failed, exit status 1, after {length:g} s\n{page}#{lint.id}\n" in printed
+    assert "Fine" not in printed
+    assert "\x1b" not in printed
+
+
+def test_a_summary_dumps_as_json(server: FakeBuildkite, bk: Buildkite) -> None:
+    lifelike(server)
+    summary = web(bk).failure_summary()
+    told = json.loads(summary.to_json())
+    assert told == summary.dump()
+    assert (told["number"], told["state"], told["branch"]) == (1, "failed", "dev")
+    first = told["failed"][0]
+    assert (first["title"], first["failure"], first["exit_status"], first["signal"]) == ("Test", "failed", 2, None)
+    assert len(first["log_end"]) == 20
+    assert first["annotations"] == [{"context": "help", "style": "info", "text": "See the wiki"}]
+    assert told["failed"][1]["signal"] == "SIGKILL"
+    assert [job["title"] for job in told["soft_failed"]] == ["Lint"]
+    assert told["annotations"] == [{"context": "rspec", "style": "error", "text": "3 tests\na & b\nc"}]
+    assert repr(summary) == "<FailureSummary acme/web #1 failed on dev: 2 failed jobs, 1 failed softly>"
+
+
+@pytest.mark.parametrize("failed", [1, 10, 60])
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_a_summary_takes_a_bounded_number_of_requests(
+    server: FakeBuildkite, bk: Buildkite, route: Callable[[Buildkite], BuildRef], failed: int
+) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}] * failed)
+    build = route(bk)
+    server.requests.clear()
+    summary = build.failure_summary()
+    read = min(failed, 10)
+    assert len(server.requests) <= 2 + read
+    assert sum("/log" in request.path for request in server.requests) == read
+    assert len(summary.failed) == failed
+    unread = [job.log_problem for job in summary.failed if not job.log_end]
+    assert unread == ["only 10 are read, see logs="] * (failed - read)
+
+
+def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}])
+    with costs(2):
+        (job,) = web(bk).failure_summary(logs=0).failed
+    assert (job.log_end, job.log_problem) == ((), None)
+
+
+def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "expired", "started_at": None, "finished_at": None}])
+    (job,) = web(bk).failure_summary().failed
+    assert job.log_problem == "it never ran"
+    assert "(no log: it never ran)" in str(job)
+    assert not any("/log" in request.path for request in server.requests)
+
+
+def test_what_the_token_may_not_read_is_told_and_not_asked_for_again(server: FakeBuildkite) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 5)
+    with server.client(token=server.make_token("read_builds")) as bk:
+        summary = web(bk).failure_summary()
+    assert all(job.log_problem and "read_build_logs" in job.log_problem for job in summary.failed)
+    assert sum("/log" in request.path for request in server.requests) == 1
+
+
+def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 2)
+    server.faults.add("error", match="/log", status=404, message="No log", times=1)
+    first, second = web(bk).failure_summary().failed
+    assert (first.log_problem, first.log_end) == ("404 No log", ())
+    assert (second.log_problem, len(second.log_end) > 0) == (None, True)
+
+
+def test_annotations_that_cannot_be_read_are_told_of(server: FakeBuildkite, bk: Buildkite) -> None:
+    lifelike(server)
+    server.faults.add("error", match="/annotations", status=403, message="Forbidden")
+    summary = web(bk).failure_summary()
+    assert summary.problem is not None
+    assert summary.problem.startswith("403 Forbidden")
+    assert "(no annotations: 403 Forbidden" in str(summary)
+
+
+def test_a_build_that_passed_has_nothing_to_tell(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+    server.add_build("web", state="passed", jobs=3)
+    with costs(1):
+        summary = web(bk).failure_summary()
+    assert (summary.failed, summary.soft_failed) == ((), ())
+    assert str(summary).startswith("acme/web #1 passed on main: 0 failed jobs\n")
+
+
+def test_a_build_that_is_not_there_is_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web")
+    with pytest.raises(NotFoundError):
+        web(bk, 7).failure_summary()
+
+
+def test_numbers_below_zero_are_refused(bk: Buildkite) -> None:
+    with pytest.raises(ValueError, match="lines=-1"):
+        web(bk).failure_summary(lines=-1)
+
+
+def test_the_end_of_a_long_log_is_read_alone_and_without_a_cut_line(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
+    server.set_log(record.jobs[0], b"".join(b"%06d ----- \xe2\x9c\x93 ----------------\r\n" % n for n in range(40_000)))
+    (job,) = web(bk).failure_summary(lines=10_000).failed
+    assert job.log_end[-1].startswith("039999 ")
+    assert {len(line) for line in job.log_end} == {len(job.log_end[-1])}
+    assert 100 < len(job.log_end) < 1000
+
+
+def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="failed", jobs=[{"name": "\x1b[2Jx", "state": "failed"}])
+    server.set_log(record.jobs[0], b"\x1b]0;title\x07\x1b[2J\x9b2Jhere\x00\tthere")
+    printed = str(web(bk).failure_summary())
+    assert all(char.isprintable() or char == "\n" for char in printed)
+    assert "here" in printed
+
+
+def test_a_blocked_build_that_failed_says_so(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("web", steps=[CommandStep(exits=(1,), soft_fail=True, duration=5), BlockStep()])
+    bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
+    assert "acme/web #1 blocked on main: 0 failed jobs, 1 failed softly" in repr(web(bk).failure_summary())
+
+
+def test_a_trigger_that_failed_is_one_of_them(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("lib", steps=[CommandStep(duration=5, exits=(1,))])
+    server.add_pipeline("web", steps=[TriggerStep(pipeline="lib", label="Lib")])
+    build: Build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
+    (job,) = build.failure_summary().failed
+    assert str(job).startswith("Lib: failed, after ")
+    assert (job.log_end, job.log_problem) == ((), None)

@@ -1,0 +1,427 @@
+"""Logs that are searched while they come, and followed while their job runs."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import (
+    Buildkite,
+    ConnectionFailedError,
+    LogLine,
+    NotFoundError,
+    PermissionDeniedError,
+    ResponseError,
+    RetryPolicy,
+)
+from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
+from buildkite_orm.fake.doors_local import LocalAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from requests import PreparedRequest, Response
+
+    from buildkite_orm import LogRef
+    from buildkite_orm.fake import JobRecord
+    from tests.conftest import Costs
+
+LINES = [f"\x1b_bk;t={1785585600000 + number}\x07\x1b[32mline\x1b[0m {number} größe 東京" for number in range(20_000)]
+LONG = "".join(f"{line}\r\n" for line in LINES).encode()
+
+
+@pytest.fixture
+def job(server: FakeBuildkite) -> JobRecord:
+    return server.add_build("web", state="running", jobs=[{"name": "Test", "state": "running"}]).jobs[0]
+
+
+@pytest.fixture
+def log(bk: Buildkite, job: JobRecord) -> LogRef:
+    return bk.organization("acme").job(job.id).log()
+
+
+def texts(lines: Iterator[LogLine]) -> list[str]:
+    return [line.text for line in lines]
+
+
+# -- searched
+
+
+def test_a_search_is_one_request_and_sees_what_a_terminal_shows(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, LONG)
+    with costs(1):
+        (found,) = log.search("^line 19999 größe", context=1)
+    assert (found.number, found.before[0].text, found.after) == (20_000, "line 19998 größe 東京", ())
+    assert server.requests[-1].headers["Accept"] == "text/plain"
+
+
+def test_a_search_finds_what_one_of_the_fetched_log_finds(server: FakeBuildkite, job: JobRecord, log: LogRef) -> None:
+    server.set_log(job, b"--- a\r\n" + LONG + b"one\ntwo\n\x1b[2Aerror\x1b[K\n\nerr\ror\xff\n\xe6\x9d")
+    pattern = re.compile(r"line 1999\d|^error|or\ufffd|\ufffd$")
+    streamed, fetched = (list(map(str, search(pattern, context=2))) for search in (log.search, log.fetch().search))
+    assert len(streamed) == 13
+    assert streamed == fetched
+
+
+def test_a_search_that_is_left_asks_no_more_and_gives_the_connection_back(
+    server: FakeBuildkite, job: JobRecord, costs: Costs
+) -> None:
+    server.set_log(job, LONG)
+    with server.client(door="http") as bk, costs(1):
+        search = bk.organization("acme").job(job.id).log().search("line")
+        assert next(search).number == 1
+
+
+def test_a_search_asks_for_nothing_before_its_first_match_is_wanted(log: LogRef, costs: Costs) -> None:
+    with costs(0):
+        log.search("x")
+
+
+@pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "reset_after_headers"])
+def test_a_search_goes_on_where_the_connection_broke(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, kind: Any
+) -> None:
+    server.set_log(job, LONG)
+    server.faults.add(kind)
+    assert [match.number for match in log.search("line")] == list(range(1, 20_001))
+    first, *rest = server.requests
+    assert "Range" not in first.headers
+    if kind != "reset_after_headers":
+        size, end = rest
+        assert size.method == "HEAD"
+        assert int(end.headers["Range"].removeprefix("bytes=-")) < len(LONG)
+
+
+def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
+    server: FakeBuildkite, job: JobRecord, log: LogRef
+) -> None:
+    server.set_log(job, LONG)
+    server.faults.add("reset_after_headers", times=None)
+    with pytest.raises(ConnectionFailedError):
+        list(log.search("line"))
+    assert len(server.requests) == RetryPolicy().attempts
+
+
+def test_a_search_that_may_not_read_logs_says_so(server: FakeBuildkite, job: JobRecord) -> None:
+    with server.client(token=server.make_token("read_builds")) as bk, pytest.raises(PermissionDeniedError):
+        list(bk.organization("acme").job(job.id).log().search("x"))
+
+
+# -- followed
+
+
+class Writer:
+    """Writes a log while somebody waits."""
+
+    def __init__(self, server: FakeBuildkite, job: JobRecord) -> None:
+        self._server = server
+        self._job = job
+        server.set_log(job, b"")
+
+    def at(self, seconds: float, text: str | bytes, *, anew: bool = False) -> None:
+        """Add to the log some seconds from now, or write it anew."""
+        more = text.encode() if isinstance(text, str) else text
+        self.do(seconds, lambda: self._server.set_log(self._job, (b"" if anew else self._job.log or b"") + more))
+
+    def end(self, seconds: float, state: str = "passed") -> None:
+        """Have the job end some seconds from now."""
+
+        def happen() -> None:
+            self._job.state, self._job.finished_at = state, self._server.world.lifecycle.now
+
+        self.do(seconds, happen)
+
+    def do(self, seconds: float, happen: Callable[[], None]) -> None:
+        """Do it some seconds from now."""
+        self._server.world.lifecycle.at(self._server.clock.now() + seconds, happen)
+
+
+@pytest.fixture
+def writer(server: FakeBuildkite, job: JobRecord) -> Writer:
+    return Writer(server, job)
+
+
+def ranges(server: FakeBuildkite) -> list[int]:
+    """Give how many bytes of the log's end were asked for, each time."""
+    told = [request.headers.get("Range", "") for request in server.requests]
+    return [int(each.removeprefix("bytes=-")) for each in told if each]
+
+
+def wholes(server: FakeBuildkite) -> int:
+    """Count how often the whole log was asked for."""
+    return sum(r.method == "GET" and r.path.endswith("/log") and "Range" not in r.headers for r in server.requests)
+
+
+def test_a_log_is_followed_to_the_end_of_its_job(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("web", steps=[CommandStep(command="make", duration=100)])
+    build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
+    log = build.jobs()[0].log()
+    lines = list(log.follow())
+    assert lines == log.fetch().lines
+    assert len(lines) > 10
+    assert bk.organization("acme").pipeline("web").build(build.number).fetch().state == "passed"
+
+
+def test_what_was_read_is_not_asked_for_again(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+    for number in range(50):
+        writer.at(number * 7, f"line {number}\r\n" * 10)
+    writer.end(400)
+    lines = texts(log.follow())
+    assert lines == [f"line {number}" for number in range(50) for _ in range(10)]
+    assert wholes(server) == 1
+    assert sum(ranges(server)) < log.fetch_size()
+
+
+def test_lines_come_while_the_job_runs(server: FakeBuildkite, writer: Writer, log: LogRef, job: JobRecord) -> None:
+    writer.at(0, "first\r\n")
+    writer.at(60, "second\r\n")
+    writer.end(1000)
+    follow = log.follow()
+    assert next(follow).text == "first"
+    began = server.clock.now()
+    assert next(follow).text == "second"
+    assert 60 <= server.clock.now() - began <= 60 + 30
+    assert job.state == "running"
+
+
+def test_a_line_is_given_when_it_is_whole_and_as_a_terminal_shows_it(writer: Writer, log: LogRef) -> None:
+    writer.at(0, "\x1b_bk;t=1785585600000\x07--- :x: Bu")
+    writer.at(10, "ild\r\n10%\r50")
+    writer.at(20, "%\r100%\x1b[")
+    writer.at(30, "K \x1b[32mok\x1b[0m")
+    writer.at(40, b"\r\n\xe6\x9d")
+    writer.at(50, b"\xb1 \xff and no end")
+    writer.end(60)
+    lines = list(log.follow())
+    assert [line.text for line in lines] == ["--- :x: Build", "100% ok", "東 \ufffd and no end"]
+    assert [line.group for line in lines] == [":x: Build"] * 3
+    assert lines[0].timestamp is not None
+
+
+def test_what_the_agent_sends_after_the_end_is_not_lost(writer: Writer, log: LogRef) -> None:
+    writer.at(0, "running\n")
+    writer.end(10)
+    writer.at(13, "the end\n")
+    assert texts(log.follow()) == ["running", "the end"]
+
+
+@pytest.mark.parametrize("state", ["passed", "failed", "canceled", "timed_out"])
+def test_the_log_of_a_job_that_has_ended_long_ago_ends_at_once(
+    server: FakeBuildkite, writer: Writer, log: LogRef, state: str, costs: Costs
+) -> None:
+    writer.at(0, "done\n")
+    writer.end(0, state)
+    server.run(100)
+    began = server.clock.now()
+    with costs(3):
+        assert texts(log.follow()) == ["done"]
+    assert server.clock.now() == began
+
+
+@pytest.mark.parametrize("state", ["scheduled", "assigned", "limited", "canceling", "timing_out", "brand-new"])
+def test_a_job_that_has_not_ended_is_waited_for(writer: Writer, log: LogRef, job: JobRecord, state: str) -> None:
+    job.state = state
+    writer.at(500, "at last\n")
+    writer.end(501)
+    assert texts(log.follow()) == ["at last"]
+
+
+def test_a_log_that_is_deleted_and_written_anew_is_read_from_its_beginning(writer: Writer, log: LogRef) -> None:
+    writer.at(0, "one\ntwo\nthr")
+    writer.at(20, "", anew=True)
+    writer.at(60, "new\n")
+    writer.end(80)
+    assert texts(log.follow()) == ["one", "two", "new"]
+
+
+def test_a_log_that_gets_shorter_is_a_new_one(writer: Writer, log: LogRef) -> None:
+    writer.at(0, "one\ntwo\nthree\n")
+    writer.at(20, "1\n2\n", anew=True)
+    writer.end(80)
+    assert texts(log.follow()) == ["one", "two", "three", "1", "2"]
+
+
+def test_a_log_that_is_gone_ends_with_its_job(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+    writer.at(0, "one\n")
+    writer.do(20, lambda: gone(server))
+    writer.end(80)
+    assert texts(log.follow()) == ["one"]
+
+
+def gone(server: FakeBuildkite) -> None:
+    server.faults.add("error", status=404, match=r"/log$", times=None)
+
+
+def test_a_job_that_is_gone_is_an_error(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+    writer.at(0, "one\n")
+    writer.do(20, lambda: server.faults.rules.append(server.faults.add("error", status=404, times=None)))
+    follow = log.follow()
+    assert next(follow).text == "one"
+    with pytest.raises(NotFoundError):
+        next(follow)
+
+
+def test_only_commands_have_a_log_to_follow(server: FakeBuildkite, bk: Buildkite) -> None:
+    wait = server.add_build("web", state="running", jobs=[{"type": "waiter"}]).jobs[0]
+    with pytest.raises(NotFoundError):
+        next(bk.organization("acme").job(wait.id).log().follow())
+
+
+@pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "html", "reset_before"])
+def test_a_connection_that_breaks_loses_and_doubles_nothing(
+    server: FakeBuildkite, writer: Writer, log: LogRef, kind: Any
+) -> None:
+    for number in range(0, 100, 10):
+        writer.at(number, "".join(f"line {number} {part}\r\n" for part in range(5000)))
+    writer.end(120)
+    server.faults.add(kind, match=r"^GET .*/log$", times=3, after=1)
+    expected = [f"line {number} {part}" for number in range(0, 100, 10) for part in range(5000)]
+    assert texts(log.follow()) == expected
+
+
+class Between(LocalAdapter):
+    """Lets something happen between a request for the size of a log and the next one for its end."""
+
+    def __init__(self, server: FakeBuildkite, happen: Iterator[Callable[[], None]]) -> None:
+        super().__init__(server._app)  # pyright: ignore[reportPrivateUsage]
+        self._happen = happen
+
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+        if "Range" in request.headers:
+            next(self._happen, lambda: None)()
+        return super().send(request, *args, **options)
+
+
+def test_a_log_that_grows_between_two_requests_has_no_gap(
+    server: FakeBuildkite, writer: Writer, job: JobRecord
+) -> None:
+    def grow(lines: int) -> Callable[[], None]:
+        return lambda: server.set_log(job, (job.log or b"") + b"".join(b"more %d\n" % n for n in range(lines)))
+
+    writer.at(0, "start\n")
+    writer.at(20, "go on\n")
+    writer.end(60)
+    with server.client(transport=Between(server, iter([grow(3), grow(5), grow(400)]))) as bk:
+        lines = texts(bk.organization("acme").job(job.id).log().follow())
+    assert lines == ["start", "go on", *(f"more {number}" for count in (3, 5, 400) for number in range(count))]
+
+
+def test_a_log_that_is_cut_between_two_requests_is_a_new_one(
+    server: FakeBuildkite, writer: Writer, job: JobRecord
+) -> None:
+    writer.at(0, "start\n")
+    writer.at(20, "go on\n")
+    writer.end(60)
+    cut = iter([lambda: server.set_log(job, b""), lambda: None])
+    with server.client(transport=Between(server, cut)) as bk:
+        assert texts(bk.organization("acme").job(job.id).log().follow()) == ["start"]
+
+
+class Rangeless(LocalAdapter):
+    """Leads to a server that knows of no ranges."""
+
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+        request.headers.pop("Range", None)
+        return super().send(request, *args, **options)
+
+
+def test_a_server_that_ignores_ranges_gives_the_same_lines(
+    server: FakeBuildkite, writer: Writer, job: JobRecord
+) -> None:
+    for number in range(5):
+        writer.at(number * 20, f"line {number}\n")
+    writer.end(120)
+    with server.client(transport=Rangeless(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
+        lines = texts(bk.organization("acme").job(job.id).log().follow())
+    assert lines == [f"line {number}" for number in range(5)]
+
+
+class Unsaid(LocalAdapter):
+    """Leads to a server that does not say which part it gives."""
+
+    def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
+        response = super().send(request, *args, **options)
+        response.headers.pop("Content-Range", None)
+        return response
+
+
+def test_a_part_that_does_not_say_where_it_begins_is_not_guessed_at(
+    server: FakeBuildkite, writer: Writer, job: JobRecord
+) -> None:
+    writer.at(0, "start\n")
+    writer.at(20, "go on\n")
+    with server.client(transport=Unsaid(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
+        follow = bk.organization("acme").job(job.id).log().follow()
+        assert next(follow).text == "start"
+        with pytest.raises(ResponseError, match="without Content-Range"):
+            next(follow)
+
+
+def test_a_quiet_log_is_asked_for_less_often_and_a_busy_one_again(
+    server: FakeBuildkite, writer: Writer, log: LogRef
+) -> None:
+    writer.at(600, "busy\n")
+    writer.end(610)
+    assert texts(log.follow(every=5)) == ["busy"]
+    looks = sum(request.method == "HEAD" for request in server.requests)
+    assert 600 / 30 <= looks <= 600 / 30 + 12
+
+
+def test_the_budget_is_never_overdrawn_and_part_of_it_is_left_to_others() -> None:
+    settings = Settings(organization_limit=None, user_limit=20)
+    with FakeBuildkite(populate=False, settings=settings) as server, server.client() as bk:
+        job = server.add_build("web", state="running", jobs=[{"name": "Test", "state": "running"}]).jobs[0]
+        writer = Writer(server, job)
+        for number in range(600):
+            writer.at(number, f"line {number}\n")
+        writer.end(605)
+        began = server.clock.now()
+        follow = bk.organization("acme").job(job.id).log().follow(every=0.5)
+        assert texts(follow) == [f"line {number}" for number in range(600)]
+        assert {request.status for request in server.requests} <= {200, 206}
+        minutes = (server.clock.now() - began) / 60
+        assert len(server.requests) / minutes <= 0.9 * 20
+
+
+def test_several_follow_in_one_budget() -> None:
+    with FakeBuildkite(populate=False) as server, server.client() as bk:
+        jobs = server.add_build("web", state="running", jobs=[{"name": n, "state": "running"} for n in "ab"]).jobs
+        for job in jobs:
+            writer = Writer(server, job)
+            for number in range(300):
+                writer.at(number, f"{job.name} {number}\n")
+            writer.end(300)
+        follows = [bk.organization("acme").job(job.id).log().follow(every=1) for job in jobs]
+        lines = list(itertools.chain.from_iterable(itertools.zip_longest(*follows)))
+        assert len(lines) == 600
+        assert 429 not in {request.status for request in server.requests}
+
+
+@pytest.mark.parametrize("every", [0, -1, float("nan")])
+def test_a_pace_that_is_none_is_refused_at_once(log: LogRef, costs: Costs, every: float) -> None:
+    with costs(0), pytest.raises(ValueError, match="seconds, above 0"):
+        log.follow(every=every)
+
+
+def test_a_follow_that_is_left_asks_no_more(server: FakeBuildkite, writer: Writer, log: LogRef, bk: Buildkite) -> None:
+    writer.at(0, "one\ntwo\n")
+    for line in log.follow():
+        assert line.text == "one"
+        break
+    before = len(server.requests)
+    server.run(100)
+    assert len(server.requests) == before
+    assert bk.user().id
+
+
+def test_a_log_is_followed_over_real_sockets(server: FakeBuildkite, writer: Writer, job: JobRecord) -> None:
+    for number in range(5):
+        writer.at(number * 20, f"line {number}\n")
+    writer.end(120)
+    with server.client(door="http") as bk:
+        assert texts(bk.organization("acme").job(job.id).log().follow()) == [f"line {number}" for number in range(5)]

@@ -1,0 +1,263 @@
+"""What a terminal shows of a log, held against pyte's, and against what pyte does not do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyte
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pyte import modes
+from wcwidth import wcwidth
+
+from buildkite_orm import LogText
+from buildkite_orm.ansi import WIDTHS, is_narrow
+from buildkite_orm.terminal import COLUMNS, ROWS, Terminal, show
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pyte.screens import Char
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDE_SCREEN = 2000
+
+# -- pyte, as far as it is right
+
+
+def pytes(text: str, rows: int, columns: int) -> str:
+    """Give what pyte shows, with what has left its screen; a line feed begins a line, as it does in a log."""
+    screen = pyte.HistoryScreen(columns, rows, history=10_000)
+    screen.set_mode(modes.LNM)
+    pyte.Stream(screen).feed(text)
+    lines = [*screen.history.top, *(screen.buffer[row] for row in range(rows))]
+    return comparable("\n".join(shown_cells(line) for line in lines))
+
+
+def shown_cells(line: Mapping[int, Char]) -> str:
+    """Read a line of pyte's; of a wide character that is written over by half, a terminal blanks the other half."""
+    cells = [line[column].data for column in range(max(line, default=-1) + 1)]
+    return "".join(shown_cell(cells, place) for place in range(len(cells)))
+
+
+def shown_cell(cells: list[str], place: int) -> str:
+    cell, after = cells[place], cells[place + 1 : place + 2]
+    if not cell:
+        return "" if place and cells[place - 1] and wcwidth(cells[place - 1][0]) == 2 else " "
+    return " " if wcwidth(cell[0]) == 2 and after != [""] else cell
+
+
+def comparable(text: str) -> str:
+    """Bring to one form what shows no difference: blanks at ends, and characters that are composed."""
+    lines = unicodedata.normalize("NFC", text).split("\n")
+    return "\n".join(line.rstrip() for line in lines).rstrip("\n")
+
+
+def without_tabs(text: str) -> str:
+    return "\n".join("".join(expanded(line)) for line in text.split("\n"))
+
+
+def expanded(line: str) -> Iterator[str]:
+    column = 0
+    for char in line:
+        piece = " " * (8 - column % 8) if char == "\t" else char
+        column += sum(max(0, wcwidth(each)) for each in piece)
+        yield piece
+
+
+# -- generated logs
+
+words = st.sampled_from(
+    ["abc", "x", "hello world", "東京", "e\u0301", "größe", "█▉", "✓", "🚀", "100%", "[==>  ]", "日本 語"]
+)
+ends = st.sampled_from(["\r\n", "\n", "\r\n", "\r\r\n"])
+colours = st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;38;5;208m", "\x1b[m", "\x1b[48;2;1;2;3m"])
+silent = st.sampled_from(["\x1b]0;a title\x07", "\x1b]8;;https://x.example\x1b\\", "\x1b[?25l", "\x1b(B", "\x07", "\0"])
+in_line = st.one_of(
+    st.sampled_from(["\r", "\b", "\t", "\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K", "\x1b[2K\r", "\r\x1b[K"]),
+    st.builds("\x1b[{}{}".format, st.sampled_from(["", 0, 1, 2, 7]), st.sampled_from("CDGXa")),
+)
+between_lines = st.one_of(
+    st.builds("\x1b[{}{}".format, st.sampled_from(["", 0, 1, 2, 7]), st.sampled_from("ABEFde")),
+    st.builds("\x1b[{};{}H".format, st.integers(0, 12), st.integers(0, 20)),
+    st.sampled_from(["\x1b[J", "\x1b[1J", "\x1b[2J", "\x1b[H", "\v", "\f"]),
+    st.builds("\x1b7{}\x1b8".format, words),
+    st.builds("\x1b[3A\x1b[2K\r{}\x1b[3B\r".format, words),
+)
+anything = st.lists(st.one_of(words, words, ends, colours, silent, in_line, between_lines), max_size=60).map("".join)
+text_line = st.lists(st.one_of(words, colours), max_size=6).map("".join)
+progress = st.lists(st.one_of(words, colours, in_line), max_size=12).map("".join)
+layers = st.builds("\x1b[{0}A\x1b[2K\r{1}\x1b[{0}B".format, st.integers(1, 120), words)
+lifelike = st.lists(st.tuples(st.one_of(text_line, text_line, progress, layers), ends), max_size=130)
+
+
+def logged(lines: list[tuple[str, str]], *, marks: bool) -> str:
+    """Write lines down; pyte knows nothing of the marks, and shows them."""
+    return "".join(
+        f"\x1b_bk;t={1785585600000 + number}\x07{line}{end}" if marks else line + end
+        for number, (line, end) in enumerate(lines)
+    )
+
+
+@settings(deadline=None, max_examples=400)
+@given(text=anything, rows=st.sampled_from([1, 2, 3, 5, 20]), piece=st.integers(1, 200))
+@example(text="東京\r\x1b[1Cx", rows=1, piece=200)
+@example(text="a\n" * 5 + "\x1b[9Ab\x1b[9Bc", rows=3, piece=200)
+def test_it_shows_what_pyte_shows_however_the_cursor_moves(text: str, rows: int, piece: int) -> None:
+    terminal = Terminal(rows=rows, columns=WIDE_SCREEN)
+    parts: list[str] = []
+    for place in range(0, len(text), piece):
+        terminal.feed(text[place : place + piece])
+        parts.append(terminal.finished())
+    shown = "".join(parts) + terminal.close()
+    assert comparable(without_tabs(shown)) == pytes(text, rows, WIDE_SCREEN)
+
+
+@settings(deadline=None, max_examples=100)
+@given(lines=lifelike)
+def test_plain_is_what_pyte_shows_of_a_lifelike_log(lines: list[tuple[str, str]]) -> None:
+    shown = LogText(logged(lines, marks=True)).plain
+    assert comparable(without_tabs(shown)) == pytes(logged(lines, marks=False), ROWS, COLUMNS)
+
+
+@settings(deadline=None, max_examples=200)
+@given(lines=lifelike, rows=st.sampled_from([3, 100]))
+def test_lines_that_are_drawn_are_as_those_that_are_only_stripped(lines: list[tuple[str, str]], rows: int) -> None:
+    text = logged(lines, marks=True)
+    quick, slow = Terminal(rows=rows), Terminal(rows=rows, style=lambda _: "")
+    assert quick.close(text) == slow.close(text)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.text(
+        st.sampled_from("a東\u0301\u200d\r\n\b\t\v\x1b[]_;:?0123456789ABCHJKXfmsu\x07\\\x9b\0\ud800"), max_size=80
+    )
+)
+def test_whatever_comes_it_shows_no_control_and_loses_no_line(text: str) -> None:
+    shown = LogText(text).plain
+    assert not [char for char in shown if ord(char) < 0x20 and char not in "\t\n"]
+    assert "\x1b" not in shown
+    terminal = Terminal()
+    for char in text:
+        terminal.feed(char)
+    assert terminal.close() == shown
+
+
+# -- one by one
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("a\r\nb", "a\nb"),
+        ("\n\n", "\n\n"),
+        ("10%\r100%\n", "100%\n"),
+        ("a long line\rshort\n", "shortg line\n"),
+        ("a long line\r\x1b[Kshort\n", "short\n"),
+        ("10%\x1b[K\r100%\x1b[K\r\n", "100%\n"),
+        ("one\r\r\r\ntwo", "one\ntwo"),
+        ("one\r", "one"),
+        ("spinner |\b/\b-\b\\\b done", "spinner  done"),
+        ("abc\x1b[2Kx", "   x"),
+        ("abc\x1b[2Dx", "axc"),
+        ("a\x1b[5Gb", "a   b"),
+        ("a\x1b[3Cb", "a   b"),
+        ("one\ntwo\n\x1b[2AONE\n\nthree", "ONE\ntwo\nthree"),
+        ("one\n\x1b[A\x1b[2K\n", "\n"),
+        ("one\ntwo\n\x1b[2A\x1b[J", ""),
+        ("\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b\x1b]8;;\x1b\\", "ab"),
+        ("\x1b_bk;t=1\x07a\x1b_other\x07b", "ab"),
+        ("\x1bP1$r0m\x1b\\a\x1b^private\x1b\\b", "ab"),
+        ("cut \x1b[31", "cut "),
+        ("cut \x1b]0;title\nnext", "cut \nnext"),
+        ("a\x1b", "a"),
+        ("\x1b[31mred\x1b[0m \x1b(B\x1b[m.", "red ."),
+        ("bell\x07 null\0 \x8d.", "bell null ."),
+        ("tab\there", "tab\there"),
+        ("tab\there\rx", "xab\there"),
+        ("tab\there\x1b[5Gx", "tab x   here"),
+        ("東京\rab", "ab京"),
+        ("東京\ra", "a 京"),
+        ("東京\x1b[2Gx", " x京"),
+        ("東京\x1b[3D\x1b[K", " "),
+        ("👨\u200d👩\u200d👧 x\n", "👨\u200d👩\u200d👧 x\n"),
+        ("e\x1b[m\u0301\b.", "."),
+        ("\x1b]1339;url='https://x.example/1';content='the build'\x07 is done", "the build is done"),
+        ("\x1b]1339;url=https://x.example/1\x07", "https://x.example/1"),
+        ("\x1b[>4;1m\x1b[?1049h\x1b[=ux", "x"),
+    ],
+)
+def test_what_is_shown(text: str, shown: str) -> None:
+    assert LogText(text).plain == shown
+
+
+def test_the_screen_is_as_large_as_that_of_the_agent_and_its_cursor_stays_on_it() -> None:
+    assert LogText("\x1b[999Cx\x1b[9999Gy").plain == " " * 159 + "y"
+    many = "".join(f"{number}\n" for number in range(200))
+    lines = LogText(f"{many}\x1b[999Atop\x1b[999B\rbottom").plain.split("\n")
+    assert (lines[100], lines[101], lines[200]) == ("100", "top", "bottom")
+
+
+def test_a_line_that_is_wider_than_the_screen_is_not_folded() -> None:
+    assert LogText("x" * 5000 + "\ry\n").plain == "y" + "x" * 4999 + "\n"
+
+
+def test_a_very_long_line_can_come_in_pieces() -> None:
+    line = "\x1b[32m0123456789\x1b[0m" * 150_000
+    terminal = Terminal()
+    for place in range(0, len(line), 65_536):
+        terminal.feed(line[place : place + 65_536])
+    assert terminal.close("\rX\n") == "X123456789" + "0123456789" * 149_999 + "\n"
+
+
+def test_what_cannot_change_any_more_is_given_while_the_rest_is_waited_for() -> None:
+    terminal = Terminal(rows=2)
+    terminal.feed("1\n2\n3\n4")
+    assert terminal.finished() == "1\n2\n"
+    assert terminal.finished() == ""
+    terminal.feed("\n\x1b[A")
+    terminal.feed("x\n5\n")
+    assert terminal.finished() == "3\nx\n"
+    assert terminal.close() == "5\n"
+
+
+def test_a_line_keeps_its_last_mark_where_that_is_asked_for() -> None:
+    text = "\x1b_bk;t=1\x07a\x1b_bk;t=2\x07\rb\n\x1b_bk;t=3\x07c\x1b[31m\x1b_bk;t=4\x07\x1b[1D.\n"
+    assert show(text, marks=True) == "\x1b_bk;t=2\x07b\n\x1b_bk;t=4\x07.\n"
+    assert show(text) == "b\n.\n"
+
+
+def test_what_is_taken_for_narrow_takes_one_column() -> None:
+    known = [char for char in map(chr, range(0x20, 0x3000)) if is_narrow(char)]
+    assert len(known) > 1000
+    assert {WIDTHS[char] for char in known} == {1}
+
+
+def test_a_character_takes_as_many_columns_as_terminals_have_agreed_on() -> None:
+    blocks = [(0x20, 0x7F), (0xA0, 0x250), (0x300, 0x370), (0x3041, 0x3097), (0x4E00, 0x9FFF), (0x1F300, 0x1F320)]
+    chars = [char for first, last in blocks for char in map(chr, range(first, last)) if char != "\xad"]
+    assert [char for char in chars if WIDTHS[char] != wcwidth(char)] == []
+
+
+# -- in time
+
+
+def test_reading_a_log_takes_linear_time_and_streaming_one_takes_no_memory() -> None:
+    command = [sys.executable, "-W", "error", "-m", "benchmarks.logs", "--megabytes", "1", "--hostile", "0.1"]
+    run = subprocess.run(
+        [*command, "--stream", "16"], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(run.stdout)
+    assert max(told["ratio"].values()) <= 4
+    assert max(told["growth"].values()) <= 8
+    assert told["stream"]["found"] == 16
+    assert told["stream"]["memory"] <= 10_000_000

@@ -1,0 +1,598 @@
+"""Waiting for a build: right for every state, after every verb, within every bound."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from buildkite_orm import Build, BuildBlockedError, BuildkiteError, NotFoundError, WaitTimeoutError
+from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
+from buildkite_orm.fake.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.fake.records import BuildRecord, PipelineRecord
+
+NOT_ENDS = ("creating", "scheduled", "running", "failing", "canceling", "waiting", "waiting_failed")
+ENDS = ("passed", "failed", "canceled", "skipped", "not_run")
+
+
+class Later(Protocol):
+    """Has a build change its fields some seconds from now."""
+
+    def __call__(self, build: BuildRecord, seconds: float, **fields: Any) -> None: ...
+
+
+@pytest.fixture
+def later(server: FakeBuildkite) -> Later:
+    def change(build: BuildRecord, seconds: float, **fields: Any) -> None:
+        def happen() -> None:
+            for name, value in fields.items():
+                setattr(build, name, value)
+
+        server.world.lifecycle.at(server.clock.now() + seconds, happen)
+
+    return change
+
+
+def web(bk: Buildkite) -> PipelineRef:
+    return bk.organization("acme").pipeline("web")
+
+
+def new_build(server: FakeBuildkite, bk: Buildkite, *steps: CommandStep | BlockStep | WaitStep) -> Build:
+    """Create a build of these steps."""
+    server.add_pipeline("web", steps=list(steps) or [CommandStep(duration=20)])
+    return web(bk).builds().create(commit="HEAD", branch="main")
+
+
+def failed_build(server: FakeBuildkite, bk: Buildkite, *, exits: tuple[int, ...] = (1, 0)) -> Build:
+    """See a build to its failure."""
+    build = new_build(server, bk, CommandStep(duration=20, exits=exits))
+    server.run(60)
+    assert build.reload().state == "failed"
+    server.run(1000)
+    return build
+
+
+# -- the states
+
+
+@pytest.mark.parametrize("state", NOT_ENDS)
+def test_what_is_on_its_way_is_not_the_end(server: FakeBuildkite, bk: Buildkite, later: Later, state: str) -> None:
+    record = server.add_build("web", state="running")
+    record.state = state
+    later(record, 300, state="failed", finished_at=server.clock.now() + 300)
+    began = server.clock.now()
+    assert web(bk).build(1).wait(timeout=600).state == "failed"
+    assert server.clock.now() >= began + 300
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["with finished_at", "without"])
+@pytest.mark.parametrize("state", ENDS)
+def test_each_end_is_one_at_once(server: FakeBuildkite, bk: Buildkite, state: str, *, finished: bool) -> None:
+    record = server.add_build("web", state=state)
+    record.finished_at = server.clock.now() if finished else None
+    began = server.clock.now()
+    assert web(bk).build(1).wait(timeout=600).state == state
+    assert server.clock.now() == began
+    assert len(server.requests) == 1
+
+
+def test_a_state_that_is_new_is_not_the_end_while_nothing_says_that_it_has_finished(
+    server: FakeBuildkite, bk: Buildkite, later: Later
+) -> None:
+    record = server.add_build("web", state="running")
+    record.state = "hibernating"
+    later(record, 300, finished_at=server.clock.now() + 300)
+    build = web(bk).build(1).wait(timeout=600)
+    assert (build.state, build.finished_at is not None) == ("hibernating", True)
+    assert build.has_ended
+
+
+@pytest.mark.parametrize("state", ["passed", "failed", "running", "blocked"])
+def test_a_blocked_build_is_seen_by_its_flag_whatever_its_state(
+    server: FakeBuildkite, bk: Buildkite, state: str
+) -> None:
+    record = server.add_build("web", state="passed")
+    record.state, record.blocked = state, state != "blocked"
+    build = web(bk).build(1).wait(timeout=60)
+    assert (build.is_blocked, build.has_ended) == (True, False)
+    with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits for somebody") as caught:
+        web(bk).build(1).wait(on_blocked="raise")
+    assert caught.value.build == build
+    with pytest.raises(WaitTimeoutError, match="is still blocked after 60 s"):
+        web(bk).build(1).wait(timeout=60, on_blocked="wait")
+
+
+def test_a_blocked_build_can_be_waited_for_until_somebody_has_opened_it(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=30))
+    server.run(60)
+
+    def open_it() -> None:
+        job = next(job for job in server.build("web", 1).jobs if job.state == "blocked")
+        server.world.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
+
+    server.world.lifecycle.at(server.clock.now() + 400, open_it)
+    assert build.wait(on_blocked="wait", timeout=900).state == "passed"
+    assert not build.is_blocked
+
+
+def test_a_build_goes_its_whole_way_and_is_told_of_once_for_each_state(server: FakeBuildkite, bk: Buildkite) -> None:
+    states: list[str] = []
+    build = new_build(server, bk, CommandStep(duration=100, exits=(1,)), CommandStep(duration=200))
+    build.wait(on_change=lambda seen: states.append(str(seen.state)))
+    assert states == ["creating", "scheduled", "running", "failing", "failed"]
+
+
+def test_no_jobs_are_asked_for_while_waiting(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk)
+    server.requests.clear()
+    build.pipeline.build(1).wait()
+    assert len(server.requests) > 3
+    assert {request.query_string for request in server.requests} == {"exclude_jobs=true&exclude_pipeline=true"}
+    build.wait()
+    assert server.requests[-1].query_string == "exclude_jobs=true"  # it has its pipeline, and keeps it
+
+
+# -- what is given
+
+
+def test_an_object_takes_over_how_the_build_is_and_gives_itself(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk)
+    assert build.wait() is build
+    assert build.state == "passed"
+    assert [str(job.state) for job in build.jobs()] == ["passed"]
+    assert build.embedded_pipeline is not None
+
+
+def test_a_ref_gives_an_object(server: FakeBuildkite, bk: Buildkite) -> None:
+    new_build(server, bk)
+    build = web(bk).build(1).wait()
+    assert isinstance(build, Build)
+    assert build.state == "passed"
+    assert [str(job.state) for job in build.jobs()] == ["passed"]
+
+
+def test_each_build_that_is_told_of_stays_as_it_was_then(server: FakeBuildkite, bk: Buildkite) -> None:
+    seen: list[Build] = []
+    build = new_build(server, bk)
+    build.wait(on_change=seen.append)
+    assert [str(each.state) for each in seen] == ["creating", "scheduled", "running", "passed"]
+
+
+def test_a_build_that_is_not_there_is_an_error_at_once(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web")
+    with pytest.raises(NotFoundError):
+        web(bk).build(7).wait()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("options", [{"timeout": -1}, {"timeout": float("nan")}, {"on_blocked": "hope"}], ids=str)
+def test_rules_that_cannot_be_are_refused_before_anything_is_sent(
+    server: FakeBuildkite, bk: Buildkite, options: dict[str, Any]
+) -> None:
+    for use in (web(bk).build(1).wait, web(bk).build(1).watch, web(bk).wait_for):
+        with pytest.raises(ValueError, match=next(iter(options))):
+            use(**options)
+    assert server.requests == []
+
+
+# -- what was done to it before
+
+
+VERBS: dict[str, Callable[[Build], object]] = {
+    "retry_failed_jobs": lambda build: build.retry_failed_jobs(),
+    "retry of a ref": lambda build: build.pipeline.build(build.number).retry_failed_jobs(),
+    "job.retry": lambda build: build.failed_jobs()[0].retry(),
+    "retry by the organization": lambda build: build.organization.job(build.failed_jobs()[0].id).retry(),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize("asked", ["the object", "a ref"])
+def test_after_a_retry_the_old_end_does_not_count(
+    server: FakeBuildkite, bk: Buildkite, verb: Callable[[Build], object], asked: str
+) -> None:
+    build = failed_build(server, bk)
+    server.settings.pace.retrying = 12.0
+    verb(build)
+    began = server.clock.now()
+    done = build.wait() if asked == "the object" else build.pipeline.build(1).wait()
+    assert done.state == "passed"
+    assert began + 20 <= server.clock.now() <= began + 60
+
+
+def test_the_answer_of_a_retry_waits_for_the_next_end(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk)
+    server.settings.pace.retrying = 12.0
+    assert build.retry_failed_jobs().wait().state == "passed"
+
+
+def test_a_retry_that_fails_again_is_an_end_again(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk, exits=(1,))
+    before = build.finished_at
+    build.retry_failed_jobs()
+    build.wait()
+    assert build.state == "failed"
+    assert build.finished_at != before
+
+
+def test_a_retry_that_is_over_between_two_looks_is_seen_by_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk, exits=(1,))
+    build.retry_failed_jobs()
+    server.run(600)
+    began = server.clock.now()
+    assert build.wait().state == "failed"
+    assert server.clock.now() == began
+
+
+def test_where_no_job_was_retried_the_end_counts_at_once(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "passed"}])
+    build = web(bk).build(1).fetch()
+    answer = build.retry_failed_jobs()
+    assert answer.retried_jobs_count == 0
+    began = server.clock.now()
+    assert build.wait().state == answer.wait().state == "failed"
+    assert server.clock.now() == began
+
+
+def test_a_retry_that_nothing_comes_of_is_given_up_after_a_minute(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk)
+    server.settings.pace.retrying = 10_000.0
+    build.retry_failed_jobs()
+    began = server.clock.now()
+    assert build.wait().state == "failed"
+    assert began + 60 <= server.clock.now() <= began + 90
+
+
+def test_a_retry_whose_answer_was_lost_is_waited_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk)
+    server.settings.pace.retrying = 12.0
+    server.faults.add("reset_after_headers", match="retry_failed_jobs", times=1)
+    with pytest.raises(BuildkiteError) as caught:
+        build.retry_failed_jobs()
+    assert caught.value.outcome_unknown
+    began = server.clock.now()
+    assert build.wait().state == "passed"
+    assert server.clock.now() < began + 50
+
+
+@pytest.mark.parametrize("how", ["unblock", "unblock_all"])
+def test_after_unblocking_it_is_not_blocked_any_more(server: FakeBuildkite, bk: Buildkite, how: str) -> None:
+    build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=30))
+    assert build.wait().is_blocked
+    record = server.build("web", 1)
+    ended = record.finished_at
+    if how == "unblock":
+        build.jobs(state="blocked")[0].unblock()
+    else:
+        build.unblock_all()
+    told: list[str] = []
+    server.settings.drift = lagging(2, ended, blocked=True)
+    build.wait(on_change=lambda seen: told.append("blocked" if seen.is_blocked else str(seen.state)))
+    assert told[0] == "blocked"
+    assert build.state == "passed"
+    assert not build.is_blocked
+
+
+def lagging(looks: int, finished_at: float | None, *, blocked: bool) -> Callable[[Any], Any]:
+    """Have the next answers tell what was, as those of a server that lags behind."""
+    left = [looks]
+
+    def lag(payload: Any) -> Any:
+        if left[0] > 0 and finished_at is not None:
+            left[0] -= 1
+            payload |= {"state": "passed", "blocked": blocked, "finished_at": iso(finished_at)}
+        return payload
+
+    return lag
+
+
+def test_what_somebody_else_has_opened_does_not_end_by_showing_its_old_state(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=300))
+    build.wait()
+    record = server.build("web", 1)
+    ended = record.finished_at
+
+    def open_it() -> None:
+        job = next(job for job in record.jobs if job.state == "blocked")
+        server.settings.drift = lagging(1, ended, blocked=False)
+        server.world.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
+
+    server.world.lifecycle.at(server.clock.now() + 200, open_it)
+    began = server.clock.now()
+    assert build.wait(on_blocked="wait").state == "passed"
+    assert server.clock.now() >= began + 500
+
+
+def test_the_next_block_step_is_one(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, BlockStep(label="One?"), CommandStep(duration=5), BlockStep(label="Two?"))
+    build.wait()
+    build.unblock_all()
+    began = server.clock.now()
+    assert build.wait().is_blocked
+    assert server.clock.now() < began + 30
+    build.unblock_all()
+    assert build.wait().state == "passed"
+
+
+def test_after_rebuild_the_new_build_is_waited_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = failed_build(server, bk)
+    assert build.rebuild().wait().number == 2
+    server.run(100)
+    build.rebuild()
+    again = build.wait()
+    assert (again.number, again.has_ended, build.number) == (3, True, 1)
+
+
+def test_a_rebuild_of_what_still_runs_does_not_take_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, CommandStep(duration=200))
+    server.run(50)
+    build.rebuild()
+    assert build.wait().number == 1
+    assert build.state == "passed"
+
+
+def test_canceling_is_waited_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk)
+    server.run(10)
+    assert build.cancel().state == "canceling"
+    assert build.wait().state == "canceled"
+
+
+# -- time
+
+
+def test_a_timeout_says_how_the_build_was_last_seen(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, CommandStep(duration=1000))
+    began = server.clock.now()
+    with pytest.raises(WaitTimeoutError, match=r"acme/web #1 is still running after 90 s\.") as caught:
+        build.wait(timeout=90)
+    assert server.clock.now() == began + 90
+    assert caught.value.build is not None
+    assert (caught.value.build.state, build.state) == ("running", "running")
+    assert server.build("web", 1).state == "running"
+    assert pickle.loads(pickle.dumps(caught.value)).build.state == "running"  # noqa: S301 - ours
+
+
+def test_a_build_that_ends_at_the_last_moment_has_ended(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
+    record = server.add_build("web", state="running")
+    later(record, 90, state="passed", finished_at=server.clock.now() + 90)
+    assert web(bk).build(1).wait(timeout=90).state == "passed"
+
+
+def test_no_time_at_all_is_one_look(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", state="running")
+    with pytest.raises(WaitTimeoutError):
+        web(bk).build(1).wait(timeout=0)
+    assert len(server.requests) == 1
+
+
+def test_a_build_can_be_canceled_when_the_time_is_up(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, CommandStep(duration=1000))
+    with pytest.raises(WaitTimeoutError, match="it is being canceled") as caught:
+        build.wait(timeout=90, cancel_on_timeout=True)
+    assert caught.value.build is not None
+    assert caught.value.build.state == "canceling"
+    assert build.wait().state == "canceled"
+
+
+def test_what_ends_while_it_should_be_canceled_has_ended(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
+    record = server.add_build("web", state="running")
+    server.faults.add("latency", match="PUT .*/cancel", seconds=10)
+    later(record, 95, state="passed", finished_at=server.clock.now() + 95)
+    server.faults.add("error", match="PUT .*/cancel", status=422, message="Build can't be canceled")
+    assert web(bk).build(1).wait(timeout=90, cancel_on_timeout=True).state == "passed"
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_what_cannot_be_canceled_is_told_with_the_timeout(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
+    server.add_build("web", state="running")
+    server.faults.add("error", match="PUT .*/cancel", status=status, message="No way")
+    with pytest.raises(WaitTimeoutError, match=f"it could not be canceled: {status} No way"):
+        web(bk).build(1).wait(timeout=90, cancel_on_timeout=True)
+
+
+def test_on_a_machine_whose_clock_is_wrong_it_waits_as_well(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="running")
+    record.created_at = record.started_at = server.clock.now() + 7200
+    with pytest.raises(WaitTimeoutError) as caught:
+        web(bk).build(1).wait(timeout=3600)
+    assert caught.value.build is not None
+    assert caught.value.build.duration == timedelta()
+    assert len(server.requests) < 200
+
+
+# -- errors on the way
+
+
+TROUBLE: dict[str, dict[str, Any]] = {
+    "502 as HTML": {"kind": "html"},
+    "a page of a proxy": {"kind": "html", "status": 200},
+    "500": {"kind": "error"},
+    "503": {"kind": "error", "status": 503},
+    "no connection": {"kind": "refuse"},
+    "read timeout": {"kind": "read_timeout"},
+    "reset": {"kind": "reset_before"},
+    "half an answer": {"kind": "truncate"},
+    "429": {"kind": "rate_limit"},
+}
+
+
+@pytest.mark.parametrize("timeout", [None, 3600], ids=["without end", "with a timeout"])
+@pytest.mark.parametrize("fault", TROUBLE.values(), ids=TROUBLE)
+def test_errors_that_pass_are_outlived(
+    server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any], timeout: float | None
+) -> None:
+    build = new_build(server, bk, CommandStep(duration=100))
+    server.faults.add(**fault, times=12, after=2)
+    assert build.wait(timeout=timeout).state == "passed"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_errors_that_do_not_pass_are_raised_at_once(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
+    build = new_build(server, bk, CommandStep(duration=1000))
+    server.faults.add("error", status=status, message="Sorry", after=3)
+    server.requests.clear()
+    with pytest.raises(BuildkiteError, match=f"{status} Sorry"):
+        build.wait()
+    assert len(server.requests) == 4
+    assert build.state == "running"
+
+
+def test_an_outage_without_end_is_given_up_after_a_quarter_of_an_hour(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = new_build(server, bk, CommandStep(duration=100_000))
+    server.faults.add("html", times=None, after=4)
+    began = server.clock.now()
+    with pytest.raises(BuildkiteError, match="502"):
+        build.wait()
+    assert began + 900 <= server.clock.now() <= began + 1300
+
+
+@pytest.mark.parametrize("kind", ["html", "read_timeout", "rate_limit"])
+def test_an_outage_without_end_is_given_up_when_the_time_is_up(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
+    build = new_build(server, bk, CommandStep(duration=100_000))
+    server.faults.add(kind, times=None, after=4)
+    began = server.clock.now()
+    with pytest.raises(WaitTimeoutError, match="still running after 120 s; the last request failed: ") as caught:
+        build.wait(timeout=120)
+    assert began + 120 <= server.clock.now() <= began + 150
+    assert isinstance(caught.value.__cause__, BuildkiteError)
+    assert caught.value.build is not None
+
+
+def test_over_the_network_it_is_the_same(server: FakeBuildkite) -> None:
+    server.add_pipeline("web", steps=[CommandStep(duration=40)])
+    with server.client(door="http") as bk:
+        build = web(bk).builds().create(commit="HEAD", branch="main")
+        for kind in ("html", "reset_mid_body", "truncate"):
+            server.faults.add(kind, times=2, after=1)  # pyright: ignore[reportArgumentType]
+        assert build.wait(timeout=600).state == "passed"
+
+
+# -- Ctrl-C
+
+
+def stopping_at(moment: float, server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have somebody press Ctrl-C while it waits."""
+    wait_until = server.clock.wait_until
+
+    def interrupted(until: float) -> None:
+        wait_until(min(until, moment))
+        if until >= moment:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(server.clock, "wait_until", interrupted)
+
+
+def test_ctrl_c_says_that_the_build_goes_on(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = new_build(server, bk, CommandStep(duration=1000))
+    stopping_at(server.clock.now() + 50, server, monkeypatch)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        build.wait()
+    assert str(caught.value) == (
+        "stopped waiting for acme/web #1, which is running; the build goes on: https://buildkite.com/acme/web/builds/1"
+    )
+    assert build.state == "running"
+    assert server.build("web", 1).state == "running"
+    assert bk.session.memory.pace("acme") == 0
+
+
+def test_ctrl_c_while_watching_says_the_same(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = new_build(server, bk, CommandStep(duration=1000))
+    stopping_at(server.clock.now() + 50, server, monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="stopped waiting for acme/web #1, which is running"):
+        list(build.watch())
+    assert bk.session.memory.pace("acme") == 0
+
+
+def test_ctrl_c_while_nothing_has_appeared_says_so(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add_pipeline("web")
+    stopping_at(server.clock.now() + 50, server, monkeypatch)
+    with pytest.raises(KeyboardInterrupt, match="stopped waiting: acme/web: a build of branch dev has not appeared"):
+        web(bk).wait_for(branch="dev")
+
+
+# -- a build that is not there yet
+
+
+def pushed(server: FakeBuildkite, pipeline: PipelineRecord, seconds: float, *, branch: str, commit: str) -> None:
+    """Have a build begin some seconds from now."""
+
+    def push() -> None:
+        server.world.lifecycle.create(pipeline, branch=branch, commit=commit)
+
+    server.world.lifecycle.at(server.clock.now() + seconds, push)
+
+
+def test_a_build_of_a_commit_is_waited_for_until_it_is_there_and_then_to_its_end(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    pipeline = server.add_pipeline("web", steps=[CommandStep(duration=60)])
+    server.add_build(pipeline, commit="b" * 40)
+    pushed(server, pipeline, 100, branch="main", commit="a" * 40)
+    told: list[str] = []
+    build = web(bk).wait_for(commit="a" * 40, timeout=600, on_change=lambda seen: told.append(str(seen.state)))
+    assert (build.number, build.state, told[-1]) == (2, "passed", "passed")
+    assert {request.path for request in server.requests} == {
+        "/v2/organizations/acme/pipelines/web/builds",
+        "/v2/organizations/acme/pipelines/web/builds/2",
+    }
+
+
+def test_of_several_builds_the_newest_is_taken_and_one_that_has_ended_costs_one_request(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    for state in ("failed", "passed"):
+        server.add_build("web", state=state, commit="a" * 40)
+    build = web(bk).wait_for(commit="a" * 40)
+    assert (build.number, build.state) == (2, "passed")
+    assert len(server.requests) == 1
+
+
+def test_what_was_there_before_can_be_left_out(server: FakeBuildkite, bk: Buildkite) -> None:
+    pipeline = server.add_pipeline("web", steps=[CommandStep(duration=60)])
+    server.add_build(pipeline, branch="dev", created_at=server.clock.now() - 60)
+    pushed(server, pipeline, 30, branch="dev", commit="HEAD")
+    now = datetime.fromtimestamp(server.clock.now(), UTC)
+    assert web(bk).wait_for(branch="dev", created_from=now).number == 2
+
+
+def test_a_build_that_does_not_appear_is_a_timeout_that_says_what_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("web")
+    began = server.clock.now()
+    with pytest.raises(
+        WaitTimeoutError, match="acme/web: a build of commit deadbeef and branch main has not appeared after 60 s"
+    ) as caught:
+        web(bk).wait_for(commit="deadbeef", branch="main", timeout=60)
+    assert caught.value.build is None
+    assert server.clock.now() == began + 60
+
+
+def test_the_timeout_is_for_both_the_appearance_and_the_end(server: FakeBuildkite, bk: Buildkite) -> None:
+    pipeline = server.add_pipeline("web", steps=[CommandStep(duration=1000)])
+    pushed(server, pipeline, 80, branch="main", commit="HEAD")
+    began = server.clock.now()
+    with pytest.raises(WaitTimeoutError, match="is still running after 120 s; it is being canceled"):
+        web(bk).wait_for(branch="main", timeout=120, cancel_on_timeout=True)
+    assert server.clock.now() == began + 120
+
+
+def test_errors_are_outlived_before_it_appears_too(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", commit="a" * 40)
+    server.faults.add("html", times=20)
+    assert web(bk).wait_for(commit="a" * 40, timeout=600).number == 1

@@ -1,0 +1,240 @@
+"""How often a wait looks: by the length of the build and the request budget; and what a terminal shows of it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkite_orm import Build, ConfigurationError, RetryPolicy, WaitTimeoutError
+from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake.faults import RecordedRequest
+
+LIMIT = 20
+
+
+@pytest.fixture
+def limited() -> Iterator[FakeBuildkite]:
+    """A fake Buildkite that takes few requests a minute."""
+    with FakeBuildkite(populate=False, settings=Settings(user_limit=LIMIT, organization_limit=200)) as server:
+        yield server
+
+
+def build_of(server: FakeBuildkite, bk: Buildkite, seconds: float, *, pipeline: str = "web") -> Build:
+    if pipeline not in server.store.organizations["acme"].pipelines:
+        server.add_pipeline(pipeline, steps=[CommandStep(duration=seconds)])
+    return bk.organization("acme").pipeline(pipeline).builds().create(commit="HEAD", branch="main")
+
+
+class Looks(list[float]):
+    """When the builds of a server were looked at."""
+
+    def __init__(self, server: FakeBuildkite) -> None:
+        super().__init__()
+
+        def note(request: RecordedRequest) -> bool:
+            if request.method == "GET":
+                self.append(server.clock.now())
+            return False
+
+        server.faults.add("latency", match=note, times=None)
+
+    @property
+    def pauses(self) -> list[float]:
+        return [after - before for before, after in pairwise(self)]
+
+    @property
+    def busiest(self) -> int:
+        """How many there were in the minute that had the most."""
+        return max(sum(start <= time < start + 60 for time in self) for start in self)
+
+
+@pytest.fixture
+def looks(server: FakeBuildkite) -> Looks:
+    return Looks(server)
+
+
+@pytest.mark.parametrize("seconds", [10, 300, 3000])
+def test_pauses_are_bounded_below_and_above(server: FakeBuildkite, bk: Buildkite, looks: Looks, seconds: float) -> None:
+    build_of(server, bk, seconds).wait()
+    assert min(looks.pauses) >= 2 - 1e-6
+    assert max(looks.pauses) <= 30 + 1e-6
+
+
+@pytest.mark.parametrize("seconds", [10, 60, 300, 1800])
+def test_an_end_is_seen_soon_in_relation_to_the_length_of_the_build(
+    server: FakeBuildkite, bk: Buildkite, seconds: float
+) -> None:
+    build = build_of(server, bk, seconds).wait()
+    assert build.finished_at is not None
+    late = server.clock.now() - build.finished_at.timestamp()
+    assert late <= max(2, min(30, seconds * 0.15))
+
+
+def test_the_longer_it_takes_the_rarer_the_looks(server: FakeBuildkite, bk: Buildkite, looks: Looks) -> None:
+    build_of(server, bk, 1800).wait()
+    first, last = looks.pauses[0], looks.pauses[-1]
+    assert last > 10 * first
+
+
+def test_a_second_wait_looks_rarely_at_first_and_often_at_the_usual_end(
+    server: FakeBuildkite, bk: Buildkite, looks: Looks
+) -> None:
+    build_of(server, bk, 600).wait()
+    asked = len(looks)
+    looks.clear()
+    build = build_of(server, bk, 600).wait()
+    assert len(looks) < asked
+    assert looks.pauses[0] > 10 * min(looks.pauses)
+    assert build.finished_at is not None
+    assert server.clock.now() - build.finished_at.timestamp() <= 5
+
+
+def test_what_is_usual_for_one_pipeline_says_nothing_of_another(
+    server: FakeBuildkite, bk: Buildkite, looks: Looks
+) -> None:
+    build_of(server, bk, 3600).wait()
+    looks.clear()
+    build_of(server, bk, 20, pipeline="quick").wait()
+    assert max(looks.pauses) < 5
+
+
+def test_what_a_retry_takes_is_not_what_builds_usually_take(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("web", steps=[CommandStep(duration=600, exits=(1, 1))])
+    build = build_of(server, bk, 0)
+    build.wait()
+    server.run(50_000)
+    build.retry_failed_jobs()
+    build.wait()
+    assert build.duration is not None
+    assert build.duration.total_seconds() > 50_000
+    usual = bk.session.memory.usual_length("organizations/acme/pipelines/web")
+    assert usual is not None
+    assert usual < 700
+
+
+def test_one_wait_uses_at_most_half_of_the_budget(limited: FakeBuildkite) -> None:
+    times = Looks(limited)
+    with limited.client() as bk, pytest.raises(WaitTimeoutError):
+        build_of(limited, bk, 100_000).wait(timeout=600)
+    assert times.busiest <= LIMIT / 2 + 2
+
+
+def test_waiting_for_a_build_to_appear_uses_no_more(limited: FakeBuildkite) -> None:
+    limited.add_pipeline("web")
+    times = Looks(limited)
+    with limited.client() as bk, pytest.raises(WaitTimeoutError):
+        bk.organization("acme").pipeline("web").wait_for(branch="dev", timeout=600)
+    assert len(times) > 10
+    assert times.busiest <= LIMIT / 2 + 2
+
+
+def state_in_the_end(build: Build) -> str:
+    return str(build.wait().state)
+
+
+@pytest.mark.parametrize("waits", [3, 8])
+def test_many_waits_together_stay_within_the_budget(limited: FakeBuildkite, waits: int) -> None:
+    limited.settings.user_limit = None
+    with limited.client() as bk:
+        builds = [build_of(limited, bk, 2000) for _ in range(waits)]
+        limited.settings.user_limit = LIMIT
+        limited.requests.clear()
+        times = Looks(limited)
+        with ThreadPoolExecutor(waits) as pool:
+            ended = list(pool.map(state_in_the_end, builds))
+    assert ended == ["passed"] * waits
+    assert times.busiest <= LIMIT * 3 / 4
+    assert {request.status for request in limited.requests} == {200}
+
+
+def test_with_a_used_up_budget_it_waits_for_the_next_one(limited: FakeBuildkite) -> None:
+    with limited.client() as bk:
+        build = build_of(limited, bk, 30)
+        for _ in range(LIMIT - 2):
+            build.reload()
+        assert build.wait(timeout=600).state == "passed"
+    assert {request.status for request in limited.requests} <= {200, 201}
+
+
+def test_a_timeout_holds_where_the_budget_comes_back_only_later(limited: FakeBuildkite) -> None:
+    limited.settings.rate_window = 3000.0
+    with limited.client() as bk:
+        build = build_of(limited, bk, 10_000)
+        for _ in range(LIMIT - 1):
+            build.reload()
+        began = limited.clock.now()
+        with pytest.raises(WaitTimeoutError, match="request budget is used up"):
+            build.wait(timeout=100)
+    assert limited.clock.now() == began + 100
+    assert {request.status for request in limited.requests} <= {200, 201}
+
+
+def test_a_client_that_waits_for_no_budget_is_waited_for_by_the_wait(limited: FakeBuildkite) -> None:
+    with limited.client(retry=RetryPolicy(max_wait=1)) as bk:
+        build = build_of(limited, bk, 30)
+        for _ in range(LIMIT - 1):
+            build.reload()
+        assert build.wait().state == "passed"
+    assert {request.status for request in limited.requests} <= {200, 201}
+
+
+# -- the line on a terminal
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_line_tells_how_far_it_is_and_goes_away(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tqdm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    build_of(server, bk, 95).wait()
+    assert "acme/web #1 running, 1:" in terminal.getvalue()
+    assert "0 of 1 jobs ended" in terminal.getvalue()
+    assert terminal.getvalue().split("\r")[-1].strip() == ""
+
+
+def test_elsewhere_it_is_silent(server: FakeBuildkite, bk: Buildkite, capfd: pytest.CaptureFixture[str]) -> None:
+    build_of(server, bk, 95).wait()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_a_standard_error_it_waits_as_well(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert build_of(server, bk, 5).wait().state == "passed"
+
+
+def test_a_terminal_without_the_extra_shows_nothing_and_who_insists_is_told_its_name(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    build = build_of(server, bk, 5)
+    with pytest.raises(ConfigurationError, match=r"pip install 'buildkite_orm\[progress\]'"):
+        build.wait(progress=True)
+    assert build.wait().state == "passed"
+    assert terminal.getvalue() == ""
+
+
+def test_a_line_can_be_left_out(server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    build_of(server, bk, 5).wait(progress=False)
+    assert terminal.getvalue() == ""
