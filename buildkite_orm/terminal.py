@@ -143,7 +143,8 @@ class Terminal:
         self._x = self._y = 0
         self._saved = (0, 0)
         self._done: list[str] = []
-        self._has_moved_up = False  # until then the screen has one row, and what is above it is in `_done`
+        # until then the screen has one row, and what is above it is text; with styles that could not become cells again
+        self._has_moved_up = style is not None
         self._held: list[str] = []
         self._held_size = 0
         self._time = 0

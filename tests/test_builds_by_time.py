@@ -219,7 +219,7 @@ def test_a_second_that_never_comes_to_rest_is_an_error(server: FakeBuildkite, bu
         return payload
 
     server.settings.drift = start_one
-    with pytest.raises(ResponseError, match="too fast to list. Narrow the query"):
+    with pytest.raises(ResponseError, match=r"too fast to list\. Narrow the query"):
         list(builds.filter(state="running").per_page(10))
     assert len(server.requests) < 100
 

@@ -207,6 +207,13 @@ def test_html_has_the_colours_of_what_is_left_where_lines_are_overwritten() -> N
     assert parsed(log.html).text == "grd red\n"
 
 
+def test_html_has_the_colours_of_lines_that_the_cursor_has_gone_up_to() -> None:
+    log = LogText("\x1b[31mone\x1b[0m\ntwo\n\x1b[2A\x1b[1mO\x1b[0m\n\n")
+    read = parsed(log.html)
+    assert read.text == log.plain == "One\ntwo\n"
+    assert [style.partition(";")[0] for style in read.styles] == ["font-weight: bold", "color: #800000"]
+
+
 def test_a_link_in_a_log_is_no_link_in_html() -> None:
     assert "javascript" not in LogText("\x1b]8;;javascript:alert(1)\x1b\\click\x1b]8;;\x1b\\").html
 

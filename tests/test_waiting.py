@@ -596,3 +596,13 @@ def test_errors_are_outlived_before_it_appears_too(server: FakeBuildkite, bk: Bu
     server.add_build("web", commit="a" * 40)
     server.faults.add("html", times=20)
     assert web(bk).wait_for(commit="a" * 40, timeout=600).number == 1
+
+
+def test_what_a_client_keeps_in_mind_is_bounded(server: FakeBuildkite, bk: Buildkite) -> None:
+    memory = bk.session.memory
+    for number in range(1001):
+        memory.renew(f"builds/{number}", None, server.clock.now())
+        memory.note_length(f"pipelines/{number}", 1.0)
+    assert (memory.renewal("builds/0"), memory.usual_length("pipelines/0")) == (None, None)
+    assert memory.renewal("builds/1") is not None
+    assert memory.usual_length("pipelines/1") == 1.0

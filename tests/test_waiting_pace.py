@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -155,6 +156,20 @@ def test_many_waits_together_stay_within_the_budget(limited: FakeBuildkite, wait
     assert ended == ["passed"] * waits
     assert times.busiest <= LIMIT * 3 / 4
     assert {request.status for request in limited.requests} == {200}
+
+
+def test_each_further_wait_makes_all_of_them_rarer_but_none_rarer_than_the_budget_comes_back(
+    limited: FakeBuildkite,
+) -> None:
+    with limited.client() as bk, ExitStack() as waits:
+        build_of(limited, bk, 2000)
+        paces: list[float] = []
+        for _ in range(40):
+            waits.enter_context(bk.session.memory.waiting())
+            paces.append(bk.session.memory.pace("acme"))
+    assert paces[1] == pytest.approx(2 * paces[0])
+    assert paces[3] == pytest.approx(4 * paces[0])
+    assert max(paces) <= 61
 
 
 def test_with_a_used_up_budget_it_waits_for_the_next_one(limited: FakeBuildkite) -> None:

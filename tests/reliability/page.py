@@ -32,7 +32,7 @@ Buildkite, over real sockets, with the settings that a client has by default. Th
   was loaded is not. That holds for the attempts of the client, and for yours: `list(builds)` after an error goes on.
 - **A write happens once.** What starts something (`create`, `rebuild`, `publish`, …) is sent again only where it was
   surely not done: no connection was made, or the answer was 429. What is the same when repeated (`update`, `delete`)
-  is sent again as a read is.
+  is sent again as a read is; but not the updates of package registries and their tokens, which the API takes by POST.
 - **Where nobody can know whether a write has happened, the error says so**: its `outcome_unknown` is True, and its text
   names the URL that shows whether it has. Where it is False, nothing has happened.
 - **Nothing takes for ever.** No attempt begins later than {POLICY.max_elapsed:g} seconds (`max_elapsed`) after the
