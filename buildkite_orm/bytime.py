@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from buildkite_orm.encoding import Query
-    from buildkite_orm.listing import Sheet, Step
+    from buildkite_orm.listing import Portion, Sheet, Step
     from buildkite_orm.resources.build import Build
 
     Given = Mapping[str, datetime | None]
@@ -52,19 +52,39 @@ class Span:
         """Whether a build that matches may stop matching while the listing is read."""
         return not all(_is_kept(name.removesuffix("[]"), value) for name, value in self.listing.query)
 
-    def fetch(self, *, since: datetime | None = None, to: datetime | None = None, number: int = 1) -> Sheet[Build]:
-        """Ask for a page of the builds within further bounds; the caller's hold too.
+    def fetch(
+        self,
+        *,
+        since: datetime | None = None,
+        to: datetime | None = None,
+        number: int | None = None,
+        portion: Portion | None = None,
+    ) -> Sheet[Build]:
+        """Ask for builds within further bounds; the caller's hold too.
+
+        Args:
+            since: From when on.
+            to: Before when.
+            number: A page's number; without one, as many of the newest as the server gives in time.
+            portion: The size of the pages, where that is not the listing's.
 
         Raises:
             ResponseError: What comes lies outside of them, so that going by time would never end.
         """
         bounds = {"created_from": _both(since, self.earliest, max), "created_to": _both(to, self.latest, min)}
         extra = [(name, encode_time(moment)) for name, moment in bounds.items() if moment is not None]
-        sheet = self.listing.fetch(number=number, extra=extra)
+        sheet = self._ask(extra, number, portion)
         newest = created_at(sheet.items[0]) if sheet.items else None
         if newest is not None and to is not None and newest >= to + SECOND:
             raise ResponseError(f"the listing {self.listing.path} does not heed created_to", method="GET", next_step="")
         return sheet
+
+    def _ask(self, extra: Query, number: int | None, portion: Portion | None) -> Sheet[Build]:
+        if number is None:
+            return self.listing.fetch_some(extra)
+        if portion is None:
+            return self.listing.fetch(number=number, extra=extra)
+        return self.listing.fetch_portion(portion, number, extra)
 
     def onward(self, sheet: Sheet[Build], to: datetime | None, given: Given) -> _Onward | None:
         """Give the step past a page.
@@ -135,6 +155,7 @@ class SecondStep:
     span: Span
     second: datetime
     given: Given
+    portion: Portion | None = None
 
     def load(self) -> tuple[list[Build], Step[Build] | None]:
         """Ask for all pages of the second, again and again while builds can leave them.
@@ -144,10 +165,14 @@ class SecondStep:
             ResponseError: Sweep after sweep finds further builds.
         """
         found: dict[str, Build] = {}
+        self.span.listing.divided(lambda portion: replace(self, portion=portion).find(found))
+        return list(found.values()), self._next()
+
+    def find(self, found: dict[str, Build]) -> None:
+        """Add what is not found yet."""
         top = self._climb(found)
         if self.span.can_shrink:
             self._settle(found, top)
-        return list(found.values()), self._next()
 
     def _next(self) -> Step[Build] | None:
         earliest = self.span.earliest
@@ -192,7 +217,8 @@ class SecondStep:
 
     def _page(self, number: int) -> Sheet[Build]:
         try:
-            return self.span.fetch(since=self.second, to=self.second + SECOND, number=number)
+            to = self.second + SECOND
+            return self.span.fetch(since=self.second, to=to, number=number, portion=self.portion)
         except BadRequestError as error:
             if is_too_deep(error):
                 error.message += f" More builds than that were created at {encode_time(self.second)}; {_NARROW}"
@@ -216,7 +242,7 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
         What each page has that is new, and the way on from there.
     """
     span, size = step.span, step.span.listing.per_page
-    first = span.fetch(to=step.to)
+    first = span.fetch(to=step.to, number=1)
     last = first.number("last") or 1
     if most is not None:
         last = min(last, -(-(most + len(step.given)) // size))

@@ -1,15 +1,19 @@
 """One page of a listing, in whichever of the API's three shapes, and the steps from page to page.
 
-The shapes: an array with a `Link` header, `{items, links}` with cursors, and a bare array.
+The shapes: an array with a `Link` header, `{items, links}` with cursors, and a bare array. A page that takes the server
+too long is asked for in smaller ones, and so are those after it for a while.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
+from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.loading import load_cursor_page, load_list
 from buildkite_orm.resource import Binding, Resource
+from buildkite_orm.retry import is_slow
 from buildkite_orm.session import Call, query_of
 
 if TYPE_CHECKING:
@@ -19,6 +23,11 @@ if TYPE_CHECKING:
     from buildkite_orm.session import Answer, Session
 
 R = TypeVar("R", bound=Resource)
+T = TypeVar("T")
+
+_LEAST: Final = 5
+_CALM: Final = 4
+_LONGEST_CALM: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +49,61 @@ class Sheet(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class Portion:
+    """How many items to ask for at once.
+
+    Attributes:
+        size: How many.
+        divisible: Whether fewer are asked for where the answer takes too long, in place of the same again.
+    """
+
+    size: int
+    divisible: bool
+
+
+class TooSlowError(Exception):
+    """A portion took the server too long. It never leaves `Listing.divided`."""
+
+
+class Pace:
+    """How large the portions are that the server gives in time; shared by all who read a listing.
+
+    Attributes:
+        size: How many items to ask for now.
+        aligned: Whether page numbers count in the size that is asked for, as far as that has shown.
+    """
+
+    def __init__(self, full: int) -> None:
+        self.size = full
+        self.aligned: bool | None = None
+        self._full = full
+        self._calm = _CALM
+        self._good = 0
+        self._grown = False
+        self._lock = threading.Lock()
+
+    def slow(self, size: int) -> None:
+        """Take in that a portion took too long; the more often larger ones are tried in vain, the later they are."""
+        with self._lock:
+            if size != self.size:  # another thread has met it too
+                return
+            if self._grown:
+                self._calm = min(2 * self._calm, _LONGEST_CALM)
+            self.size, self._good, self._grown = _smaller(size), 0, False
+
+    def good(self, size: int, sheet: Sheet[R]) -> None:
+        """Take in a portion that came in time."""
+        with self._lock:
+            if "next" in sheet.links:
+                self.aligned = self.aligned is not False and len(sheet.items) == size
+            self._good += size == self.size < self._full
+            if self._good >= self._calm:
+                self.size, self._good, self._grown = _larger(self.size, self._full), 0, True
+
+
+@dataclass(frozen=True, slots=True)
 class Listing(Generic[R]):
-    """What is listed, how it is filtered, and how many come at once; each fetch is one request."""
+    """What is listed, how it is filtered, and how many come at once."""
 
     session: Session
     path: str
@@ -51,6 +113,10 @@ class Listing(Generic[R]):
     collection: str
     context: object = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    pace: Pace = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pace", Pace(self.per_page))
 
     def fetch(self, *, number: int | None = None, link: Query | None = None, extra: Query | None = None) -> Sheet[R]:
         """Ask for one page: the first, one by its number, or what a link leads to.
@@ -61,8 +127,37 @@ class Listing(Generic[R]):
             extra: Query pairs that replace those of the same name.
         """
         query = link if link is not None else self._query(number, extra or [])
-        call = Call("GET", self.path, query, headers=self.headers)
-        return self.session.send(call, self._parse)
+        if not self._can_divide(query):
+            return self._ask(query, Portion(self.per_page, divisible=False))
+        sheet = self.divided(lambda portion: self._in_parts(query, portion))
+        return self._ask(query, Portion(self.per_page, divisible=False)) if sheet is None else sheet
+
+    def fetch_some(self, extra: Query) -> Sheet[R]:
+        """Ask for the beginning: as much as the server gives in time, a page at most.
+
+        Args:
+            extra: Query pairs that replace those of the same name.
+        """
+        return self.divided(lambda portion: self.fetch_portion(portion, 1, extra))
+
+    def fetch_portion(self, portion: Portion, number: int, extra: Query) -> Sheet[R]:
+        """Ask for one page of another size; for use in what `divided` does."""
+        return self._ask(_changed(self._query(number, extra), per_page=portion.size), portion)
+
+    def divided(self, do: Callable[[Portion], T]) -> T:
+        """Do something with as large a portion as the server gives in time; again with less where it does not.
+
+        That happens one time less than RetryPolicy has attempts; the last portion is asked for like any request.
+        """
+        for _ in range(self.session.retry.attempts - 1):
+            size = self.pace.size
+            if _smaller(size) == size:
+                break
+            try:
+                return do(Portion(size, divisible=True))
+            except TooSlowError:
+                self.pace.slow(size)
+        return do(Portion(self.pace.size, divisible=False))
 
     def at_once(self, per_page: int) -> Listing[R]:
         """Give the same listing with other pages."""
@@ -73,6 +168,48 @@ class Listing(Generic[R]):
         pairs = [pair for pair in self.query if pair[0] not in replaced] + extra
         pairs.append(("per_page", str(self.per_page)))
         return pairs if number in {None, 1} else [*pairs, ("page", str(number))]
+
+    def _can_divide(self, query: Query) -> bool:
+        """Tell whether a page can be had in parts; by number only where numbers count in the size that is asked for."""
+        told = dict(query)
+        if told.get("per_page") != str(self.per_page) or self.pace.aligned is False:
+            return False
+        return told.get("page", "1") == "1" or (self.pace.aligned is True and told["page"].isdecimal())
+
+    def _ask(self, query: Query, portion: Portion) -> Sheet[R]:
+        call = Call("GET", self.path, query, headers=self.headers, divisible=portion.divisible)
+        clock, began = self.session.clock, self.session.clock.now()
+        try:
+            sheet = self.session.send(call, self._parse)
+        except BuildkiteError as error:
+            in_time = clock.now() - began <= self.session.retry.in_time().max_elapsed
+            if portion.divisible and is_slow(error) and in_time:
+                raise TooSlowError from error
+            raise
+        self.pace.good(portion.size, sheet)
+        return sheet
+
+    def _in_parts(self, query: Query, portion: Portion) -> Sheet[R] | None:
+        """Ask for a page portion by portion; None where the server has pages of its own size."""
+        parts = self.per_page // portion.size
+        if parts == 1:
+            return self._ask(query, portion)
+        page, by_cursor = int(dict(query).get("page", "1")), "after" in dict(query)
+        first = (page - 1) * parts + 1
+        asked = _changed(query, per_page=portion.size, page=None if first == 1 else first)
+        sheet = self._ask(asked, portion)
+        items = dict.fromkeys(sheet.items)
+        for _ in range(1, parts):
+            following = sheet.links.get("next")
+            if following is None:
+                break
+            by_cursor = by_cursor or "page" not in dict(following)
+            if not by_cursor and len(sheet.items) != portion.size:
+                return None
+            sheet = self._ask(following, portion)
+            items |= dict.fromkeys(sheet.items)
+        links = sheet.links if by_cursor else _by_number(sheet, page, parts)
+        return Sheet(list(items), {rel: _changed(link, per_page=self.per_page) for rel, link in links.items()})
 
     def _parse(self, answer: Answer) -> Sheet[R]:
         strict = self.session.strict
@@ -131,6 +268,38 @@ class SiftedStep(Generic[R]):
         items, step = self.step.load()
         onward = None if step is None else SiftedStep(step, self.matches)
         return [item for item in items if self.matches(item)], onward
+
+
+def _smaller(size: int) -> int:
+    """Give the next smaller portion that a page can be had in without a remainder; the same where there is none."""
+    return next((size // parts for parts in range(2, size // _LEAST + 1) if size % parts == 0), size)
+
+
+def _larger(size: int, full: int) -> int:
+    """Give the portion whose next smaller one this is."""
+    while _smaller(full) > size:
+        full = _smaller(full)
+    return full
+
+
+def _changed(query: Query, **changes: int | None) -> Query:
+    """Give a query with some numbers changed, where it has them, or added; None leaves one out."""
+    kept = [(name, str(changes[name]) if name in changes else value) for name, value in query]
+    added = [(name, str(value)) for name, value in changes.items() if name not in dict(query)]
+    return [pair for pair in [*kept, *added] if pair[0] not in changes or changes[pair[0]] is not None]
+
+
+def _by_number(sheet: Sheet[R], page: int, parts: int) -> dict[str, Query]:
+    """Give the links of a page from those of its last part."""
+    last = sheet.number("last")
+    numbers = {"next": page + 1, "last": None if last is None else -(-last // parts)}
+    if page > 1:
+        numbers |= {"first": 1, "prev": page - 1}
+    return {
+        rel: _changed(sheet.links[rel], page=number)
+        for rel, number in numbers.items()
+        if number is not None and rel in sheet.links
+    }
 
 
 def repeats(listing: Listing[R]) -> Exception:

@@ -15,6 +15,7 @@ from buildkite_orm.errors import (
     BuildkiteError,
     ConfigurationError,
     RateLimitError,
+    RequestTimeoutError,
     ResponseError,
     ServerError,
     TransportError,
@@ -87,12 +88,13 @@ class RetryPolicy:
         if self.on_wait is not None:
             self.on_wait(wait)
 
-    def retrying(self, clock: Clock, *, repeatable: bool) -> tenacity.Retrying:
+    def retrying(self, clock: Clock, *, repeatable: bool, divisible: bool = False) -> tenacity.Retrying:
         """Make the loop for one request.
 
         Args:
             clock: Tells the time and waits.
             repeatable: Whether sending the request twice is harmless.
+            divisible: Whether the caller rather asks for less where the answer takes too long.
         """
         started = clock.now()
         failures = 0
@@ -102,6 +104,8 @@ class RetryPolicy:
             nonlocal failures
             error = state.outcome.exception() if state.outcome else None
             if error is None or not may_send_again(error, repeatable=repeatable):
+                return False
+            if divisible and is_slow(error):
                 return False
             failures += not isinstance(error, RateLimitError)
             return failures < self.attempts
@@ -159,6 +163,13 @@ def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
     if isinstance(error, ResponseError):
         return repeatable and error.damaged
     return repeatable and isinstance(error, TransportError | ServerError)
+
+
+def is_slow(error: BaseException) -> bool:
+    """Tell whether the server did not answer in time, so that to ask for less may help."""
+    if isinstance(error, RequestTimeoutError):
+        return not error.never_sent
+    return isinstance(error, ServerError) and error.status == 504  # noqa: PLR2004
 
 
 def outcome_is_unknown(error: BuildkiteError, *, method: str) -> bool:

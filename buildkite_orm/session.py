@@ -78,6 +78,7 @@ class Call:
         reads: Whether it changes nothing, whatever its method says.
         about: The path of what it is about, where that is known to be there.
         points_elsewhere: Whether its answer is a redirect, for the caller to follow.
+        divisible: Whether it is not sent again where the answer takes too long, since the caller then asks for less.
     """
 
     method: str
@@ -89,6 +90,7 @@ class Call:
     reads: bool = False
     about: str | None = None
     points_elsewhere: bool = False
+    divisible: bool = False
 
     @property
     def organization(self) -> str | None:
@@ -278,7 +280,7 @@ class Session:
                 raise
 
         repeatable = is_repeatable(method, acts=call.acts)
-        return policy.retrying(self.clock, repeatable=repeatable)(once)
+        return policy.retrying(self.clock, repeatable=repeatable, divisible=call.divisible)(once)
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
         with self._limiter.permit(call.organization, deadline=deadline):

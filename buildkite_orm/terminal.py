@@ -412,7 +412,7 @@ class Terminal:
 
     def _erase_characters(self, n: int, _: int = 0) -> None:
         row = self._rows[self._y].opened()
-        end = min(self._x + min(max(n, 1), self._right), len(row))
+        end = min(self._x + min(max(n, 1), self._right + 1), len(row))
         if end > self._x:
             break_wide(row, self._x, self._blank)
             break_wide(row, end, self._blank)

@@ -191,11 +191,10 @@ class Stream:
         Raises:
             ResponseError: It is not packed as it says.
         """
-        coding = self.headers.get("Content-Encoding")
-        if not coding or not body:
-            return body
-        packed = HTTPResponse(BytesIO(body), {"Content-Encoding": coding}, preload_content=False)
-        return self._or_raise(attempt(packed.read, self._method, self._url))
+        coding = {"Content-Encoding": self.headers["Content-Encoding"]} if "Content-Encoding" in self.headers else {}
+        self._response.raw = HTTPResponse(BytesIO(body), coding, preload_content=False)
+        chunks = self._response.iter_content(CHUNK)
+        return self._or_raise(attempt(lambda: b"".join(chunks), self._method, self._url))
 
     def read(self) -> bytes:
         """Read the whole body."""

@@ -8,7 +8,8 @@ import sys
 import threading
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
 from requests.adapters import HTTPAdapter
@@ -23,6 +24,7 @@ from buildkite_orm import (
     UnsafePathError,
 )
 from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -186,6 +188,17 @@ def test_a_link_to_what_is_whole_is_no_file_and_replaced(
     (folder / "out/1.bin").write_bytes(CONTENT)
     assert len(listed(bk).save_all(folder).saved) == 1
     assert not (folder / "out/0.bin").is_symlink()
+
+
+def test_a_link_as_long_as_the_file_is_no_file_either(
+    server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
+) -> None:
+    server.add_artifact(job, "a.txt", b"other")
+    folder.mkdir(parents=True)
+    (folder / "other").write_bytes(b"other")
+    (folder / "a.txt").symlink_to("other")
+    assert len(listed(bk).save_all(folder).saved) == 1
+    assert not (folder / "a.txt").is_symlink()
 
 
 def test_without_a_checksum_nothing_tells_whether_it_is_whole_so_it_comes_again(
@@ -465,6 +478,32 @@ def test_the_bytes_of_the_bar_add_up_whatever_happened(
     assert len(report.failed) == 2
     assert shown[-1][0] == 5
     assert sum(size for _, size in shown) == sum(len(CONTENT) - number for number in range(3))
+
+
+def test_the_bar_is_told_of_each_file_and_of_the_bytes_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    class Tqdm:
+        def __init__(self, **options: object) -> None:
+            told.append((options["desc"], options["total"], options["leave"]))
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            told.append("gone")
+
+        def set_description_str(self, text: str, *, refresh: bool) -> None:
+            told.append((text, refresh))
+
+        def update(self, more: int) -> None:
+            told.append(more)
+
+    monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=Tqdm))  # pyright: ignore[reportArgumentType]
+    with progress_bar(True, files=2, size=900) as show:
+        show(0, 500)
+        show(1, 400)
+    assert told == [("0/2 files", 900, False), ("0/2 files", False), 500, ("1/2 files", False), 400, "gone"]
 
 
 def test_elsewhere_it_is_silent(

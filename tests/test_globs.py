@@ -55,6 +55,7 @@ def matching(path: str | Sequence[str], paths: list[str]) -> list[str]:
         (["app.js", "log/*"], ["log/app.txt", "app.js"]),
         (["log/*", "**/deep.js"], ["dist/a/b/deep.js", "log/app.txt"]),
         (("app.js",), ["app.js"]),
+        (["app.js", "app.jsapp.js"], ["app.js"]),
         ("dist", []),
         ("**/b", []),
     ],

@@ -206,6 +206,11 @@ def test_the_screen_is_as_large_as_that_of_the_agent_and_its_cursor_stays_on_it(
     assert (lines[100], lines[101], lines[200]) == ("100", "top", "bottom")
 
 
+def test_no_more_is_erased_at_once_than_the_screen_is_wide() -> None:
+    assert LogText("x" * 500 + "\r\x1b[999X").plain == " " * 160 + "x" * 340
+    assert LogText("x" * 500 + "\r\x1b[3X").plain == " " * 3 + "x" * 497
+
+
 def test_a_line_that_is_wider_than_the_screen_is_not_folded() -> None:
     assert LogText("x" * 5000 + "\ry\n").plain == "y" + "x" * 4999 + "\n"
 
@@ -227,6 +232,12 @@ def test_what_cannot_change_any_more_is_given_while_the_rest_is_waited_for() -> 
     terminal.feed("x\n5\n")
     assert terminal.finished() == "3\nx\n"
     assert terminal.close() == "5\n"
+
+
+def test_long_lines_are_not_kept_for_a_cursor_that_may_go_up_to_them() -> None:
+    terminal = Terminal()
+    terminal.feed(("x" * 100_000 + "\n") * 50)
+    assert 3_900_000 <= len(terminal.finished()) < 5_000_000
 
 
 def test_a_line_keeps_its_last_mark_where_that_is_asked_for() -> None:

@@ -116,7 +116,7 @@ def test_a_put_to_a_resource_is_sent_again(
 ) -> None:
     web.faults.add(kind, **options)
     with pytest.raises(NotFoundError):  # the fake has no such route; that it was asked twice is what counts
-        bk.session.send(Call("PUT", "organizations/acme/nothing", body={"a": 1}), lambda answer: answer)
+        bk.session.send(Call("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda answer: answer)
     assert [request.method for request in web.requests] == ["PUT", "PUT"]
 
 
@@ -251,7 +251,7 @@ def test_a_refusal_is_final_and_known(web: FakeBuildkite, bk: Buildkite, status:
     for method in ("GET", "PATCH", "DELETE", "POST"):
         web.requests.clear()
         with pytest.raises(BuildkiteError) as caught:
-            bk.session.send(Call(method, "organizations/acme/x"), lambda answer: answer)
+            bk.session.send(Call(method, "organizations/acme/x", headers=ODD), lambda answer: answer)
         assert (len(web.requests), caught.value.status, caught.value.outcome_unknown) == (1, status, False)
 
 
@@ -327,6 +327,9 @@ def test_where_nothing_listens_the_outcome_is_known() -> None:
 
 
 # -- over sockets ------------------------------------------------------------------------------------------------------
+
+# What asks for something that is not documented says so, and does not count as the library.
+ODD = {"User-Agent": "odd/1"}
 
 SOCKETS = [
     "refuse",

@@ -114,7 +114,7 @@ def test_a_redirect_is_not_followed_and_not_asked_for_again(web: FakeBuildkite, 
 def test_no_kind_of_redirect_is_followed(web: FakeBuildkite, bk: Buildkite, method: str, status: int) -> None:
     web.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
     with pytest.raises(ResponseError, match=r"to https://evil\.example/, which"):
-        bk.session.send(Call(method, "user"), lambda answer: answer)
+        bk.session.send(Call(method, "user", headers={"User-Agent": "odd/1"}), lambda answer: answer)
     assert asked(web) == ["api.buildkite.com/v2/user"]
 
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 if find_spec("werkzeug") is None:
     raise ModuleNotFoundError("buildkite_orm.fake needs werkzeug: pip install 'buildkite_orm[fake]'", name="werkzeug")
 
-from buildkite_orm.fake.clock import Clock, ManualClock, SystemClock
+from buildkite_orm.fake.clock import Clock, ManualClock, SharedClock, SystemClock
 from buildkite_orm.fake.faults import Fault, Faults, RecordedRequest
 from buildkite_orm.fake.records import (
     AgentRecord,
@@ -52,6 +52,7 @@ __all__ = [
     "QueueRecord",
     "RecordedRequest",
     "Settings",
+    "SharedClock",
     "Step",
     "Store",
     "SystemClock",

@@ -1,11 +1,16 @@
-"""The two clocks of the fake: one that tests move, and the machine's."""
+"""The clocks of the fake: one that tests move, one that moves when all threads wait, and the machine's."""
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_PATIENCE = 60.0
 START = 1785585600.0  # 2026-08-01T12:00:00Z
 
 
@@ -47,6 +52,63 @@ class ManualClock:
         """Move forward."""
         with self._lock:
             self._now += seconds
+
+
+class SharedClock:
+    """A clock that stands still while any of its threads works; once all wait, it moves to where the first may go on.
+
+    >>> clock = SharedClock(threads=1)
+    >>> with clock.thread():
+    ...     clock.wait_until(START + 30)
+    >>> clock.now() - START
+    30.0
+    """
+
+    def __init__(self, threads: int, start: float = START) -> None:
+        """Make a clock.
+
+        Args:
+            threads: How many threads there will be; each works inside of `thread()`, and none waits elsewhere.
+            start: The time.
+        """
+        self._now = float(start)
+        self._threads = threads
+        self._waiting: list[float] = []
+        self._moved = threading.Condition()
+
+    def now(self) -> float:
+        """Tell the time."""
+        return self._now
+
+    @contextmanager
+    def thread(self) -> Generator[None]:
+        """Count the thread out at the end of the block."""
+        try:
+            yield
+        finally:
+            with self._moved:
+                self._threads -= 1
+                self._move()
+
+    def wait_until(self, moment: float, /) -> None:
+        """Wait for all others to wait too.
+
+        Raises:
+            TimeoutError: One of them neither waits nor goes on.
+        """
+        with self._moved:
+            self._waiting.append(moment)
+            try:
+                self._move()
+                if not self._moved.wait_for(lambda: self._now >= moment, _PATIENCE):
+                    raise TimeoutError(f"of {self._threads} threads, {len(self._waiting)} wait on the clock")
+            finally:
+                self._waiting.remove(moment)
+
+    def _move(self) -> None:
+        if self._waiting and len(self._waiting) >= self._threads:
+            self._now = max(self._now, min(self._waiting))
+            self._moved.notify_all()
 
 
 class SystemClock:

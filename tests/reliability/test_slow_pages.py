@@ -1,0 +1,273 @@
+"""Pages that take the server too long: asked for in smaller ones, no gap, no repeat; larger ones again later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import RequestTimeoutError, RetryPolicy, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite, RecordedRequest
+    from buildkite_orm.queryset import QuerySet
+
+    Make = Callable[[FakeBuildkite, Buildkite, int], tuple[QuerySet[Any], list[str]]]
+
+NOON = 1785585600.0
+
+
+def make_agents(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
+    for _ in range(count):
+        server.add_agent()
+    listed = bk.organization("acme").agents()
+    return listed, [agent.id for agent in listed.fresh()]
+
+
+def make_jobs(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
+    record = server.add_build("web", jobs=count)
+    listed = bk.organization("acme").pipeline("web").build(record.number).jobs()
+    return listed, [job.id for job in record.jobs]
+
+
+def make_builds(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
+    records = server.add_builds("web", count, newest=NOON - 10)
+    return bk.organization("acme").pipeline("web").builds(), [record.id for record in reversed(records)]
+
+
+def make_crowded(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
+    records = server.add_builds("web", count, newest=NOON - 10, spacing=0.0001)
+    return bk.organization("acme").pipeline("web").builds(), [record.id for record in reversed(records)]
+
+
+MAKERS: dict[str, Make] = {
+    "by number": make_agents,
+    "by cursor": make_jobs,
+    "by time": make_builds,
+    "by time, in one second": make_crowded,
+}
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def make(request: pytest.FixtureRequest) -> Make:
+    """Each kind of listing."""
+    return MAKERS[request.param]
+
+
+SLOW: dict[str, tuple[Any, dict[str, Any]]] = {
+    "504": ("html", {"status": 504}),
+    "timeout": ("read_timeout", {}),
+    "stall": ("stall", {}),
+}
+
+
+def size_of(request: RecordedRequest) -> int:
+    return int(dict(request.query)["per_page"])
+
+
+def asked(server: FakeBuildkite) -> list[int]:
+    return [size_of(request) for request in server.requests]
+
+
+def slow_above(server: FakeBuildkite, most: int, *, what: str = "504", **options: Any) -> None:
+    """Have pages of more items than that take too long."""
+    kind, fault = SLOW[what]
+    options = {"times": None, **options}
+    server.faults.add(kind, match=lambda request: size_of(request) > most, **fault, **options)
+
+
+def ids(items: Any) -> list[str]:
+    return [item.id for item in items]
+
+
+# -- no gap, no repeat -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("what", "most", "after"), [("504", 50, 0), ("504", 25, 2), ("timeout", 5, 2), ("stall", 25, 0)]
+)
+def test_a_listing_whose_large_pages_are_slow_comes_whole(  # noqa: PLR0917 - what is varied
+    server: FakeBuildkite, bk: Buildkite, make: Make, what: str, most: int, after: int
+) -> None:
+    listed, wanted = make(server, bk, 430)
+    server.requests.clear()
+    slow_above(server, most, what=what, after=after)
+    found = ids(listed)
+    assert found == wanted
+    failed = [size for size in asked(server)[after:] if size > most]
+    good = sum(size <= most for size in asked(server))
+    assert good > 0
+    assert len(failed) <= 4 + good / 4  # down to what works, then one try of larger ones now and then
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_any_one_page_may_be_slow_once(server: FakeBuildkite, bk: Buildkite, make: Make, after: int) -> None:
+    listed, wanted = make(server, bk, 310)
+    server.requests.clear()
+    server.faults.add("html", status=504, after=after)
+    assert ids(listed) == wanted
+    assert asked(server)[after : after + 2] == [100, 50]
+
+
+@pytest.mark.parametrize("make", [make_agents, make_jobs, make_builds])
+def test_the_size_recovers_once_pages_are_fast_again(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
+    listed, wanted = make(server, bk, 750)
+    server.requests.clear()
+    slow_above(server, 25, times=2)
+    assert ids(listed) == wanted
+    sizes = asked(server)
+    assert sizes[:3] == [100, 50, 25]
+    assert sizes[-2:] == [100, 100]
+    assert sizes[2:] == sorted(sizes[2:])
+
+
+def test_larger_pages_are_tried_less_and_less_often_where_they_stay_slow(server: FakeBuildkite, bk: Buildkite) -> None:
+    listed, wanted = make_builds(server, bk, 4000)
+    slow_above(server, 50)
+    assert ids(listed) == wanted
+    at = [place for place, size in enumerate(asked(server)) if size == 100]
+    gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] >= 4 * (gaps[0] - 1)
+
+
+@pytest.mark.parametrize("window", [{}, {"state": "passed"}])
+def test_slow_pages_of_builds_side_by_side(server: FakeBuildkite, bk: Buildkite, window: dict[str, Any]) -> None:
+    _, wanted = make_builds(server, bk, 1200)
+    slow_above(server, 25, after=1)
+    assert ids(bk.organization("acme").pipeline("web").builds(**window).all(workers=4)) == wanted
+
+
+def test_a_page_by_its_number_comes_whole_and_is_linked_as_it_would_be(server: FakeBuildkite, bk: Buildkite) -> None:
+    listed, wanted = make_agents(server, bk, 450)
+    first, third = listed.page(1), listed.page(3)
+    slow_above(server, 25)
+    for page, number in ((first, 1), (third, 3)):
+        again = listed.page(number)
+        told = ("number", "next_page", "previous_page", "first_page", "last_page")
+        assert [getattr(again, name) for name in told] == [getattr(page, name) for name in told]
+        assert ids(again.items) == ids(page.items) == wanted[100 * number - 100 : 100 * number]
+
+
+# -- bounds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("attempts", [2, 5])
+@pytest.mark.parametrize(("what", "error"), [("504", ServerError), ("timeout", RequestTimeoutError)])
+def test_where_all_pages_are_slow_the_error_comes_after_a_bound(
+    server: FakeBuildkite, bk: Buildkite, make: Make, attempts: int, what: str, error: type[Exception]
+) -> None:
+    make(server, bk, 350)
+    with server.client(retry=RetryPolicy(attempts=attempts)) as other:
+        listed = make(server, other, 0)[0]
+        server.requests.clear()
+        slow_above(server, 0, what=what)
+        with pytest.raises(error):
+            list(listed)
+    sizes = asked(server)
+    assert attempts < len(sizes) <= 2 * attempts - 1
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_one_attempt_is_one_request(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
+    make(server, bk, 120)
+    with server.client(retry=RetryPolicy(attempts=1)) as other:
+        listed = make(server, other, 1)[0]
+        server.requests.clear()
+        slow_above(server, 50)
+        with pytest.raises(ServerError):
+            list(listed)
+    assert asked(server) == [100]
+
+
+def test_no_smaller_page_is_asked_for_after_the_time_that_is_allowed(server: FakeBuildkite) -> None:
+    server.add_builds("web", 120)
+    slow_above(server, 50, what="timeout")
+    policy = RetryPolicy(max_elapsed=20)
+    with server.client(timeout=(5, 30), retry=policy) as bk, pytest.raises(RequestTimeoutError):
+        list(bk.organization("acme").pipeline("web").builds())
+    assert asked(server) == [100]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_other_errors_are_sent_again_as_they_are(
+    server: FakeBuildkite, bk: Buildkite, make: Make, status: int
+) -> None:
+    listed, wanted = make(server, bk, 250)
+    server.requests.clear()
+    server.faults.add("html", status=status, after=1)
+    assert ids(listed) == wanted
+    assert set(asked(server)) == {100}
+    assert server.requests[1].line == server.requests[2].line
+
+
+def test_a_small_page_is_sent_again_as_it_is(server: FakeBuildkite, bk: Buildkite) -> None:
+    listed, wanted = make_agents(server, bk, 30)
+    server.requests.clear()
+    server.faults.add("html", status=504, after=1)
+    assert ids(listed.per_page(5)) == wanted
+    assert set(asked(server)) == {5}
+
+
+# -- held querysets ----------------------------------------------------------------------------------------------------
+
+
+def test_after_an_error_a_held_listing_goes_on_where_it_stopped(
+    server: FakeBuildkite, bk: Buildkite, make: Make
+) -> None:
+    listed, wanted = make(server, bk, 730)
+    slow_above(server, 0, after=3)
+    with pytest.raises(ServerError):
+        list(listed)
+    server.faults.clear()
+    before = len(server.requests)
+    assert ids(listed) == wanted
+    assert not ({request.line for request in server.requests[before:]} & fetched(server.requests[:before]))
+
+
+def fetched(requests: list[RecordedRequest]) -> set[str]:
+    return {request.line for request in requests if request.status == 200}
+
+
+# -- servers that do not do as they are asked --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_where_the_server_has_pages_of_its_own_size_nothing_is_lost(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    """It never gives more than 30 at once, whatever it is asked for, and counts its pages by that."""
+    listed, wanted = make_agents(server, bk, 170)
+    server.requests.clear()
+    from buildkite_orm.fake import paging  # noqa: PLC0415
+
+    monkeypatch.setattr(paging, "LARGEST_SIZE", 30)
+    slow_above(server, 50, after=after, times=1)
+    assert ids(listed.fresh()) == wanted
+
+
+# -- while builds move -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("query", ["everything", "running"])
+def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int, query: str) -> None:
+    import random  # noqa: PLC0415
+
+    from tests import test_builds_simulation as simulation  # noqa: PLC0415
+
+    chance = random.Random(seed)  # noqa: S311 - a simulation
+    with simulation.a_server("seconds", "seconds") as server:
+        for _ in range(900):
+            created_at = NOON - 1 - chance.choice([5, chance.randrange(40), chance.randrange(40)]) - chance.random()
+            simulation.add(server, chance, created_at, chance.choice(["running", "running", "scheduled", "passed"]))
+        world = simulation.World(server, chance, simulation.QUERIES[query][1], moves_per_request=2)
+        builds = simulation.reading(server, query)
+        server.faults.add("html", status=504, times=None, match=lambda request: chance.random() < size_of(request) / 250)
+        world.watch()
+        simulation.check(world, list(builds))
+    failed = sum(request.status == 504 for request in server.requests)
+    assert failed > 0
