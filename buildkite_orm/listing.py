@@ -6,6 +6,7 @@ too long is asked for in smaller ones, and so are those after it for a while.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
@@ -129,7 +130,8 @@ class Listing(Generic[R]):
         query = link if link is not None else self._query(number, extra or [])
         if not self._can_divide(query):
             return self._ask(query, Portion(self.per_page, divisible=False))
-        sheet = self.divided(lambda portion: self._in_parts(query, portion))
+        begun = _Begun[R](query, self.per_page, link if link is not None and "page" not in dict(link) else None)
+        sheet = self.divided(lambda portion: self._in_parts(begun, portion))
         return self._ask(query, Portion(self.per_page, divisible=False)) if sheet is None else sheet
 
     def fetch_some(self, extra: Query) -> Sheet[R]:
@@ -189,27 +191,19 @@ class Listing(Generic[R]):
         self.pace.good(portion.size, sheet)
         return sheet
 
-    def _in_parts(self, query: Query, portion: Portion) -> Sheet[R] | None:
-        """Ask for a page portion by portion; None where the server has pages of its own size."""
-        parts = self.per_page // portion.size
-        if parts == 1:
-            return self._ask(query, portion)
-        page, by_cursor = int(dict(query).get("page", "1")), "after" in dict(query)
-        first = (page - 1) * parts + 1
-        asked = _changed(query, per_page=portion.size, page=None if first == 1 else first)
-        sheet = self._ask(asked, portion)
-        items = dict.fromkeys(sheet.items)
-        for _ in range(1, parts):
+    def _in_parts(self, begun: _Begun[R], portion: Portion) -> Sheet[R] | None:
+        """Ask for what is left of a page, portion by portion; None where the server has pages of its own size."""
+        while True:
+            size = math.gcd(portion.size, begun.done)
+            sheet = self._ask(begun.query_for(size), replace(portion, size=size))
+            if size == self.per_page:
+                return sheet
+            begun.take(sheet, size)
             following = sheet.links.get("next")
-            if following is None:
-                break
-            by_cursor = by_cursor or "page" not in dict(following)
-            if not by_cursor and len(sheet.items) != portion.size:
+            if following is not None and begun.cursor is None and len(sheet.items) != size:
                 return None
-            sheet = self._ask(following, portion)
-            items |= dict.fromkeys(sheet.items)
-        links = sheet.links if by_cursor else _by_number(sheet, page, parts)
-        return Sheet(list(items), {rel: _changed(link, per_page=self.per_page) for rel, link in links.items()})
+            if following is None or begun.done == self.per_page:
+                return begun.whole(sheet, size)
 
     def _parse(self, answer: Answer) -> Sheet[R]:
         strict = self.session.strict
@@ -222,6 +216,58 @@ class Listing(Generic[R]):
         for item in items:
             item.bind(binding)
         return Sheet(items, links)
+
+
+@dataclass(slots=True)
+class _Begun(Generic[R]):
+    """A page of which a part is there.
+
+    Attributes:
+        query: What asks for all of it.
+        full: How many items it has.
+        cursor: The query of what comes next, where that goes by cursor.
+        items: What is there.
+        done: How many were asked for so far.
+    """
+
+    query: Query
+    full: int
+    cursor: Query | None
+    items: dict[R, None] = field(default_factory=dict[R, None])
+    done: int = 0
+
+    @property
+    def page(self) -> int:
+        """Its number."""
+        return int(dict(self.query).get("page", "1"))
+
+    def query_for(self, size: int) -> Query:
+        """Give what asks for so many more."""
+        if self.cursor is not None:
+            return _changed(self.cursor, per_page=size)
+        before = (self.page - 1) * self.full + self.done
+        return _changed(self.query, per_page=size, page=before // size + 1 if before else None)
+
+    def take(self, sheet: Sheet[R], size: int) -> None:
+        """Take in a part."""
+        self.items |= dict.fromkeys(sheet.items)
+        self.done += size
+        following = sheet.links.get("next")
+        if following is not None and "page" not in dict(following):
+            self.cursor = following
+
+    def whole(self, last: Sheet[R], size: int) -> Sheet[R]:
+        """Give the page as it would have come at once."""
+        links = self._links(last, size) if self.cursor is None else last.links
+        return Sheet(list(self.items), {rel: _changed(link, per_page=self.full) for rel, link in links.items()})
+
+    def _links(self, last: Sheet[R], size: int) -> dict[str, Query]:
+        end = last.number("last")
+        numbers = {"next": self.page + 1, "last": None if end is None else -(-end * size // self.full)}
+        if self.page > 1:
+            numbers |= {"first": 1, "prev": self.page - 1}
+        known = {rel: number for rel, number in numbers.items() if number is not None and rel in last.links}
+        return {rel: _changed(last.links[rel], page=number) for rel, number in known.items()}
 
 
 class Step(Protocol[R]):
@@ -287,19 +333,6 @@ def _changed(query: Query, **changes: int | None) -> Query:
     kept = [(name, str(changes[name]) if name in changes else value) for name, value in query]
     added = [(name, str(value)) for name, value in changes.items() if name not in dict(query)]
     return [pair for pair in [*kept, *added] if pair[0] not in changes or changes[pair[0]] is not None]
-
-
-def _by_number(sheet: Sheet[R], page: int, parts: int) -> dict[str, Query]:
-    """Give the links of a page from those of its last part."""
-    last = sheet.number("last")
-    numbers = {"next": page + 1, "last": None if last is None else -(-last // parts)}
-    if page > 1:
-        numbers |= {"first": 1, "prev": page - 1}
-    return {
-        rel: _changed(sheet.links[rel], page=number)
-        for rel, number in numbers.items()
-        if number is not None and rel in sheet.links
-    }
 
 
 def repeats(listing: Listing[R]) -> Exception:

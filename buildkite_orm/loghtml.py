@@ -13,6 +13,7 @@ from buildkite_orm.terminal import Terminal
 if TYPE_CHECKING:
     from rich.style import Style
 
+_ATTRIBUTES = ("bold", "dim", "italic", "underline", "reverse", "strike", "overline")
 _STYLED = re.compile(r"(?:\x1b(\d+);)?([^\x1b\n]+|\n)")
 
 
@@ -27,6 +28,16 @@ def to_html(text: str) -> str:
 
 def _span(css: str, text: str) -> str:
     return f'<span style="{css}">{escape(text)}</span>' if css else escape(text)
+
+
+def _css(style: Style) -> str:
+    """Write a style as CSS; the colours that a page has by itself are left to it."""
+    own = type(style)(
+        color=None if style.color is None or style.color.is_default else style.color,
+        bgcolor=None if style.bgcolor is None or style.bgcolor.is_default else style.bgcolor,
+        **{name: getattr(style, name) for name in _ATTRIBUTES},
+    )
+    return own.get_html_style()
 
 
 class _Palette:
@@ -58,5 +69,5 @@ class _Palette:
         if style not in self._numbers:
             self._numbers[style] = len(self._styles)
             self._styles.append(style)
-            self.css.append(style.get_html_style())
+            self.css.append(_css(style))
         return self._numbers[style]

@@ -106,8 +106,9 @@ class SharedClock:
                 self._waiting.remove(moment)
 
     def _move(self) -> None:
-        if self._waiting and len(self._waiting) >= self._threads:
-            self._now = max(self._now, min(self._waiting))
+        ahead = [moment for moment in self._waiting if moment > self._now]  # others have only not woken up yet
+        if ahead and len(ahead) >= self._threads:
+            self._now = min(ahead)
             self._moved.notify_all()
 
 

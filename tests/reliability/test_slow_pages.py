@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,7 +130,7 @@ def test_larger_pages_are_tried_less_and_less_often_where_they_stay_slow(server:
     slow_above(server, 50)
     assert ids(listed) == wanted
     at = [place for place, size in enumerate(asked(server)) if size == 100]
-    gaps = [after - before for before, after in zip(at, at[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(at)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= 4 * (gaps[0] - 1)
 
@@ -158,11 +159,10 @@ def test_a_page_by_its_number_comes_whole_and_is_linked_as_it_would_be(server: F
 @pytest.mark.parametrize("attempts", [2, 5])
 @pytest.mark.parametrize(("what", "error"), [("504", ServerError), ("timeout", RequestTimeoutError)])
 def test_where_all_pages_are_slow_the_error_comes_after_a_bound(
-    server: FakeBuildkite, bk: Buildkite, make: Make, attempts: int, what: str, error: type[Exception]
+    server: FakeBuildkite, make: Make, attempts: int, what: str, error: type[Exception]
 ) -> None:
-    make(server, bk, 350)
-    with server.client(retry=RetryPolicy(attempts=attempts)) as other:
-        listed = make(server, other, 0)[0]
+    with server.client(retry=RetryPolicy(attempts=attempts)) as bk:
+        listed = make(server, bk, 350)[0].fresh()
         server.requests.clear()
         slow_above(server, 0, what=what)
         with pytest.raises(error):
@@ -172,10 +172,9 @@ def test_where_all_pages_are_slow_the_error_comes_after_a_bound(
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_one_attempt_is_one_request(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
-    make(server, bk, 120)
-    with server.client(retry=RetryPolicy(attempts=1)) as other:
-        listed = make(server, other, 1)[0]
+def test_one_attempt_is_one_request(server: FakeBuildkite, make: Make) -> None:
+    with server.client(retry=RetryPolicy(attempts=1)) as bk:
+        listed = make(server, bk, 120)[0]
         server.requests.clear()
         slow_above(server, 50)
         with pytest.raises(ServerError):
@@ -193,9 +192,7 @@ def test_no_smaller_page_is_asked_for_after_the_time_that_is_allowed(server: Fak
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_other_errors_are_sent_again_as_they_are(
-    server: FakeBuildkite, bk: Buildkite, make: Make, status: int
-) -> None:
+def test_other_errors_are_sent_again_as_they_are(server: FakeBuildkite, bk: Buildkite, make: Make, status: int) -> None:
     listed, wanted = make(server, bk, 250)
     server.requests.clear()
     server.faults.add("html", status=status, after=1)
@@ -219,6 +216,7 @@ def test_after_an_error_a_held_listing_goes_on_where_it_stopped(
     server: FakeBuildkite, bk: Buildkite, make: Make
 ) -> None:
     listed, wanted = make(server, bk, 730)
+    server.requests.clear()
     slow_above(server, 0, after=3)
     with pytest.raises(ServerError):
         list(listed)
@@ -226,6 +224,18 @@ def test_after_an_error_a_held_listing_goes_on_where_it_stopped(
     before = len(server.requests)
     assert ids(listed) == wanted
     assert not ({request.line for request in server.requests[before:]} & fetched(server.requests[:before]))
+
+
+@pytest.mark.parametrize("make", [make_agents, make_jobs])
+def test_what_came_of_a_page_is_not_asked_for_again(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
+    """The whole page is slow, its first half comes, the second half is slow, its quarters come."""
+    listed, wanted = make(server, bk, 310)
+    server.requests.clear()
+    for after in (1, 3):
+        server.faults.add("html", status=504, after=after)
+    assert ids(listed) == wanted
+    assert asked(server)[:6] == [100, 100, 50, 50, 25, 25]
+    assert sum(size_of(request) for request in server.requests if request.status == 200) < len(wanted) + 100
 
 
 def fetched(requests: list[RecordedRequest]) -> set[str]:
@@ -266,7 +276,9 @@ def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int
             simulation.add(server, chance, created_at, chance.choice(["running", "running", "scheduled", "passed"]))
         world = simulation.World(server, chance, simulation.QUERIES[query][1], moves_per_request=2)
         builds = simulation.reading(server, query)
-        server.faults.add("html", status=504, times=None, match=lambda request: chance.random() < size_of(request) / 250)
+        server.faults.add(
+            "html", status=504, times=None, match=lambda request: chance.random() < size_of(request) / 250
+        )
         world.watch()
         simulation.check(world, list(builds))
     failed = sum(request.status == 504 for request in server.requests)
