@@ -56,15 +56,15 @@ if TYPE_CHECKING:
     from buildkite_orm.resource import Model, Ref, Resource
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.agent import Agent, AgentFilters, AgentQuerySet, AgentRef
-    from buildkite_orm.resources.annotation import (
+    from buildkite_orm.resources.builds.annotation import (
         Annotation,
         AnnotationFilters,
         AnnotationOptions,
         AnnotationQuerySet,
         AnnotationRef,
     )
-    from buildkite_orm.resources.artifact import Artifact, ArtifactFilters, ArtifactQuerySet, ArtifactRef
-    from buildkite_orm.resources.build import (
+    from buildkite_orm.resources.builds.artifact import Artifact, ArtifactFilters, ArtifactQuerySet, ArtifactRef
+    from buildkite_orm.resources.builds.build import (
         Build,
         BuildFetch,
         BuildFilters,
@@ -73,7 +73,7 @@ if TYPE_CHECKING:
         BuildRef,
         PipelineBuildQuerySet,
     )
-    from buildkite_orm.resources.job import (
+    from buildkite_orm.resources.builds.job import (
         Job,
         JobFilters,
         JobQuerySet,
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
         TriggerJob,
         WaiterJob,
     )
-    from buildkite_orm.resources.log import Log, LogRef
+    from buildkite_orm.resources.builds.log import Log, LogRef
     from buildkite_orm.resources.organization import Organization, OrganizationQuerySet, OrganizationRef
     from buildkite_orm.resources.pipeline import (
         Pipeline,
@@ -297,20 +297,20 @@ _HOMES: Final = {
         "AgentQuerySet",
         "AgentRef",
     ),
-    "resources.annotation": (
+    "resources.builds.annotation": (
         "Annotation",
         "AnnotationFilters",
         "AnnotationOptions",
         "AnnotationQuerySet",
         "AnnotationRef",
     ),
-    "resources.artifact": (
+    "resources.builds.artifact": (
         "Artifact",
         "ArtifactFilters",
         "ArtifactQuerySet",
         "ArtifactRef",
     ),
-    "resources.build": (
+    "resources.builds.build": (
         "Build",
         "BuildFetch",
         "BuildFilters",
@@ -319,7 +319,7 @@ _HOMES: Final = {
         "BuildRef",
         "PipelineBuildQuerySet",
     ),
-    "resources.job": (
+    "resources.builds.job": (
         "Job",
         "JobFilters",
         "JobQuerySet",
@@ -329,7 +329,7 @@ _HOMES: Final = {
         "TriggerJob",
         "WaiterJob",
     ),
-    "resources.log": (
+    "resources.builds.log": (
         "Log",
         "LogRef",
     ),

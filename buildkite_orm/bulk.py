@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from buildkite_orm.layouts import Layout
-    from buildkite_orm.resources.artifact import Artifact
+    from buildkite_orm.resources.builds.artifact import Artifact
 
 _TOLD: Final = 3
 _THOUSAND: Final = 1000

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.encoding import Query
     from buildkite_orm.listing import Portion, Sheet, Step
-    from buildkite_orm.resources.build import Build
+    from buildkite_orm.resources.builds.build import Build
 
     Given = Mapping[str, datetime | None]
     """The ids of builds that were given, and when those were created, where that can be read."""

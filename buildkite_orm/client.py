@@ -11,9 +11,9 @@ from buildkite_orm.errors import ConfigurationError, redact_url
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
 from buildkite_orm.resources.account import AccessToken, Meta, User
 from buildkite_orm.resources.agent import AgentRef
-from buildkite_orm.resources.artifact import ArtifactRef
-from buildkite_orm.resources.build import BuildQuerySet, BuildRef
-from buildkite_orm.resources.job import JobRef
+from buildkite_orm.resources.builds.artifact import ArtifactRef
+from buildkite_orm.resources.builds.build import BuildQuerySet, BuildRef
+from buildkite_orm.resources.builds.job import JobRef
 from buildkite_orm.resources.organization import OrganizationQuerySet, OrganizationRef
 from buildkite_orm.resources.pipeline import PipelineRef
 from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session, StaticToken
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
     from buildkite_orm.clock import Clock
-    from buildkite_orm.resources.build import BuildFilters
+    from buildkite_orm.resources.builds.build import BuildFilters
     from buildkite_orm.retry import RetryPolicy
     from buildkite_orm.session import Timeout
 

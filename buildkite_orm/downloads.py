@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from buildkite_orm.files import Part
-    from buildkite_orm.resources.artifact import Artifact, ArtifactRef
-    from buildkite_orm.resources.log import LogRef
+    from buildkite_orm.resources.builds.artifact import Artifact, ArtifactRef
+    from buildkite_orm.resources.builds.log import LogRef
     from buildkite_orm.session import Answer, Session
     from buildkite_orm.transport import Stream
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkite_orm.bulk import DownloadReport
-    from buildkite_orm.resources.build import Build
+    from buildkite_orm.resources.builds.build import Build
 
 _SECRET_PARAMETERS = frozenset(
     {"access_token", "api_key", "token", "signature", "x-amz-signature", "x-amz-credential", "x-amz-security-token"}

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from buildkite_orm.errors import StatusError
 from buildkite_orm.logs import LogText
 from buildkite_orm.paths import ascii_safe, short_path
-from buildkite_orm.resources.build import Build
-from buildkite_orm.resources.job import ScriptJob
-from buildkite_orm.resources.spans import job_title, moment
+from buildkite_orm.resources.builds.build import Build
+from buildkite_orm.resources.builds.job import ScriptJob
+from buildkite_orm.resources.builds.spans import job_title, moment
 from buildkite_orm.states import BuildState, JobFailure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from buildkite_orm.resources.annotation import Annotation
-    from buildkite_orm.resources.build import BuildRef
-    from buildkite_orm.resources.job import Job
+    from buildkite_orm.resources.builds.annotation import Annotation
+    from buildkite_orm.resources.builds.build import BuildRef
+    from buildkite_orm.resources.builds.job import Job
 
 _FAILED: Final = ("failed", "timed_out", "expired", "canceled")
 _TAIL: Final = 16 * 1024

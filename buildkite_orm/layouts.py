@@ -13,7 +13,7 @@ from buildkite_orm.errors import UnboundError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from buildkite_orm.resources.artifact import Artifact
+    from buildkite_orm.resources.builds.artifact import Artifact
 
     Layout = Literal["path", "job"] | Callable[[Artifact], str]
 

@@ -199,10 +199,12 @@ class Listing(Generic[R]):
             if size == self.per_page:
                 return sheet
             begun.take(sheet, size)
-            following = sheet.links.get("next")
-            if following is not None and begun.cursor is None and len(sheet.items) != size:
+            goes_on, is_full = "next" in sheet.links, len(sheet.items) == size
+            if goes_on and not is_full and begun.cursor is None:
                 return None
-            if following is None or begun.done == self.per_page:
+            # a server that has told of no page yet may tell of none ever, and cut off what does not fit
+            goes_on = goes_on or (is_full and begun.cursor is None and self.pace.aligned is None)
+            if not goes_on or begun.done == self.per_page:
                 return begun.whole(sheet, size)
 
     def _parse(self, answer: Answer) -> Sheet[R]:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.downloads import as_final, insist
 from buildkite_orm.errors import GoneError, NotFoundError, ResponseError, StatusError
 from buildkite_orm.logs import LineReader, search_lines
-from buildkite_orm.resources.job import ScriptJob
-from buildkite_orm.resources.spans import job_has_ended, moment
+from buildkite_orm.resources.builds.job import ScriptJob
+from buildkite_orm.resources.builds.spans import job_has_ended, moment
 from buildkite_orm.session import Call
 from buildkite_orm.terminal import ROWS, Terminal
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkite_orm.logs import LogLine, LogMatch
-    from buildkite_orm.resources.log import LogRef
+    from buildkite_orm.resources.builds.log import LogRef
     from buildkite_orm.transport import Stream
 
 _WHOLE, _NOTHING_THERE = 200, 416

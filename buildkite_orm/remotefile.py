@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from buildkite_orm.resources.artifact import Artifact
+    from buildkite_orm.resources.builds.artifact import Artifact
     from buildkite_orm.transport import Stream
 
 _PART: Final = 206

@@ -16,9 +16,9 @@ from buildkite_orm.errors import (
 )
 from buildkite_orm.paths import ascii_safe, parent_path, short_path
 from buildkite_orm.progress import progress_line
-from buildkite_orm.resources.build import BuildRef
-from buildkite_orm.resources.buildverbs import OnBlocked
-from buildkite_orm.resources.spans import JOB_ENDS, job_title, moment
+from buildkite_orm.resources.builds.build import BuildRef
+from buildkite_orm.resources.builds.buildverbs import OnBlocked
+from buildkite_orm.resources.builds.spans import JOB_ENDS, job_title, moment
 from buildkite_orm.retry import may_send_again, within
 from buildkite_orm.session import Call
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
-    from buildkite_orm.resources.build import Build, BuildFetch, BuildFilters
-    from buildkite_orm.resources.job import Job
+    from buildkite_orm.resources.builds.build import Build, BuildFetch, BuildFilters
+    from buildkite_orm.resources.builds.job import Job
     from buildkite_orm.resources.pipeline import PipelineRef
     from buildkite_orm.session import Session
 

@@ -29,7 +29,6 @@ def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-
 @pytest.mark.usefixtures("_somewhere")
 def test_its_examples_do_what_they_say() -> None:
     blocks = re.findall(r"```python\n(>>> .*?)```", README, re.DOTALL)

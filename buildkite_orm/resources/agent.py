@@ -16,7 +16,7 @@ from buildkite_orm.states import AgentConnectionState, JobState, JobType
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from buildkite_orm.resources.job import JobRef
+    from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.resources.organization import OrganizationRef
 
 
@@ -162,7 +162,7 @@ class Agent(AgentRef, Fetchable):
     @property
     def job(self) -> JobRef | None:
         """The job that it runs, if it runs one."""
-        from buildkite_orm.resources.job import JobRef
+        from buildkite_orm.resources.builds.job import JobRef
 
         if self.embedded_job is None:
             return None

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Ref, Timestamp
 from buildkite_orm.resources.agent import AgentQuerySet, AgentRef
-from buildkite_orm.resources.build import BuildQuerySet
-from buildkite_orm.resources.job import JobRef
+from buildkite_orm.resources.builds.build import BuildQuerySet
+from buildkite_orm.resources.builds.job import JobRef
 from buildkite_orm.resources.pipeline import PipelineQuerySet, PipelineRef
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.resources.agent import AgentFilters
-    from buildkite_orm.resources.build import BuildFilters
+    from buildkite_orm.resources.builds.build import BuildFilters
     from buildkite_orm.resources.clusters.cluster import ClusterQuerySet, ClusterRef
     from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
     from buildkite_orm.resources.organizations.audit_event import AuditEventQuerySet, AuditEventRef

@@ -11,7 +11,7 @@ from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.loading import warn_caller
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
-from buildkite_orm.resources.build import BuildRef, PipelineBuildQuerySet
+from buildkite_orm.resources.builds.build import BuildRef, PipelineBuildQuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.pipelines.provider import AnyProvider
 from buildkite_orm.resources.places import InOrganization
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from buildkite_orm.resources.build import Build, BuildFilters
-    from buildkite_orm.resources.buildverbs import OnBlocked
+    from buildkite_orm.resources.builds.build import Build, BuildFilters
+    from buildkite_orm.resources.builds.buildverbs import OnBlocked
     from buildkite_orm.resources.clusters.cluster import ClusterRef
     from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
     from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, ServerError, UnprocessableEntityError
-from buildkite_orm.resources.remote_access import SshSession, VncSession
+from buildkite_orm.resources.builds.remote_access import SshSession, VncSession
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite, JobRef

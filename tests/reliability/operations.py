@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from buildkite_orm import Buildkite, PipelineRef
     from buildkite_orm.fake import JobRecord, RecordedRequest
     from buildkite_orm.resource import Resource
-    from buildkite_orm.resources.artifact import Artifact
+    from buildkite_orm.resources.builds.artifact import Artifact
     from tests.reliability.stage import Stage
 
 PAGES: Final = 40
@@ -115,7 +115,7 @@ def members(stage: Stage) -> Reader:
         stage.server.add_user(f"User {number}", f"user-{number}@acme.example")
 
     def reader(bk: Buildkite) -> Ask:
-        listed = bk.organization("acme").members()
+        listed = bk.organization("acme").members().per_page(2)
         return lambda: dumped(listed)
 
     return reader

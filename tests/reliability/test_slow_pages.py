@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from buildkite_orm import RequestTimeoutError, RetryPolicy, ServerError
+from buildkite_orm.fake import paging
+from tests import test_builds_simulation as simulation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,11 +255,33 @@ def test_where_the_server_has_pages_of_its_own_size_nothing_is_lost(
     """It never gives more than 30 at once, whatever it is asked for, and counts its pages by that."""
     listed, wanted = make_agents(server, bk, 170)
     server.requests.clear()
-    from buildkite_orm.fake import paging  # noqa: PLC0415
-
     monkeypatch.setattr(paging, "LARGEST_SIZE", 30)
     slow_above(server, 50, after=after, times=1)
     assert ids(listed.fresh()) == wanted
+
+
+@pytest.mark.parametrize("count", [30, 50, 80, 100])
+def test_a_listing_without_links_is_not_cut_off(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    listed, wanted = make_agents(server, bk, count)
+
+    def no_links(*_: object) -> dict[str, str]:
+        return {}
+
+    monkeypatch.setattr(paging, "link_header", no_links)
+    slow_above(server, 25)
+    assert ids(listed) == wanted
+
+
+@pytest.mark.parametrize("count", [30, 49, 80])
+def test_a_bare_array_that_heeds_no_size_comes_whole(server: FakeBuildkite, bk: Buildkite, count: int) -> None:
+    for number in range(count):
+        server.add_user(f"User {number}", f"user-{number}@acme.example")
+    wanted = ids(bk.organization("acme").members())
+    slow_above(server, 25)
+    assert ids(bk.organization("acme").members()) == wanted
+    assert len(wanted) > count
 
 
 # -- while builds move -------------------------------------------------------------------------------------------------
@@ -265,10 +290,6 @@ def test_where_the_server_has_pages_of_its_own_size_nothing_is_lost(
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("query", ["everything", "running"])
 def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int, query: str) -> None:
-    import random  # noqa: PLC0415
-
-    from tests import test_builds_simulation as simulation  # noqa: PLC0415
-
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with simulation.a_server("seconds", "seconds") as server:
         for _ in range(900):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-    from buildkite_orm.resources.build import BuildRef
-    from buildkite_orm.resources.job import JobRef
+    from buildkite_orm.resources.builds.build import BuildRef
+    from buildkite_orm.resources.builds.job import JobRef
 
 
 class StepUploadState(OpenEnum):
@@ -46,7 +46,7 @@ class StepUploadRef(InOrganization):
     @property
     def build(self) -> BuildRef:
         """The build that it belongs to."""
-        from buildkite_orm.resources.build import BuildRef
+        from buildkite_orm.resources.builds.build import BuildRef
 
         return BuildRef.at(self.session, parent_path(self.api_path, 2))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkite_orm.resource import R, Ref
 
 if TYPE_CHECKING:
-    from buildkite_orm.resources.remote_access import SshSession, VncSession
+    from buildkite_orm.resources.builds.remote_access import SshSession, VncSession
 
 _BUILD = re.compile(r"/pipelines/[^/]+/builds/[^/]+(?=/jobs/)")
 
@@ -35,7 +35,7 @@ class RemoteAccess(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-a-remote-desktop-session
         """
-        from buildkite_orm.resources.remote_access import VncSession
+        from buildkite_orm.resources.builds.remote_access import VncSession
 
         return self._connect(VncSession, "vnc-session")
 
@@ -50,7 +50,7 @@ class RemoteAccess(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-an-ssh-session
         """
-        from buildkite_orm.resources.remote_access import SshSession
+        from buildkite_orm.resources.builds.remote_access import SshSession
 
         return self._connect(SshSession, "ssh-session")
 

@@ -8,7 +8,7 @@ from buildkite_orm.globs import Globs
 from buildkite_orm.paths import ascii_safe, parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable
-from buildkite_orm.resources.underjob import UnderJob, organization_path
+from buildkite_orm.resources.builds.underjob import UnderJob, organization_path
 from buildkite_orm.states import ArtifactState
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from buildkite_orm.bulk import DownloadReport
     from buildkite_orm.downloads import ArtifactStream
     from buildkite_orm.layouts import Layout
-    from buildkite_orm.resources.job import JobRef
+    from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.resources.organization import OrganizationRef
 
 
@@ -51,7 +51,7 @@ class ArtifactRef(UnderJob):
     @property
     def job(self) -> JobRef:
         """The job that has uploaded it."""
-        from buildkite_orm.resources.job import JobRef
+        from buildkite_orm.resources.builds.job import JobRef
 
         return JobRef.at(self.session, parent_path(self.api_path, 2))
 

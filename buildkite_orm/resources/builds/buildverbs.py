@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.resource import Ref
-from buildkite_orm.resources.jobverbs import declared_only
-from buildkite_orm.resources.renewals import before, renew
+from buildkite_orm.resources.builds.jobverbs import declared_only
+from buildkite_orm.resources.builds.renewals import before, renew
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from buildkite_orm.failures import FailureSummary
-    from buildkite_orm.resources.build import Build, BuildRef
-    from buildkite_orm.resources.job import Job
+    from buildkite_orm.resources.builds.build import Build, BuildRef
+    from buildkite_orm.resources.builds.job import Job
     from buildkite_orm.waiting import BuildChange
 
 RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
@@ -32,7 +32,7 @@ class BuildVerbs(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#cancel-a-build
         """
-        from buildkite_orm.resources.build import Build
+        from buildkite_orm.resources.builds.build import Build
 
         return self._send(Build, "PUT", "cancel", acts=True)
 
@@ -44,7 +44,7 @@ class BuildVerbs(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#rebuild-a-build
         """
-        from buildkite_orm.resources.build import Build
+        from buildkite_orm.resources.builds.build import Build
 
         answer = self._send(Build, "PUT", "rebuild", acts=True)
         renew(self.session, self.api_path, before(answer.created_at), rebuilt_as=answer.api_path)
@@ -64,7 +64,7 @@ class BuildVerbs(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#retry-failed-jobs-for-a-build
         """
-        from buildkite_orm.resources.build import Build
+        from buildkite_orm.resources.builds.build import Build
 
         if states is not None and not states:
             msg = f"retry_failed_jobs(states={states!r}): none would mean all; leave it out, or name some"

@@ -9,7 +9,7 @@ from pydantic import Field
 from buildkite_orm.errors import StatusError
 from buildkite_orm.paths import parent_path
 from buildkite_orm.resource import Fetchable
-from buildkite_orm.resources.underjob import UnderJob
+from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
-    from buildkite_orm.resources.job import JobRef
+    from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.session import Answer
 
 _PARTIAL, _NOTHING_THERE = 206, 416
@@ -40,7 +40,7 @@ class LogRef(UnderJob):
     @property
     def job(self) -> JobRef:
         """The job whose log it is."""
-        from buildkite_orm.resources.job import JobRef
+        from buildkite_orm.resources.builds.job import JobRef
 
         return JobRef.at(self.session, parent_path(self.api_path))
 

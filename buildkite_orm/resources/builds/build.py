@@ -13,10 +13,12 @@ from buildkite_orm.jsonvalues import as_array
 from buildkite_orm.paths import ascii_safe, parent_path, short_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Binding, Fetchable, Timestamp
-from buildkite_orm.resources.annotation import BuildAnnotationQuerySet
-from buildkite_orm.resources.artifact import ArtifactQuerySet
-from buildkite_orm.resources.buildverbs import BuildVerbs
-from buildkite_orm.resources.carried import JobsContext
+from buildkite_orm.resources.builds.annotation import BuildAnnotationQuerySet
+from buildkite_orm.resources.builds.artifact import ArtifactQuerySet
+from buildkite_orm.resources.builds.buildverbs import BuildVerbs
+from buildkite_orm.resources.builds.carried import JobsContext
+from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
+from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, span
 from buildkite_orm.resources.embedded import (
     Author,
     EmbeddedPipeline,
@@ -27,8 +29,6 @@ from buildkite_orm.resources.embedded import (
     RebuiltFrom,
     TriggeredFrom,
 )
-from buildkite_orm.resources.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
-from buildkite_orm.resources.spans import build_has_ended, build_is_blocked, span
 from buildkite_orm.states import BuildSource, BuildState, JobState
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.listing import Step
-    from buildkite_orm.resources.annotation import AnnotationFilters
-    from buildkite_orm.resources.artifact import ArtifactFilters
+    from buildkite_orm.resources.builds.annotation import AnnotationFilters
+    from buildkite_orm.resources.builds.artifact import ArtifactFilters
+    from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.organization import OrganizationRef
     from buildkite_orm.resources.pipeline import PipelineRef
-    from buildkite_orm.resources.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
@@ -225,13 +225,13 @@ class BuildRef(BuildVerbs):
 
         Documentation: none; the Go client speaks it, for all uploads.
         """
-        from buildkite_orm.resources.step_upload import StepUploadQuerySet
+        from buildkite_orm.resources.builds.step_upload import StepUploadQuerySet
 
         return StepUploadQuerySet(self.session, self._child("step-uploads"), filters)
 
     def step_upload(self, uuid: str) -> StepUploadRef:
         """Give the ref of the step upload with a UUID; no request."""
-        from buildkite_orm.resources.step_upload import StepUploadRef
+        from buildkite_orm.resources.builds.step_upload import StepUploadRef
 
         return StepUploadRef.at(self.session, self._child("step-uploads", uuid))
 

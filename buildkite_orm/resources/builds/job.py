@@ -13,13 +13,13 @@ from buildkite_orm.listing import LinkStep
 from buildkite_orm.paths import ascii_safe, parent_path, path_told
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.resources.annotation import AnnotationQuerySet
-from buildkite_orm.resources.artifact import ArtifactQuerySet, ArtifactRef
+from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
+from buildkite_orm.resources.builds.artifact import ArtifactQuerySet, ArtifactRef
+from buildkite_orm.resources.builds.jobverbs import JobVerbs
+from buildkite_orm.resources.builds.log import LogRef
+from buildkite_orm.resources.builds.spans import job_failure, job_has_ended, span
+from buildkite_orm.resources.builds.underjob import organization_path
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
-from buildkite_orm.resources.jobverbs import JobVerbs
-from buildkite_orm.resources.log import LogRef
-from buildkite_orm.resources.spans import job_failure, job_has_ended, span
-from buildkite_orm.resources.underjob import organization_path
 from buildkite_orm.session import Call
 from buildkite_orm.states import JobFailure, JobState, JobType, RetryType, SignalReason
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
     from buildkite_orm.listing import Step
-    from buildkite_orm.resources.artifact import ArtifactFilters
-    from buildkite_orm.resources.build import BuildRef
+    from buildkite_orm.resources.builds.artifact import ArtifactFilters
+    from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.organization import OrganizationRef
     from buildkite_orm.session import Answer
 
@@ -96,7 +96,7 @@ class JobRef(JobVerbs):
         Raises:
             UnboundError: Only its organization is known; `fetch()` asks for the rest.
         """
-        from buildkite_orm.resources.build import BuildRef
+        from buildkite_orm.resources.builds.build import BuildRef
 
         path = self._build_path()
         if path is None:
@@ -356,7 +356,7 @@ class TriggerJob(Job):
     @property
     def triggered_build(self) -> BuildRef | None:
         """The build that it has started; None while there is none."""
-        from buildkite_orm.resources.build import BuildRef
+        from buildkite_orm.resources.builds.build import BuildRef
 
         build = self.embedded_triggered_build
         return None if build is None else BuildRef.at(self.session, path_told(getattr(build, "url", None)))

@@ -8,7 +8,7 @@ from buildkite_orm.encoding import encode_body
 from buildkite_orm.paths import ascii_safe, path_below
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Resource, Timestamp
-from buildkite_orm.resources.underjob import UnderJob, organization_path
+from buildkite_orm.resources.builds.underjob import UnderJob, organization_path
 from buildkite_orm.states import AnnotationScope, AnnotationStyle
 
 if TYPE_CHECKING:

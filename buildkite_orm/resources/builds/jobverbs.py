@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.errors import BadRequestError, BuildkiteError, UnboundError
 from buildkite_orm.jsonvalues import as_array, as_object
-from buildkite_orm.resources.renewals import before, renew
-from buildkite_orm.resources.underjob import RemoteAccess
+from buildkite_orm.resources.builds.renewals import before, renew
+from buildkite_orm.resources.builds.underjob import RemoteAccess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkite_orm.resources.job import Job, JobFilters, JobRef
+    from buildkite_orm.resources.builds.job import Job, JobFilters, JobRef
 
 _ONCE: Final = "only be retried once"
 _WHAT_THEN: Final = "retry its latest attempt: job.latest_attempt().retry()"
@@ -32,7 +32,7 @@ class JobVerbs(RemoteAccess):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#retry-a-job
         """
-        from buildkite_orm.resources.job import Job
+        from buildkite_orm.resources.builds.job import Job
 
         later = self.__dict__.get("retried_in_job_id")
         if later:
@@ -60,7 +60,7 @@ class JobVerbs(RemoteAccess):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#unblock-a-job
         """
-        from buildkite_orm.resources.job import Job
+        from buildkite_orm.resources.builds.job import Job
 
         _check_fields(self, fields or {})
         given = {"fields": fields, "unblocker": unblocker}
@@ -81,7 +81,7 @@ class JobVerbs(RemoteAccess):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#reprioritize-a-job
         """
-        from buildkite_orm.resources.job import Job
+        from buildkite_orm.resources.builds.job import Job
 
         return self._send(Job, "PUT", "reprioritize", body={"priority": priority})
 
@@ -100,7 +100,7 @@ class JobVerbs(RemoteAccess):
             >>> [(str(job.state), job.id == flaky.id) for job in flaky.attempts()]
             [('failed', False), ('passed', True)]
         """
-        from buildkite_orm.resources.job import Job
+        from buildkite_orm.resources.builds.job import Job
 
         itself = self if isinstance(self, Job) or self._build_path() else cast("JobRef", self).fetch()
         filters: JobFilters = {"include_retried_jobs": True}
