@@ -54,7 +54,8 @@ class RetryPolicy:
 
     Attributes:
         attempts: How often a request that fails is sent at most; 1 turns retries off. Waiting for
-            the request budget is no failure and does not count.
+            the request budget is no failure and does not count. A page of a listing that takes too long (a read
+            timeout, or 504) is asked for in smaller ones, one time less than this at most, before it is sent again.
         backoff: The longest pause before the second attempt; it doubles with each, with jitter.
         max_backoff: No pause between attempts is longer.
         max_wait: The longest single wait for the request budget; past it, RateLimitError says how long it would take.

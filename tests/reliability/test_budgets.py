@@ -15,6 +15,7 @@ import pytest
 
 from buildkite_orm import RateLimitError, RetryPolicy, Wait
 from buildkite_orm.fake import FakeBuildkite, Settings, SharedClock
+from buildkite_orm.fake import clock as fake_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -181,3 +182,29 @@ def test_a_wait_past_its_bound_ends_all_threads_and_no_time_passes() -> None:
         assert set(stage.export(bk)) < set(stage.wanted())
     assert len(stage.errors) == THREADS
     assert (stage.took, len(stage.server.requests)) == (0, LIMIT)
+
+
+# -- the clock ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_shared_clock_moves_once_all_threads_wait_and_to_the_earliest_moment() -> None:
+    clock, seen = SharedClock(threads=3), list[tuple[str, float]]()
+    began = clock.now()
+
+    def wait(name: str, *moments: float) -> None:
+        with clock.thread():
+            for moment in moments:
+                clock.wait_until(began + moment)
+                seen.append((name, clock.now() - began))
+
+    with ThreadPoolExecutor(3) as pool:
+        for name, moments in {"a": (10, 11, 50), "b": (30,), "c": (20, 5, 40)}.items():
+            pool.submit(wait, name, *moments)
+    assert seen == [("a", 10), ("a", 11), ("c", 20), ("c", 20), ("b", 30), ("c", 40), ("a", 50)]
+
+
+def test_a_shared_clock_tells_of_a_thread_that_neither_waits_nor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake_clock, "_PATIENCE", 0.01)
+    clock = SharedClock(threads=2)
+    with pytest.raises(TimeoutError, match="of 2 threads, 1 wait"):
+        clock.wait_until(clock.now() + 1)

@@ -107,6 +107,16 @@ def test_a_listing_whose_large_pages_are_slow_comes_whole(  # noqa: PLR0917 - wh
     assert len(failed) <= 4 + good / 4  # down to what works, then one try of larger ones now and then
 
 
+@pytest.mark.parametrize("what", ["504", "timeout"])
+def test_over_sockets_too(server: FakeBuildkite, make: Make, what: str) -> None:
+    with server.client(door="http", timeout=(5, 0.3)) as bk:
+        listed, wanted = make(server, bk, 230)
+        server.requests.clear()
+        slow_above(server, 50, what=what, times=1)
+        assert ids(listed) == wanted
+    assert asked(server)[:2] == [100, 50]
+
+
 @pytest.mark.parametrize("after", range(4))
 def test_any_one_page_may_be_slow_once(server: FakeBuildkite, bk: Buildkite, make: Make, after: int) -> None:
     listed, wanted = make(server, bk, 310)
@@ -239,6 +249,25 @@ def test_what_came_of_a_page_is_not_asked_for_again(server: FakeBuildkite, bk: B
     assert ids(listed) == wanted
     assert asked(server)[:6] == [100, 100, 50, 50, 25, 25]
     assert sum(size_of(request) for request in server.requests if request.status == 200) < len(wanted) + 100
+
+
+def test_a_page_that_is_begun_goes_on_where_it_is_though_another_thread_has_come_to_larger_ones(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    listed, wanted = make_agents(server, bk, 310)
+    listed = listed.fresh()
+    server.requests.clear()
+    pace = listed._listing.pace  # pyright: ignore[reportPrivateUsage]
+
+    def strike(_: RecordedRequest) -> bool:
+        number = len(server.requests)
+        if number == 5:
+            pace.size = 50  # as the other thread sets it
+        return number in {2, 3, 5}
+
+    server.faults.add("html", status=504, match=strike, times=None)
+    assert ids(listed) == wanted
+    assert asked(server)[:7] == [100, 100, 50, 25, 25, 25, 50]
 
 
 def fetched(requests: list[RecordedRequest]) -> set[str]:
