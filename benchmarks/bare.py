@@ -6,10 +6,9 @@ Plain enums stand for the open ones, `datetime` for times in either form, and a 
 from __future__ import annotations
 
 import types
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 
@@ -17,47 +16,38 @@ from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import Job, ManualJob, ScriptJob, TriggerJob, WaiterJob
 from buildkite_orm.states import OpenEnum
 
-_JOBS = {"script": ScriptJob, "waiter": WaiterJob, "manual": ManualJob, "trigger": TriggerJob}
+_JOBS: dict[str, Any] = {"script": ScriptJob, "waiter": WaiterJob, "manual": ManualJob, "trigger": TriggerJob}
 
 
 def floor() -> TypeAdapter[Any]:
     """Give what validates a page of builds."""
-    return TypeAdapter(list[_bare(Build)])  # type: ignore[misc]
+    builds: Any = list[_bare(Build)]  # type: ignore[misc]
+    return TypeAdapter(builds)
 
 
 @cache
 def _bare(model: type[BaseModel], kind: str | None = None) -> Any:
     fields: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        plain = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-        fields[name] = (_plain(plain), field)
+        annotation: Any = field.annotation
+        fields[name] = (_plain(annotation), field)
     if kind is not None:
-        fields["type"] = _literal(kind)
+        fields["type"] = (Literal[kind], ...)
     return create_model(f"Bare{model.__name__}", **fields)
-
-
-def _literal(kind: str) -> Any:
-    from typing import Literal  # noqa: PLC0415
-
-    return (Literal[kind], ...)
 
 
 @cache
 def _plain(annotation: Any) -> Any:
     """Give what a bare model would say in the place of an annotation."""
-    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    if bare is datetime:
-        return datetime
+    bare: Any = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    origin, inner = get_origin(bare), get_args(bare)
     if bare is Job:
         kinds = tuple(_bare(model, kind) for kind, model in _JOBS.items())
         return Annotated[Union[kinds], Field(discriminator="type")]  # noqa: UP007
-    if isinstance(bare, type) and issubclass(bare, OpenEnum):
-        return StrEnum(bare.__name__, {member.name: member.value for member in bare})
-    if isinstance(bare, type) and issubclass(bare, BaseModel):
-        return _bare(bare)
-    origin, inner = get_origin(bare), get_args(bare)
+    if isinstance(bare, type) and issubclass(bare, OpenEnum | BaseModel):
+        plain: Any = StrEnum(bare.__name__, dict(bare.__members__)) if issubclass(bare, OpenEnum) else _bare(bare)
+        return plain
     if origin in {Union, types.UnionType}:
         return Union[tuple(_plain(part) for part in inner)]  # noqa: UP007
-    if origin is list:
-        return list[_plain(inner[0])]  # type: ignore[misc]
-    return bare
+    listed: Any = list[_plain(inner[0])] if origin is list else bare  # type: ignore[misc]
+    return listed

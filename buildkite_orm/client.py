@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 from buildkite_orm.encoding import encode_path
@@ -28,10 +29,30 @@ if TYPE_CHECKING:
 
     from buildkite_orm.clock import Clock
     from buildkite_orm.resources.builds.build import BuildFilters
+    from buildkite_orm.resources.clusters.cluster import ClusterRef
+    from buildkite_orm.resources.clusters.queue import QueueRef
+    from buildkite_orm.resources.packages.registry import RegistryRef
+    from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
+    from buildkite_orm.resources.test_engine.suite import SuiteRef
     from buildkite_orm.retry import RetryPolicy
     from buildkite_orm.session import Timeout
 
-AnyRef = OrganizationRef | PipelineRef | BuildRef | JobRef | ArtifactRef | AgentRef
+if TYPE_CHECKING:
+    AnyRef = (
+        OrganizationRef
+        | PipelineRef
+        | PipelineScheduleRef
+        | BuildRef
+        | JobRef
+        | ArtifactRef
+        | AgentRef
+        | ClusterRef
+        | QueueRef
+        | SuiteRef
+        | RegistryRef
+    )
+else:
+    AnyRef = OrganizationRef | PipelineRef | BuildRef | JobRef | ArtifactRef | AgentRef
 
 T = TypeVar("T", bound=Ref)
 R = TypeVar("R", bound=Resource)
@@ -40,16 +61,48 @@ TOKEN_VARIABLE: Final = "BUILDKITE_API_TOKEN"  # noqa: S105 - a name
 ORGANIZATION_VARIABLE: Final = "BUILDKITE_ORGANIZATION_SLUG"
 ENDPOINT_VARIABLE: Final = "BUILDKITE_REST_API_ENDPOINT"
 
-# What stands where in a path of the API, from the most to the least.
-_KINDS: Final[tuple[tuple[str, type[AnyRef]], ...]] = (
-    ("organizations/*/pipelines/*/builds/*/jobs/*/artifacts/*", ArtifactRef),
-    ("organizations/*/jobs/*/artifacts/*", ArtifactRef),
-    ("organizations/*/pipelines/*/builds/*/jobs/*", JobRef),
-    ("organizations/*/jobs/*", JobRef),
-    ("organizations/*/pipelines/*/builds/*", BuildRef),
-    ("organizations/*/pipelines/*", PipelineRef),
-    ("organizations/*/agents/*", AgentRef),
-    ("organizations/*", OrganizationRef),
+# What stands where in a path of the API: the module of its ref, below `resources`, and the name of that.
+_KINDS: Final = {
+    "organizations/*": ("organization", "OrganizationRef"),
+    "organizations/*/agents/*": ("agent", "AgentRef"),
+    "organizations/*/clusters/*": ("clusters.cluster", "ClusterRef"),
+    "organizations/*/clusters/*/queues/*": ("clusters.queue", "QueueRef"),
+    "organizations/*/jobs/*": ("builds.job", "JobRef"),
+    "organizations/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
+    "organizations/*/pipelines/*": ("pipeline", "PipelineRef"),
+    "organizations/*/pipelines/*/builds/*": ("builds.build", "BuildRef"),
+    "organizations/*/pipelines/*/builds/*/jobs/*": ("builds.job", "JobRef"),
+    "organizations/*/pipelines/*/builds/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
+    "organizations/*/pipelines/*/schedules/*": ("pipelines.schedule", "PipelineScheduleRef"),
+    "analytics/organizations/*/suites/*": ("test_engine.suite", "SuiteRef"),
+    "packages/organizations/*/registries/*": ("packages.registry", "RegistryRef"),
+}
+# What may follow and leads to no thing of its own.
+_TAILS: Final = frozenset(
+    {
+        "agents",
+        "annotations",
+        "artifacts",
+        "builds",
+        "clusters",
+        "download",
+        "emojis",
+        "env",
+        "env.txt",
+        "jobs",
+        "log",
+        "log.html",
+        "log.txt",
+        "packages",
+        "pipelines",
+        "queues",
+        "raw_log",
+        "runs",
+        "schedules",
+        "settings",
+        "tests",
+        "tokens",
+    }
 )
 
 
@@ -201,7 +254,8 @@ class Buildkite:
         """Give the ref of what a URL leads to, one that was copied from a browser or one of the API; no request.
 
         Args:
-            url: As `https://buildkite.com/acme/web/builds/42#0190…`.
+            url: As `https://buildkite.com/acme/web/builds/42#0190…`. It leads to a thing itself, or to one of its pages
+                and listings; never to what only stands above an unknown thing.
 
         Raises:
             ValueError: It leads to nothing of Buildkite's that this library knows.
@@ -211,15 +265,11 @@ class Buildkite:
             BuildRef(acme/web #42)
         """
         path = api_path_in(url, own_host=urlsplit(self.session.base_url).hostname)
-        segments = path.split("/")
-        for pattern, kind in _KINDS:
-            shape = pattern.split("/")
-            if len(shape) <= len(segments) and all(
-                want in {"*", got} for want, got in zip(shape, segments, strict=False)
-            ):
-                return kind.at(self.session, "/".join(segments[: len(shape)]))
-        msg = f"from_url({redact_url(url)!r}): it leads to nothing that this library knows"
-        raise ValueError(msg)
+        ref = self._ref_at(path) or self._ref_at(_without_tail(path))
+        if ref is None:
+            msg = f"from_url({redact_url(url)!r}): it leads to nothing that this library has a ref for"
+            raise ValueError(msg)
+        return ref
 
     def bind(self, thing: T) -> T:
         """Bind an object or ref to this client: one that was unpickled, say, or validated by hand.
@@ -232,6 +282,15 @@ class Buildkite:
         """
         return thing.rebind(self.session)
 
+    def _ref_at(self, path: str) -> AnyRef | None:
+        segments = path.split("/")
+        for pattern, (module, name) in _KINDS.items():
+            shape = pattern.split("/")
+            if len(shape) == len(segments) and all(map(_fits, shape, segments)):
+                kind = getattr(import_module(f"buildkite_orm.resources.{module}"), name)
+                return cast("AnyRef", kind.at(self.session, path))
+        return None
+
     def _single(self, model: type[R], path: str) -> R:
         return load_object(model, self.session, Call("GET", path), Binding(self.session, path))
 
@@ -241,6 +300,15 @@ def _of_the_job(name: str) -> str:
     if not value:
         raise ConfigurationError(f"this is no job of Buildkite's: {name} is not set")
     return value
+
+
+def _fits(want: str, got: str) -> bool:
+    return want in {"*", got}
+
+
+def _without_tail(path: str) -> str:
+    before, _, last = path.rpartition("/")
+    return before if last in _TAILS else path
 
 
 def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:

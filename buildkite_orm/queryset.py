@@ -265,7 +265,7 @@ class QuerySet(Generic[R]):
         """
         found = list(islice(self, 2))
         if not found:
-            raise NotFoundError(f"nothing matches {self._describe()}")
+            raise NotFoundError(f"nothing matches {self._describe()}", next_step="Check the filters.")
         if len(found) > 1:
             raise MultipleResultsError(f"more than one matches {self._describe()}")
         return found[0]

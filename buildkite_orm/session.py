@@ -302,14 +302,13 @@ class Session:
                 del piece
                 if self.clock.now() > until:  # each byte in time, and no end in sight
                     raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
-        answer = Answer(call.method, self._shown(call), stream.status, stream.headers, stream.unpack(body.getvalue()))
+        answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.unpack(body.getvalue()))
         self._check(call, answer)
         return answer
 
     def _dispatch(self, call: Call) -> Stream:
-        stream = self._open_url(
-            call.method, self._url(call), self._shown(call), headers=call.headers, content=call.content
-        )
+        url = self._url(call)
+        stream = self._open_url(call.method, url, redact_url(url), headers=call.headers, content=call.content)
         self._limiter.told(call.organization, stream.headers)
         return stream
 

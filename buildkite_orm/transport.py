@@ -152,7 +152,7 @@ class Stream:
         self._response = response
         self._unpacked = unpacked
         self._method = method
-        self._url = url
+        self.url = url
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -191,10 +191,12 @@ class Stream:
         Raises:
             ResponseError: It is not packed as it says.
         """
-        coding = {"Content-Encoding": self.headers["Content-Encoding"]} if "Content-Encoding" in self.headers else {}
+        if "Content-Encoding" not in self.headers:
+            return body
+        coding = {"Content-Encoding": self.headers["Content-Encoding"]}
         self._response.raw = HTTPResponse(BytesIO(body), coding, preload_content=False)
         chunks = self._response.iter_content(CHUNK)
-        return self._or_raise(attempt(lambda: b"".join(chunks), self._method, self._url))
+        return self._or_raise(attempt(lambda: b"".join(chunks), self._method, self.url))
 
     def read(self) -> bytes:
         """Read the whole body."""
@@ -205,14 +207,14 @@ class Stream:
         self._response.close()
 
     def _checked(self, reader: Iterator[bytes]) -> Iterator[bytes]:
-        while chunk := self._or_raise(attempt(lambda: next(reader, b""), self._method, self._url)):
+        while chunk := self._or_raise(attempt(lambda: next(reader, b""), self._method, self.url)):
             yield chunk
             del chunk  # what comes next may raise, and a traceback shows what is in this frame
         short = _short_by(self._response)
         self.close()
         if short:
             raise ConnectionFailedError(
-                f"the answer broke off {short} bytes before its end", method=self._method, url=self._url
+                f"the answer broke off {short} bytes before its end", method=self._method, url=self.url
             )
 
     def _or_raise(self, got: bytes | BaseException) -> bytes:

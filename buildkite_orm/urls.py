@@ -96,12 +96,10 @@ def _page(path: str, fragment: str, query: dict[str, list[str]]) -> str:
 
 
 def _organization_page(segments: Sequence[str]) -> str:
-    """Read the pages that begin with `/organizations`; below its pipelines they look as the API does."""
-    if segments[1:2] == ["pipelines"]:
-        return encode_path("organizations", *segments)
+    """Read the pages that begin with `/organizations`; most look as the API does."""
     if "agents" in segments[1:-1]:
         return encode_path("organizations", segments[0], "agents", segments[segments.index("agents", 1) + 1])
-    return encode_path("organizations", *segments[:1] or [""])
+    return encode_path("organizations", *segments or [""])
 
 
 def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[str]]) -> str:
@@ -110,8 +108,11 @@ def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[st
     if not rest:
         return path
     path += "/" + encode_path("pipelines", rest[0])
-    if len(rest) < 3 or rest[1] != "builds" or not _is_number(rest[2]):  # noqa: PLR2004
+    if len(rest) < 3 or rest[1] != "builds":  # noqa: PLR2004
         return path
+    if not _is_number(rest[2]):
+        msg = f"{rest[2]!r} is no number of a build"
+        raise ValueError(msg)
     path += "/" + encode_path("builds", rest[2])
     job = next(iter(query.get("jid", [])), None) or fragment.partition("/")[0]  # a line of its log may follow
     return f"{path}/{encode_path('jobs', job)}" if _is_uuid(job) else path

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent / "operations.md"
 DOCUMENTATION = "https://buildkite.com/docs/apis/rest-api/"
 UNDOCUMENTED = "on no page of the documentation"
-_LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)|(none; .+))")
+_LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)(?: \(with (\S+)\))?|(none; .+))")
 # How the path of calls begins in the table.
 _SHORT = ("bk.organization(slug)", "org")
 # These lead somewhere only inside of a job.
@@ -61,9 +61,10 @@ def operations() -> list[Operation]:
         is_listing = issubclass(kind, QuerySet)
         for name, member in _members(kind):
             call = f"{expression}.{name}{_arguments(member)}"
-            for page, heading in _documented_at(kind, name, member):
+            for page, heading, argument in _documented_at(kind, name, member):
                 what = (inspect.getdoc(member) or "").partition("\n")[0]
-                found.setdefault((page, heading), Operation(page, heading, call, what))
+                written = call.removesuffix("…)") + f"{argument}=…, …)" if argument else call
+                found.setdefault((page, heading), Operation(page, heading, written, what))
             returned = _returned(member, classes)
             if returned is not None and not is_listing:
                 waiting.append((call.replace(*_SHORT), returned))
@@ -107,15 +108,16 @@ def _arguments(member: object) -> str:
     return f"({', '.join([*written, '…'] if len(parameters) > len(needed) else written)})"
 
 
-def _documented_at(kind: type[Any], name: str, member: object) -> Iterator[tuple[str, str]]:
+def _documented_at(kind: type[Any], name: str, member: object) -> Iterator[tuple[str, str, str]]:
+    """Give the page and heading of each operation that a method is, and the argument that makes it this one."""
     if name == "delete" and issubclass(kind, Deletable):
-        links = [kind.delete_documentation]
+        links = [(kind.delete_documentation, "")]
     else:
         text = re.sub(r"\s+", " ", inspect.getdoc(member) or "") if inspect.isfunction(member) else ""
-        links = [link or f"{UNDOCUMENTED}#{none}" for link, none in _LINK.findall(text)]
-    for link in links:
+        links = [(link or f"{UNDOCUMENTED}#{none}", argument) for link, argument, none in _LINK.findall(text)]
+    for link, argument in links:
         page, _, heading = link.partition("#")
-        yield page, heading
+        yield page, heading, argument
 
 
 def _returned(member: object, classes: dict[str, type[Any]]) -> type[Any] | None:

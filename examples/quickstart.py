@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import OrganizationRef, PipelineRef
 
+SHOWN = 3
 ESCAPES = re.compile(r"\x1b_[^\x07]*\x07|\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -66,8 +67,9 @@ def pick_organization(bk: Buildkite) -> OrganizationRef:
 def show_what_runs(org: OrganizationRef) -> None:
     """Navigate: organization, pipeline, running builds, jobs, log, artifact."""
     for pipeline in org.pipelines():
-        running = pipeline.builds(state=BuildState.RUNNING, with_jobs=True).limit(3)
-        print(f"{pipeline.name}: {len(list(running))} running")
+        running = pipeline.builds(state=BuildState.RUNNING, with_jobs=True).limit(SHOWN)
+        count = len(list(running))
+        print(f"{pipeline.name}: {count} running" if count < SHOWN else f"{pipeline.name}: the newest {count} running")
         for build in running:
             print(f"  #{build.number} on {build.branch}: {build.message}")
             for job in build.jobs():

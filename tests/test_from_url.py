@@ -17,6 +17,10 @@ from buildkite_orm import (
     OrganizationRef,
     PipelineRef,
 )
+from buildkite_orm.resources.clusters import ClusterRef, QueueRef
+from buildkite_orm.resources.packages import RegistryRef
+from buildkite_orm.resources.pipelines import PipelineScheduleRef
+from buildkite_orm.resources.test_engine import SuiteRef
 
 if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
@@ -40,7 +44,16 @@ KNOWN = [
     (f"{WEB}/acme/web", PipelineRef, "organizations/acme/pipelines/web"),
     (f"{WEB}/acme/web/builds", PipelineRef, "organizations/acme/pipelines/web"),
     (f"{WEB}/acme/web/builds?branch=main", PipelineRef, "organizations/acme/pipelines/web"),
-    (f"{WEB}/acme/web/builds/latest", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/organizations/acme/clusters/c", ClusterRef, "organizations/acme/clusters/c"),
+    (f"{WEB}/organizations/acme/clusters/c/queues/q", QueueRef, "organizations/acme/clusters/c/queues/q"),
+    (f"{API}/organizations/acme/clusters/c/queues", ClusterRef, "organizations/acme/clusters/c"),
+    (
+        f"{API}/organizations/acme/pipelines/web/schedules/s",
+        PipelineScheduleRef,
+        "organizations/acme/pipelines/web/schedules/s",
+    ),
+    (f"{API}/analytics/organizations/acme/suites/rspec", SuiteRef, "analytics/organizations/acme/suites/rspec"),
+    (f"{API}/packages/organizations/acme/registries/gems", RegistryRef, "packages/organizations/acme/registries/gems"),
     (f"{WEB}/acme/web/settings/steps", PipelineRef, "organizations/acme/pipelines/web"),
     (f"{WEB}/acme/web/builds/42", BuildRef, BUILD),
     (f"{WEB}/acme/web/builds/42/", BuildRef, BUILD),
@@ -117,6 +130,14 @@ HOSTILE = [
     f"{API}/",
     f"{API}/user",
     f"{API}/builds",
+    # what stands below something known, and is not known: its parent would be somebody else's
+    f"{WEB}/acme/web/builds/latest",
+    f"{WEB}/organizations/acme/teams/everyone",
+    f"{API}/{BUILD}/annotations/{JOB}",
+    f"{API}/{BUILD}/jobs/{JOB}/log/lines",
+    f"{API}/organizations/acme/teams/{JOB}",
+    f"{API}/organizations/acme/clusters/c/secrets/{JOB}",
+    f"{API}/organizations/acme/pipelines/web/nothing/{JOB}",
     f"{API}/organizations",
     f"{API}/organizations/",
     f"{API}/organizations/..",
@@ -165,7 +186,7 @@ def test_whatever_the_url_it_leads_below_an_organization_or_nowhere(url: str) ->
     except ValueError:
         return
     segments = ref.api_path.split("/")
-    assert segments[0] == "organizations"
+    assert "organizations" in segments[:2]
     assert all(segments)
     assert not {".", ".."} & set(segments)
     assert ref.api_path.isascii()

@@ -29,6 +29,11 @@ def test_each_row_names_a_call_and_its_documentation() -> None:
         ), row
 
 
+def test_no_two_operations_are_told_by_one_call() -> None:
+    calls = re.findall(r"\| `(.+)` \|$", PAGE, re.MULTILINE)
+    assert {call for call in calls if calls.count(call) > 1} == {"annotation.delete()"}  # it knows where it stands
+
+
 @pytest.mark.skipif(not CONTRACT.exists(), reason="the contract is not at hand")
 def test_every_link_leads_to_a_documented_operation() -> None:
     documented = {(each["page"], slug(each["title"])) for each in json.loads(CONTRACT.read_text()) if each["page"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.payloads.pipelines import visual_step
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.steps import Step
 
 _LINE = re.compile(r"""( *)(- +)?["']?([\w-]+)["']?(?::(?: +(.*))?)?""").fullmatch
+_AT_TOP = re.compile(r"""["']?([\w.-]+)["']? *:(?:\s+(.*))?""").fullmatch
+_PASSED_OVER = re.compile(r"\s*(#.*)?|(---|\.\.\.|%)(\s.*)?").fullmatch
+_DECORATION = re.compile(r"([&!]\S*\s+|#.*\n)*")
+_QUOTED_OR_COMMENT = re.compile(r"""\"(\\.|[^"\\])*"|'[^']*'|(?<!\S)#.*""")
 
 
 def env_of(configuration: str) -> Json:
@@ -28,14 +33,63 @@ def steps_of(configuration: str) -> list[Json]:
     return [step for item in _items(configuration) if (step := _step(item)) is not None]
 
 
+def has_steps(configuration: str) -> bool:
+    """Tell whether a configuration is one of a pipeline, and of one that is not empty.
+
+    This is lenient: it refuses what has no list of steps, or an empty one, or brackets at the top that stay open. There
+    is more that is no YAML, and much that `steps_of` leaves out.
+    """
+    lines = _lines(configuration)
+    text = "\n".join(lines)
+    if text.startswith("{"):
+        return _is_closed(text) and re.search(r"""steps["']?\s*:\s*(\*|\[\s*[^]\s])""", text) is not None
+    if text.startswith(("-", "[")):
+        return _are_listed(text)
+    values = _values(lines)
+    return all(map(_is_closed, values.values())) and (_are_listed(values.get("steps", "")) or "\n<<:" in f"\n{text}")
+
+
+def _lines(configuration: str) -> list[str]:
+    """Give the lines that say something, without what all are indented by."""
+    lines = [line.rstrip() for line in configuration.splitlines() if not _PASSED_OVER(line)]
+    return dedent("\n".join(lines)).splitlines()
+
+
+def _values(lines: Iterable[str]) -> dict[str, str]:
+    """Give what stands behind and below each name at the top."""
+    values: dict[str, str] = {}
+    name = ""
+    for line in lines:
+        found = _AT_TOP(line) if _is_closed(values.get(name, "")) else None
+        name = name if found is None else found[1]
+        values[name] = f"{values.get(name, '')}{line}\n" if found is None else f"{found[2] or ''}\n"
+    return {name: _DECORATION.sub("", value.lstrip(), count=1).strip() for name, value in values.items()}
+
+
+def _are_listed(value: str) -> bool:
+    if value.startswith("["):
+        return _is_closed(value) and re.match(r"\[[\s,]*]", value) is None
+    return re.match(r"-(\s|$)|\*\w", value) is not None
+
+
+def _is_closed(value: str) -> bool:
+    """Tell whether brackets that a value begins with are closed, as far as can be told."""
+    if not value.startswith(("[", "{")):
+        return True
+    bare = _QUOTED_OR_COMMENT.sub("", value)
+    return all(bare.count(opening) == bare.count(closing) for opening, closing in ("[]", "{}"))
+
+
 def _block(configuration: str, name: str) -> Iterator[str]:
-    """Give the lines that stand below a name at the top."""
-    inside = False
-    for line in configuration.splitlines():
+    """Give the lines that stand below a name at the top; those of a bare list are steps."""
+    lines = _lines(configuration)
+    inside = name == "steps" and lines[:1] != [] and lines[0].startswith("- ")
+    for line in lines:
         if re.match(r"[\w\"']", line):
-            inside = line.strip("\"' :") == name
-        elif inside and line.strip():
-            yield line.rstrip()
+            found = _AT_TOP(line)
+            inside = found is not None and found[1] == name
+        elif inside:
+            yield line
 
 
 def _items(configuration: str) -> Iterator[dict[str, str]]:

@@ -13,8 +13,8 @@ from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.builds.build import BuildRef, PipelineBuildQuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.pipelines.provider import AnyProvider
 from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.resources.provider import AnyProvider
 from buildkite_orm.states import Visibility
 
 if TYPE_CHECKING:
@@ -428,9 +428,9 @@ class PipelineQuerySet(QuerySet[Pipeline]):
             >>> pipeline.slug, pipeline.steps[0].command
             ('search', 'make test')
 
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-yaml-pipeline
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-yaml-pipeline (with configuration)
 
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-visual-step-pipeline
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-visual-step-pipeline (with steps)
         """
         return self._create(
             encode_body({"name": name, "cluster_id": cluster_id, "repository": repository, **options}, PipelineChanges)

@@ -18,7 +18,7 @@ def test_the_client_loads_no_area_that_is_not_asked_for() -> None:
     code = "import sys; from buildkite_orm import Buildkite; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     asked_for = {"clusters", "organizations", "packages", "teams", "test_engine", "portal", "rule"}
-    asked_for |= {"builds.step_upload", "builds.remote_access"}
+    asked_for |= {"pipelines", "builds.step_upload", "builds.remote_access"}
     assert [name for name in loaded for area in asked_for if name.startswith(f"{resources.__name__}.{area}")] == []
     assert "buildkite_orm.client" in loaded
 

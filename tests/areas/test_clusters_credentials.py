@@ -155,6 +155,13 @@ def test_unset_null_and_empty_are_told_apart(
     assert secret.updated_by is not None
 
 
+@pytest.mark.parametrize("said", [{}, {"description": None, "policy": None}, {"description": "", "policy": ""}])
+def test_null_and_empty_are_said_of_a_new_one(cluster: Cluster, secrets: str, sent: Sent, said: Any) -> None:
+    secret = cluster.secrets().create(key="MY_SECRET", value="hunter2", **said)
+    assert sent() == (f"POST {secrets}", {"key": "MY_SECRET", "value": "hunter2", **said})
+    assert (secret.description, secret.policy) == (said.get("description"), said.get("policy"))
+
+
 def test_description_and_policy_are_changed_together(secret: Secret, secrets: str, sent: Sent, costs: Costs) -> None:
     with costs(1):
         assert secret.update(description="After", policy="") is secret

@@ -83,6 +83,20 @@ def test_unset_null_and_empty_are_told_apart(cluster: Cluster, queues: str, sent
     assert (queue.description, queue.retry_agent_affinity) == (value, "prefer-different")
 
 
+@pytest.mark.parametrize("said", [{}, {"description": None}, {"description": ""}])
+def test_null_and_empty_are_said_of_a_new_one(cluster: Cluster, queues: str, sent: Sent, said: Any) -> None:
+    queue = cluster.queues().create(key="linux", **said)
+    assert sent() == (f"POST {queues}", {"key": "linux", **said})
+    assert queue.description == said.get("description")
+
+
+@pytest.mark.parametrize(("note", "told"), [(None, {}), ("", {"note": "", "dispatch_paused_note": ""})])
+def test_a_note_that_is_empty_is_sent(cluster: Cluster, sent: Sent, note: str | None, told: dict[str, str]) -> None:
+    queue = cluster.queues().create(key="linux").pause(note=note)
+    assert sent()[1] == told
+    assert queue.dispatch_paused_note == note
+
+
 def test_a_hosted_queue_is_changed(cluster: Cluster, queues: str, sent: Sent, costs: Costs) -> None:
     queue = cluster.queues().create(key="hosted", hostedAgents={"instanceShape": "LINUX_AMD64_2X4"})
     changes: Any = {

@@ -105,6 +105,18 @@ def test_unset_null_and_empty_are_told_apart(org: OrganizationRef, sent: Sent, f
     assert {name: getattr(registry.reload(), name) for name in others} == others
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_null_and_empty_are_said_of_a_new_one(org: OrganizationRef, sent: Sent, value: str | None) -> None:
+    said: Any = {"name": "Files", "ecosystem": "files"} | dict.fromkeys(
+        ("description", "emoji", "color", "oidc_policy"), value
+    )
+    registry = org.registries().create(**said, team_ids=[])
+    assert sent() == (f"POST {REGISTRIES_AT}", {**said, "team_ids": []})
+    assert registry.dump().items() >= said.items()
+    registry.update(oidc_policy=[])
+    assert sent() == (f"POST {FILES_AT}", {"oidc_policy": []})
+
+
 def test_a_policy_that_is_changed_in_place_is_saved_whole(files: Registry, sent: Sent) -> None:
     files.update(oidc_policy=POLICY)
     assert isinstance(files.oidc_policy, list)

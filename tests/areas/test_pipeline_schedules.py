@@ -75,7 +75,16 @@ def test_one_that_is_not_there_is_not_found(web: PipelineRef, bk: Buildkite) -> 
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("label", None), ("label", ""), ("message", None), ("env", {}), ("env", None)]
+    ("field", "value"),
+    [
+        ("label", None),
+        ("label", ""),
+        ("message", None),
+        ("message", ""),
+        ("env", {}),
+        ("env", None),
+        ("enabled", False),
+    ],
 )
 def test_unset_null_and_empty_are_told_apart(web: PipelineRef, sent: Sent, field: str, value: object) -> None:
     schedule = web.schedules().create(cronline="@daily", label="Before", message="x", env={"A": "1"})
@@ -83,6 +92,25 @@ def test_unset_null_and_empty_are_told_apart(web: PipelineRef, sent: Sent, field
     schedule.save()
     assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
     assert getattr(schedule, field) == value
+
+
+@pytest.mark.parametrize("field", ["commit", "branch"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_null_and_empty_are_sent_where_the_server_has_a_default(
+    web: PipelineRef, sent: Sent, field: str, value: str | None
+) -> None:
+    schedule = web.schedules().create(cronline="@daily", commit="abcd0b7", branch="main")
+    change: Any = {field: value}
+    schedule.update(**change)
+    assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
+    assert getattr(schedule, field) == {"commit": "HEAD", "branch": "trunk"}[field]
+
+
+@pytest.mark.parametrize("said", [{"label": None, "env": None}, {"label": "", "env": {}}, {"enabled": False}])
+def test_null_empty_and_false_are_said_of_a_new_one(web: PipelineRef, sent: Sent, said: Any) -> None:
+    schedule = web.schedules().create(cronline="@daily", **said)
+    assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily", **said})
+    assert schedule.dump().items() >= said.items()
 
 
 def test_everything_can_be_changed(web: PipelineRef, sent: Sent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -71,22 +71,45 @@ def test_unset_null_and_empty_are_told_apart(
     assert template.updated_at > template.created_at
 
 
+@pytest.mark.parametrize("way", ["saved", "updated"])
+def test_false_is_sent_as_false(template: PipelineTemplate, sent: Sent, way: str) -> None:
+    if way == "saved":
+        template.available = False
+        template.save()
+    else:
+        template.update(available=False)
+    assert sent() == (f"PATCH {TEMPLATES}/{template.uuid}", {"available": False})
+    assert (template.available, template.description) == (False, "Shared")
+
+
+def test_null_empty_and_false_are_said_of_a_new_one(bk: Buildkite, sent: Sent) -> None:
+    for description in (None, ""):
+        said: Any = {"name": "Build", "configuration": YAML, "description": description, "available": False}
+        template = bk.organization("acme").pipeline_templates().create(**said)
+        assert sent() == (f"POST {TEMPLATES}", said)
+        assert template.dump().items() >= said.items()
+
+
 def test_everything_can_be_changed(template: PipelineTemplate, sent: Sent) -> None:
-    changes = {"name": "Test", "configuration": "steps: []", "description": None, "available": False}
-    assert template.update(name="Test", configuration="steps: []", description=None, available=False) is template
+    changes = {"name": "Test", "configuration": "- wait", "description": None, "available": False}
+    assert template.update(name="Test", configuration="- wait", description=None, available=False) is template
     assert sent()[1] == changes
     assert template.dump().items() >= changes.items()
 
 
-@pytest.mark.parametrize(("name", "configuration"), [("", YAML), ("Build", "")])
+@pytest.mark.parametrize(
+    ("name", "configuration"),
+    [("", YAML), *(("Build", each) for each in ("", "steps: []", "steps:", "a: [", "null", "steps: x"))],
+)
 def test_what_is_empty_is_not_accepted(
     bk: Buildkite, template: PipelineTemplate, name: str, configuration: str
 ) -> None:
-    with pytest.raises(UnprocessableEntityError):
-        bk.organization("acme").pipeline_templates().create(name=name, configuration=configuration)
-    with pytest.raises(UnprocessableEntityError):
+    templates, at_fault = bk.organization("acme").pipeline_templates(), "configuration" if name else "name"
+    with pytest.raises(UnprocessableEntityError, match=at_fault):
+        templates.create(name=name, configuration=configuration)
+    with pytest.raises(UnprocessableEntityError, match=at_fault):
         template.update(name=name, configuration=configuration)
-    assert template.reload().name == "Build"
+    assert [(each.name, each.configuration) for each in templates.fresh()] == [("Build", YAML)]
 
 
 def test_a_template_is_deleted_when_no_pipeline_has_it(

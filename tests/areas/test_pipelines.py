@@ -32,6 +32,7 @@ VISUAL: list[dict[str, Any]] = [
         "trigger_async": True,
     },
 ]
+NO_PIPELINES = ("steps: []", "steps:", "a: [", "null", "steps: x", " \n")
 OPTIONS: dict[str, Any] = {
     "allow_rebuilds": False,
     "branch_configuration": "main feature/*",
@@ -161,6 +162,7 @@ def test_a_template_may_have_the_steps(server: FakeBuildkite, bk: Buildkite, nee
     [
         ({}, "configuration"),
         ({"configuration": ""}, "configuration"),
+        *(({"configuration": each}, "configuration") for each in NO_PIPELINES),
         ({"steps": []}, "configuration"),
         ({"configuration": YAML, "name": ""}, "name"),
         ({"configuration": YAML, "name": "Web"}, "name"),
@@ -236,6 +238,28 @@ def test_a_change_that_yaml_pipelines_ignore_is_warned_of(bk: Buildkite, web: Pi
         web.save()
     assert caught[0].filename == __file__
     assert web.env == {"FOO": "bar"}
+
+
+@pytest.mark.parametrize("configuration", NO_PIPELINES)
+def test_what_is_no_pipeline_changes_none(web: Pipeline, configuration: str) -> None:
+    before = web.dump()
+    with pytest.raises(UnprocessableEntityError) as caught:
+        web.update(name="Changed", configuration=configuration)
+    assert [error["field"] for error in caught.value.errors] == ["configuration"]
+    assert web.reload().dump() == before
+
+
+@pytest.mark.parametrize(
+    ("configuration", "jobs"), [("- command: make\n- wait", 2), ("steps:\n  - wait", 1), ("steps: [wait]", 0)]
+)
+def test_what_the_fake_does_not_read_is_accepted(
+    server: FakeBuildkite, bk: Buildkite, needed: dict[str, Any], configuration: str, jobs: int
+) -> None:
+    pipeline = bk.organization("acme").pipelines().create(**needed, configuration=configuration)
+    assert pipeline.update(configuration=configuration).configuration == configuration
+    build = pipeline.builds().create(commit="HEAD", branch="main")
+    server.clock.advance(120)
+    assert (build.reload().state, build.jobs().count()) == ("passed", jobs)
 
 
 def test_visual_steps_for_a_yaml_pipeline_are_refused(web: Pipeline) -> None:

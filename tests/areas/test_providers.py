@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from buildkite_orm import Pipeline
 from buildkite_orm.loading import load_one
-from buildkite_orm.resources.pipelines import provider as providers
-from buildkite_orm.resources.pipelines.provider import (
+from buildkite_orm.resources import provider as providers
+from buildkite_orm.resources.provider import (
     BitbucketProvider,
     BitbucketServerProvider,
     CommentMatchMode,

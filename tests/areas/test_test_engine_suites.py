@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -135,6 +135,24 @@ def test_unset_null_and_empty_are_told_apart(bk: Buildkite, sent: Sent, name: st
     suite.save()
     assert sent() == (f"PATCH {SUITES}/jasmine", {name: value})
     assert getattr(suite, name) == value
+
+
+@pytest.mark.parametrize("value", [None, "", []])
+def test_null_empty_and_false_are_said_of_a_new_one(bk: Buildkite, sent: Sent, value: Any) -> None:
+    said: Any = {"name": "Jasmine", "default_branch": "main", "oidc_policy": value, "show_api_token": False}
+    suite = bk.organization("acme").suites().create(**said)
+    assert sent() == (f"POST {SUITES}", said)
+    assert (suite.oidc_policy, suite.api_token) == (value, None)
+    suite.update(oidc_policy="- iss: x")
+    suite.update(oidc_policy=value)
+    assert sent() == (f"PATCH {SUITES}/jasmine", {"oidc_policy": value})
+
+
+def test_false_is_sent_as_false(bk: Buildkite, sent: Sent) -> None:
+    suite = bk.organization("acme").suites().create(name="Jasmine", default_branch="main", show_api_token=True)
+    suite.update(show_api_token=False)
+    assert sent() == (f"PATCH {SUITES}/jasmine", {"show_api_token": False})
+    assert suite.api_token is None
 
 
 def test_everything_can_be_changed(bk: Buildkite, sent: Sent) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from buildkite_orm.fake.configuration import env_of, plan_of, steps_of, visual_steps
+import pytest
+
+from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 
 YAML = """\
@@ -55,3 +57,46 @@ def test_visual_steps_are_told_with_all_they_have() -> None:
     assert (script["parallelism"], script["env"], script["agent_query_rules"]) == (2, {}, [])
     assert manual == {"type": "manual", "label": "Ship?"}
     assert plan_of([script])[0] == CommandStep(command="make", artifact_paths=None)
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        YAML,
+        "- wait",
+        "- command: make\n- wait\n",
+        "# Mine\n---\nsteps: # all of them\n- command: make",
+        "  steps:\n    - wait\n",
+        "steps:\r\n  - wait\r\n",
+        "'steps' :\n  -\n    command: make",
+        "steps: [wait]",
+        "env: {\nA: 1\n}\nsteps: [\nwait\n]",
+        "steps:\n  [\n    { command: 'a ] b', key: x },\n  ]\n",
+        "base: &base\n  - wait\nsteps: *base",
+        "steps: &all\n  - wait",
+        "base: &base { steps: [wait] }\n<<: *base",
+        "env: { A: 1 }\nsteps:\n  - group: Tests\n    steps:\n      - wait\n",
+        'steps:\n  - command: |\n      echo "["\n      # {\n',
+        '{"steps": [{"command": "make [all"}]}',
+        '[{"command": "make"}]',
+    ],
+)
+def test_what_has_steps_is_a_pipeline_even_if_they_are_not_read(configuration: str) -> None:
+    assert has_steps(configuration)
+
+
+NO_PIPELINES = [
+    " \n", "null", "~", "wait", "steps: []", "steps: [ ]", "steps:", "steps: ~", "steps: x", "steps:\n  a: 1",
+    "steps: {}", "steps: [wait", "a: [", "a: [\nsteps:\n  - wait", "env:\n  A: 1", "[]", "{}", '{"steps": []}',
+    "# steps:\n#  - wait", "env:\n  steps:\n    - wait",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("configuration", NO_PIPELINES)
+def test_what_has_none_is_no_pipeline(configuration: str) -> None:
+    assert not has_steps(configuration)
+
+
+def test_a_bare_list_is_one_of_steps() -> None:
+    assert [each["type"] for each in steps_of("- command: make\n- wait\n")] == ["script", "waiter"]
+    assert env_of("- command: make\n") == {}

@@ -135,3 +135,17 @@ def test_visual_pipelines_take_env_and_steps(server: FakeBuildkite, api: Session
     told = api.patch(f"{PIPELINES}/visual", json={"env": {"A": "1"}, "steps": [{"type": "waiter"}]}).json()
     assert (told["env"], told["steps"]) == ({"A": "1"}, [{"type": "waiter"}])
     assert "configuration" not in told
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+@pytest.mark.parametrize("configuration", ["steps: []", "steps:", "a: [", "null", "steps: x"])
+def test_a_configuration_that_is_no_pipeline_leaves_nothing_behind(
+    server: FakeBuildkite, api: Session, method: str, configuration: str
+) -> None:
+    before = api.get(PIPELINES).json()
+    cluster_id = next(iter(server.store.shelves.of("cluster", server.store.organizations["acme"].id)))
+    body = {"name": "Shop", "repository": "git@git.example:shop", "cluster_id": cluster_id}
+    url = PIPELINES if method == "POST" else WEB
+    answer = api.request(method, url, json=body | {"configuration": configuration})
+    assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, ["configuration"])
+    assert api.get(PIPELINES).json() == before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.configuration import env_of, plan_of, steps_of, visual_steps
+from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.handlers import teams
 from buildkite_orm.fake.handlers.checks import Check, are_objects, is_color, is_uuid, require_valid
 from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
@@ -85,7 +85,7 @@ UPDATES = {
     "clone_mirror_url": Check(str, accepts=_is_plain),
     "color": Check(str, accepts=is_color),
     "cluster_id": Check(str, accepts=is_uuid),
-    "configuration": Check(str, filled=True),
+    "configuration": Check(str, filled=True, accepts=has_steps),
     "default_branch": Check(str),
     "default_command_step_timeout": Check(int, accepts=_positive),
     "description": Check(str),
@@ -152,15 +152,18 @@ def create_pipeline(call: Call) -> Reply:
         env={},
     )
     _apply(record, body)
-    if not record.plan:
+    if not (body.get("configuration") or body.get("steps")):
         template = TEMPLATES.shelf(call)[body["pipeline_template_uuid"]]
         record.plan = plan_of(steps_of(template.data["configuration"]))
     return _changed(call, record, "Created", 201)
 
 
 def _check_has_steps(body: Json) -> None:
-    if not any(body.get(name) for name in ("configuration", "steps", "pipeline_template_uuid")):
+    configuration = body.get("configuration") or ""
+    if not (configuration.strip() or body.get("steps") or body.get("pipeline_template_uuid")):
         raise InvalidError([("configuration", _NO_STEPS)])
+    if configuration and not has_steps(configuration):
+        raise InvalidError([("configuration", "invalid")])
 
 
 def _check_free(organization: OrganizationRecord, slug: str, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.configuration import has_steps
 from buildkite_orm.fake.handlers.checks import Check, require_administrator
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
@@ -74,10 +75,14 @@ TEMPLATES = Templates(
     tell=_template,
     create={
         "name": Check(str, required=True, filled=True),
-        "configuration": Check(str, required=True, filled=True),
+        "configuration": Check(str, required=True, filled=True, accepts=has_steps),
         **_FIELDS,
     },
-    update={"name": Check(str, filled=True), "configuration": Check(str, filled=True), **_FIELDS},
+    update={
+        "name": Check(str, filled=True),
+        "configuration": Check(str, filled=True, accepts=has_steps),
+        **_FIELDS,
+    },
     defaults={"description": None, "available": False},
     unsettle=_unsettle,
     paging="array",

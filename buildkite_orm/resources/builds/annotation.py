@@ -109,7 +109,6 @@ class AnnotationQuerySet(QuerySet[Annotation]):
         Raises:
             UnprocessableEntityError: The server does not accept a value.
 
-        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-job
         """
         return self._create(encode_body({"body": body, **options}, AnnotationOptions, "body"))
@@ -119,6 +118,20 @@ class BuildAnnotationQuerySet(AnnotationQuerySet):
     """The annotations of a build, those of high priority first."""
 
     filters = frozenset(AnnotationFilters.__annotations__)
+
+    def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
+        """Add an annotation to the build, or replace or append to the one of its context.
+
+        Args:
+            body: Markdown or HTML.
+            options: See `AnnotationOptions`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
+        """
+        return super().create(body=body, **options)
 
     def filter(self, **filters: Unpack[AnnotationFilters]) -> Self:
         """Give a queryset with further filters; see `AnnotationFilters`."""

@@ -8,7 +8,7 @@ from buildkite_orm.globs import Globs
 from buildkite_orm.paths import ascii_safe, parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable
-from buildkite_orm.resources.builds.underjob import UnderJob, organization_path
+from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.states import ArtifactState
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from buildkite_orm.downloads import ArtifactStream
     from buildkite_orm.layouts import Layout
     from buildkite_orm.resources.builds.job import JobRef
-    from buildkite_orm.resources.organization import OrganizationRef
 
 
 class ArtifactFilters(TypedDict, total=False):
@@ -54,13 +53,6 @@ class ArtifactRef(UnderJob):
         from buildkite_orm.resources.builds.job import JobRef
 
         return JobRef.at(self.session, parent_path(self.api_path, 2))
-
-    @property
-    def organization(self) -> OrganizationRef:
-        """The organization that it belongs to."""
-        from buildkite_orm.resources.organization import OrganizationRef
-
-        return OrganizationRef.at(self.session, organization_path(self.api_path))
 
     def fetch(self) -> Artifact:
         """Ask for what is known of the artifact.

@@ -298,12 +298,12 @@ class Build(BuildRef, Fetchable):
     @property
     def duration(self) -> timedelta | None:
         """How long it took from its start to its end, or to now; None where it has not begun, or that is not known."""
-        return span(self, "started_at", "finished_at", over=self.has_ended)
+        return span(self, "started_at", "finished_at", over=build_has_ended)
 
     @property
     def queue_time(self) -> timedelta | None:
         """How long it took from its creation to its start, or to now; None where that is not known."""
-        return span(self, "created_at", "started_at", "finished_at", over=self.has_ended)
+        return span(self, "created_at", "started_at", "finished_at", over=build_has_ended)
 
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
         """List the jobs: the latest attempt of each, from what came with the build where that is all there is.
@@ -317,8 +317,8 @@ class Build(BuildRef, Fetchable):
         """
         if filters.keys() - {"include_retried_jobs"}:
             return super().jobs(**filters)
-        carried = self._carried_jobs(include_retried=filters.get("include_retried_jobs", False))
         path, context = self.api_path, self._jobs_context
+        carried = self._carried_jobs(path, include_retried=filters.get("include_retried_jobs", False))
         return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, when_asked=lambda: context.note(path))
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
@@ -349,12 +349,12 @@ class Build(BuildRef, Fetchable):
 
     def _jobs_at_hand(self) -> list[Job] | None:
         """Give the latest attempts that came with the build; None where the server must be asked, which is noted."""
-        carried = self._carried_jobs(include_retried=False)
+        carried = self._carried_jobs(self.api_path, include_retried=False)
         if carried is None:
             self._jobs_context.note(self.api_path)
         return carried
 
-    def _carried_jobs(self, *, include_retried: bool) -> list[Job] | None:
+    def _carried_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Give the jobs that came with the build, if they are all that there are; else None."""
         carried, context = as_array(self.embedded_jobs), self._jobs_context
         if carried is None or not context.complete or (include_retried and not context.with_retried):
@@ -362,7 +362,7 @@ class Build(BuildRef, Fetchable):
         jobs = [job for job in carried if isinstance(job, Job)]
         if len(jobs) < len(carried):  # something odd came among them
             return None
-        binding = Binding(self.session, f"{self.api_path}/jobs")
+        binding = Binding(self.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
 
     def _headline(self) -> str:

@@ -18,7 +18,6 @@ from buildkite_orm.resources.builds.artifact import ArtifactQuerySet, ArtifactRe
 from buildkite_orm.resources.builds.jobverbs import JobVerbs
 from buildkite_orm.resources.builds.log import LogRef
 from buildkite_orm.resources.builds.spans import job_failure, job_has_ended, span
-from buildkite_orm.resources.builds.underjob import organization_path
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
 from buildkite_orm.session import Call
 from buildkite_orm.states import JobFailure, JobState, JobType, RetryType, SignalReason
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from buildkite_orm.listing import Step
     from buildkite_orm.resources.builds.artifact import ArtifactFilters
     from buildkite_orm.resources.builds.build import BuildRef
-    from buildkite_orm.resources.organization import OrganizationRef
     from buildkite_orm.session import Answer
 
 JobStateName = Literal[
@@ -104,13 +102,6 @@ class JobRef(JobVerbs):
 
             raise UnboundError(f"{self!r} does not say which build it belongs to; .fetch() asks for that")
         return BuildRef.at(self.session, path)
-
-    @property
-    def organization(self) -> OrganizationRef:
-        """The organization that it belongs to."""
-        from buildkite_orm.resources.organization import OrganizationRef
-
-        return OrganizationRef.at(self.session, organization_path(self.api_path))
 
     def _build_path(self) -> str | None:
         path = parent_path(self.api_path, 2)
@@ -236,13 +227,13 @@ class Job(JobRef, Fetchable):
     @property
     def duration(self) -> timedelta | None:
         """How long it ran, up to now where it still does; None where it has not begun, or that is not known."""
-        return span(self, "started_at", "finished_at", over=job_has_ended(self))
+        return span(self, "started_at", "finished_at", over=job_has_ended)
 
     @property
     def queue_time(self) -> timedelta | None:
         """How long it waited for an agent, from when it could have run; None where it could not yet."""
         ends = ("started_at", "finished_at", "expired_at")
-        return span(self, "runnable_at", *ends, over=job_has_ended(self))
+        return span(self, "runnable_at", *ends, over=job_has_ended)
 
     def _build_path(self) -> str | None:
         found = super()._build_path()

@@ -9,7 +9,7 @@ from buildkite_orm.errors import UnboundError
 from buildkite_orm.states import BuildState, JobFailure, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from buildkite_orm.resource import Resource
 
@@ -31,6 +31,7 @@ JOB_ENDS: Final = frozenset(
         JobState.WAITING_FAILED,
     }
 )
+_NOTHING: Final = timedelta()
 _FAILURES: Final[dict[str, JobFailure]] = {
     JobState.FAILED: JobFailure.FAILED,
     JobState.TIMED_OUT: JobFailure.TIMED_OUT,
@@ -81,14 +82,14 @@ def job_title(job: Resource) -> str:
     return next((str(name) for name in names if name), "job")
 
 
-def span(thing: Resource, begin: str, *ends: str, over: bool) -> timedelta | None:
+def span(thing: Resource, begin: str, *ends: str, over: Callable[[Resource], bool]) -> timedelta | None:
     """Give the time from one of a thing's times to the first of others that it has, or to now.
 
     Args:
         thing: A build or a job.
         begin: The field that tells when the span begins.
         ends: The fields that tell when it ends.
-        over: Whether it is over, even where none of them tells when it ended.
+        over: Tells whether it is over; asked only where none of them tells when it ended.
 
     Returns:
         None where it has not begun, where it is not known when it ended, or what time it is now; else 0 or more.
@@ -96,10 +97,13 @@ def span(thing: Resource, begin: str, *ends: str, over: bool) -> timedelta | Non
     start = moment(thing, begin)
     if start is None:
         return None
-    end = next((found for name in ends if (found := moment(thing, name)) is not None), None)
-    if end is None and not over:
-        end = _now(thing)
-    return None if end is None else max(end - start, timedelta())
+    for name in ends:
+        end = moment(thing, name)
+        if end is not None:
+            break
+    else:
+        end = None if over(thing) else _now(thing)
+    return None if end is None else max(end - start, _NOTHING)
 
 
 def moment(thing: Resource, name: str) -> datetime | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkite_orm.resource import R, Ref
+from buildkite_orm.resource import Ref
+from buildkite_orm.resources.places import InOrganization
 
 if TYPE_CHECKING:
+    from buildkite_orm.resource import R
     from buildkite_orm.resources.builds.remote_access import SshSession, VncSession
 
 _BUILD = re.compile(r"/pipelines/[^/]+/builds/[^/]+(?=/jobs/)")
 
 
-class UnderJob(Ref):
+class UnderJob(InOrganization):
     """A job, or what stands below one: through its build, or through its organization, it is the same thing."""
 
     def _key(self) -> object:

@@ -215,5 +215,6 @@ class QueueQuerySet(QuerySet[Queue]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-self-hosted-queue
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-buildkite-hosted-queue
+            (with hostedAgents)
         """
         return self._create(encode_body({"key": key, **options}, QueueOptions, "key"))

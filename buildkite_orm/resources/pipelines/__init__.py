@@ -3,25 +3,6 @@
 from __future__ import annotations
 
 from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooks, GitHubWebhooksRef
-from buildkite_orm.resources.pipelines.provider import (
-    AnyProvider,
-    BitbucketProvider,
-    BitbucketServerProvider,
-    BitbucketServerSettings,
-    BitbucketSettings,
-    CommentMatchMode,
-    GitHubEnterpriseProvider,
-    GitHubEnterpriseSettings,
-    GitHubProvider,
-    GitHubSettings,
-    GitLabProvider,
-    GitLabSettings,
-    OriginProvider,
-    OriginSettings,
-    Provider,
-    ProviderSettings,
-    TriggerMode,
-)
 from buildkite_orm.resources.pipelines.schedule import (
     PipelineSchedule,
     PipelineScheduleChanges,
@@ -39,22 +20,8 @@ from buildkite_orm.resources.pipelines.template import (
 )
 
 __all__ = [
-    "AnyProvider",
-    "BitbucketProvider",
-    "BitbucketServerProvider",
-    "BitbucketServerSettings",
-    "BitbucketSettings",
-    "CommentMatchMode",
-    "GitHubEnterpriseProvider",
-    "GitHubEnterpriseSettings",
-    "GitHubProvider",
-    "GitHubSettings",
     "GitHubWebhooks",
     "GitHubWebhooksRef",
-    "GitLabProvider",
-    "GitLabSettings",
-    "OriginProvider",
-    "OriginSettings",
     "PipelineSchedule",
     "PipelineScheduleChanges",
     "PipelineScheduleOptions",
@@ -65,8 +32,5 @@ __all__ = [
     "PipelineTemplateOptions",
     "PipelineTemplateQuerySet",
     "PipelineTemplateRef",
-    "Provider",
-    "ProviderSettings",
     "ScheduledPipeline",
-    "TriggerMode",
 ]

@@ -1,0 +1,269 @@
+"""The rows of the table: how each is measured, and what must hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Costs = dict[str, Any]
+
+_MB: Final = 1_000_000
+_WINDOW: Final = 60.0
+_USERS: Final = 50
+_COLD_OURS: Final = """
+import os
+from buildkite_orm import Buildkite
+bk = Buildkite(os.environ["BENCHMARK_TOKEN"], base_url=os.environ["BENCHMARK_URL"])
+print(bk.organization("acme").pipeline("files").build(1).fetch().state)
+"""
+_COLD_PEER: Final = """
+import os
+from pybuildkite.buildkite import Buildkite
+bk = Buildkite()
+bk.base_url = os.environ["BENCHMARK_URL"] + "/v2/"
+bk.set_access_token(os.environ["BENCHMARK_TOKEN"])
+print(bk.builds().get_build_by_number("acme", "files", 1)["state"])
+"""
+IMPORTS: Final = {
+    "the interpreter": "pass",
+    "and requests": "import requests",
+    "and pydantic": "import requests; from pydantic import BaseModel, Field, TypeAdapter",
+    "and tenacity": "import requests, tenacity; from pydantic import BaseModel, Field, TypeAdapter",
+    "and all of this library that a client needs": "from buildkite_orm import Buildkite",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    runs: int
+    scan: int
+    drain: int
+    drain_latency: float
+    loop: int
+    stream: int
+    many: int
+    many_latency: float
+    rounds: int
+    times: int
+    budget: bool
+
+
+FULL: Final = Size(3, 10_000, 5_000, 0.1, 100_000, 1 << 30, 200, 0.05, 15, 100, budget=True)
+QUICK: Final = Size(1, 300, 500, 0.02, 1_000, 8 << 20, 8, 0.01, 2, 5, budget=False)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        work: What was done.
+        must: What must hold, in words.
+        value: What was measured.
+        at_most: The most that it may be.
+        told: The numbers behind it.
+        unit: What `value` is in.
+        spread: The least and the most of the runs, where there are several.
+    """
+
+    work: str
+    must: str
+    value: float
+    at_most: float
+    told: str
+    unit: str = "x"
+    spread: tuple[float, float] | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it holds."""
+        return self.value <= self.at_most
+
+
+@dataclass
+class Bench:
+    """One run over all rows.
+
+    Attributes:
+        apart: Whether each piece of work has a process of its own; else memory is not told.
+        notes: What is to be said beside the table.
+        place: Where the fake is that is measured against.
+    """
+
+    size: Size
+    apart: bool = True
+    notes: list[str] = field(default_factory=list[str])
+    place: Costs = field(default_factory=dict[str, "Any"])
+
+    def rows(self) -> Iterator[Row]:
+        """Measure row by row; the wait for real request budgets goes on beside the rest."""
+        size = self.size
+        scene = {
+            "pipelines": {"scan": (size.scan, 20), "drain": (size.drain, 0), "loop": (size.loop, 0)},
+            "artifacts": [size.stream, _MB],
+        }
+        budget = ThreadPoolExecutor(1).submit(self._budget) if size.budget else None
+        with Served(**scene) as server:
+            self.place = server.place | {"loop": size.loop, "rounds": size.rounds, "times": size.times}
+            self._time_pages()
+            yield from self._parse()
+            yield from self._request()
+            yield from self._cold()
+            yield from self._scan()
+            yield from self._loop()
+            yield from self._stream()
+            server.change(latency=size.drain_latency)
+            yield from self._drain()
+        yield from self._many()
+        if budget is not None:
+            yield budget.result()
+
+    def _time_pages(self) -> None:
+        told = self._do("page_times")
+        self.notes.append(
+            f"The fake takes {told['full'] * 1000:.0f} ms for a page of 100 builds with 20 jobs each, and "
+            f"{told['bare'] * 1000:.0f} ms for one without jobs; that is in every wall time of both sides."
+        )
+
+    def _parse(self) -> Iterator[Row]:
+        told = self._do("parse_ratios")
+        beside = [f"{name} {told[f'{name}_cpu'] * 1000:.1f} ms" for name in ("ours", "bare", "json", "orjson")
+                  if f"{name}_cpu" in told]  # fmt: skip
+        names = "; ".join(beside).replace("json ", "json.loads ").replace("orjson.loads", "orjson")
+        work, must = "parse, validate and bind a page of 100 builds with 20 jobs", "CPU at most 1.15 of bare pydantic"
+        yield Row(work, must, told["ours_cpu_ratio"], 1.15, names)
+
+    def _request(self) -> Iterator[Row]:
+        told = self._do("request_ratios")
+        both = f"CPU {told['ours_cpu'] * 1e6:.0f} / {told['bare_cpu'] * 1e6:.0f} us"
+        wall = f"wall {told['ours_wall'] * 1e6:.0f} / {told['bare_wall'] * 1e6:.0f} us"
+        work = "a request on a warm connection, to a typed build"
+        must = "at most 1.15 of a bare requests.Session with .json()"
+        yield Row(f"{work}: CPU", must, told["ours_cpu_ratio"], 1.15, both)
+        yield Row(f"{work}: wall", must, told["ours_wall_ratio"], 1.15, wall)
+
+    def _cold(self) -> Iterator[Row]:
+        scripts = {"ours": _COLD_OURS, "peer": _COLD_PEER}
+        rounds = [{name: self._start(script) for name, script in scripts.items()} for _ in range(self.size.runs * 2)]
+        work, must = "first object from a cold interpreter: whole process", "CPU at most 1.7 of pybuildkite's"
+        yield self._ratio(work, must, 1.7, rounds, "cpu")
+        for name, script in IMPORTS.items() if self.apart else ():
+            cpu = statistics.median(self._start(script)["cpu"] for _ in range(self.size.runs))
+            self.notes.append(f"Cold start, CPU so far: {name}, {cpu * 1000:.0f} ms.")
+
+    def _start(self, script: str) -> Costs:
+        """Run a script in a new interpreter."""
+        told: dict[str, str] = {"BENCHMARK_TOKEN": self.place["token"], "BENCHMARK_URL": self.place["url"]}
+        before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        command = [sys.executable, "-c", script]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | told)  # noqa: S603 - our own
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {"wall": time.perf_counter() - wall, "cpu": cpu}
+
+    def _scan(self) -> Iterator[Row]:
+        rounds = self._rounds("scan_ours", "scan_peer", runs=min(self.size.runs, 3))
+        ours, peer = self._do("scan_ours", count=True), self._do("scan_peer", count=True)
+        work = f"scan {self.size.scan:,} builds of 20 jobs: three fields of each"
+        yield self._ratio(f"{work}: wall", "at most 1/10 of pybuildkite's", 0.1, rounds, "wall")
+        yield self._ratio(f"{work}: bytes", "at most 1/20", 0.05, [{"ours": ours, "peer": peer}], "received")
+        gzip = (
+            f"gzip asked for in {ours['gzip']} of {ours['requests']}; pybuildkite has {peer['handshakes']} handshakes"
+        )
+        yield Row("the same: handshakes of one thread", "one", ours["handshakes"], 1, gzip, unit="")
+        jobs = self._rounds("jobs_ours", "jobs_peer", runs=min(self.size.runs, 3))
+        count = self._do("jobs_ours", count=True)
+        pages = -(-self.size.scan // 100)
+        must = "client CPU at most 1.5 of pybuildkite's plain dictionaries"
+        yield self._ratio("the same with every job, typed: CPU", must, 1.5, jobs, "cpu")
+        yield Row("the same: requests", "at most 2 % more than pages", count["requests"] / pages, 1.02,
+                  f"{count['requests']} for {pages} pages")  # fmt: skip
+
+    def _loop(self) -> Iterator[Row]:
+        told = self._do("loop_ours")
+        work = f"loop over {self.size.loop:,} builds"
+        yield Row(f"{work}: peak growth", "at most 20 MB", told["grown"] / _MB, 20, f"{told['wall']:.1f} s", unit=" MB")
+        must = "constant: the last tenth at most 1.1 of the first"
+        yield Row(f"{work}: CPU per build", must, told["last_to_first"], 1.1, f"CPU {told['cpu']:.1f} s in all")
+
+    def _stream(self) -> Iterator[Row]:
+        rounds = self._rounds("save_ours", "save_bare")
+        work = f"an artifact of {self.size.stream >> 20} MiB to disk, size and SHA-1 checked"
+        must = "at least 0.85 of the speed of bare requests that check nothing"
+        yield self._ratio(f"{work}: wall", must, 1 / 0.85, rounds, "wall")
+        grown = statistics.median(each["ours"]["grown"] for each in rounds)
+        yield Row(f"{work}: peak growth", "at most 8 MB", grown / _MB, 8, "after a small one", unit=" MB")
+
+    def _drain(self) -> Iterator[Row]:
+        rounds = self._rounds("drain_ours", "drain_peer", runs=min(self.size.runs, 3))
+        ours = self._do("drain_ours", count=True)
+        work = f"drain {self.size.drain // 100} pages at {self.size.drain_latency * 1000:.0f} ms a page: wall"
+        yield self._ratio(work, "at most 1/5 of pybuildkite's", 0.2, rounds, "wall")
+        told = f"{ours['requests']} requests"
+        yield Row("the same: handshakes", "one per thread (8, and the first)", ours["handshakes"], 9, told, unit="")
+
+    def _many(self) -> Iterator[Row]:
+        size = self.size
+        with Served(artifacts=[_MB] * size.many, settings={"latency": size.many_latency}) as server:
+            self.place = server.place
+            rounds = self._rounds("many_ours", "many_in_turn", runs=1)
+        work = f"{size.many} artifacts of 1 MB at {size.many_latency * 1000:.0f} ms each: wall"
+        yield self._ratio(work, "at most 1/5 of one after the other", 0.2, rounds, "wall")
+
+    def _budget(self) -> Row:
+        """Wait for real windows; that goes on beside the rest, and next to never does anything."""
+        limits = {"organization_limit": 200, "user_limit": _USERS, "rate_window": _WINDOW, "latency": 0.05}
+        with Served(artifacts=[_MB] * self.size.many, settings=limits) as server:
+            wall = self._do("many_ours", place=server.place)["wall"]
+        requests = self.size.many + 2  # two pages list them
+        allowed = (-(-requests // _USERS) - 1) * _WINDOW
+        told = f"{wall:.1f} s where {requests} requests at {_USERS} a minute need {allowed:.0f} s"
+        return Row("the same under the real request budget", "within 2 %", wall / allowed, 1.02, told)
+
+    # -- measuring
+
+    def _rounds(self, ours: str, peer: str, *, runs: int | None = None) -> list[dict[str, Costs]]:
+        """Do both by turns, so that what else the machine does meets both."""
+        return [{"ours": self._do(ours), "peer": self._do(peer)} for _ in range(runs or self.size.runs)]
+
+    def _do(self, name: str, *, count: bool = False, place: Costs | None = None) -> Costs:
+        place = place or self.place
+        if not self.apart:
+            from benchmarks.work import run  # noqa: PLC0415
+
+            return run(name, place, count=count)
+        command = [sys.executable, "-m", "benchmarks.work", name, json.dumps(place), *["--count"] * count]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603 - this very program
+        told: Costs = json.loads(done.stdout)
+        return told
+
+    def _ratio(self, work: str, must: str, at_most: float, rounds: list[dict[str, Costs]], kind: str) -> Row:
+        """Compare the two sides round by round."""
+        ratios = [each["ours"][kind] / each["peer"][kind] for each in rounds]
+        ours, peer = (statistics.median(each[side][kind] for each in rounds) for side in ("ours", "peer"))
+        show: Callable[[float], str] = (
+            (lambda x: f"{x / _MB:.2f} MB") if kind == "received" else (lambda x: f"{x:.2f} s")
+        )
+        others = [f"{name} {_side(rounds, 'ours', name)} / {_side(rounds, 'peer', name)} s"
+                  for name in ("cpu", "wall") if name != kind and name in rounds[0]["ours"]]  # fmt: skip
+        told = "; ".join([f"{show(ours)} / {show(peer)}", *others])
+        return Row(work, must, statistics.median(ratios), at_most, told, spread=(min(ratios), max(ratios)))
+
+
+def _side(rounds: list[dict[str, Costs]], side: str, kind: str) -> str:
+    return f"{statistics.median(each[side][kind] for each in rounds):.2f}"
