@@ -32,8 +32,9 @@ and the most where each run gives one. Where two numbers are told, ours comes fi
 
 {notes}
 
-Measured with {setup}. The fake runs beside the client, so that wall times have its work in them; a shared machine makes
-single runs differ by a tenth and more, which is why the least and the most are told.
+Measured with {setup}.
+The fake runs beside the client, so that wall times have its work in them; a shared machine makes single runs differ by
+a tenth and more, which is why the least and the most are told.
 """
 
 

@@ -211,7 +211,10 @@ def page_times(place: Place) -> Costs:
     with requests.Session() as http:
         http.headers["Authorization"] = f"Bearer {place['token']}"
         for name, query in {"full": "", "bare": "&exclude_jobs=true&exclude_pipeline=true"}.items():
-            took = [http.get(f"{base}&page={1 + number % 2}{query}").elapsed.total_seconds() for number in range(7)]
+            took = [
+                http.get(f"{base}&page={1 + number % 2}{query}").elapsed.total_seconds()
+                for number in range(place["rounds"])
+            ]
             told[name] = statistics.median(took)
     return told
 

@@ -186,14 +186,12 @@ class Stream:
         return self._checked(iter(lambda: read(CHUNK, decode_content=False), b""))
 
     def unpack(self, body: bytes) -> bytes:
-        """Unpack a whole body.
+        """Unpack a whole body, by requests' own way, so that whoever watches requests sees it too.
 
         Raises:
             ResponseError: It is not packed as it says.
         """
-        if "Content-Encoding" not in self.headers:
-            return body
-        coding = {"Content-Encoding": self.headers["Content-Encoding"]}
+        coding = {name: self.headers[name] for name in ("Content-Encoding",) if name in self.headers}
         self._response.raw = HTTPResponse(BytesIO(body), coding, preload_content=False)
         chunks = self._response.iter_content(CHUNK)
         return self._or_raise(attempt(lambda: b"".join(chunks), self._method, self.url))

@@ -261,6 +261,7 @@ def test_a_character_takes_as_many_columns_as_terminals_have_agreed_on() -> None
 # -- in time
 
 
+@pytest.mark.measured
 def test_reading_a_log_takes_linear_time_and_streaming_one_takes_no_memory() -> None:
     command = [sys.executable, "-W", "error", "-m", "benchmarks.logs", "--megabytes", "1", "--hostile", "0.1"]
     run = subprocess.run(

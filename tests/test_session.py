@@ -428,6 +428,17 @@ def test_certificates_that_the_environment_names_are_used(
     assert watching.options[0]["verify"] == str(bundle)
 
 
+def test_a_change_of_the_environment_counts_from_the_next_request_on(
+    watched: Buildkite, watching: Watching, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("one.pem", "other.pem"):
+        bundle = tmp_path / name
+        bundle.touch()
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        watched.user()
+        assert watching.options[-1]["verify"] == str(bundle)
+
+
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
