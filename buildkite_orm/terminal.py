@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 COLUMNS: Final = 160
 ROWS: Final = 100
 
+# All but tab, newline and return; the one that nearly every log has comes first.
+_MOVERS: Final = ("\x1b", *map(chr, (*range(9), 11, 12, *range(14, 27), *range(28, 32), 127)))
 _BLOCK: Final = 1 << 18
 _LONG_LINE: Final = 1 << 20
 _LONG_ESCAPE: Final = 1 << 12
@@ -46,6 +48,10 @@ _TEXT, _CONTROLS, _SEQUENCE = 1, (2, 5), 4  # groups of a token
 
 def show(text: str, *, marks: bool = False) -> str:
     """Give what a terminal shows of a whole log, with the marks of its lines if they are asked for."""
+    if text.isascii() and not any(control in text for control in _MOVERS):
+        unix = text.replace("\r\n", "\n")
+        if "\r" not in unix:
+            return unix  # nothing moves the cursor
     terminal, place = Terminal(marks=marks), 0
     # in blocks, for a text with one wide character takes four bytes for each, and a part of it seldom does
     while end := text.find("\n", place + _BLOCK) + 1:
