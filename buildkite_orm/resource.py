@@ -235,7 +235,6 @@ class Model(BaseModel):
         populate_by_name=True,
         protected_namespaces=(),
         hide_input_in_errors=True,  # it may be, or have, a secret
-        defer_build=True,  # most programs use few of the models, and to build all takes as long as to import requests
     )
 
     editable: ClassVar[frozenset[str]] = frozenset()
