@@ -240,6 +240,10 @@ class Model(BaseModel):
     editable: ClassVar[frozenset[str]] = frozenset()
     """The fields that may be assigned, and that `save()` sends."""
 
+    def __getstate__(self) -> dict[Any, Any]:
+        object.__setattr__(self, "__pydantic_private__", None)  # an older pydantic leaves it out of what it constructs
+        return super().__getstate__()
+
     @classmethod
     def class_for(cls, data: Mapping[str, Any]) -> type[Self]:
         """Choose the class that data is loaded into; a kind with several overrides it."""
