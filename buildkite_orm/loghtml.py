@@ -47,7 +47,7 @@ class _Palette:
         try:
             from rich.ansi import AnsiDecoder  # noqa: PLC0415 - an extra
         except ImportError:
-            raise ConfigurationError("a log's .html needs rich: pip install 'buildkite_orm[html]'") from None
+            raise ConfigurationError("a log's .html needs rich: pip install 'buildkite_orm[rich]'") from None
         self._decoder = AnsiDecoder()
         self._numbers: dict[Style, int] = {self._decoder.style: 0}
         self._styles = [self._decoder.style]

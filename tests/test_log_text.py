@@ -253,7 +253,7 @@ except Exception as error:
     print(type(error).__name__, error)
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told == "ConfigurationError a log's .html needs rich: pip install 'buildkite_orm[html]'\n"
+    assert told == "ConfigurationError a log's .html needs rich: pip install 'buildkite_orm[rich]'\n"
 
 
 # -- searched
