@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm._version import __version__
 
 if TYPE_CHECKING:
+    from buildkite_orm.anyref import AnyRef
     from buildkite_orm.bulk import DownloadReport, FailedArtifact, SavedArtifact
-    from buildkite_orm.client import AnyRef, Buildkite
+    from buildkite_orm.client import Buildkite
     from buildkite_orm.clock import Clock, SystemClock
     from buildkite_orm.downloads import ArtifactStream
     from buildkite_orm.errors import (
@@ -50,9 +51,18 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from buildkite_orm.failures import AnnotationText, FailedJob, FailureSummary
+    from buildkite_orm.history.data import (
+        History,
+        HistoryBuild,
+        HistoryDay,
+        HistoryFigures,
+        HistoryFilters,
+        Spread,
+    )
     from buildkite_orm.loading import Drift, DriftWarning
     from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
-    from buildkite_orm.queryset import LoadedPage, Page, QuerySet
+    from buildkite_orm.pages import LoadedPage, Page
+    from buildkite_orm.queryset import QuerySet
     from buildkite_orm.resource import Model, Ref, Resource
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.agent import Agent, AgentFilters, AgentQuerySet, AgentRef
@@ -90,8 +100,8 @@ if TYPE_CHECKING:
         PipelineChanges,
         PipelineFilters,
         PipelineQuerySet,
-        PipelineRef,
     )
+    from buildkite_orm.resources.pipelineref import PipelineRef
     from buildkite_orm.retry import RetryPolicy, Wait
     from buildkite_orm.states import (
         AgentConnectionState,
@@ -108,6 +118,7 @@ if TYPE_CHECKING:
         SignalReason,
         Visibility,
     )
+    from buildkite_orm.timeline.data import Stretch, StretchKind, Timeline, TimelineRow, TimeSpent
     from buildkite_orm.waiting import BuildChange
 
 __all__ = [
@@ -159,6 +170,11 @@ __all__ = [
     "FailedJob",
     "FailureSummary",
     "GoneError",
+    "History",
+    "HistoryBuild",
+    "HistoryDay",
+    "HistoryFigures",
+    "HistoryFilters",
     "Job",
     "JobFailure",
     "JobFilters",
@@ -204,8 +220,14 @@ __all__ = [
     "ScriptJob",
     "ServerError",
     "SignalReason",
+    "Spread",
     "StatusError",
+    "Stretch",
+    "StretchKind",
     "SystemClock",
+    "TimeSpent",
+    "Timeline",
+    "TimelineRow",
     "TransportError",
     "TriggerJob",
     "UnboundError",
@@ -220,10 +242,8 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "client": (
-        "AnyRef",
-        "Buildkite",
-    ),
+    "anyref": ("AnyRef",),
+    "client": ("Buildkite",),
     "bulk": (
         "DownloadReport",
         "FailedArtifact",
@@ -266,6 +286,14 @@ _HOMES: Final = {
         "FailedJob",
         "FailureSummary",
     ),
+    "history.data": (
+        "History",
+        "HistoryBuild",
+        "HistoryDay",
+        "HistoryFigures",
+        "HistoryFilters",
+        "Spread",
+    ),
     "loading": (
         "Drift",
         "DriftWarning",
@@ -276,11 +304,11 @@ _HOMES: Final = {
         "LogMatch",
         "LogText",
     ),
-    "queryset": (
+    "pages": (
         "LoadedPage",
         "Page",
-        "QuerySet",
     ),
+    "queryset": ("QuerySet",),
     "resource": (
         "Model",
         "Ref",
@@ -343,8 +371,8 @@ _HOMES: Final = {
         "PipelineChanges",
         "PipelineFilters",
         "PipelineQuerySet",
-        "PipelineRef",
     ),
+    "resources.pipelineref": ("PipelineRef",),
     "retry": (
         "RetryPolicy",
         "Wait",
@@ -363,6 +391,13 @@ _HOMES: Final = {
         "RetryType",
         "SignalReason",
         "Visibility",
+    ),
+    "timeline.data": (
+        "Stretch",
+        "StretchKind",
+        "TimeSpent",
+        "Timeline",
+        "TimelineRow",
     ),
     "waiting": ("BuildChange",),
 }

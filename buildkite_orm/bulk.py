@@ -15,9 +15,9 @@ from buildkite_orm.downloads import Expected, save_at
 from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, PartialDownloadError
 from buildkite_orm.files import Target, safe_path
 from buildkite_orm.layouts import names, own_name
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.progress import progress_bar
 from buildkite_orm.transport import CHUNK
+from buildkite_orm.words import harmless, short_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.artifact import Artifact
 
 _TOLD: Final = 3
-_THOUSAND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class FailedArtifact:
     error: BuildkiteError
 
     def __str__(self) -> str:
-        return f"{ascii_safe(str(self.artifact.__dict__.get('path')))}: {self.error.message}"
+        return f"{harmless(str(self.artifact.__dict__.get('path')))}: {self.error.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,16 @@ class DownloadReport:
         """Where those are that are on disk now."""
         return [each.path for each in (*self.saved, *self.skipped)]
 
+    def __repr__(self) -> str:
+        return f"<DownloadReport {self._headline()}>"
+
     def __str__(self) -> str:
-        size = sum(each.artifact.file_size or 0 for each in self.saved)
-        told = f"{len(self.saved)} saved ({_size(size)}), {len(self.skipped)} skipped, {len(self.failed)} failed"
-        return "\n".join([f"{told}: {self.folder}", *(f"  {each}" for each in self.failed)])
+        return "\n".join([self._headline(), *(f"  {each}" for each in self.failed)])
+
+    def _headline(self) -> str:
+        size = short_size(sum(each.artifact.file_size or 0 for each in self.saved))
+        told = f"{len(self.saved)} saved ({size}), {len(self.skipped)} skipped, {len(self.failed)} failed"
+        return f"{told}: {harmless(str(self.folder))}"
 
 
 def save_all(
@@ -204,14 +209,3 @@ def _partial(report: DownloadReport, count: int) -> PartialDownloadError:
     error = PartialDownloadError(f"{failed} of {count} artifacts could not be saved: {'; '.join(told)}")
     error.report = report
     return error
-
-
-def _size(count: float) -> str:
-    """Write a number of bytes as people do."""
-    if count < _THOUSAND:
-        return f"{count:.0f} bytes"
-    for unit in ("kB", "MB"):
-        count /= _THOUSAND
-        if count < _THOUSAND:
-            return f"{count:.1f} {unit}"
-    return f"{count / _THOUSAND:.1f} GB"

@@ -10,13 +10,6 @@ from urllib.parse import urlsplit
 from buildkite_orm.encoding import encode_path
 from buildkite_orm.errors import ConfigurationError, redact_url
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
-from buildkite_orm.resources.account import AccessToken, Meta, User
-from buildkite_orm.resources.agent import AgentRef
-from buildkite_orm.resources.builds.artifact import ArtifactRef
-from buildkite_orm.resources.builds.build import BuildQuerySet, BuildRef
-from buildkite_orm.resources.builds.job import JobRef
-from buildkite_orm.resources.organization import OrganizationQuerySet, OrganizationRef
-from buildkite_orm.resources.pipeline import PipelineRef
 from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session, StaticToken
 from buildkite_orm.urls import api_path_in
 
@@ -27,32 +20,14 @@ if TYPE_CHECKING:
 
     from requests.adapters import BaseAdapter
 
+    from buildkite_orm.anyref import AnyRef
     from buildkite_orm.clock import Clock
-    from buildkite_orm.resources.builds.build import BuildFilters
-    from buildkite_orm.resources.clusters.cluster import ClusterRef
-    from buildkite_orm.resources.clusters.queue import QueueRef
-    from buildkite_orm.resources.packages.registry import RegistryRef
-    from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
-    from buildkite_orm.resources.test_engine.suite import SuiteRef
+    from buildkite_orm.resources.account import AccessToken, Meta, User
+    from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
+    from buildkite_orm.resources.builds.job import JobRef
+    from buildkite_orm.resources.organization import OrganizationQuerySet, OrganizationRef
     from buildkite_orm.retry import RetryPolicy
     from buildkite_orm.session import Timeout
-
-if TYPE_CHECKING:
-    AnyRef = (
-        OrganizationRef
-        | PipelineRef
-        | PipelineScheduleRef
-        | BuildRef
-        | JobRef
-        | ArtifactRef
-        | AgentRef
-        | ClusterRef
-        | QueueRef
-        | SuiteRef
-        | RegistryRef
-    )
-else:
-    AnyRef = OrganizationRef | PipelineRef | BuildRef | JobRef | ArtifactRef | AgentRef
 
 T = TypeVar("T", bound=Ref)
 R = TypeVar("R", bound=Resource)
@@ -69,7 +44,7 @@ _KINDS: Final = {
     "organizations/*/clusters/*/queues/*": ("clusters.queue", "QueueRef"),
     "organizations/*/jobs/*": ("builds.job", "JobRef"),
     "organizations/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
-    "organizations/*/pipelines/*": ("pipeline", "PipelineRef"),
+    "organizations/*/pipelines/*": ("pipelineref", "PipelineRef"),
     "organizations/*/pipelines/*/builds/*": ("builds.build", "BuildRef"),
     "organizations/*/pipelines/*/builds/*/jobs/*": ("builds.job", "JobRef"),
     "organizations/*/pipelines/*/builds/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
@@ -190,6 +165,8 @@ class Buildkite:
                 f"no organization: name one, organization('acme'), or set {ORGANIZATION_VARIABLE}; "
                 "organizations() lists those that the token reaches"
             )
+        from buildkite_orm.resources.organization import OrganizationRef
+
         return OrganizationRef.at(self.session, encode_path("organizations", slug))
 
     def organizations(self) -> OrganizationQuerySet:
@@ -197,6 +174,8 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations#list-organizations
         """
+        from buildkite_orm.resources.organization import OrganizationQuerySet
+
         return OrganizationQuerySet(self.session, "organizations")
 
     def builds(self, **filters: Unpack[BuildFilters]) -> BuildQuerySet:
@@ -207,6 +186,8 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-all-builds
         """
+        from buildkite_orm.resources.builds.build import BuildQuerySet
+
         return BuildQuerySet(self.session, "builds", filters)
 
     def current_build(self) -> BuildRef:
@@ -234,6 +215,8 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/user#get-the-current-user
         """
+        from buildkite_orm.resources.account import User
+
         return self._single(User, "user")
 
     def access_token(self) -> AccessToken:
@@ -241,6 +224,8 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/access-token#get-the-current-token
         """
+        from buildkite_orm.resources.account import AccessToken
+
         return self._single(AccessToken, "access-token")
 
     def meta(self) -> Meta:
@@ -248,6 +233,8 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/meta#get-meta-information
         """
+        from buildkite_orm.resources.account import Meta
+
         return self._single(Meta, "meta")
 
     def from_url(self, url: str) -> AnyRef:

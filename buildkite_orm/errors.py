@@ -117,6 +117,9 @@ class BuildkiteError(Exception):
         above, _, verb = url.rpartition("/")
         if verb == "rebuild":
             look = f"list {above.rpartition('/')[0]} and look for a build that was rebuilt from this one"
+        elif verb == "copy":
+            to = quote(dict(parse_qsl(urlsplit(self.url or "").query)).get("to", ""), safe="")
+            look = f"list {above.rsplit('/', 3)[0]}/{to}/packages and look for it"
         elif self.method == "PATCH" and self.status == 404:  # noqa: PLR2004 - it may have another name now
             look = f"list {above} and look for it"
         elif self.about is None and self.method == "POST":

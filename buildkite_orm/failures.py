@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.errors import StatusError
 from buildkite_orm.logs import LogText
-from buildkite_orm.paths import ascii_safe, short_path
+from buildkite_orm.paths import short_path
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.spans import job_title, moment
 from buildkite_orm.states import BuildState, JobFailure
+from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,12 +77,15 @@ class FailedJob:
             "annotations": [_dumped(note) for note in self.notes],
         }
 
+    def __repr__(self) -> str:
+        return f"<FailedJob {next(self._lines())}>"
+
     def __str__(self) -> str:
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
         told = self.job.__dict__
-        parts = [f"{ascii_safe(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
+        parts = [f"{harmless(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
         parts += [f"exit status {told['exit_status']}"] if told.get("exit_status") is not None else []
         parts += [f"promised exit status {told['promised_exit_status']}"] if self.failure == "promised" else []
         signal = " by ".join(str(part) for part in (told.get("signal"), told.get("signal_reason")) if part)
@@ -148,7 +152,7 @@ class FailureSummary:
         state = "blocked" if build.is_blocked else build.state
         many = f"{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
         soft = f", {len(self.soft_failed)} failed softly" if self.soft_failed else ""
-        return ascii_safe(f"{short_path(build.api_path)} {state} on {build.branch}: {many}{soft}")
+        return harmless(f"{short_path(build.api_path)} {state} on {build.branch}: {many}{soft}")
 
 
 def failed_jobs(ref: BuildRef, at_hand: list[Job] | None, *, soft_failed: bool) -> list[Job]:
@@ -232,7 +236,7 @@ class _LogEnds:
 def _last_lines(text: str, lines: int) -> tuple[str, ...]:
     whole = text if len(text.encode()) < _TAIL - 3 else text.partition("\n")[2] or text  # the first line may be cut
     shown = LogText(whole).plain.splitlines()
-    return tuple(ascii_safe(line.expandtabs()) for line in shown[-lines:])
+    return tuple(harmless(line.expandtabs()) for line in shown[-lines:])
 
 
 # -- annotations as text
@@ -256,13 +260,18 @@ class _Text(HTMLParser):
         self.parts.append(data)
 
 
-def _note(annotation: Annotation) -> AnnotationText:
+def text_of(html: str) -> str:
+    """Read the text out of the HTML of an annotation; harmless, and a line for each block."""
     parser = _Text()
-    parser.feed(annotation.body_html or "")
+    parser.feed(html)
     parser.close()
-    lines = (ascii_safe(" ".join(line.split())) for line in "".join(parser.parts).splitlines())
+    lines = (harmless(" ".join(line.split())) for line in "".join(parser.parts).splitlines())
+    return "\n".join(line for line in lines if line)
+
+
+def _note(annotation: Annotation) -> AnnotationText:
     style = None if annotation.style is None else str(annotation.style)
-    return AnnotationText(annotation.context, style, "\n".join(line for line in lines if line))
+    return AnnotationText(annotation.context, style, text_of(annotation.body_html or ""))
 
 
 def _dumped(note: AnnotationText) -> dict[str, Any]:
@@ -272,5 +281,5 @@ def _dumped(note: AnnotationText) -> dict[str, Any]:
 def _shown(notes: Sequence[AnnotationText]) -> Iterator[str]:
     for note in notes:
         first, *more = note.text.splitlines() or [""]
-        yield f"  [{note.style or 'note'}] {ascii_safe(note.context or '')}: {first}"
+        yield f"  [{note.style or 'note'}] {harmless(note.context or '')}: {first}"
         yield from (f"    {line}" for line in more)

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from buildkite_orm.encoding import encode_path
 from buildkite_orm.session import path_of
+from buildkite_orm.words import harmless
 
 # a URL in whose path there is nothing to encode or decode, as nearly all are: taking it apart costs ten times as much
 _PLAIN: Final = re.compile(r"https?://[\w.:-]+(?:/[\w-]+)*?/v2/([\w-]+(?:/[\w-]+)*)", re.ASCII)
@@ -52,9 +53,4 @@ def short_path(path: str | None) -> str:
         del parts[1]
     if parts[2:3] == ["builds"] and len(parts) > 3:  # noqa: PLR2004
         parts[1:4] = [f"{parts[1]} #{parts[3]}"]
-    return ascii_safe("/".join(parts))
-
-
-def ascii_safe(text: str) -> str:
-    """Escape what does not print, so that text of the server harms no terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return harmless("/".join(parts))

@@ -1,13 +1,12 @@
 """Querysets: listings that load when they are used, and remember the beginning that they have loaded.
 
-Pages point to the next one; a queryset holds the first, an iterator the current. So looping over a queryset that
-nothing else holds runs in the memory of one page, and one that is held is loaded once. Objects never point to pages.
+A queryset holds the first page, an iterator the current. So looping over a queryset that nothing else holds runs in the
+memory of one page, and one that is held is loaded once.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
@@ -15,9 +14,14 @@ from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.jsonvalues import as_several
 from buildkite_orm.listing import LinkStep, Listing, SiftedStep, repeats
-from buildkite_orm.paths import ascii_safe, short_path
+from buildkite_orm.members import offered
+from buildkite_orm.pages import LoadedPage, Page
+from buildkite_orm.paths import short_path
+from buildkite_orm.progress import gather
 from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
+from buildkite_orm.shown import Glimpse, ShownListing
+from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,77 +33,6 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Resource)
 
 MOST_PER_PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[R]):
-    """One page of a listing, as the server numbers it at that moment.
-
-    Attributes:
-        items: Its objects.
-        number: Its number, from 1.
-        next_page: The number of the next page, if there is one.
-        previous_page: The number of the page before, if there is one.
-        first_page: The number of the first page, where the server tells it.
-        last_page: The number of the last page, where the server tells it.
-    """
-
-    items: list[R]
-    number: int
-    next_page: int | None
-    previous_page: int | None
-    first_page: int | None
-    last_page: int | None
-
-
-class LoadedPage(Generic[R]):
-    """A page as iteration loads it; it leads to the next one.
-
-    Attributes:
-        items: Its objects.
-    """
-
-    __slots__ = ("_lock", "_next", "_step", "items")
-
-    def __init__(self, items: list[R], step: Step[R] | None) -> None:
-        self.items = items
-        self._step = step
-        self._next: LoadedPage[R] | None = None
-        self._lock = threading.Lock()
-
-    def __repr__(self) -> str:
-        return f"<LoadedPage of {len(self.items)}{', more follow' if self.has_next else ''}>"
-
-    @property
-    def has_next(self) -> bool:
-        """Whether the server has told of a page after this one."""
-        return self._next is not None or self._step is not None
-
-    @property
-    def step(self) -> Step[R] | None:
-        """The way to the next page, while that is not loaded."""
-        return self._step
-
-    @property
-    def loaded_next(self) -> LoadedPage[R] | None:
-        """The next page, if that is loaded."""
-        return self._next
-
-    def follow(self) -> LoadedPage[R] | None:
-        """Give the next page; it is asked for once, and again only where that failed."""
-        with self._lock:
-            if self._step is not None:
-                items, step = self._step.load()
-                self._next, self._step = LoadedPage(items, step), None
-            return self._next
-
-    def append(self, items: list[R], step: Step[R] | None) -> LoadedPage[R] | None:
-        """Put a page after this one that was loaded in another way; None where one came there in the meantime."""
-        with self._lock:
-            if self._next is not None:
-                return None
-            self._next, self._step = LoadedPage(items, step), None
-            return self._next
 
 
 class _Head(Generic[R]):
@@ -119,7 +52,7 @@ class _Head(Generic[R]):
             return self.page
 
 
-class QuerySet(Generic[R]):
+class QuerySet(ShownListing, Generic[R]):
     """A listing. It asks nothing until it is used, and what it has loaded it does not ask for again.
 
     Iterate over it, index and slice it; `len()` is refused, since it would have to ask: see `count()`.
@@ -227,15 +160,17 @@ class QuerySet(Generic[R]):
         """Give the pages as iteration loads them, with `items` and `has_next`; a limit cuts within a page."""
         return _pages(self._head, self._limit)
 
-    def all(self, *, workers: int = 8) -> list[R]:
+    def all(self, *, workers: int = 8, progress: bool | None = None) -> list[R]:
         """Load everything.
 
         Args:
             workers: How many pages to ask for side by side, where that is sound: listings of builds under filters that
                 no build leaves (see `BuildQuerySet`). All others are loaded page after page.
+            progress: Whether to show how many are loaded; unless told, where there is a terminal or a notebook, and
+                tqdm (`pip install 'buildkite_orm[progress]'`).
         """
         del workers
-        return list(self)
+        return gather(self.pages(), progress)
 
     # -- one, or some -------------------------------------------------------------------------------------------------
 
@@ -333,6 +268,17 @@ class QuerySet(Generic[R]):
         count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._head.page is not None else "not loaded"
         return f"<{self._describe()} [{count}]>"
 
+    def _glimpse(self) -> Glimpse:
+        loaded, whole = self._loaded()
+        rows = loaded if self._head.page is not None else None
+        return Glimpse(self._describe(), self.model, rows, whole=whole)
+
+    def _load_glimpse(self) -> None:
+        next(self.pages(), None)
+
+    def __dir__(self) -> list[str]:
+        return offered(self, super().__dir__())
+
     def _create(self, body: Mapping[str, object] | StreamedBody) -> R:
         """Create an object in this listing."""
         call, binding = Call("POST", self._path, body=body), Binding(self._session, self._collection, self._context())
@@ -424,7 +370,7 @@ class QuerySet(Generic[R]):
         return total if self._limit is None else min(total, self._limit)
 
     def _from_end(self, index: int) -> R:
-        total = self._total() if self._has_numbers else None
+        total = self._total()
         if total is None:
             return list(self)[index]
         if total + index < 0:
@@ -486,4 +432,4 @@ def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
 def _shown(value: object) -> str:
     if (several := as_several(value)) is not None:
         return "|".join(_shown(item) for item in several)
-    return ascii_safe(str(value))
+    return harmless(str(value))

@@ -16,12 +16,15 @@ from buildkite_orm.encoding import encode_body, encode_path, encode_query
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.hidden import is_secret, masked
 from buildkite_orm.loading import load_one, report
-from buildkite_orm.paths import ascii_safe, parent_path, path_below, path_told, short_path
+from buildkite_orm.members import offered
+from buildkite_orm.paths import parent_path, path_below, path_told, short_path
 from buildkite_orm.session import Call
+from buildkite_orm.shown import ShownObject
 from buildkite_orm.timestamps import UtcTime, write_time
+from buildkite_orm.words import said
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pydantic._internal._model_construction import ModelMetaclass
@@ -153,6 +156,9 @@ class Ref:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({short_path(self._find_path())})"
 
+    def __dir__(self) -> list[str]:
+        return offered(self, super().__dir__())
+
     if not TYPE_CHECKING:  # a type checker knows what there is
 
         def __setattr__(self, name: str, value: Any) -> None:
@@ -257,6 +263,9 @@ class Model(BaseModel):
         """Give what a repr shows, one of `rich` too: no secret, also where it comes in a field that is not known."""
         return [(name, masked(value)) for name, value in super().__repr_args__() if not is_secret(name or "")]
 
+    def __dir__(self) -> list[str]:
+        return offered(self, super().__dir__())
+
     def dump(self) -> dict[str, Any]:
         """Give back what the server sent: its names, its values, and nothing that it left out."""
         # by way of JSON, since pydantic's own writes an odd `true` in the place of a number as 1
@@ -302,7 +311,7 @@ else:
     _Data = Model
 
 
-class Resource(Ref, _Data):
+class Resource(Ref, ShownObject, _Data):
     """An object: a ref with validated data. The concrete class names its ref first."""
 
     __slots__ = ("_binding", "_drift", "_loaded", "_path")
@@ -312,6 +321,9 @@ class Resource(Ref, _Data):
 
     has_url: ClassVar[bool] = True
     """Whether the field `url` tells the path."""
+
+    telling: ClassVar[tuple[str, ...]] = ()
+    """The fields that tell people what this is, in its repr and in tables; its path, where there are none."""
 
     @classmethod
     def listed_as(cls) -> Any:
@@ -353,16 +365,17 @@ class Resource(Ref, _Data):
         collection = self._bound.collection
         return collection if self.identity is None else path_below(collection, self.__dict__.get(self.identity))
 
-    def _headline(self) -> str:
-        """Tell in one line what this is; text of the server escaped where it does not print."""
-        return short_path(self._find_path())
+    def _headline(self) -> Iterable[object]:
+        """Give what tells in one line what this is, part by part; what is not known is left out."""
+        told = ((name, self.__dict__.get(name)) for name in self.telling)
+        return (name.replace("_", " ") if value is True else value for name, value in told)
 
     def __repr__(self) -> str:
         try:
-            headline = self._headline()
-        except (AttributeError, TypeError, ValueError, RecursionError):  # what it tells of is odd, or did not come
-            headline = short_path(self._find_path())
-        return f"{type(self).__name__}({ascii_safe(headline)})"
+            parts = [*filter(None, map(said, self._headline()))]
+        except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):  # it is odd, or did not come
+            parts = []
+        return f"{type(self).__name__}({', '.join(parts) or short_path(self._find_path())})"
 
     __str__ = __repr__
 

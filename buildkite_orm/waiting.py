@@ -14,13 +14,14 @@ from buildkite_orm.errors import (
     UnprocessableEntityError,
     WaitTimeoutError,
 )
-from buildkite_orm.paths import ascii_safe, parent_path, short_path
+from buildkite_orm.paths import parent_path, short_path
 from buildkite_orm.progress import progress_line
 from buildkite_orm.resources.builds.build import BuildRef
 from buildkite_orm.resources.builds.buildverbs import OnBlocked
 from buildkite_orm.resources.builds.spans import JOB_ENDS, job_title, moment
 from buildkite_orm.retry import may_send_again, within
 from buildkite_orm.session import Call
+from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.builds.build import Build, BuildFetch, BuildFilters
     from buildkite_orm.resources.builds.job import Job
-    from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.pipelineref import PipelineRef
     from buildkite_orm.session import Session
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class BuildChange:
     after: str
 
     def __str__(self) -> str:
-        what = short_path(self.build.api_path) if self.job is None else ascii_safe(job_title(self.job))
+        what = short_path(self.build.api_path) if self.job is None else harmless(job_title(self.job))
         return f"{what}: {self.after}" if self.before is None else f"{what}: {self.before} -> {self.after}"
 
 

@@ -316,7 +316,7 @@ def test_an_unbound_object_is_data_all_the_same() -> None:
     assert build.number == 42
     assert build == Build.model_validate(PAYLOADS[Build])
     assert build.api_path == "organizations/acme/pipelines/web/builds/42"
-    assert repr(build) == "Build(acme/web #42 passed on None)"
+    assert repr(build) == "Build(acme/web #42 passed)"
     assert copy.deepcopy(build) == build
 
 

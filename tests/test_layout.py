@@ -18,11 +18,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "buildkite_orm"
 LONGEST = 500
 
-# From the ground up: a module imports only what stands before it. `resources` is one floor.
+# From the ground up: a module imports only what stands before it. A folder is one floor.
 FLOORS = (
     "_version",
     "jsonvalues",
     "hidden",
+    "members",
+    "words",
     "errors",
     "progress",
     "states",
@@ -39,17 +41,21 @@ FLOORS = (
     "paths",
     "globs",
     "loading",
+    "shown",
     "resource",
     "listing",
+    "pages",
     "queryset",
     "bytime",
     "resources",
+    "anyref",
     "client",
     "ansi",
     "terminal",
     "loghtml",
     "logs",
     "files",
+    "pictures",
     "downloads",
     "remotefile",
     "layouts",
@@ -58,6 +64,12 @@ FLOORS = (
     "uploads",
     "waiting",
     "failures",
+    "display",
+    "timeline",
+    "history",
+    "shell",
+    "cli",
+    "__main__",
 )
 
 
@@ -116,7 +128,7 @@ def test_imports_run_only_down() -> None:
         here = FLOORS.index(floor_of(module))
         for imported in imports(CLIENT[module]) - {"buildkite_orm"}:
             there = FLOORS.index(floor_of(imported))
-            assert there < here or floor_of(imported) == floor_of(module) == "resources", f"{module} imports {imported}"
+            assert there < here or floor_of(imported) == floor_of(module), f"{module} imports {imported}"
 
 
 def test_a_folder_imports_nothing_itself_but_the_names_of_its_own_area() -> None:
@@ -156,7 +168,10 @@ def test_the_fake_takes_from_the_client_only_the_client_to_hand_out() -> None:
 
 
 def test_the_client_knows_nothing_of_the_fake() -> None:
+    may_serve_it = ("buildkite_orm.cli", "buildkite_orm.shell.workplace")
     for module, path in CLIENT.items():
+        if module in may_serve_it:
+            continue
         assert "buildkite_orm.fake" not in path.read_text().replace("`buildkite_orm.fake`", ""), module
 
 
@@ -202,6 +217,19 @@ def test_every_module_can_be_imported_first(backwards: bool) -> None:  # noqa: F
         ("from buildkite_orm import BuildkiteError, NotFoundError", ("requests", "pydantic", "tenacity")),
         ("from buildkite_orm import Build, Pipeline, Job", ("werkzeug", "buildkite_orm.fake", "buildkite_orm.client")),
         ("from buildkite_orm import Buildkite", ("werkzeug", "buildkite_orm.fake", "buildkite_orm.downloads")),
+        (
+            "from buildkite_orm import Buildkite; Buildkite('bkua').organization('acme').pipeline('web').build(1)",
+            (
+                "tenacity",
+                "statistics",
+                "buildkite_orm.bytime",
+                "buildkite_orm.resources.account",
+                "buildkite_orm.resources.agent",
+                "buildkite_orm.resources.builds.artifact",
+                "buildkite_orm.resources.pipeline",
+                "buildkite_orm.resources.provider",
+            ),
+        ),
     ],
 )
 def test_an_import_loads_only_what_it_needs(statement: str, light: tuple[str, ...]) -> None:

@@ -368,8 +368,8 @@ def test_nothing_is_turned_into_another_type(model: type[Build], field: str, val
 
 
 def test_a_thing_tells_in_one_line_what_it_is() -> None:
-    assert repr(Build.model_validate(BUILD)) == "Build(acme/web #42 passed on main)"
-    assert repr(Build.model_validate({**BUILD, "blocked": True})) == "Build(acme/web #42 blocked on main)"
+    assert repr(Build.model_validate(BUILD)) == 'Build(acme/web #42 passed on main, "Fix it")'
+    assert repr(Build.model_validate({**BUILD, "blocked": True})) == 'Build(acme/web #42 blocked on main, "Fix it")'
     assert repr(ScriptJob.model_validate(SCRIPT)) == "ScriptJob(Test passed)"
     assert repr(WaiterJob.model_validate({"id": "a", "type": "waiter"})) == "WaiterJob(waiter)"
     assert repr(ManualJob.model_validate({"id": "a", "type": "manual", "label": "Deploy?"})) == "ManualJob(Deploy?)"

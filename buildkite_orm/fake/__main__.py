@@ -12,9 +12,14 @@ from buildkite_orm.fake import FakeBuildkite, Settings, SystemClock
 _EVERY = 600.0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; print what to paste into a shell."""
-    parser = argparse.ArgumentParser(prog="python -m buildkite_orm.fake", description="Serve a Buildkite in memory.")
+def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite_orm.fake") -> int:
+    """Serve until interrupted; print what to paste into a shell.
+
+    Args:
+        arguments: The options; those of the process unless given.
+        prog: What the command is called.
+    """
+    parser = argparse.ArgumentParser(prog=prog, description="Serve a Buildkite in memory.")
     parser.add_argument("--port", type=int, default=8080, help="where to listen; 0 for a free port")
     parser.add_argument("--host", default="127.0.0.1", help="on which interface")
     parser.add_argument("--seed", type=int, default=2026, help="what ids, tokens and contents follow from")

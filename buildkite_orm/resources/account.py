@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.resource import Fetchable, Model, Timestamp
+from buildkite_orm.session import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class User(Fetchable):
@@ -19,6 +22,7 @@ class User(Fetchable):
     _kind: ClassVar[str] = "user"
     identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
+    telling: ClassVar[tuple[str, ...]] = ("name",)
 
     id: str
     graphql_id: str | None = None
@@ -30,9 +34,6 @@ class User(Fetchable):
     def _key(self) -> object:
         # what stands at this path is another for each token
         return key if isinstance(key := self.__dict__.get("id"), str) else None
-
-    def _headline(self) -> str:
-        return ascii_safe(self.name)
 
 
 class TokenOwner(Model):
@@ -67,10 +68,12 @@ class AccessToken(Fetchable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/access-token#revoke-the-current-token
         """
-        self._do("DELETE")
+        # where the answer was lost, the next attempt finds that the token is not known any more
+        self.session.send(Call("DELETE", self.api_path, gone=401), lambda _answer: None)
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.description or self.uuid}, may {', '.join(self.scopes) or 'nothing'}")
+    def _headline(self) -> Iterable[object]:
+        yield self.description or self.uuid
+        yield f"may {', '.join(self.scopes) or 'nothing'}"
 
 
 class Meta(Fetchable):
@@ -88,5 +91,5 @@ class Meta(Fetchable):
 
     webhook_ips: list[str] = Field(default_factory=list[str])
 
-    def _headline(self) -> str:
-        return ascii_safe(f"webhooks from {', '.join(self.webhook_ips)}")
+    def _headline(self) -> Iterable[object]:
+        yield f"webhooks from {', '.join(self.webhook_ips)}"

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe, parent_path, path_below
+from buildkite_orm.paths import parent_path, path_below
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Model, Ref, Timestamp
+from buildkite_orm.resources.builds.spans import job_title
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedUser
 from buildkite_orm.states import AgentConnectionState, JobState, JobType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Unpack
 
     from buildkite_orm.resources.builds.job import JobRef
@@ -169,8 +171,12 @@ class Agent(AgentRef, Fetchable):
         jobs = f"{parent_path(self.api_path, 2)}/jobs"
         return JobRef.at(self.session, path_below(jobs, getattr(self.embedded_job, "id", None)))
 
-    def _headline(self) -> str:
-        return f"{ascii_safe(self.name)} {ascii_safe(str(self.connection_state))}"
+    def _headline(self) -> Iterable[object]:
+        told = self.__dict__
+        yield f"{self.name} {told.get('connection_state') or ''}"
+        yield f"queue {told['queue']}" if told.get("queue") else None
+        yield "paused" if told.get("paused") is True else None
+        yield f"running {job_title(self.embedded_job)}" if self.embedded_job else None
 
 
 class AgentQuerySet(QuerySet[Agent]):

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Ref, Timestamp
-from buildkite_orm.resources.agent import AgentQuerySet, AgentRef
-from buildkite_orm.resources.builds.build import BuildQuerySet
-from buildkite_orm.resources.builds.job import JobRef
-from buildkite_orm.resources.pipeline import PipelineQuerySet, PipelineRef
+from buildkite_orm.resources.pipelineref import PipelineRef
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from buildkite_orm.resources.agent import AgentFilters
-    from buildkite_orm.resources.builds.build import BuildFilters
+    from buildkite_orm.resources.agent import AgentFilters, AgentQuerySet, AgentRef
+    from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet
+    from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.resources.clusters.cluster import ClusterQuerySet, ClusterRef
     from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
     from buildkite_orm.resources.organizations.audit_event import AuditEventQuerySet, AuditEventRef
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
         RepositoryConnectionRef,
     )
     from buildkite_orm.resources.packages.registry import RegistryQuerySet, RegistryRef
-    from buildkite_orm.resources.pipeline import PipelineFilters
+    from buildkite_orm.resources.pipeline import PipelineFilters, PipelineQuerySet
     from buildkite_orm.resources.pipelines.template import PipelineTemplateQuerySet, PipelineTemplateRef
     from buildkite_orm.resources.portal import PortalQuerySet, PortalRef
     from buildkite_orm.resources.rule import RuleQuerySet, RuleRef
@@ -73,6 +71,8 @@ class OrganizationRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#list-pipelines
         """
+        from buildkite_orm.resources.pipeline import PipelineQuerySet
+
         return PipelineQuerySet(self.session, self._child("pipelines"), filters)
 
     def pipeline(self, slug: str) -> PipelineRef:
@@ -102,10 +102,14 @@ class OrganizationRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-builds-for-an-organization
         """
+        from buildkite_orm.resources.builds.build import BuildQuerySet
+
         return BuildQuerySet(self.session, self._child("builds"), filters)
 
     def job(self, job_id: str) -> JobRef:
         """Give the ref of the job with an id, whatever its build; no request."""
+        from buildkite_orm.resources.builds.job import JobRef
+
         return JobRef.at(self.session, self._child("jobs", job_id))
 
     def agents(self, **filters: Unpack[AgentFilters]) -> AgentQuerySet:
@@ -116,10 +120,14 @@ class OrganizationRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#list-agents
         """
+        from buildkite_orm.resources.agent import AgentQuerySet
+
         return AgentQuerySet(self.session, self._child("agents"), filters)
 
     def agent(self, agent_id: str) -> AgentRef:
         """Give the ref of the agent with an id; no request."""
+        from buildkite_orm.resources.agent import AgentRef
+
         return AgentRef.at(self.session, self._child("agents", agent_id))
 
     def clusters(self) -> ClusterQuerySet:
@@ -343,6 +351,7 @@ class Organization(OrganizationRef, Fetchable):
     """
 
     identity: ClassVar[str | None] = "slug"
+    telling: ClassVar[tuple[str, ...]] = ("slug", "name")
 
     id: str
     graphql_id: str | None = None

@@ -9,24 +9,19 @@ from pydantic import Field
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.loading import warn_caller
+from buildkite_orm.paths import short_path
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
-from buildkite_orm.resources.builds.build import BuildRef, PipelineBuildQuerySet
+from buildkite_orm.resource import Editable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.resources.pipelineref import PipelineRef
 from buildkite_orm.resources.provider import AnyProvider
 from buildkite_orm.states import Visibility
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
-    from buildkite_orm.resources.builds.build import Build, BuildFilters
-    from buildkite_orm.resources.builds.buildverbs import OnBlocked
     from buildkite_orm.resources.clusters.cluster import ClusterRef
-    from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
-    from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef
     from buildkite_orm.resources.pipelines.template import PipelineTemplateRef
 
 _ONLY_VISUAL = ("env", "steps")
@@ -108,157 +103,6 @@ class PipelineChanges(PipelineOptions, total=False):
     cluster_id: str | None
     name: str
     repository: str
-
-
-class PipelineRef(InOrganization, Deletable):
-    """Where a pipeline is.
-
-    Example:
-        >>> pipeline = bk.organization("acme").pipeline("web")
-        >>> pipeline.builds(branch="main")
-        <BuildQuerySet acme/web/builds branch=main [not loaded]>
-    """
-
-    _kind = "pipeline"
-    delete_documentation = "pipelines#delete-a-pipeline"
-
-    def fetch(self) -> Pipeline:
-        """Ask for the pipeline.
-
-        Raises:
-            NotFoundError: There is none of this slug that the token reaches.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#get-a-pipeline
-        """
-        return self._send(Pipeline)
-
-    def builds(self, **filters: Unpack[BuildFilters]) -> PipelineBuildQuerySet:
-        """List the builds, newest first; without their jobs unless `with_jobs=True`.
-
-        Args:
-            filters: See `BuildFilters`.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-builds-for-a-pipeline
-        """
-        return PipelineBuildQuerySet(self.session, self._child("builds"), filters)
-
-    def build(self, number: int) -> BuildRef:
-        """Give the ref of the build with a number (not its id); no request."""
-        return BuildRef.at(self.session, self._child("builds", number))
-
-    def wait_for(
-        self,
-        *,
-        commit: str | None = None,
-        branch: str | None = None,
-        created_from: datetime | None = None,
-        timeout: float | None = None,
-        on_blocked: OnBlocked = "return",
-        cancel_on_timeout: bool = False,
-        on_change: Callable[[Build], object] | None = None,
-        progress: bool | None = None,
-    ) -> Build:
-        """Wait for a build to appear, then until it has ended, and give it as it is then.
-
-        Of several it takes the newest; one that is there already counts.
-
-        Args:
-            commit: Its full SHA.
-            branch: Its branch.
-            created_from: Created at this time or later; what is older does not count.
-            timeout: How many seconds to wait at most for both, to within one request; without end unless given.
-            on_blocked: As for `Build.wait`, as are the others: whether a blocked build is given (`return`), is an error
-                (`raise`), or is waited for (`wait`).
-            cancel_on_timeout: Whether to cancel the build when the time is up, if there is one.
-            on_change: Called with the build when it is first seen and whenever its state is another.
-            progress: Whether to show a line on the terminal.
-
-        Raises:
-            WaitTimeoutError: The time is up; its `build` is None where none has appeared.
-            BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
-            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
-
-        Example:
-            >>> pipeline = bk.organization("acme").pipeline("hello")
-            >>> sha = "0123456789abcdef0123456789abcdef01234567"
-            >>> build = pipeline.builds().create(commit=sha, branch="main")
-            >>> pipeline.wait_for(commit=sha, timeout=600)
-            Build(acme/hello #11 passed on main)
-        """
-        from buildkite_orm.waiting import Rules, wait_for
-
-        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
-        return wait_for(self, rules, commit=commit, branch=branch, created_from=created_from)
-
-    def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
-        """Change some of its properties, and nothing else; an object takes over the answer.
-
-        A pipeline whose steps are YAML ignores `env`, and `steps` beside `configuration`; an `IgnoredChangeWarning`
-        tells of that.
-
-        Args:
-            changes: See `PipelineChanges`.
-
-        Raises:
-            UnprocessableEntityError: The server does not accept a value: `steps` for a pipeline whose steps are YAML,
-                say; or the pipeline is archived.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#update-a-pipeline
-        """
-        answer = self._update(Pipeline, changes, PipelineChanges)
-        _tell_of_ignored(changes, answer)
-        return answer
-
-    def archive(self) -> Pipeline:
-        """Archive the pipeline: it keeps its builds and gets no others, nor can it be changed.
-
-        Raises:
-            UnprocessableEntityError: It is archived already.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#archive-a-pipeline
-        """
-        return self._send(Pipeline, "POST", "archive", acts=True)
-
-    def unarchive(self) -> Pipeline:
-        """Take the pipeline out of the archive.
-
-        Raises:
-            UnprocessableEntityError: It is not archived.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#unarchive-a-pipeline
-        """
-        return self._send(Pipeline, "POST", "unarchive", acts=True)
-
-    def add_webhook(self) -> None:
-        """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
-
-        Raises:
-            UnprocessableEntityError: The repository is elsewhere, or has a webhook already.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#add-a-webhook
-        """
-        self._do("POST", "webhook", acts=True)
-
-    def github_webhooks(self) -> GitHubWebhooksRef:
-        """Give the ref of whether it takes the webhooks of GitHub; no request."""
-        from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
-
-        return GitHubWebhooksRef.at(self.session, self._child("github-webhooks"))
-
-    def schedules(self) -> PipelineScheduleQuerySet:
-        """List the schedules, the newest first.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#list-pipeline-schedules
-        """
-        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet
-
-        return PipelineScheduleQuerySet(self.session, self._child("schedules"))
-
-    def schedule(self, schedule_id: str) -> PipelineScheduleRef:
-        """Give the ref of the schedule with an id; no request."""
-        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
-
-        return PipelineScheduleRef.at(self.session, self._child("schedules", schedule_id))
 
 
 class PipelineStep(Model):
@@ -366,6 +210,12 @@ class Pipeline(PipelineRef, Editable):
         uuid = self.pipeline_template_uuid
         return None if uuid is None else self.organization.pipeline_template(uuid)
 
+    def _headline(self) -> Iterable[object]:
+        told = self.__dict__
+        yield short_path(self._find_path())
+        yield None if str(told.get("name")).lower() == told.get("slug") else told.get("name")
+        yield "archived" if told.get("archived_at") else None
+
     def changes(self) -> dict[str, Any]:
         """Tell what was changed since it was loaded, as `save()` would send it; changes in place count."""
         changed = super().changes()
@@ -384,7 +234,7 @@ class Pipeline(PipelineRef, Editable):
         """
         changes = self.changes()
         saved = super().save()
-        _tell_of_ignored(changes, saved)
+        tell_of_ignored(changes, saved)
         return saved
 
     def _edited(self) -> dict[str, Any]:
@@ -437,7 +287,7 @@ class PipelineQuerySet(QuerySet[Pipeline]):
         )
 
 
-def _tell_of_ignored(sent: Mapping[str, object], answer: Pipeline) -> None:
+def tell_of_ignored(sent: Mapping[str, object], answer: Pipeline) -> None:
     """Warn where what was sent is only for visual steps, and the answer's are YAML."""
     ignored = " and ".join(name for name in _ONLY_VISUAL if name in sent)
     if ignored and answer.configuration is not None:

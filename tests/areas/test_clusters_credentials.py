@@ -128,7 +128,7 @@ def test_a_secret_is_created_and_its_value_never_comes(
         secret = cluster.secrets().create(**said)
     assert sent() == (f"POST {secrets}", said)
     assert (secret.key, secret.description, secret.policy, secret.value) == ("MY_SECRET", "Mine", POLICY, None)
-    assert repr(secret) == "Secret(MY_SECRET)"
+    assert repr(secret) == "Secret(MY_SECRET, Mine)"
     assert "hunter2" not in str(secret.dump())
     assert (secret.updated_by, secret.last_read_at) == (None, None)
     assert secret.embedded_organization is not None

@@ -64,7 +64,7 @@ def test_an_agent_image_is_created_and_built(server: FakeBuildkite, cluster: Clu
     assert sent() == (f"POST {path}", {"name": "my-image", "dockerfile": CURL})
     assert (image.status, image.image_ref, image.version) == (AgentImageStatus.BUILDING, None, 1)
     assert image.composed_dockerfile == f"{image.base_image}\n{CURL}"
-    assert repr(image) == "AgentImage(my-image BUILDING)"
+    assert repr(image) == "AgentImage(my-image, BUILDING)"
     server.run(120)
     assert image.reload().status is AgentImageStatus.READY
     assert sent() == (f"GET {path}/{image.id}", None)
@@ -190,7 +190,7 @@ def test_network_ranges_are_listed(cluster: Cluster, plain: Cluster, put: Put, s
     assert (found.cidr_range, found.kind, repr(found)) == (
         "203.0.113.0/29",
         "NAMESPACE_MANAGED",
-        "NetworkRange(203.0.113.0/29)",
+        "NetworkRange(203.0.113.0/29, NAMESPACE_MANAGED)",
     )
     assert found == cluster.network_ranges()[0]
     assert found.cluster == cluster

@@ -40,7 +40,7 @@ def test_a_self_hosted_queue_is_created(cluster: Cluster, queues: str, sent: Sen
     assert (queue.key, queue.description) == ("linux", "For Linux")
     assert queue.retry_agent_affinity is RetryAgentAffinity.PREFER_DIFFERENT
     assert (queue.hosted, queue.hosted_agents, queue.dispatch_paused) == (None, None, False)
-    assert repr(queue) == "Queue(linux)"
+    assert repr(queue) == "Queue(linux, For Linux)"
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_queue_is_paused_and_resumed(cluster: Cluster, queues: str, sent: Sent
     assert (paused, paused.dispatch_paused, paused.dispatch_paused_note) == (queue, True, "Größeres Update")
     assert paused.dispatch_paused_at is not None
     assert paused.dispatch_paused_by is not None
-    assert repr(paused) == "Queue(linux paused)"
+    assert repr(paused) == "Queue(linux, dispatch paused)"
     assert queue.dispatch_paused is False
     with costs(1):
         resumed = queue.resume()

@@ -41,7 +41,7 @@ def test_members_are_listed_and_got(bk: Buildkite, grace: UserRecord, sent: Sent
     assert sent() == (f"GET {MEMBERS}/{grace.id}", None)
     assert (ada.role, other.role, other.sso_mode) == (OrganizationRole.ADMIN, OrganizationRole.MEMBER, SsoMode.REQUIRED)
     assert (other.id, other.name, other.email) == (grace.id, "Grace Hopper", "grace@acme.example")
-    assert repr(other) == "OrganizationMember(Grace Hopper member)"
+    assert repr(other) == "OrganizationMember(Grace Hopper, member)"
     assert other.organization == org
 
 
@@ -132,7 +132,7 @@ def test_people_are_invited(invitations: InvitationQuerySet, team: Team, sent: S
     ]
     assert made[0].state is InvitationState.PENDING
     assert [(each.id, each.slug) for each in made[0].teams] == [(team.id, "everyone")]
-    assert repr(made[0]) == "Invitation(mary@acme.example pending)"
+    assert repr(made[0]) == "Invitation(mary@acme.example, pending, admin)"
 
 
 def test_an_address_is_invited_once(invitations: InvitationQuerySet, sent: Sent) -> None:

@@ -71,7 +71,7 @@ def test_one_is_got_with_who_did_what(bk: Buildkite, events: AuditEventQuerySet,
     assert event.context.type == "APIContext"
     assert (event.context.request_user_agent or "").startswith("buildkite-orm/")
     assert event.data == {}
-    assert repr(event) == "AuditEvent(ClusterCreatedEvent at 2026-08-01 12:00:00+00:00)"
+    assert repr(event) == "AuditEvent(ClusterCreatedEvent by Ada Lovelace, 2026-08-01 12:00:00 UTC)"
 
 
 def test_what_is_done_is_logged(bk: Buildkite) -> None:

@@ -51,7 +51,7 @@ def test_connections_are_listed(
         RepositoryConnectionType.GITHUB_CODE_ACCESS_APP,
         RepositoryConnectionType.GITLAB_SELF_MANAGED,
     )
-    assert repr(github) == "RepositoryConnection(github_code_access_app GitHub (acme))"
+    assert repr(github) == "RepositoryConnection(github_code_access_app, GitHub (acme))"
     assert set(github.dump()) == {"id", "type", "display_name", "url"}
 
 
@@ -84,7 +84,7 @@ def test_repositories_are_listed(
     assert (web.html_url, web.clone_url) == ("https://github.com/acme/web", "https://github.com/acme/web.git")
     assert web.repository_connection == ref
     assert web.organization == bk.organization("acme")
-    assert repr(api) == "Repository(acme/api)"
+    assert repr(api) == "Repository(acme/api, main)"
     assert web != api
     assert web in ref.repositories()
 

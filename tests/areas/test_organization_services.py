@@ -93,7 +93,7 @@ def test_they_are_listed_the_oldest_first_and_got(
         assert bk.organization("acme").notification_service(slack.id).fetch() == slack
     assert sent() == (f"GET {SERVICES}/{slack.id}", None)
     assert slack.organization == bk.organization("acme")
-    assert repr(webhook) == "NotificationService(webhook Deploy notifications)"
+    assert repr(webhook) == "NotificationService(webhook, Deploy notifications, enabled)"
 
 
 def test_one_is_updated_and_the_rest_stays(

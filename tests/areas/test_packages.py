@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
+from buildkite_orm import ConnectionFailedError, NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
 from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.resources.packages.package import Package
 from buildkite_orm.resources.packages.registry import Registry, RegistryRef
 from buildkite_orm.resources.packages.token import RegistryToken
+from buildkite_orm.session import Call
 from tests.conftest import unlimited
 
 if TYPE_CHECKING:
@@ -247,7 +250,7 @@ def test_packages_are_listed_newest_first_by_name_and_page_by_page(files: Regist
     with costs(1):
         (cli,) = files.packages(name="cli")
     assert sent() == (f"GET {FILES_AT}/packages?name=cli&per_page=100", None)
-    assert repr(cli) == "Package(cli 2.8.3)"
+    assert repr(cli) == "Package(cli, 2.8.3)"
     assert cli.created_at is not None
     assert list(files.packages().filter(name="none")) == []
 
@@ -311,6 +314,20 @@ def test_a_package_is_not_copied_to_where_it_cannot_be(bk: Buildkite, org: Organ
     charts = org.registries().create(name="Charts", ecosystem="helm")
     with pytest.raises(UnprocessableEntityError, match="cannot be copied"):
         add(charts, "web-1.0.0.tgz").copy_to(charts)
+
+
+def test_where_a_copy_is_not_answered_its_error_leads_to_the_other_registry(
+    server: FakeBuildkite, bk: Buildkite, org: OrganizationRef, files: Registry, costs: Costs
+) -> None:
+    package, archive = add(files), org.registries().create(name="Archive", ecosystem="files")
+    server.faults.add("reset_before", processed=True)
+    with costs(1), pytest.raises(ConnectionFailedError) as caught:
+        package.copy_to(archive)
+    assert caught.value.outcome_unknown
+    place = re.search(r"list https://api\.buildkite\.com/v2/(\S+) and look for it", str(caught.value))
+    assert place is not None
+    listed = bk.session.send(Call("GET", place[1]), lambda answer: json.loads(answer.body))
+    assert [each["name"] for each in listed["items"]] == [package.name]
 
 
 def test_a_copy_needs_to_know_where_to(server: FakeBuildkite, files: Registry) -> None:

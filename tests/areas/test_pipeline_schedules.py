@@ -64,7 +64,7 @@ def test_schedules_are_listed_the_newest_first_and_got(web: PipelineRef, sent: S
         assert list(web.schedules()) == [second, first]
         assert web.schedule(first.id).fetch() == first
     assert sent() == (f"GET {SCHEDULES}/{first.id}", None)
-    assert repr(first) == "PipelineSchedule(Nightly @daily)"
+    assert repr(first) == "PipelineSchedule(Nightly, @daily, trunk, enabled)"
 
 
 def test_one_that_is_not_there_is_not_found(web: PipelineRef, bk: Buildkite) -> None:

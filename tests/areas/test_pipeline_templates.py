@@ -49,7 +49,7 @@ def test_templates_are_listed_and_got(bk: Buildkite, template: PipelineTemplate,
         assert list(org.pipeline_templates()) == [template]
         assert org.pipeline_template(template.uuid).fetch() == template
     assert sent() == (f"GET {TEMPLATES}/{template.uuid}", None)
-    assert (repr(template), template.organization) == ("PipelineTemplate(Build)", org)
+    assert (repr(template), template.organization) == ("PipelineTemplate(Build, available)", org)
 
 
 def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:

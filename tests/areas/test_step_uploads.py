@@ -97,7 +97,7 @@ def test_one_is_got_with_what_was_uploaded(
         len(YAML.encode()),
         False,
     )
-    assert (found.state, repr(found)) == (StepUploadState.REJECTED, f"StepUpload({identity} rejected)")
+    assert (found.state, repr(found)) == (StepUploadState.REJECTED, f"StepUpload({identity}, rejected, No)")
     assert found == next(iter(build.step_uploads()))
 
 

@@ -53,7 +53,7 @@ def test_a_team_is_created_with_all_that_must_be_said(bk: Buildkite, sent: Sent,
     assert team.privacy is TeamPrivacy.SECRET
     assert team.default_member_role is TeamRole.MEMBER
     assert team.created_by is not None
-    assert repr(team) == "Team(Barefoot Backenders)"
+    assert repr(team) == "Team(Barefoot Backenders, secret)"
 
 
 @pytest.mark.parametrize("missing", BACKENDERS)
@@ -183,7 +183,7 @@ def test_a_member_is_created_listed_and_got(server: FakeBuildkite, team: Team, s
     assert sent() == (f"GET {TEAMS}/{team.id}/members/{user.id}", None)
     assert isinstance(member, TeamMember)
     assert (member.user_name, member.role, member.user_id) == ("Grace Hopper", TeamRole.MAINTAINER, user.id)
-    assert repr(member) == "TeamMember(Grace Hopper maintainer)"
+    assert repr(member) == "TeamMember(Grace Hopper, maintainer)"
     assert member.team == team
 
 

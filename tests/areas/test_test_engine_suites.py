@@ -92,7 +92,7 @@ def test_suites_are_listed_and_got(bk: Buildkite, sent: Sent, costs: Costs) -> N
         assert org.suite("jasmine").fetch() == made
     assert sent() == (f"GET {SUITES}/jasmine", None)
     assert made.organization == org
-    assert repr(made) == "Suite(acme/suites/jasmine)"
+    assert repr(made) == "Suite(jasmine, Jasmine, main)"
 
 
 def test_its_token_comes_where_asked_for_and_shows_nowhere(
@@ -236,7 +236,7 @@ def test_failed_executions(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     assert execution.run == run
     assert execution.suite == run.suite
     assert execution.test == run.suite.test("test-1")
-    assert repr(execution) == "FailedExecution(User is valid at ./spec/user_spec.rb:4)"
+    assert repr(execution) == 'FailedExecution(User is valid at ./spec/user_spec.rb:4, "expected true")'
 
 
 @pytest.mark.usefixtures("rspec")

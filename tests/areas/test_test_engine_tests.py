@@ -77,7 +77,7 @@ def test_all_tests_are_listed_without_metrics(rspec: SuiteRef, server: FakeBuild
     assert tests[0].executions_count is None
     assert not tests[0].dump().keys() & {"reliability", "executions_count"}
     assert tests[0].suite == rspec
-    assert repr(tests[0]) == "SuiteTest(User is slow)"
+    assert repr(tests[0]) == "SuiteTest(User is slow, ./spec/user_spec.rb:4)"
 
 
 def test_a_label_filters_all_tests(rspec: SuiteRef, server: FakeBuildkite, sent: Sent) -> None:
@@ -316,7 +316,7 @@ def test_flaky_tests(rspec: SuiteRef, sent: Sent, costs: Costs) -> None:
     assert isinstance(flaky, FlakyTest)
     assert flaky == rspec.test("flaky")
     assert (flaky.instances, flaky.last_resolved_at, flaky.ownership_team_ids) == (1, None, ["team-2"])
-    assert repr(flaky) == "FlakyTest(User is flaky)"
+    assert repr(flaky) == "FlakyTest(User is flaky, ./spec/user_spec.rb:9)"
     assert flaky.fetch().executions_count == 3
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe, path_below
+from buildkite_orm.paths import path_below
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Resource, Timestamp
 from buildkite_orm.resources.builds.underjob import UnderJob, organization_path
@@ -70,6 +70,7 @@ class Annotation(AnnotationRef, Resource):
     """
 
     has_url: ClassVar[bool] = False
+    telling: ClassVar[tuple[str, ...]] = ("context", "style", "scope")
 
     id: str
     context: str | None = None
@@ -88,9 +89,6 @@ class Annotation(AnnotationRef, Resource):
         # a build lists the annotations of its jobs too; those stand below their job
         job = path_below(f"{organization_path(collection)}/jobs", self.job_id)
         return path_below(job and f"{job}/annotations", self.__dict__.get("id"))
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.context} {self.style}")
 
 
 class AnnotationQuerySet(QuerySet[Annotation]):

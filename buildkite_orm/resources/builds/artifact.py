@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
 
 from buildkite_orm.globs import Globs
-from buildkite_orm.paths import ascii_safe, parent_path
+from buildkite_orm.paths import parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.states import ArtifactState
+from buildkite_orm.words import short_size
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from io import BufferedReader
     from pathlib import Path
     from typing import Unpack
@@ -95,7 +96,7 @@ class ArtifactRef(UnderJob):
         """Get the content as text; arguments as for `bytes.decode`, errors as for `download()`."""
         return self.download().decode(encoding, errors)
 
-    def save_to(self, path: str | os.PathLike[str]) -> Path:
+    def save_to(self, path: str | os.PathLike[str], *, progress: bool | None = None) -> Path:
         """Save the content, and give where.
 
         It is written to a temporary file beside its place, checked, and then renamed: a file of the final name is
@@ -105,6 +106,8 @@ class ArtifactRef(UnderJob):
         Args:
             path: A file, or a folder (one that is there, or a string that ends with a slash): there it is saved under
                 the artifact's own path.
+            progress: Whether to show how many bytes are there; unless told, for large files, where there is a terminal
+                or a notebook, and tqdm (`pip install 'buildkite_orm[progress]'`).
 
         Raises:
             UnsafePathError: The artifact's path would leave the folder; nothing was written.
@@ -113,7 +116,7 @@ class ArtifactRef(UnderJob):
         """
         from buildkite_orm.downloads import save_artifact
 
-        return save_artifact(self if isinstance(self, Artifact) else self.fetch(), path)
+        return save_artifact(self if isinstance(self, Artifact) else self.fetch(), path, progress=progress)
 
     def open(self, *, buffer_size: int = 256 * 1024) -> BufferedReader:
         """Open the content as a file to read, without saving it.
@@ -178,8 +181,11 @@ class Artifact(ArtifactRef, Fetchable):
     sha1sum: str | None = None
     sha256sum: str | None = None
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.path}, {self.file_size} bytes, {self.state}")
+    def _headline(self) -> Iterable[object]:
+        told = self.__dict__
+        yield told.get("path")
+        yield short_size(told["file_size"]) if isinstance(told.get("file_size"), int) else None
+        yield told.get("state")
 
 
 class ArtifactQuerySet(QuerySet[Artifact]):
@@ -221,7 +227,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
             layout: Where in the folder. `path`: each at its own path, and those of several jobs that would come to the
                 same place below a folder for each job, named by its id. `job`: all below such folders; then it does
                 not depend on what else there is where one goes. Or a function that gives the path of an artifact.
-            progress: Whether to show files and bytes on the terminal; unless told, where there is a terminal and tqdm
+            progress: Whether to show files and bytes; unless told, where there is a terminal or a notebook, and tqdm
                 (`pip install 'buildkite_orm[progress]'`).
 
         Raises:

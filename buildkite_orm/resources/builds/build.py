@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.bytime import Span, TimeStep, created_at, side_by_side
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.jsonvalues import as_array
-from buildkite_orm.paths import ascii_safe, parent_path, short_path
+from buildkite_orm.paths import parent_path, short_path
+from buildkite_orm.progress import progress_line
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Binding, Fetchable, Timestamp
-from buildkite_orm.resources.builds.annotation import BuildAnnotationQuerySet
-from buildkite_orm.resources.builds.artifact import ArtifactQuerySet
 from buildkite_orm.resources.builds.buildverbs import BuildVerbs
 from buildkite_orm.resources.builds.carried import JobsContext
 from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
-from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, span
+from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, span, took
 from buildkite_orm.resources.embedded import (
     Author,
     EmbeddedPipeline,
@@ -30,18 +28,19 @@ from buildkite_orm.resources.embedded import (
     TriggeredFrom,
 )
 from buildkite_orm.states import BuildSource, BuildState, JobState
+from buildkite_orm.words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import Unpack
 
     from buildkite_orm.listing import Step
-    from buildkite_orm.resources.builds.annotation import AnnotationFilters
-    from buildkite_orm.resources.builds.artifact import ArtifactFilters
+    from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
+    from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.organization import OrganizationRef
-    from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.pipelineref import PipelineRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
@@ -155,7 +154,7 @@ class BuildRef(BuildVerbs):
     @property
     def pipeline(self) -> PipelineRef:
         """The pipeline that it is a run of."""
-        from buildkite_orm.resources.pipeline import PipelineRef
+        from buildkite_orm.resources.pipelineref import PipelineRef
 
         return PipelineRef.at(self.session, parent_path(self.api_path, 2))
 
@@ -205,6 +204,8 @@ class BuildRef(BuildVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-build
         """
+        from buildkite_orm.resources.builds.artifact import ArtifactQuerySet
+
         return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
 
     def annotations(self, **filters: Unpack[AnnotationFilters]) -> BuildAnnotationQuerySet:
@@ -215,6 +216,8 @@ class BuildRef(BuildVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#list-annotations-for-a-build
         """
+        from buildkite_orm.resources.builds.annotation import BuildAnnotationQuerySet
+
         return BuildAnnotationQuerySet(self.session, self._child("annotations"), filters)
 
     def step_uploads(self, **filters: Unpack[StepUploadFilters]) -> StepUploadQuerySet:
@@ -354,6 +357,15 @@ class Build(BuildRef, Fetchable):
             self._jobs_context.note(self.api_path)
         return carried
 
+    def _came_with_jobs(self, *, include_retried: bool) -> Build | None:
+        """Give the build itself where all its jobs came with it; None where the server must be asked, as is noted."""
+        context = self._jobs_context
+        came = as_array(self.__dict__.get("embedded_jobs")) is not None and context.complete
+        if came and (context.with_retried or not include_retried):
+            return self
+        context.note(self.api_path)
+        return None
+
     def _carried_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Give the jobs that came with the build, if they are all that there are; else None."""
         carried, context = as_array(self.embedded_jobs), self._jobs_context
@@ -365,9 +377,13 @@ class Build(BuildRef, Fetchable):
         binding = Binding(self.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
 
-    def _headline(self) -> str:
-        state = "blocked" if self.__dict__.get("blocked") else self.__dict__.get("state")
-        return ascii_safe(f"{short_path(self._find_path())} {state} on {self.__dict__.get('branch')}")
+    def _headline(self) -> Iterable[object]:
+        told = self.__dict__
+        state = "blocked" if build_is_blocked(self) else told.get("state")
+        on = f" on {told['branch']}" if told.get("branch") else ""
+        yield f"{short_path(self._find_path())} {state}{on}"
+        yield took(self)
+        yield quoted(told.get("message"))
 
 
 class BuildQuerySet(QuerySet[Build]):
@@ -386,7 +402,7 @@ class BuildQuerySet(QuerySet[Build]):
         """Give a queryset with further filters; see `BuildFilters`."""
         return self._filtered(filters)
 
-    def all(self, *, workers: int = 8) -> list[Build]:
+    def all(self, *, workers: int = 8, progress: bool | None = None) -> list[Build]:
         """Load everything; page after page by time, or side by side where that is sound.
 
         It is sound under filters that no build leaves (`branch`, `creator`, a full `commit`, `created_from`,
@@ -394,21 +410,27 @@ class BuildQuerySet(QuerySet[Build]):
 
         Args:
             workers: How many pages to ask for at once; 1 for one after the other.
+            progress: Whether to show how many are loaded; see `QuerySet.all`.
         """
+        from buildkite_orm.bytime import TimeStep, is_over, side_by_side
+
         if self._limit == 0:
             return []
         page = self._head.get()
         while page.loaded_next is not None:
             page = page.loaded_next
         loaded, whole = self._loaded()
-        if workers > 1 and not whole and loaded and isinstance(page.step, TimeStep) and _is_over(page.step, loaded[0]):
+        if workers > 1 and not whole and loaded and isinstance(page.step, TimeStep) and is_over(page.step, loaded[0]):
             most = None if self._limit is None else self._limit - len(loaded)
-            for items, step in side_by_side(page.step, workers=workers, most=most):
-                following = page.append(items, step)
-                if following is None:  # another thread went on meanwhile
-                    break
-                page = following
-        return list(self)
+            many = len(loaded)
+            with progress_line(progress) as show:
+                for items, step in side_by_side(page.step, workers=workers, most=most):
+                    following = page.append(items, step)
+                    if following is None:  # another thread went on meanwhile
+                        break
+                    page, many = following, many + len(items)
+                    show(f"{many} loaded")
+        return super().all(progress=progress)
 
     def _params(self) -> Mapping[str, object]:
         params = dict(self._filters)
@@ -431,6 +453,8 @@ class BuildQuerySet(QuerySet[Build]):
         )
 
     def _first_step(self) -> Step[Build]:
+        from buildkite_orm.bytime import Span, TimeStep
+
         return TimeStep(Span(self._listing, self._time("created_from"), self._time("created_to")))
 
     def _time(self, name: str) -> datetime | None:
@@ -471,9 +495,3 @@ class PipelineBuildQuerySet(BuildQuerySet):
         return self._create(
             encode_body({"commit": commit, "branch": branch, **options}, BuildOptions, "commit", "branch")
         )
-
-
-def _is_over(step: TimeStep, newest: Build) -> bool:
-    """Tell whether what is left to load lies before a second that is over, under filters that no build leaves."""
-    at = created_at(newest)
-    return not step.span.can_shrink and step.to is not None and at is not None and at >= step.to

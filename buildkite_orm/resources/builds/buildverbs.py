@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from buildkite_orm.failures import FailureSummary
     from buildkite_orm.resources.builds.build import Build, BuildRef
     from buildkite_orm.resources.builds.job import Job
+    from buildkite_orm.timeline.data import Timeline
     from buildkite_orm.waiting import BuildChange
 
 RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_out"]
@@ -127,7 +128,7 @@ class BuildVerbs(Ref):
                 `is_blocked` True, `raise` raises, `wait` waits on.
             cancel_on_timeout: Whether to cancel the build when the time is up.
             on_change: Called with the build, as it is then, when it is first seen and whenever its state is another.
-            progress: Whether to show a line on the terminal; unless told, where there is a terminal and tqdm
+            progress: Whether to show a line of it; unless told, where there is a terminal or a notebook, and tqdm
                 (`pip install 'buildkite_orm[progress]'`).
 
         Raises:
@@ -143,7 +144,7 @@ class BuildVerbs(Ref):
             scheduled
             running
             passed
-            Build(acme/hello #11 passed on main)
+            Build(acme/hello #11 passed on main, 3s)
         """
         from buildkite_orm.waiting import Rules, wait
 
@@ -182,7 +183,34 @@ class BuildVerbs(Ref):
 
         return watch(cast("BuildRef", self), Rules(timeout, on_blocked))
 
-    # -- failures
+    # -- why it took so long, and why it failed
+
+    def timeline(self, *, include_retried_jobs: bool = False) -> Timeline:
+        """Give its jobs over time: what waited for an agent, what ran, what was blocked, and the critical path.
+
+        It costs nothing where the jobs came with the build, and is as old as they are; else one request, however many
+        jobs there are, which has all attempts. What goes on is drawn up to now.
+
+        Args:
+            include_retried_jobs: Whether attempts that were retried must be there; asked for where the build came
+                without them. Those that came are there in any case.
+
+        Example:
+            >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
+            >>> timeline
+            <Timeline acme/web #120: 11 jobs in 1m 02s>
+            >>> timeline.save_to("timeline.html").name
+            'timeline.html'
+        """
+        from buildkite_orm.timeline.making import timeline_of
+
+        ref = cast("BuildRef", self)
+        at_hand = self._came_with_jobs(include_retried=include_retried_jobs)
+        return timeline_of(at_hand or ref.fetch(include_retried_jobs=True, with_pipeline=False))
+
+    def _came_with_jobs(self, *, include_retried: bool) -> Build | None:
+        del include_retried
+        return None
 
     def failed_jobs(self, *, soft_failed: bool = False) -> list[Job]:
         """Give the jobs that made the build fail; the `failure` of each says in what way.
@@ -196,7 +224,7 @@ class BuildVerbs(Ref):
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="failed")[0]
             >>> [(job, str(job.failure)) for job in build.failed_jobs()]
-            [(ScriptJob(:pipeline: Upload failed), 'failed')]
+            [(ScriptJob(:pipeline: Upload failed, exit status 1, 5.8s), 'failed')]
         """
         from buildkite_orm.failures import failed_jobs
 

@@ -10,29 +10,29 @@ from pydantic_core import core_schema, from_json
 
 from buildkite_orm.jsonvalues import as_object
 from buildkite_orm.listing import LinkStep
-from buildkite_orm.paths import ascii_safe, parent_path, path_told
+from buildkite_orm.paths import parent_path, path_told
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
-from buildkite_orm.resources.builds.artifact import ArtifactQuerySet, ArtifactRef
 from buildkite_orm.resources.builds.jobverbs import JobVerbs
-from buildkite_orm.resources.builds.log import LogRef
-from buildkite_orm.resources.builds.spans import job_failure, job_has_ended, span
+from buildkite_orm.resources.builds.spans import job_failure, job_has_ended, job_share, job_title, span, took
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
 from buildkite_orm.session import Call
 from buildkite_orm.states import JobFailure, JobState, JobType, RetryType, SignalReason
+from buildkite_orm.words import one_line, said
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import Unpack
 
     from pydantic import GetCoreSchemaHandler
 
     from buildkite_orm.listing import Step
-    from buildkite_orm.resources.builds.artifact import ArtifactFilters
+    from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
+    from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet, ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
+    from buildkite_orm.resources.builds.log import LogRef
     from buildkite_orm.session import Answer
 
 JobStateName = Literal[
@@ -125,10 +125,14 @@ class JobRef(JobVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-job
         """
+        from buildkite_orm.resources.builds.artifact import ArtifactQuerySet
+
         return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
 
     def artifact(self, artifact_id: str) -> ArtifactRef:
         """Give the ref of the artifact with an id; no request."""
+        from buildkite_orm.resources.builds.artifact import ArtifactRef
+
         return ArtifactRef.at(self.session, self._child("artifacts", artifact_id))
 
     def annotations(self) -> AnnotationQuerySet:
@@ -136,10 +140,14 @@ class JobRef(JobVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#list-annotations-for-a-job
         """
+        from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
+
         return AnnotationQuerySet(self.session, self._child("annotations"))
 
     def log(self) -> LogRef:
         """Give the ref of its log; no request."""
+        from buildkite_orm.resources.builds.log import LogRef
+
         return LogRef.at(self.session, self._child("log"))
 
     def environment(self) -> dict[str, str]:
@@ -242,9 +250,14 @@ class Job(JobRef, Fetchable):
             found = next((path for url in told if isinstance(url, str) and (path := _build_of(url))), None)
         return found
 
-    def _headline(self) -> str:
-        what = self.__dict__.get("name") or self.__dict__.get("label") or self.step_key or self.type
-        return ascii_safe(f"{what} {self.state}" if self.state else str(what))
+    def _headline(self) -> Iterable[object]:
+        told = self.__dict__
+        soft = "soft " if job_failure(self) is JobFailure.SOFT_FAILED else ""
+        state = f"{soft}{said(told.get('state'))}"
+        yield " ".join(filter(None, (one_line(job_title(self), 60), job_share(self), state)))
+        yield f"exit status {said(told['exit_status'])}" if told.get("exit_status") else None
+        yield took(self)
+        yield "retried" if self.was_retried else None
 
 
 class ScriptJob(Job):

@@ -6,24 +6,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.errors import StatusError
 from buildkite_orm.paths import parent_path
 from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.session import Call
+from buildkite_orm.words import short_size
 
 if TYPE_CHECKING:
     import os
     import re
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.session import Answer
-
-_PARTIAL, _NOTHING_THERE = 206, 416
-_CONTINUES = 0x80  # what the first two bits of a byte say that goes on with a character in UTF-8
 
 
 class LogRef(UnderJob):
@@ -76,15 +73,9 @@ class LogRef(UnderJob):
         if n < 1:
             msg = f"tail({n}): at least 1 byte"
             raise ValueError(msg)
-        headers = {"Accept": "text/plain", "Accept-Encoding": "identity", "Range": f"bytes=-{n}"}
-        try:
-            answer = self.session.send(Call("GET", self.api_path, headers=headers), lambda answer: answer)
-        except StatusError as error:
-            if error.status == _NOTHING_THERE:
-                return ""
-            raise
-        body = answer.body if answer.status == _PARTIAL else answer.body[-n:]
-        return _without_cut_character(body).decode(errors="replace")
+        from buildkite_orm.logstream import tail
+
+        return tail(self, n)
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
         """Save the log as it is, in the memory of one chunk, and give where.
@@ -239,8 +230,8 @@ class Log(LogRef, Fetchable):
             object.__setattr__(self, "_read", read)
         return read
 
-    def _headline(self) -> str:
-        return f"{self.size} bytes"
+    def _headline(self) -> Iterable[object]:
+        yield short_size(self.size)
 
 
 def _announced(answer: Answer) -> int:
@@ -250,11 +241,3 @@ def _announced(answer: Answer) -> int:
     if is_page or is_packed or not size.isdigit():
         raise answer.unexpected("the answer does not tell the size of the log")
     return int(size)
-
-
-def _without_cut_character(body: bytes) -> bytes:
-    """Drop up to three bytes at the beginning that go on with a character which is not there."""
-    start = 0
-    while start < min(3, len(body)) and body[start] & 0xC0 == _CONTINUES:
-        start += 1
-    return body[start:]

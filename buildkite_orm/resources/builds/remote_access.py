@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from buildkite_orm.resource import Model, Resource, Timestamp
+from buildkite_orm.words import said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic._internal._repr import ReprArgs
 
 
@@ -50,8 +53,8 @@ class _Session(Resource):
     def __repr_args__(self) -> ReprArgs:
         return ()
 
-    def _headline(self) -> str:
-        return f"expires {self.expires_at}"
+    def _headline(self) -> Iterable[object]:
+        yield f"expires {said(self.expires_at)}"
 
 
 class VncSession(_Session):

@@ -11,7 +11,7 @@ from buildkite_orm.states import BuildState, JobFailure, JobState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from buildkite_orm.resource import Resource
+    from buildkite_orm.resource import Model, Resource
 
 BUILD_ENDS: Final = frozenset(
     {BuildState.PASSED, BuildState.FAILED, BuildState.CANCELED, BuildState.SKIPPED, BuildState.NOT_RUN}
@@ -75,11 +75,23 @@ def job_failure(job: Resource) -> JobFailure | None:
     return JobFailure.SOFT_FAILED if failure and told.get("soft_failed") is True else failure
 
 
-def job_title(job: Resource) -> str:
+def job_title(job: Model) -> str:
     """Tell what a job is called: a command may have no name, a block step has a label, a wait has neither."""
     told = job.__dict__
     names: Iterable[Any] = (told.get(key) for key in ("name", "label", "step_key", "command", "type"))
     return next((str(name) for name in names if name), "job")
+
+
+def job_share(job: Resource) -> str:
+    """Tell which of several parallel jobs one is, as `2/5`; nothing where it is the only one."""
+    index, total = job.__dict__.get("parallel_group_index"), job.__dict__.get("parallel_group_total")
+    return f"{index + 1}/{total}" if isinstance(index, int) and isinstance(total, int) else ""
+
+
+def took(thing: Resource) -> timedelta | None:
+    """Tell how long a build or a job took that has ended; by its data alone, whatever time it is."""
+    start, end = moment(thing, "started_at"), moment(thing, "finished_at")
+    return None if start is None or end is None else max(end - start, _NOTHING)
 
 
 def span(thing: Resource, begin: str, *ends: str, over: Callable[[Resource], bool]) -> timedelta | None:

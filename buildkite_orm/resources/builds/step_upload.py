@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
-from buildkite_orm.paths import ascii_safe, parent_path
+from buildkite_orm.paths import parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Timestamp
 from buildkite_orm.resources.places import InOrganization
@@ -77,6 +77,7 @@ class StepUpload(StepUploadRef, Fetchable):
     """
 
     identity: ClassVar[str | None] = "uuid"
+    telling: ClassVar[tuple[str, ...]] = ("uuid", "state", "message")
 
     uuid: str
     graphql_id: str | None = None
@@ -98,9 +99,6 @@ class StepUpload(StepUploadRef, Fetchable):
     def source_job(self) -> JobRef | None:
         """The job that has uploaded it."""
         return None if self.source_job_id is None else self.build.job(self.source_job_id)
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.uuid} {self.state}")
 
 
 class StepUploadQuerySet(QuerySet[StepUpload]):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Fetchable
 from buildkite_orm.resources.clusters.places import InCluster
@@ -48,6 +49,8 @@ class AgentImage(AgentImageRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#agent-image-data-model
     """
 
+    telling: ClassVar[tuple[str, ...]] = ("name", "status")
+
     id: str
     name: str
     status: AgentImageStatus
@@ -60,9 +63,6 @@ class AgentImage(AgentImageRef, Fetchable):
     url: str
     web_url: str | None = None
     cluster_url: str | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.name} {self.status}")
 
 
 class AgentImageQuerySet(QuerySet[AgentImage]):

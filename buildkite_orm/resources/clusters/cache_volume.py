@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Ref, Resource, Timestamp
 from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.words import short_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class CacheVolumeRef(InCluster):
@@ -49,6 +53,10 @@ class CacheVolume(CacheVolumeRef, Resource):
     created_at: Timestamp | None = None
     attached_at: Timestamp | None = None
     detached_at: Timestamp | None = None
+
+    def _headline(self) -> Iterable[object]:
+        yield self.tag
+        yield short_size(self.size_mb * 10**6) if isinstance(self.size_mb, int) else None
 
 
 class CacheVolumeQuerySet(QuerySet[CacheVolume]):

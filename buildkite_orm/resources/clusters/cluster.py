@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.clusters.maintainer import MaintainerActor
@@ -215,6 +214,7 @@ class Cluster(ClusterRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(ClusterChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("name", "description")
 
     id: str
     graphql_id: str | None = None
@@ -237,9 +237,6 @@ class Cluster(ClusterRef, Editable):
     def default_queue(self) -> QueueRef | None:
         """The queue for jobs that name none, if there is one."""
         return None if self.default_queue_id is None else self.queue(self.default_queue_id)
-
-    def _headline(self) -> str:
-        return ascii_safe(self.name)
 
 
 class ClusterQuerySet(QuerySet[Cluster]):

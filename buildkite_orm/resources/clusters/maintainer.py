@@ -11,6 +11,7 @@ from buildkite_orm.resources.clusters.places import InCluster
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Unpack
 
 
@@ -73,6 +74,10 @@ class ClusterMaintainer(ClusterMaintainerRef, Fetchable):
 
     id: str
     actor: MaintainerActor
+
+    def _headline(self) -> Iterable[object]:
+        yield self.actor.name or self.actor.slug or self.actor.id
+        yield self.actor.type
 
 
 class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Resource
 from buildkite_orm.resources.clusters.places import InCluster
@@ -23,12 +22,10 @@ class NetworkRange(InCluster, Resource):
     _kind = "network_range"
     identity: ClassVar[str | None] = "cidr_range"
     has_url: ClassVar[bool] = False
+    telling: ClassVar[tuple[str, ...]] = ("cidr_range", "kind")
 
     cidr_range: str
     kind: str | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(self.cidr_range)
 
 
 class NetworkRangeQuerySet(QuerySet[NetworkRange]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.clusters.places import InCluster
@@ -176,6 +175,7 @@ class Queue(QueueRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset({"description", "retry_agent_affinity"})
+    telling: ClassVar[tuple[str, ...]] = ("key", "description", "hosted", "dispatch_paused")
 
     id: str
     graphql_id: str | None = None
@@ -193,9 +193,6 @@ class Queue(QueueRef, Editable):
     created_by: EmbeddedUser | None = None
     hosted: bool | None = None
     hosted_agents: HostedAgents | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.key}{' paused' if self.dispatch_paused else ''}")
 
 
 class QueueQuerySet(QuerySet[Queue]):

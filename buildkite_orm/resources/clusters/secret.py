@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.clusters.places import InCluster
@@ -103,6 +102,7 @@ class Secret(SecretRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(SecretChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("key", "description")
 
     id: str
     graphql_id: str | None = None
@@ -118,9 +118,6 @@ class Secret(SecretRef, Editable):
     updated_by: EmbeddedUser | None = None
     last_read_at: Timestamp | None = None
     embedded_organization: SecretOrganization | None = Field(default=None, alias="organization")
-
-    def _headline(self) -> str:
-        return ascii_safe(self.key)
 
 
 class SecretQuerySet(QuerySet[Secret]):

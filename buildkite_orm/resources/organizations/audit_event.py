@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Model, Timestamp
 from buildkite_orm.resources.places import InOrganization
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class AuditEventRef(InOrganization):
@@ -70,8 +72,10 @@ class AuditEvent(AuditEventRef, Fetchable):
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
     url: str
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.type} at {self.occurred_at}")
+    def _headline(self) -> Iterable[object]:
+        by = f" by {self.actor.name}" if self.actor and self.actor.name else ""
+        yield f"{self.type}{by}"
+        yield self.occurred_at
 
 
 class AuditEventQuerySet(QuerySet[AuditEvent]):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Resource
 from buildkite_orm.resources.places import InOrganization
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Emoji(InOrganization, Resource):
@@ -31,8 +33,8 @@ class Emoji(InOrganization, Resource):
     url: str
     aliases: list[str] = Field(default_factory=list[str])
 
-    def _headline(self) -> str:
-        return ascii_safe(f":{self.name}:")
+    def _headline(self) -> Iterable[object]:
+        yield f":{self.name}:"
 
 
 class EmojiQuerySet(QuerySet[Emoji]):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
 from buildkite_orm.loading import load_list
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Binding, Fetchable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -101,6 +100,8 @@ class Invitation(InvitationRef, Fetchable):
         https://buildkite.com/docs/apis/rest-api/organizations/invitations#organization-invitation-data-model
     """
 
+    telling: ClassVar[tuple[str, ...]] = ("email", "state", "role")
+
     id: str
     graphql_id: str | None = None
     url: str
@@ -116,9 +117,6 @@ class Invitation(InvitationRef, Fetchable):
     revoked_at: Timestamp | None = None
     revoked_by: EmbeddedUser | None = None
     expired_at: Timestamp | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.email} {self.state}")
 
 
 class InvitationQuerySet(QuerySet[Invitation]):

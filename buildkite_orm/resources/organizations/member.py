@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable
 from buildkite_orm.resources.places import InOrganization
@@ -78,15 +77,13 @@ class OrganizationMember(OrganizationMemberRef, Editable):
 
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(OrganizationMemberChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("name", "role")
 
     id: str
     name: str
     email: str | None = None
     role: OrganizationRole | None = None
     sso_mode: SsoMode | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.name} {self.role}")
 
 
 class OrganizationMemberQuerySet(QuerySet[OrganizationMember]):

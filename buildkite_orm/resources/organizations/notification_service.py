@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -15,7 +14,7 @@ from buildkite_orm.resources.places import InOrganization
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
 
@@ -146,9 +145,10 @@ class NotificationService(NotificationServiceRef, Editable):
     created_at: Timestamp | None = None
     created_by: EmbeddedUser | None = None
 
-    def _headline(self) -> str:
-        provider = self.provider and self.provider.id
-        return ascii_safe(f"{provider} {self.description or self.id}")
+    def _headline(self) -> Iterable[object]:
+        yield self.provider and self.provider.id
+        yield self.description or self.id
+        yield None if self.enabled is None else "enabled" if self.enabled else "disabled"
 
 
 class NotificationServiceQuerySet(QuerySet[NotificationService]):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from buildkite_orm.resource import Fetchable, Model, Timestamp
 from buildkite_orm.resources.places import InOrganization
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RateLimitsRef(InOrganization):
@@ -56,3 +59,8 @@ class RateLimits(RateLimitsRef, Fetchable):
     has_url: ClassVar[bool] = False
 
     scopes: RateLimitScopes
+
+    def _headline(self) -> Iterable[object]:
+        for name in ("rest", "graphql"):
+            limit: RateLimit | None = getattr(self.scopes, name)
+            yield limit and f"{name} {limit.current} of {limit.limit}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
-from buildkite_orm.paths import ascii_safe, parent_path
+from buildkite_orm.paths import parent_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Model, Resource, Timestamp
 from buildkite_orm.resources.places import InOrganization
@@ -111,6 +111,8 @@ class RepositoryConnection(RepositoryConnectionRef, Fetchable):
         https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#repository-connection-data-model
     """
 
+    telling: ClassVar[tuple[str, ...]] = ("type", "display_name")
+
     id: str
     type: RepositoryConnectionType
     display_name: str | None = None
@@ -118,9 +120,6 @@ class RepositoryConnection(RepositoryConnectionRef, Fetchable):
     service_account: ServiceAccount | None = None
     host: RepositoryHost | None = None
     rate_limit: ProviderRateLimit | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.type} {self.display_name or self.id}")
 
 
 class RepositoryConnectionQuerySet(QuerySet[RepositoryConnection]):
@@ -138,6 +137,7 @@ class Repository(InOrganization, Resource):
     _kind: ClassVar[str] = "repository"
     identity: ClassVar[str | None] = "full_name"
     has_url: ClassVar[bool] = False
+    telling: ClassVar[tuple[str, ...]] = ("full_name", "default_branch")
 
     full_name: str
     html_url: str | None = None
@@ -148,9 +148,6 @@ class Repository(InOrganization, Resource):
     def repository_connection(self) -> RepositoryConnectionRef:
         """The connection that reaches it."""
         return RepositoryConnectionRef.at(self.session, parent_path(self.api_path, 2))
-
-    def _headline(self) -> str:
-        return ascii_safe(self.full_name)
 
 
 class RepositoryQuerySet(QuerySet[Repository]):

@@ -8,7 +8,6 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Binding, Fetchable, Model, Resource, Timestamp, load_object
 from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
@@ -87,6 +86,8 @@ class Package(PackageRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
     """
 
+    telling: ClassVar[tuple[str, ...]] = ("name", "version", "variant")
+
     id: str
     url: str
     web_url: str | None = None
@@ -98,9 +99,6 @@ class Package(PackageRef, Fetchable):
     digests: PackageDigests | None = None
     embedded_organization: EmbeddedOrganization | None = Field(default=None, alias="organization")
     embedded_registry: EmbeddedRegistry | None = Field(default=None, alias="registry")
-
-    def _headline(self) -> str:
-        return ascii_safe(self.name if self.version is None else f"{self.name} {self.version}")
 
 
 class PresignedForm(Model):
@@ -131,6 +129,7 @@ class PresignedUpload(Resource):
 
     identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
+    telling: ClassVar[tuple[str, ...]] = ("uri",)
 
     uri: str | None = None
     form: PresignedForm

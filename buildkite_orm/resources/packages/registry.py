@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable
 from buildkite_orm.resources.places import InOrganization
@@ -135,6 +134,7 @@ class Registry(RegistryRef, Editable):
 
     identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(RegistryChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("slug", "ecosystem", "public")
 
     id: str
     graphql_id: str | None = None
@@ -149,9 +149,6 @@ class Registry(RegistryRef, Editable):
     public: bool | None = None
     oidc_policy: str | list[dict[str, Any]] | None = None
     team_ids: list[str] | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.slug}, {self.ecosystem}")
 
 
 class RegistryQuerySet(QuerySet[Registry]):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -70,6 +69,7 @@ class RegistryToken(RegistryTokenRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(RegistryTokenChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("description", "id")
 
     id: str
     graphql_id: str | None = None
@@ -80,9 +80,6 @@ class RegistryToken(RegistryTokenRef, Editable):
     embedded_organization: EmbeddedOrganization | None = Field(default=None, alias="organization")
     embedded_registry: EmbeddedRegistry | None = Field(default=None, alias="registry")
     token: str | None = Field(default=None, repr=False)
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.description}, {self.id}")
 
 
 class RegistryTokenQuerySet(QuerySet[RegistryToken]):

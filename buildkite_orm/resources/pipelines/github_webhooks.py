@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from buildkite_orm.paths import short_path
 from buildkite_orm.resource import Fetchable, Timestamp
 from buildkite_orm.resources.pipelines.places import InPipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class GitHubWebhooksRef(InPipeline):
@@ -63,3 +67,7 @@ class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
     enabled: bool
     disabled_at: Timestamp | None = None
     disabled_by: str | None = None
+
+    def _headline(self) -> Iterable[object]:
+        yield short_path(self._find_path())
+        yield "enabled" if self.enabled else f"disabled by {self.disabled_by}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from buildkite_orm.resources.places import InOrganization
 
 if TYPE_CHECKING:
-    from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.pipelineref import PipelineRef
 
 _SEGMENTS = 4  # organizations/acme/pipelines/web
 
@@ -18,6 +18,6 @@ class InPipeline(InOrganization):
     @property
     def pipeline(self) -> PipelineRef:
         """The pipeline that it belongs to."""
-        from buildkite_orm.resources.pipeline import PipelineRef
+        from buildkite_orm.resources.pipelineref import PipelineRef
 
         return PipelineRef.at(self.session, "/".join(self.api_path.split("/")[:_SEGMENTS]))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -102,6 +101,7 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(PipelineScheduleChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("label", "cronline", "branch", "enabled")
 
     id: str
     graphql_id: str | None = None
@@ -119,9 +119,6 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
     created_at: Timestamp | None = None
     created_by: EmbeddedUser | None = None
     embedded_pipeline: ScheduledPipeline | None = Field(default=None, alias="pipeline")
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.label or self.id} {self.cronline}")
 
 
 class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -80,6 +79,7 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
 
     identity: ClassVar[str | None] = "uuid"
     editable: ClassVar[frozenset[str]] = frozenset(PipelineTemplateChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("name", "available")
 
     uuid: str
     graphql_id: str | None = None
@@ -93,9 +93,6 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
     created_by: EmbeddedUser | None = None
     updated_at: Timestamp | None = None
     updated_by: EmbeddedUser | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(self.name)
 
 
 class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.teams.places import InTeam
@@ -63,14 +62,12 @@ class TeamMember(TeamMemberRef, Editable):
     identity: ClassVar[str | None] = "user_id"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamMemberChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("user_name", "role")
 
     user_name: str
     user_id: str
     created_at: Timestamp | None = None
     role: TeamRole
-
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.user_name} {self.role}")
 
 
 class TeamMemberQuerySet(QuerySet[TeamMember]):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_told
+from buildkite_orm.paths import path_told, short_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.teams.places import InTeam
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Unpack
 
-    from buildkite_orm.resources.pipeline import PipelineRef
+    from buildkite_orm.resources.pipelineref import PipelineRef
 
 
 class PipelineAccessLevel(OpenEnum):
@@ -82,9 +83,14 @@ class TeamPipeline(TeamPipelineRef, Editable):
     @property
     def pipeline(self) -> PipelineRef:
         """The pipeline itself."""
-        from buildkite_orm.resources.pipeline import PipelineRef
+        from buildkite_orm.resources.pipelineref import PipelineRef
 
         return PipelineRef.at(self.session, path_told(self.pipeline_url))
+
+    def _headline(self) -> Iterable[object]:
+        path = path_told(self.pipeline_url)
+        yield self.pipeline_id if path is None else short_path(path)
+        yield self.access_level
 
 
 class TeamPipelineQuerySet(QuerySet[TeamPipeline]):

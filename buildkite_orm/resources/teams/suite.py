@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_told
+from buildkite_orm.paths import path_told, short_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Editable, Timestamp
 from buildkite_orm.resources.teams.places import InTeam
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Unpack
 
     from buildkite_orm.resources.test_engine.suite import SuiteRef
@@ -89,6 +89,11 @@ class TeamSuite(TeamSuiteRef, Editable):
         from buildkite_orm.resources.test_engine.suite import SuiteRef
 
         return SuiteRef.at(self.session, path_told(self.suite_url))
+
+    def _headline(self) -> Iterable[object]:
+        path = path_told(self.suite_url)
+        yield self.suite_id if path is None else short_path(path)
+        yield " and ".join(self.access_level)
 
 
 class TeamSuiteQuerySet(QuerySet[TeamSuite]):

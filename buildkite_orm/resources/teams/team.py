@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Deletable, Editable, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -161,6 +160,7 @@ class Team(TeamRef, Editable):
 
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamChanges.__annotations__)
+    telling: ClassVar[tuple[str, ...]] = ("name", "privacy", "default")
 
     id: str | None = None
     graphql_id: str | None = None
@@ -178,9 +178,6 @@ class Team(TeamRef, Editable):
     members_can_create_registries: bool | None = None
     members_can_destroy_registries: bool | None = None
     members_can_destroy_packages: bool | None = None
-
-    def _headline(self) -> str:
-        return ascii_safe(self.name)
 
 
 class TeamQuerySet(QuerySet[Team]):

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.paths import ascii_safe, parent_path, path_below, short_path
+from buildkite_orm.paths import parent_path, path_below, short_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.resources.test_engine.places import InSuite, suite_path
 from buildkite_orm.states import OpenEnum
+from buildkite_orm.words import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Unpack
 
     from buildkite_orm.resources.test_engine.test import SuiteTestRef
@@ -87,8 +89,9 @@ class SuiteRun(SuiteRunRef, Fetchable):
     build_id: str | None = None
     created_at: Timestamp | None = None
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{short_path(self._find_path())} {self.result} on {self.branch}")
+    def _headline(self) -> Iterable[object]:
+        on = f" on {self.branch}" if self.branch else ""
+        yield f"{short_path(self._find_path())} {self.result or self.state}{on}"
 
 
 class SuiteRunQuerySet(QuerySet[SuiteRun]):
@@ -145,8 +148,9 @@ class FailedExecution(InSuite, Resource):
         tests = f"{suite_path(self.api_path)}/tests"
         return SuiteTestRef.at(self.session, path_below(tests, self.test_id))
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.test_name} at {self.location}")
+    def _headline(self) -> Iterable[object]:
+        yield f"{self.test_name} at {self.location}"
+        yield quoted(self.failure_reason)
 
 
 class FailedExecutionQuerySet(QuerySet[FailedExecution]):

@@ -215,6 +215,7 @@ class Suite(SuiteRef, Editable):
 
     identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(SuiteChanges.__annotations__) - {"show_api_token"}
+    telling: ClassVar[tuple[str, ...]] = ("slug", "name", "default_branch")
 
     id: str
     graphql_id: str | None = None

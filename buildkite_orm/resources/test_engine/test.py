@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
 
 from buildkite_orm.jsonvalues import as_several
-from buildkite_orm.paths import ascii_safe
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.resources.test_engine.places import InSuite
 from buildkite_orm.states import OpenEnum
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from typing import Unpack
 
@@ -208,8 +207,9 @@ class SuiteTest(SuiteTestRef, Fetchable):
         """
         return self._become(self.fetch(**window))  # type: ignore[arg-type]
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.scope} {self.name}")
+    def _headline(self) -> Iterable[object]:
+        yield f"{self.scope or ''} {self.name}"
+        yield self.location
 
 
 class SuiteTestQuerySet(QuerySet[SuiteTest]):
@@ -274,8 +274,9 @@ class FlakyTest(SuiteTestRef, Resource):
     last_resolved_at: Timestamp | None = None
     ownership_team_ids: list[str] | None = None
 
-    def _headline(self) -> str:
-        return ascii_safe(f"{self.scope} {self.name}")
+    def _headline(self) -> Iterable[object]:
+        yield f"{self.scope or ''} {self.name}"
+        yield self.location
 
 
 class FlakyTestQuerySet(QuerySet[FlakyTest]):

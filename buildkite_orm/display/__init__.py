@@ -1,0 +1,1 @@
+"""How objects and listings are shown: in a terminal, in a notebook, on a page."""

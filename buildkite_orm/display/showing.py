@@ -1,0 +1,76 @@
+"""What IPython, notebooks and rich show of objects and listings, and how much they may ask for that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from buildkite_orm.display.html import card_html, note_html, table_html
+from buildkite_orm.display.plain import table_text
+from buildkite_orm.display.tables import Table, card_of, table_of
+from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.words import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from buildkite_orm.resource import Resource
+    from buildkite_orm.shown import Glimpse, ShownObject
+
+_LONGEST = 500
+
+
+def object_bundle(thing: ShownObject) -> dict[str, str]:
+    """Give what IPython and notebooks show of an object: its line, and a card; it asks nothing."""
+    return {"text/plain": repr(thing), "text/html": card_html(card_of(cast("Resource", thing)))}
+
+
+def listing_bundle(listing: object, glimpse: Callable[[], Glimpse], load: Callable[[], None]) -> dict[str, str]:
+    """Give what IPython and notebooks show of a listing: a table.
+
+    Args:
+        listing: The listing.
+        glimpse: Gives what there is to be seen.
+        load: Loads what there is to be seen. It is called where nothing is loaded; where it fails, that is told.
+    """
+    if glimpse().rows is None:
+        try:
+            load()
+        except BuildkiteError as error:
+            text = f"{listing!r}\n{one_line(f'{type(error).__name__}: {error}', _LONGEST)}"
+            return {"text/plain": text, "text/html": note_html(text)}
+    table = table_of(glimpse())
+    return {"text/plain": _text(table), "text/html": table_html(table)}
+
+
+def rich_object(thing: ShownObject) -> RenderableType:
+    """Give what rich prints of an object."""
+    from buildkite_orm.display.console import rich_card  # noqa: PLC0415 - an extra
+
+    return rich_card(card_of(cast("Resource", thing)))
+
+
+def rich_listing(listing: object, glimpse: Glimpse) -> RenderableType:
+    """Give what rich prints of a listing: a table of what is loaded."""
+    from rich.text import Text  # noqa: PLC0415 - an extra
+
+    from buildkite_orm.display.console import DrawnTable  # noqa: PLC0415 - an extra
+
+    return Text(repr(listing)) if glimpse.rows is None else DrawnTable(table_of(glimpse))
+
+
+def _text(table: Table) -> str:
+    """Write a table as text, with colours where rich is there and has a terminal to draw them on."""
+    try:
+        from rich.console import Console  # noqa: PLC0415 - an extra
+
+        from buildkite_orm.display.console import DrawnTable  # noqa: PLC0415
+    except ImportError:
+        return table_text(table)
+    console = Console()
+    if console.is_jupyter or not console.is_terminal:
+        return table_text(table)
+    with console.capture() as captured:
+        console.print(DrawnTable(table))
+    return captured.get().rstrip("\n")

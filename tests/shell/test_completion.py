@@ -1,0 +1,317 @@
+"""What Tab offers, and that it asks nothing for that."""
+
+from __future__ import annotations
+
+import rlcompleter
+import sys
+import warnings
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from IPython.core.completer import IPCompleter, provisionalcompleter
+
+import buildkite_orm
+from buildkite_orm import Build, BuildState
+from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.paths import parent_path
+from buildkite_orm.shell import load_ipython_extension
+from buildkite_orm.shell.completion import Offer, complete
+from buildkite_orm.shell.cursor import question_at_end
+from buildkite_orm.shell.hints import evaluated, keywords
+from buildkite_orm.shell.kinds import what_is
+from buildkite_orm.shell.plain import complete_lines, offers_for
+from buildkite_orm.shell.terminal import complete_by_tab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Loaded:
+    """The names of a shell in which a few things were asked for already."""
+
+    def __init__(self) -> None:
+        self.server = FakeBuildkite(settings=Settings(organization_limit=None, user_limit=None))
+        bk = self.server.client(organization="acme")
+        org = bk.organization()
+        build = org.pipeline("web").builds(with_jobs=True)[0]
+        self.names: dict[str, Any] = {name: getattr(buildkite_orm, name) for name in buildkite_orm.__all__}
+        self.names |= {
+            "bk": bk,
+            "org": org,
+            "build": build,
+            "pipelines": org.pipelines(),
+            "jobs": list(build.jobs()),
+            "by_name": {"latest": build},
+            "builds_of": org.builds,
+            "buildkite_orm": buildkite_orm,
+            "slug_of_mine": "web",
+            "parent_path": parent_path,
+        }
+        self.server.requests.clear()
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    return Loaded()
+
+
+@pytest.fixture(autouse=True)
+def _asks_nothing(loaded: Loaded) -> Iterator[None]:
+    """Tab costs no request, whatever it offers."""
+    yield
+    assert [request.line for request in loaded.server.requests] == []
+
+
+# -- members
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("bk.org", ["organization", "organizations"]),
+        ("org.pipelines", ["pipelines"]),
+        ("org.pipelines().fir", ["first"]),
+        ("org.pipelines()[0].builds", ["builds", "builds_url"]),
+        ("org.pipelines()[:3][0].builds", ["builds", "builds_url"]),
+        ("org.pipelines().first().builds", ["builds", "builds_url"]),
+        ("org.pipelines().filter(name='w').limit(3).one().default_b", ["default_branch"]),
+        ("pipelines[0].def", ["default_branch", "default_command_step_timeout"]),
+        ("org.pipeline('web').build(42).jo", ["job", "jobs"]),
+        ("org.builds().page(2).items[-1].has_", ["has_ended"]),
+        ("org.builds().all()[0].jobs()[0].artifacts()[0].dow", ["download", "download_url"]),
+        ("jobs[0].step_k", ["step_key"]),
+        ("by_name['latest'].has_", ["has_ended"]),
+        ("builds_of(state='passed')[0].has_", ["has_ended"]),
+        ("Build(**{}).has_", ["has_ended"]),
+        ("build.pipeline.archi", ["archive"]),
+        ("build.creator.ema", ["email"]),
+        ("build.wait().has_", ["has_ended"]),
+        ("bk.organization().fetch().pipelines().iter", ["iterator"]),
+        ("bk.from_url('https://buildkite.com/acme/web').arch", ["archive"]),
+        ("bk.user().ema", ["email"]),
+        ("BuildState.RUN", ["RUNNING"]),
+        ("buildkite_orm.BuildState.RUN", ["RUNNING"]),
+        ("Build.model_validate_j", ["model_validate_json"]),
+        ("Build.model_validate({}).has_", ["has_ended"]),
+        ("build.model_validate({}).has_", ["has_ended"]),
+        ("BuildState.PASSED.is_k", ["is_known"]),
+        ("org.builds()[0].meta_data['release'].uppe", ["upper"]),
+        ("org.builds()[0].started_at.yea", ["year"]),
+        ("org.builds()[0].embedded_jobs[0].graph", ["graphql_id"]),
+        ("org.builds()[0].embedded_jobs[0].build.retry", ["retry_failed_jobs"]),
+        ("org.builds()[0].embedded_jobs[:2][0].graph", ["graphql_id"]),
+        ("parent_path('a/b').uppe", ["upper"]),
+        ("org.builds(state=BuildState.RUN", ["RUNNING"]),
+        ("print(org.builds()[0].bran", ["branch"]),
+        ("[b for b in org.builds() if org.pipelines", ["pipelines"]),
+        ("x = not org.pipelines", ["pipelines"]),
+        ("org.pipelines(\n    name='web',\n)[0].default_b", ["default_branch"]),
+    ],
+)
+def test_members_are_told_by_annotations(loaded: Loaded, text: str, offered: list[str]) -> None:
+    offer = complete(text, loaded.names)
+    assert offer is not None
+    assert offer.texts == offered
+
+
+def test_what_pydantic_brings_is_not_offered(loaded: Loaded) -> None:
+    for text in ("build.", "org.pipelines()[0].", "Build."):
+        offer = complete(text, loaded.names)
+        assert offer is not None
+        assert {"copy", "json", "dict", "parse_obj", "construct"} & set(offer.texts) == set()
+
+
+def test_an_enum_offers_its_members_alone(loaded: Loaded) -> None:
+    assert complete("BuildState.", loaded.names) == Offer("", sorted(BuildState.__members__))
+
+
+# -- filters and values
+
+BUILD_FILTERS = [f"{name}=" for name in buildkite_orm.BuildFilters.__annotations__]
+STATES = """
+    creating scheduled running passed failing failed blocked canceling canceled skipped not_run finished
+""".split()  # noqa: SIM905 - a list that is read
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("org.builds(", BUILD_FILTERS),
+        ("org.pipelines()[0].builds(", BUILD_FILTERS),
+        ("org.builds(sta", ["state="]),
+        ("org.builds(branch='main', with_", ["with_jobs=", "with_pipeline="]),
+        ("org.builds(with_jobs=True, with_", ["with_pipeline="]),
+        ("org.builds(meta_data={'a': 1, 'b': (2, 3)}, sta", ["state="]),
+        ("org.builds().filter(sta", ["state="]),
+        ("for build in org.builds(sta", ["state="]),
+        ("list(org.builds(sta", ["state="]),
+        ("org.builds(\n    branch='main',\n    sta", ["state="]),
+        ("org.pipelines(name='a)', rep", ["repository="]),
+        ("org.teams(", ["user_id="]),
+        ("builds_of(sta", ["state="]),
+        ("OrganizationRef.builds(org, sta", ["state="]),
+        ("org.pipeline('web').builds().create(commit='HEAD', bra", ["branch="]),
+        ("org.pipeline('web').update(default_b", ["default_branch="]),
+        ("Buildkite(organi", ["organization="]),
+        ("bk.organization(slug", ["slug=", "slug_of_mine"]),
+        ("org.builds(state=", [f'"{state}"' for state in STATES]),
+        ("org.builds(state='", STATES),
+        ('org.builds(state="can', ["canceling", "canceled"]),
+        ("org.builds(state=['passed', \"fai", ["failing", "failed"]),
+        ("org.builds(branch='main', state='run", ["running"]),
+        ("build.jobs(state='lim", ["limited"]),
+        ("org.builds(with_jobs=", ["True", "False"]),
+        ("org.builds(with_jobs=T", ["True"]),
+        ("BuildState('run", ["running"]),
+        ("build.state == 'run", ["running"]),
+        ("org.builds()[0].state != 'run", ["running"]),
+        ("org.builds().first().state == ", [f'"{state.value}"' for state in BuildState]),
+    ],
+)
+def test_filters_and_their_values(loaded: Loaded, text: str, offered: list[str]) -> None:
+    offer = complete(text, loaded.names)
+    assert offer is not None
+    assert offer.texts == offered
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "nothing.",
+        "nothing(",
+        "org.nothing.",
+        "org.builds(branch='",
+        "org.builds(branch=",
+        "org.builds(state=some",
+        "org.builds()",
+        "org.builds() ",
+        "org.builds(# st",
+        "'org.builds(st",
+        "'abc'.",
+        "print(",
+        "print(org.builds(),",
+        "sorted(st",
+        "slug_of_mine.",
+        "slug_of_mine == '",
+        "org.pipelines(*sta",
+        "org.builds(lambda: st",
+        "org..",
+        ".x",
+        "(",
+        "(st",
+        ")",
+        "a b.",
+        "if (st",
+        "return (sta",
+        "org.builds(state='running')['",
+        "jobs['x'].",
+        "jobs[100000].",
+        "5.",
+        "%timeit",
+        "!ls",
+        "x == ",
+        "== '",
+        "(1 + 2).",
+        "org.pipelines()[0].nothing().",
+        "org.builds('",
+        "Build.nothing.",
+        "org.builds()[0]['state'].",
+        "bk.organization('acme')('web').",
+        "build['x'].",
+        "org.builds[0].",
+        "org.builds()[0].id[0].id[0].nothing.",
+        "(lambda: org)().",
+    ],
+)
+def test_of_all_else_it_knows_nothing(loaded: Loaded, text: str) -> None:
+    assert complete(text, loaded.names) is None
+
+
+SOUP = st.text(alphabet="ab.()[]{}'\"=,: \n#\\!5é\x00")
+PIECES = st.lists(
+    st.sampled_from(
+        ["org", "bk", "build", ".", "(", ")", "[0]", "builds", "state", "=", "'", '"', ",", " ", "\n", "f'"]
+    )
+)
+
+
+@given(SOUP | PIECES.map("".join))
+def test_no_text_is_too_odd(loaded: Loaded, text: str) -> None:
+    offer = complete(text, loaded.names)
+    assert offer is None or all(each.startswith(offer.begun) for each in offer.texts)
+    assert offer is None or text.endswith(offer.begun)
+    what_is(text, loaded.names)
+
+
+def test_what_nests_deep_is_let_be(loaded: Loaded) -> None:
+    assert complete("(" * 5_000 + "org.", loaded.names) is not None
+    assert complete("org" + ".x()" * 5_000 + ".", loaded.names) is None
+    assert question_at_end("[" * 5_000) is None
+
+
+def test_of_what_cannot_be_known_it_says_nothing() -> None:
+    assert evaluated("Nobody", "no.such.module") is Any
+    assert evaluated("Nobody", "buildkite_orm.paths") is Any
+    assert evaluated(int, None) is int
+    assert keywords(min) == {}
+    assert keywords(Build.model_post_init) == {}
+
+
+# -- where it is offered
+
+
+def test_the_plain_repl_puts_it_in_the_place_of_the_word_that_readline_sees(loaded: Loaded) -> None:
+    others = rlcompleter.Completer(loaded.names)
+    assert offers_for("org.pipelines()[0].builds_", ".builds_", loaded.names, others) == [".builds_url"]
+    assert offers_for("org.builds(sta", "sta", loaded.names, others) == ["state="]
+    assert offers_for("org.builds(state='run", "run", loaded.names, others) == ["running"]
+    assert offers_for("Build.mod", "Bu", loaded.names, others) == []
+    assert offers_for("BuildSta", "BuildSta", loaded.names, others)[0].startswith("BuildState")
+    assert offers_for("slug_of_mine.upp", "slug_of_mine.upp", loaded.names, others) == ["slug_of_mine.upper()"]
+
+
+class Shell:
+    """As much of IPython's shell as there is to it."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.user_ns = names
+        self.inspector = SimpleNamespace(mime_hooks={})
+        self.Completer: Any = IPCompleter(namespace=names, use_jedi=True)  # type: ignore[no-untyped-call]
+
+    def push(self, names: dict[str, Any], *, interactive: bool) -> None:
+        assert not interactive
+        self.user_ns |= names
+
+    def offered(self, text: str) -> list[str]:
+        with warnings.catch_warnings(), provisionalcompleter():
+            return [each.text for each in self.Completer.completions(text, len(text))]
+
+
+def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
+    shell, prepared = Shell(dict(loaded.names)), list[bool]()
+    complete_by_tab(shell, lambda: prepared.append(True))
+    assert shell.offered("org.builds(sta") == ["state="]
+    assert shell.offered("x = 1\norg.builds(state='can") == ["canceling", "canceled"]
+    assert shell.offered("slug_of") == ["slug_of_mine"]
+    assert prepared == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "text", ["pipelines[", "pipelines['", "pipelines[0]['", "len(pipelines).", "pipelines.none()."]
+)
+def test_what_ipython_does_by_itself_asks_nothing_either(loaded: Loaded, text: str) -> None:
+    shell = Shell(dict(loaded.names))
+    load_ipython_extension(shell)
+    shell.offered(text)
+    assert "help(x)" in repr(shell.user_ns["help"])
+    assert list(shell.inspector.mime_hooks) == ["text/plain"]
+
+
+def test_where_there_is_no_readline_nothing_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "readline", None)
+    complete_lines({})
