@@ -30,6 +30,8 @@ and the most where each run gives one. Where two numbers are told, ours comes fi
 
 {table}
 
+{verdict}
+
 {notes}
 
 Measured with {setup}.
@@ -49,6 +51,12 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def verdict(rows: list[Row]) -> str:
+    """Say in words which limits are not met."""
+    missed = [f"{row.work} ({row.value:.3g}{row.unit}, {row.must})" for row in rows if not row.is_met]
+    return f"**Not met:** {'; '.join(missed)}." if missed else "All limits are met."
+
+
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -60,13 +68,13 @@ def main() -> int:
         rows.append(row)
         print(table([row]).splitlines()[-1], file=sys.stderr, flush=True)
     told = table(rows)
-    print("\n".join([told, "", *bench.notes]))
+    print("\n".join([told, "", verdict(rows), "", *bench.notes]))
     if not quick:
         names = ("requests", "pydantic", "urllib3", "pybuildkite")
         packages = ", ".join(f"{name} {version(name)}" for name in names)
         setup = f"CPython {platform.python_version()}, {packages}, on {os.cpu_count()} cores"
         notes = "\n".join(f"- {note}" for note in bench.notes)
-        PAGE.write_text(_PAGE.format(table=told, notes=notes, setup=setup))
+        PAGE.write_text(_PAGE.format(table=told, verdict=verdict(rows), notes=notes, setup=setup))
     return 0
 
 

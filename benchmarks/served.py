@@ -59,8 +59,11 @@ def serve(scene: dict[str, Any]) -> None:
             server.add_builds(slug, count, jobs=jobs, newest=newest)
         job, *_ = server.add_build("files", number=1, created_at=newest, jobs=[{"state": "passed"}]).jobs
         sizes = scene.get("artifacts", [])
-        artifacts = [server.add_artifact(job, f"{place}.bin", size).id for place, size in enumerate(sizes)]
-        place = {"url": server.url, "token": server.token, "job": job.id, "artifacts": artifacts}
+        artifacts = [server.add_artifact(job, f"{place}.bin", size) for place, size in enumerate(sizes)]
+        for artifact in artifacts:
+            _ = artifact.content.sha1sum  # else it is made in the time of who asks first
+        ids = [artifact.id for artifact in artifacts]
+        place = {"url": server.url, "token": server.token, "job": job.id, "artifacts": ids}
         print(json.dumps(place), flush=True)
         for line in sys.stdin:
             for name, value in json.loads(line).items():

@@ -8,6 +8,7 @@ python -m benchmarks.work scan_ours '{"url": …, "token": …}'
 
 from __future__ import annotations
 
+import gc
 import json
 import statistics
 import sys
@@ -223,6 +224,7 @@ def _by_turns(ways: dict[str, Callable[[], object]], rounds: int, *, times: int)
     spent: dict[str, list[Costs]] = {name: [] for name in ways}
     for _ in range(rounds + 1):  # the first is to warm up
         for name, way in ways.items():
+            gc.collect()  # else what one has left is collected in the time of another, and always the same one
             spent[name].append(timed(partial(_often, way, times)))
     told: Costs = {}
     for name, rows in spent.items():

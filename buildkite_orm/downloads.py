@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from urllib.parse import urljoin
 
@@ -18,11 +19,13 @@ from buildkite_orm.errors import (
     redact_url,
 )
 from buildkite_orm.files import Target, whole_file
+from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
+    from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
 
@@ -39,12 +42,18 @@ _TOO_MANY: Final = 429
 _LINKS: Final = 2
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS: Final = 5
+_BLOCK: Final = 1 << 20
 
 
 class ArtifactStream:
     """The content of an artifact, chunk by chunk; it never holds more than one.
 
     Use it in a `for`, or in a `with` to end it early. Nothing is asked for before the first chunk is.
+
+    Args:
+        artifact: The artifact.
+        offset: How many bytes of it are there already, and are left out.
+        expected: What to check at the end; all that is known of the artifact unless given.
 
     Example:
         >>> artifact = bk.organization("acme").pipeline("web").builds(state="passed")[0].artifacts()[0]
@@ -56,12 +65,12 @@ class ArtifactStream:
     _stream: Stream | None = None
     _chunks: Generator[bytes] | None = None
 
-    def __init__(self, artifact: ArtifactRef) -> None:
+    def __init__(self, artifact: ArtifactRef, *, offset: int = 0, expected: Expected | None = None) -> None:
         self._session = artifact.session
         self._path = artifact.api_path
         self._storage = Storage(artifact)
-        self._expected = Expected.of(artifact)
-        self._offset = 0
+        self._expected = expected or Expected.of(artifact)
+        self._offset = offset
         self._done = False
 
     def __enter__(self) -> Self:
@@ -88,25 +97,17 @@ class ArtifactStream:
             self.close()
             raise
         if chunk:
-            self._took(chunk)
+            self._offset += len(chunk)
+            self._expected.update(chunk)
             return chunk
         self.close()
         self._expected.check(self._path, self._offset)
         raise StopIteration
 
-    def go_on_behind(self, chunks: Iterable[bytes]) -> None:
-        """Take what is there already for the beginning; the checks at the end will tell."""
-        for chunk in chunks:
-            self._took(chunk)
-
     def close(self) -> None:
         """End the download, and give the connection back."""
         self._done = True
         self._drop()
-
-    def _took(self, chunk: bytes) -> None:
-        self._offset += len(chunk)
-        self._expected.update(chunk)
 
     def _read(self) -> bytes:
         """Read a chunk, from where the last one ended; b"" at the end."""
@@ -243,6 +244,52 @@ class Expected:
                 raise ChecksumMismatchError(f"{path}: what came does not have the {name.upper()} of what was uploaded")
 
 
+class _Beside:
+    """Lets what comes be seen in a thread of its own, block by block: to hash a file costs as much as to load it.
+
+    Chunks are copied into one of two blocks, while the other one is seen: to hand over chunk by chunk, each in memory
+    of its own, costs as much as hashing does. What fits into one block needs no thread.
+
+    Args:
+        see: Called with the bytes, in their order; when the `with` has ended, with all of them.
+    """
+
+    def __init__(self, see: Callable[[memoryview], None]) -> None:
+        self._see = see
+        self._blocks = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
+        self._filled = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._seeing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._thread:
+            if error is None:
+                self._wait()
+                self._see(self._blocks[0][: self._filled])
+
+    def take(self, chunk: bytes) -> None:
+        """Take what comes next, a block at most."""
+        if self._filled + len(chunk) > _BLOCK:
+            self._hand_over()
+        self._blocks[0][self._filled : self._filled + len(chunk)] = chunk
+        self._filled += len(chunk)
+
+    def _hand_over(self) -> None:
+        self._wait()  # for the other block, which is to be filled next
+        self._seeing = self._thread.submit(self._see, self._blocks[0][: self._filled])
+        self._blocks.reverse()
+        self._filled = 0
+
+    def _wait(self) -> None:
+        if self._seeing is not None:
+            self._seeing.result()
+
+
 def _link_in(answer: Answer) -> str:
     url = answer.headers.get("Location")
     if not url:
@@ -309,7 +356,7 @@ def as_final() -> Generator[None]:
 def insist(session: Session, do: Callable[[], T]) -> T:
     """Do it, and again where the connection or the storage fails, as the session's policy allows."""
     try:
-        return session.retry.retrying(session.clock, repeatable=True)(do)
+        return session.retry.persist(do, session.clock, repeatable=True)
     except _FinalError as final:
         raise final.error from None
 
@@ -317,10 +364,11 @@ def insist(session: Session, do: Callable[[], T]) -> T:
 # -- to files ----------------------------------------------------------------------------------------------------------
 
 
-def save_artifact(artifact: Artifact, path: str | os.PathLike[str]) -> Path:
+def save_artifact(artifact: Artifact, path: str | os.PathLike[str], *, progress: bool | None) -> Path:
     """Save an artifact; see `ArtifactRef.save_to`."""
     target = Target.of(path, str(artifact.__dict__.get("path") or ""))
-    save_at(artifact, target, lambda _size: None)
+    with progress_of_file(progress, Expected.of(artifact).size or 0) as note:
+        save_at(artifact, target, note)
     return target.path
 
 
@@ -348,12 +396,17 @@ def save_at(artifact: Artifact, target: Target, note: Callable[[int], object]) -
 
 
 def _fill(part: Part, artifact: Artifact, note: Callable[[int], object]) -> None:
-    with artifact.download(stream=True) as chunks:
+    known = Expected.of(artifact)
+    with _Beside(known.update) as beside:
         note(part.size)
-        chunks.go_on_behind(part.chunks())
-        for chunk in chunks:
-            part.write(chunk)
-            note(part.size)
+        for chunk in part.chunks():
+            beside.take(chunk)
+        with ArtifactStream(artifact, offset=part.size, expected=replace(known, sums={}, seen={})) as chunks:
+            for chunk in chunks:
+                part.write(chunk)
+                beside.take(chunk)
+                note(part.size)
+    known.check(artifact.api_path, part.size)
 
 
 def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -87,9 +86,11 @@ class Memory:
 
     def usual_length(self, pipeline: str) -> float | None:
         """Tell how many seconds the builds of a pipeline take; None where none was seen to its end."""
+        from statistics import median  # noqa: PLC0415 - only waits need it, and it loads fractions and decimals
+
         with self._lock:
             lengths = self._lengths.get(pipeline)
-            return statistics.median(lengths) if lengths else None
+            return median(lengths) if lengths else None
 
     @contextmanager
     def waiting(self) -> Generator[None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkite_orm.errors import RateLimitError
@@ -107,6 +107,11 @@ class RateLimiter:
         with self._changed:
             now = self._clock.now()
             return max(budget.pace(now, users) for budget in self._budgets(organization))
+
+    def known(self, organization: str | None) -> list[Budget]:
+        """Tell, without waiting or asking, what is known of the user's budget and the organization's."""
+        with self._changed:
+            return [replace(budget) for budget in self._budgets(organization)]
 
     def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
         """Take in the budget headers of an answer."""

@@ -7,9 +7,7 @@ import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
-
-import tenacity
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from buildkite_orm.errors import (
     BuildkiteError,
@@ -24,7 +22,11 @@ from buildkite_orm.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import tenacity
+
     from buildkite_orm.clock import Clock
+
+T = TypeVar("T")
 
 logger = logging.getLogger("buildkite_orm")
 
@@ -89,15 +91,32 @@ class RetryPolicy:
         if self.on_wait is not None:
             self.on_wait(wait)
 
-    def retrying(self, clock: Clock, *, repeatable: bool, divisible: bool = False) -> tenacity.Retrying:
-        """Make the loop for one request.
+    def persist(self, do: Callable[[], T], clock: Clock, *, repeatable: bool, divisible: bool = False) -> T:
+        """Do what sends a request, and again where it fails and that may help.
 
         Args:
+            do: What to do.
             clock: Tells the time and waits.
             repeatable: Whether sending the request twice is harmless.
             divisible: Whether the caller rather asks for less where the answer takes too long.
         """
         started = clock.now()
+        try:
+            return do()
+        except BuildkiteError as error:
+            if not may_send_again(error, repeatable=repeatable):
+                raise
+            failed = error
+        try:
+            # not before, since next to nothing fails: to make it costs as much as a chunk of a file, and loads asyncio
+            loop = self._loop(clock, started, repeatable=repeatable, divisible=divisible)
+            return loop(_after(failed, do))
+        finally:
+            del failed  # what holds an error that holds this frame is freed late
+
+    def _loop(self, clock: Clock, started: float, *, repeatable: bool, divisible: bool) -> tenacity.Retrying:
+        import tenacity  # noqa: PLC0415
+
         failures = 0
         backoff = tenacity.wait_random_exponential(multiplier=self.backoff, max=self.max_backoff)
 
@@ -133,6 +152,18 @@ class RetryPolicy:
             before_sleep=before_sleep,
             reraise=True,
         )
+
+
+def _after(error: BuildkiteError, do: Callable[[], T]) -> Callable[[], T]:
+    """Give what fails at first, as it has done, and then does it."""
+    errors = [error]
+
+    def again() -> T:
+        if errors:
+            raise errors.pop()
+        return do()
+
+    return again
 
 
 @contextmanager

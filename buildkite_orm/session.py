@@ -23,10 +23,10 @@ from buildkite_orm.encoding import to_query_string
 from buildkite_orm.errors import (
     BuildkiteError,
     ConfigurationError,
-    NotFoundError,
     RateLimitError,
     RequestTimeoutError,
     ResponseError,
+    StatusError,
     error_for,
     redact_url,
 )
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.clock import Clock
     from buildkite_orm.encoding import Query
+    from buildkite_orm.ratelimit import Budget
 
 logger = logging.getLogger("buildkite_orm")
 
@@ -84,6 +85,7 @@ class Call:
         about: The path of what it is about, where that is known to be there.
         points_elsewhere: Whether its answer is a redirect, for the caller to follow.
         divisible: Whether it is not sent again where the answer takes too long, since the caller then asks for less.
+        gone: The status that a DELETE finds once what it deletes is gone.
     """
 
     method: str
@@ -96,6 +98,7 @@ class Call:
     about: str | None = None
     points_elsewhere: bool = False
     divisible: bool = False
+    gone: int = 404
 
     @property
     def organization(self) -> str | None:
@@ -226,6 +229,14 @@ class Session:
         """Close the pooled connections."""
         self._http.close()
 
+    def budgets(self, organization: str | None = None) -> list[Budget]:
+        """Tell what the last answers said of the user's request budget, and of an organization's; no request.
+
+        Args:
+            organization: The slug of the organization.
+        """
+        return self._limiter.known(organization)
+
     def send(self, call: Call, parse: Callable[[Answer], T]) -> T:
         """Send a request, again where that is harmless, and parse its answer.
 
@@ -238,8 +249,8 @@ class Session:
         """
         try:
             return self._persist(call, lambda deadline: parse(self._exchange(call, deadline)))
-        except NotFoundError as error:
-            if call.method != "DELETE" or not error.outcome_unknown:
+        except StatusError as error:
+            if call.method != "DELETE" or error.status != call.gone or not error.outcome_unknown:
                 raise
             return parse(Answer(call.method, error.url or "", 204, {}, b""))  # sent again, and it is gone
 
@@ -264,7 +275,7 @@ class Session:
         """
         shown = redact_url(url).partition("?")[0]  # the query is a key to the file
         if not can_follow(url):
-            raise ResponseError("the server points to a URL that is not https", url=shown)
+            raise ResponseError("the server points to a URL that is not https", method=method, url=shown)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
         return self._open_url(method, url, shown, headers=headers, content=body, with_token=False)
 
@@ -286,7 +297,7 @@ class Session:
                 raise
 
         repeatable = is_repeatable(method, acts=call.acts)
-        return policy.retrying(self.clock, repeatable=repeatable, divisible=call.divisible)(once)
+        return policy.persist(once, self.clock, repeatable=repeatable, divisible=call.divisible)
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
         with self._limiter.permit(call.organization, deadline=deadline):

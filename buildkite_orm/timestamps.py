@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import core_schema
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
+
+_SHORTEST: Final = len("2013-09-03T13:24:38Z")
 
 
 class UtcTime:
@@ -16,8 +18,8 @@ class UtcTime:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Read the usual form without a Python call; only what is not UTC goes the slow way."""
-        # without the pattern, pydantic reads "2015" as seconds since 1970
-        dated = core_schema.str_schema(strict=True, pattern=r"^\d{4}-\d\d-\d\d[T ]")
+        # pydantic reads "2015" as seconds since 1970; a pattern would cost a twentieth of what a page of jobs does
+        dated = core_schema.str_schema(strict=True, min_length=_SHORTEST)
         usual = core_schema.chain_schema([dated, core_schema.datetime_schema(strict=False, tz_constraint=0)])
         other = core_schema.no_info_plain_validator_function(read_time)
         return core_schema.union_schema(

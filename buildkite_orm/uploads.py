@@ -139,7 +139,7 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
                 raise error
 
-    session.retry.retrying(session.clock, repeatable=True)(once)
+    session.retry.persist(once, session.clock, repeatable=True)
     path = quote(key.replace("${filename}", file.name), safe=_UNTOUCHED, errors="surrogateescape")
     return f"{form.url.rstrip('/')}/{path}"
 

@@ -1,0 +1,139 @@
+"""What is known of a file beforehand, and how what comes is seen block by block beside the loading."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from buildkite_orm import Artifact, downloads
+from buildkite_orm.downloads import Expected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs
+
+BLOCK = 16
+
+
+class Later:
+    """A thread pool and its future: what is submitted is done when somebody waits for it, and not before."""
+
+    def __init__(self) -> None:
+        self.submitted = 0
+        self._do: Callable[[], object] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.result()
+
+    def submit(self, see: Callable[[memoryview], None], block: memoryview) -> Later:
+        assert self._do is None, "the block before was not waited for"
+        self.submitted += 1
+        self._do = lambda: see(block)
+        return self
+
+    def result(self) -> None:
+        do, self._do = self._do, None
+        if do is not None:
+            do()
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Takes the place of threads, and makes blocks small."""
+    later = Later()
+
+    def pool(_most: int) -> Later:
+        return later
+
+    monkeypatch.setattr(downloads, "ThreadPoolExecutor", pool)
+    monkeypatch.setattr(downloads, "_BLOCK", BLOCK)
+    return later
+
+
+def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
+    """Let chunks be seen beside the loading, and give the blocks in which they were."""
+    beside: Any = vars(downloads)["_Beside"]
+
+    def note(block: memoryview) -> None:
+        seen.append(bytes(block))
+
+    with beside(note) as taking:
+        for chunk in chunks:
+            taking.take(chunk)
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_all_is_seen_once_and_in_order_however_it_comes(later: Later, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    chunks = [chance.randbytes(chance.randint(0, BLOCK)) for _ in range(chance.randint(0, 30))]
+    blocks = see(chunks, [])
+    assert b"".join(blocks) == b"".join(chunks)
+    assert all(len(block) <= BLOCK for block in blocks)
+    assert later.submitted == len(blocks) - 1  # the last is seen at the end
+
+
+@pytest.mark.parametrize(
+    ("chunks", "blocks"),
+    [
+        ([], [b""]),
+        ([b"x" * 16], [b"x" * 16]),
+        ([b"x" * 8, b"y" * 8], [b"x" * 8 + b"y" * 8]),
+        ([b"x" * 16, b"y"], [b"x" * 16, b"y"]),
+        ([b"x" * 9, b"y" * 8], [b"x" * 9, b"y" * 8]),
+    ],
+)
+def test_what_fits_into_a_block_needs_no_thread(later: Later, chunks: list[bytes], blocks: list[bytes]) -> None:
+    assert see(chunks, []) == blocks
+    assert later.submitted == len(blocks) - 1
+
+
+def breaking() -> Iterator[bytes]:
+    yield b"x" * BLOCK
+    yield b"y"
+    raise KeyError
+
+
+def test_where_loading_fails_the_rest_is_not_seen(later: Later) -> None:
+    seen: list[bytes] = []
+    with pytest.raises(KeyError):
+        see(breaking(), seen)
+    assert seen == [b"x" * BLOCK]
+    assert later.submitted == 1
+
+
+class Refusing(list[bytes]):
+    def append(self, block: bytes) -> None:
+        raise KeyError(block)
+
+
+def test_where_seeing_fails_that_is_an_error(later: Later) -> None:
+    with pytest.raises(KeyError, match="xxx"):
+        see([b"x" * BLOCK, b"y" * BLOCK], Refusing())
+    assert later.submitted == 1
+
+
+@pytest.mark.parametrize(
+    ("size", "came", "all_came"),
+    [(5, 4, False), (5, 5, True), (5, 6, True), (1, 0, False), (1, 1, True), (0, 0, False), (None, 5, False)],
+)
+def test_all_came_where_as_much_came_as_was_told(size: int | None, came: int, *, all_came: bool) -> None:
+    assert Expected(size, {}, {}).all_came(came) is all_came
+
+
+@pytest.mark.parametrize("size", ["5", "a lot", None, [5], {}])
+def test_a_size_that_is_none_is_not_checked(server: FakeBuildkite, bk: Buildkite, costs: Costs, size: object) -> None:
+    stored = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "a.txt", b"hello")
+    known = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    odd = Artifact.model_validate(known.dump())
+    vars(odd)["file_size"] = size
+    with costs(1, artifacts=1):
+        assert bk.bind(odd).download() == b"hello"

@@ -1,0 +1,296 @@
+"""What a storage of artifacts may answer, status by status, and what comes of each."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from requests.adapters import BaseAdapter
+
+from buildkite_orm import ChecksumMismatchError, DownloadError, RetryPolicy, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import requests
+
+    from buildkite_orm import Artifact, Buildkite
+    from buildkite_orm.fake import ArtifactRecord, FakeBuildkite
+    from tests.conftest import Costs
+
+ATTEMPTS = RetryPolicy().attempts
+
+
+@pytest.fixture
+def stored(server: FakeBuildkite) -> ArtifactRecord:
+    return server.add_artifact(server.add_build("web", jobs=1).jobs[0], "a.txt", b"hello")
+
+
+@pytest.fixture
+def artifact(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> Artifact:
+    found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    server.requests.clear()
+    return found
+
+
+@pytest.fixture
+def elsewhere(server: FakeBuildkite, artifact: Artifact) -> str:
+    """A second link to the content."""
+    artifact.download()
+    asked = server.requests[-1]
+    server.requests.clear()
+    return f"https://{asked.headers['Host']}{asked.path}?{asked.query_string}"
+
+
+def answers(server: FakeBuildkite, status: int, *, times: int | None = None, **options: Any) -> None:
+    server.faults.add("error", origin="artifacts", status=status, times=times, **options)
+
+
+# -- statuses ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 410])
+def test_where_a_link_may_not_be_good_any_more_another_is_asked_for_once(
+    server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
+) -> None:
+    answers(server, status)
+    with costs(2, artifacts=2), pytest.raises(DownloadError) as caught:
+        artifact.download()
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("status", [402, 404, 405, 409, 411, 416, 418, 428, 430, 499])
+def test_where_another_link_would_not_help_none_is_asked_for(
+    server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
+) -> None:
+    answers(server, status)
+    with costs(1, artifacts=1), pytest.raises(DownloadError) as caught:
+        artifact.download()
+    assert (caught.value.status, caught.value.method) == (status, "GET")
+    assert caught.value.message == f"the storage does not give the file: status {status}"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, 504, 599])
+def test_where_the_storage_fails_it_is_asked_again_by_the_same_link(
+    server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
+) -> None:
+    answers(server, status)
+    with costs(1, artifacts=ATTEMPTS), pytest.raises(ServerError) as caught:
+        artifact.download()
+    assert (caught.value.status, caught.value.method) == (status, "GET")
+
+
+@pytest.mark.parametrize("status", [201, 203, 204, 226])
+def test_what_is_no_content_is_not_taken_for_it(server: FakeBuildkite, artifact: Artifact, status: int) -> None:
+    answers(server, status)
+    with pytest.raises(DownloadError, match=f"status {status}"):
+        artifact.download()
+
+
+def test_a_range_that_nobody_asked_for_is_taken_where_it_is_the_beginning(
+    server: FakeBuildkite, bk: Buildkite, artifact: Artifact
+) -> None:
+    bare = bk.organization("acme").job(artifact.job_id or "").artifact(artifact.id)
+    answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 0-9/10"})
+    assert bare.download() == b'"01234567"'
+    answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 1-10/11"})
+    with pytest.raises(DownloadError, match=r"^the storage answered with another range"):
+        bare.download()
+    answers(server, 206, times=1, payload="01234567")
+    with pytest.raises(DownloadError, match="another range"):
+        bare.download()
+
+
+def test_what_comes_with_a_range_that_is_refused_is_no_content(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    large = server.add_artifact(stored.job, "large.bin", 500_000)
+    bare = bk.organization("acme").job(large.job.id).artifact(large.id)
+    whole = bare.download()
+    server.faults.add("truncate", origin="artifacts", at=131_072)
+    answers(server, 416, headers={"Content-Range": "bytes */131072"}, payload="x" * 300_000)
+    assert bare.download() == whole[:131_072]
+
+
+# -- redirects ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_storage_that_has_moved_the_file_is_followed(
+    server: FakeBuildkite, artifact: Artifact, elsewhere: str, costs: Costs, status: int
+) -> None:
+    server.faults.add("redirect", origin="artifacts", location=elsewhere, status=status)
+    with costs(1, artifacts=2):
+        assert artifact.download() == b"hello"
+
+
+@pytest.mark.parametrize("status", [300, 304, 305, 306, 309])
+def test_what_is_no_move_is_not_followed(
+    server: FakeBuildkite, artifact: Artifact, elsewhere: str, costs: Costs, status: int
+) -> None:
+    server.faults.add("redirect", origin="artifacts", location=elsewhere, status=status)
+    with costs(1, artifacts=1), pytest.raises(DownloadError, match=f"status {status}"):
+        artifact.download()
+
+
+def test_a_move_to_nowhere_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
+    answers(server, 302)
+    with pytest.raises(DownloadError, match="status 302"):
+        artifact.download()
+
+
+@pytest.mark.parametrize(("moves", "arrives"), [(4, True), (5, False)])
+def test_a_storage_is_followed_so_far_and_no_further(
+    server: FakeBuildkite, artifact: Artifact, elsewhere: str, costs: Costs, *, moves: int, arrives: bool
+) -> None:
+    server.faults.add("redirect", origin="artifacts", location=elsewhere, times=moves)
+    with costs(1, artifacts=5):
+        if arrives:
+            assert artifact.download() == b"hello"
+        else:
+            with pytest.raises(DownloadError, match=rf"{artifact.api_path}: its storage redirects "):
+                artifact.download()
+
+
+# -- connections -------------------------------------------------------------------------------------------------------
+
+
+class Watching(BaseAdapter):
+    """A transport that keeps what comes."""
+
+    def __init__(self, server: FakeBuildkite) -> None:
+        super().__init__()
+        self._inner = server.adapter()
+        self.responses: list[requests.Response] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+        self.responses.append(self._inner.send(request, **options))
+        return self.responses[-1]
+
+    def close(self) -> None:
+        pass
+
+    def open(self) -> int:
+        """Count the answers that were neither read to their end nor closed."""
+        return sum(not response.raw.closed for response in self.responses)
+
+
+@pytest.fixture
+def watching(server: FakeBuildkite) -> Watching:
+    return Watching(server)
+
+
+@pytest.fixture
+def watched(server: FakeBuildkite, watching: Watching, stored: ArtifactRecord) -> Iterator[Artifact]:
+    """An artifact that is large enough to be left in the middle, through `watching`."""
+    large = server.add_artifact(stored.job, "large.bin", 500_000)
+    with server.client(transport=watching) as bk:
+        found = bk.organization("acme").job(large.job.id).artifact(large.id).fetch()
+        watching.responses.clear()
+        yield found
+
+
+def test_a_download_that_is_left_gives_its_connection_back(watched: Artifact, watching: Watching) -> None:
+    for _ in watched.download(stream=True):
+        assert watching.open() == 1
+        break
+    assert (len(watching.responses), watching.open()) == (2, 0)
+
+
+def test_a_download_that_is_closed_gives_its_connection_back(watched: Artifact, watching: Watching) -> None:
+    with watched.download(stream=True) as chunks:
+        next(chunks)
+        assert watching.open() == 1
+    assert watching.open() == 0
+    assert list(chunks) == []
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 503])
+def test_what_is_no_content_gives_its_connection_back(
+    server: FakeBuildkite, watched: Artifact, watching: Watching, status: int
+) -> None:
+    headers = {"Location": "https://files.example/a"} if status == 302 else {}
+    answers(server, status, times=10, headers=headers, payload="x" * 100_000)
+    chunks = watched.download(stream=True)
+    with pytest.raises((DownloadError, ServerError)):
+        next(chunks)
+    assert len(watching.responses) > 1
+    assert watching.open() == 0
+
+
+class Rangeless(Watching):
+    """A transport to a storage that knows of no ranges."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
+        request.headers.pop("Range", None)
+        return super().send(request, **options)
+
+
+@pytest.mark.parametrize("at", [1, 65_535, 65_536, 65_537, 131_072, 200_000, 499_999])
+def test_wherever_a_download_breaks_a_storage_without_ranges_gives_the_rest(
+    server: FakeBuildkite, stored: ArtifactRecord, at: int
+) -> None:
+    large = server.add_artifact(stored.job, "large.bin", 500_000)
+    server.faults.add("truncate", origin="artifacts", at=at)
+    with server.client(transport=Rangeless(server)) as bk:
+        content = bk.organization("acme").job(large.job.id).artifact(large.id).fetch().download()
+    assert hashlib.sha1(content, usedforsecurity=False).hexdigest() == large.content.sha1sum
+
+
+def test_a_download_that_has_failed_is_over(server: FakeBuildkite, artifact: Artifact, costs: Costs) -> None:
+    answers(server, 404, times=1)
+    chunks = artifact.download(stream=True)
+    with pytest.raises(DownloadError):
+        next(chunks)
+    with costs(0):
+        assert list(chunks) == []
+
+
+def test_wrong_bytes_are_told_once(server: FakeBuildkite, artifact: Artifact) -> None:
+    server.faults.add("corrupt_body", origin="artifacts")
+    chunks = artifact.download(stream=True)
+    next(chunks)
+    with pytest.raises(ChecksumMismatchError):
+        next(chunks)
+    assert list(chunks) == []
+
+
+# -- what errors show --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush"])
+def test_an_error_shows_where_the_file_was_asked_for_and_not_its_key(
+    server: FakeBuildkite, artifact: Artifact, elsewhere: str, query: str
+) -> None:
+    where = f"{elsewhere.partition('?')[0]}-moved"
+    server.faults.add("redirect", origin="artifacts", location=where + query)
+    answers(server, 404)
+    with pytest.raises(DownloadError) as caught:
+        artifact.download()
+    assert caught.value.url == where
+    assert "hush" not in str(caught.value)
+
+
+def test_an_error_of_the_api_says_what_was_asked_of_it(server: FakeBuildkite, artifact: Artifact) -> None:
+    server.faults.add("error", match="/download", status=403, message="No", times=None)
+    with pytest.raises(Exception, match="No") as caught:
+        artifact.download()
+    assert f"GET https://api.buildkite.com/v2/{artifact.api_path}/download" in str(caught.value)
+    assert "its state" not in str(caught.value)
+
+
+def test_wrong_bytes_are_told_with_whose_they_are(bk: Buildkite, stored: ArtifactRecord, tmp_path: Path) -> None:
+    stored.file_size = 6
+    found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: 5 bytes came, not the 6 that were uploaded"):
+        found.download()
+    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: 5 bytes came, not the 6 that were uploaded"):
+        found.save_to(tmp_path)
+    stored.file_size, stored.sha1sum = 5, "0" * 40
+    found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: what came does not have the SHA1 of what was"):
+        found.save_to(tmp_path)
+    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: what came does not have the SHA1 of what was"):
+        found.download()

@@ -1,0 +1,206 @@
+"""What a budget makes of what it is told, at the very ends of its windows and with the last request in them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextlib import nullcontext
+
+import pytest
+
+from buildkite_orm import RateLimitError, RetryPolicy, Wait
+from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
+from buildkite_orm.ratelimit import Budget, RateLimiter
+
+NOW = ManualClock().now()
+
+
+def budget(remaining: int, *, seconds: float = 60, limit: int | None = 10, reserve: float = 0.0) -> Budget:
+    """Make a budget that was told what is left for so many seconds."""
+    made = Budget("the", reserve=reserve)
+    made.told(limit=limit, remaining=remaining, reset_at=NOW + seconds)
+    return made
+
+
+def limiter(clock: ManualClock, **headers: int) -> RateLimiter:
+    """Make a limiter that was told what is left of an organization's budget."""
+    made = RateLimiter(clock, RetryPolicy())
+    made.told("acme", {f"RateLimit-{name.title()}": str(value) for name, value in headers.items()})
+    return made
+
+
+# -- a budget ----------------------------------------------------------------------------------------------------------
+
+
+def test_with_its_window_a_budget_is_whole_again_whatever_was_left() -> None:
+    spent = budget(0)
+    assert spent.left(NOW + 59.9) == 0
+    assert spent.left(NOW + 60) == 10
+    assert spent.reset_at == math.inf  # until an answer tells
+
+
+def test_without_its_limit_nothing_is_known_of_the_next_window() -> None:
+    spent = budget(0, limit=None)
+    assert spent.left(NOW + 59.9) == 0
+    assert spent.left(NOW + 60) == math.inf
+    assert spent.pace(NOW + 60, 8) == 0
+
+
+def test_a_limit_that_is_not_told_again_is_still_known() -> None:
+    known = budget(8, reserve=0.5)
+    known.told(limit=None, remaining=7, reset_at=NOW + 60)
+    assert known.left(NOW) == 2
+
+
+@pytest.mark.parametrize(
+    ("remaining", "users", "apart"), [(1, 1, 60), (2, 1, 30), (6, 2, 20), (6, 6, 60), (6, 99, 60), (0, 1, 60)]
+)
+def test_users_share_what_a_window_has_left_and_none_waits_longer_than_it(
+    remaining: int, users: int, apart: float
+) -> None:
+    assert budget(remaining).pace(NOW, users) == apart
+
+
+def test_nothing_is_slowed_down_while_nothing_is_known() -> None:
+    assert Budget("the").pace(NOW, 8) == 0
+    assert budget(0).pace(NOW + 60, 8) == 0  # the next window, of which no answer has told yet
+
+
+def test_what_is_known_is_told_without_asking_and_stays_as_it_was(server: FakeBuildkite) -> None:
+    server.settings.organization_limit, server.settings.user_limit = 10, 7
+    with server.client() as bk:
+        unknown = bk.session.budgets("acme")
+        bk.organization("acme").fetch()
+        told = bk.session.budgets("acme")
+        bk.organization("acme").fetch()
+        assert [budget.remaining for budget in bk.session.budgets()] == [5]
+    assert [budget.remaining for budget in unknown] == [None, None]
+    assert [(budget.remaining, budget.limit) for budget in told] == [(6, 7), (9, 10)]
+    assert len(server.requests) == 2
+
+
+# -- answers that overtake each other ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [-1, -0.5, 0, 0.5, 1])
+def test_ends_a_second_apart_are_of_one_window_in_which_the_least_counts(off: float) -> None:
+    known = budget(5)
+    known.told(limit=10, remaining=3, reset_at=NOW + 60 + off)
+    known.told(limit=10, remaining=4, reset_at=NOW + 60)
+    assert (known.left(NOW), known.reset_at) == (3, NOW + 60 + min(off, 0))
+
+
+def test_a_later_end_is_a_new_window_in_which_what_was_left_counts_no_more() -> None:
+    known = budget(2, seconds=10)
+    known.told(limit=10, remaining=9, reset_at=NOW + 70)
+    assert (known.left(NOW), known.reset_at) == (9, NOW + 70)
+
+
+def test_an_earlier_end_is_an_old_window() -> None:
+    known = budget(2)
+    known.told(limit=10, remaining=9, reset_at=NOW + 58.5)
+    assert (known.left(NOW), known.reset_at) == (2, NOW + 60)
+
+
+@pytest.mark.parametrize(("told", "believed"), [(200, True), (500_000, True), (10**9 - 1, True), (10**9, False)])
+def test_numbers_that_cannot_be_are_not_believed(told: int, *, believed: bool) -> None:
+    (_, known) = limiter(ManualClock(), remaining=told, reset=60, limit=told).known("acme")
+    assert (known.remaining, known.limit) == ((told, told) if believed else (None, None))
+
+
+# -- waits -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("most", "allowed", "waits"), [(61, 61, True), (60.9, 61, False), (61, 60.9, False)])
+def test_a_wait_may_be_just_as_long_as_it_is_allowed(most: float, allowed: float, waits: bool) -> None:  # noqa: FBT001
+    clock = ManualClock()
+    known = RateLimiter(clock, RetryPolicy(max_wait=most))
+    known.told("acme", {"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
+    with nullcontext() if waits else pytest.raises(RateLimitError), known.permit("acme", deadline=NOW + allowed):
+        assert clock.now() == NOW + 61
+    assert clock.now() == NOW + (61 if waits else 0)
+
+
+class Watched(threading.Condition):
+    """A condition that says when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_for.set()
+        return super().wait(timeout)
+
+
+def test_who_waits_for_an_answer_under_way_sleeps_until_it_is_there() -> None:
+    known = limiter(ManualClock(), remaining=1, reset=60)
+    watched = Watched()
+    vars(known)["_changed"] = watched
+
+    def ask() -> None:
+        with known.permit("acme", deadline=math.inf):
+            pass
+
+    second = threading.Thread(target=ask)
+    with known.permit("acme", deadline=math.inf):
+        second.start()
+        assert watched.waited_for.wait(10)
+    second.join(10)
+    assert not second.is_alive()
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------------
+
+
+def refused_for(limiter: RateLimiter, organization: str | None = "acme") -> float | None:
+    """Tell a limiter of a 429 that says nothing of its end, and give how long it takes it to be."""
+    error = RateLimitError("429")
+    limiter.refused(organization, error)
+    return error.retry_after
+
+
+def test_a_429_with_nothing_left_ends_with_the_window_that_is_known() -> None:
+    assert refused_for(limiter(ManualClock(), remaining=0, reset=20)) == 21
+
+
+def test_a_429_with_one_request_left_is_about_something_else() -> None:
+    assert refused_for(limiter(ManualClock(), remaining=1, reset=20)) == 61
+
+
+def test_a_429_at_the_very_end_of_a_window_is_not_explained_by_it() -> None:
+    clock = ManualClock()
+    known = limiter(clock, remaining=0, reset=20)
+    clock.advance(21)
+    assert refused_for(known) == 61
+
+
+def test_a_429_is_about_whichever_budget_has_nothing_left() -> None:
+    known = limiter(ManualClock(), remaining=9, reset=50)
+    known.told("acme", {"RateLimit-User-Remaining": "0", "RateLimit-User-Reset": "20"})
+    assert refused_for(known) == 21
+    assert known.pace("acme", 99) == 51  # of which the organization has nine left, as before
+
+
+def test_a_429_of_a_request_that_names_no_organization_is_about_the_user() -> None:
+    clock = ManualClock()
+    known = limiter(clock, remaining=0, reset=20)
+    assert refused_for(known, None) == 61
+    with known.permit(None, deadline=math.inf):
+        assert clock.now() - NOW == 61
+
+
+def test_users_are_as_far_apart_as_the_tighter_budget_makes_them() -> None:
+    known = limiter(ManualClock(), remaining=6, reset=59, limit=10)
+    assert (known.pace("acme", 1), known.pace("other", 1), known.pace(None, 1)) == (10, 0, 0)
+    known.told(None, {"RateLimit-User-Remaining": "3", "RateLimit-User-Reset": "59", "RateLimit-User-Limit": "9"})
+    assert (known.pace("acme", 1), known.pace("other", 1), known.pace(None, 1)) == (20, 20, 20)
+
+
+def test_the_users_budget_is_called_so() -> None:
+    waits: list[Wait] = []
+    server = FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=1))
+    with server, server.client(retry=RetryPolicy(on_wait=waits.append)) as bk:
+        bk.user()
+        bk.user()
+    assert [wait.reason for wait in waits] == ["the user's request budget is used up for 61 s"]

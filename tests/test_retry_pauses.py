@@ -1,0 +1,130 @@
+"""How long the pauses between attempts are, to the second; and what `within` makes of the time that is allowed."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from buildkite_orm import RateLimitError, RetryPolicy, ServerError, Wait
+from buildkite_orm.retry import within
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake import FakeBuildkite
+
+
+@pytest.fixture
+def failing(server: FakeBuildkite) -> FakeBuildkite:
+    """The server with a pipeline that it fails to answer for."""
+    server.add_pipeline("web")
+    server.faults.add("error", times=None)
+    return server
+
+
+def asked(server: FakeBuildkite, policy: RetryPolicy) -> int:
+    """Ask under a policy until it gives up, and tell how many requests were sent."""
+    before = len(server.requests)
+    with server.client(retry=policy) as bk, pytest.raises((ServerError, RateLimitError)):
+        bk.organization("acme").pipeline("web").fetch()
+    return len(server.requests) - before
+
+
+# -- pauses ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_longest_pause_doubles_from_the_backoff_on(failing: FakeBuildkite) -> None:
+    waits: list[Wait] = []
+    asked(failing, RetryPolicy(attempts=9, backoff=0.01, on_wait=waits.append))
+    assert len(waits) == 8
+    assert all(wait.seconds <= 0.01 * 2**number for number, wait in enumerate(waits))
+
+
+def test_without_backoff_there_is_no_pause_and_nothing_to_announce(failing: FakeBuildkite) -> None:
+    waits: list[Wait] = []
+    began = failing.clock.now()
+    assert asked(failing, RetryPolicy(attempts=4, backoff=0, on_wait=waits.append)) == 4
+    assert waits == []
+    assert failing.clock.now() == began
+
+
+def test_a_wait_says_until_when_by_the_clock(failing: FakeBuildkite) -> None:
+    told: list[tuple[Wait, float]] = []
+    policy = RetryPolicy(attempts=3, backoff=20, on_wait=lambda wait: told.append((wait, failing.clock.now())))
+    asked(failing, policy)
+    assert [wait.until for wait, _ in told] == [now + wait.seconds for wait, now in told]
+
+
+def test_a_wait_is_logged_in_one_line(failing: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
+    waits: list[Wait] = []
+    with caplog.at_level(logging.INFO, "buildkite_orm"):
+        asked(failing, RetryPolicy(attempts=2, backoff=20, on_wait=waits.append))
+    (wait,) = waits
+    logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
+    assert logged == [f"waiting {wait.seconds:.1f} s: ServerError: sending again"]
+
+
+def test_a_429_that_says_until_when_is_waited_for_once_and_no_longer(server: FakeBuildkite) -> None:
+    server.add_pipeline("web")
+    server.faults.add("rate_limit", reset=9)
+    waits: list[Wait] = []
+    began = server.clock.now()
+    with server.client(retry=RetryPolicy(backoff=20, on_wait=waits.append)) as bk:
+        bk.organization("acme").pipeline("web").fetch()
+    assert [wait.seconds for wait in waits] == [10]  # the server may have rounded down
+    assert "request budget" in waits[0].reason
+    assert server.clock.now() - began == 10
+
+
+def test_unless_told_otherwise_it_is_as_persistent_as_documented() -> None:
+    usual = RetryPolicy(attempts=5, backoff=0.5, max_backoff=30, max_wait=90, max_elapsed=300, on_wait=None)
+    assert RetryPolicy() == usual
+
+
+# -- the time that is allowed ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [(39, 2), (40, 3), (41, 3), (0, 1)])
+def test_an_attempt_may_begin_when_the_time_is_just_up(failing: FakeBuildkite, allowed: float, sent: int) -> None:
+    failing.faults.clear()
+    failing.faults.add("latency", times=None, seconds=20)
+    failing.faults.add("error", times=None)
+    assert asked(failing, RetryPolicy(attempts=9, backoff=0, max_elapsed=allowed)) == sent
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(-5, 1), (0, 1), (0.5, 1), (20, 2), (40, 3), (100, 4), (math.inf, 4)])
+def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: float, sent: int) -> None:
+    failing.faults.clear()
+    failing.faults.add("latency", times=None, seconds=20)
+    failing.faults.add("error", times=None)
+    policy = RetryPolicy(attempts=9, backoff=0, max_elapsed=60)
+    with within(seconds):
+        assert asked(failing, policy) == sent
+    assert asked(failing, policy) == 4
+
+
+@pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])
+def test_a_block_allows_what_it_says_and_nothing_below_0(seconds: float, allowed: float) -> None:
+    with within(seconds):
+        assert RetryPolicy(max_elapsed=60).in_time().max_elapsed == allowed
+
+
+def test_of_two_blocks_the_shorter_holds_and_the_outer_one_after_the_inner() -> None:
+    policy = RetryPolicy(max_elapsed=60)
+    with within(30):
+        with within(50):
+            assert policy.in_time().max_elapsed == 30
+        with within(10):
+            assert policy.in_time().max_elapsed == 10
+        with pytest.raises(KeyError), within(5):
+            raise KeyError
+        assert policy.in_time() == RetryPolicy(max_elapsed=30)
+    assert policy.in_time() is policy
+
+
+def test_a_block_changes_nothing_else_of_a_policy() -> None:
+    policy = RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=60, on_wait=print)
+    with within(4):
+        shorter = policy.in_time()
+    assert shorter == RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=4, on_wait=print)

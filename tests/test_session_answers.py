@@ -1,0 +1,379 @@
+"""What a call counts against and carries, and what an answer tells, looked at one by one."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import logging
+import math
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+
+from buildkite_orm import ConnectionFailedError, ResponseError, RetryPolicy
+from buildkite_orm.session import Answer, Call, StaticToken, path_of, query_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+
+
+def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> Answer:
+    """Make an answer; the names of its headers have hyphens in place of underscores."""
+    named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return Answer(method, "https://api.buildkite.com/v2/x", status, named, body)
+
+
+# -- a call ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "organization"),
+    [
+        ("organizations/acme", "acme"),
+        ("organizations/acme/pipelines/web/builds", "acme"),
+        ("organizations/acme/pipelines/organizations/builds", "acme"),
+        ("analytics/organizations/acme/suites", "acme"),
+        ("packages/organizations/acme/registries/organizations", "acme"),
+        ("organizations", None),
+        ("organizations/", None),
+        ("user", None),
+        ("builds", None),
+    ],
+)
+def test_a_request_counts_against_the_organization_in_its_path(path: str, organization: str | None) -> None:
+    assert Call("GET", path).organization == organization
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_a_body_that_json_has_nothing_for_is_refused(odd: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        _ = Call("POST", "builds", body={"priority": odd}).content
+
+
+def test_what_a_call_carries_shows_in_no_repr() -> None:
+    shown = repr(Call("POST", "builds", body={"token": "hush"}))
+    assert "POST" in shown
+    assert "hush" not in shown
+
+
+# -- an answer ---------------------------------------------------------------------------------------------------------
+
+
+def test_links_are_read_by_what_they_are_and_others_left_out() -> None:
+    links = [
+        '<https://api.buildkite.com/v2/x?page=2&per_page=5>; rel="next"',
+        "<https://api.buildkite.com/v2/x?page=3>",
+        '<https://api.buildkite.com/v2/x?page=4>; title="rel"',
+        '<>; rel="last"',
+        '<https://api.buildkite.com/v2/x?page=1&access_token=hush&api_key=hush>; rel="first"',
+    ]
+    told = answer(Link=", ".join(links)).links
+    assert told == {"next": [("page", "2"), ("per_page", "5")], "first": [("page", "1")]}
+
+
+def test_without_links_there_are_none() -> None:
+    assert answer().links == answer(Link="").links == {}
+
+
+def test_an_error_about_an_answer_says_which_it_was() -> None:
+    error = answer(b"{}", method="PUT", X_Request_Id="req-1").unexpected("a list was expected")
+    assert (error.method, error.url, error.status) == ("PUT", "https://api.buildkite.com/v2/x", 200)
+    assert (error.message, error.request_id) == ("a list was expected", "req-1")
+
+
+@pytest.mark.parametrize(
+    ("told", "damaged"),
+    [
+        (answer(b'{"id": '), True),
+        (answer(b""), True),
+        (answer(b"\xff"), True),
+        (answer(b"[" * 100_000), True),
+        (answer(b'{"id": ', status=299), True),
+        (answer(b'{"id": ', status=300), False),
+        (answer(b'{"id": ', status=302), False),
+        (answer(b"", method="HEAD"), False),
+        (answer(b"{}"), False),
+        (answer(json.dumps("text").encode()), False),
+    ],
+    ids=lambda value: f"{value.method} {value.status} {value.body[:9]!r}" if isinstance(value, Answer) else None,
+)
+def test_an_answer_is_damaged_where_it_should_be_json_and_is_none(told: Answer, damaged: bool) -> None:  # noqa: FBT001
+    assert told.unexpected("another was expected").damaged is damaged
+
+
+def test_what_an_answer_has_shows_in_no_repr() -> None:
+    shown = repr(answer(b"hush", X_Token="hush"))
+    assert "https://api.buildkite.com/v2/x" in shown
+    assert "hush" not in shown
+
+
+def test_what_a_delete_finds_gone_after_a_lost_answer_is_an_answer_like_any(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    server.add_pipeline("web")
+    server.faults.add("reset_after_headers", match="DELETE")
+    path = "organizations/acme/pipelines/web"
+    told = bk.session.send(Call("DELETE", path), lambda answer: answer)
+    assert told == Answer("DELETE", f"https://api.buildkite.com/v2/{path}", 204, {}, b"")
+
+
+# -- URLs in answers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["organizations/acme/pipelines/v2/builds", "organizations/v2", "X/X"])
+def test_a_path_is_read_to_its_end_whatever_is_in_it(path: str) -> None:
+    assert path_of(f"https://api.buildkite.com/v2/{path}") == path
+    assert path_of(f"https://api.buildkite.com/v2/{path}/") == path
+
+
+@pytest.mark.parametrize("path", ["organizations/./acme", "organizations/%2E/acme", ".", "organizations/.."])
+def test_a_path_that_leads_back_is_none(path: str) -> None:
+    assert path_of(f"https://api.buildkite.com/v2/{path}") is None
+
+
+def test_a_query_is_read_whole_but_for_a_token() -> None:
+    url = "https://api.buildkite.com/v2/x?state[]=failed&state[]=&q=a+b%26&api_key=hush&access_token=hush&Api_Key=kept"
+    assert query_of(url) == [("state[]", "failed"), ("state[]", ""), ("q", "a b&"), ("Api_Key", "kept")]
+
+
+def test_what_is_no_url_has_no_query() -> None:
+    with pytest.raises(ResponseError) as caught:
+        query_of("https://[?page=2")
+    assert caught.value.message == "the server points to a page by what is no URL"
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+class Canned(BaseAdapter):
+    """A transport that gives the same answer to all."""
+
+    def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
+        super().__init__()
+        self._status, self._body = status, body
+        self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.told: list[CaseInsensitiveDict[str]] = []
+
+    @property
+    def asked(self) -> int:
+        return len(self.told)
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        self.told.append(request.headers.copy())
+        raw = HTTPResponse(BytesIO(self._body), self._headers, self._status, preload_content=False)
+        return HTTPAdapter().build_response(request, raw)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("status", [200, 206, 299])
+def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int) -> None:
+    with server.client(transport=Canned(status, b"hello")) as bk, bk.session.stream(Call("GET", "x")) as stream:
+        assert b"".join(stream) == b"hello"
+
+
+@pytest.mark.parametrize("status", [300, 301, 399])
+def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int) -> None:
+    canned = Canned(status, b"hello", Location="https://files.example/a?key=hush?key=hush")
+    with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
+        bk.session.stream(Call("GET", "x"))
+    assert caught.value.message.startswith(f"{status}: a redirect to https://files.example/a, which is not followed")
+    assert (caught.value.status, canned.asked) == (status, 1)
+
+
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [(b"<html>", "200: an HTML page, which the API never answers with"), (b"", "there is nothing in the answer")],
+)
+def test_an_html_page_is_no_stream_and_asked_for_again(
+    server: FakeBuildkite, kind: str, body: bytes, message: str
+) -> None:
+    canned = Canned(200, body, Content_Type=kind)
+    with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
+        bk.session.stream(Call("GET", "x"))
+    assert (caught.value.message, canned.asked) == (message, RetryPolicy().attempts)
+
+
+# -- answers as they come ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_answer_says_what_was_asked(server: FakeBuildkite, method: str) -> None:
+    with server.client(transport=Canned(299, b"{}", X_Request_Id="req-1")) as bk:
+        told = bk.session.send(Call(method, "x", query=[("access_token", "hush"), ("page", "2")]), lambda told: told)
+    assert (told.method, told.status, told.body, told.headers["x-request-id"]) == (method, 299, b"{}", "req-1")
+    assert told.url.startswith("https://api.buildkite.com/v2/x?")
+    assert "hush" not in told.url
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_only_reads_has_changed_nothing_where_no_answer_came(
+    server: FakeBuildkite, bk: Buildkite, method: str
+) -> None:
+    server.faults.add("reset_before", times=None)
+    with pytest.raises(ConnectionFailedError) as caught:
+        bk.session.send(Call(method, "user"), lambda told: told)
+    assert not caught.value.outcome_unknown
+
+
+def test_without_a_query_there_is_no_trace_of_one(server: FakeBuildkite, bk: Buildkite) -> None:
+    told = bk.session.send(Call("GET", "organizations/acme"), lambda told: told)
+    assert told.url == "https://api.buildkite.com/v2/organizations/acme"
+    assert server.requests[-1].line.endswith("/v2/organizations/acme")
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 399])
+@pytest.mark.parametrize("points_elsewhere", [False, True])
+def test_a_redirect_is_an_answer_only_where_one_is_asked_for(
+    server: FakeBuildkite, status: int, *, points_elsewhere: bool
+) -> None:
+    canned = Canned(status, b"", Location="https://files.example/a?key=hush?key=hush")
+    call = Call("GET", "x", points_elsewhere=points_elsewhere)
+    with server.client(transport=canned) as bk:
+        if points_elsewhere and status == 302:
+            assert bk.session.send(call, lambda told: told.status) == 302
+        else:
+            with pytest.raises(ResponseError) as caught:
+                bk.session.send(call, lambda told: told.status)
+            expected = f"{status}: a redirect to https://files.example/a, which is not followed with a token"
+            assert caught.value.message == expected
+    assert canned.asked == 1
+
+
+def test_each_request_is_logged_with_its_status_and_without_secrets(
+    server: FakeBuildkite, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, "buildkite_orm"), server.client(transport=Canned(299, b"{}")) as bk:
+        bk.session.send(Call("PUT", "x", query=[("page", "2")]), lambda told: told)
+        bk.session.stream_elsewhere("https://files.example/a?key=hush?key=hush", {}).close()
+    logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
+    assert logged == ["PUT https://api.buildkite.com/v2/x?page=2 -> 299", "GET https://files.example/a -> 299"]
+
+
+def test_a_redirect_to_nowhere_says_so(server: FakeBuildkite) -> None:
+    with server.client(transport=Canned(302)) as bk, pytest.raises(ResponseError, match="a redirect to nowhere, "):
+        bk.session.send(Call("GET", "x"), lambda told: told.status)
+
+
+def test_an_html_page_without_anything_in_it_is_an_answer_as_any_other_empty_one(server: FakeBuildkite) -> None:
+    with server.client(transport=Canned(200, Content_Type="text/html")) as bk:
+        assert bk.session.send(Call("DELETE", "x"), lambda told: told.body) == b""
+
+
+def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Buildkite) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    server.set_log(job, b"hello" * 1000)
+    server.faults.add("reset_mid_body", at=10)
+    path = f"organizations/acme/jobs/{job.id}/log"
+    with bk.session.stream(Call("GET", path)) as stream, pytest.raises(ConnectionFailedError) as caught:
+        list(stream)
+    assert (caught.value.method, caught.value.url) == ("GET", f"https://api.buildkite.com/v2/{path}")
+
+
+@pytest.mark.parametrize(("body", "kind"), [(None, None), ({}, "application/json"), ({"a": 1}, "application/json")])
+def test_a_request_says_what_its_body_is_where_it_has_one(
+    server: FakeBuildkite, bk: Buildkite, body: Any, kind: str | None
+) -> None:
+    server.add_pipeline("web")
+    bk.session.send(Call("PATCH", "organizations/acme/pipelines/web", body=body), lambda told: told)
+    assert server.requests[-1].headers.get("Content-Type") == kind
+
+
+# -- files elsewhere ---------------------------------------------------------------------------------------------------
+
+
+class Nowhere(BaseAdapter):
+    """A transport that reaches nobody."""
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        raise requests.ConnectionError(request=request)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush", "?key=hush&hush#hush"])
+def test_an_error_of_a_file_elsewhere_shows_where_it_is_and_not_its_key(server: FakeBuildkite, query: str) -> None:
+    where = "https://files.example/a.txt"
+    with server.client(transport=Nowhere()) as bk, pytest.raises(ConnectionFailedError) as caught:
+        bk.session.stream_elsewhere(where + query, {})
+    assert (caught.value.method, caught.value.url) == ("GET", where)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush"])
+def test_a_file_elsewhere_over_plain_http_is_refused_with_where_that_is(bk: Buildkite, query: str) -> None:
+    where = "http://files.example/a.txt"
+    with pytest.raises(ResponseError) as caught:
+        bk.session.stream_elsewhere(where + query, {})
+    assert caught.value.message == "the server points to a URL that is not https"
+    assert str(caught.value).startswith(f"GET {where}: the server points to a URL that is not https. ")
+
+
+@pytest.mark.parametrize("host", ["files.example:99999", "files.example:x", "*.example", "files example"])
+def test_a_file_elsewhere_of_which_there_is_no_url_is_refused_without_a_request(
+    server: FakeBuildkite, host: str
+) -> None:
+    canned = Canned(200)
+    with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
+        bk.session.stream_elsewhere(f"https://{host}/a.txt?key=hush", {}, method="PUT")
+    assert str(caught.value).startswith(f"PUT https://{host}/a.txt: there is no such URL. ")
+    assert canned.asked == 0
+
+
+def test_a_file_elsewhere_is_asked_for_as_it_is_and_without_the_token(server: FakeBuildkite) -> None:
+    canned = Canned(200, b"hello")
+    with server.client(transport=canned) as bk:
+        bk.session.stream_elsewhere("https://files.example/a.txt", {"Range": "bytes=2-"}).close()
+    (told,) = canned.told
+    assert (told["Accept"], told["Accept-Encoding"], told["Range"]) == ("*/*", "identity", "bytes=2-")
+    assert "Authorization" not in told
+    assert "Content-Type" not in told
+
+
+def test_a_file_elsewhere_is_given_as_it_is_stored(server: FakeBuildkite) -> None:
+    packed = gzip.compress(b"hello")
+    with (
+        server.client(transport=Canned(200, packed, Content_Encoding="gzip")) as bk,
+        bk.session.stream_elsewhere("https://files.example/a.txt.gz", {}) as stream,
+    ):
+        assert b"".join(stream) == packed
+
+
+def test_no_request_carries_what_a_netrc_says(
+    server: FakeBuildkite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password hush\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    canned = Canned(200, b"{}")
+    with server.client(transport=canned) as bk:
+        bk.session.stream_elsewhere("https://files.example/a.txt", {}).close()
+        bk.session.send(Call("GET", "user"), lambda told: told)
+    assert [told.get("Authorization") for told in canned.told] == [None, f"Bearer {server.token}"]
+
+
+# -- what stays in this process ----------------------------------------------------------------------------------------
+
+
+def test_a_token_and_a_session_are_not_copied_and_say_what_to_do(bk: Buildkite) -> None:
+    token = StaticToken("bkua_hush")
+    assert repr(token) == "<token>"
+    for thing, message in (
+        (token, "a token is not copied or pickled"),
+        (bk.session, "a client is not copied or pickled; make a new one, and bind objects to it: bk.bind(…)"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            copy.copy(thing)
+        assert str(caught.value) == message
