@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
@@ -148,6 +148,19 @@ class LinkedStep:
         return items, step
 
 
+@dataclass(slots=True)
+class _Found:
+    """What has come of a second, which an error in the middle of it leaves as it is.
+
+    Attributes:
+        builds: The builds, by their ids.
+        places: How many have come, from the newest on, on full pages that others follow.
+    """
+
+    builds: dict[str, Build] = field(default_factory=dict[str, "Build"])
+    places: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class SecondStep:
     """All builds of one second that holds more than a page, less those given already."""
@@ -155,7 +168,7 @@ class SecondStep:
     span: Span
     second: datetime
     given: Given
-    portion: Portion | None = None
+    found: _Found = field(default_factory=_Found, compare=False, repr=False)
 
     def load(self) -> tuple[list[Build], Step[Build] | None]:
         """Ask for all pages of the second, again and again while builds can leave them.
@@ -164,61 +177,61 @@ class SecondStep:
             BadRequestError: The second holds more than the server lists.
             ResponseError: Sweep after sweep finds further builds.
         """
-        found: dict[str, Build] = {}
-        self.span.listing.divided(lambda portion: replace(self, portion=portion).find(found))
-        return list(found.values()), self._next()
+        self.span.listing.divided(self._find)
+        return list(self.found.builds.values()), self._next()
 
-    def find(self, found: dict[str, Build]) -> None:
+    def _find(self, portion: Portion) -> None:
         """Add what is not found yet."""
-        top = self._climb(found)
+        top = self._climb(portion, self.found.places // portion.size + 1)
         if self.span.can_shrink:
-            self._settle(found, top)
+            self._settle(portion, top)
 
     def _next(self) -> Step[Build] | None:
         earliest = self.span.earliest
         return None if earliest is not None and earliest >= self.second else TimeStep(self.span, self.second)
 
-    def _settle(self, found: dict[str, Build], top: int) -> None:
+    def _settle(self, portion: Portion, top: int) -> None:
         """Sweep from the last page to the first until that adds nothing.
 
         A build that leaves moves those behind it to pages that are still to come, so that none is missed. One that
         enters may move another to a page that is done; but then it is itself found, and calls for another sweep.
         """
         for _ in range(1, _SWEEPS):
-            known = len(found)
+            known = len(self.found.builds)
             for number in range(top - 1, 0, -1):
-                self._take(self._page(number), found)
-            if len(found) == known:
+                self._take(self._page(portion, number))
+            if len(self.found.builds) == known:
                 return
-            top = self._climb(found, top)
+            top = self._climb(portion, top)
         when = encode_time(self.second)
         what = f"builds created at {when} come and go too fast to list"
         raise ResponseError(what, method="GET", next_step=_NARROW.capitalize())
 
-    def _climb(self, found: dict[str, Build], number: int = 1) -> int:
+    def _climb(self, portion: Portion, number: int) -> int:
         """Ask for page after page from one on; give the number of the last one."""
         before, stale = frozenset[str](), 0
         while True:
-            sheet = self._page(number)
-            here = self._take(sheet, found)
+            sheet = self._page(portion, number)
+            here = self._take(sheet)
             if "next" not in sheet.links:
                 return number
+            if len(sheet.items) == portion.size:  # else the server may have pages of its own size
+                self.found.places = number * portion.size
             # with small pages, builds that enter may move all of one page to the next
             stale = stale + 1 if here and here <= before else 0
             if stale == _STALE_PAGES:
                 raise repeats(self.span.listing)
             number, before = number + 1, here
 
-    def _take(self, sheet: Sheet[Build], found: dict[str, Build]) -> frozenset[str]:
+    def _take(self, sheet: Sheet[Build]) -> frozenset[str]:
         """Take over what is new on a page; give the ids of all on it."""
         for build in _less(sheet, self.given):
-            found.setdefault(build_id(build), build)
+            self.found.builds.setdefault(build_id(build), build)
         return frozenset(map(build_id, sheet.items))
 
-    def _page(self, number: int) -> Sheet[Build]:
+    def _page(self, portion: Portion, number: int) -> Sheet[Build]:
         try:
-            to = self.second + SECOND
-            return self.span.fetch(since=self.second, to=to, number=number, portion=self.portion)
+            return self.span.fetch(since=self.second, to=self.second + SECOND, number=number, portion=portion)
         except BadRequestError as error:
             if is_too_deep(error):
                 error.message += f" More builds than that were created at {encode_time(self.second)}; {_NARROW}"
@@ -299,6 +312,12 @@ def created_at(build: Build) -> datetime | None:
     """Give when a build was created, if that can be read."""
     moment = build.__dict__.get("created_at")
     return moment if isinstance(moment, datetime) else None
+
+
+def is_over(step: TimeStep, newest: Build) -> bool:
+    """Tell whether what is left to load lies before a second that is over, under filters that no build leaves."""
+    at = created_at(newest)
+    return not step.span.can_shrink and step.to is not None and at is not None and at >= step.to
 
 
 def build_id(build: Build) -> str:

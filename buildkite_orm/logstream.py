@@ -1,4 +1,4 @@
-"""Logs that are not held: searched while they come, and followed while their job runs.
+"""Logs that are not held: their end, searched while they come, and followed while their job runs.
 
 The server gives a log's beginning only with all of it, and its end by the number of bytes. So what is missing is asked
 for as an end that is as long: after a connection that broke, and of a log that has grown.
@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.downloads import as_final, insist
-from buildkite_orm.errors import GoneError, NotFoundError, ResponseError, StatusError
+from buildkite_orm.errors import ConnectionFailedError, GoneError, NotFoundError, ResponseError, StatusError
 from buildkite_orm.logs import LineReader, search_lines
 from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.spans import job_has_ended, moment
@@ -19,18 +19,31 @@ from buildkite_orm.session import Call
 from buildkite_orm.terminal import ROWS, Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from buildkite_orm.logs import LogLine, LogMatch
     from buildkite_orm.resources.builds.log import LogRef
+    from buildkite_orm.session import Answer
     from buildkite_orm.transport import Stream
 
-_WHOLE, _NOTHING_THERE = 200, 416
-_BEGIN: Final = re.compile(r"bytes (\d+)-")
+_WHOLE, _PARTIAL, _NOTHING_THERE = 200, 206, 416
+_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/")
+_CONTINUES: Final = 0x80  # what the first two bits of a byte say that goes on with a character in UTF-8
 _LONGEST_PAUSE: Final = 30.0
 _SETTLED: Final = 60.0
 _SLOWER: Final = 1.5
 _REQUESTS_A_LOOK: Final = 2
+
+
+def tail(log: LogRef, n: int) -> str:
+    """Give the end of a log; see `LogRef.tail`."""
+    try:
+        body = log.session.send(_call(log, n), _whole_end)
+    except StatusError as error:
+        if error.status != _NOTHING_THERE:
+            raise
+        return ""
+    return _without_cut_character(body[-n:]).decode(errors="replace")
 
 
 def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
@@ -140,8 +153,7 @@ class _Content:
         return None, 0
 
     def _ask(self, last: int | None = None) -> Stream:
-        of_it = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
-        return self._session.stream(Call("GET", self._log.api_path, headers={"Accept": "text/plain", **of_it}))
+        return self._session.stream(_call(self._log, last))
 
 
 class _Follower:
@@ -215,19 +227,54 @@ class _Follower:
         clock.wait_until(clock.now() + max(wanted, affordable))
 
 
+def _call(log: LogRef, last: int | None) -> Call:
+    """Ask for the last so many bytes of a log, or for all."""
+    of_it = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
+    return Call("GET", log.api_path, headers={"Accept": "text/plain", **of_it})
+
+
+def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    """Tell which bytes of the log an answer has, the first and the one behind the last; None where it does not say."""
+    found = _RANGE.match(headers.get("Content-Range", ""))
+    return (int(found[1]), int(found[2]) + 1) if found else None
+
+
+def _whole_end(answer: Answer) -> bytes:
+    told = _range(answer.headers) if answer.status == _PARTIAL else None
+    if told is not None and told[1] - told[0] != len(answer.body):
+        error = answer.unexpected("the end of the log is not as long as its Content-Range tells")
+        error.damaged = True
+        raise error
+    return answer.body
+
+
+def _without_cut_character(body: bytes) -> bytes:
+    """Drop up to three bytes at the beginning that go on with a character which is not there."""
+    start = 0
+    while start < min(3, len(body)) and body[start] & 0xC0 == _CONTINUES:
+        start += 1
+    return body[start:]
+
+
 def _begin(stream: Stream) -> int:
     """Tell with which byte of the log an answer begins."""
     if stream.status == _WHOLE:
         return 0
-    found = _BEGIN.match(stream.headers.get("Content-Range", ""))
-    if found is None:
+    told = _range(stream.headers)
+    if told is None:
         stream.close()
         raise ResponseError("the end of a log came without Content-Range, which tells where it begins")
-    return int(found[1])
+    return told[0]
 
 
 def _behind(stream: Stream, skip: int) -> Iterator[bytes]:
+    told = _range(stream.headers) if stream.status == _PARTIAL else None
+    missing = 0 if told is None else told[1] - told[0]
     for chunk in stream:
+        missing -= len(chunk)
         if len(chunk) > skip:
             yield chunk[skip:]
         skip = max(0, skip - len(chunk))
+    if missing > 0:
+        what = f"the answer broke off {missing} bytes before the end that its Content-Range tells"
+        raise ConnectionFailedError(what, method="GET", url=stream.url)

@@ -1,4 +1,4 @@
-"""Write docs/reliability.md: what comes of each fault, measured against the fake Buildkite.
+"""Write docs/reliability.md: what becomes of faults, budgets, secrets and files, measured against the fake Buildkite.
 
     python docs/make_reliability.py           write it
     python docs/make_reliability.py --check   fail where it is stale
@@ -13,12 +13,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.reliability.page import PAIRS, PATH, measured, rendered
+from tests.reliability.page import PAIRS, PATH, ROWS, cells_of, measured, rendered
 
 
 def main() -> int:
     """Write the page, or tell whether it is stale."""
-    text = rendered({(fault.name, operation.name): str(measured(fault, operation)) for fault, operation in PAIRS})
+    cells = {(fault.name, operation.name): str(measured(fault, operation)) for fault, operation in PAIRS}
+    for table, row in ROWS:
+        cells |= cells_of(table, row)
+    text = rendered(cells)
     if "--check" in sys.argv[1:]:
         return 0 if PATH.exists() and PATH.read_text(encoding="utf-8") == text else 1
     PATH.write_text(text, encoding="utf-8")

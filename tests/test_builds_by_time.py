@@ -242,7 +242,9 @@ def test_a_second_as_deep_as_the_server_lists_is_listed(server: FakeBuildkite, b
     assert sorted(ids(builds)) == sorted(newest_first(records))
 
 
-def test_a_failure_within_a_full_second_loses_nothing(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_after_a_failure_within_a_full_second_it_goes_on_with_the_page_that_failed(
+    server: FakeBuildkite, builds: BuildQuerySet
+) -> None:
     records = at(server, 0, 1, *(5 + each / 100 for each in range(40)), 9)
     held = builds.per_page(10)
     server.faults.add("error", status=403, message="Not now", match="page=3")
@@ -250,7 +252,22 @@ def test_a_failure_within_a_full_second_loses_nothing(server: FakeBuildkite, bui
         list(held)
     before = len(server.requests)
     assert ids(held) == newest_first(records)
-    assert asked(server, "page")[before:] == [None, "2", "3", "4", None]
+    assert asked(server, "page")[before:] == ["3", "4", None]
+
+
+def test_a_failure_within_a_sweep_asks_for_nothing_deeper_than_before(
+    server: FakeBuildkite, builds: BuildQuerySet
+) -> None:
+    """The second is as deep as the server lists, so that a page behind its last one would be refused."""
+    server.settings.depth_limit = 40
+    records = at(server, *(5 + each / 100 for each in range(40)), state="running")
+    held = builds.filter(state="running").per_page(10)
+    server.faults.add("error", status=403, message="Not now", match="page=3", after=1)
+    with pytest.raises(PermissionDeniedError):
+        list(held)
+    before = len(server.requests)
+    assert ids(held) == newest_first(records)
+    assert asked(server, "page")[before:] == ["4", "3", "2", None, None]
 
 
 def test_a_commit_that_is_not_full_is_one_that_builds_can_leave(server: FakeBuildkite, builds: BuildQuerySet) -> None:

@@ -107,6 +107,18 @@ def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
     assert len(server.requests) == RetryPolicy().attempts
 
 
+def test_the_rest_of_a_log_that_is_shorter_than_told_is_asked_for_again(
+    server: FakeBuildkite, job: JobRecord, log: LogRef
+) -> None:
+    """The connection breaks, and the rest comes cut with a `Content-Length` that fits, as a proxy does it."""
+    server.set_log(job, LONG)
+    server.faults.add("reset_mid_body")
+    server.faults.add("cut_json", after=1, at=1000, match="^GET .*/log")
+    assert len(list(log.search("^line"))) == len(LINES)
+    first, second = [int(request.headers["Range"][7:]) for request in server.requests if "Range" in request.headers]
+    assert 1000 < second + 1000 == first < len(LONG)
+
+
 def test_a_search_that_may_not_read_logs_says_so(server: FakeBuildkite, job: JobRecord) -> None:
     with server.client(token=server.make_token("read_builds")) as bk, pytest.raises(PermissionDeniedError):
         list(bk.organization("acme").job(job.id).log().search("x"))

@@ -234,6 +234,25 @@ def test_a_web_page_is_not_taken_for_a_tail(server: FakeBuildkite, log: LogRef) 
         log.tail(10)
 
 
+def test_a_tail_that_is_shorter_than_told_is_asked_for_again(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    """Cut with a `Content-Length` that fits, as a proxy does, so that `Content-Range` alone tells; and it is JSON."""
+    server.set_log(job, b"0123456789")
+    server.faults.add("cut_json", at=2)
+    with costs(2):
+        assert log.tail(4) == "6789"
+
+
+def test_a_tail_that_is_always_shorter_than_told_is_an_error(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, b"0123456789")
+    server.faults.add("cut_json", times=None)
+    with costs(RetryPolicy().attempts), pytest.raises(ResponseError, match="not as long as its Content-Range tells"):
+        log.tail(4)
+
+
 # -- to a file
 
 

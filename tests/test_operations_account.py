@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from buildkite_orm import AccessToken, AuthenticationError, Meta, PermissionDeni
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs
 
 
 def test_the_user_is_whose_token_asks(server: FakeBuildkite) -> None:
@@ -47,6 +48,35 @@ def test_a_revoked_token_is_of_no_more_use(server: FakeBuildkite) -> None:
         assert (request.method, request.path, request.body) == ("DELETE", "/v2/access-token", b"")
         with pytest.raises(AuthenticationError, match="BUILDKITE_API_TOKEN"):
             bk.user()
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
+def test_a_token_whose_revocation_was_not_answered_is_revoked(server: FakeBuildkite, kind: Any, costs: Costs) -> None:
+    with server.client(token=server.make_token("read_user")) as bk:
+        token = bk.access_token()
+        server.faults.add(kind, processed=True)
+        with costs(2):
+            token.revoke()
+    assert [(request.method, request.status == 401) for request in server.requests[-2:]] == [
+        ("DELETE", False),
+        ("DELETE", True),
+    ]
+
+
+def test_a_token_that_is_not_known_at_once_was_not_revoked(server: FakeBuildkite, costs: Costs) -> None:
+    with server.client(token=server.make_token("read_user")) as bk:
+        token = bk.access_token()
+        token.revoke()
+        with costs(1), pytest.raises(AuthenticationError):
+            token.revoke()
+
+
+def test_a_deletion_that_is_sent_again_and_finds_no_token_is_unknown(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("reset_before")
+    server.faults.add("error", status=401, after=1)
+    with pytest.raises(AuthenticationError) as caught:
+        bk.organization("acme").cluster("c").delete()
+    assert caught.value.outcome_unknown
 
 
 def test_meta_tells_where_webhooks_come_from(server: FakeBuildkite, bk: Buildkite) -> None:

@@ -1,27 +1,44 @@
-"""docs/reliability.md: the matrix as tables, and what its words mean."""
+"""docs/reliability.md: the matrix and the other tables, and what their words mean."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.reliability import budgets, disk, drift, leaks, listings
 from tests.reliability.cases import FAULTS, NOT_APPLICABLE, Fault, Outcome
 from tests.reliability.matrix import measure
 from tests.reliability.operations import FILES, OPERATIONS, PAGES, READS, WRITES, Operation
 from tests.reliability.stage import POLICY, TIMEOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.reliability.tables import Row, Table
+
+    Known = Mapping[tuple[str, str], str]
 
 PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 PAIRS: Final = tuple((fault, operation) for operation in OPERATIONS for fault in FAULTS)
+TABLES: Final = (budgets.TABLE, *listings.TABLES, drift.TABLE, *leaks.TABLES, *disk.TABLES)
+ROWS: Final = tuple((table, row) for table in TABLES for row in table.rows)
 
 _BEGINNING: Final = f"""\
 # When something goes wrong
 
-What a client does about each fault, operation by operation. Each cell was measured: the library against the fake
-Buildkite, over real sockets, with the settings that a client has by default. This page is made by
-`python docs/make_reliability.py`, and a test fails where it is not what happens.
+What a client does about each fault, operation by operation; then what becomes of request budgets, listings, odd
+answers, secrets and files. Each cell was measured: the library against the fake Buildkite, with the settings that a
+client has by default; faults over real sockets. This page is made by `python docs/make_reliability.py`, and a test
+fails where it is not what happens. What takes longer than tests may is a command of its own:
+
+<!-- not run: they take longer than tests may, and tests run shorter forms -->
+```console
+$ python -m benchmarks.soak --requests 100000 --threads 8 --faults 0.2
+$ python -m benchmarks.deep_history --builds 100000 --depth 2500
+```
+
+The first sends that many requests while a fifth of the answers is broken, and fails unless all data is exact in the
+end, no socket open, and memory grown by less than 10 MB. The second reads a long history while its builds move.
 
 ## What you can rely on
 
@@ -39,6 +56,8 @@ Buildkite, over real sockets, with the settings that a client has by default. Th
   first. Connecting takes at most {TIMEOUT[0]:g} seconds, and waiting for a byte {TIMEOUT[1]:g}. An answer of the API
   that arrives byte by byte, each in time, is given up after `max_elapsed`; only a file may take as long as bytes come.
   All of that is set by `Buildkite(retry=RetryPolicy(…), timeout=…)`.
+- **A deletion that was sent again and finds nothing has succeeded**; so has the revocation of a token that is not
+  known any more.
 - **A used-up request budget (429) is waited for**, and is no failed attempt. Where that would take longer than the
   policy allows, `RateLimitError` tells in `retry_after` how long.
 
@@ -72,7 +91,7 @@ request (see Writes), or by a form that the API gives, to the storage. What come
 size and the checksums that the API tells, in the end: what a stream has given until then is to be thrown away where it
 raises. A log has no checksum: one that the server itself cuts cannot be told from a whole one.
 """
-_TABLES: Final = (("Reads", READS, _READS), ("Writes", WRITES, _WRITES), ("Files", FILES, _FILES))
+_MATRIX: Final = (("Reads", READS, _READS), ("Writes", WRITES, _WRITES), ("Files", FILES, _FILES))
 
 
 def measured(fault: Fault, operation: Operation) -> Outcome:
@@ -80,32 +99,40 @@ def measured(fault: Fault, operation: Operation) -> Outcome:
     return NOT_APPLICABLE if fault.expected[operation.kind] is NOT_APPLICABLE else measure(fault, operation)
 
 
-def rendered(cells: Mapping[tuple[str, str], str]) -> str:
+def cells_of(table: Table, row: Row) -> dict[tuple[str, str], str]:
+    """Measure a row of a table, and give its cells by the names of row and column."""
+    return {(row.name, column): cell for column, cell in zip(table.columns, row.measure(), strict=True)}
+
+
+def rendered(cells: Known) -> str:
     """Write the page.
 
     Args:
-        cells: What comes of each pair, by the names of fault and operation.
+        cells: What stands in each cell, by the names of row and column; in the matrix, those of fault and operation.
     """
     parts = [_BEGINNING]
-    for title, operations, note in _TABLES:
-        parts += [f"\n## {title}\n\n{note}\n", *_table(operations, cells)]
+    for title, operations, note in _MATRIX:
+        names, columns = [fault.name for fault in FAULTS], [operation.name for operation in operations]
+        parts += [f"\n## {title}\n\n{note}\n", *_lines(names, columns, cells)]
+    for table in TABLES:
+        parts += [f"\n## {table.title}\n\n{table.note}\n"]
+        parts += _lines([row.name for row in table.rows], table.columns, cells)
     return "".join(parts)
 
 
-def _table(operations: Sequence[Operation], cells: Mapping[tuple[str, str], str]) -> list[str]:
-    names = [operation.name for operation in operations]
-    rows = [["", *names], ["---"] * (len(names) + 1)]
-    rows += [[fault.name, *(cells[fault.name, name] for name in names)] for fault in FAULTS]
-    return [f"| {' | '.join(row)} |\n" for row in rows]
+def _lines(names: Sequence[str], columns: Sequence[str], cells: Known) -> Iterator[str]:
+    rows = [["", *columns], ["---"] * (len(columns) + 1)]
+    rows += [[name, *(cells[name, column] for column in columns)] for name in names]
+    return (f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def told(page: str) -> dict[tuple[str, str], str]:
     """Read the cells off a page."""
     cells: dict[tuple[str, str], str] = {}
-    names: list[str] = []
+    columns: list[str] = []
     for line in page.splitlines():
         first, *others = (cell.strip() for cell in line.strip("|").split(" | ")) if line.startswith("| ") else ("",)
         if line.startswith("|  |"):
-            names = others
-        cells |= {(first, name): cell for name, cell in zip(names, others, strict=False)}
+            columns = others
+        cells |= {(first, column): cell for column, cell in zip(columns, others, strict=False)}
     return cells

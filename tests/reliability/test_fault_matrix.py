@@ -1,4 +1,4 @@
-"""Each fault against each operation: the outcome is the expected one, and the one that the documentation tells."""
+"""Each fault against each operation, and the other tables: as it must be, and as the documentation tells."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability.page import PAIRS, PATH, measured, rendered, told
+from tests.reliability.page import PAIRS, PATH, ROWS, cells_of, measured, rendered, told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.reliability.cases import Fault
     from tests.reliability.operations import Operation
+    from tests.reliability.tables import Row, Table
 
 PAGE = PATH.read_text(encoding="utf-8")
 CELLS = told(PAGE)
@@ -29,8 +30,20 @@ def test_a_fault_ends_as_it_must_and_as_the_page_tells(fault: Fault, operation: 
     assert str(outcome) == CELLS[fault.name, operation.name], "stale: run python docs/make_reliability.py"
 
 
+@pytest.mark.parametrize(("table", "row"), ROWS, ids=[f"{table.title}: {row.name}" for table, row in ROWS])
+def test_a_row_is_as_it_must_be_and_as_the_page_tells(table: Table, row: Row) -> None:
+    for place, cell in cells_of(table, row).items():
+        assert cell == CELLS.get(place), "stale: run python docs/make_reliability.py"
+
+
+def test_no_two_cells_have_the_same_names() -> None:
+    cells = [(fault.name, operation.name) for fault, operation in PAIRS]
+    cells += [(row.name, column) for table, row in ROWS for column in table.columns]
+    assert len(set(cells)) == len(cells)
+
+
 def test_the_page_is_made_of_these_tables() -> None:
-    """With the test above, this is what `docs/make_reliability.py --check` finds."""
+    """With the tests above, this is what `docs/make_reliability.py --check` finds."""
     assert rendered(CELLS) == PAGE, "stale: run python docs/make_reliability.py"
 
 
@@ -42,7 +55,11 @@ def test_the_script_tells_a_stale_page_from_a_fresh_one(monkeypatch: pytest.Monk
     def remembered(fault: Fault, operation: Operation) -> str:
         return cells[fault.name, operation.name]
 
+    def remembered_row(table: Table, row: Row) -> dict[tuple[str, str], str]:
+        return {(row.name, column): cells[row.name, column] for column in table.columns}
+
     monkeypatch.setitem(script["main"].__globals__, "measured", remembered)
+    monkeypatch.setitem(script["main"].__globals__, "cells_of", remembered_row)
     monkeypatch.setitem(script["main"].__globals__, "PATH", copy)
     monkeypatch.setattr(sys, "argv", ["make_reliability.py", "--check"])
     assert script["main"]() == 1

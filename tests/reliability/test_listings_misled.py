@@ -34,6 +34,19 @@ def test_a_link_from_a_page_of_unreadable_times_to_itself_is_an_error(
     assert len(server.requests) < FEW
 
 
+def test_a_second_whose_pages_are_all_one_is_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
+    """It holds more builds than a page, and the server gives its first page whatever page is asked for."""
+    server.add_builds("crowded", 60, spacing=0.0001)
+    builds = bk.organization("acme").pipeline("crowded").builds().per_page(10)
+    page = [build.dump() for build in builds[:10]]
+    link = '<https://api.buildkite.com/v2/organizations/acme/pipelines/crowded/builds?page=2>; rel="next"'
+    server.requests.clear()
+    server.faults.add("error", status=200, payload=page, headers={"Link": link}, match="created_from", times=None)
+    with pytest.raises(ResponseError, match="repeats a page"):
+        list(builds.fresh())
+    assert len(server.requests) < FEW
+
+
 def test_a_page_that_is_refused_among_those_side_by_side_is_an_error(
     server: FakeBuildkite, builds: BuildQuerySet
 ) -> None:

@@ -8,83 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import RequestTimeoutError, RetryPolicy, ServerError
+from buildkite_orm import BuildkiteError, RequestTimeoutError, RetryPolicy, ServerError
 from buildkite_orm.fake import paging
 from tests import test_builds_simulation as simulation
+from tests.reliability.listings import (
+    MAKERS,
+    NOON,
+    asked,
+    fetched,
+    ids,
+    make_agents,
+    make_builds,
+    make_crowded,
+    make_jobs,
+    size_of,
+    slow_above,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite, RecordedRequest
-    from buildkite_orm.queryset import QuerySet
-
-    Make = Callable[[FakeBuildkite, Buildkite, int], tuple[QuerySet[Any], list[str]]]
-
-NOON = 1785585600.0
-
-
-def make_agents(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
-    for _ in range(count):
-        server.add_agent()
-    listed = bk.organization("acme").agents()
-    return listed, [agent.id for agent in listed.fresh()]
-
-
-def make_jobs(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
-    record = server.add_build("web", jobs=count)
-    listed = bk.organization("acme").pipeline("web").build(record.number).jobs()
-    return listed, [job.id for job in record.jobs]
-
-
-def make_builds(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
-    records = server.add_builds("web", count, newest=NOON - 10)
-    return bk.organization("acme").pipeline("web").builds(), [record.id for record in reversed(records)]
-
-
-def make_crowded(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
-    records = server.add_builds("web", count, newest=NOON - 10, spacing=0.0001)
-    return bk.organization("acme").pipeline("web").builds(), [record.id for record in reversed(records)]
-
-
-MAKERS: dict[str, Make] = {
-    "by number": make_agents,
-    "by cursor": make_jobs,
-    "by time": make_builds,
-    "by time, in one second": make_crowded,
-}
+    from tests.reliability.listings import Make
 
 
 @pytest.fixture(params=sorted(MAKERS))
 def make(request: pytest.FixtureRequest) -> Make:
     """Each kind of listing."""
     return MAKERS[request.param]
-
-
-SLOW: dict[str, tuple[Any, dict[str, Any]]] = {
-    "504": ("html", {"status": 504}),
-    "timeout": ("read_timeout", {}),
-    "stall": ("stall", {}),
-}
-
-
-def size_of(request: RecordedRequest) -> int:
-    return int(dict(request.query)["per_page"])
-
-
-def asked(server: FakeBuildkite) -> list[int]:
-    return [size_of(request) for request in server.requests]
-
-
-def slow_above(server: FakeBuildkite, most: int, *, what: str = "504", **options: Any) -> None:
-    """Have pages of more items than that take too long."""
-    kind, fault = SLOW[what]
-    options = {"times": None, **options}
-    server.faults.add(kind, match=lambda request: size_of(request) > most, **fault, **options)
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 # -- no gap, no repeat -------------------------------------------------------------------------------------------------
@@ -270,19 +220,16 @@ def test_a_page_that_is_begun_goes_on_where_it_is_though_another_thread_has_come
     assert asked(server)[:7] == [100, 100, 50, 25, 25, 25, 50]
 
 
-def fetched(requests: list[RecordedRequest]) -> set[str]:
-    return {request.line for request in requests if request.status == 200}
-
-
 # -- servers that do not do as they are asked --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize("after", range(5))
+@pytest.mark.parametrize("make", [make_agents, make_crowded])
 def test_where_the_server_has_pages_of_its_own_size_nothing_is_lost(
-    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch, after: int
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch, make: Make, after: int
 ) -> None:
     """It never gives more than 30 at once, whatever it is asked for, and counts its pages by that."""
-    listed, wanted = make_agents(server, bk, 170)
+    listed, wanted = make(server, bk, 170)
     server.requests.clear()
     monkeypatch.setattr(paging, "LARGEST_SIZE", 30)
     slow_above(server, 50, after=after, times=1)
@@ -333,3 +280,24 @@ def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int
         simulation.check(world, list(builds))
     failed = sum(request.status == 504 for request in server.requests)
     assert failed > 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("query", ["everything", "running"])
+def test_a_held_listing_that_fails_again_and_again_loses_no_build_while_builds_move(seed: int, query: str) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a simulation
+    with simulation.a_server("seconds", "seconds") as server:
+        simulation.populate(server, chance, count=200, seconds=4)
+        world = simulation.World(server, chance, simulation.QUERIES[query][1], moves_per_request=1)
+        server.faults.add("error", status=500, times=None, match=lambda _: chance.random() < 0.3)
+        with server.client(retry=RetryPolicy(attempts=1)) as bk:
+            held = bk.organization("acme").pipeline("web").builds(**simulation.QUERIES[query][0]).per_page(20)
+            world.watch()
+            found = None
+            while found is None:
+                try:
+                    found = list(held)
+                except BuildkiteError:
+                    world.server.clock.advance(0.5)
+            simulation.check(world, found)
+    assert any(request.status == 500 for request in server.requests)

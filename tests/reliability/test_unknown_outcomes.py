@@ -28,6 +28,10 @@ WRITES: dict[str, tuple[Write, str]] = {
     "acting POST": (lambda org: org.pipeline("web").archive(), f"look at {ACME}/pipelines/web"),
     "acting PUT": (lambda org: org.pipeline("web").build(1).cancel(), f"look at {ACME}/pipelines/web/builds/1"),
     "delete": (lambda org: org.cluster("c").delete(), f"look at {ACME}/clusters/c"),
+    "copy": (
+        lambda org: org.registry("files").package("p").copy_to("archive"),
+        f"list {PACKAGES.removesuffix('files')}archive/packages and look for it",
+    ),
 }
 
 

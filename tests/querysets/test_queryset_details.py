@@ -1,0 +1,156 @@
+"""Querysets: what they cost and say in the corners, where one item or one word makes the difference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import MultipleResultsError, NotFoundError, ResponseError
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs
+    from tests.querysets.conftest import Kind
+
+
+def ids(items: Any) -> list[str]:
+    return [item.id for item in items]
+
+
+# -- costs -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_iterator_ends_at_the_limit(kind: Kind, costs: Costs) -> None:
+    with costs(2):
+        assert ids(kind.qs.limit(26).iterator()) == kind.ids[:26]
+
+
+def test_of_a_filter_on_what_was_loaded_nothing_is_taken_over(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs
+) -> None:
+    server.add_build("web", branch="main", jobs=2)
+    build = bk.organization("acme").pipeline("web").build(1).fetch()
+    jobs = build.jobs()
+    with costs(0):
+        assert len(list(jobs)) == 2
+    with costs(1):
+        assert list(jobs.filter(state="failed")) == []
+
+
+def test_to_tell_that_there_are_several_two_are_enough(kind: Kind, costs: Costs) -> None:
+    with costs(1), pytest.raises(MultipleResultsError):
+        kind.qs.per_page(2).one()
+
+
+def test_the_first_one_of_the_second_page_is_asked_for_with_that_page_alone(numbered: Kind, costs: Costs) -> None:
+    with costs(1):
+        assert numbered.qs[20].id == numbered.ids[20]
+
+
+def test_a_slice_from_the_second_page_on_leaves_out_the_first(numbered: Kind, costs: Costs) -> None:
+    with costs(1):
+        assert ids(numbered.qs[20:25]) == numbered.ids[20:25]
+
+
+def test_a_slice_from_the_first_page_on_keeps_what_it_has_loaded(kind: Kind, costs: Costs) -> None:
+    with costs(2):
+        assert ids(kind.qs[19:21]) == kind.ids[19:21]
+    with costs(0):
+        assert ids(kind.qs[:21]) == kind.ids[:21]
+
+
+def test_a_slice_behind_the_end_of_what_is_loaded_whole_asks_nothing(kind: Kind, costs: Costs) -> None:
+    list(kind.qs)
+    with costs(0):
+        assert kind.qs[60:80] == []
+
+
+def test_a_slice_may_end_before_the_limit(kind: Kind) -> None:
+    limited = kind.qs.limit(24)
+    assert (ids(limited[2:5]), ids(limited[:3])) == (kind.ids[2:5], kind.ids[:3])
+
+
+def test_a_page_just_behind_the_limit_is_empty_and_not_asked_for(numbered: Kind, costs: Costs) -> None:
+    with costs(0):
+        page = numbered.qs.limit(40).page(3)
+    assert (page.items, page.number, page.next_page, page.previous_page) == ([], 3, None, None)
+    assert (page.first_page, page.last_page) == (None, None)
+
+
+# -- the first page ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "first"), [("page=1&per_page=20", 1), ("per_page=20", 1), ("page=7", 7), (None, None)]
+)
+def test_the_first_page_is_which_the_server_tells(
+    numbered: Kind, server: FakeBuildkite, query: str | None, first: int | None
+) -> None:
+    links = [f'<https://api.buildkite.com/v2/x?{query}>; rel="first"'] if query else []
+    links.append('<https://api.buildkite.com/v2/x?page=3&per_page=20>; rel="last"')
+    server.faults.add("error", status=200, payload=[], headers={"Link": ", ".join(links)})
+    page = numbered.qs.page(2)
+    assert (page.first_page, page.last_page) == (first, 3)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def test_filters_that_there_are_not_are_named_with_those_that_there_are(bk: Buildkite) -> None:
+    pipeline = bk.organization("acme").pipeline("web")
+    with pytest.raises(TypeError, match=r"^BuildQuerySet has no filter nor, stat; it has: branch, commit, "):
+        pipeline.builds(stat="running", nor=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^JobQuerySet has no filter stat; it has: "):
+        pipeline.build(1).jobs(stat="running")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^OrganizationQuerySet has no filter name; it has: none$"):
+        type(bk.organizations())(bk.session, "organizations", {"name": "acme"})
+
+
+def test_what_is_listed_is_called_by_the_name_of_its_class(bk: Buildkite) -> None:
+    assert repr(bk.organization("acme").agents()).startswith("<AgentQuerySet acme/agents")
+
+
+def test_a_page_says_how_much_it_has_and_whether_more_follow(kind: Kind, costs: Costs) -> None:
+    pages = list(kind.qs.limit(26).pages())
+    with costs(0):
+        assert repr(pages[0]) == "<LoadedPage of 20, more follow>"
+        assert repr(pages[-1]) == "<LoadedPage of 6>"
+
+
+def test_nothing_and_too_many_name_what_was_asked_for(empty: Kind) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        empty.qs.one()
+    assert caught.value.next_step == "Check the filters."
+
+
+def test_what_cannot_be_counted_says_what_can_be_done(numbered: Kind, server: FakeBuildkite) -> None:
+    server.settings.link_last = False
+    with pytest.raises(ResponseError) as caught:
+        numbered.qs.count()
+    assert caught.value.next_step == "Count list(qs), which loads them."
+
+
+def test_a_listing_without_numbers_says_why(server: FakeBuildkite, bk: Buildkite, jobs: Kind) -> None:
+    with pytest.raises(TypeError, match="JobQuerySet has no numbered pages, its API goes by cursors; "):
+        jobs.qs.page(2)
+    server.add_build("web")
+    artifacts = bk.organization("acme").pipeline("web").build(1).artifacts(path="**/*.{json,html}")
+    with pytest.raises(TypeError, match="ArtifactQuerySet has no numbered pages, what matches is found here; "):
+        artifacts.page(2)
+
+
+@pytest.mark.parametrize("index", [50, 51, 59, 60, 5000, -51, -52])
+def test_an_index_error_says_which_index(kind: Kind, index: int) -> None:
+    with pytest.raises(IndexError, match=f"^{index}$"):
+        kind.qs[index]
+
+
+@pytest.mark.parametrize("index", [6, 7])
+def test_an_index_past_the_limit_says_so_whatever_is_loaded(kind: Kind, index: int) -> None:
+    limited = kind.qs.limit(6)
+    for _ in range(2):
+        with pytest.raises(IndexError, match=f"^{index}$"):
+            limited[index]
+        assert len(list(limited)) == 6

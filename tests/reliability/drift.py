@@ -1,0 +1,126 @@
+"""A page of builds of which one is not as documented: what the page gives, what is told, and what strict clients do."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from buildkite_orm import Build, DriftWarning, ResponseError, UnboundError
+from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.jsonvalues import as_object
+from tests.reliability.tables import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Buildkite
+    from tests.reliability.tables import Cells
+
+    Change = Callable[[dict[str, Any]], Any]
+
+HUGE: Final = 10**400
+ODD: Final = 1
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def setting(**fields: Any) -> Change:
+    return lambda build: build | fields
+
+
+def without(*names: str) -> Change:
+    return lambda build: {key: value for key, value in build.items() if key not in names}
+
+
+def measure(change: Change, field: str) -> Cells:
+    """Have the second of three builds changed, and give what comes of it."""
+    settings = Settings(organization_limit=None, user_limit=None)
+    with FakeBuildkite(populate=False, settings=settings) as server:
+        server.add_builds("web", 3)
+        sent: list[Any] = []
+
+        def drift(payload: Any) -> Any:
+            sent[:] = [change(build) if place == ODD else build for place, build in enumerate(payload)]
+            return sent
+
+        server.settings.drift = drift
+        with server.client() as bk, warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            builds = listed(bk)
+            held = held_by(builds[ODD], field, sent[ODD])
+        told = [f"`{f'{each.field} {each.problem}'.strip()}`" for each in builds[ODD].drift]
+        assert [build.drift for place, build in enumerate(builds) if place != ODD] == [(), ()]
+        assert len(caught) == bool(told)
+        for warning in caught:
+            assert warning.category is DriftWarning
+            assert "GET https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds: " in str(warning.message)
+            assert all(each.field in str(warning.message) for each in builds[ODD].drift[:3])
+        with server.client(strict=True) as bk:
+            strict = strictly(bk)
+        assert (strict == "loads it") == (not told)
+        return f"all {len(builds)}, in their places", held, ", ".join(told) or "nothing", strict
+
+
+def listed(bk: Buildkite) -> list[Build]:
+    return list(bk.organization("acme").pipeline("web").builds())
+
+
+def held_by(build: Build, field: str, sent: Any) -> str:
+    """Tell what is in a field of the odd build, which gives back all that was sent."""
+    if as_object(sent) is None:
+        assert build.model_extra == {"": sent}
+        return "as it came"
+    assert json.dumps(build.dump(), sort_keys=True) == json.dumps(sent, sort_keys=True)
+    value: Any = build
+    try:
+        for name in field.split("."):
+            value, sent = getattr(value, name), sent[name]
+    except (AttributeError, UnboundError) as error:
+        return f"raises `{type(error).__name__}`"
+    assert value == sent
+    return "as it came" if type(value) is type(sent) else f"a `{type(value).__name__}`, equal to what came"
+
+
+def strictly(bk: Buildkite) -> str:
+    try:
+        assert len(listed(bk)) == ODD + 2
+    except ResponseError as problem:
+        error = problem
+    else:
+        return "loads it"
+    assert "not as documented" in str(error)
+    return f"`{type(error).__name__}`"
+
+
+TABLE: Final = Table(
+    title="Answers that are not as documented",
+    note="""\
+A page of three builds, the second of which is odd. It is validated whole, and item by item only where that fails; what
+cannot be understood is kept as it came, and `dump()` gives it back. One warning (`DriftWarning`) names the operation,
+the fields and the types that came, and never a value. Tests do the same to each field of each model.
+""",
+    columns=("the page gives", "its field", "`drift` says", "`Buildkite(strict=True)`"),
+    rows=(
+        Row("an unknown enum value", partial(measure, setting(state="brand-new"), "state")),
+        Row("an unknown key", partial(measure, setting(brand_new={"a": [1]}), "brand_new")),
+        Row("a missing key", partial(measure, without("commit"), "commit")),
+        Row("null", partial(measure, setting(number=None), "number")),
+        Row("another type", partial(measure, setting(number="42"), "number")),
+        Row(
+            "an object for a list",
+            partial(measure, setting(pull_request={"id": "7", "labels": {"a": "bug"}}), "pull_request.labels"),
+        ),
+        Row("deep nesting", partial(measure, setting(message=nested(300)), "message")),
+        Row("a huge number", partial(measure, setting(number=HUGE), "number")),
+        Row("a broken date", partial(measure, setting(created_at="2026-13-45T99:00:00Z"), "created_at")),
+        Row("no identity", partial(measure, without("id", "url", "number"), "api_path")),
+        Row("an item that is no object", partial(measure, lambda _: 5, "")),
+    ),
+)

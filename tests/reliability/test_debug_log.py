@@ -1,0 +1,128 @@
+"""What is logged of the library's requests, urllib3's own lines too: no token, and no key to a file."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from buildkite_orm import Buildkite, BuildkiteError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from buildkite_orm.fake import FakeBuildkite
+
+KEYS = ("Signature=", "Expires=", "AWSAccessKeyId=", "X-Amz-", "s3cret")
+BROKEN = b"HTTP/1.1 200 OK\r\nno header\r\nLocation: http://x/?sig=s3cret\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture(autouse=True)
+def _everything(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Log all that there is to log."""
+    with caplog.at_level(logging.DEBUG):
+        yield
+
+
+@pytest.fixture
+def web(server: FakeBuildkite) -> FakeBuildkite:
+    """The server with a job that has an artifact and a log, and a registry."""
+    job = server.add_build("web", jobs=1).jobs[0]
+    server.add_artifact(job, "a.txt", b"hello")
+    server.set_log(job, b"log\n")
+    with server.client() as bk:
+        bk.organization("acme").registries().create(name="Files", ecosystem="files")
+    server.requests.clear()
+    return server
+
+
+def use_files(bk: Buildkite, folder: Path) -> None:
+    (artifact,) = bk.organization("acme").pipeline("web").build(1).artifacts()
+    assert artifact.download() == b"hello"
+    assert artifact.save_to(folder).read_bytes() == b"hello"
+    assert artifact.job.log().save_to(folder / "log").read_bytes() == b"log\n"
+    packages = bk.organization("acme").registry("files").packages()
+    assert packages.publish_presigned(io.BytesIO(b"x"), filename="app-1.0.0.zip").name == "app"
+
+
+def assert_silent(caplog: pytest.LogCaptureFixture, *secrets: str) -> None:
+    shown = caplog.text + "".join(f"{record.msg} {record.args}" for record in caplog.records)
+    assert [each for each in (*KEYS, *secrets) if each in shown] == []
+
+
+def test_a_log_of_everything_has_neither_the_token_nor_a_signed_query(
+    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with web.client(door="http") as bk:
+        use_files(bk, tmp_path)
+    assert any("Signature=" in request.line for request in web.requests)
+    told = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
+    assert len([line for line in told if "?[hidden] HTTP/1.1" in line]) >= 2
+    assert len([line for line in told if '"GET /v2/organizations/acme/' in line]) >= 4
+    assert_silent(caplog, web.token)
+
+
+def test_an_adapter_that_tries_again_by_itself_logs_no_signed_query(
+    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.faults.add("reset_before", origin="artifacts")
+    with web.client(door="http", transport=HTTPAdapter(max_retries=1)) as bk:
+        use_files(bk, tmp_path)
+    assert {"urllib3.connectionpool", "urllib3.util.retry"} <= {record.name for record in caplog.records}
+    assert "after connection broken by" in caplog.text
+    assert_silent(caplog, web.token)
+
+
+def test_a_warning_of_headers_that_cannot_be_read_shows_no_query(caplog: pytest.LogCaptureFixture) -> None:
+    """A storage that is known for it: urllib3 warns with the URL, and with the headers that it could not read."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(BROKEN)
+
+        serving = threading.Thread(target=answer)
+        serving.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with Buildkite("bkua_none", base_url=url) as bk, bk.session.stream_elsewhere(f"{url}/f?sig=s3cret", {}):
+            serving.join()
+    (warned,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "Failed to parse headers" in warned.getMessage()
+    assert "?[hidden]" in warned.getMessage()
+    assert_silent(caplog)
+
+
+def test_what_others_ask_for_is_logged_as_it_is(
+    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before, meanwhile in another thread, and after."""
+    others: list[threading.Thread] = []
+
+    def ask(name: str) -> None:
+        requests.get(f"{web.url}/v2/meta?mine={name}", timeout=5)
+
+    def meanwhile(_: object) -> bool:
+        others.append(threading.Thread(target=ask, args=["meanwhile"]))
+        others[-1].start()
+        return False
+
+    web.faults.add("html", origin="artifacts", match=meanwhile)
+    ask("before")
+    with web.client(door="http") as bk:
+        use_files(bk, tmp_path)
+        with pytest.raises(BuildkiteError):
+            bk.organization("acme").pipeline("none").fetch()
+    ask("after")
+    for other in others:
+        other.join()
+    for name in ("before", "meanwhile", "after"):
+        assert f'"GET /v2/meta?mine={name} HTTP/1.1"' in caplog.text
