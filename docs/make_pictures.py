@@ -1,0 +1,129 @@
+"""Make the pictures of the documentation, on the fake Buildkite: docs/pictures.
+
+    python docs/make_pictures.py             draw all; the notebook through Chromium, where that is there
+    python docs/make_pictures.py --check     fail where a drawing is not what it would be now
+
+Drawings are the same whenever they are drawn, by the same versions of what draws them; `made-with.txt` names these. A
+picture of a browser is not, and not checked.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import sys
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+
+from buildkite_orm.fake import FakeBuildkite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm import Buildkite
+
+PICTURES: Final = Path(__file__).parent / "pictures"
+MADE_WITH: Final = PICTURES / "made-with.txt"
+_PACKAGES: Final = ("emoji", "matplotlib", "rich")
+_PAGE: Final = """<!doctype html><meta charset="utf-8"><style>
+body {{margin: 0; padding: 16px; width: 1000px; font: 14px/1.5 sans-serif; background: #fff}}
+pre {{margin: 14px 0 8px; padding: 8px 10px; background: #f6f8fa; border: 1px solid #e3e6ea; border-radius: 4px}}
+</style>{cells}"""
+# What is typed into the cells of the notebook.
+_CELLS: Final = (
+    'org = bk.organization("acme")\norg.pipeline("web").builds(branch="main").limit(6)',
+    'org.pipeline("web").build(121).timeline()',
+)
+
+
+def timeline(bk: Buildkite) -> str:
+    """Draw the build that docs/slow.md speaks of."""
+    builds = bk.organization("acme").pipeline("web").builds()
+    build = builds.create(commit="HEAD", branch="main", message="Make it faster")
+    return build.wait().timeline().svg()
+
+
+def history(bk: Buildkite) -> str:
+    """Draw the history of a pipeline."""
+    return bk.organization("acme").pipeline("web").history(days=7, branch="main").svg()
+
+
+def terminal(bk: Buildkite) -> str:
+    """Draw what rich prints of a listing and of its jobs."""
+    web = bk.organization("acme").pipeline("web")
+    console = Console(record=True, width=112, file=StringIO(), force_terminal=True, color_system="truecolor")
+    for typed, listing in (
+        ('web.builds(branch="main").limit(6)', web.builds(branch="main").limit(6)),
+        ("web.build(121).jobs()", web.build(121).jobs()),
+    ):
+        list(listing)
+        console.print(f"[dim]>>>[/dim] rich.print({typed})", highlight=False)
+        console.print(listing)
+        console.print()
+    drawing = console.export_svg(title="buildkite_orm", unique_id="terminal")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)  # nothing comes from elsewhere
+
+
+DRAWINGS: Final[dict[str, Callable[[Buildkite], str]]] = {
+    "history.svg": history,
+    "terminal.svg": terminal,
+    "timeline.svg": timeline,
+}
+
+
+def drawn(name: str) -> str:
+    """Draw one, on a fake of its own."""
+    with FakeBuildkite() as server, server.client() as bk:
+        return DRAWINGS[name](bk)
+
+
+def made_with() -> str:
+    """Name what the drawings depend on."""
+    return "".join(f"{package} {version(package)}\n" for package in _PACKAGES)
+
+
+def notebook(path: Path) -> None:
+    """Take a picture of what a notebook shows, by Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where there is a browser
+
+    with FakeBuildkite() as server, server.client() as bk, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1032, "height": 400}, device_scale_factor=1.5)
+        page.set_content(_PAGE.format(cells="".join(_cell(code, bk) for code in _CELLS)))
+        page.screenshot(path=path, full_page=True)
+        browser.close()
+
+
+def _cell(code: str, bk: Buildkite) -> str:
+    """Write a cell and what a notebook shows below it, as IPython would ask for it."""
+    names: dict[str, Any] = {"bk": bk, "org": bk.organization("acme")}
+    *before, last = code.splitlines()
+    exec("\n".join(before), names)  # noqa: S102 - the lines above
+    shown = eval(last, names)._repr_mimebundle_()  # noqa: S307 - as IPython calls it
+    return f"<pre>{html.escape(code)}</pre>{shown.get('text/html') or shown['image/svg+xml']}"
+
+
+def main() -> int:
+    """Draw all, or tell what is stale."""
+    if "--check" in sys.argv[1:]:
+        stale = [name for name in DRAWINGS if (PICTURES / name).read_text(encoding="utf-8") != drawn(name)]
+        sys.stderr.write("".join(f"{name} is stale\n" for name in stale))
+        return len(stale)
+    PICTURES.mkdir(exist_ok=True)
+    for name in DRAWINGS:
+        (PICTURES / name).write_text(drawn(name), encoding="utf-8")
+    MADE_WITH.write_text(made_with())
+    if shutil.which("chromium"):
+        notebook(PICTURES / "notebook.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""The scripts in examples/, where a page does not show it: other arguments, an account, and what goes wrong."""
+
+from __future__ import annotations
+
+import runpy
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.page import ROOT, blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from buildkite_orm.fake import FakeBuildkite
+
+COMMIT = "4ca1b5f0ca1d687247c624d608d68e5bdd8c2c74"
+
+
+@pytest.mark.parametrize("section", ["Try it", "Test it"])
+def test_a_newcomer_pastes_one_line_of_the_readme(section: str) -> None:
+    below = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"\n## {section}\n")[2]
+    command = next(block.text for block in blocks(below) if block.language == "sh")
+    assert command.count("\n") == 1
+    assert command.startswith("python3 -m venv")
+
+
+# -- commit_artifacts.py
+
+
+@pytest.fixture
+def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], int]:
+    """The example's `main`, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    run: Callable[[list[str]], int] = runpy.run_path(str(ROOT / "examples" / "commit_artifacts.py"))["main"]
+    return run
+
+
+def test_artifacts_are_where_the_report_says(save: Callable[[list[str]], int], tmp_path: Path) -> None:
+    assert save([COMMIT, "downloads", "--path", "dist/*", "--path", "**/*.json"]) == 0
+    assert len([path for path in (tmp_path / "downloads/web/120").rglob("*") if path.is_file()]) == 5
+
+
+def test_saving_artifacts_goes_on_where_it_was_stopped(
+    save: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert save([COMMIT, "x", "--path", "log/*"]) == 0
+    assert "4 saved" in capsys.readouterr().out
+    assert save([COMMIT, "x"]) == 0
+    assert "4 saved (323.6 kB), 4 skipped, 0 failed: x/web/120" in capsys.readouterr().out
+
+
+def test_artifacts_that_cannot_be_saved_are_counted(
+    save: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_text("a file where the folder is to be")
+    assert save([COMMIT, "x", "--path", "dist/*"]) == 1
+    told = capsys.readouterr().out
+    assert "0 saved (0 bytes), 0 skipped, 1 failed: x/web/120\n  dist/app.tar.gz: cannot write" in told
+
+
+# -- test_durations.py
+
+
+def test_the_durations_of_tests_are_read_off_the_logs_of_a_pipeline(server: FakeBuildkite) -> None:
+    for number, slow in enumerate((4, 6, 5), 1):
+        jobs = server.add_build("app", number=number, jobs=[{"name": "Test"}, {"type": "waiter"}]).jobs
+        times = [("--- Test", 0), ("ok quick", 0.25), ("10%\r100%", 1), (f"ok \x1b[1mslow\x1b[0m {slow}", 1 + slow)]
+        lines = [f"\x1b_bk;t={int(1785585600000 + 1000 * at)}\x07{text}\r\n" for text, at in times]
+        server.set_log(jobs[0], "".join([*lines, "ok without a time\r\n"]).encode())
+    example = [sys.executable, "-W", "error", str(ROOT / "examples/test_durations.py")]
+    printed = subprocess.run(
+        [*example, "app", "--pattern", r"^ok (?P<test>\w+)"],
+        capture_output=True, encoding="utf-8", check=True,
+        env={
+            "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "PATH": "", "BUILDKITE_API_TOKEN": server.token,
+            "BUILDKITE_REST_API_ENDPOINT": server.url, "BUILDKITE_ORGANIZATION_SLUG": "acme",
+        },
+    ).stdout  # fmt: skip
+    assert printed == "   5.000 s  slow (3 times)\n   0.250 s  quick (3 times)\n"
+    assert len(server.requests) == 4

@@ -1,0 +1,36 @@
+"""The reference: all that is public is in it, once, under the name by which it is imported."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import import_module
+
+import pytest
+
+from docs.docstrings import listed
+
+LISTED = listed()
+PACKAGES = [
+    "buildkite_orm",
+    "buildkite_orm.fake",
+    *(
+        f"buildkite_orm.resources.{area}"
+        for area in ("clusters", "organizations", "packages", "pipelines", "teams", "test_engine")
+    ),
+]
+
+
+def test_nothing_is_in_the_reference_twice() -> None:
+    assert [name for name, times in Counter(LISTED).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_a_package_exports_is_in_the_reference(package: str) -> None:
+    names = {f"{package}.{name}" for name in import_module(package).__all__ if not name.startswith("__")}
+    assert sorted(names - set(LISTED)) == []
+
+
+def test_what_is_in_the_reference_exists() -> None:
+    for name in LISTED:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(import_module(module), attribute) or name == "buildkite_orm.layouts.Layout", name
