@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.meter import timed
@@ -194,7 +194,8 @@ class Bench:
         ours, peer = self._do("scan_ours", count=True), self._do("scan_peer", count=True)
         work = f"scan {self.size.scan:,} builds of 20 jobs: three fields of each"
         yield self._ratio(f"{work}: wall", "at most 1/10 of pybuildkite's", 0.1, rounds, "wall")
-        yield self._ratio(f"{work}: bytes", "at most 1/20", 0.05, [{"ours": ours, "peer": peer}], "received")
+        received = self._ratio(f"{work}: bytes", "at most 1/20", 0.05, [{"ours": ours, "peer": peer}], "received")
+        yield replace(received, told=f"{received.told}; {ours['requests']} / {peer['requests']} requests")
         gzip = (
             f"gzip asked for in {ours['gzip']} of {ours['requests']}; pybuildkite has {peer['handshakes']} handshakes"
         )
@@ -281,6 +282,9 @@ class Bench:
         )
         others = [f"{name} {_side(rounds, 'ours', name)} / {_side(rounds, 'peer', name)} s"
                   for name in ("cpu", "wall") if name != kind and name in rounds[0]["ours"]]  # fmt: skip
+        if self.apart and "peak" in rounds[0]["ours"]:
+            tops = [statistics.median(each[side]["peak"] for each in rounds) / _MB for side in ("ours", "peer")]
+            others.append(f"peak memory {tops[0]:.0f} / {tops[1]:.0f} MB")
         told = "; ".join([f"{show(ours)} / {show(peer)}", *others])
         return Row(work, must, statistics.median(ratios), at_most, told, spread=(min(ratios), max(ratios)))
 

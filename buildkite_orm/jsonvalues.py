@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+Number = int | float
+"""A number that stays of the kind that came: 3 is not 3.0."""
+
 
 def as_object(value: object) -> dict[str, Any] | None:
     """Give a JSON object as one; None where it is something else."""

@@ -24,6 +24,7 @@ def run_ipython(workplace: Workplace) -> None:
     app.initialize(argv=[])
     arrival = Arrival(workplace, app.shell)
     app.shell.events.register("pre_run_cell", arrival.before_cell)
+    app.shell.events.register("post_run_cell", arrival.after_cell)
     complete_by_tab(app.shell, arrival.give_names)
     explain(app.shell)
     if app.shell.simple_prompt:
@@ -79,13 +80,19 @@ def explain(shell: Any) -> None:
 
 
 class Arrival:
-    """How the names come into the shell: before anything that was entered runs, and before Tab offers anything."""
+    """How the names come into the shell: before anything that was entered runs, and before Tab offers anything.
+
+    The banner comes when it is known, but never in the midst of what a cell prints.
+    """
 
     def __init__(self, workplace: Workplace, shell: Any) -> None:
         self._workplace = workplace
         self._shell = shell
         self._lock = threading.Lock()
         self._came = False
+        self._output = threading.Lock()
+        self._runs = False
+        self._banner = ""
 
     def begin(self, application: Any) -> None:
         """Begin when the first prompt is there."""
@@ -100,12 +107,28 @@ class Arrival:
         from buildkite_orm.shell.banner import banner
 
         lines = banner(self._workplace.client, self._workplace.organization)
-        sys.stdout.write("\n".join([*lines, ""]))
+        with self._output:
+            self._banner = "\n".join([*lines, ""])
+            if not self._runs:
+                self._tell()
 
     def before_cell(self, cell: object) -> None:
         """Give the names to what is run."""
         del cell
+        with self._output:
+            self._runs = True
         self.give_names()
+
+    def after_cell(self, result: object) -> None:
+        """Tell what waited for what was run."""
+        del result
+        with self._output:
+            self._runs = False
+            self._tell()
+
+    def _tell(self) -> None:
+        sys.stdout.write(self._banner)
+        self._banner = ""
 
     def give_names(self) -> None:
         """Give the names, once."""

@@ -55,6 +55,7 @@ def test_whatever_is_in_one_item_the_page_gives_all(model: type[Resource]) -> No
     @given(mutations(payload))
     @example({})
     @example({**payload, "brand_new": {"deep": [[[{}]]]}})
+    @example(dict.fromkeys(payload, 0))
     def check(odd: dict[str, Any]) -> None:
         things, warned = listed(model, [payload, odd, payload])
         assert [thing.drift for thing in (things[0], things[2])] == [(), ()]

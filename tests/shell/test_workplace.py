@@ -51,6 +51,19 @@ def test_once_closed_nothing_is_made_any_more(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == ""
 
 
+def test_the_banner_waits_for_the_end_of_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    workplace = Workplace(demo=True)
+    arrival = Arrival(workplace, Shell())
+    arrival.before_cell(SimpleNamespace(raw_cell="print(org)"))
+    arrival.come()
+    assert capsys.readouterr().out == ""
+    arrival.after_cell(SimpleNamespace(success=True))
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    arrival.after_cell(SimpleNamespace(success=True))
+    assert capsys.readouterr().out == ""
+    workplace.close()
+
+
 def test_the_names_come_once_and_those_of_the_package_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
     workplace, shell = Workplace(demo=True), Shell()
     arrival = Arrival(workplace, shell)

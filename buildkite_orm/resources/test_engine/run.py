@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from pydantic import Field
 
+from buildkite_orm.jsonvalues import Number
 from buildkite_orm.paths import parent_path, path_below, short_path
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Resource, Timestamp
@@ -127,7 +128,7 @@ class FailedExecution(InSuite, Resource):
     created_at: Timestamp | None = None
     branch: str | None = None
     failure_reason: str | None = None
-    duration: float | None = None
+    duration: Number | None = None
     location: str | None = None
     test_name: str | None = None
     run_url: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
 
-from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.jsonvalues import Number, as_several
 from buildkite_orm.queryset import QuerySet
 from buildkite_orm.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.resources.test_engine.places import InSuite
@@ -188,11 +188,11 @@ class SuiteTest(SuiteTestRef, Fetchable):
     location: str | None = None
     file_name: str | None = None
     labels: list[str] | None = None
-    reliability: float | None = None
-    duration_avg: float | None = None
-    duration_sum: float | None = None
-    duration_min: float | None = None
-    duration_max: float | None = None
+    reliability: Number | None = None
+    duration_avg: Number | None = None
+    duration_sum: Number | None = None
+    duration_min: Number | None = None
+    duration_max: Number | None = None
     executions_count: int | None = None
     executions_count_by_result: dict[str, int] | None = None
 
