@@ -154,6 +154,9 @@ def test_what_is_no_url_has_no_query() -> None:
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
+PORTAL = "organizations/acme/portals/x"  # a place to read, to replace and to delete
+
+
 class Canned(BaseAdapter):
     """A transport that gives the same answer to all."""
 
@@ -178,7 +181,7 @@ class Canned(BaseAdapter):
 
 @pytest.mark.parametrize("status", [200, 206, 299])
 def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int) -> None:
-    with server.client(transport=Canned(status, b"hello")) as bk, bk.session.stream(Call("GET", "x")) as stream:
+    with server.client(transport=Canned(status, b"hello")) as bk, bk.session.stream(Call("GET", PORTAL)) as stream:
         assert b"".join(stream) == b"hello"
 
 
@@ -186,7 +189,7 @@ def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int
 def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int) -> None:
     canned = Canned(status, b"hello", Location="https://files.example/a?key=hush?key=hush")
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
-        bk.session.stream(Call("GET", "x"))
+        bk.session.stream(Call("GET", PORTAL))
     assert caught.value.message.startswith(f"{status}: a redirect to https://files.example/a, which is not followed")
     assert (caught.value.status, canned.asked) == (status, 1)
 
@@ -201,7 +204,7 @@ def test_an_html_page_is_no_stream_and_asked_for_again(
 ) -> None:
     canned = Canned(200, body, Content_Type=kind)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
-        bk.session.stream(Call("GET", "x"))
+        bk.session.stream(Call("GET", PORTAL))
     assert (caught.value.message, canned.asked) == (message, RetryPolicy().attempts)
 
 
@@ -211,9 +214,9 @@ def test_an_html_page_is_no_stream_and_asked_for_again(
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_an_answer_says_what_was_asked(server: FakeBuildkite, method: str) -> None:
     with server.client(transport=Canned(299, b"{}", X_Request_Id="req-1")) as bk:
-        told = bk.session.send(Call(method, "x", query=[("access_token", "hush"), ("page", "2")]), lambda told: told)
+        told = bk.session.send(Call(method, PORTAL, query=[("access_token", "hush"), ("page", "2")]), lambda told: told)
     assert (told.method, told.status, told.body, told.headers["x-request-id"]) == (method, 299, b"{}", "req-1")
-    assert told.url.startswith("https://api.buildkite.com/v2/x?")
+    assert told.url.startswith(f"https://api.buildkite.com/v2/{PORTAL}?")
     assert "hush" not in told.url
 
 
@@ -239,7 +242,7 @@ def test_a_redirect_is_an_answer_only_where_one_is_asked_for(
     server: FakeBuildkite, status: int, *, points_elsewhere: bool
 ) -> None:
     canned = Canned(status, b"", Location="https://files.example/a?key=hush?key=hush")
-    call = Call("GET", "x", points_elsewhere=points_elsewhere)
+    call = Call("GET", PORTAL, points_elsewhere=points_elsewhere)
     with server.client(transport=canned) as bk:
         if points_elsewhere and status == 302:
             assert bk.session.send(call, lambda told: told.status) == 302
@@ -255,20 +258,20 @@ def test_each_request_is_logged_with_its_status_and_without_secrets(
     server: FakeBuildkite, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "buildkite_orm"), server.client(transport=Canned(299, b"{}")) as bk:
-        bk.session.send(Call("PUT", "x", query=[("page", "2")]), lambda told: told)
+        bk.session.send(Call("PUT", PORTAL, query=[("page", "2")]), lambda told: told)
         bk.session.stream_elsewhere("https://files.example/a?key=hush?key=hush", {}).close()
     logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
-    assert logged == ["PUT https://api.buildkite.com/v2/x?page=2 -> 299", "GET https://files.example/a -> 299"]
+    assert logged == [f"PUT https://api.buildkite.com/v2/{PORTAL}?page=2 -> 299", "GET https://files.example/a -> 299"]
 
 
 def test_a_redirect_to_nowhere_says_so(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(302)) as bk, pytest.raises(ResponseError, match="a redirect to nowhere, "):
-        bk.session.send(Call("GET", "x"), lambda told: told.status)
+        bk.session.send(Call("GET", PORTAL), lambda told: told.status)
 
 
 def test_an_html_page_without_anything_in_it_is_an_answer_as_any_other_empty_one(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(200, Content_Type="text/html")) as bk:
-        assert bk.session.send(Call("DELETE", "x"), lambda told: told.body) == b""
+        assert bk.session.send(Call("DELETE", PORTAL), lambda told: told.body) == b""
 
 
 def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Buildkite) -> None:
