@@ -21,6 +21,7 @@ from buildkite_orm.errors import (
 from buildkite_orm.files import Target, whole_file
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
+from buildkite_orm.transport import ReadsStream
 
 if TYPE_CHECKING:
     import os
@@ -45,7 +46,7 @@ _REDIRECTS: Final = 5
 _BLOCK: Final = 1 << 20
 
 
-class ArtifactStream:
+class ArtifactStream(ReadsStream):
     """The content of an artifact, chunk by chunk; it never holds more than one.
 
     Use it in a `for`, or in a `with` to end it early. Nothing is asked for before the first chunk is.
@@ -61,9 +62,6 @@ class ArtifactStream:
         ...     sum(len(chunk) for chunk in chunks) == artifact.file_size
         True
     """
-
-    _stream: Stream | None = None
-    _chunks: Generator[bytes] | None = None
 
     def __init__(self, artifact: ArtifactRef, *, offset: int = 0, expected: Expected | None = None) -> None:
         self._session = artifact.session
@@ -128,11 +126,6 @@ class ArtifactStream:
         if stream.status in {200, 206} or ends_at(stream, self._offset):
             return stream
         raise self._storage.refusal(stream)
-
-    def _drop(self) -> None:
-        stream, self._stream, self._chunks = self._stream, None, None
-        if stream is not None:
-            stream.close()
 
 
 class Storage:

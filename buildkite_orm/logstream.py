@@ -17,6 +17,7 @@ from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.spans import job_has_ended, moment
 from buildkite_orm.session import Call
 from buildkite_orm.terminal import ROWS, Terminal
+from buildkite_orm.transport import ReadsStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,15 +86,12 @@ class _Lines:
         return self._reader.read(self._terminal.close(self._decoder.decode(b"", final=True)))
 
 
-class _Content:
+class _Content(ReadsStream):
     """The bytes of a log, chunk by chunk; where a connection breaks, they go on from there.
 
     Attributes:
         offset: How many have come.
     """
-
-    _stream: Stream | None = None
-    _chunks: Iterator[bytes] | None = None
 
     def __init__(self, log: LogRef) -> None:
         self._log = log
@@ -112,9 +110,7 @@ class _Content:
 
     def close(self) -> None:
         """Give the connection back."""
-        stream, self._stream, self._chunks = self._stream, None, None
-        if stream is not None:
-            stream.close()
+        self._drop()
 
     def _read(self) -> bytes:
         try:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.downloads import Expected, Storage, ends_at, insist
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
+from buildkite_orm.transport import ReadsStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from _typeshed import WriteableBuffer
 
     from buildkite_orm.resources.builds.artifact import Artifact
@@ -35,7 +34,7 @@ def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
     return io.BufferedReader(RemoteFile(artifact, buffer_size), buffer_size)
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(ReadsStream, io.RawIOBase):
     """Reads an artifact where it is stored.
 
     Args:
@@ -56,8 +55,6 @@ class RemoteFile(io.RawIOBase):
         self._size = self._expected.size
         self._end: bytes | None = None
         self._came = memoryview(b"")
-        self._stream: Stream | None = None
-        self._chunks: Iterator[bytes] | None = None
 
     @property
     def size(self) -> int:
@@ -224,8 +221,3 @@ class RemoteFile(io.RawIOBase):
 
     def _too_little(self) -> ConnectionFailedError:
         return ConnectionFailedError(f"{self._path}: its storage gives less than what is there")
-
-    def _drop(self) -> None:
-        stream, self._stream, self._chunks = self._stream, None, None
-        if stream is not None:
-            stream.close()

@@ -255,6 +255,19 @@ class Stream:
         raise got
 
 
+class ReadsStream:
+    """What reads a stream chunk by chunk, and may drop it in the middle."""
+
+    _stream: Stream | None = None
+    _chunks: Iterator[bytes] | None = None
+
+    def _drop(self) -> None:
+        """Give the connection back."""
+        stream, self._stream, self._chunks = self._stream, None, None
+        if stream is not None:
+            stream.close()
+
+
 def _short_by(response: requests.Response) -> int:
     """Count the announced bytes that did not come; an older urllib3 does not."""
     announced = response.headers.get("Content-Length", "")
