@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,16 +53,16 @@ class ShownObject:
         """Have rich show it as its repr does, where it is a part of something."""
 
 
-class ShownListing:
+class ShownListing(ABC):
     """A listing that is shown as a table where that is possible."""
 
     __slots__ = ()
 
+    @abstractmethod
     def _glimpse(self) -> Glimpse:
         """Give what there is to be seen without asking the server."""
-        raise NotImplementedError
 
-    def _load_glimpse(self) -> None:
+    def _load_glimpse(self) -> None:  # noqa: B027 - where all is there, that is nothing
         """Load what there is to be seen, in one request; what is loaded is not asked for again."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

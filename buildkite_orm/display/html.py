@@ -9,26 +9,18 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from buildkite_orm.display.themes import GROUNDS, colours, declared, themed
 from buildkite_orm.display.tones import Tone
 
 if TYPE_CHECKING:
     from buildkite_orm.display.cells import Cell
     from buildkite_orm.display.tables import Card, Table
 
-GROUNDS: Final = {
-    "light": ("#ffffff", "#1f2328", "#5f6670", "#e3e6ea"),
-    "dark": ("#1e1e1e", "#e6e6e6", "#a0a8b3", "#3a3f45"),
-}
-"""The colours of the ground, the ink, what is less important, and of lines."""
-
 _SHEET: Final = Template("""
-.bk-orm{$light;background:var(--bk-ground);color:var(--bk-ink);font:13px/1.5 system-ui,sans-serif;
+$themes
+.bk-orm{background:var(--bk-paper);color:var(--bk-ink);font:13px/1.5 system-ui,sans-serif;
 padding:8px 10px;border:1px solid var(--bk-line);border-radius:6px;
 width:fit-content;max-width:100%;box-sizing:border-box}
-@media (prefers-color-scheme:dark){.bk-orm{$dark}}
-[data-jp-theme-light="true"] .bk-orm,.vscode-light .bk-orm,html[theme="light"] .bk-orm{$light}
-[data-jp-theme-light="false"] .bk-orm,.vscode-dark .bk-orm,.vscode-high-contrast .bk-orm,
-html[theme="dark"] .bk-orm{$dark}
 .bk-orm .bk-scroll{overflow-x:auto}
 .bk-orm .bk-title,.bk-orm .bk-foot{color:var(--bk-soft)}
 .bk-orm .bk-title,.bk-orm .bk-name{overflow-wrap:anywhere}
@@ -99,16 +91,8 @@ def _text(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>" if text else ""
 
 
-def _variables(ground: str) -> str:
-    names = ("ground", "ink", "soft", "line")
-    base = [f"--bk-{name}:{colour}" for name, colour in zip(names, GROUNDS[ground], strict=True)]
-    tones = [f"--bk-{tone}:{tone.light if ground == 'light' else tone.dark}" for tone in Tone]
-    return ";".join([f"color-scheme:{ground}", *base, *tones])
-
-
 STYLE: Final = _SHEET.substitute(
-    light=_variables("light"),
-    dark=_variables("dark"),
+    themes=themed(".bk-orm", *(f"color-scheme:{ground};{declared(colours(ground))}" for ground in GROUNDS)),
     tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in Tone),
 ).strip()
 """The style sheet, all of which is bound to the class `bk-orm`."""

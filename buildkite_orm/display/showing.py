@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from buildkite_orm.display.html import card_html, note_html, table_html
 from buildkite_orm.display.plain import table_text
+from buildkite_orm.display.printed import printed
 from buildkite_orm.display.tables import Table, card_of, table_of
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.words import one_line
@@ -41,7 +42,7 @@ def listing_bundle(listing: object, glimpse: Callable[[], Glimpse], load: Callab
             text = f"{listing!r}\n{one_line(f'{type(error).__name__}: {error}', _LONGEST)}"
             return {"text/plain": text, "text/html": note_html(text)}
     table = table_of(glimpse())
-    return {"text/plain": _text(table), "text/html": table_html(table)}
+    return {"text/plain": printed(lambda: _drawn(table), lambda: table_text(table)), "text/html": table_html(table)}
 
 
 def rich_object(thing: ShownObject) -> RenderableType:
@@ -55,22 +56,10 @@ def rich_listing(listing: object, glimpse: Glimpse) -> RenderableType:
     """Give what rich prints of a listing: a table of what is loaded."""
     from rich.text import Text  # noqa: PLC0415 - an extra
 
+    return Text(repr(listing)) if glimpse.rows is None else _drawn(table_of(glimpse))
+
+
+def _drawn(table: Table) -> RenderableType:
     from buildkite_orm.display.console import DrawnTable  # noqa: PLC0415 - an extra
 
-    return Text(repr(listing)) if glimpse.rows is None else DrawnTable(table_of(glimpse))
-
-
-def _text(table: Table) -> str:
-    """Write a table as text, with colours where rich is there and has a terminal to draw them on."""
-    try:
-        from rich.console import Console  # noqa: PLC0415 - an extra
-
-        from buildkite_orm.display.console import DrawnTable  # noqa: PLC0415
-    except ImportError:
-        return table_text(table)
-    console = Console()
-    if console.is_jupyter or not console.is_terminal:
-        return table_text(table)
-    with console.capture() as captured:
-        console.print(DrawnTable(table))
-    return captured.get().rstrip("\n")
+    return DrawnTable(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.display.cells import Cell, Linked, cell_of
 from buildkite_orm.display.columns import Column, columns_of, field
-from buildkite_orm.errors import BuildkiteError, UnboundError
+from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.hidden import is_secret
 from buildkite_orm.jsonvalues import as_array
+from buildkite_orm.resources.builds.spans import now_of
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Card:
 def table_of(glimpse: Glimpse) -> Table:
     """Make the table of a listing: its first rows, without the columns that are empty in all of them."""
     rows = glimpse.rows or ()
-    now = _now_of(*rows[:1])
+    now = _now_of(rows[0] if rows else None)
     columns = columns_of(glimpse.model)
     cells = [[_cell(column, thing, now) for column in columns] for thing in rows[:ROWS]]
     used = [index for index in range(len(columns)) if not cells or any(row[index].text for row in cells)]
@@ -122,9 +122,6 @@ def _foot(many: int, *, whole: bool) -> str:
     return f"{many}{more or ' in all'}"
 
 
-def _now_of(*things: Resource) -> datetime:
-    """Tell what time it is for the client of the first thing; for the machine, where it belongs to none."""
-    for thing in things:
-        with suppress(UnboundError):
-            return datetime.fromtimestamp(thing.session.clock.now(), UTC)
-    return datetime.now(UTC)
+def _now_of(thing: Resource | None) -> datetime:
+    """Tell what time it is for the client of a thing; for the machine, where there is none."""
+    return (now_of(thing) if thing else None) or datetime.now(UTC)

@@ -201,7 +201,7 @@ class History:
         return save(path, {".svg": self.svg, ".png": lambda: png(self)}, of="a history")
 
     def __repr__(self) -> str:
-        return f"<History {self._headline()}>"
+        return f"<History {_headline(self)}>"
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -212,10 +212,6 @@ class History:
         except ConfigurationError:
             return {"text/plain": str(self)}
 
-    def _headline(self) -> str:
-        days = f"{len(self.days)} day{'s' * (len(self.days) != 1)}"
-        return f"{self.name}: {self.figures.builds} build{'s' * (self.figures.builds != 1)} in {days}"
-
     def _lines(self) -> Iterator[str]:
         yield summary(self)
         yield f"{'day':10} builds failed    rate   median      p90   queued      p90"
@@ -224,13 +220,18 @@ class History:
 
 def summary(history: History) -> str:
     """Tell in a line what a history comes to."""
-    told, figures = [repr(history).removeprefix("<History ").removesuffix(">")], history.figures
+    told, figures = [_headline(history)], history.figures
     if figures.failure_rate is not None:
         told.append(f"{figures.failure_rate:.0%} of {figures.passed + figures.failed} failed")
     if figures.duration is not None:
         told.append(f"half within {short_duration(figures.duration.median)}")
         told.append(f"90% within {short_duration(figures.duration.p90)}")
     return ", ".join(told)
+
+
+def _headline(history: History) -> str:
+    days, builds = len(history.days), history.figures.builds
+    return f"{history.name}: {builds} build{'s' * (builds != 1)} in {days} day{'s' * (days != 1)}"
 
 
 def _line(day: HistoryDay) -> str:

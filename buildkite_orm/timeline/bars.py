@@ -6,6 +6,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
+from buildkite_orm.display.printed import printed
 from buildkite_orm.display.tones import Tone, tone_of
 from buildkite_orm.timeline.data import StretchKind
 from buildkite_orm.timeline.lanes import Lane, lanes_of
@@ -52,17 +53,8 @@ def coloured(timeline: Timeline, width: int) -> Iterator[Text]:
 
 
 def shown(timeline: Timeline) -> str:
-    """Draw a timeline as IPython prints it: with colours where rich is there and has a terminal to draw them on."""
-    try:
-        from rich.console import Console  # noqa: PLC0415 - an extra
-    except ImportError:
-        return text(timeline)
-    console = Console()
-    if console.is_jupyter or not console.is_terminal:
-        return text(timeline)
-    with console.capture() as capture:
-        console.print(timeline)
-    return capture.get().rstrip("\n")
+    """Draw a timeline as IPython prints it."""
+    return printed(lambda: timeline, lambda: text(timeline))
 
 
 def _lines(timeline: Timeline, width: int) -> Iterator[_Line]:

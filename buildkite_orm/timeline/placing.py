@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.errors import UnboundError
-from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, job_has_ended, moment
+from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, job_has_ended, moment, now_of
 from buildkite_orm.states import JobState
 from buildkite_orm.timeline.data import Stretch, StretchKind
 from buildkite_orm.timestamps import read_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from buildkite_orm.resource import Resource
     from buildkite_orm.resources.builds.build import Build
@@ -41,7 +40,7 @@ class Bounds:
         """Read them off a build."""
         over = build_has_ended(build)
         known = [time for thing in (build, *jobs) for name in _TIMES if (time := time_of(thing, name))]
-        until = moment(build, "finished_at") if over else _now(build)
+        until = moment(build, "finished_at") if over else now_of(build)
         return cls(moment(build, "created_at"), until or max(known, default=None), over)
 
     def time_of(self, thing: Resource, name: str) -> datetime | None:
@@ -129,10 +128,3 @@ def _extra(thing: Resource) -> dict[str, Any]:
 
 def _with_length(stretches: list[Stretch]) -> list[Stretch]:
     return [stretch for stretch in stretches if stretch.end > stretch.start]
-
-
-def _now(build: Build) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(build.session.clock.now(), UTC)
-    except UnboundError:
-        return None

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.display.cells import safe_href
-from buildkite_orm.display.html import GROUNDS
-from buildkite_orm.display.tones import Tone
+from buildkite_orm.display.themes import GROUNDS, colours, declared, themed
 from buildkite_orm.states import JobFailure
 from buildkite_orm.words import harmless, one_line, short_duration, with_emoji
 
 if TYPE_CHECKING:
+    from buildkite_orm.display.themes import Ground
     from buildkite_orm.resource import Resource
     from buildkite_orm.resources.builds.build import Build
     from buildkite_orm.timeline.data import Timeline, TimelineRow
 
 _LINE: Final = 400
 _COLOURED: Final = re.compile(r"((?:fill|stroke): ?)var\(--bk-(\w+)\)")
-_BANDS: Final = {"light": "#fff3c4", "dark": "#3d3517"}
+_BANDS: Final[dict[Ground, str]] = {"light": "#fff3c4", "dark": "#3d3517"}
 
 
 def variables(selector: str) -> str:
-    """Write the colours as CSS variables, for dark and light: as the system has it, or the notebook where that says so.
+    """Write the colours as CSS variables, for dark and light.
 
     Args:
         selector: What they are for.
     """
-    light, dark = _declared("light"), _declared("dark")
-    return (
-        f"{selector}{{{light}}}@media(prefers-color-scheme:dark){{{selector}{{{dark}}}}}"
-        f'[data-jp-theme-light="true"] {selector},.vscode-light {selector},html[theme="light"] {selector}{{{light}}}'
-        f'[data-jp-theme-light="false"] {selector},.vscode-dark {selector},.vscode-high-contrast {selector},'
-        f'html[theme="dark"] {selector}{{{dark}}}'
-    )
+    return themed(selector, *(declared(_colours(ground)) for ground in GROUNDS))
 
 
 def with_plain_colours(drawing: str) -> str:
@@ -43,13 +37,8 @@ def with_plain_colours(drawing: str) -> str:
     return _COLOURED.sub(lambda told: f"{told[1]}{light[told[2]]};{told[0]}", drawing)
 
 
-def _declared(ground: Literal["light", "dark"]) -> str:
-    return ";".join(f"--bk-{name}:{colour}" for name, colour in _colours(ground).items())
-
-
-def _colours(ground: Literal["light", "dark"]) -> dict[str, str]:
-    colours = dict(zip(("paper", "ink", "soft", "line"), GROUNDS[ground], strict=True))
-    return colours | {"band": _BANDS[ground]} | {tone.value: getattr(tone, ground) for tone in Tone}
+def _colours(ground: Ground) -> dict[str, str]:
+    return colours(ground) | {"band": _BANDS[ground]}
 
 
 def state_of(build: Build) -> str:

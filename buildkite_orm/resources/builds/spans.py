@@ -114,7 +114,7 @@ def span(thing: Resource, begin: str, *ends: str, over: Callable[[Resource], boo
         if end is not None:
             break
     else:
-        end = None if over(thing) else _now(thing)
+        end = None if over(thing) else now_of(thing)
     return None if end is None else max(end - start, _NOTHING)
 
 
@@ -124,7 +124,7 @@ def moment(thing: Resource, name: str) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def _now(thing: Resource) -> datetime | None:
+def now_of(thing: Resource) -> datetime | None:
     """Tell what time it is for the client that a thing belongs to; None where it belongs to none."""
     try:
         return datetime.fromtimestamp(thing.session.clock.now(), UTC)
