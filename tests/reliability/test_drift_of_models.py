@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from buildkite_orm import DriftWarning, Resource, ResponseError, loading
 from buildkite_orm.loading import load_list, load_one
 from buildkite_orm.session import Answer
+from tests.oddities import hold, mutations
 from tests.reliability.models import RESOURCES, payload_of
-from tests.test_drift import hold, mutations
 
 SECRET = "hunter2-value"
 every_model = pytest.mark.parametrize("model", RESOURCES, ids=lambda model: model.__name__)

@@ -1,0 +1,103 @@
+"""What an answer may be in place of what is documented, and what holds for an object all the same."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from hypothesis import strategies as st
+
+from buildkite_orm import Drift
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+SPECIAL = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    2**63,
+    1.5,
+    1e308,
+    "",
+    "..",
+    "\x00\x1b[2J",
+    "half \ud800 a character",
+    "https://[",
+    "2013-09-03T13:24:38.000Z",
+    [],
+    {},
+    [None],
+    {"id": None},
+    {"half \ud800": 1},
+    nested(100),
+    nested(300),
+    {"deep": nested(400)},
+]
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+odd_values = st.sampled_from(SPECIAL) | json_values
+
+
+def places(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if where:
+        yield where
+    inside: dict[Any, Any] = {}
+    if isinstance(value, dict):
+        inside = cast("dict[Any, Any]", cast("object", value))
+    elif isinstance(value, list):
+        inside = dict(enumerate(cast("list[object]", value)))
+    for key, item in inside.items():
+        yield from places(item, (*where, key))
+
+
+def changed(payload: dict[str, Any], where: tuple[Any, ...], value: Any, *, drop: bool) -> dict[str, Any]:
+    twin: Any = copy.deepcopy(payload)
+    inside = twin
+    for key in where[:-1]:
+        inside = inside[key]
+    if drop:
+        del inside[where[-1]]
+    else:
+        inside[where[-1]] = value
+    result: dict[str, Any] = twin
+    return result
+
+
+def text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def hold(thing: Any, payload: Any) -> None:
+    """What holds for every object, however odd: it dumps back, and what Python asks of an object works."""
+    assert text(thing.dump()) == text(payload)
+    assert repr(thing).isprintable()
+    assert thing == thing  # noqa: PLR0124 - the point
+    assert thing in {thing: 1}
+    assert all(isinstance(drift, Drift) for drift in thing.drift)
+
+
+def mutations(payload: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    def change(where: tuple[Any, ...], value: Any, drop: bool) -> dict[str, Any]:  # noqa: FBT001 - drawn
+        return changed(payload, where, value, drop=drop)
+
+    return st.builds(
+        change,
+        st.sampled_from(sorted(places(payload), key=str)),
+        odd_values,
+        st.booleans(),
+    )
