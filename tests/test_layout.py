@@ -21,6 +21,7 @@ LONGEST = 500
 # From the ground up: a module imports only what stands before it. A folder is one floor.
 FLOORS = (
     "_version",
+    "utils",
     "jsonvalues",
     "hidden",
     "members",
@@ -35,6 +36,7 @@ FLOORS = (
     "retry",
     "ratelimit",
     "memory",
+    "http",
     "transport",
     "session",
     "urls",

@@ -18,7 +18,15 @@ class Clock(Protocol):
     """What the fake asks of time. Times are seconds since the Unix epoch, UTC."""
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the wall time."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment in the past."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Return after that many seconds."""
         ...
 
     def wait_until(self, moment: float, /) -> None:
@@ -42,6 +50,14 @@ class ManualClock:
     def now(self) -> float:
         """Tell the time."""
         return self._now
+
+    def monotonic(self) -> float:
+        """Return the same as `now()`."""
+        return self._now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Move forward by that many seconds at once, without sleeping."""
+        self.wait_until(self._now + seconds)
 
     def wait_until(self, moment: float, /) -> None:
         """Move to `moment` at once, without sleeping; never back."""
@@ -79,6 +95,14 @@ class SharedClock:
     def now(self) -> float:
         """Tell the time."""
         return self._now
+
+    def monotonic(self) -> float:
+        """Return the same as `now()`."""
+        return self._now
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for all others to wait too, until that many seconds have passed."""
+        self.wait_until(self._now + seconds)
 
     @contextmanager
     def thread(self) -> Generator[None]:
@@ -119,7 +143,15 @@ class SystemClock:
         """Tell the time."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Return seconds since some moment in the past."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Sleep that many seconds."""
+        if seconds > 0:
+            time.sleep(seconds)
+
     def wait_until(self, moment: float, /) -> None:
-        """Sleep until `moment`."""
-        while (left := moment - self.now()) > 0:
-            time.sleep(left)
+        """Sleep as long as it is from now to `moment`."""
+        self.sleep(moment - self.now())

@@ -1,0 +1,1 @@
+"""Connections, requests and responses: what lies between the session and the network."""

@@ -1,0 +1,102 @@
+"""Ending what other threads are in the middle of: waits, and reads from sockets."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from buildkite_orm.clock import Clock
+
+# How long a cancelled wait goes on at most.
+_POLL: Final = 0.2
+
+_current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
+
+
+class Cancelled(BaseException):  # noqa: N818 - no error: nobody should catch it but who cancels
+    """Raised in a thread whose work was cancelled."""
+
+
+class Cancellation:
+    """Cancels the work of several threads, each of which does it inside `with cancellation:`.
+
+    A thread notices at its next wait, and at `check()`; what it may block in it registers with `interruptible`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interrupts: dict[object, Callable[[], object]] = {}
+        self._is_cancelled = False
+        self._tokens = threading.local()
+
+    def __enter__(self) -> None:
+        self._tokens.before = _current.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._tokens.before)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether `cancel()` was called."""
+        return self._is_cancelled
+
+    def cancel(self) -> None:
+        """Cancel the work: end what blocks now, and all waits."""
+        with self._lock:
+            self._is_cancelled = True
+            interrupts = list(self._interrupts.values())
+        for interrupt in interrupts:
+            interrupt()
+
+    def check(self) -> None:
+        """Raise if the work was cancelled.
+
+        Raises:
+            Cancelled: It was.
+        """
+        if self._is_cancelled:
+            raise Cancelled
+
+    @contextmanager
+    def interruptible(self, interrupt: Callable[[], object]) -> Generator[None]:
+        """Have `cancel()` call `interrupt`, from its own thread, while the block runs.
+
+        Raises:
+            Cancelled: The work was cancelled before.
+        """
+        key = object()
+        with self._lock:
+            self.check()
+            self._interrupts[key] = interrupt
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._interrupts.pop(key, None)
+
+
+def current_cancellation() -> Cancellation | None:
+    """Return what may cancel the work of this thread, if anything."""
+    return _current.get()
+
+
+def sleep(clock: Clock, seconds: float) -> None:
+    """Sleep by a clock, in short pieces where the work of this thread may be cancelled.
+
+    Raises:
+        Cancelled: It was.
+    """
+    cancellation = _current.get()
+    if cancellation is None:
+        clock.sleep(seconds)
+        return
+    end = clock.monotonic() + seconds
+    cancellation.check()
+    while (left := end - clock.monotonic()) > 0:
+        clock.sleep(min(left, _POLL))
+        cancellation.check()
