@@ -18,7 +18,7 @@ _POLL: Final = 0.2
 _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
 
 
-class Cancelled(BaseException):  # noqa: N818 - no error: nobody should catch it but who cancels
+class Cancelled(BaseException):
     """Raised in a thread whose work was cancelled."""
 
 
