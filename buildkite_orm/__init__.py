@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         HistoryFilters,
         Spread,
     )
+    from buildkite_orm.http.limits import SizeLimits
     from buildkite_orm.loading import Drift, DriftWarning
     from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.pages import LoadedPage, Page
@@ -220,6 +221,7 @@ __all__ = [
     "ScriptJob",
     "ServerError",
     "SignalReason",
+    "SizeLimits",
     "Spread",
     "StatusError",
     "Stretch",
@@ -286,6 +288,7 @@ _HOMES: Final = {
         "FailedJob",
         "FailureSummary",
     ),
+    "http.limits": ("SizeLimits",),
     "history.data": (
         "History",
         "HistoryBuild",

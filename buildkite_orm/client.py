@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.anyref import AnyRef
     from buildkite_orm.clock import Clock
+    from buildkite_orm.http.limits import SizeLimits
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
     from buildkite_orm.resources.builds.job import JobRef
@@ -96,6 +97,7 @@ class Buildkite:
         strict: Whether an answer that is not as documented raises, in place of being kept as it came and warned of.
         clock: Tells the time and waits; for tests.
         transport: A requests adapter to send through in place of the network; for tests.
+        limits: How large responses and files may be, see `SizeLimits`.
 
     Raises:
         ConfigurationError: There is no token, or an option cannot be.
@@ -120,6 +122,7 @@ class Buildkite:
         strict: bool = False,
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
+        limits: SizeLimits | None = None,
     ) -> None:
         authentication = _authentication(token, auth)
         token = None  # a traceback with locals would show it
@@ -132,6 +135,7 @@ class Buildkite:
             strict=strict,
             clock=clock,
             transport=transport,
+            limits=limits,
         )
         self._organization = organization or os.environ.get(ORGANIZATION_VARIABLE) or None
 

@@ -30,6 +30,7 @@ from buildkite_orm.errors import (
     error_for,
     redact_url,
 )
+from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
@@ -190,6 +191,7 @@ class Session:
         strict: Whether an answer that is not as documented is an error.
         clock: Tells the time and waits.
         transport: A requests adapter to send through, in place of the network.
+        limits: How large responses may be.
     """
 
     def __init__(
@@ -203,6 +205,7 @@ class Session:
         strict: bool = False,
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
+        limits: SizeLimits | None = None,
     ) -> None:
         if not 0 <= reserve < 1:
             raise ConfigurationError(f"reserve={reserve}: a share from 0 to less than 1")
@@ -210,6 +213,7 @@ class Session:
         self.strict = strict
         self.clock: Clock = clock or SystemClock()
         self.retry = retry or RetryPolicy()
+        self.limits = limits or SizeLimits()
         self._auth = auth
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)

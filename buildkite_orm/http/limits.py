@@ -1,0 +1,27 @@
+"""How large a response may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from buildkite_orm.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeLimits:
+    """How many bytes a response may have, counted after decompression: `Buildkite(limits=SizeLimits(response=10**9))`.
+
+    Attributes:
+        response: A response of the API.
+        error_body: The body of an error response; the rest of it is not read.
+        file: A file or log that does not declare its size. One that does ends one byte past what it declares.
+    """
+
+    response: int = 128_000_000
+    error_body: int = 64_000
+    file: int = 10_000_000_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ConfigurationError(f"SizeLimits({field.name}={getattr(self, field.name)!r}): above 0, in bytes")
