@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 
 from buildkite_orm.encoding import encode_path
 from buildkite_orm.errors import ConfigurationError, redact_url
+from buildkite_orm.http.auth import StaticToken
+from buildkite_orm.http.events import Hooks
+from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
-from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session, StaticToken
+from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
 from buildkite_orm.urls import api_path_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
     from buildkite_orm.anyref import AnyRef
     from buildkite_orm.clock import Clock
+    from buildkite_orm.http.events import RequestEvent, ResponseEvent
     from buildkite_orm.http.limits import SizeLimits
+    from buildkite_orm.http.network import Certificate, Verify
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
     from buildkite_orm.resources.builds.job import JobRef
@@ -98,6 +103,17 @@ class Buildkite:
         clock: Tells the time and waits; for tests.
         transport: A requests adapter to send through in place of the network; for tests.
         limits: How large responses and files may be, see `SizeLimits`.
+        verify: The certificates to trust: a file or folder of them, an `ssl.SSLContext`, or `"system"` for those of the
+            operating system (`pip install 'buildkite_orm[truststore]'`). Unless given: `REQUESTS_CA_BUNDLE`,
+            `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR`, else those that come with requests.
+        cert: A client certificate: the path of a file with its key, or `(certificate, key)`.
+        proxies: Proxies by scheme, as `{"https": "http://proxy.example:3128"}`; `HTTPS_PROXY`, `ALL_PROXY` and
+            `NO_PROXY` unless given.
+        insecure_http: Whether `base_url` may be plain HTTP to another machine: to the fake in another container, say.
+            The token can be read on the way; there is one warning.
+        app: What uses the library, as `my-bot/1.0`: it is appended to the `User-Agent`.
+        on_request: Called with a `RequestEvent` before each attempt to send a request.
+        on_response: Called with a `ResponseEvent` after each, once the headers of the response are there.
 
     Raises:
         ConfigurationError: There is no token, or an option cannot be.
@@ -123,6 +139,13 @@ class Buildkite:
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
         limits: SizeLimits | None = None,
+        verify: Verify = True,
+        cert: Certificate | None = None,
+        proxies: Mapping[str, str] | None = None,
+        insecure_http: bool = False,
+        app: str | None = None,
+        on_request: Callable[[RequestEvent], object] | None = None,
+        on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
         authentication = _authentication(token, auth)
         token = None  # a traceback with locals would show it
@@ -136,6 +159,9 @@ class Buildkite:
             clock=clock,
             transport=transport,
             limits=limits,
+            network=NetworkOptions(verify=verify, cert=cert, proxies=proxies, insecure_http=insecure_http),
+            hooks=Hooks(on_request=on_request, on_response=on_response),
+            app=app,
         )
         self._organization = organization or os.environ.get(ORGANIZATION_VARIABLE) or None
 

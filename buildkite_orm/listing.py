@@ -180,11 +180,11 @@ class Listing(Generic[R]):
 
     def _ask(self, query: Query, portion: Portion) -> Sheet[R]:
         call = Call("GET", self.path, query, headers=self.headers, divisible=portion.divisible)
-        clock, began = self.session.clock, self.session.clock.now()
+        clock, began = self.session.clock, self.session.clock.monotonic()
         try:
             sheet = self.session.send(call, self._parse)
         except BuildkiteError as error:
-            in_time = clock.now() - began <= self.session.retry.in_time().max_elapsed
+            in_time = clock.monotonic() - began < self.session.retry.in_time().max_elapsed
             if portion.divisible and is_slow(error) and in_time:
                 raise TooSlowError from error
             raise

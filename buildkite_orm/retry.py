@@ -61,8 +61,8 @@ class RetryPolicy:
         backoff: The longest pause before the second attempt; it doubles with each, with jitter.
         max_backoff: No pause between attempts is longer.
         max_wait: The longest single wait for the request budget; past it, RateLimitError says how long it would take.
-        max_elapsed: No attempt begins, and no wait ends, later than this after the first. An answer of the API that
-            arrives byte by byte is given up after so long, too (a file is not).
+        max_elapsed: How long a request may take in all: its attempts, the waits between them, and the response. What is
+            under way then is given up. Of a file, only the headers must be there by then.
         on_wait: Called with a `Wait` before each wait.
     """
 
@@ -76,7 +76,12 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ConfigurationError(f"RetryPolicy(attempts={self.attempts}): at least 1")
-        for name in ("backoff", "max_backoff", "max_wait", "max_elapsed"):
+        if not self.max_elapsed > 0:
+            raise ConfigurationError(
+                f"RetryPolicy(max_elapsed={self.max_elapsed}): above 0, since a request is given up then; attempts=1 "
+                "turns retries off"
+            )
+        for name in ("backoff", "max_backoff", "max_wait"):
             if not getattr(self, name) >= 0:  # nor is it NaN
                 raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): not below 0")
 
@@ -219,8 +224,8 @@ def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
     """Tell whether a request that failed with `error` may be sent again."""
     if isinstance(error, RateLimitError):
         return not error.gave_up
-    if isinstance(error, TransportError) and error.never_sent:
-        return True
+    if isinstance(error, TransportError) and (error.never_sent or error.permanent):
+        return not error.permanent
     if isinstance(error, ResponseError):
         return repeatable and error.damaged
     return repeatable and isinstance(error, TransportError | ServerError)

@@ -8,14 +8,11 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
-import requests.auth
 from requests import exceptions as failed
 
 from buildkite_orm.clock import SystemClock
@@ -27,22 +24,31 @@ from buildkite_orm.errors import (
     RequestTimeoutError,
     ResponseError,
     StatusError,
+    TransportError,
     error_for,
     redact_url,
 )
+from buildkite_orm.http.adapter import Adapter
+from buildkite_orm.http.auth import NoNetrc, authorize
+from buildkite_orm.http.events import Hooks
+from buildkite_orm.http.exchange import Exchange, sending
 from buildkite_orm.http.limits import SizeLimits
+from buildkite_orm.http.network import Network, NetworkOptions
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
 from buildkite_orm.transport import (
+    Content,
+    Outgoing,
     Stream,
     StreamedBody,
     attempt,
-    can_follow,
-    checked_base_url,
     checked_timeout,
     pooled,
+    renew_transport,
+    user_agent,
 )
+from buildkite_orm.utils.forking import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,17 +64,10 @@ logger = logging.getLogger("buildkite_orm")
 T = TypeVar("T")
 
 Timeout = float | tuple[float, float]
-Content = bytes | StreamedBody | None
-
 DEFAULT_BASE_URL: Final = "https://api.buildkite.com"
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
 
-# What requests reads of the environment for each request; each is known in small letters too.
-_SETTINGS: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_SETTINGS_NAMES: Final = (*_SETTINGS, *(name.lower() for name in _SETTINGS))
-
 _SECRET_LINK_PARAMETERS: Final = frozenset({"api_key", "access_token"})
-_NOT_A_HEADER: Final = "the token has characters that no token has; check how it was copied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,37 +147,6 @@ class Answer:
         return error
 
 
-class _NoNetrc(requests.auth.AuthBase):
-    """Adds nothing; that it is there keeps requests from asking a `.netrc`."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-class StaticToken:
-    """A token that shows itself to nobody but the API."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-        del value  # a traceback may show what is in this frame
-        if _bearer(self._value) is None:
-            raise ConfigurationError(_NOT_A_HEADER)
-
-    def __call__(self) -> str:
-        """Give the token."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "<token>"
-
-    def __reduce__(self) -> NoReturn:
-        """Stay in this process."""
-        msg = "a token is not copied or pickled"
-        raise TypeError(msg)
-
-
 class Session:
     """A pooled connection to one API, safe for threads.
 
@@ -192,6 +160,9 @@ class Session:
         clock: Tells the time and waits.
         transport: A requests adapter to send through, in place of the network.
         limits: How large responses may be.
+        network: How to reach servers.
+        hooks: What to call for each request and response.
+        app: What uses the library, for the `User-Agent`.
     """
 
     def __init__(
@@ -206,10 +177,14 @@ class Session:
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
         limits: SizeLimits | None = None,
+        network: NetworkOptions | None = None,
+        hooks: Hooks | None = None,
+        app: str | None = None,
     ) -> None:
         if not 0 <= reserve < 1:
             raise ConfigurationError(f"reserve={reserve}: a share from 0 to less than 1")
-        self.base_url = checked_base_url(base_url)
+        self._network = Network(network or NetworkOptions())
+        self.base_url = self._network.checked_base_url(base_url)
         self.strict = strict
         self.clock: Clock = clock or SystemClock()
         self.retry = retry or RetryPolicy()
@@ -218,8 +193,11 @@ class Session:
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
         self.memory = Memory(self._limiter)
-        self._http = pooled(transport)
-        self._settings: dict[tuple[str, str], tuple[object, dict[str, Any]]] = {}
+        self._transport = transport or Adapter(self._network.context)
+        self._http = pooled(self._transport, user_agent(app))
+        self._hooks = hooks or Hooks()
+        self._has_response = False
+        renew_after_fork(self)
 
     def __repr__(self) -> str:
         return f"<Session {self.base_url}>"
@@ -228,6 +206,11 @@ class Session:
         """Stay in this process: a session has connections, and a token that belongs in no pickle."""
         msg = "a client is not copied or pickled; make a new one, and bind objects to it: bk.bind(…)"
         raise TypeError(msg)
+
+    def renew_after_fork(self) -> None:
+        """Leave the connections and budgets to the parent process; called in a forked child."""
+        self._http = pooled(self._transport, str(self._http.headers["User-Agent"]))
+        renew_transport(self._transport)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -278,10 +261,14 @@ class Session:
             ResponseError: The URL is none to follow.
         """
         shown = redact_url(url).partition("?")[0]  # the query is a key to the file
-        if not can_follow(url):
+        if not self._network.can_follow(url):
             raise ResponseError("the server points to a URL that is not https", method=method, url=shown)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
-        return self._open_url(method, url, shown, headers=headers, content=body, with_token=False)
+        deadline = self.clock.monotonic() + self.retry.in_time().max_elapsed
+        request = Outgoing(method, url, shown, headers=headers, content=body, with_token=False)
+        stream = self._open_url(request, deadline)
+        stream.lift_deadline()
+        return stream
 
     def _persist(self, call: Call, do: Callable[[float], T]) -> T:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
@@ -305,98 +292,101 @@ class Session:
 
     def _exchange(self, call: Call, deadline: float) -> Answer:
         with self._limiter.permit(call.organization, deadline=deadline):
-            return self._whole(call, self._dispatch(call))
+            return self._whole(call, self._dispatch(call, deadline))
 
     def _open(self, call: Call, deadline: float) -> Stream:
         with self._limiter.permit(call.organization, deadline=deadline):
-            stream = self._dispatch(call)
+            stream = self._dispatch(call, deadline)
             if stream.status < 300 and not is_html(stream.headers):  # noqa: PLR2004
+                stream.lift_deadline()
                 return stream
             raise self._whole(call, stream).unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
-        patience = max(self._timeout[1], self.retry.max_elapsed)
-        until, body = self.clock.monotonic() + patience, io.BytesIO()  # whose repr, in a traceback, tells nothing of it
+        limit = self.limits.error_body if stream.status >= 400 else self.limits.response  # noqa: PLR2004
+        body = io.BytesIO()  # whose repr, in a traceback, shows nothing of it
         with stream:
             for piece in stream.arriving():
                 body.write(piece)
                 del piece
-                if self.clock.monotonic() > until:  # each byte in time, and no end in sight
-                    raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
-        answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.unpack(body.getvalue()))
+                if body.tell() > limit:
+                    break
+            if body.tell() > limit and stream.status < 400:  # noqa: PLR2004
+                raise _too_large(limit)
+            body.truncate(min(body.tell(), limit))
+            answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.show(body.getvalue()))
         self._check(call, answer)
         return answer
 
-    def _dispatch(self, call: Call) -> Stream:
+    def _dispatch(self, call: Call, deadline: float) -> Stream:
         url = self._url(call)
-        stream = self._open_url(call.method, url, redact_url(url), headers=call.headers, content=call.content)
-        self._limiter.told(call.organization, stream.headers)
-        return stream
+        request = Outgoing(call.method, url, redact_url(url), headers=call.headers, content=call.content)
+        return self._open_url(request, deadline, call.organization)
 
-    def _open_url(
-        self,
-        method: str,
-        url: str,
-        shown: str,
-        *,
-        headers: Mapping[str, str],
-        content: Content = None,
-        with_token: bool = True,
-    ) -> Stream:
-        response = self._transmit(method, url, shown, headers, content, with_token=with_token)
+    def _open_url(self, request: Outgoing, deadline: float, organization: str | None = None) -> Stream:
+        connect, read = self._timeout
+        exchange = Exchange(
+            clock=self.clock,
+            deadline=deadline,
+            connect_timeout=connect,
+            read_timeout=read,
+            streams_body=isinstance(request.content, StreamedBody),
+        )
+        self._hooks.request(request.method, request.url)
+        began = self.clock.monotonic()
+        response = self._transmit(request, exchange)
+        seconds = self.clock.monotonic() - began
         if isinstance(response, BaseException):
+            self._hooks.response(request.method, request.url, seconds=seconds)
+            if isinstance(response, TransportError) and response.is_lookup and self._has_response:
+                response.permanent = False  # the name was known before: it is the network that is lost
             raise response
-        logger.debug("%s %s -> %s", method, shown, response.status_code)
-        return Stream(response, method=method, url=shown, unpacked=with_token)
+        self._has_response = True
+        if request.with_token:
+            self._limiter.told(organization, response.headers)
+        self._hooks.response(
+            request.method,
+            request.url,
+            seconds=seconds,
+            response=response,
+            budgets=self._limiter.known(organization) if request.with_token else [],
+        )
+        logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
+        return Stream(response, exchange, method=request.method, url=request.shown, unpacked=request.with_token)
 
-    def _transmit(
-        self, method: str, url: str, shown: str, headers: Mapping[str, str], content: Content, *, with_token: bool
-    ) -> requests.Response | BaseException:
+    def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
         """Send a request; it carries the token, so what goes wrong leaves this frame as a value."""
-        settings = self._settings_for(url)
+        settings = self._network.settings_for(out.url)
         try:
-            request = self._prepared(method, url, headers, content)
+            request = self._prepared(out)
+            timeout = self._timeout_for(exchange)
         except (failed.RequestException, UnicodeError):
-            return ResponseError("there is no such URL", method=method, url=shown)
-        if with_token:
-            self._authorize(request)
+            return ResponseError("there is no such URL", method=out.method, url=out.shown)
+        except TimeoutError:
+            return _too_late(out.method, out.shown)
+        if out.with_token:
+            authorize(request, self._auth)
         try:
-            return attempt(
-                lambda: self._http.send(request, timeout=self._timeout, allow_redirects=False, **settings),
-                method,
-                shown,
-            )
+            with sending(exchange):
+                return attempt(
+                    lambda: self._http.send(request, timeout=timeout, allow_redirects=False, **settings),
+                    exchange,
+                    out.method,
+                    out.shown,
+                )
         finally:
             request.headers.pop("Authorization", None)  # the response goes on to hold the request
 
-    def _authorize(self, request: requests.PreparedRequest) -> None:
-        request.headers["Authorization"] = _bearer(self._auth()) or ""
-        if not request.headers["Authorization"]:
-            raise ConfigurationError(_NOT_A_HEADER)
+    def _timeout_for(self, exchange: Exchange) -> tuple[float, float]:
+        """Return the timeouts for the transport; our own keeps to the deadline by itself."""
+        bounded = exchange.to_connect(), exchange.to_progress()
+        return self._timeout if isinstance(self._transport, Adapter) else bounded
 
-    def _prepared(
-        self, method: str, url: str, headers: Mapping[str, str], content: Content
-    ) -> requests.PreparedRequest:
-        content_type = content.content_type if isinstance(content, StreamedBody) else "application/json"
-        kind = {} if content is None else {"Content-Type": content_type}
-        request = requests.Request(method, url, headers={**kind, **headers}, data=content, auth=_NoNetrc())
+    def _prepared(self, out: Outgoing) -> requests.PreparedRequest:
+        kind = {} if out.content_type is None else {"Content-Type": out.content_type}
+        headers = {**kind, **out.headers}
+        request = requests.Request(out.method, out.url, headers=headers, data=out.content, auth=NoNetrc())
         return self._http.prepare_request(request)
-
-    def _settings_for(self, url: str) -> dict[str, Any]:
-        """Give what the environment says of proxies and certificates; plain http stays on this machine."""
-        parts = urlsplit(url)
-        # requests looks through the whole environment each time, which is a sixth of what a request costs
-        server, environment = (parts.scheme, parts.netloc), [os.environ.get(name) for name in _SETTINGS_NAMES]
-        known, settings = self._settings.get(server, (None, {}))
-        if environment != known:
-            settings = dict(self._http.merge_environment_settings(url, {}, stream=True, verify=None, cert=None))
-            if parts.scheme == "http":
-                settings["proxies"] = {}
-            self._settings[server] = environment, settings
-        bundle = settings["verify"]
-        if isinstance(bundle, str) and not Path(bundle).exists():
-            raise ConfigurationError(f"no certificates at {bundle}; see REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE")
-        return settings
 
     def _check(self, call: Call, answer: Answer) -> None:
         if call.points_elsewhere and answer.status == 302:  # noqa: PLR2004
@@ -423,6 +413,18 @@ class Session:
         return redact_url(self._url(call))
 
 
+def _too_large(limit: int) -> ResponseError:
+    what = f"the response has more than {limit} bytes"
+    step = "Ask for less, per_page(10) say, or allow more with Buildkite(limits=SizeLimits(response=…))."
+    return ResponseError(what, next_step=step)
+
+
+def _too_late(method: str, url: str) -> RequestTimeoutError:
+    error = RequestTimeoutError("not sent: the time for the request was over before", method=method, url=url)
+    error.never_sent = True
+    return error
+
+
 def query_of(url: str) -> Query:
     """Read the query of a URL in an answer; a token in it is dropped.
 
@@ -445,13 +447,6 @@ def path_of(url: str) -> str | None:
     path = path.strip("/")
     leaves = any(unquote(segment) in {"", ".", ".."} for segment in path.split("/"))
     return None if leaves else path
-
-
-def _bearer(token: object) -> str | None:
-    """Make the header of a token; None where it is none that a header can carry."""
-    if not isinstance(token, str) or not token or " " in token or not (token.isascii() and token.isprintable()):
-        return None
-    return f"Bearer {token}"
 
 
 def _is_json(body: bytes) -> bool:

@@ -2,50 +2,62 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import math
 import re
-import ssl
 from abc import ABC, abstractmethod
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions as broken
-from requests import exceptions as failed
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
 from buildkite_orm._version import __version__
-from buildkite_orm.errors import (
-    BuildkiteError,
-    ConfigurationError,
-    ConnectionFailedError,
-    RequestTimeoutError,
-    ResponseError,
-    TransportError,
-)
+from buildkite_orm.errors import ConfigurationError, ConnectionFailedError, ResponseError
 from buildkite_orm.hidden import HIDDEN
+from buildkite_orm.http.adapter import Adapter, renew_pools
+from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError
+from buildkite_orm.http.failures import error_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from requests.adapters import BaseAdapter
 
+    from buildkite_orm.http.exchange import Exchange
+
 T = TypeVar("T")
 
 USER_AGENT: Final = f"buildkite-orm/{__version__}"
 
 CHUNK: Final = 128 * 1024  # a file takes a seventh less CPU than with half of it, and more with twice as much
-_POOLED: Final = 32
-
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _QUERY: Final = re.compile(r"\?[^\s\"')]+")
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 _is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
+
+
+def user_agent(app: str | None) -> str:
+    """Return the value of `User-Agent`, with the name of what uses the library behind its own.
+
+    Raises:
+        ConfigurationError: A header cannot carry the name.
+    """
+    if app is None:
+        return USER_AGENT
+    if not (app.strip() and app.isascii() and app.isprintable()):
+        raise ConfigurationError(f"app={app!r}: what a User-Agent can carry, as 'my-bot/1.0'")
+    return f"{USER_AGENT} {app.strip()}"
+
+
+def renew_transport(transport: BaseAdapter | None) -> None:
+    """Give a caller's transport new pools, in a forked child."""
+    if isinstance(transport, HTTPAdapter) and not isinstance(transport, Adapter):
+        renew_pools(transport)
 
 
 class StreamedBody(ABC):
@@ -64,26 +76,35 @@ class StreamedBody(ABC):
     def __iter__(self) -> Iterator[bytes]: ...
 
 
-def checked_base_url(url: str) -> str:
-    """Check what stands before `/v2`, and cut what does not belong.
+Content = bytes | StreamedBody | None
 
-    Raises:
-        ConfigurationError: It is no http(s) URL, carries a password or a query, or is plain HTTP off loopback.
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it is sent.
+
+    Attributes:
+        method: The HTTP method.
+        url: The URL, with its query, which may be the key to a file.
+        shown: The URL as it may be shown.
+        headers: Further headers.
+        content: The body.
+        with_token: Whether it is for the API, and carries the token.
     """
-    try:
-        parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
-    except (failed.RequestException, UnicodeError):
-        parts = urlsplit("")
-    if parts.scheme not in {"http", "https"} or not _is_host(parts.hostname):  # what else it is may be a secret
-        raise ConfigurationError("base_url is no URL of a server, as https://api.buildkite.com is")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError("base_url must carry no user, password, query or fragment")
-    if not _is_safe(parts.scheme, parts.hostname or ""):
-        raise ConfigurationError(
-            f"base_url: the token is not sent over plain http to {parts.hostname}, only to this machine; use https"
-        )
-    path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}"
+
+    method: str
+    url: str = field(repr=False)
+    shown: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: Content = field(default=None, repr=False)
+    with_token: bool = True
+
+    @property
+    def content_type(self) -> str | None:
+        """The type of the body; None without one."""
+        if self.content is None:
+            return None
+        return self.content.content_type if isinstance(self.content, StreamedBody) else "application/json"
 
 
 def checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
@@ -100,15 +121,6 @@ def checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]
     except (TypeError, ValueError):
         pass
     raise ConfigurationError(f"timeout={timeout!r}: seconds above 0, or two of them, (connect, read)")
-
-
-def can_follow(url: str) -> bool:
-    """Tell whether a file may be had from a URL: over https, or from this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return parts.hostname is not None and _is_host(parts.hostname) and _is_safe(parts.scheme, parts.hostname)
 
 
 class _WithoutQueries(logging.Filter):
@@ -148,41 +160,37 @@ class _Pool(requests.Session):
             _is_ours.reset(before)
 
 
-def pooled(transport: BaseAdapter | None) -> requests.Session:
-    """Make the pool of connections; a transport takes the place of the network."""
+def pooled(adapter: BaseAdapter, user_agent: str) -> requests.Session:
+    """Return a requests session that sends everything through an adapter."""
     http = _Pool()
-    http.headers["User-Agent"] = USER_AGENT
+    http.headers["User-Agent"] = user_agent
     http.headers["Accept"] = "application/json"
     http.headers["Accept-Encoding"] = "gzip, deflate"
-    adapter = transport or HTTPAdapter(pool_maxsize=_POOLED)
     http.mount("https://", adapter)
     http.mount("http://", adapter)
     return http
 
 
-def attempt(do: Callable[[], T], method: str, url: str) -> T | BaseException:
-    """Do it, and give what goes wrong as a value, free of the frames and exceptions that carry the token along."""
+def attempt(do: Callable[[], T], exchange: Exchange, method: str, url: str) -> T | BaseException:
+    """Do it, and return what goes wrong as a value, free of the frames and exceptions that carry the token along."""
     try:
         return do()
-    except failed.RequestException as problem:
-        return _explained(problem, method, url)
-    except broken.LocationValueError:
-        return ConfigurationError("there is no such host", method=method, url=url)
-    except (broken.HTTPError, OSError, ValueError) as problem:
-        return _broken_off(problem, method, url)
     except BaseException as problem:  # noqa: BLE001 - it goes on, without its frames
-        problem.__cause__ = problem.__context__ = None
-        return problem.with_traceback(None)
+        return error_from(problem, exchange, method=method, url=url)
 
 
 class Stream:
-    """An answer whose body is read chunk by chunk. Close it, or use it in a `with`.
+    """A response whose body is read chunk by chunk. Close it, or use it in a `with`.
 
-    The API's own answers come unpacked, a file as it is stored: its size and checksums are those of what is stored.
+    The API's own responses come decompressed, a file as it is stored: its size and checksums are those of what is
+    stored.
     """
 
-    def __init__(self, response: requests.Response, *, method: str, url: str, unpacked: bool = True) -> None:
+    def __init__(
+        self, response: requests.Response, exchange: Exchange, *, method: str, url: str, unpacked: bool = True
+    ) -> None:
         self._response = response
+        self._exchange = exchange
         self._unpacked = unpacked
         self._method = method
         self.url = url
@@ -199,54 +207,77 @@ class Stream:
         return self.chunks(CHUNK)
 
     def chunks(self, size: int) -> Iterator[bytes]:
-        """Read the body in chunks of at most `size` bytes.
+        """Read the body in chunks of at most `size` bytes; decompressed, in chunks of any size.
 
         Raises:
             TransportError: The connection broke, or fewer bytes came than were announced.
+            ResponseError: The compression is damaged.
         """
-        response = self._response
-        unpacked = response.iter_content(size) if self._unpacked else None
-        return self._checked(unpacked or response.raw.stream(size, decode_content=False))
+        received = self._received(self._response.raw.read, size)
+        return self._decoded(received) if self._unpacked else received
 
     def arriving(self) -> Iterator[bytes]:
-        """Read the body as it arrives and as it was packed, for `unpack`; an older urllib3 waits for whole chunks.
+        """Read the body as it arrives, decompressed.
 
         Raises:
             TransportError: As for `chunks`.
+            ResponseError: As for `chunks`.
         """
         raw = self._response.raw
-        read = getattr(raw, "read1", raw.read)
-        return self._checked(iter(lambda: read(CHUNK, decode_content=False), b""))
+        read = raw.read1 if hasattr(getattr(raw, "_fp", None), "read1") else raw.read  # mocks may have only `read`
+        return self._decoded(self._received(read, CHUNK))
 
-    def unpack(self, body: bytes) -> bytes:
-        """Unpack a whole body, by requests' own way, so that whoever watches requests sees it too.
+    def show(self, body: bytes) -> bytes:
+        """Return a body that was read, by requests' own way, so that whoever watches requests sees it too."""
+        self._response.raw.close()
+        self._response.raw = HTTPResponse(BytesIO(body), {}, preload_content=False)
+        return b"".join(self._response.iter_content(CHUNK))
 
-        Raises:
-            ResponseError: It is not packed as it says.
-        """
-        coding = {name: self.headers[name] for name in ("Content-Encoding",) if name in self.headers}
-        self._response.raw = HTTPResponse(BytesIO(body), coding, preload_content=False)
-        chunks = self._response.iter_content(CHUNK)
-        return self._or_raise(attempt(lambda: b"".join(chunks), self._method, self.url))
+    def lift_deadline(self) -> None:
+        """Bound what is read only by the time since the last progress, and no longer by the request's deadline."""
+        self._exchange.lift_deadline()
 
     def read(self) -> bytes:
         """Read the whole body."""
         return b"".join(self)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connection back, or close it if the body was not read to its end."""
         self._response.close()
 
-    def _checked(self, reader: Iterator[bytes]) -> Iterator[bytes]:
-        while chunk := self._or_raise(attempt(lambda: next(reader, b""), self._method, self.url)):
+    def _received(self, read: Callable[..., bytes], size: int) -> Iterator[bytes]:
+        def receive() -> bytes:
+            self._exchange.to_progress()  # a transport of the caller's does not know of the deadline
+            return read(size, decode_content=False)
+
+        while chunk := self._or_raise(attempt(receive, self._exchange, self._method, self.url)):
             yield chunk
             del chunk  # what comes next may raise, and a traceback shows what is in this frame
         short = _short_by(self._response)
         self.close()
         if short:
             raise ConnectionFailedError(
-                f"the answer broke off {short} bytes before its end", method=self._method, url=self.url
+                f"the response broke off {short} bytes before its end", method=self._method, url=self.url
             )
+
+    def _decoded(self, received: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            decoder = Decoder(self.headers.get("Content-Encoding", ""))
+            for chunk in received:
+                for piece in decoder.decode(chunk):
+                    yield piece
+                    del piece
+                del chunk
+            decoder.finish()
+        except UnknownEncodingError as problem:
+            what = f"the response has the encoding {str(problem)[:40]!r}, which was not requested"
+            self.close()
+            raise ResponseError(what, method=self._method, url=self.url) from None
+        except DecodingError:
+            self.close()
+            error = ResponseError("the response's compression is damaged", method=self._method, url=self.url)
+            error.damaged = True
+            raise error from None
 
     def _or_raise(self, got: bytes | BaseException) -> bytes:
         if isinstance(got, bytes):
@@ -269,83 +300,8 @@ class ReadsStream:
 
 
 def _short_by(response: requests.Response) -> int:
-    """Count the announced bytes that did not come; an older urllib3 does not."""
+    """Count the announced bytes that did not come; a transport other than a socket may not have noticed."""
     announced = response.headers.get("Content-Length", "")
-    if not announced.isdigit() or response.request.method == "HEAD" or response.status_code in {204, 304}:
+    if not _LENGTH.fullmatch(announced) or response.request.method == "HEAD" or response.status_code in {204, 304}:
         return 0
     return max(0, int(announced) - response.raw.tell())
-
-
-def _explained(problem: failed.RequestException, method: str, url: str) -> BuildkiteError:
-    if isinstance(problem, failed.Timeout):
-        return _timed_out(method, url, never_sent=isinstance(problem, failed.ConnectTimeout))
-    if isinstance(problem, failed.ConnectionError):
-        return _disconnected(problem, method, url)
-    if isinstance(problem, failed.ContentDecodingError):
-        return _garbled(method, url)
-    if isinstance(problem, failed.InvalidURL | failed.InvalidSchema):
-        what = f"the request could not be made: {type(problem).__name__}; check base_url, and the proxy settings"
-        return ConfigurationError(what, method=method, url=url)
-    return ConnectionFailedError("the answer broke off before its end", method=method, url=url)
-
-
-def _broken_off(problem: Exception, method: str, url: str) -> BuildkiteError:
-    if isinstance(problem, broken.ReadTimeoutError):
-        return _timed_out(method, url, never_sent=False)
-    if isinstance(problem, broken.DecodeError):
-        return _garbled(method, url)
-    if isinstance(problem, broken.ProtocolError):
-        return ConnectionFailedError("the answer broke off before its end", method=method, url=url)
-    return ConnectionFailedError(f"the connection broke: {type(problem).__name__}", method=method, url=url)
-
-
-def _garbled(method: str, url: str) -> ResponseError:
-    error = ResponseError("the answer's compression is damaged", method=method, url=url)
-    error.damaged = True
-    return error
-
-
-def _disconnected(problem: failed.ConnectionError, method: str, url: str) -> TransportError:
-    cause = problem.args[0] if problem.args else None
-    if isinstance(cause, broken.ReadTimeoutError):
-        return _timed_out(method, url, never_sent=False)
-    reason = getattr(cause, "reason", cause)
-    if _was_never_made(reason):
-        error = ConnectionFailedError(f"no connection: {type(reason).__name__}", method=method, url=url)
-        error.never_sent = True
-        return error
-    return ConnectionFailedError("the connection was lost", method=method, url=url)
-
-
-def _was_never_made(reason: object) -> bool:
-    """Tell whether a connection failed before anything was sent; TLS may break later too, but for certificates."""
-    if isinstance(reason, broken.SSLError):
-        return any(isinstance(arg, ssl.SSLCertVerificationError) for arg in reason.args)
-    return isinstance(reason, broken.NewConnectionError | broken.ConnectTimeoutError | broken.ProxyError)
-
-
-def _timed_out(method: str, url: str, *, never_sent: bool) -> TransportError:
-    what = "connecting" if never_sent else "waiting for the answer"
-    error = RequestTimeoutError(f"timed out while {what}", method=method, url=url)
-    error.never_sent = never_sent
-    return error
-
-
-def _is_host(host: str | None) -> bool:
-    try:
-        return bool((host or "").encode("idna"))
-    except UnicodeError:
-        return False
-
-
-def _is_safe(scheme: str, host: str) -> bool:
-    return scheme == "https" or (scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -24,7 +24,8 @@ from buildkite_orm import (
     RetryPolicy,
 )
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.session import Answer, Call, Session, StaticToken, path_of, query_of
+from buildkite_orm.http.auth import StaticToken
+from buildkite_orm.session import Answer, Call, Session, path_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -102,7 +102,7 @@ _ROUND_AND_ROUND: Final = (
 
 FAULTS: Final = (
     Fault("connection refused", "refuse", unsent("ConnectionFailedError")),
-    Fault("host name unknown", "dns", unsent("ConnectionFailedError")),
+    Fault("host name not resolved for the moment", "dns", unsent("ConnectionFailedError")),
     Fault("reset before the headers", "reset_before", lost("ConnectionFailedError"), may_act=True),
     Fault("reset after the headers", "reset_after_headers", broken("ConnectionFailedError"), acts=True),
     Fault("reset in the middle of the body", "reset_mid_body", broken("ConnectionFailedError"), acts=True),

@@ -9,11 +9,13 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 from requests import ReadTimeout
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from werkzeug.datastructures import Headers
 
 from buildkite_orm.fake import RecordedRequest
 from buildkite_orm.fake.faults import Faults
+from buildkite_orm.http.adapter import Adapter
+from buildkite_orm.http.exchange import current_exchange
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +63,10 @@ class Network(BaseAdapter):
             with mock.patch.object(socket, "getaddrinfo", _nobody_knows):
                 return self._way.send(_elsewhere(request, NOWHERE), *args, **options)
         if fault.kind == "stall":
-            return _impatient(self._way.send(request, *args, **options))
+            response = self._way.send(request, *args, **options)
+            if exchange := current_exchange():
+                exchange.read_timeout = TIRED_AFTER
+            return response
         try:
             return self._way.send(request, *args, **{**options, "timeout": (TIRED_AFTER, TIRED_AFTER)})
         except ReadTimeout:
@@ -70,7 +75,7 @@ class Network(BaseAdapter):
 
     def hang_up(self) -> None:
         """End the connections that are kept open."""
-        if not isinstance(self._way, HTTPAdapter):
+        if not isinstance(self._way, Adapter):
             return
         pools = self._way.poolmanager.pools
         for key in pools.keys():  # noqa: SIM118 - it is no mapping
@@ -109,14 +114,6 @@ def _used(faults: Faults) -> int:
     return sum(rule.used for rule in faults.rules)
 
 
-def _impatient(response: requests.Response) -> requests.Response:
-    """Tire of the body; without one, there is no connection any more to tire of."""
-    connection = response.raw.connection
-    if connection is not None and connection.sock is not None:
-        connection.sock.settimeout(TIRED_AFTER)
-    return response
-
-
 def _elsewhere(request: requests.PreparedRequest, place: str) -> requests.PreparedRequest:
     moved = request.copy()
     moved.url = urlsplit(request.url or "")._replace(netloc=place).geturl()
@@ -128,4 +125,4 @@ def _nobody_knows(host: str, *args: Any, **options: Any) -> Any:
 
 
 def _refuse() -> NoReturn:
-    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")

@@ -7,11 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from requests.adapters import HTTPAdapter
-
 from buildkite_orm import NotFoundError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.fake.server import PUBLIC_URL
+from buildkite_orm.http.adapter import Adapter
 from buildkite_orm.session import DEFAULT_TIMEOUT, Call, path_of
 from tests.reliability.network import Network, wait_until
 
@@ -45,7 +44,7 @@ class Stage:
     def __init__(self, *, over_sockets: bool = True) -> None:
         settings = Settings(organization_limit=None, user_limit=None, public_urls=PUBLIC_URL)
         self.server = FakeBuildkite(populate=False, settings=settings)
-        way, url = (HTTPAdapter(), self.server.url) if over_sockets else (self.server.adapter(), PUBLIC_URL)
+        way, url = (Adapter(), self.server.url) if over_sockets else (self.server.adapter(), PUBLIC_URL)
         self.network = Network(way, url, self.server.faults)
         self.bk = self.server.client(base_url=url, transport=self.network, timeout=TIMEOUT, retry=POLICY)
         self.calm = self.server.client()

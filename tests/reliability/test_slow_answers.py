@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import urllib3
 
 from buildkite_orm import RequestTimeoutError, RetryPolicy
 from buildkite_orm.session import Call
@@ -25,21 +24,21 @@ def fetch(bk: Buildkite) -> str | None:
     return bk.organization("acme").pipeline("web").fetch().description
 
 
-@pytest.mark.parametrize(("max_elapsed", "bound"), [(300.0, 300.0), (100.0, 100.0), (0.0, 30.0)])
+@pytest.mark.parametrize("bound", [300.0, 100.0, 10.0])
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_an_answer_without_an_end_in_sight_is_given_up_at_its_bound(
-    server: FakeBuildkite, coding: str, max_elapsed: float, bound: float
+    server: FakeBuildkite, coding: str, bound: float
 ) -> None:
-    """The bound is `max_elapsed`, or the read timeout where that is longer; packed or not, byte by byte."""
+    """The bound is `max_elapsed`; compressed or not, byte by byte."""
     server.faults.add("trickle", pause=4.0, times=None)
     began = server.clock.now()
     call = Call("GET", "organizations/acme/pipelines/web", headers={"Accept-Encoding": coding})
     with (
-        server.client(retry=RetryPolicy(max_elapsed=max_elapsed)) as bk,
-        pytest.raises(RequestTimeoutError, match=f"not whole after {bound:g} s"),
+        server.client(retry=RetryPolicy(max_elapsed=bound)) as bk,
+        pytest.raises(RequestTimeoutError, match="not whole when the time for the request was over"),
     ):
         bk.session.send(call, lambda answer: answer)
-    assert bound < server.clock.now() - began <= bound + 4
+    assert bound <= server.clock.now() - began <= bound + 4
     assert len(server.requests) == 1
 
 
@@ -63,16 +62,3 @@ def test_an_answer_that_was_given_up_leaves_no_connection(server: FakeBuildkite)
             fetch(bk)
         sockets = server._doors["api"].open_sockets  # pyright: ignore[reportPrivateUsage]
         wait_until(lambda: not sockets)
-
-
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_an_older_urllib3_which_cannot_read_what_has_come_reads_whole_chunks(
-    server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, door: Any
-) -> None:
-    for each in urllib3.HTTPResponse.__mro__:
-        if "read1" in vars(each):
-            monkeypatch.delattr(each, "read1")
-    server.faults.add("truncate")
-    with server.client(door=door) as bk:
-        assert fetch(bk) == "d" * 2000
-    assert len(server.requests) == 2

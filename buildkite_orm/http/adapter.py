@@ -1,0 +1,76 @@
+"""The requests adapter over our own connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3 import poolmanager
+
+from buildkite_orm.http.connection import HTTPPool, HTTPSPool
+from buildkite_orm.http.exchange import current_exchange
+from buildkite_orm.utils.forking import renew_after_fork
+
+if TYPE_CHECKING:
+    import ssl
+
+    from requests import PreparedRequest, Response
+
+_POOL_SIZE: Final = 64
+_POOLS: Final = {"http": HTTPPool, "https": HTTPSPool}
+
+
+class Adapter(HTTPAdapter):
+    """Sends requests through connections that keep to their deadline; safe for threads and forks.
+
+    Args:
+        context: Which certificates to trust; those that come with requests, or that a request names, if None.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._tls: dict[str, Any] = {} if context is None else {"ssl_context": context}
+        super().__init__(pool_maxsize=_POOL_SIZE)
+        renew_after_fork(self)
+
+    def send(
+        self,
+        request: PreparedRequest,
+        stream: bool = False,  # noqa: FBT001, FBT002
+        timeout: Any = None,
+        *args: Any,
+        **options: Any,
+    ) -> Response:
+        """Send a request; a timeout that is shorter than the session's holds for its connection too."""
+        exchange = current_exchange()
+        if exchange is not None and isinstance(timeout, tuple):
+            exchange.shorten_timeouts(*cast("tuple[float, float]", timeout))
+        return super().send(request, stream, timeout, *args, **options)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
+        """Make the pools of connections to servers."""
+        super().init_poolmanager(connections, maxsize, block, **options, **self._tls)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Say which certificates a connection trusts; a context of our own knows that itself."""
+        super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
+        if self._tls:
+            conn.ca_certs = conn.ca_cert_dir = None
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Return the pools of connections through a proxy; those through SOCKS are urllib3's own."""
+        manager = super().proxy_manager_for(proxy, **options, **self._tls)
+        if manager.pool_classes_by_scheme is poolmanager.pool_classes_by_scheme:
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def renew_after_fork(self) -> None:
+        """Forget the connections, which belong to the parent."""
+        renew_pools(self)
+
+
+def renew_pools(adapter: HTTPAdapter) -> None:
+    """Give an adapter new pools, and forget those it has without closing them."""
+    adapter.proxy_manager = {}
+    sizes: Any = adapter  # its attributes are undocumented, but its pickling relies on them too
+    adapter.init_poolmanager(sizes._pool_connections, sizes._pool_maxsize, block=sizes._pool_block)  # noqa: SLF001

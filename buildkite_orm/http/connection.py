@@ -1,0 +1,186 @@
+"""Connections that keep to the time of a request, and know whether any of it was sent."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from urllib3 import connectionpool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from buildkite_orm.http import sockets
+from buildkite_orm.http.exchange import Exchange, current_exchange
+from buildkite_orm.http.response import SocketResponse
+from buildkite_orm.http.sockets import close_in_child, interruptible
+
+if TYPE_CHECKING:
+    from urllib3 import HTTPResponse
+    from urllib3._base_connection import BaseHTTPConnection
+
+# How much is handed to a socket at once: each such piece counts as progress.
+_PIECE: Final = 1 << 16
+_TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})")
+_WITHOUT_TIME_LIMIT: Final = 3600.0
+
+
+class ProxyRefusedError(OSError):
+    """A proxy has answered CONNECT with an error.
+
+    Attributes:
+        status: Its status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Tunnel connection failed: {status}")
+        self.status = status
+
+
+class _TrackedConnection(HTTPConnection):
+    """Sends within the time of the exchange that this thread is in, and notes when its first byte leaves."""
+
+    response_class = SocketResponse
+    _exchange: Exchange | None = None
+    _is_tunneling = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection is open, and nothing has come on it that no request asked for."""
+        pending = getattr(self.sock, "pending", None)
+        if pending is not None and pending() > 0:
+            return False
+        return super().is_connected
+
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
+        """Send a request, in the exchange of this thread."""
+        self._exchange = None
+        exchange = self._join()
+        if exchange.target is not None and not self.proxy_is_forwarding:
+            url = exchange.target
+        super().request(method, url, *args, **options)
+
+    def endheaders(self, *args: Any, **options: Any) -> None:
+        """Send the headers; a file that follows has its own time."""
+        super().endheaders(*args, **options)
+        if self._exchange is not None and self._exchange.streams_body:
+            self._exchange.pause_deadline()
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        """Read the status and the headers of the response."""
+        if self._exchange is not None:
+            self._exchange.resume_deadline()
+        response = super().getresponse()
+        original = response._original_response  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        if isinstance(original, SocketResponse):
+            original.belongs_to(self)
+        return response
+
+    def send(self, data: Any) -> None:
+        """Send bytes; the time for it counts from the last ones that left."""
+        if self.sock is None:
+            self.connect()
+        exchange, sock = self._join(), cast("socket.socket", self.sock)
+        if not self._is_tunneling:
+            exchange.is_sent = True
+        left = memoryview(data).cast("B")
+        while left:
+            sock.settimeout(exchange.to_progress())
+            with interruptible(sock):
+                left = left[sock.send(left[:_PIECE]) :]
+
+    def _join(self) -> Exchange:
+        """Take part in the exchange of this thread; outside of one, the connection's own timeout holds."""
+        exchange = current_exchange()
+        if exchange is None:
+            seconds = self.timeout if isinstance(self.timeout, int | float) else _WITHOUT_TIME_LIMIT
+            exchange = self._exchange or Exchange(connect_timeout=seconds, read_timeout=seconds)
+        exchange.is_tracked = True
+        self._exchange = exchange
+        return exchange
+
+    def _new_conn(self) -> socket.socket:
+        exchange = self._join()
+        exchange.host = self.host
+        try:
+            sock = sockets.connect(
+                self._dns_host,
+                self.port or self.default_port,
+                exchange.to_connect(),
+                source_address=self.source_address,
+                options=self.socket_options or (),
+            )
+            sock.settimeout(exchange.to_connect())  # for TLS, which follows
+        except socket.gaierror as problem:
+            raise NameResolutionError(self.host, self, problem) from problem
+        except TimeoutError as problem:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out.") from problem
+        except OSError as problem:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {problem}") from problem
+        return sock
+
+    def _tunnel(self) -> None:
+        """Ask a proxy for a connection to the server; nothing of the request is sent by that."""
+        self._is_tunneling = True
+        try:
+            super()._tunnel()
+        except OSError as problem:
+            refused = _TUNNEL_REFUSED.match(str(problem))
+            if refused is None:
+                raise
+            raise ProxyRefusedError(int(refused[1])) from None
+        finally:
+            self._is_tunneling = False
+        if self.sock is not None:
+            self.sock.settimeout(self._join().to_connect())  # for TLS, which follows
+
+
+class TrackedHTTPConnection(_TrackedConnection):
+    """A connection without TLS."""
+
+
+class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
+    """A connection with TLS."""
+
+    def connect(self) -> None:
+        """Connect, and have forked children close their copy of the socket."""
+        HTTPSConnection.connect(self)
+        if self.sock is not None:
+            close_in_child(self.sock)
+
+
+def _closed_since_full(pool: HTTPConnectionPool, connection: BaseHTTPConnection | None) -> bool:
+    """Close a connection that its pool has no place for; urllib3 would warn of it, which helps nobody."""
+    if connection is None or pool.pool is None or not pool.pool.full():
+        return False
+    connection.close()
+    return True
+
+
+class HTTPPool(HTTPConnectionPool):
+    """The connections to one server."""
+
+    @property
+    def ConnectionCls(self) -> type[HTTPConnection]:  # type: ignore[override]  # noqa: N802 - urllib3's name
+        """The class of new connections; what a test replaced urllib3's own with goes first."""
+        replaced = connectionpool.HTTPConnectionPool.ConnectionCls
+        return TrackedHTTPConnection if replaced is HTTPConnection else replaced  # type: ignore[return-value]
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        if not _closed_since_full(self, conn):
+            super()._put_conn(conn)
+
+
+class HTTPSPool(HTTPSConnectionPool):
+    """The connections to one server, with TLS."""
+
+    @property
+    def ConnectionCls(self) -> type[HTTPSConnection]:  # type: ignore[override]  # noqa: N802 - urllib3's name
+        """The class of new connections; what a test replaced urllib3's own with goes first."""
+        replaced = connectionpool.HTTPSConnectionPool.ConnectionCls
+        return TrackedHTTPSConnection if replaced is HTTPSConnection else replaced  # type: ignore[return-value]
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        if not _closed_since_full(self, conn):
+            super()._put_conn(conn)

@@ -1,0 +1,134 @@
+"""One request on its way: how long it may take, and whether any of it has left this machine."""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from buildkite_orm.clock import Clock
+
+_SYSTEM: Final = SystemClock()
+
+_current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+class Exchange:
+    """What the session and the connection know of one attempt to send a request.
+
+    Args:
+        clock: Measures the deadline.
+        deadline: When the response must be there, by `clock.monotonic()`.
+        connect_timeout: Seconds to connect: to look up the name, and to reach one of its addresses.
+        read_timeout: Seconds without progress, while sending and while receiving.
+        streams_body: Whether the request's body is a file: sending it is not bound by the deadline.
+        target: The path and query to request, byte for byte; the URL's own, if None.
+
+    Attributes:
+        is_tracked: Whether a connection of this library has carried the request, so that `is_sent` is known.
+        is_sent: Whether a byte of the request was handed to a socket.
+        host: Which host was connected to last; a proxy, where there is one.
+    """
+
+    __slots__ = (
+        "_paused_at",
+        "clock",
+        "connect_timeout",
+        "deadline",
+        "host",
+        "is_sent",
+        "is_tracked",
+        "read_timeout",
+        "streams_body",
+        "target",
+    )
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = _SYSTEM,
+        deadline: float = math.inf,
+        connect_timeout: float,
+        read_timeout: float,
+        streams_body: bool = False,
+        target: str | None = None,
+    ) -> None:
+        self.clock = clock
+        self.deadline = deadline
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
+        self.streams_body = streams_body
+        self.target = target
+        self.is_tracked = False
+        self.is_sent = False
+        self.host = ""
+        self._paused_at: float | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline; infinite while a file is sent."""
+        if self._paused_at is not None:
+            return math.inf
+        return self.deadline - self.clock.monotonic()
+
+    def to_connect(self) -> float:
+        """Return how many seconds connecting may take from now on.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+        """
+        return self._at_most(self.connect_timeout)
+
+    def to_progress(self) -> float:
+        """Return how many seconds the next send or receive may take.
+
+        Raises:
+            TimeoutError: The deadline has passed.
+        """
+        return self._at_most(self.read_timeout)
+
+    def shorten_timeouts(self, connect: float, read: float) -> None:
+        """Take timeouts that a transport was given, where they are shorter."""
+        self.connect_timeout = min(self.connect_timeout, connect)
+        self.read_timeout = min(self.read_timeout, read)
+
+    def pause_deadline(self) -> None:
+        """Stop the time until `resume_deadline`, for sending a file."""
+        self._paused_at = self.clock.monotonic()
+
+    def resume_deadline(self) -> None:
+        """Let the time go on; what passed since `pause_deadline` does not count."""
+        if self._paused_at is not None:
+            self.deadline += self.clock.monotonic() - self._paused_at
+            self._paused_at = None
+
+    def lift_deadline(self) -> None:
+        """Bound what is left only by the time since the last progress: it is a file."""
+        self.deadline = math.inf
+
+    def _at_most(self, seconds: float) -> float:
+        allowed = min(seconds, self.left)
+        if allowed <= 0:
+            raise TimeoutError("the deadline of the request has passed")
+        return allowed
+
+
+@contextmanager
+def sending(exchange: Exchange) -> Generator[None]:
+    """Have the connections of this thread use an exchange, inside the block."""
+    before = _current.set(exchange)
+    try:
+        yield
+    finally:
+        _current.reset(before)
+
+
+def current_exchange() -> Exchange | None:
+    """Return the exchange that this thread is in."""
+    return _current.get()

@@ -1,0 +1,70 @@
+"""What a forked child must not share with its parent: locks that another thread held, and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Renewable(Protocol):
+    """An object that begins anew in a forked child."""
+
+    def renew_after_fork(self) -> None:
+        """Replace what the child must not share with its parent; only one thread runs."""
+        ...
+
+
+_objects: WeakSet[Renewable] = WeakSet()
+_forks = 0
+
+
+def renew_after_fork(thing: Renewable) -> None:
+    """Have `thing.renew_after_fork()` called in every child that is forked while the object lives."""
+    _objects.add(thing)
+
+
+class ForkSafeLock:
+    """A lock that is free in a forked child, even if a thread of the parent held it at that moment."""
+
+    __slots__ = ("_forks", "_lock")
+
+    def __init__(self) -> None:
+        self._forks = _forks
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._forks != _forks:
+            self._renew()
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(RuntimeError):  # the child has a new lock since
+            self._lock.release()
+
+    def _renew(self) -> None:
+        with _renewing:
+            if self._forks != _forks:
+                self._lock, self._forks = threading.Lock(), _forks
+
+
+_renewing = threading.Lock()
+
+
+def _in_child() -> None:
+    global _forks, _renewing  # noqa: PLW0603 - the process itself is what changed
+    _forks += 1
+    _renewing = threading.Lock()
+    for thing in list(_objects):
+        thing.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
