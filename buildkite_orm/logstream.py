@@ -7,6 +7,7 @@ for as an end that is as long: after a connection that broke, and of a log that 
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from buildkite_orm.resources.builds.spans import job_has_ended, moment
 from buildkite_orm.session import Call
 from buildkite_orm.terminal import ROWS, Terminal
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -163,6 +165,7 @@ class _Follower:
         self._lines = _Lines(rows=1)
         self._is_command = False
         self._has_ended = False
+        self._ran_at = -math.inf  # when it was last seen before its end, by the monotonic clock
         self._is_settled = False
         self._quiet = 0
 
@@ -199,8 +202,13 @@ class _Follower:
         self._is_command = isinstance(job, ScriptJob)
         self._has_ended = job_has_ended(job)
         finished_at = moment(job, "finished_at")
-        if self._has_ended and finished_at is not None:
-            self._is_settled = self._session.clock.now() - finished_at.timestamp() >= _SETTLED
+        clock = self._session.clock
+        if not self._has_ended:
+            self._ran_at = clock.monotonic()
+        elif finished_at is not None:
+            # a wall clock that is ahead must not hide what the agent sends after the end that was waited for
+            ago = min(clock.now() - finished_at.timestamp(), clock.monotonic() - self._ran_at)
+            self._is_settled = ago >= _SETTLED
 
     def _size(self) -> int:
         try:
@@ -219,8 +227,7 @@ class _Follower:
         wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
         organization = Call("GET", self._log.api_path).organization
         affordable = _REQUESTS_A_LOOK * self._session.memory.pace(organization)
-        clock = self._session.clock
-        clock.wait_until(clock.now() + max(wanted, affordable))
+        sleep(self._session.clock, max(wanted, affordable))
 
 
 def _call(log: LogRef, last: int | None) -> Call:

@@ -29,7 +29,7 @@ class Renewal:
 
     Attributes:
         last_end: What ended up to this time has ended before; None where that is not known, and any end may be old.
-        until: When an end counts all the same, in seconds since the Unix epoch: nothing may have come of it.
+        until: When an end counts all the same, by `clock.monotonic()`: nothing may have come of it.
         rebuilt_as: The path of the build that takes its place, where one does.
     """
 
@@ -60,7 +60,7 @@ class Memory:
         Args:
             build: Its path.
             last_end: Until when an end is an old one.
-            now: The time, in seconds since the Unix epoch.
+            now: The time, by `clock.monotonic()`.
             rebuilt_as: The path of the new build, if it was begun again as one.
         """
         with self._lock:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from buildkite_orm.errors import RateLimitError
 from buildkite_orm.retry import Wait
+from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -29,7 +30,10 @@ _ABSURD = 10**9
 
 @dataclass(slots=True)
 class Budget:
-    """What is known of one budget: `remaining` requests until `reset_at`, `in_flight` of them not answered yet."""
+    """What is known of one budget: `remaining` requests until `reset_at`, `in_flight` of them not answered yet.
+
+    The limiter measures `reset_at` with the monotonic clock; what `RateLimiter.known` returns has the wall time there.
+    """
 
     name: str
     reserve: float = 0.0
@@ -88,7 +92,7 @@ class RateLimiter:
 
         Args:
             organization: The slug of the organization that the request counts against.
-            deadline: When the wait must be over, in seconds since the Unix epoch.
+            deadline: When the wait must be over, by `clock.monotonic()`.
 
         Raises:
             RateLimitError: The wait would take longer than the policy allows.
@@ -105,18 +109,23 @@ class RateLimiter:
     def pace(self, organization: str | None, users: int) -> float:
         """Tell how many seconds apart each of so many users may ask, for all to keep within the budgets."""
         with self._changed:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             return max(budget.pace(now, users) for budget in self._budgets(organization))
 
     def known(self, organization: str | None) -> list[Budget]:
         """Tell, without waiting or asking, what is known of the user's budget and the organization's."""
         with self._changed:
-            return [replace(budget) for budget in self._budgets(organization)]
+            to_wall_time = self._clock.now() - self._clock.monotonic()
+            budgets = self._budgets(organization)
+            return [
+                replace(budget, reset_at=budget.reset_at + to_wall_time if budget.reset_at else 0.0)
+                for budget in budgets
+            ]
 
     def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
         """Take in the budget headers of an answer."""
         with self._changed:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             for budget, prefix in self._prefixed(organization):
                 remaining, reset = _number(headers, f"{prefix}-Remaining"), _number(headers, f"{prefix}-Reset")
                 if remaining is not None and reset is not None:
@@ -126,7 +135,7 @@ class RateLimiter:
     def refused(self, organization: str | None, error: RateLimitError) -> None:
         """Take in a 429, whose headers were told already: what no header says, its body does."""
         with self._changed:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             budgets = self._budgets(organization)
             spent = [budget for budget in budgets if budget.is_spent(now)]
             named = self._user if error.scope == "rest_user" else budgets[-1]
@@ -139,7 +148,7 @@ class RateLimiter:
     def _acquire(self, organization: str | None, deadline: float) -> list[Budget]:
         while True:
             with self._changed:
-                now = self._clock.now()
+                now = self._clock.monotonic()
                 budgets = self._budgets(organization)
                 spent = [budget for budget in budgets if budget.left(now) <= 0]
                 if not spent and all(budget.left(now) > budget.in_flight for budget in budgets):
@@ -159,8 +168,8 @@ class RateLimiter:
             error = RateLimitError(f"not sent: {reason}, longer than RetryPolicy allows to wait")
             error.retry_after, error.gave_up = seconds, True
             raise error
-        self._policy.announce(Wait(reason, seconds, until))
-        self._clock.wait_until(until)
+        self._policy.announce(Wait(reason, seconds, self._clock.now() + seconds))
+        sleep(self._clock, until - self._clock.monotonic())
 
     def _budgets(self, organization: str | None) -> list[Budget]:
         return [budget for budget, _ in self._prefixed(organization)]

@@ -18,6 +18,7 @@ from buildkite_orm.errors import (
     ServerError,
     TransportError,
 )
+from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -30,7 +31,6 @@ T = TypeVar("T")
 
 logger = logging.getLogger("buildkite_orm")
 
-_time_left: ContextVar[float] = ContextVar("time_left", default=math.inf)
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
 
@@ -81,9 +81,14 @@ class RetryPolicy:
                 raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): not below 0")
 
     def in_time(self) -> RetryPolicy:
-        """Give the policy as it is inside of `within`."""
-        left = _time_left.get()
-        return self if left >= self.max_elapsed else replace(self, max_elapsed=left)
+        """Return the policy as it is inside of `within`: with the time and the attempts that are left there."""
+        bound = _bound.get()
+        if bound is None:
+            return self
+        elapsed, attempts = min(self.max_elapsed, bound.left()), int(min(self.attempts, bound.attempts))
+        if (elapsed, attempts) == (self.max_elapsed, self.attempts):
+            return self
+        return replace(self, max_elapsed=elapsed, attempts=attempts)
 
     def announce(self, wait: Wait) -> None:
         """Make a wait visible: a log line, and the callback."""
@@ -100,7 +105,7 @@ class RetryPolicy:
             repeatable: Whether sending the request twice is harmless.
             divisible: Whether the caller rather asks for less where the answer takes too long.
         """
-        started = clock.now()
+        started = clock.monotonic()
         try:
             return do()
         except BuildkiteError as error:
@@ -136,7 +141,7 @@ class RetryPolicy:
             return 0.0 if known else backoff(state)  # the budget knows, and waits before the next attempt
 
         def too_late(state: tenacity.RetryCallState) -> bool:
-            return clock.now() + state.upcoming_sleep - started > self.max_elapsed
+            return clock.monotonic() + state.upcoming_sleep - started > self.max_elapsed
 
         def before_sleep(state: tenacity.RetryCallState) -> None:
             if state.upcoming_sleep:
@@ -148,7 +153,7 @@ class RetryPolicy:
             retry=again,
             wait=pause,
             stop=too_late,
-            sleep=lambda seconds: clock.wait_until(clock.now() + seconds),
+            sleep=lambda seconds: sleep(clock, seconds),
             before_sleep=before_sleep,
             reraise=True,
         )
@@ -166,14 +171,38 @@ def _after(error: BuildkiteError, do: Callable[[], T]) -> Callable[[], T]:
     return again
 
 
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """When the requests of a block are given up: at `end` by the clock, and after so many attempts each."""
+
+    clock: Clock
+    end: float
+    attempts: float
+
+    def left(self) -> float:
+        return max(0.0, self.end - self.clock.monotonic())
+
+
+_bound: ContextVar[_Bound | None] = ContextVar("bound", default=None)
+
+
 @contextmanager
-def within(seconds: float) -> Generator[None]:
-    """Let requests of this thread in the block be given up after so many seconds, where that is sooner than usual."""
-    before = _time_left.set(max(0.0, min(seconds, _time_left.get())))
+def within(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Generator[None]:
+    """Give up this thread's requests in the block after so many seconds in all, where that is sooner than usual.
+
+    Args:
+        seconds: How long the requests, pauses and waits of the block may take together.
+        clock: Measures them.
+        attempts: How often each request is sent at most.
+    """
+    outer = _bound.get()
+    if outer is not None:
+        seconds, attempts = min(seconds, outer.left()), min(attempts, outer.attempts)
+    before = _bound.set(_Bound(clock, clock.monotonic() + seconds, attempts))
     try:
         yield
     finally:
-        _time_left.reset(before)
+        _bound.reset(before)
 
 
 def is_repeatable(method: str, *, acts: bool) -> bool:

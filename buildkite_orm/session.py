@@ -287,7 +287,7 @@ class Session:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
         unknown, method = False, "GET" if call.reads else call.method
         policy = self.retry.in_time()
-        deadline = self.clock.now() + policy.max_elapsed
+        deadline = self.clock.monotonic() + policy.max_elapsed
 
         def once() -> T:
             nonlocal unknown
@@ -316,12 +316,12 @@ class Session:
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
         patience = max(self._timeout[1], self.retry.max_elapsed)
-        until, body = self.clock.now() + patience, io.BytesIO()  # whose repr, in a traceback, tells nothing of it
+        until, body = self.clock.monotonic() + patience, io.BytesIO()  # whose repr, in a traceback, tells nothing of it
         with stream:
             for piece in stream.arriving():
                 body.write(piece)
                 del piece
-                if self.clock.now() > until:  # each byte in time, and no end in sight
+                if self.clock.monotonic() > until:  # each byte in time, and no end in sight
                     raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
         answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.unpack(body.getvalue()))
         self._check(call, answer)

@@ -21,6 +21,7 @@ from buildkite_orm.resources.builds.buildverbs import OnBlocked
 from buildkite_orm.resources.builds.spans import JOB_ENDS, job_title, moment
 from buildkite_orm.retry import may_send_again, within
 from buildkite_orm.session import Call
+from buildkite_orm.utils.cancellation import sleep
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
@@ -136,19 +137,23 @@ class _Patience:
         self._clock = session.clock
         self._timeout = timeout
         self._failing_since: float | None = None
-        self._not_before = 0.0
-        self.began = self._clock.now()
+        self._not_before = -math.inf
+        self.began = self._clock.monotonic()
         self.deadline = math.inf if timeout is None else self.began + timeout
         self.error: BuildkiteError | None = None
 
     @property
+    def elapsed(self) -> float:
+        return self._clock.monotonic() - self.began
+
+    @property
     def is_over(self) -> bool:
-        return self._clock.now() >= self.deadline
+        return self._clock.monotonic() >= self.deadline
 
     def outlive(self, ask: Callable[[], T | None]) -> T | None:
         """Ask, and put up with it where that fails in a way that may pass; then there is no answer."""
         try:
-            with within(self.deadline - self._clock.now()):
+            with within(self.deadline - self._clock.monotonic(), self._clock):
                 answer = ask()
         except BuildkiteError as error:
             if not self._may_pass(error):
@@ -160,8 +165,8 @@ class _Patience:
 
     def pause(self, seconds: float) -> None:
         """Wait, but not past the end of it."""
-        wanted = max(self._clock.now() + seconds, self._not_before)
-        self._clock.wait_until(min(wanted, self.deadline))
+        now = self._clock.monotonic()
+        sleep(self._clock, min(max(now + seconds, self._not_before), self.deadline) - now)
 
     def out_of_time(self, what: str) -> WaitTimeoutError:
         """Make the error that says so."""
@@ -171,7 +176,7 @@ class _Patience:
         return error
 
     def _may_pass(self, error: BuildkiteError) -> bool:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         if isinstance(error, RateLimitError):
             self._not_before = now + (_UNKNOWN_WAIT if error.retry_after is None else error.retry_after)
         elif not may_send_again(error, repeatable=True):
@@ -201,6 +206,8 @@ class _Vigil:
         self._seen = seen
         self._build = seen
         self._memory = ref.session.memory
+        self._start: datetime | None = None
+        self._started = 0.0
         self._is_renewed = self._memory.renewal(self._asked_for) is not None
         self._fetch: BuildFetch = {
             "with_jobs": with_jobs,
@@ -265,7 +272,7 @@ class _Vigil:
         if build.is_blocked and self._rules.on_blocked == "wait":
             self._keep_in_mind(build)
             return False
-        if renewal is not None and renewal.is_old(moment(build, "finished_at"), build.session.clock.now()):
+        if renewal is not None and renewal.is_old(moment(build, "finished_at"), build.session.clock.monotonic()):
             if renewal.rebuilt_as is not None:
                 self._ref = BuildRef.at(build.session, renewal.rebuilt_as)
             return False
@@ -280,7 +287,7 @@ class _Vigil:
         """Keep in mind how it was blocked: when somebody opens it, it may show that state for a moment, as if ended."""
         renewal = self._memory.renewal(build.api_path)
         if renewal is None or renewal.rebuilt_as is None:
-            self._memory.renew(build.api_path, moment(build, "finished_at"), build.session.clock.now())
+            self._memory.renew(build.api_path, moment(build, "finished_at"), build.session.clock.monotonic())
 
     def _note_length(self, build: Build) -> None:
         if build.has_ended and build.duration is not None and not self._is_renewed:
@@ -292,13 +299,22 @@ class _Vigil:
 
     def _pace(self) -> float:
         """Tell how long to wait before the next look: by the usual length, and within the request budget."""
-        now, began, usual = self._ref.session.clock.now(), self._patience.began, None
+        elapsed, usual = self._patience.elapsed, None
         if self._build is not None and not self._is_renewed:
-            start = moment(self._build, "started_at") or moment(self._build, "created_at")
-            began = began if start is None else min(began, start.timestamp())  # clocks may differ
+            elapsed = max(elapsed, self._age(self._build))
             usual = self._memory.usual_length(self._pipeline)
         organization = Call("GET", self._ref.api_path).organization
-        return max(interval(now - began, usual), self._memory.pace(organization))
+        return max(interval(elapsed, usual), self._memory.pace(organization))
+
+    def _age(self, build: Build) -> float:
+        """Return for how many seconds a build runs; how old it was when first seen, and the time since then."""
+        clock = build.session.clock
+        start = moment(build, "started_at") or moment(build, "created_at")
+        if start is None:
+            return 0.0
+        if start != self._start:
+            self._start, self._started = start, clock.monotonic() - max(0.0, clock.now() - start.timestamp())
+        return clock.monotonic() - self._started
 
     def _at_the_last_moment(self) -> Build:
         """Cancel the build if that is asked for, and give it if it has ended now; else say that the time is up."""
@@ -359,7 +375,7 @@ def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patienc
     what = f"{short_path(pipeline.api_path)}: a build{' of ' if told else ''}{told}"
     builds = pipeline.builds(**filters).limit(1)
     organization = Call("GET", pipeline.api_path).organization
-    memory, clock = pipeline.session.memory, pipeline.session.clock
+    memory = pipeline.session.memory
     try:
         with progress_line(rules.progress) as show, memory.waiting():
             while True:
@@ -369,7 +385,7 @@ def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patienc
                 if patience.is_over:
                     raise patience.out_of_time(f"{what} has not appeared")
                 show(f"{what} has not appeared yet")
-                patience.pause(max(interval(clock.now() - patience.began, None), memory.pace(organization)))
+                patience.pause(max(interval(patience.elapsed, None), memory.pace(organization)))
     except KeyboardInterrupt as stop:
         stop.args = (f"stopped waiting: {what} has not appeared",)
         raise

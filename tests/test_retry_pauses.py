@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkite_orm import RateLimitError, RetryPolicy, ServerError, Wait
+from buildkite_orm.fake import ManualClock
 from buildkite_orm.retry import within
 
 if TYPE_CHECKING:
@@ -99,25 +100,25 @@ def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: 
     failing.faults.add("latency", times=None, seconds=20)
     failing.faults.add("error", times=None)
     policy = RetryPolicy(attempts=9, backoff=0, max_elapsed=60)
-    with within(seconds):
+    with within(seconds, failing.clock):
         assert asked(failing, policy) == sent
     assert asked(failing, policy) == 4
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])
 def test_a_block_allows_what_it_says_and_nothing_below_0(seconds: float, allowed: float) -> None:
-    with within(seconds):
+    with within(seconds, ManualClock()):
         assert RetryPolicy(max_elapsed=60).in_time().max_elapsed == allowed
 
 
 def test_of_two_blocks_the_shorter_holds_and_the_outer_one_after_the_inner() -> None:
-    policy = RetryPolicy(max_elapsed=60)
-    with within(30):
-        with within(50):
+    policy, clock = RetryPolicy(max_elapsed=60), ManualClock()
+    with within(30, clock):
+        with within(50, clock):
             assert policy.in_time().max_elapsed == 30
-        with within(10):
+        with within(10, clock):
             assert policy.in_time().max_elapsed == 10
-        with pytest.raises(KeyError), within(5):
+        with pytest.raises(KeyError), within(5, clock):
             raise KeyError
         assert policy.in_time() == RetryPolicy(max_elapsed=30)
     assert policy.in_time() is policy
@@ -125,6 +126,6 @@ def test_of_two_blocks_the_shorter_holds_and_the_outer_one_after_the_inner() -> 
 
 def test_a_block_changes_nothing_else_of_a_policy() -> None:
     policy = RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=60, on_wait=print)
-    with within(4):
+    with within(4, ManualClock()):
         shorter = policy.in_time()
     assert shorter == RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=4, on_wait=print)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.organization import OrganizationRef
 
 _NARROWEST: Final = 40
+_LONGEST: Final = 30.0
 
 
 def banner(client: Buildkite, organization: OrganizationRef | None) -> list[str]:
@@ -29,7 +30,7 @@ def banner(client: Buildkite, organization: OrganizationRef | None) -> list[str]
         Three lines, or one that says what is wrong.
     """
     width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
-    with within(0):
+    with within(_LONGEST, client.session.clock, attempts=1):
         try:
             token = client.access_token()
         except BuildkiteError as error:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def renew(session: Session, build: str, last_end: datetime | None, *, rebuilt_as: str | None = None) -> None:
     """Keep in mind that a build was begun again: ends up to `last_end` do not count, nor any if that is not known."""
     end = last_end if isinstance(last_end, datetime) else None
-    session.memory.renew(build, end, session.clock.now(), rebuilt_as=rebuilt_as)
+    session.memory.renew(build, end, session.clock.monotonic(), rebuilt_as=rebuilt_as)
 
 
 def before(moment: object) -> datetime | None:
