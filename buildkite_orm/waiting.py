@@ -11,6 +11,7 @@ from buildkite_orm.errors import (
     BuildBlockedError,
     BuildkiteError,
     RateLimitError,
+    StatusError,
     UnprocessableEntityError,
     WaitTimeoutError,
 )
@@ -39,6 +40,10 @@ SHORTEST: Final = 2.0
 LONGEST: Final = 30.0
 OUTAGE: Final = 900.0
 _UNKNOWN_WAIT: Final = 60.0
+# What a request gets that begins when the time is up, or nearly: the first look, one after the last pause, the cancel.
+_FIRST_LOOK: Final = 0.5
+_LAST_LOOK: Final = 0.4
+_CANCEL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +143,7 @@ class _Patience:
         self._timeout = timeout
         self._failing_since: float | None = None
         self._not_before = -math.inf
+        self._least = _FIRST_LOOK
         self.began = self._clock.monotonic()
         self.deadline = math.inf if timeout is None else self.began + timeout
         self.error: BuildkiteError | None = None
@@ -152,8 +158,10 @@ class _Patience:
 
     def outlive(self, ask: Callable[[], T | None]) -> T | None:
         """Ask, and put up with it where that fails in a way that may pass; then there is no answer."""
+        left = self.deadline - self._clock.monotonic()
+        at_least, self._least = self._least, _LAST_LOOK
         try:
-            with within(self.deadline - self._clock.monotonic(), self._clock):
+            with within(max(left, at_least), self._clock):
                 answer = ask()
         except BuildkiteError as error:
             if not self._may_pass(error):
@@ -166,7 +174,7 @@ class _Patience:
     def pause(self, seconds: float) -> None:
         """Wait, but not past the end of it."""
         now = self._clock.monotonic()
-        sleep(self._clock, min(max(now + seconds, self._not_before), self.deadline) - now)
+        sleep(self._clock, max(0.0, min(max(now + seconds, self._not_before), self.deadline) - now))
 
     def out_of_time(self, what: str) -> WaitTimeoutError:
         """Make the error that says so."""
@@ -177,12 +185,14 @@ class _Patience:
 
     def _may_pass(self, error: BuildkiteError) -> bool:
         now = self._clock.monotonic()
+        asked = error.retry_after if isinstance(error, StatusError) else None
         if isinstance(error, RateLimitError):
-            self._not_before = now + (_UNKNOWN_WAIT if error.retry_after is None else error.retry_after)
+            asked = _UNKNOWN_WAIT if asked is None and not error.gave_up else asked
         elif not may_send_again(error, repeatable=True):
             return False
+        self._not_before = now + (asked or 0.0)
         self._failing_since = now if self._failing_since is None else self._failing_since
-        return self.deadline < math.inf or now - self._failing_since <= OUTAGE
+        return self.deadline < math.inf or self._not_before - self._failing_since <= OUTAGE
 
 
 class _Vigil:
@@ -322,10 +332,12 @@ class _Vigil:
         error = self._patience.out_of_time(f"{short_path(self._ref.api_path)} is {state}")
         if self._rules.cancel_on_timeout:
             try:
-                self._build = self._ref.cancel()
+                with within(_CANCEL, self._ref.session.clock):
+                    self._build = self._ref.cancel()
                 error.message += "; it is being canceled"
             except BuildkiteError as failed:
                 error.message += f"; it could not be canceled: {failed.message}"
+                error.message += "; it may be canceled all the same" if failed.outcome_unknown else ""
                 ended = self._ended_after(failed)
                 if ended is not None:
                     return ended
