@@ -27,6 +27,7 @@ from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from buildkite_orm.resources.builds.build import Build, BuildFetch, BuildFilters
@@ -156,12 +157,15 @@ class _Patience:
     def is_over(self) -> bool:
         return self._clock.monotonic() >= self.deadline
 
+    def in_time(self, at_least: float) -> AbstractContextManager[None]:
+        """Bound the requests of a block by the time that is left, or by so many seconds where that is more."""
+        return within(max(self.deadline - self._clock.monotonic(), at_least), self._clock)
+
     def outlive(self, ask: Callable[[], T | None]) -> T | None:
         """Ask, and put up with it where that fails in a way that may pass; then there is no answer."""
-        left = self.deadline - self._clock.monotonic()
         at_least, self._least = self._least, _LAST_LOOK
         try:
-            with within(max(left, at_least), self._clock):
+            with self.in_time(at_least):
                 answer = ask()
         except BuildkiteError as error:
             if not self._may_pass(error):
@@ -249,6 +253,10 @@ class _Vigil:
         except KeyboardInterrupt as stop:
             stop.args = (self._left(),)
             raise
+
+    def in_time(self) -> AbstractContextManager[None]:
+        """Bound the requests of a block by the time that is left."""
+        return self._patience.in_time(_LAST_LOOK)
 
     def looks(self) -> Iterator[Build]:
         """Give the build each time that it is seen; the last time as it is in the end."""
@@ -367,7 +375,8 @@ def _changes_seen(vigil: _Vigil) -> Iterator[BuildChange]:
     states: dict[str, str] = {}
     with vigil.attended():
         for build in vigil.looks():
-            jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
+            with vigil.in_time():  # they came with the build, unless the response was odd
+                jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
             own = _change(states, build, None)
             yield from (change for change in ([*jobs, own] if build.has_ended else [own, *jobs]) if change)
 

@@ -264,17 +264,13 @@ def test_an_odd_field_is_kept_in_its_place_and_told(answering: Answering) -> Non
     assert (first.drift, last.drift) == ((), ())
 
 
-def test_one_warning_names_operation_field_and_type_and_no_value(answering: Answering) -> None:
+def test_one_warning_names_class_field_and_type_and_no_value(answering: Answering) -> None:
     items = [{**other(BUILD, number), "message": {"text": SECRET}, "tag": [SECRET]} for number in range(5)]
     with pytest.warns(DriftWarning) as caught:
         list(answering.with_list(items).organization("acme").builds())
     assert len(caught) == 1
     text = str(caught[0].message)
-    assert "GET https://api.buildkite.com/v2/organizations/acme/builds" in text
-    assert "message came as object" in text
-    assert "tag came as array" in text
-    assert SECRET not in text
-    assert "?" not in text, "the query may have what the user looks for"
+    assert text == "Build.message came as object; Build.tag came as array (kept as it came; see .drift)"
 
 
 def test_the_warning_points_to_the_line_that_asked(answering: Answering) -> None:
@@ -359,7 +355,7 @@ def test_a_job_whose_type_is_odd_is_a_plain_job(answering: Answering, kind: obje
 
 
 def test_an_item_that_is_no_object_keeps_its_place(answering: Answering) -> None:
-    with pytest.warns(DriftWarning, match=r"\[\] came as number"):
+    with pytest.warns(DriftWarning, match="Build came as number"):
         things = builds(answering.with_list([other(BUILD, 1), 5, other(BUILD, 2)]))
     assert [thing.drift for thing in things] == [(), (Drift("", "came as number"),), ()]
     assert things[1].model_extra == {"": 5}
