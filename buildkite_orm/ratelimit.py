@@ -225,16 +225,21 @@ class _Queue:
     is_announced: bool = False
 
     @property
+    def _cause(self) -> str:
+        requests = "1 request" if self.in_flight == 1 else f"{self.in_flight} requests"
+        return f"{requests} under way may use up {self.name} request budget"
+
+    @property
     def reason(self) -> str:
-        return f"{self.in_flight} requests under way may use up {self.name} request budget: waiting for their responses"
+        return f"{self._cause}: waiting for the response"
 
     def check(self, now: float) -> None:
         """Raise if it has lasted as long as it may."""
         if now < self.until:
             return
         error = RateLimitError(
-            f"not sent: {self.in_flight} requests under way may use up {self.name} request budget; their responses did "
-            f"not come within {now - self.since:.1f} s, as long as RetryPolicy allows to wait"
+            f"not sent: {self._cause}, and after {now - self.since:.1f} s, as long as RetryPolicy allows to wait, no "
+            "response says what is left"
         )
         error.gave_up = True
         raise error
