@@ -14,6 +14,7 @@ import pytest
 from buildkite_orm import Buildkite, RateLimitError, RetryPolicy, ServerError, Wait, WaitTimeoutError
 from buildkite_orm.clock import SystemClock
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
+from buildkite_orm.fake import SystemClock as FakesSystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,6 +222,14 @@ def test_under_freezegun_the_machines_clock_sleeps() -> None:
     watch = Stopwatch()
     SystemClock().sleep(0.05)
     assert 0.05 <= watch.seconds < 2
+
+
+@pytest.mark.usefixtures("frozen")
+def test_under_freezegun_the_fakes_clock_of_the_machine_goes_on() -> None:
+    clock = FakesSystemClock()
+    began = clock.monotonic()
+    clock.sleep(0.05)
+    assert 0.05 <= clock.monotonic() - began < 2
 
 
 @pytest.mark.usefixtures("frozen")
