@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -22,6 +23,7 @@ from buildkite_orm.files import Target, whole_file
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.header_values import retry_after
 
 if TYPE_CHECKING:
     import os
@@ -325,8 +327,12 @@ def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, 
     url = redact_url(url).partition("?")[0]
     if stream.status >= 500:  # noqa: PLR2004
         return error_for(method=method, url=url, status=stream.status, headers=stream.headers, body=stream.read())
-    told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's
-    return told(f"{what}: status {stream.status}", method=method, url=url, status=stream.status)
+    message = f"{what}: status {stream.status}"
+    if stream.status != _TOO_MANY:
+        return kind(message, method=method, url=url, status=stream.status)
+    error = ServerError(message, method=method, url=url, status=stream.status)  # its budget is none of the API's
+    error.retry_after = retry_after(stream.headers, time.time())
+    return error
 
 
 class _FinalError(Exception):

@@ -31,12 +31,13 @@ None of them needs `requests` to be caught, and all survive pickle.
 from __future__ import annotations
 
 import json
-import math
 import re
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,6 @@ _SECRET_PARAMETERS = frozenset(
 _TOKEN = re.compile(rb"\bbk[a-z]{1,4}_\w{8,}")
 _HIDDEN = "[hidden]"
 _LONGEST_MESSAGE = 500
-_LONGEST_RESET = 10**9
 
 
 class BuildkiteWarning(UserWarning):
@@ -182,8 +182,14 @@ class ResponseError(BuildkiteError):
 
 
 class StatusError(BuildkiteError):
-    """The server refused the request."""
+    """The server refused the request.
 
+    Attributes:
+        retry_after: How many seconds the server, or a gateway before it, asks to wait (`Retry-After`); None if it
+            does not say.
+    """
+
+    retry_after: float | None = None
     next_step = "See https://buildkite.com/docs/apis/rest-api for what it takes."
 
 
@@ -234,12 +240,14 @@ class RateLimitError(StatusError):
     """429: a request budget is used up, and waiting for it would take longer than allowed.
 
     Attributes:
-        retry_after: Seconds until there is budget again, where known.
+        retry_after: Seconds until there is budget again, where known: by the budget's headers, the body's `reset`, or
+            else `Retry-After`.
+        reset: Seconds until the window ends, as the body says.
         scope: `rest` for the organization's budget, `rest_user` for the user's, where known.
         gave_up: True where the request was not sent, since waiting would take too long.
     """
 
-    retry_after: float | None = None
+    reset: float | None = None
     scope: str | None = None
     gave_up: bool = False
     next_step = "Wait, or allow a longer wait with RetryPolicy(max_wait=…)."
@@ -323,6 +331,7 @@ def error_for(
     headers: Mapping[str, str],
     body: bytes,
     outcome_unknown: bool = False,
+    now: float | None = None,
 ) -> StatusError:
     """Make the error that belongs to an answer with an error status.
 
@@ -333,6 +342,7 @@ def error_for(
         headers: The headers of the answer.
         body: Its body, of whatever kind.
         outcome_unknown: Whether a write may have happened all the same.
+        now: The wall time, in seconds since the Unix epoch; the machine's if not given.
     """
     said = _said(body)
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else StatusError)  # noqa: PLR2004
@@ -346,11 +356,13 @@ def error_for(
         errors=_listed(said.get("errors")),
         outcome_unknown=outcome_unknown,
     )
+    error.retry_after = retry_after(headers, time.time() if now is None else now)
     if isinstance(error, PermissionDeniedError):
         _explain_scopes(error, headers)
     elif isinstance(error, RateLimitError):
         scope = said.get("scope")
-        error.retry_after = _seconds(said.get("reset"))
+        error.reset = _seconds(said.get("reset"))
+        error.retry_after = error.retry_after if error.reset is None else error.reset
         error.scope = scope if isinstance(scope, str) else None
     elif error.errors:
         details = "; ".join(_one_line(detail) for detail in error.errors)
@@ -387,9 +399,10 @@ def _said(body: bytes) -> dict[str, Any]:
 
 
 def _seconds(told: object) -> float | None:
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told < math.inf:
+    """Return what a body says of the seconds until its window ends; None if that cannot be."""
+    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told <= LONGEST_WINDOW:
         return None
-    return float(min(told, _LONGEST_RESET))
+    return float(told)
 
 
 def _printable(text: str) -> str:

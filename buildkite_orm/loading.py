@@ -33,6 +33,9 @@ R = TypeVar("R", bound="Resource")
 T = TypeVar("T")
 
 _TOLD = 3
+_INDEX = re.compile(r"\[\d+\]")
+# What stands in brackets in `Drift.field`: the index of a list, or the `repr` of a map's key.
+_INDEX_OR_KEY = re.compile(r"""\[(?:\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
 # besides what is of another type: half a character, and what nests too deep
 _NOT_AS_DOCUMENTED = (ValidationError, UnicodeError, RecursionError)
 
@@ -243,7 +246,10 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def report(answer: Answer, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
-    """Tell of what is odd in an answer: one warning, which names fields and types and never a value.
+    """Warn of what is odd in an answer, in one warning that names classes, fields and types.
+
+    Its text has no value, URL, number or key of a map: Python remembers each text that it has shown, for ever, and
+    shows the same text once.
 
     Args:
         answer: The answer.
@@ -253,19 +259,32 @@ def report(answer: Answer, items: Sequence[tuple[Resource, str]], *, strict: boo
     Raises:
         ResponseError: It is an error.
     """
-    odd = [f"{prefix}{drift.field}".strip(".") + f" {drift.problem}" for item, prefix in items for drift in item.drift]
-    if not odd:
+    if not any(item.drift for item, _ in items):
         return
-    told = list(dict.fromkeys(re.sub(r"\[\d+\]", "[]", line) for line in odd))
-    what = "; ".join(told[:_TOLD]) + ("; …" if len(told) > _TOLD else "")
     if strict:
-        raise answer.unexpected(f"not as documented: {what}")
-    operation = f"{answer.method} {answer.url.partition('?')[0]}"
-    warn_caller(f"{operation}: {what} (kept as it came; see .drift)", DriftWarning)
+        odd = (_INDEX.sub("[]", _line(f"{prefix}{each.field}", each)) for item, prefix in items for each in item.drift)
+        raise answer.unexpected(f"not as documented: {_listed(list(dict.fromkeys(odd)))}")
+    kinds = {_kind_of_drift(item, each) for item, _ in items for each in item.drift}
+    warn_caller(f"{_listed(sorted(kinds))} (kept as it came; see .drift)", DriftWarning)
+
+
+def _kind_of_drift(item: Resource, drift: Drift) -> str:
+    return _line(_INDEX_OR_KEY.sub("[]", f"{type(item).__name__}.{drift.field}"), drift)
+
+
+def _line(place: str, drift: Drift) -> str:
+    return f"{place.strip('.')} {drift.problem}"
+
+
+def _listed(lines: list[str]) -> str:
+    return "; ".join(lines[:_TOLD]) + ("; …" if len(lines) > _TOLD else "")
 
 
 def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:
-    """Warn at the first line outside this library."""
+    """Warn at the first line outside this library.
+
+    Python keeps the text for as long as the process lives, so it names kinds of things: no URL, number or id.
+    """
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("buildkite_orm.", "tenacity")):
         frame, level = frame.f_back, level + 1

@@ -10,11 +10,12 @@ import math
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import RateLimitError
 from buildkite_orm.retry import Wait
-from buildkite_orm.utils.cancellation import sleep
+from buildkite_orm.utils.cancellation import current_cancellation, sleep
+from buildkite_orm.utils.header_values import LONGEST_WINDOW, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 # The server counts the seconds to its reset in whole ones, and may round them down.
 _MARGIN = 1.0
 _UNKNOWN_WAIT = 60.0
-_ABSURD = 10**9
+_LARGEST_LIMIT: Final = 10**9 - 1
+# A thread that waits for the responses to others' requests looks up this often, in real time whatever the clock: for
+# the end of its own time, for a cancellation, and for Ctrl-C, which does not interrupt an endless wait on Windows.
+_POLL: Final = 0.2
+_SHORTEST_POLL: Final = 0.01
 
 
 @dataclass(slots=True)
@@ -127,25 +132,29 @@ class RateLimiter:
         with self._changed:
             now = self._clock.monotonic()
             for budget, prefix in self._prefixed(organization):
-                remaining, reset = _number(headers, f"{prefix}-Remaining"), _number(headers, f"{prefix}-Reset")
-                if remaining is not None and reset is not None:
-                    limit = _number(headers, f"{prefix}-Limit")
+                window = _window(headers, prefix)
+                if window is not None:
+                    limit, remaining, reset = window
                     budget.told(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
 
     def refused(self, organization: str | None, error: RateLimitError) -> None:
-        """Take in a 429, whose headers were told already: what no header says, its body does."""
+        """Take in a 429, whose budget headers were told already.
+
+        Where they do not explain it, the body's `reset` does; where it has none, `Retry-After`.
+        """
         with self._changed:
             now = self._clock.monotonic()
             budgets = self._budgets(organization)
             spent = [budget for budget in budgets if budget.is_spent(now)]
             named = self._user if error.scope == "rest_user" else budgets[-1]
             if not spent or (error.scope is not None and named not in spent):
-                wait = _UNKNOWN_WAIT if error.retry_after is None else error.retry_after
-                named.remaining, named.reset_at = 0, now + wait + _MARGIN
+                named.remaining, named.reset_at = 0, now + _wait_after(error)
                 spent.append(named)
             error.retry_after = max(budget.reset_at for budget in spent) - now
 
     def _acquire(self, organization: str | None, deadline: float) -> list[Budget]:
+        queue: _Queue | None = None
+        is_woken = False
         while True:
             with self._changed:
                 now = self._clock.monotonic()
@@ -156,9 +165,29 @@ class RateLimiter:
                         budget.in_flight += 1
                     return budgets
                 if not spent:
-                    self._changed.wait()  # the answers under way will tell what is left
-                    continue
-            self._wait(max(spent, key=lambda budget: budget.reset_at), now, deadline)
+                    queue = queue or self._queue_at(budgets, now, deadline)
+                    queue.check(now)
+                    is_woken = self._changed.wait(max(_SHORTEST_POLL, min(_POLL, queue.until - now)))
+            if spent:
+                queue = None
+                self._wait(max(spent, key=lambda budget: budget.reset_at), now, deadline)
+            elif queue is not None:
+                self._look_up(queue, is_woken=is_woken)
+
+    def _queue_at(self, budgets: list[Budget], now: float, deadline: float) -> _Queue:
+        budget = next(budget for budget in budgets if budget.left(now) <= budget.in_flight)
+        return _Queue(budget.name, budget.in_flight, since=now, until=min(now + self._policy.max_wait, deadline))
+
+    def _look_up(self, queue: _Queue, *, is_woken: bool) -> None:
+        """End a wait that was cancelled; announce one that did not end at once, as most do."""
+        cancellation = current_cancellation()
+        if cancellation is not None:
+            cancellation.check()
+        now = self._clock.monotonic()
+        if not queue.is_announced and not (is_woken and now - queue.since < _POLL):
+            queue.is_announced = True
+            seconds = max(0.0, queue.until - now)
+            self._policy.announce(Wait(queue.reason, seconds, self._clock.now() + seconds))
 
     def _wait(self, budget: Budget, now: float, deadline: float) -> None:
         until = budget.reset_at
@@ -169,7 +198,7 @@ class RateLimiter:
             error.retry_after, error.gave_up = seconds, True
             raise error
         self._policy.announce(Wait(reason, seconds, self._clock.now() + seconds))
-        sleep(self._clock, until - self._clock.monotonic())
+        sleep(self._clock, max(0.0, until - self._clock.monotonic()))
 
     def _budgets(self, organization: str | None) -> list[Budget]:
         return [budget for budget, _ in self._prefixed(organization)]
@@ -185,9 +214,57 @@ class RateLimiter:
         return budgets
 
 
-def _number(headers: Mapping[str, str], name: str) -> int | None:
-    try:
-        number = int(headers[name])
-    except (KeyError, ValueError):
+@dataclass(slots=True)
+class _Queue:
+    """A wait for the responses to the requests under way, which may have used up what a budget had left."""
+
+    name: str
+    in_flight: int
+    since: float
+    until: float
+    is_announced: bool = False
+
+    @property
+    def _cause(self) -> str:
+        requests = "1 request" if self.in_flight == 1 else f"{self.in_flight} requests"
+        return f"{requests} under way may use up {self.name} request budget"
+
+    @property
+    def reason(self) -> str:
+        return f"{self._cause}: waiting for the response"
+
+    def check(self, now: float) -> None:
+        """Raise if it has lasted as long as it may."""
+        if now < self.until:
+            return
+        error = RateLimitError(
+            f"not sent: {self._cause}, and after {now - self.since:.1f} s, as long as RetryPolicy allows to wait, no "
+            "response says what is left"
+        )
+        error.gave_up = True
+        raise error
+
+
+def _window(headers: Mapping[str, str], prefix: str) -> tuple[int | None, int, int] | None:
+    """Return what the headers of a budget say: limit, remaining, reset; None if they are missing, or cannot be right.
+
+    `Remaining` may be negative, and `Limit` missing.
+    """
+    remaining, reset = whole_number(headers.get(f"{prefix}-Remaining")), whole_number(headers.get(f"{prefix}-Reset"))
+    if remaining is None or reset is None or not 0 <= reset <= LONGEST_WINDOW or abs(remaining) > _LARGEST_LIMIT:
         return None
-    return number if abs(number) < _ABSURD else None
+    if f"{prefix}-Limit" not in headers:
+        return None, remaining, reset
+    limit = whole_number(headers[f"{prefix}-Limit"])
+    if limit is None or not 1 <= limit <= _LARGEST_LIMIT or remaining > limit:
+        return None
+    return limit, remaining, reset
+
+
+def _wait_after(error: RateLimitError) -> float:
+    """Return for how many seconds to send nothing after a 429 that no budget header explains."""
+    if error.reset is not None:
+        return error.reset + _MARGIN
+    if error.retry_after is not None:
+        return min(max(error.retry_after, _MARGIN), LONGEST_WINDOW)
+    return _UNKNOWN_WAIT + _MARGIN

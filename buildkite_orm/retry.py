@@ -32,6 +32,7 @@ T = TypeVar("T")
 logger = logging.getLogger("buildkite_orm")
 
 
+_LONG: Final = 2.0
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
 
 
@@ -41,8 +42,8 @@ class Wait:
 
     Attributes:
         reason: Why, in words.
-        seconds: How long.
-        until: Until when, in seconds since the Unix epoch.
+        seconds: How long; at most so long where it waits for the responses to other threads' requests.
+        until: Until when, as wall time in seconds since the Unix epoch.
     """
 
     reason: str
@@ -60,7 +61,8 @@ class RetryPolicy:
             timeout, or 504) is asked for in smaller ones, one time less than this at most, before it is sent again.
         backoff: The longest pause before the second attempt; it doubles with each, with jitter.
         max_backoff: No pause between attempts is longer.
-        max_wait: The longest single wait for the request budget; past it, RateLimitError says how long it would take.
+        max_wait: The longest single wait for the request budget, or that a server asks for (`Retry-After`); past it,
+            the error says how long it would take.
         max_elapsed: How long a request may take in all: its attempts, the waits between them, and the response. What is
             under way then is given up. Of a file, only the headers must be there by then.
         on_wait: Called with a `Wait` before each wait.
@@ -96,8 +98,9 @@ class RetryPolicy:
         return replace(self, max_elapsed=elapsed, attempts=attempts)
 
     def announce(self, wait: Wait) -> None:
-        """Make a wait visible: a log line, and the callback."""
-        logger.info("waiting %.1f s: %s", wait.seconds, wait.reason)
+        """Make a wait visible: a log line, a warning if it is longer than two seconds, and the callback."""
+        level = logging.WARNING if wait.seconds > _LONG else logging.INFO
+        logger.log(level, "waiting %.1f s: %s", wait.seconds, wait.reason)
         if self.on_wait is not None:
             self.on_wait(wait)
 
@@ -132,36 +135,39 @@ class RetryPolicy:
 
         def again(state: tenacity.RetryCallState) -> bool:
             nonlocal failures
-            error = state.outcome.exception() if state.outcome else None
-            if error is None or not may_send_again(error, repeatable=repeatable):
-                return False
-            if divisible and is_slow(error):
+            error = _error_of(state)
+            if error is None or not may_send_again(error, repeatable=repeatable) or (divisible and is_slow(error)):
                 return False
             failures += not isinstance(error, RateLimitError)
             return failures < self.attempts
 
         def pause(state: tenacity.RetryCallState) -> float:
-            error = state.outcome.exception() if state.outcome else None
-            known = isinstance(error, RateLimitError) and error.retry_after is not None
-            return 0.0 if known else backoff(state)  # the budget knows, and waits before the next attempt
+            error = _error_of(state)
+            if isinstance(error, RateLimitError) and error.retry_after is not None:
+                return 0.0  # the budget knows, and waits before the next attempt
+            return _asked_by(error) or backoff(state)
 
         def too_late(state: tenacity.RetryCallState) -> bool:
-            return clock.monotonic() + state.upcoming_sleep - started > self.max_elapsed
-
-        def before_sleep(state: tenacity.RetryCallState) -> None:
-            if state.upcoming_sleep:
-                error = state.outcome.exception() if state.outcome else None
-                until = clock.now() + state.upcoming_sleep
-                self.announce(Wait(f"{type(error).__name__}: sending again", state.upcoming_sleep, until))
+            error = _error_of(state)
+            late = clock.monotonic() + state.upcoming_sleep - started > self.max_elapsed
+            if _asked_by(error) > (0.0 if late else self.max_wait):
+                _explain_asked(error)
+                return True
+            return late
 
         return tenacity.Retrying(
             retry=again,
             wait=pause,
             stop=too_late,
             sleep=lambda seconds: sleep(clock, seconds),
-            before_sleep=before_sleep,
+            before_sleep=lambda state: self._announce_pause(state, clock),
             reraise=True,
         )
+
+    def _announce_pause(self, state: tenacity.RetryCallState, clock: Clock) -> None:
+        seconds = state.upcoming_sleep
+        if seconds:
+            self.announce(Wait(f"{type(_error_of(state)).__name__}: sending again", seconds, clock.now() + seconds))
 
 
 def _after(error: BuildkiteError, do: Callable[[], T]) -> Callable[[], T]:
@@ -210,6 +216,24 @@ def within(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Gener
         _bound.reset(before)
 
 
+def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None
+
+
+def _asked_by(error: BaseException | None) -> float:
+    """Return how many seconds a server that failed asks to wait; 0 if it does not say."""
+    return (error.retry_after or 0.0) if isinstance(error, ServerError) else 0.0
+
+
+def _explain_asked(error: BaseException | None) -> None:
+    """Have the error of a server say that it asks to wait longer than may be waited."""
+    if isinstance(error, ServerError):
+        error.next_step = (
+            f"The server asks to wait {error.retry_after:.0f} s, longer than RetryPolicy allows: try again then, or "
+            "allow it with RetryPolicy(max_wait=…, max_elapsed=…)."
+        )
+
+
 def is_repeatable(method: str, *, acts: bool) -> bool:
     """Tell whether sending a request twice is the same as sending it once.
 
@@ -224,7 +248,7 @@ def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
     """Tell whether a request that failed with `error` may be sent again."""
     if isinstance(error, RateLimitError):
         return not error.gave_up
-    if isinstance(error, TransportError) and (error.never_sent or error.permanent):
+    if isinstance(error, TransportError) and (error.permanent or error.never_sent):
         return not error.permanent
     if isinstance(error, ResponseError):
         return repeatable and error.damaged
@@ -232,10 +256,13 @@ def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
 
 
 def is_slow(error: BaseException) -> bool:
-    """Tell whether the server did not answer in time, so that to ask for less may help."""
+    """Tell whether the server did not answer in time, so that to ask for less may help.
+
+    A gateway that says when to come back is obeyed first.
+    """
     if isinstance(error, RequestTimeoutError):
         return not error.never_sent
-    return isinstance(error, ServerError) and error.status == 504  # noqa: PLR2004
+    return isinstance(error, ServerError) and error.status == 504 and not error.retry_after  # noqa: PLR2004
 
 
 def outcome_is_unknown(error: BuildkiteError, *, method: str) -> bool:

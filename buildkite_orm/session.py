@@ -399,7 +399,12 @@ class Session:
             elsewhere = redact_url(answer.headers.get("Location", "nowhere")).partition("?")[0]
             raise answer.unexpected(f"{answer.status}: a redirect to {elsewhere}, which is not followed with a token")
         error = error_for(
-            method=call.method, url=answer.url, status=answer.status, headers=answer.headers, body=answer.body
+            method=call.method,
+            url=answer.url,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            now=self.clock.now(),
         )
         if isinstance(error, RateLimitError):
             self._limiter.refused(call.organization, error)

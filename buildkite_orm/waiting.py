@@ -11,6 +11,7 @@ from buildkite_orm.errors import (
     BuildBlockedError,
     BuildkiteError,
     RateLimitError,
+    StatusError,
     UnprocessableEntityError,
     WaitTimeoutError,
 )
@@ -26,6 +27,7 @@ from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from buildkite_orm.resources.builds.build import Build, BuildFetch, BuildFilters
@@ -39,6 +41,10 @@ SHORTEST: Final = 2.0
 LONGEST: Final = 30.0
 OUTAGE: Final = 900.0
 _UNKNOWN_WAIT: Final = 60.0
+# What a request gets that begins when the time is up, or nearly: the first look, one after the last pause, the cancel.
+_FIRST_LOOK: Final = 0.5
+_LAST_LOOK: Final = 0.4
+_CANCEL: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,7 @@ class _Patience:
         self._timeout = timeout
         self._failing_since: float | None = None
         self._not_before = -math.inf
+        self._least = _FIRST_LOOK
         self.began = self._clock.monotonic()
         self.deadline = math.inf if timeout is None else self.began + timeout
         self.error: BuildkiteError | None = None
@@ -150,10 +157,15 @@ class _Patience:
     def is_over(self) -> bool:
         return self._clock.monotonic() >= self.deadline
 
+    def in_time(self, at_least: float) -> AbstractContextManager[None]:
+        """Bound the requests of a block by the time that is left, or by so many seconds where that is more."""
+        return within(max(self.deadline - self._clock.monotonic(), at_least), self._clock)
+
     def outlive(self, ask: Callable[[], T | None]) -> T | None:
         """Ask, and put up with it where that fails in a way that may pass; then there is no answer."""
+        at_least, self._least = self._least, _LAST_LOOK
         try:
-            with within(self.deadline - self._clock.monotonic(), self._clock):
+            with self.in_time(at_least):
                 answer = ask()
         except BuildkiteError as error:
             if not self._may_pass(error):
@@ -166,7 +178,7 @@ class _Patience:
     def pause(self, seconds: float) -> None:
         """Wait, but not past the end of it."""
         now = self._clock.monotonic()
-        sleep(self._clock, min(max(now + seconds, self._not_before), self.deadline) - now)
+        sleep(self._clock, max(0.0, min(max(now + seconds, self._not_before), self.deadline) - now))
 
     def out_of_time(self, what: str) -> WaitTimeoutError:
         """Make the error that says so."""
@@ -177,12 +189,14 @@ class _Patience:
 
     def _may_pass(self, error: BuildkiteError) -> bool:
         now = self._clock.monotonic()
+        asked = error.retry_after if isinstance(error, StatusError) else None
         if isinstance(error, RateLimitError):
-            self._not_before = now + (_UNKNOWN_WAIT if error.retry_after is None else error.retry_after)
+            asked = _UNKNOWN_WAIT if asked is None and not error.gave_up else asked
         elif not may_send_again(error, repeatable=True):
             return False
+        self._not_before = now + (asked or 0.0)
         self._failing_since = now if self._failing_since is None else self._failing_since
-        return self.deadline < math.inf or now - self._failing_since <= OUTAGE
+        return self.deadline < math.inf or self._not_before - self._failing_since <= OUTAGE
 
 
 class _Vigil:
@@ -239,6 +253,10 @@ class _Vigil:
         except KeyboardInterrupt as stop:
             stop.args = (self._left(),)
             raise
+
+    def in_time(self) -> AbstractContextManager[None]:
+        """Bound the requests of a block by the time that is left."""
+        return self._patience.in_time(_LAST_LOOK)
 
     def looks(self) -> Iterator[Build]:
         """Give the build each time that it is seen; the last time as it is in the end."""
@@ -322,10 +340,12 @@ class _Vigil:
         error = self._patience.out_of_time(f"{short_path(self._ref.api_path)} is {state}")
         if self._rules.cancel_on_timeout:
             try:
-                self._build = self._ref.cancel()
+                with within(_CANCEL, self._ref.session.clock):
+                    self._build = self._ref.cancel()
                 error.message += "; it is being canceled"
             except BuildkiteError as failed:
                 error.message += f"; it could not be canceled: {failed.message}"
+                error.message += "; it may be canceled all the same" if failed.outcome_unknown else ""
                 ended = self._ended_after(failed)
                 if ended is not None:
                     return ended
@@ -355,7 +375,8 @@ def _changes_seen(vigil: _Vigil) -> Iterator[BuildChange]:
     states: dict[str, str] = {}
     with vigil.attended():
         for build in vigil.looks():
-            jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
+            with vigil.in_time():  # they came with the build, unless the response was odd
+                jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
             own = _change(states, build, None)
             yield from (change for change in ([*jobs, own] if build.has_ended else [own, *jobs]) if change)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from typing import TYPE_CHECKING
 
 import jwt
@@ -57,6 +58,22 @@ def test_a_clock_that_is_wrong_is_refused(server: FakeBuildkite) -> None:
     wrong = type(server.clock)(server.clock.now() - 60)
     with pytest.raises(AuthenticationError):
         client(server, PublicKeyAuth(uuid, pem(), clock=wrong)).user()
+
+
+@pytest.mark.parametrize("jump", [-86_400, -1, 1, 86_400])
+def test_a_jwt_is_signed_with_the_wall_time_however_it_jumps(monkeypatch: pytest.MonkeyPatch, jump: int) -> None:
+    auth = PublicKeyAuth("0191", pem())
+    for wall in (1_785_585_600, 1_785_585_600 + jump):
+        monkeypatch.setattr(time, "time", lambda wall=wall: wall + 0.9)
+        claims = jwt.decode(auth(), PUBLIC, algorithms=["RS256"], options={"verify_exp": False, "verify_iat": False})
+        assert (claims["iat"], claims["exp"]) == (wall, wall + 60)
+
+
+def test_a_clock_that_jumps_is_followed_by_the_requests_of_a_client(server: FakeBuildkite) -> None:
+    bk = client(server, PublicKeyAuth(server.add_public_key(PUBLIC), pem(), clock=server.clock))
+    for hours in (1, 24, 1000):
+        server.clock.advance(3600 * hours)  # while the machine slept, say
+        assert bk.user().name
 
 
 def test_a_key_of_somebody_else_is_refused(server: FakeBuildkite) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from contextlib import nullcontext
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from buildkite_orm import RateLimitError, RetryPolicy, Wait
+from buildkite_orm.errors import error_for
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
 from buildkite_orm.ratelimit import Budget, RateLimiter
 
@@ -106,6 +110,79 @@ def test_an_earlier_end_is_an_old_window() -> None:
 def test_numbers_that_cannot_be_are_not_believed(told: int, *, believed: bool) -> None:
     (_, known) = limiter(ManualClock(), remaining=told, reset=60, limit=told).known("acme")
     assert (known.remaining, known.limit) == ((told, told) if believed else (None, None))
+
+
+IMPOSSIBLE: dict[str, tuple[str, str, str]] = {  # limit, remaining, reset
+    "a limit of 0": ("0", "0", "0"),
+    "a limit below 0": ("-5", "-5", "20"),
+    "more left than there are": ("10", "11", "20"),
+    "a reset below 0": ("10", "0", "-1"),
+    "a reset in years": ("10", "0", "100000000"),
+    "a reset that is a time": ("10", "0", "1785585661"),
+    "digits of another script": ("10", "\u0660", "20"),
+    "a superscript": ("10", "0", "\u00b2"),
+    "5,000 digits": ("10", "0", "9" * 5000),
+    "a limit of 5,000 digits": ("9" * 5000, "0", "20"),
+    "a remainder of 5,000 digits": ("10", "-" + "9" * 5000, "20"),
+    "an exponent": ("1e1", "0", "20"),
+    "a fraction": ("10", "0", "20.5"),
+    "an underscore": ("10", "0", "2_0"),
+    "a plus": ("10", "+0", "20"),
+    "two values": ("10, 10", "0, 0", "20, 20"),
+    "nothing": ("", "", ""),
+    "infinity": ("10", "0", "inf"),
+}
+
+
+@pytest.mark.parametrize(("limit", "remaining", "reset"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_rate_limit_headers_are_ignored(limit: str, remaining: str, reset: str) -> None:
+    clock = ManualClock()
+    known = limiter(clock, remaining=7, reset=60, limit=10)
+    before = known.known("acme")
+    for prefix in ("RateLimit", "RateLimit-User"):
+        known.told("acme", {f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset})
+    assert known.known("acme") == before
+    for _ in range(3):
+        with known.permit("acme", deadline=NOW):
+            clock.advance(3600)
+
+
+def test_a_limit_of_0_that_resets_at_once_does_not_lock_the_client_up() -> None:
+    clock = ManualClock()
+    known = limiter(clock, remaining=0, reset=0, limit=0)
+    for seconds in (0, 2, 3600):
+        clock.advance(seconds)
+        with known.permit("acme", deadline=clock.now()):
+            pass
+
+
+@pytest.mark.parametrize("remaining", ["-14", "0", "10"])
+def test_a_remainder_may_be_negative_and_as_large_as_the_limit(remaining: str) -> None:
+    known = RateLimiter(ManualClock(), RetryPolicy())
+    known.told("acme", {"RateLimit-Limit": " 10 ", "RateLimit-Remaining": remaining, "RateLimit-Reset": "20"})
+    assert [budget.remaining for budget in known.known("acme")] == [None, int(remaining)]
+
+
+@given(st.dictionaries(st.sampled_from(["Limit", "Remaining", "Reset"]), st.text() | st.integers().map(str)))
+def test_whatever_the_headers_say_a_client_goes_on_within_a_day(said: dict[str, str]) -> None:
+    clock = ManualClock()
+    known = RateLimiter(clock, RetryPolicy())
+    known.told("acme", {f"RateLimit-{name}": value for name, value in said.items()})
+    clock.advance(86_402)
+    with known.permit("acme", deadline=clock.now()):
+        pass
+
+
+@pytest.mark.parametrize(
+    "reset", [-1, 86_401, 10**8, 10**400, math.inf, math.nan, "20", True, None, [], "\u0662"], ids=str
+)
+def test_an_impossible_reset_in_the_body_of_a_429_is_ignored(reset: object) -> None:
+    body = json.dumps({"reset": reset, "scope": "rest"}).encode()
+    error = error_for(method="GET", url="https://x", status=429, headers={}, body=body)
+    assert isinstance(error, RateLimitError)
+    assert (error.reset, error.retry_after) == (None, None)
+    RateLimiter(ManualClock(), RetryPolicy()).refused("acme", error)
+    assert error.retry_after == 61
 
 
 # -- waits -------------------------------------------------------------------------------------------------------------

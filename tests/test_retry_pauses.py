@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkite_orm import RateLimitError, RetryPolicy, ServerError, Wait
+from buildkite_orm import (
+    ConnectionFailedError,
+    RateLimitError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    TransportError,
+    Wait,
+)
 from buildkite_orm.fake import ManualClock
-from buildkite_orm.retry import within
+from buildkite_orm.retry import may_send_again, within
 
 if TYPE_CHECKING:
+    from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
 
 
@@ -103,6 +113,70 @@ def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: 
     with within(seconds, failing.clock):
         assert asked(failing, policy) == sent
     assert asked(failing, policy) == 4
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0.4, "INFO"), (2.0, "INFO"), (2.1, "WARNING"), (60.0, "WARNING")])
+def test_waits_longer_than_two_seconds_are_logged_as_warnings(
+    seconds: float, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "buildkite_orm"):
+        RetryPolicy().announce(Wait("for a test", seconds, 0.0))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (level, f"waiting {seconds:.1f} s: for a test")
+    ]
+
+
+@pytest.mark.parametrize("never_sent", [False, True])
+@pytest.mark.parametrize("kind", [ConnectionFailedError, RequestTimeoutError])
+def test_a_failure_that_no_other_attempt_can_mend_is_tried_once(
+    kind: type[TransportError], *, never_sent: bool
+) -> None:
+    error = kind("no such host")
+    error.permanent, error.never_sent = True, never_sent
+    attempts: list[None] = []
+
+    def fail() -> None:
+        attempts.append(None)
+        raise error
+
+    assert not may_send_again(error, repeatable=True)
+    with pytest.raises(kind):
+        RetryPolicy().persist(fail, ManualClock(), repeatable=True)
+    assert len(attempts) == 1
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (again.permanent, again.never_sent) == (True, never_sent)
+
+
+def test_a_failure_that_no_other_attempt_can_mend_ends_a_wait_at_once(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.add_build("web", state="running")
+    server.faults.add("refuse", times=None)
+    monkeypatch.setattr(ConnectionFailedError, "permanent", True)
+    began = server.clock.now()
+    with pytest.raises(ConnectionFailedError):
+        bk.organization("acme").pipeline("web").build(1).wait(timeout=600)
+    assert server.clock.now() == began
+
+
+def test_the_time_that_is_left_in_a_block_becomes_less() -> None:
+    clock, policy = ManualClock(), RetryPolicy(max_elapsed=60)
+    with within(30, clock):
+        clock.advance(12)
+        assert policy.in_time().max_elapsed == 18
+        with within(25, clock):
+            assert policy.in_time().max_elapsed == 18
+        clock.advance(20)
+        assert policy.in_time().max_elapsed == 0
+
+
+def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
+    with within(math.inf, failing.clock, attempts=2):
+        assert asked(failing, RetryPolicy()) == 2
+        with within(math.inf, failing.clock, attempts=3):
+            assert asked(failing, RetryPolicy()) == 2
+        with within(math.inf, failing.clock, attempts=1):
+            assert asked(failing, RetryPolicy()) == 1
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])

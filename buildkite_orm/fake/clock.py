@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 _PATIENCE = 60.0
 START = 1785585600.0  # 2026-08-01T12:00:00Z
@@ -136,8 +136,18 @@ class SharedClock:
             self._moved.notify_all()
 
 
+def _real_monotonic() -> Callable[[], float]:
+    """Return the function that reads the monotonic clock; freezegun replaces `time.monotonic`, and not this one."""
+    read, kind = getattr(time, "clock_gettime", None), getattr(time, "CLOCK_MONOTONIC", None)
+    if read is None or kind is None:  # Windows
+        return time.monotonic
+    return lambda: read(kind)
+
+
 class SystemClock:
     """The machine's time."""
+
+    _monotonic = staticmethod(_real_monotonic())
 
     def now(self) -> float:
         """Tell the time."""
@@ -145,7 +155,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Return seconds since some moment in the past."""
-        return time.monotonic()
+        return self._monotonic()
 
     def sleep(self, seconds: float, /) -> None:
         """Sleep that many seconds."""

@@ -291,4 +291,4 @@ def tell_of_ignored(sent: Mapping[str, object], answer: Pipeline) -> None:
     """Warn where what was sent is only for visual steps, and the answer's are YAML."""
     ignored = " and ".join(name for name in _ONLY_VISUAL if name in sent)
     if ignored and answer.configuration is not None:
-        warn_caller(f"{answer!r} has its steps as YAML: the server has ignored {ignored}", IgnoredChangeWarning)
+        warn_caller(f"a pipeline has its steps as YAML: the server has ignored {ignored}", IgnoredChangeWarning)

@@ -82,7 +82,8 @@ class PipelineRef(InOrganization, Deletable):
             commit: Its full SHA.
             branch: Its branch.
             created_from: Created at this time or later; what is older does not count.
-            timeout: How many seconds to wait at most for both, to within one request; without end unless given.
+            timeout: How many seconds to wait at most for both, to within half a second; without end
+                unless given.
             on_blocked: As for `Build.wait`, as are the others: whether a blocked build is given (`return`), is an error
                 (`raise`), or is waited for (`wait`).
             cancel_on_timeout: Whether to cancel the build when the time is up, if there is one.

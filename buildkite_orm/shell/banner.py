@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.organization import OrganizationRef
 
 _NARROWEST: Final = 40
-_LONGEST: Final = 30.0
+_LONGEST: Final = 10.0
 
 
 def banner(client: Buildkite, organization: OrganizationRef | None) -> list[str]:

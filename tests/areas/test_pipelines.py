@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -229,7 +230,7 @@ def test_false_is_sent(web: Pipeline, sent: Sent) -> None:
 
 
 def test_a_change_that_yaml_pipelines_ignore_is_warned_of(bk: Buildkite, web: Pipeline) -> None:
-    with pytest.warns(IgnoredChangeWarning, match="acme/web.* ignored env$"):
+    with pytest.warns(IgnoredChangeWarning, match="a pipeline has .* ignored env$"):
         bk.organization("acme").pipeline("web").update(env={"A": "1"})
     with pytest.warns(IgnoredChangeWarning, match="ignored env and steps$"):
         web.update(env={}, steps=[], configuration=YAML)
@@ -238,6 +239,20 @@ def test_a_change_that_yaml_pipelines_ignore_is_warned_of(bk: Buildkite, web: Pi
         web.save()
     assert caught[0].filename == __file__
     assert web.env == {"FOO": "bar"}
+
+
+def test_a_change_that_is_ignored_is_warned_of_in_the_same_words_for_each_pipeline(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number in range(5):
+            server.add_pipeline(f"web-{number}", configuration=YAML)
+            bk.organization("acme").pipeline(f"web-{number}").update(env={"A": str(number)})
+    assert {str(warning.message) for warning in caught} == {
+        "a pipeline has its steps as YAML: the server has ignored env"
+    }
+    assert len(caught) == 5
 
 
 @pytest.mark.parametrize("configuration", NO_PIPELINES)

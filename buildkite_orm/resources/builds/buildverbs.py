@@ -123,10 +123,10 @@ class BuildVerbs(Ref):
         not count; after `rebuild()` it is the new build that is waited for, and given.
 
         Args:
-            timeout: How many seconds to wait at most, to within one request; without end unless given.
+            timeout: How many seconds to wait at most, to within half a second; without end unless given.
             on_blocked: What to do when the build waits for somebody to unblock it: `return` gives it as it is, with
                 `is_blocked` True, `raise` raises, `wait` waits on.
-            cancel_on_timeout: Whether to cancel the build when the time is up.
+            cancel_on_timeout: Whether to cancel the build when the time is up, within half a second more.
             on_change: Called with the build, as it is then, when it is first seen and whenever its state is another.
             progress: Whether to show a line of it; unless told, where there is a terminal or a notebook, and tqdm
                 (`pip install 'buildkite_orm[progress]'`).

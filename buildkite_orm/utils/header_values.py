@@ -1,0 +1,53 @@
+"""Reading numbers and times out of response headers, which may hold anything."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# ASCII digits only: int() also takes those of other scripts, and fails on more than some thousand.
+_NUMBER: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
+# No rate limit of Buildkite counts over more than minutes; what says more than a day is not a number of seconds.
+LONGEST_WINDOW: Final = 86_400
+_LONGEST_DATE: Final = 64
+_LONGEST_WAIT: Final = 1e9
+
+
+def whole_number(value: str | None) -> int | None:
+    """Return the whole number that a header holds; None if it is none, or has more than ten digits."""
+    text = (value or "").strip()
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return how many seconds `Retry-After` asks to wait; None if it is missing or unreadable.
+
+    Args:
+        headers: The headers of a response. A date counts from the response's own `Date`, if it has one.
+        now: The wall time, in seconds since the Unix epoch.
+    """
+    value = headers.get("Retry-After")
+    seconds = whole_number(value)
+    if seconds is not None:
+        return None if seconds < 0 else min(float(seconds), _LONGEST_WAIT)
+    until = _http_date(value)
+    if until is None:
+        return None
+    sent = _http_date(headers.get("Date"))
+    return min(max(0.0, until - (now if sent is None else sent)), _LONGEST_WAIT)
+
+
+def _http_date(value: str | None) -> float | None:
+    """Return an HTTP date as seconds since the Unix epoch."""
+    if not value or len(value) > _LONGEST_DATE or not value.isascii():
+        return None
+    try:
+        parsed: datetime = parsedate_to_datetime(value)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
