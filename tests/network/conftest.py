@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -12,6 +13,7 @@ import pytest
 from buildkite_orm import Buildkite, RetryPolicy
 from buildkite_orm.clock import SystemClock
 from tests.network.certificates import Certificates
+from tests.network.names import Names
 from tests.network.servers import RawServer
 
 if TYPE_CHECKING:
@@ -87,6 +89,15 @@ def connect(_cleanup: ExitStack) -> Connect:
         return _cleanup.enter_context(client)
 
     return make
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    """The resolver of this test."""
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    yield names
+    names.release()
 
 
 @pytest.fixture(scope="session")

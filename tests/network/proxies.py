@@ -170,7 +170,8 @@ def _pump(source: socket.socket, sink: socket.socket, tunnel: Tunnel, way: Liter
         while piece := source.recv(65536):
             setattr(tunnel, way, getattr(tunnel, way) + len(piece))
             sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)
+        # a proxy does not keep a tunnel whose server has closed it
+        sink.shutdown(socket.SHUT_RDWR if way == "received" else socket.SHUT_WR)
     except OSError:
         _abort(source)
         _abort(sink)

@@ -118,6 +118,8 @@ class Listener:
         self.errors: list[BaseException] = []
         self.closing = threading.Event()
         self._lock = threading.Lock()
+        self._ended = threading.Condition()
+        self._open = 0
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._listening = socket.socket()
@@ -170,6 +172,11 @@ class Listener:
             if thread.is_alive():
                 self.errors.append(RuntimeError(f"{thread.name} goes on after its server was closed"))
 
+    def wait_until_idle(self) -> None:
+        """Wait until all connections that were accepted have ended."""
+        with self._ended:
+            assert self._ended.wait_for(lambda: not self._open, JOIN_SECONDS), f"{self._open} connections are open"
+
     def serve(self, sock: socket.socket, index: int, /) -> None:
         """Handle one connection; the socket is closed afterwards."""
         raise NotImplementedError
@@ -197,6 +204,8 @@ class Listener:
                 sock.close()
                 return
             index, self.connections = self.connections, self.connections + 1
+            with self._ended:
+                self._open += 1
             self.track(sock)
             self._start(self._run, sock, index)
 
@@ -209,6 +218,9 @@ class Listener:
             self.errors.append(problem)
         finally:
             sock.close()
+            with self._ended:
+                self._open -= 1
+                self._ended.notify_all()
 
 
 class RawServer(Listener):
@@ -283,10 +295,19 @@ class Connection:
 
     def receive(self, size: int = 1) -> bytes:
         """Read what has come, at most `size` bytes and at least one; b"" at the end."""
-        if not self._received:
-            self._received = self.sock.recv(65536)
+        self.wait_for_request()
         got, self._received = self._received[:size], self._received[size:]
         return got
+
+    def wait_for_request(self) -> bool:
+        """Wait until a request begins to arrive, and leave it; False where the client has closed the connection."""
+        if not self._received:
+            self._received = self.sock.recv(65536)
+        return bool(self._received)
+
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Begin TLS, on a connection of a server that was made without."""
+        self.sock = self._server.track(context.wrap_socket(self.sock, server_side=True))
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -305,6 +326,10 @@ class Connection:
     def stall(self) -> None:
         """Do nothing until the client has gone or the server is closed."""
         self.wait_until_closed()
+
+    def hold(self) -> None:
+        """Do not even read until the server is closed."""
+        self._server.closing.wait()
 
     def wait_until_closed(self) -> bytes:
         """Wait until the client has closed the connection, and return what came before that."""
