@@ -12,6 +12,7 @@ import pytest
 
 from buildkite_orm import Buildkite, RetryPolicy
 from buildkite_orm.clock import SystemClock
+from tests.network import payloads
 from tests.network.certificates import Certificates
 from tests.network.names import Names
 from tests.network.servers import RawServer
@@ -60,6 +61,12 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
         if os.name != "nt":  # where both are one
             monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _payloads() -> None:
+    """Making the first payload takes a second, which no client that is in a hurry has."""
+    payloads.build()
 
 
 @pytest.fixture

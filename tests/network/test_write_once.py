@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import socket
 import sys
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import ModuleType
@@ -21,7 +22,7 @@ from tests.network import payloads
 from tests.network.conftest import policy
 from tests.network.names import TEMPORARY_FAILURE, closed_port
 from tests.network.proxies import ConnectProxy
-from tests.network.servers import FullBacklog, RawServer, head, in_turn, json_response
+from tests.network.servers import JOIN_SECONDS, FullBacklog, RawServer, head, in_turn, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -302,6 +303,7 @@ class Stage:
         self._monkeypatch = monkeypatch
         self._stack = ExitStack()
         self._before = 0
+        self._answered = threading.Event()
         self.seen = 0
 
     def prepare(self, row: Row, kind: Kind, *, lasting: bool) -> None:
@@ -322,7 +324,8 @@ class Stage:
         )
         if row.reused:
             self._bk.organization().fetch()
-            if self._row.place == "idle":
+            self._answered.set()
+            if row.place == "idle":
                 first.wait_until_idle()
             self._before = self._names.count(self._looked_up)
 
@@ -382,6 +385,7 @@ class Stage:
             connection.read_request()
             connection.send(json_response(payloads.organization()))
             if self._row.place == "idle":
+                self._answered.wait(JOIN_SECONDS)
                 self._end(connection)
                 return
         if is_bad and self._row.place in _OF_THE_SERVER:
