@@ -21,7 +21,8 @@ def pipeline(slug: str = "web", **fields: Any) -> dict[str, Any]:
 
 def build(number: int = 1, **fields: Any) -> dict[str, Any]:
     """Return a build of the pipeline `web`, without jobs."""
-    named: dict[str, Any] = {"number": number, "url": f"{API}/pipelines/web/builds/{number}", "jobs": []}
+    url, key = f"{API}/pipelines/web/builds/{number}", f"0190abcd-0000-4000-8000-{number:012}"
+    named: dict[str, Any] = {"id": key, "number": number, "url": url, "jobs": []}
     return deepcopy(_samples()["build"]) | named | fields
 
 
