@@ -87,7 +87,7 @@ def test_a_create_whose_response_comes_byte_by_byte_ends_at_max_elapsed(
 
 def test_a_flood_of_100_continue_ends_at_once(serve: Serve, connect: Connect) -> None:
     def flood(connection: Connection, _: RawRequest) -> None:
-        for _ in range(10_000):
+        for _repeat in range(10_000):
             connection.send(CONTINUE * 100)
 
     bk = connect(serve(in_turn(flood)), timeout=PATIENT, retry=policy(max_elapsed=DEADLINE))
