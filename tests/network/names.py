@@ -1,0 +1,71 @@
+"""Host names that exist for one test, and lead where it wants them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Address = tuple[str, int]
+Answer = Address | list[Address] | OSError | Literal["stall"]
+
+NO_SUCH_HOST: Final = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+TEMPORARY_FAILURE: Final = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+STALL_SECONDS: Final = 3.0
+
+_getaddrinfo: Final = socket.getaddrinfo
+
+
+class Names:
+    """Takes the place of the resolver.
+
+    Attributes:
+        lookups: The names that were looked up, in order; addresses are not among them.
+    """
+
+    def __init__(self) -> None:
+        self.lookups: list[str] = []
+        self._answers: dict[str, list[Answer]] = {}
+        self._released = threading.Event()
+        self._lock = threading.Lock()
+
+    def lead(self, host: str, *answers: Answer) -> None:
+        """Answer the lookups of a host: the n-th with the n-th answer, the last of which repeats."""
+        self._answers[host] = list(answers)
+
+    def count(self, host: str) -> int:
+        """Return how often a host was looked up."""
+        return self.lookups.count(host)
+
+    def release(self) -> None:
+        """End the lookups that stall."""
+        self._released.set()
+
+    def getaddrinfo(self, host: Any, port: Any, *args: Any, **options: Any) -> Sequence[tuple[Any, ...]]:
+        """Look up a host, as `socket.getaddrinfo` does."""
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is None or name.replace(".", "").isdigit() or ":" in name:
+            return _getaddrinfo(host, port, *args, **options)
+        with self._lock:
+            self.lookups.append(name)
+            answers = self._answers.get(name, [("127.0.0.1", port)] if name == "localhost" else [NO_SUCH_HOST])
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer == "stall":
+            self._released.wait(STALL_SECONDS)
+            raise TEMPORARY_FAILURE
+        if isinstance(answer, OSError):
+            raise type(answer)(*answer.args)
+        addresses = answer if isinstance(answer, list) else [answer]
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address) for address in addresses]
+
+
+def closed_port() -> Address:
+    """Return an address where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        address: Address = sock.getsockname()
+        return address
