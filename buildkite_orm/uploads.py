@@ -14,9 +14,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from buildkite_orm.downloads import storage_error
 from buildkite_orm.errors import ResponseError, UploadError, redact_url
 from buildkite_orm.session import is_html
+from buildkite_orm.storageerrors import storage_error
 from buildkite_orm.transport import CHUNK, StreamedBody
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
     def once() -> None:
         with session.stream_elsewhere(form.url, {}, method=form.method, body=body) as stream:
             if stream.status >= 300:  # noqa: PLR2004
-                raise storage_error(UploadError, "the storage does not take the file", form.method, form.url, stream)
+                what = "the storage does not take the file"
+                raise storage_error(UploadError, what, form.method, stream, session)
             if is_html(stream.headers):
                 error = ResponseError("an HTML page, which no storage of packages answers with", method=form.method)
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
