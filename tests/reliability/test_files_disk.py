@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, DownloadError, UnsafePathError, files
-from buildkite_orm.files import Part, Target, safe_path
+from buildkite_orm.files import WORKING, Part, Target, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +167,7 @@ def test_a_link_that_takes_a_folders_place_meanwhile_is_not_followed(
 def test_a_link_that_takes_a_folders_place_before_it_is_opened_is_not_followed(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def mkdir(name: str, **_: object) -> None:
+    def mkdir(name: str, *_: object, **__: object) -> None:
         (folder / name).symlink_to(folder.parent / "outside", target_is_directory=True)
         raise FileExistsError
 
@@ -199,17 +199,17 @@ def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> P
         patch.setattr(Part, "discard", do_nothing)
         with pytest.raises(DownloadError):
             artifact.save_to(folder / "app.bin")
-    (part,) = folder.iterdir()
+    (part,) = (folder / WORKING).iterdir()
     part.unlink()
     return part
 
 
 def link(left: Path) -> None:
-    left.symlink_to(left.parent.parent / "outside/secret")
+    left.symlink_to(left.parent.parent.parent / "outside/secret")
 
 
 def hard_link(left: Path) -> None:
-    left.hardlink_to(left.parent.parent / "outside/secret")
+    left.hardlink_to(left.parent.parent.parent / "outside/secret")
 
 
 def pipe(left: Path) -> None:
@@ -261,7 +261,7 @@ def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, arti
     assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
     ((content, there),) = seen
     assert content == CONTENT
-    assert len(there) == 2
+    assert [name for name in there if not name.startswith(WORKING)] == ["app.bin"]
     assert everything(folder) == ["app.bin"]
 
 
