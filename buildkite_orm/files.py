@@ -228,7 +228,7 @@ class Part:
             # third of all time, and only a power cut needs it; what that spoils, `save_all` sees by size and checksum.
             os.close(os.dup(self._file.fileno()))
             if not self._is_there():
-                raise OSError(errno.ESTALE, "another program has replaced the unfinished file")
+                raise OSError(errno.ESTALE, "another program has removed or replaced the unfinished file")
             self._close_on_windows()
             self._working.give(self._name, self._folder.place, self._target.name)
         self._working.remove()

@@ -326,7 +326,8 @@ def test_a_size_that_is_no_size_stops_no_file(  # noqa: PLR0917
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, others: int, size: object
 ) -> None:
     def drift(told: Any) -> Any:
-        return [cast("dict[str, Any]", each) | {"file_size": size} for each in told] if isinstance(told, list) else told
+        several = cast("list[dict[str, Any]]", told)
+        return [each | {"file_size": size} for each in several] if isinstance(told, list) else told
 
     server.settings.drift = drift
     report = bk.organization("acme").job(stored.job.id).artifacts().save_all(tmp_path)
@@ -396,7 +397,7 @@ def test_a_folder_that_vanishes_meanwhile_is_told_of_its_file_and_stops_no_other
     report = all_but_one(artifact, tmp_path)
     (failed,) = report.failed
     assert failed.artifact.path == "gone/a.bin"
-    assert "No such file or directory; nothing was kept" in str(failed.error)
+    assert "has removed or replaced the unfinished file; nothing was kept" in str(failed.error)
     assert len(report.saved) == 4
 
 
