@@ -55,7 +55,8 @@ def content_length(headers: Mapping[str, str], *, unpacked: bool = False) -> int
     declared = headers.get("Content-Length")
     if declared is None:
         return None
-    size = parse_decimal(declared.strip())
+    values = {value.strip() for value in declared.split(",")}  # two headers that say the same are as good as one
+    size = parse_decimal(values.pop()) if len(values) == 1 else None
     if size is None:
         error = ResponseError(f"the response is damaged: its Content-Length is {declared[:40]!r}, not a number")
         error.damaged = True
