@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.downloads import Expected, save_at
-from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, PartialDownloadError
+from buildkite_orm.downloads import Expected, save_at, size_of
+from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, DownloadError, PartialDownloadError
 from buildkite_orm.files import Target, safe_path
 from buildkite_orm.layouts import names, own_name
 from buildkite_orm.progress import progress_bar
 from buildkite_orm.transport import CHUNK
+from buildkite_orm.utils.cancellation import check_cancelled
+from buildkite_orm.utils.workers import map_in_threads
 from buildkite_orm.words import harmless, short_size
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.artifact import Artifact
 
 _TOLD: Final = 3
+# What the system and parsers raise; anything else is a mistake in a program, and ends `save_all`.
+_ORDINARY: Final = (OSError, ValueError, OverflowError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class DownloadReport:
         return "\n".join([self._headline(), *(f"  {each}" for each in self.failed)])
 
     def _headline(self) -> str:
-        size = short_size(sum(each.artifact.file_size or 0 for each in self.saved))
+        size = short_size(sum(size_of(each.artifact) or 0 for each in self.saved))
         told = f"{len(self.saved)} saved ({size}), {len(self.skipped)} skipped, {len(self.failed)} failed"
         return f"{told}: {harmless(str(self.folder))}"
 
@@ -103,7 +107,7 @@ def save_all(
         msg = f"workers={workers}: at least 1"
         raise ValueError(msg)
     found = list(dict.fromkeys(artifacts))
-    size = sum(artifact.__dict__.get("file_size") or 0 for artifact in found)
+    size = sum(size_of(artifact) or 0 for artifact in found)
     with progress_bar(progress, files=len(found), size=size) as show:
         report = _Saving(found, folder, layout, show).run(workers)
     if report.failed:
@@ -129,7 +133,7 @@ def is_whole(place: Path, artifact: Artifact) -> bool:
             for chunk in iter(partial(file.read, CHUNK), b""):
                 known.update(chunk)
         known.check("", found.st_size)
-    except (OSError, ChecksumMismatchError):
+    except (OSError, ValueError, ChecksumMismatchError):  # ValueError: a name that no file can have
         return False
     return True
 
@@ -150,16 +154,12 @@ class _Saving:
         self._show = show
         self._lock = threading.Lock()
         self._done = 0
-        self._is_stopped = False
 
     def run(self, workers: int) -> DownloadReport:
         places = names(self._artifacts, self._layout)
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                outcomes = list(pool.map(self._save, self._artifacts, places))
-            except BaseException:
-                self._is_stopped = True  # what is under way ends at its next chunk, and what is not never begins
-                raise
+        todo = zip(self._artifacts, places, strict=True)
+        with closing(map_in_threads(lambda each: self._save(*each), todo, workers=workers)) as saving:
+            outcomes = list(saving)
         kept = [(outcome, was_there) for outcome, was_there in outcomes if isinstance(outcome, SavedArtifact)]
         return DownloadReport(
             folder=Path(self._folder),
@@ -170,6 +170,7 @@ class _Saving:
 
     def _save(self, artifact: Artifact, place: str) -> tuple[SavedArtifact | FailedArtifact, bool]:
         """Save one; give what became of it, and whether it was there already."""
+        own = own_name(artifact, self._layout)
         counted = 0
 
         def note(size: int) -> None:
@@ -178,28 +179,35 @@ class _Saving:
             counted = size
 
         try:
-            safe_path(
-                Path(self._folder), own_name(artifact, self._layout)
-            )  # not only below a folder that is put before
+            safe_path(Path(self._folder), own)  # not only below a folder that is put before
             target = Target.of(f"{self._folder}/", place)
             was_there = is_whole(target.path, artifact)
             if was_there:
-                note(artifact.file_size or 0)
+                note(size_of(artifact) or 0)
             else:
                 save_at(artifact, target, note)
-        except BuildkiteError as error:
+        except (BuildkiteError, *_ORDINARY) as error:
             note(0)
             self._tell(0, files=1)
-            return FailedArtifact(artifact, error), False
+            return FailedArtifact(artifact, _as_ours(error)), False
         self._tell(0, files=1)
         return SavedArtifact(artifact, target.path), was_there
 
     def _tell(self, size: int, *, files: int = 0) -> None:
-        if self._is_stopped:
-            raise CancelledError
+        check_cancelled()
         with self._lock:
             self._done += files
             self._show(self._done, size)
+
+
+def _as_ours(error: Exception) -> BuildkiteError:
+    """Return an error of this library for one that the system, or the parser of a server's data, raised."""
+    if isinstance(error, BuildkiteError):
+        return error
+    what = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    ours = DownloadError(f"cannot save it: {what}; nothing was kept", next_step="Check the folder, and try again.")
+    ours.__cause__ = error
+    return ours
 
 
 def _partial(report: DownloadReport, count: int) -> PartialDownloadError:

@@ -9,7 +9,7 @@ until a sweep adds nothing.
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.encoding import encode_time
 from buildkite_orm.errors import BadRequestError, ResponseError
 from buildkite_orm.listing import Listing, repeats
+from buildkite_orm.utils.workers import map_in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -259,27 +260,22 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
     last = first.number("last") or 1
     if most is not None:
         last = min(last, -(-(most + len(step.given)) // size))
-    failed = last + 1
+    deepest = last
 
     def ask(number: int) -> Sheet[Build] | None:
-        nonlocal failed
-        if number > failed:  # nobody will look at it
+        nonlocal deepest
+        if number > deepest:
             return None
         try:
             return span.fetch(to=step.to, number=number)
-        except Exception:
-            failed = min(failed, number)
-            raise
-
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(ask, number) for number in range(2, last + 1)]
-        try:
-            yield from _in_order(step, chain([first], (future.result() for future in futures)))
         except BadRequestError as error:
             if not is_too_deep(error):
                 raise
-        finally:
-            failed = 0
+            deepest = min(deepest, number - 1)
+            return None
+
+    with closing(map_in_threads(ask, range(2, last + 1), workers=workers)) as sheets:
+        yield from _in_order(step, chain([first], sheets))
 
 
 def _in_order(step: TimeStep, sheets: Iterable[Sheet[Build] | None]) -> Iterator[tuple[list[Build], _Onward | None]]:

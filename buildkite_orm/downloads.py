@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from buildkite_orm.errors import (
     BuildkiteError,
     ChecksumMismatchError,
     DownloadError,
     NotFoundError,
-    ServerError,
-    error_for,
-    redact_url,
 )
 from buildkite_orm.files import Target, whole_file
+from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
+from buildkite_orm.storageerrors import download_refused
 from buildkite_orm.transport import ReadsStream
-from buildkite_orm.utils.header_values import retry_after
+from buildkite_orm.utils.workers import Background
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -41,11 +38,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _REFUSED: Final = frozenset({400, 401, 403, 410})
-_TOO_MANY: Final = 429
 _LINKS: Final = 2
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 _REDIRECTS: Final = 5
 _BLOCK: Final = 1 << 20
+_LARGEST: Final = 1 << 63
 
 
 class ArtifactStream(ReadsStream):
@@ -116,11 +113,17 @@ class ArtifactStream(ReadsStream):
         try:
             if self._chunks is None:
                 self._stream = self._open()
-                self._chunks = _from_offset(self._stream, self._offset)
+                self._chunks = _from_offset(self._stream, self._offset, self._bound())
             return next(self._chunks, b"")
         except BaseException:
             self._drop()
             raise
+
+    def _bound(self) -> Bound:
+        """Return where the file must end, as far as that is known before its storage responds."""
+        if self._expected.size is not None:
+            return Bound(self._path, self._expected.size, "uploaded")
+        return Bound(self._path, self._session.limits.file, None)
 
     def _open(self) -> Stream:
         """Ask for a link and follow it; a second time where the link is not good any more."""
@@ -142,7 +145,6 @@ class Storage:
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
         self._link: str | None = None
-        self._asked = ""
 
     def ask(self, headers: dict[str, str]) -> Stream:
         """Ask for the content; for a link first where there is none, and for another where that is not good any more.
@@ -165,18 +167,20 @@ class Storage:
     def refusal(self, stream: Stream) -> BuildkiteError:
         """Make the error for an answer that is not the content."""
         with stream:
-            return storage_error(DownloadError, "the storage does not give the file", "GET", self._asked, stream)
+            return download_refused(stream, self._session)
 
     def _follow(self, headers: dict[str, str]) -> Stream:
         url = self._link = self._link or self._new_link()
         for _ in range(_REDIRECTS):
-            self._asked = url
             stream = self._session.stream_elsewhere(url, headers)
             onward = stream.headers.get("Location")
             if stream.status not in _MOVED or not onward:
                 return stream
             stream.close()
-            url = urljoin(url, onward)
+            try:
+                url = _resolved(url, onward)
+            except ValueError:
+                raise DownloadError(f"{self._path}: its storage redirects to what is no URL") from None
         raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
 
     def _new_link(self) -> str:
@@ -209,9 +213,8 @@ class Expected:
         """Give what is known of an artifact, and nothing seen of it yet."""
         known: dict[str, Any] = artifact.__dict__
         sums = {name: str(known[f"{name}sum"]).lower() for name in ("sha1", "sha256") if known.get(f"{name}sum")}
-        size = known.get("file_size")
         seen = {name: hashlib.new(name, usedforsecurity=False) for name in sums}
-        return cls(size if isinstance(size, int) else None, sums, seen)
+        return cls(size_of(artifact), sums, seen)
 
     def all_came(self, size: int) -> bool:
         """Tell whether so many bytes are all of them."""
@@ -253,8 +256,7 @@ class _Beside:
         self._see = see
         self._blocks = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
         self._filled = 0
-        self._thread = ThreadPoolExecutor(1)
-        self._seeing: Future[None] | None = None
+        self._thread = Background()
 
     def __enter__(self) -> Self:
         return self
@@ -262,10 +264,12 @@ class _Beside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with self._thread:
+        try:
             if error is None:
-                self._wait()
+                self._thread.wait()
                 self._see(self._blocks[0][: self._filled])
+        finally:
+            self._thread.close()
 
     def take(self, chunk: bytes) -> None:
         """Take what comes next, a block at most."""
@@ -275,14 +279,10 @@ class _Beside:
         self._filled += len(chunk)
 
     def _hand_over(self) -> None:
-        self._wait()  # for the other block, which is to be filled next
-        self._seeing = self._thread.submit(self._see, self._blocks[0][: self._filled])
+        # it waits for the other block, which is to be filled next
+        self._thread.submit(partial(self._see, self._blocks[0][: self._filled]))
         self._blocks.reverse()
         self._filled = 0
-
-    def _wait(self) -> None:
-        if self._seeing is not None:
-            self._seeing.result()
 
 
 def _link_in(answer: Answer) -> str:
@@ -292,47 +292,48 @@ def _link_in(answer: Answer) -> str:
     return url
 
 
+def _resolved(base: str, location: str) -> str:
+    """Return where a redirect leads; a complete URL stays as it is, since a signature may depend on each byte.
+
+    Raises:
+        ValueError: It is not a URL.
+    """
+    return location if urlsplit(location).scheme else urljoin(base, location)
+
+
+def size_of(artifact: ArtifactRef) -> int | None:
+    """Return the size that the API gave for an artifact; None where it gave none, or something that is not a size."""
+    size = artifact.__dict__.get("file_size")
+    is_size = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < _LARGEST
+    return size if is_size else None
+
+
 def ends_at(stream: Stream, offset: int) -> bool:
     """Tell whether a storage refuses a range because all that there is has come before the connection broke."""
     return stream.status == 416 and stream.headers.get("Content-Range") == f"bytes */{offset}"  # noqa: PLR2004
 
 
-def _from_offset(stream: Stream, offset: int) -> Generator[bytes]:
+def _from_offset(stream: Stream, offset: int, bound: Bound) -> Generator[bytes]:
     """Give the chunks from an offset on, whether or not the server heeded the range."""
     if ends_at(stream, offset):
         return
     skip = offset
     if stream.status == 206:  # noqa: PLR2004
-        if not stream.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        part = content_range(stream.headers)
+        if part is None or part.start != offset:
             raise DownloadError("the storage answered with another range than the one that was asked for")
-        skip = 0
-    for chunk in stream:
+        content_length(stream.headers)  # raises where it is not a number
+        skip, bound = 0, bound.declared_as(part.stop)
+        most = max(0, bound.size - offset)
+    else:
+        bound = bound.declared_as(content_length(stream.headers))
+        most = bound.size
+    for chunk in bounded(stream, most, bound.error):
         if skip >= len(chunk):
             skip -= len(chunk)
             continue
         yield chunk[skip:]
         skip = 0
-
-
-def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, stream: Stream) -> BuildkiteError:
-    """Make the error for what the storage of files has refused; where it failed, trying again may help.
-
-    Args:
-        kind: The error of a refusal.
-        what: What the storage does not do.
-        method: The HTTP method.
-        url: What was asked.
-        stream: The answer.
-    """
-    url = redact_url(url).partition("?")[0]
-    if stream.status >= 500:  # noqa: PLR2004
-        return error_for(method=method, url=url, status=stream.status, headers=stream.headers, body=stream.read())
-    message = f"{what}: status {stream.status}"
-    if stream.status != _TOO_MANY:
-        return kind(message, method=method, url=url, status=stream.status)
-    error = ServerError(message, method=method, url=url, status=stream.status)  # its budget is none of the API's
-    error.retry_after = retry_after(stream.headers, time.time())
-    return error
 
 
 class _FinalError(Exception):
@@ -418,8 +419,27 @@ def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
             stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
         with stream, whole_file(target, f"log {log.api_path}") as part:
             part.restart()
-            for chunk in stream:
+            for chunk in log_chunks(log, stream):
                 part.write(chunk)
 
     insist(session, attempt)
     return target.path
+
+
+def log_chunks(log: LogRef, stream: Stream, *, came: int = 0) -> Iterator[bytes]:
+    """Yield the chunks of a response with a log, no more than it declares or `SizeLimits.file` allows.
+
+    Args:
+        log: The log.
+        stream: The response.
+        came: How many bytes of the log have come before it.
+
+    Raises:
+        ResponseError: Its Content-Length is not a number.
+        DownloadError: It does not end where it must.
+    """
+    part = content_range(stream.headers) if stream.status == 206 else None  # noqa: PLR2004
+    declared = content_length(stream.headers, unpacked=True)
+    bound = Bound(log.api_path, log.session.limits.file, None, came=came)
+    bound = bound.declared_as(declared).declared_as(None if part is None else part.stop - part.start)
+    return bounded(stream, bound.size - bound.came, bound.error)

@@ -1,7 +1,8 @@
 """Files on disk: whole under their final names or not at all, and inside the folder that was named.
 
-A file grows under a name of its own beside its place, and is renamed when it is whole. What a killed process has left
-of it is taken up by the next one that saves the same file there.
+A file grows in a working folder beside its place, on the same file system, and is renamed when it is whole. What a
+killed process has left of it is taken up by the next one that saves the same file there. No path that a server chooses
+leads into a working folder, so that none of its files can take the place of an unfinished one.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import re
 import secrets
 import stat
 import sys
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import DownloadError, UnsafePathError
+from buildkite_orm.utils.cancellation import check_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -27,7 +30,9 @@ if sys.platform != "win32":
     import fcntl
 
 _CHUNK: Final = 1 << 16
-_TRIES: Final = 10
+_TRIES: Final = 50
+WORKING: Final = ".buildkite_orm-unfinished"
+_SHORT_WORKING: Final = re.compile(r"bu[^.]{0,5}~[0-9]{1,6}", re.IGNORECASE)  # the second name that NTFS gives it
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
 _ON_WINDOWS: Final = os.name == "nt"
@@ -71,6 +76,8 @@ class Target:
         target = Path(told)
         with file_errors(target):
             if not told.endswith(("/", os.sep)) and not target.is_dir():
+                if _is_working(target.name, windows=_ON_WINDOWS):
+                    raise UnsafePathError(f"the name {target.name!r} is taken by the folder of unfinished files")
                 return cls(target, target.parent, (), target.name)
             place = safe_path(target, name)
             folder = _real(target)
@@ -94,8 +101,12 @@ def safe_path(folder: Path, name: str, *, windows: bool = _ON_WINDOWS) -> Path:
         raise UnsafePathError(f"the path {name!r} would leave the folder {folder}, or names no file")
     if windows and any(_is_special(part) for part in path.parts):
         raise UnsafePathError(f"the path {name!r} means something else to Windows than a file in {folder}")
+    if any(_is_working(part, windows=windows) for part in path.parts):
+        raise UnsafePathError(f"the path {name!r} leads to the folder of unfinished files in {folder}")
     place = folder.joinpath(*path.parts)
-    if not _real(place).is_relative_to(_real(folder)):
+    with file_errors(place):  # a relative path has no meaning once the current folder is removed
+        leaves = not _real(place).is_relative_to(_real(folder))
+    if leaves:
         raise UnsafePathError(f"the path {name!r} would leave the folder {folder} by a link")
     return place
 
@@ -106,6 +117,13 @@ def _real(path: Path) -> Path:
 
 def _is_special(part: str) -> bool:
     return ":" in part or part.endswith((".", " ")) or _DEVICE.fullmatch(part) is not None
+
+
+def _is_working(part: str, *, windows: bool) -> bool:
+    """Tell whether a name is, to some file system, that of a working folder: case, form and invisible characters."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
+    visible = "".join(char for char in plain if unicodedata.category(char) != "Cf")
+    return visible.startswith(WORKING) or (windows and _SHORT_WORKING.fullmatch(part) is not None)
 
 
 def _can_be_named(name: str) -> bool:
@@ -140,6 +158,7 @@ def whole_file(target: Target, key: str) -> Generator[Part]:
         part = _begin(target, key)
     try:
         yield part
+        check_cancelled()
         part.finish()
     except BaseException:
         part.discard()
@@ -156,7 +175,7 @@ def _begin(target: Target, key: str) -> Part:
 
 
 class Part:
-    """A file that is not whole yet, under a name of its own.
+    """A file that is not whole yet, in a working folder.
 
     Attributes:
         size: How many bytes it has; at first, those that a killed process has left.
@@ -167,10 +186,16 @@ class Part:
         self._folder = _Folder(target)
         try:
             self._check_place()
-            self._name, fd = self._open(key)
+            self._working = _Working(self._folder.place)
         except BaseException:
             self._folder.remove()
             self._folder.close()
+            raise
+        try:
+            self._name, fd = self._open(key)
+        except BaseException:
+            self._remove_folders()
+            self._close_folders()
             raise
         self._file = os.fdopen(fd, "r+b", buffering=0)
         self.size = os.fstat(fd).st_size
@@ -202,19 +227,36 @@ class Part:
             # A disk over the network tells here what it could not take. There is no fsync: for a large file it takes a
             # third of all time, and only a power cut needs it; what that spoils, `save_all` sees by size and checksum.
             os.close(os.dup(self._file.fileno()))
+            if not self._is_there():
+                raise OSError(errno.ESTALE, "another program has removed or replaced the unfinished file")
             self._close_on_windows()
-            self._folder.rename(self._name, self._target.name)
+            self._working.give(self._name, self._folder.place, self._target.name)
+        self._working.remove()
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        self._close_on_windows()
         with contextlib.suppress(OSError):
-            self._folder.unlink(self._name)
-        self._folder.remove()
+            if self._is_there():
+                self._close_on_windows()
+                self._working.handle.unlink(self._name)
+        self._remove_folders()
 
     def close(self) -> None:
         """End writing."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what the disk could not take was told when it was finished
+            self._file.close()
+        self._close_folders()
+
+    def _is_there(self) -> bool:
+        """Tell whether the name is still that of the file that was written; on Windows, an open file keeps its name."""
+        return _ON_WINDOWS or self._working.handle.has(self._name, os.fstat(self._file.fileno()))
+
+    def _remove_folders(self) -> None:
+        self._working.remove()
+        self._folder.remove()
+
+    def _close_folders(self) -> None:
+        self._working.handle.close()
         self._folder.close()
 
     def _close_on_windows(self) -> None:
@@ -224,29 +266,29 @@ class Part:
 
     def _check_place(self) -> None:
         with contextlib.suppress(FileNotFoundError):
-            mode = self._folder.stat(self._target.name).st_mode
+            mode = self._folder.place.stat(self._target.name).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 raise FileExistsError(errno.EEXIST, "there is something that is no file")
 
     def _open(self, key: str) -> tuple[str, int]:
         if sys.platform != "win32":
             digest = hashlib.sha256(f"{self._target.name}\0{key}".encode(errors="surrogateescape")).hexdigest()
-            name = f".{digest[:16]}.part"
+            name = f"{digest[:16]}.part"
             try:
                 return name, self._take_up(name)
             except BlockingIOError:  # another process is at it
                 pass
             except OSError:  # a link, a file of others, or a file system without locks: no process of ours is at it
                 with contextlib.suppress(OSError):
-                    self._folder.unlink(name)
-        name = f".{secrets.token_hex(8)}.part"  # no longer than names may be, whatever the place's is
-        return name, self._folder.open(name, _AS_FILE | os.O_EXCL)
+                    self._working.handle.unlink(name)
+        name = f"{secrets.token_hex(8)}.part"  # no longer than names may be, whatever the place's is
+        return name, self._working.handle.open(name, _AS_FILE | os.O_EXCL)
 
     if sys.platform != "win32":
 
         def _take_up(self, name: str) -> int:
             """Open what a killed process has left, or begin it."""
-            fd = self._folder.open(name, _AS_FILE)
+            fd = self._working.handle.open(name, _AS_FILE)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # one that lives has locked it
                 self._check_left(name, os.fstat(fd))
@@ -258,23 +300,79 @@ class Part:
         def _check_left(self, name: str, found: os.stat_result) -> None:
             if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_uid != os.geteuid():
                 raise FileExistsError(errno.EEXIST, "a file of others")
-            if not self._folder.has(name, found):  # who had the lock has renamed it, or removed it
+            if not self._working.handle.has(name, found):  # who had the lock has renamed it, or removed it
                 raise BlockingIOError(errno.EAGAIN, "taken")
+
+
+class _Handle:
+    """A folder, and what is done in it.
+
+    It is held open where the system can, so that a link that somebody puts in its place leads nowhere.
+
+    Attributes:
+        path: The folder.
+        fd: Its descriptor, where it is held open.
+    """
+
+    def __init__(self, path: Path, flags: int = 0, parent: _Handle | None = None) -> None:
+        self.path = path
+        self.fd: int | None = None
+        if _CAN_HOLD:
+            where, parent_fd = (str(path), None) if parent is None else (path.name, parent.fd)
+            self.fd = os.open(where, _AS_FOLDER | flags, dir_fd=parent_fd)
+
+    def enter(self, name: str) -> _Handle:
+        """Open a folder in this one; a link is refused, where the system can."""
+        return _Handle(self.path / name, _NO_LINK, self)
+
+    def open(self, name: str, flags: int) -> int:
+        return os.open(self._at(name), flags, 0o666, dir_fd=self.fd)
+
+    def make(self, name: str, mode: int = 0o777) -> None:
+        os.mkdir(self._at(name), mode, dir_fd=self.fd)
+
+    def remove(self, name: str) -> None:
+        os.rmdir(self._at(name), dir_fd=self.fd)
+
+    def stat(self, name: str) -> os.stat_result:
+        return os.stat(self._at(name), dir_fd=self.fd, follow_symlinks=False)
+
+    def own_stat(self) -> os.stat_result:
+        return os.lstat(self.path) if self.fd is None else os.fstat(self.fd)
+
+    def has(self, name: str, found: os.stat_result) -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return os.path.samestat(found, self.stat(name))
+        return False
+
+    def move(self, name: str, to: _Handle, new: str) -> None:
+        os.replace(self._at(name), to._at(new), src_dir_fd=self.fd, dst_dir_fd=to.fd)
+
+    def unlink(self, name: str) -> None:
+        os.unlink(self._at(name), dir_fd=self.fd)
+
+    def close(self) -> None:
+        fd, self.fd = self.fd, None
+        if fd is not None:
+            os.close(fd)
+
+    def _at(self, name: str) -> str:
+        return str(self.path / name) if self.fd is None else name
 
 
 class _Folder:
     """The folder of a target, made where it is not there.
 
-    It is held open where the system can, so that a link that somebody puts in its place leads nowhere.
+    Attributes:
+        place: The folder.
     """
 
     def __init__(self, target: Target) -> None:
-        self._path = target.folder
-        self._held: list[int] = []
-        self._made: list[tuple[str, int | None]] = []
+        self._held: list[_Handle] = []
+        self._made: list[tuple[str, _Handle | None]] = []
         try:
-            self._make()
-            self._hold(str(self._path), 0)
+            self._make(target.folder)
+            self._held.append(_Handle(target.folder))
             for name in target.below:
                 self._go_down(name)
         except BaseException:
@@ -282,57 +380,86 @@ class _Folder:
             self.close()
             raise
 
-    def open(self, name: str, flags: int) -> int:
-        return os.open(self._at(name), flags, 0o666, dir_fd=self._fd)
-
-    def stat(self, name: str) -> os.stat_result:
-        return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
-
-    def has(self, name: str, found: os.stat_result) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return os.path.samestat(found, self.stat(name))
-        return False
-
-    def rename(self, name: str, new: str) -> None:
-        os.replace(self._at(name), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
-
-    def unlink(self, name: str) -> None:
-        os.unlink(self._at(name), dir_fd=self._fd)
+    @property
+    def place(self) -> _Handle:
+        return self._held[-1]
 
     def remove(self) -> None:
         """Remove the folders that were made for this, where they are empty."""
         with contextlib.suppress(OSError):
             for name, parent in reversed(self._made):
-                os.rmdir(name, dir_fd=parent)
+                if parent is None:
+                    Path(name).rmdir()
+                else:
+                    parent.remove(name)
         self._made.clear()
 
     def close(self) -> None:
         while self._held:
-            os.close(self._held.pop())
+            self._held.pop().close()
 
-    @property
-    def _fd(self) -> int | None:
-        return self._held[-1] if self._held else None
-
-    def _at(self, name: str) -> str:
-        return name if self._held else str(self._path / name)
-
-    def _make(self) -> None:
-        missing = [each for each in (self._path, *self._path.parents) if not each.exists()]
+    def _make(self, folder: Path) -> None:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         for each in reversed(missing):
-            self._make_one(str(each), None)
-
-    def _make_one(self, name: str, parent: int | None) -> None:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, dir_fd=parent)
-            self._made.append((name, parent))
+            with contextlib.suppress(FileExistsError):
+                each.mkdir()
+                self._made.append((str(each), None))
 
     def _go_down(self, name: str) -> None:
-        where, parent = self._at(name), self._fd
-        self._make_one(where, parent)
-        self._hold(where, _NO_LINK, parent)
-        self._path /= name
+        parent = self.place
+        with contextlib.suppress(FileExistsError):
+            parent.make(name)
+            self._made.append((name, parent))
+        self._held.append(parent.enter(name))
+        if parent.has(WORKING, self.place.own_stat()):  # by a name that only this file system takes for the same
+            raise UnsafePathError(f"the name {name!r} leads to the folder of unfinished files in {parent.path}")
 
-    def _hold(self, where: str, flags: int, parent: int | None = None) -> None:
-        if _CAN_HOLD:
-            self._held.append(os.open(where, _AS_FOLDER | flags, dir_fd=parent))
+
+class _Working:
+    """The folder in which files grow, beside their place: on the same file system, so that a rename is atomic.
+
+    Attributes:
+        handle: The folder.
+    """
+
+    def __init__(self, place: _Handle) -> None:
+        self._place = place
+        self._name = WORKING
+        try:
+            self.handle = self._shared()
+        except FileNotFoundError:  # another process has taken it away just now
+            raise
+        except OSError:  # a folder of others, or something else of this name
+            self._name = f"{WORKING}-{secrets.token_hex(8)}"
+            self._make()
+            self.handle = place.enter(self._name)
+
+    def give(self, name: str, place: _Handle, new: str) -> None:
+        """Give a file its place."""
+        self.handle.move(name, place, new)
+
+    def remove(self) -> None:
+        """Remove the folder, unless there are other files in it."""
+        with contextlib.suppress(OSError):
+            self._place.remove(self._name)
+
+    def _shared(self) -> _Handle:
+        """Open the folder that all processes of this user share, so that one finds what another has left."""
+        with contextlib.suppress(FileExistsError):
+            self._make()
+        handle = self._place.enter(self._name)
+        try:
+            self._check(handle.own_stat())
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def _make(self) -> None:
+        # for this user only; on Windows, its files would keep such a restriction in their place
+        self._place.make(self._name, 0o777 if _ON_WINDOWS else 0o700)
+
+    def _check(self, found: os.stat_result) -> None:
+        is_ours = sys.platform == "win32" or found.st_uid == os.geteuid()
+        if not stat.S_ISDIR(found.st_mode) or not is_ours:
+            raise FileExistsError(errno.EEXIST, "not a folder of this user")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import codecs
 import math
-import re
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.downloads import as_final, insist
+from buildkite_orm.downloads import as_final, insist, log_chunks
 from buildkite_orm.errors import ConnectionFailedError, GoneError, NotFoundError, ResponseError, StatusError
+from buildkite_orm.http.sizes import content_range
 from buildkite_orm.logs import LineReader, search_lines
 from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.spans import job_has_ended, moment
@@ -22,6 +22,7 @@ from buildkite_orm.transport import ReadsStream
 from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator, Mapping
 
     from buildkite_orm.logs import LogLine, LogMatch
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from buildkite_orm.transport import Stream
 
 _WHOLE, _PARTIAL, _NOTHING_THERE = 200, 206, 416
-_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/")
 _CONTINUES: Final = 0x80  # what the first two bits of a byte say that goes on with a character in UTF-8
 _LONGEST_PAUSE: Final = 30.0
 _SETTLED: Final = 60.0
@@ -136,7 +136,9 @@ class _Content(ReadsStream):
             if error.status != _NOTHING_THERE:
                 raise
             return iter(())
-        return iter(()) if self._stream is None else _behind(self._stream, skip)
+        if self._stream is None:
+            return iter(())
+        return _behind(self._stream, log_chunks(self._log, self._stream, came=self.offset - skip), skip)
 
     def _ask_for_rest(self) -> tuple[Stream | None, int]:
         """Ask for what has not come; what comes may begin before that, but not after, for the log may have grown."""
@@ -238,8 +240,8 @@ def _call(log: LogRef, last: int | None) -> Call:
 
 def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
     """Tell which bytes of the log an answer has, the first and the one behind the last; None where it does not say."""
-    found = _RANGE.match(headers.get("Content-Range", ""))
-    return (int(found[1]), int(found[2]) + 1) if found else None
+    found = content_range(headers)
+    return (found.start, found.stop) if found else None
 
 
 def _whole_end(answer: Answer) -> bytes:
@@ -270,10 +272,10 @@ def _begin(stream: Stream) -> int:
     return told[0]
 
 
-def _behind(stream: Stream, skip: int) -> Iterator[bytes]:
+def _behind(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
     told = _range(stream.headers) if stream.status == _PARTIAL else None
     missing = 0 if told is None else told[1] - told[0]
-    for chunk in stream:
+    for chunk in chunks:
         missing -= len(chunk)
         if len(chunk) > skip:
             yield chunk[skip:]

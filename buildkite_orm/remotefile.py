@@ -8,14 +8,16 @@ from their end (zip, parquet) look there again and again.
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.downloads import Expected, Storage, ends_at, insist
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
+from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.transport import ReadsStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from _typeshed import WriteableBuffer
 
     from buildkite_orm.resources.builds.artifact import Artifact
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 _PART: Final = 206
 _WHOLE: Final = 200
-_RANGE: Final = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
@@ -165,7 +166,7 @@ class RemoteFile(ReadsStream, io.RawIOBase):
         self._drop()
         self._stream = self._ask(self._position, min(self._position + self._most, self.size))
         self._most *= 2
-        self._chunks = iter(self._stream)
+        self._chunks = self._chunks_of(self._stream, self._position)
         chunk = next(self._chunks, b"")
         if not chunk:
             raise self._too_little()
@@ -175,7 +176,7 @@ class RemoteFile(ReadsStream, io.RawIOBase):
         start = max(0, self.size - self._least)
         if self._end is None:
             with self._ask(start, self.size) as stream:
-                end = stream.read()
+                end = b"".join(self._chunks_of(stream, start))
             if len(end) != self.size - start:
                 raise self._too_little()
             self._end = end
@@ -184,37 +185,49 @@ class RemoteFile(ReadsStream, io.RawIOBase):
     def _ask(self, start: int, stop: int) -> Stream:
         """Ask for the bytes from `start` to before `stop`."""
         stream = self._storage.ask({"Range": f"bytes={start}-{stop - 1}"})
+        try:
+            return self._checked(stream, start)
+        except BaseException:
+            stream.close()
+            raise
+
+    def _chunks_of(self, stream: Stream, start: int) -> Iterator[bytes]:
+        """Yield the chunks of a response that begins with the byte `start`, and no more than it declares."""
+        part = content_range(stream.headers) if stream.status == _PART else None
+        length = (self.size if part is None else min(part.stop, self.size)) - start
+        return bounded(stream, length, Bound(self._path, length, "declared").error)
+
+    def _checked(self, stream: Stream, start: int) -> Stream:
+        """Check that a response has the bytes from `start` on, and take in how long the file is."""
         if stream.status == _WHOLE:
             return self._all(stream, start)
         if self._size is None and ends_at(stream, 0):
-            self._learn(stream, 0)
+            self._learn(0)
             return stream
         if stream.status != _PART:
             raise self._storage.refusal(stream)
-        told = _RANGE.fullmatch(stream.headers.get("Content-Range", ""))
-        if told is None or int(told[1]) != start:
-            stream.close()
+        part = content_range(stream.headers)
+        if part is None or part.total is None or part.start != start:
             raise DownloadError("the storage answered with another range than the one that was asked for")
-        self._learn(stream, int(told[2]))
+        content_length(stream.headers)  # raises where it is not a number
+        self._learn(part.total)
         return stream
 
     def _all(self, stream: Stream, start: int) -> Stream:
         """Make do with the whole file in place of a part, where it is the beginning that was asked for."""
-        length = stream.headers.get("Content-Length", "")
-        if length.isdecimal():
-            self._learn(stream, int(length))
+        length = content_length(stream.headers)
+        if length is not None:
+            self._learn(length)
         if start > 0 or self._size is None:
-            stream.close()
             what = f"{self._path}: its storage does not give parts of files"
             raise DownloadError(what, next_step="Save it with save_to(), and open that file.")
         return stream
 
-    def _learn(self, stream: Stream, size: int) -> None:
+    def _learn(self, size: int) -> None:
         """Take in how long the file is."""
         if self._size is None:
             self._size = size
         if size != self._size:
-            stream.close()
             raise ChecksumMismatchError(
                 f"{self._path}: {size} bytes are there, not the {self._size} that were uploaded"
             )

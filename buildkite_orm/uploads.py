@@ -14,19 +14,20 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from buildkite_orm.downloads import storage_error
 from buildkite_orm.errors import ResponseError, UploadError, redact_url
 from buildkite_orm.session import is_html
+from buildkite_orm.storageerrors import storage_error
 from buildkite_orm.transport import CHUNK, StreamedBody
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from buildkite_orm.resources.packages.package import PresignedForm
     from buildkite_orm.session import Session
 
 Source = str | os.PathLike[str] | BinaryIO
 
+_METHODS: Final = ("POST", "PUT")
 _UNTOUCHED: Final = "/$&+,:;=@!*'()"
 _ESCAPED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
@@ -128,12 +129,17 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
     key = form.data.get("key")
     if key is None:
         raise ResponseError("the form to upload by does not say where the file goes")
+    if form.method.upper() not in _METHODS:
+        raise ResponseError(f"the form to upload by is to be sent by {form.method[:20]!r}, not by {_METHODS[0]}")
+    if not _is_text([form.file_input, *form.data, *form.data.values()]):
+        raise ResponseError("the form to upload by has half a character, which cannot be sent")
     body = MultipartForm(form.data, file, file_field=form.file_input)
 
     def once() -> None:
         with session.stream_elsewhere(form.url, {}, method=form.method, body=body) as stream:
             if stream.status >= 300:  # noqa: PLR2004
-                raise storage_error(UploadError, "the storage does not take the file", form.method, form.url, stream)
+                what = "the storage does not take the file"
+                raise storage_error(UploadError, what, form.method, stream, session)
             if is_html(stream.headers):
                 error = ResponseError("an HTML page, which no storage of packages answers with", method=form.method)
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
@@ -146,6 +152,15 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
 
 def _opening(boundary: str, name: str) -> str:
     return f'--{boundary}\r\nContent-Disposition: form-data; name="{name.translate(_ESCAPED)}"'
+
+
+def _is_text(texts: Iterable[str]) -> bool:
+    """Tell whether texts can be encoded; JSON may have one half of a character."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _name_of(source: Source) -> str:

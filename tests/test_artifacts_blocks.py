@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,28 +21,24 @@ BLOCK = 16
 
 
 class Later:
-    """A thread pool and its future: what is submitted is done when somebody waits for it, and not before."""
+    """Takes the place of `Background`: a call is made when somebody waits for it, and not before."""
 
     def __init__(self) -> None:
         self.submitted = 0
         self._do: Callable[[], object] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.result()
-
-    def submit(self, see: Callable[[memoryview], None], block: memoryview) -> Later:
-        assert self._do is None, "the block before was not waited for"
+    def submit(self, call: Callable[[], object]) -> None:
+        self.wait()
         self.submitted += 1
-        self._do = lambda: see(block)
-        return self
+        self._do = call
 
-    def result(self) -> None:
+    def wait(self) -> None:
         do, self._do = self._do, None
         if do is not None:
             do()
+
+    def close(self) -> None:
+        self.wait()
 
 
 @pytest.fixture
@@ -50,10 +46,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Takes the place of threads, and makes blocks small."""
     later = Later()
 
-    def pool(_most: int) -> Later:
-        return later
-
-    monkeypatch.setattr(downloads, "ThreadPoolExecutor", pool)
+    monkeypatch.setattr(downloads, "Background", lambda: later)
     monkeypatch.setattr(downloads, "_BLOCK", BLOCK)
     return later
 

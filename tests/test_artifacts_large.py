@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import ChecksumMismatchError, ConnectionFailedError, DownloadError, RetryPolicy
-from buildkite_orm.files import Part
+from buildkite_orm.files import WORKING, Part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ def test_what_a_killed_process_has_left_is_hashed_too(
         patch.setattr(Part, "discard", do_nothing)
         with pytest.raises(ConnectionFailedError):
             save(server, large, tmp_path, retry=RetryPolicy(attempts=1))
-    (left,) = tmp_path.iterdir()
+    (left,) = (tmp_path / WORKING).iterdir()
     assert 2 * BLOCK < left.stat().st_size < LARGE
     assert sha1(save(server, large, tmp_path).read_bytes()) == large.content.sha1sum
     assert server.requests[-1].headers["Range"] != "bytes=0-"

@@ -6,7 +6,6 @@ import io
 import pickle
 import sys
 import threading
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -25,6 +24,7 @@ from buildkite_orm import (
 )
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.progress import progress_bar
+from buildkite_orm.utils.cancellation import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -275,7 +275,7 @@ def test_when_one_thread_is_stopped_the_others_end_and_leave_nothing_half(
     monkeypatch.setattr("buildkite_orm.bulk.save_at", saving)
     with pytest.raises(KeyboardInterrupt):
         listed(bk).save_all(folder, workers=2)
-    assert {type(error) for error in ended} == {CancelledError}
+    assert {type(error) for error in ended} == {Cancelled}
     assert there(folder) == {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.files import safe_path
+from buildkite_orm.files import WORKING, safe_path
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -181,8 +182,7 @@ def test_nothing_of_the_final_name_is_there_before_all_has_come(
     server.faults.add("html", origin="artifacts", match=look)
     artifact.save_to(tmp_path / "app.bin")
     assert len(seen) == 2
-    assert len(seen[-1]) == 1
-    assert "app.bin" not in seen[-1]
+    assert all(name.startswith(WORKING) for name in seen[-1])
 
 
 def test_a_keyboard_interrupt_leaves_nothing(
@@ -314,6 +314,86 @@ def test_the_folder_itself_may_be_a_link(artifact: Artifact, tmp_path: Path) -> 
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
     artifact.save_to(tmp_path / "link")
     assert (tmp_path / "real/dist/sub dir/größe.bin").read_bytes() == CONTENT
+
+
+# -- unfinished files
+
+ALIASES = [
+    WORKING,
+    f"{WORKING}/0123456789abcdef.part",
+    f"dist/{WORKING}/x",
+    f"dist/{WORKING.upper()}",
+    f"{WORKING}-0123456789abcdef/x",
+    WORKING.replace("i", "\u200dI", 1),
+    WORKING.replace("fi", "\ufb01"),
+    WORKING.replace("b", "\uff42"),
+    f"a\\{WORKING}\\x",
+    f"{WORKING}. ",
+]
+
+
+@pytest.mark.parametrize("path", ALIASES)
+def test_a_path_that_some_file_system_takes_for_the_folder_of_unfinished_files_is_refused(
+    artifact: Artifact, bk: Buildkite, tmp_path: Path, path: str, costs: Costs
+) -> None:
+    with costs(0), pytest.raises(UnsafePathError, match="leads to the folder of unfinished files"):
+        named(artifact, bk, path).save_to(tmp_path)
+    assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["BUILDK~1", "bu3A2F~12", "BUILDK~1/x", "x/buildk~1"])
+def test_the_short_name_of_the_folder_of_unfinished_files_is_refused_on_windows(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnsafePathError, match="unfinished files"):
+        safe_path(tmp_path, name, windows=True)
+    assert safe_path(tmp_path, name, windows=False) == tmp_path / name
+
+
+@pytest.mark.parametrize("name", [".buildkite", ".buildkite_orm", "buildkite_orm-unfinished", "build~1.txt", "BUG~x"])
+def test_other_names_like_it_are_fine(tmp_path: Path, name: str) -> None:
+    assert safe_path(tmp_path, name, windows=True) == tmp_path / name
+
+
+def test_a_file_that_is_named_by_its_caller_is_not_called_like_that_folder(artifact: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(UnsafePathError, match="is taken by the folder of unfinished files"):
+        artifact.save_to(tmp_path / WORKING)
+    assert everything(tmp_path) == []
+
+
+def test_an_artifact_that_is_called_like_the_unfinished_file_of_another_never_takes_its_place(
+    server: FakeBuildkite, artifact: Artifact, bk: Buildkite, tmp_path: Path
+) -> None:
+    """While one is on its way, another one is saved under each path that is there by then."""
+    evil = server.add_artifact(server.world.store.jobs[artifact.job_id or ""], "x", b"evil")
+    other = bk.organization("acme").job(evil.job.id).artifact(evil.id).fetch()
+    tried: list[str] = []
+
+    def save_others(_: object) -> bool:
+        server.faults.clear()
+        for path in [path for path in everything(tmp_path) if (tmp_path / path).is_file()]:
+            tried.append(path)
+            with suppress(DownloadError):
+                named(other, bk, path).save_to(tmp_path)
+        return False
+
+    server.faults.add("html", origin="artifacts", match=save_others)
+    assert artifact.save_to(tmp_path).read_bytes() == CONTENT
+    assert len(tried) == 1
+    assert everything(tmp_path) == ["dist", "dist/sub dir", "dist/sub dir/größe.bin"]
+
+
+def test_the_file_that_gets_the_final_name_is_the_one_that_was_written(
+    server: FakeBuildkite, artifact: Artifact, tmp_path: Path
+) -> None:
+    def replace(_: object) -> bool:
+        (unfinished,) = [path for path in tmp_path.rglob("*") if path.is_file()]
+        unfinished.rename(tmp_path / "moved")
+        unfinished.write_bytes(CONTENT.replace(b"w", b"W"))
+        return False
+
+    server.faults.add("html", origin="artifacts", match=replace)
+    with pytest.raises(DownloadError, match="another program has removed or replaced the unfinished file"):
+        artifact.save_to(tmp_path / "app.bin")
+    assert not (tmp_path / "app.bin").exists()
 
 
 PIECES = st.sampled_from(["..", ".", "/", "\\", "\0", "a", "C:", " ", "~", "é", "\ud800", "\udc80", "$HOME", "%2e%2e"])

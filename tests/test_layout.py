@@ -58,6 +58,7 @@ FLOORS = (
     "logs",
     "files",
     "pictures",
+    "storageerrors",
     "downloads",
     "remotefile",
     "layouts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
@@ -29,16 +29,18 @@ class Cancellation:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._interrupts: dict[object, Callable[[], object]] = {}
         self._is_cancelled = False
-        self._tokens = threading.local()
+        self._local = threading.local()
 
     def __enter__(self) -> None:
-        self._tokens.before = _current.set(self)
+        token = _current.set(self)
+        self._local.tokens = [*getattr(self._local, "tokens", ()), token]
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._tokens.before)
+        *self._local.tokens, token = self._local.tokens
+        _current.reset(token)
 
     @property
     def is_cancelled(self) -> bool:
@@ -47,11 +49,12 @@ class Cancellation:
 
     def cancel(self) -> None:
         """Cancel the work: end what blocks now, and all waits."""
+        self._is_cancelled = True
+        # Under the lock, so that none is called once its block has ended: its socket may serve another thread by then.
         with self._lock:
-            self._is_cancelled = True
-            interrupts = list(self._interrupts.values())
-        for interrupt in interrupts:
-            interrupt()
+            for interrupt in list(self._interrupts.values()):
+                with suppress(Exception):  # what is closed by now needs no interrupt
+                    interrupt()
 
     def check(self) -> None:
         """Raise if the work was cancelled.
@@ -66,8 +69,11 @@ class Cancellation:
     def interruptible(self, interrupt: Callable[[], object]) -> Generator[None]:
         """Have `cancel()` call `interrupt`, from its own thread, while the block runs.
 
+        Args:
+            interrupt: Ends what blocks; it returns at once, and uses nothing of this object.
+
         Raises:
-            Cancelled: The work was cancelled before.
+            Cancelled: The work was cancelled before, or in the block, where that ended by another error.
         """
         key = object()
         with self._lock:
@@ -75,6 +81,9 @@ class Cancellation:
             self._interrupts[key] = interrupt
         try:
             yield
+        except Exception:
+            self.check()  # its own interrupt is the cause
+            raise
         finally:
             with self._lock:
                 self._interrupts.pop(key, None)
@@ -83,6 +92,17 @@ class Cancellation:
 def current_cancellation() -> Cancellation | None:
     """Return what may cancel the work of this thread, if anything."""
     return _current.get()
+
+
+def check_cancelled() -> None:
+    """Raise if the work of this thread was cancelled.
+
+    Raises:
+        Cancelled: It was.
+    """
+    cancellation = _current.get()
+    if cancellation is not None:
+        cancellation.check()
 
 
 def sleep(clock: Clock, seconds: float) -> None:

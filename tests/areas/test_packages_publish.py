@@ -23,7 +23,8 @@ from buildkite_orm import (
 )
 from buildkite_orm.errors import UploadError
 from buildkite_orm.loading import DriftWarning
-from buildkite_orm.uploads import File, MultipartForm
+from buildkite_orm.resources.packages.package import PresignedForm
+from buildkite_orm.uploads import File, MultipartForm, send_to_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -325,6 +326,26 @@ def test_a_file_goes_nowhere_but_over_https(
     server.settings.drift = lambda told: told | {"form": told["form"] | {"url": url}} if "form" in told else told
     with costs(1), pytest.raises(ResponseError, match="not https"):
         packages.publish_presigned(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"method": "POST\r\nX: y"},
+        {"method": "DELETE"},
+        {"file_input": "\ud800"},
+        {"data": {"key": "\ud800"}},
+        {"data": {"key": "x", "\udfff": "x"}},
+        {"url": "http://[::1"},
+    ],
+)
+def test_a_form_that_cannot_be_sent_is_an_error_of_the_library(
+    bk: Buildkite, path: Path, costs: Costs, change: dict[str, object]
+) -> None:
+    form = PresignedForm.model_validate({"url": "https://x.example/", "data": {"key": "x"}} | change)
+    with costs(0), pytest.raises(ResponseError) as caught:
+        send_to_storage(bk.organization("acme").session, form, File(path))
+    assert not caught.value.outcome_unknown
 
 
 @pytest.mark.parametrize("form", [None, {}, {"url": "https://x.example/", "data": {"key": 1}}])

@@ -18,7 +18,7 @@ from unittest import mock
 
 from buildkite_orm import Artifact, BuildkiteError, ChecksumMismatchError, DownloadError, UnsafePathError
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.files import Part, safe_path
+from buildkite_orm.files import WORKING, Part, safe_path
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def killed() -> Cells:
     assert told["wrong"] == []
     assert told["asked"] == told["left"]
     assert {0, 65536, 131_072, 600 * 256} <= set(told["left"])
-    return "the next save goes on where it was", "nothing, or all of it", "its beginning, under a hidden name"
+    return "the next save goes on where it was", "nothing, or all of it", "its beginning, in the hidden folder"
 
 
 def left_by_a_killed_process(content: bytes) -> Cells:
@@ -187,7 +187,7 @@ def left_by_a_killed_process(content: bytes) -> Cells:
         place.server.faults.add("reset_before", origin="artifacts", times=None)
         with mock.patch.object(Part, "discard"):  # as a process that is not there any more
             assert place.save() is not None
-        (part,) = place.folder.iterdir()
+        (part,) = (place.folder / WORKING).iterdir()
         part.write_bytes(content)
         place.server.faults.clear()
         place.server.requests.clear()
@@ -354,8 +354,9 @@ _REFUSALS: Final = (
 SAVING: Final = Table(
     title="Files that are saved",
     note=f"""\
-`save_to` writes to a hidden file beside the final one, checks size and checksums, and renames it. A process is killed
-at every {STEP}th line that it runs in there. What "was there before" is a file that an earlier save had put there.
+`save_to` writes to a file in a hidden folder beside the final one (`{WORKING}`), checks size and
+checksums, and renames it. A process is killed at every {STEP}th line that it runs in there. What "was there before" is
+a file that an earlier save had put there.
 """,
     columns=("what comes of it", "under the final name", "left beside it"),
     rows=(
@@ -381,6 +382,10 @@ An artifact is saved to a folder under the path that its agent told; whoever nam
         Row("a drive letter: `C:\\x`, `c:x`", partial(hostile, "C:/x", "c:x", "C:\\x")),
         Row("NUL, half a character", partial(hostile, "a\0b", "\0", "\ud800")),
         Row("no name: nothing, `.`, `/`", partial(hostile, "", ".", "./", "/")),
+        Row(
+            "the folder of unfinished files",
+            partial(hostile, f"{WORKING}/x", f"dist/{WORKING.upper()}", f"{WORKING}-1/x"),
+        ),
         Row("reserved names, on Windows", reserved),
         Row("a link in the folder that leads out of it", partial(linked_out, "dist/x", "outside")),
         Row("a link in place of the file", partial(linked_out, NAME, "outside/secret")),

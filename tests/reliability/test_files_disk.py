@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, DownloadError, UnsafePathError, files
-from buildkite_orm.files import Part, Target, safe_path
+from buildkite_orm.files import WORKING, Part, Target, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +167,7 @@ def test_a_link_that_takes_a_folders_place_meanwhile_is_not_followed(
 def test_a_link_that_takes_a_folders_place_before_it_is_opened_is_not_followed(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def mkdir(name: str, **_: object) -> None:
+    def mkdir(name: str, *_: object, **__: object) -> None:
         (folder / name).symlink_to(folder.parent / "outside", target_is_directory=True)
         raise FileExistsError
 
@@ -199,17 +199,17 @@ def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> P
         patch.setattr(Part, "discard", do_nothing)
         with pytest.raises(DownloadError):
             artifact.save_to(folder / "app.bin")
-    (part,) = folder.iterdir()
+    (part,) = (folder / WORKING).iterdir()
     part.unlink()
     return part
 
 
 def link(left: Path) -> None:
-    left.symlink_to(left.parent.parent / "outside/secret")
+    left.symlink_to(left.parent.parent.parent / "outside/secret")
 
 
 def hard_link(left: Path) -> None:
-    left.hardlink_to(left.parent.parent / "outside/secret")
+    left.hardlink_to(left.parent.parent.parent / "outside/secret")
 
 
 def pipe(left: Path) -> None:
@@ -246,6 +246,92 @@ def test_a_file_system_without_locks_does_not_matter(
     assert everything(folder) == ["dist", "dist/app.bin"]
 
 
+# -- the folder of unfinished files
+
+
+def test_it_is_for_this_user_only_and_gone_in_the_end(server: FakeBuildkite, artifact: Artifact, folder: Path) -> None:
+    modes: list[int] = []
+    meanwhile(server, lambda: modes.append((folder / WORKING).stat().st_mode & 0o777))
+    artifact.save_to(folder / "app.bin")
+    assert modes == [0o700]
+    assert everything(folder) == ["app.bin"]
+
+
+def test_a_file_has_the_mode_that_new_files_have(artifact: Artifact, folder: Path) -> None:
+    (folder / "new").write_bytes(b"")
+    place = artifact.save_to(folder / "app.bin")
+    assert place.stat().st_mode == (folder / "new").stat().st_mode
+
+
+def a_file(place: Path) -> None:
+    place.write_bytes(b"theirs")
+
+
+def a_link(place: Path) -> None:
+    place.symlink_to(place.parent.parent / "outside", target_is_directory=True)
+
+
+def a_pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+@pytest.mark.parametrize("put", [a_file, a_link, a_pipe])
+def test_something_else_of_its_name_does_not_matter(
+    artifact: Artifact, folder: Path, put: Callable[[Path], None]
+) -> None:
+    put(folder / WORKING)
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    assert everything(folder) == [WORKING, "app.bin"]
+    assert outside_is_as_it_was(folder)
+
+
+def test_one_of_another_user_is_not_used(
+    server: FakeBuildkite, artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / WORKING).mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    seen: list[list[str]] = []
+    meanwhile(server, lambda: seen.append(everything(folder / WORKING)))
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    assert seen == [[]]
+    assert everything(folder) == [WORKING, "app.bin"]
+
+
+def test_a_link_in_the_folder_that_leads_to_it_is_refused(artifact: Artifact, folder: Path) -> None:
+    (folder / WORKING).mkdir()
+    (folder / "dist").symlink_to(WORKING, target_is_directory=True)
+    with pytest.raises(UnsafePathError, match="leads to the folder of unfinished files"):
+        artifact.save_to(folder)
+    assert everything(folder) == [WORKING, "dist"]
+
+
+def test_it_may_be_taken_away_by_another_at_any_time(
+    artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one ends, and removes it, just when this one goes to use it."""
+    whole, left = os.open, [3]
+
+    def open_late(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if left[0] and str(path).endswith((WORKING, ".part")):
+            left[0] -= 1
+            (folder / WORKING).rmdir()
+        return whole(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", open_late)
+    assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
+    assert left == [0]
+    assert everything(folder) == ["app.bin"]
+
+
+def test_many_threads_share_it(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, folder: Path) -> None:
+    for number in range(60):
+        server.add_artifact(stored.job, f"{number}.bin", b"%d" % number)
+    report = bk.organization("acme").job(stored.job.id).artifacts().save_all(folder, workers=8)
+    assert len(report.saved) == 61
+    assert all((folder / f"{number}.bin").read_bytes() == b"%d" % number for number in range(60))
+    assert not (folder / WORKING).exists()
+
+
 # -- two at once
 
 
@@ -261,7 +347,7 @@ def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, arti
     assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
     ((content, there),) = seen
     assert content == CONTENT
-    assert len(there) == 2
+    assert [name for name in there if not name.startswith(WORKING)] == ["app.bin"]
     assert everything(folder) == ["app.bin"]
 
 

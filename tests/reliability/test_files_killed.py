@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, BuildkiteError
-from buildkite_orm.files import Part
+from buildkite_orm.files import WORKING, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def die(thing: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None
         patch.setattr(Part, "discard", do_nothing)
         with pytest.raises(BuildkiteError):
             thing.save_to(place)
-    return next(iter(place.parent.glob(".*.part")), None)
+    return next(iter(place.parent.glob(f"{WORKING}/*.part")), None)
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_what_is_left_of_another_content_is_not_gone_on_with(
     with pytest.raises(BuildkiteError):
         bk.bind(again).save_to(place)
     assert ranges(server) == [None]
-    assert list(place.parent.iterdir()) == [left]
+    assert list(place.parent.rglob("*.part")) == [left]
 
 
 def test_without_a_checksum_it_begins_anew(

@@ -10,6 +10,7 @@ from buildkite_orm.paths import parent_path
 from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.session import Call
+from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.words import short_size
 
 if TYPE_CHECKING:
@@ -235,9 +236,9 @@ class Log(LogRef, Fetchable):
 
 
 def _announced(answer: Answer) -> int:
-    size = answer.headers.get("Content-Length", "")
+    size = parse_decimal(answer.headers.get("Content-Length"))
     is_page = answer.headers.get("Content-Type", "").startswith("text/html")
     is_packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-    if is_page or is_packed or not size.isdigit():
+    if is_page or is_packed or size is None:
         raise answer.unexpected("the answer does not tell the size of the log")
-    return int(size)
+    return size

@@ -1,0 +1,214 @@
+"""Threads: several that do the same with different items, and one that works beside its caller.
+
+`concurrent.futures` is not used: at interpreter shutdown its pools raise RuntimeError, and so does its first import;
+and its threads cannot be left behind while they block. These are daemon threads. Where none can be started (in
+`atexit`), the caller's own thread does the work.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections import deque
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from buildkite_orm.utils.cancellation import Cancellation, check_cancelled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Waits are counted in polls: on Windows, Ctrl-C does not end a wait for a lock, and clocks may be frozen by tests.
+_POLL: Final = 0.1
+_GRACE: Final = 5
+_PATIENCE: Final = 10
+
+
+def start_thread(do: Callable[[], object]) -> threading.Thread | None:
+    """Start a daemon thread with the context variables of this one; return None where no thread can be started.
+
+    Args:
+        do: What the thread does.
+    """
+    try:
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
+        thread.start()
+    except RuntimeError:  # interpreter shutdown, too many threads, or an interpreter without daemon threads
+        return None
+    return thread
+
+
+def map_in_threads(do: Callable[[T], R], items: Iterable[T], *, workers: int) -> Generator[R]:
+    """Call a function with each item, in several threads, and yield the results in the order of the items.
+
+    The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
+    what is under way then is cancelled. An error or KeyboardInterrupt in the thread that iterates, or an iteration that
+    is left early, cancels it at once. Threads that do not end within a second are left behind.
+
+    Args:
+        do: The function; `current_cancellation()` is set while it runs in a thread of its own.
+        items: The items.
+        workers: How many threads to use at most; with one, or for one item, the caller's own thread is used.
+    """
+    todo = list(items)
+    count = min(workers, len(todo))
+    run = _Run(do, todo)
+    try:
+        if count > 1 and run.start(count):
+            yield from run.results()
+        else:
+            yield from map(do, todo)
+    finally:
+        run.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error in a worker, and the index of the item that it was about."""
+
+    index: int
+    error: BaseException
+
+
+class _Run(Generic[T, R]):
+    """The threads of one `map_in_threads`.
+
+    They share nothing that takes a lock in Python code, which an interrupt could leave locked.
+    """
+
+    def __init__(self, do: Callable[[T], R], items: Sequence[T]) -> None:
+        self._do = do
+        self._count = len(items)
+        self._todo = deque(enumerate(items))
+        self._done: SimpleQueue[tuple[int, R] | _Failure] = SimpleQueue()
+        self._cancellation = Cancellation()
+        self._threads: list[threading.Thread] = []
+        self._failure: _Failure | None = None
+        self._grace = _GRACE
+
+    def start(self, count: int) -> bool:
+        """Start threads; return whether there is at least one."""
+        for _ in range(count):
+            thread = start_thread(self._work)
+            if thread is None:
+                break
+            self._threads.append(thread)
+        return bool(self._threads)
+
+    def results(self) -> Generator[R]:
+        """Yield the results in order, and raise the first error."""
+        early: dict[int, R] = {}
+        for index in range(self._count):
+            while index not in early:
+                self._raise_failure(index)
+                self._receive(early)
+            yield early.pop(index)
+
+    def stop(self) -> None:
+        """Cancel what is under way, and wait a little for the threads to end."""
+        self._failure = None  # an error that holds a frame that holds the error is freed late
+        self._todo.clear()
+        self._cancellation.cancel()
+        polls = _PATIENCE
+        for thread in self._threads:
+            while polls and thread.is_alive() and thread is not threading.current_thread():
+                thread.join(_POLL)
+                polls -= 1
+
+    def _work(self) -> None:
+        with self._cancellation:
+            while True:
+                try:
+                    index, item = self._todo.popleft()
+                except IndexError:
+                    return
+                try:
+                    self._done.put((index, self._do(item)))
+                except BaseException as error:  # noqa: BLE001 - raised in the other thread
+                    self._todo.clear()
+                    self._done.put(_Failure(index, error))
+
+    def _receive(self, early: dict[int, R]) -> None:
+        """Take over one result or error, or wait for a moment."""
+        try:
+            outcome = self._done.get(timeout=_POLL)
+        except Empty:
+            check_cancelled()
+            self._grace -= self._failure is not None
+            return
+        if not isinstance(outcome, _Failure):
+            early[outcome[0]] = outcome[1]
+        elif self._failure is None or outcome.index < self._failure.index:
+            self._failure = outcome
+
+    def _raise_failure(self, index: int) -> None:
+        """Raise the first error, unless the item of this index may still end."""
+        failure = self._failure
+        if failure is None:
+            return
+        if failure.index > index and self._grace > 0 and isinstance(failure.error, Exception):
+            return
+        try:
+            raise failure.error
+        finally:
+            del failure
+
+
+class Background:
+    """One thread that makes the calls that are handed to it, one after the other, beside the thread that uses it.
+
+    The thread is started with the first call; where that is not possible, calls are made at once.
+    """
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._is_busy = False
+
+    def submit(self, call: Callable[[], object]) -> None:
+        """Make a call, once the one before has ended; raise the error of that one."""
+        self.wait()
+        if self._thread is None:
+            self._thread = start_thread(self._work)
+        if self._thread is None:
+            call()
+            return
+        self._is_busy = True
+        self._calls.put(call)
+
+    def wait(self) -> None:
+        """Wait for the last call to end, and raise its error."""
+        while self._is_busy:
+            try:
+                error = self._done.get(timeout=_POLL)
+            except Empty:
+                check_cancelled()
+                continue
+            self._is_busy = False
+            if error is not None:
+                raise error
+
+    def close(self) -> None:
+        """End the thread; the last call is not waited for longer than a second."""
+        if self._thread is None:
+            return
+        self._calls.put(None)
+        for _ in range(_PATIENCE):
+            self._thread.join(_POLL)
+            if not self._thread.is_alive():
+                return
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 - raised in the other thread
+                self._done.put(error)
+            else:
+                self._done.put(None)
+            del call  # it would hold its arguments until the next one comes
