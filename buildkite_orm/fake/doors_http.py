@@ -17,7 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.delivery import Delivery, DroppedError
-from buildkite_orm.fake.uploads import FormRequest
+from buildkite_orm.fake.validation import IncomingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,7 +51,7 @@ class HttpDoor:
         )
         self._thread.start()
 
-    def exchange(self, request: Request) -> Delivery:
+    def exchange(self, request: IncomingRequest) -> Delivery:
         """Answer a request; a mistake of the fake's own is a 500, and logged."""
         try:
             return self._app.exchange(request, self._origin, self._artifacts_at(request))
@@ -68,7 +68,7 @@ class HttpDoor:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer as a WSGI application."""
-        response = self.exchange(FormRequest(environ)).response or Response(status=502)
+        response = self.exchange(IncomingRequest(environ)).response or Response(status=502)
         return response(environ, start_response)
 
     def pause(self, seconds: float) -> None:
@@ -112,7 +112,7 @@ class _Handler(WSGIRequestHandler):
         """Stay silent."""
 
     def run_wsgi(self) -> None:
-        delivery = self.door.exchange(FormRequest(self.make_environ()))
+        delivery = self.door.exchange(IncomingRequest(self.make_environ()))
         response = delivery.response
         if response is None or delivery.silence is not None:
             self._be_silent(delivery)
