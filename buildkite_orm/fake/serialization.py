@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from typing import Any, cast
 
 _DEEPEST = 100
-_LONGEST_INTEGER = 2**1024
+_Nested = dict[object, object] | list[object] | tuple[object, ...]
+_LARGEST = sys.float_info.max
 
 
 def to_json(value: Any) -> bytes:
@@ -31,18 +32,17 @@ def _writable(value: Any, levels: int) -> Any:
     """Copy a value so that JSON can hold it."""
     if value is None or isinstance(value, bool | str):
         return value
-    if isinstance(value, int):
-        return int(value) if abs(value) < _LONGEST_INTEGER else None
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if not isinstance(value, dict | list | tuple):
-        return _text(value)
-    if levels == 0:
-        return None
+    if isinstance(value, int | float):
+        return value if -_LARGEST <= value <= _LARGEST else None  # NaN is neither
+    if isinstance(value, dict | list | tuple):
+        return _copied(cast("_Nested", value), levels - 1) if levels else None
+    return _text(value)
+
+
+def _copied(value: _Nested, levels: int) -> Any:
     if isinstance(value, dict):
-        items = cast("dict[Any, Any]", value).items()
-        return {_text(key): _writable(item, levels - 1) for key, item in items}
-    return [_writable(item, levels - 1) for item in cast("list[Any]", value)]
+        return {_text(key): _writable(item, levels) for key, item in value.items()}
+    return [_writable(item, levels) for item in value]
 
 
 def _text(value: Any) -> str:

@@ -203,7 +203,7 @@ def _fields_out_of_range(document: Any) -> Iterator[str]:
             for name, item in cast("dict[str, Any]", value).items():
                 waiting += [(name, field or _printable(name), depth), (item, field or _printable(name), depth + 1)]
         elif isinstance(value, list):
-            waiting += [(item, field, depth + 1) for item in cast("list[Any]", value)]
+            waiting += [(item, field, depth + 1) for item in cast("list[object]", value)]
         elif _is_out_of_range(value):
             yield field
 
