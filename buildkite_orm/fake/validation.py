@@ -88,11 +88,12 @@ def _too_large() -> ApiError:
 def _check_form(request: FormRequest) -> None:
     if request.mimetype not in _FORMS:
         return
-    if request.mimetype != _MULTIPART and _BAD_ESCAPE(request.get_data().decode("latin-1")):
-        raise ApiError(400, "Invalid form parameters: invalid %-encoding")
+    if request.mimetype != _MULTIPART:
+        _check_encoded(request.get_data().decode("latin-1"), "form parameters")
     _parse_form(request)
     for text in _texts_of_form(request):
-        _require_text(text, "Invalid form parameters")
+        if "\0" in text or _has_lone_surrogate(text):
+            raise ApiError(400, "Invalid form parameters: null byte or invalid encoding")
 
 
 def _parse_form(request: FormRequest) -> None:
@@ -132,23 +133,26 @@ def _check_target(environ: dict[str, Any]) -> None:
         raise ApiError(414, f"The URL is longer than {LONGEST_TARGET} bytes")
     if query.count("&") >= _MOST_PARAMETERS:
         raise ApiError(400, f"Invalid query parameters: more than {_MOST_PARAMETERS} of them")
-    decoded = unquote_to_bytes(query.encode("latin-1"))
-    for encoded, data, what in ((raw_path, path.encode("latin-1"), "path"), (query, decoded, "query parameters")):
-        if _BAD_ESCAPE(encoded):
-            raise ApiError(400, f"Invalid {what}: invalid %-encoding")
-        try:
-            data.decode()
-        except UnicodeDecodeError:
-            raise ApiError(400, f"Invalid {what}: invalid UTF-8") from None
-    if b"\0" in decoded:  # a path may have one: it is a name that nothing has, or that of a file
-        raise ApiError(400, "Invalid query parameters: null byte")
+    _check_encoded(query, "query parameters")
+    _check_encoded(raw_path, "path", null_bytes=True)  # it may be the name of a file
+    _require_utf8(path.encode("latin-1"), "path")
 
 
-def _require_text(text: str, problem: str) -> None:
-    if "\0" in text:
-        raise ApiError(400, f"{problem}: null byte")
-    if _has_lone_surrogate(text):
-        raise ApiError(400, f"{problem}: invalid encoding")
+def _check_encoded(text: str, what: str, *, null_bytes: bool = False) -> None:
+    """Check a percent-encoded text, one character for each byte."""
+    if _BAD_ESCAPE(text):
+        raise ApiError(400, f"Invalid {what}: invalid %-encoding")
+    decoded = unquote_to_bytes(text.encode("latin-1"))
+    _require_utf8(decoded, what)
+    if b"\0" in decoded and not null_bytes:
+        raise ApiError(400, f"Invalid {what}: null byte")
+
+
+def _require_utf8(data: bytes, what: str) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        raise ApiError(400, f"Invalid {what}: invalid UTF-8") from None
 
 
 def _has_lone_surrogate(text: str) -> bool:
