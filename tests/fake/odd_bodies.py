@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from buildkite_orm import Job
 from buildkite_orm.fake import BlockStep, CommandStep, Step, TriggerStep
@@ -207,7 +207,7 @@ class Acme:
         """Keep the keys of what was created, unless there is one already."""
         name = _NAMES.get(template)
         if name is not None:
-            created: Any = payload[0] if isinstance(payload, list) else payload
+            created = cast("dict[str, Any]", payload[0] if isinstance(payload, list) else payload)
             self.keys.setdefault(name, str(created.get(_KEYS.get(name, "id")) or created.get("uuid")))
 
 
