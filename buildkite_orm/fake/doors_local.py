@@ -35,7 +35,12 @@ _NO_CONNECTION: dict[str | None, str] = {
 
 
 class LocalAdapter(BaseAdapter):
-    """Serves any host; bodies come in pieces, and break as those of a socket would."""
+    """Serves any host; bodies come in pieces, and break as those of a socket would.
+
+    The exceptions that it raises for the faults `refuse` and `dns`, where there is no connection, have the attribute
+    `request_was_sent = False`: nothing has left, and any request may be sent again. Other exceptions have no such
+    attribute, since the request may have arrived.
+    """
 
     def __init__(self, app: App) -> None:
         super().__init__()
@@ -138,7 +143,9 @@ def _silence(
         connection = HTTPConnection(pool.host)
         why = _NO_CONNECTION[delivery.silence]
         reason = NewConnectionError(connection, f"Failed to establish a new connection: {why}")
-        return requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
+        error = requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
+        vars(error)["request_was_sent"] = False
+        return error
     reset = ConnectionResetError(104, "Connection reset by peer")
     return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
 
