@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
@@ -15,13 +14,13 @@ from buildkite_orm.fake.http import ApiError, Call, Reply
 from buildkite_orm.fake.ids import digest
 from buildkite_orm.fake.keys import holder_of
 from buildkite_orm.fake.routes import Router
+from buildkite_orm.fake.serialization import to_bytes, to_json
 
 if TYPE_CHECKING:
-    from werkzeug.wrappers import Request
-
     from buildkite_orm.fake.budgets import Budget
     from buildkite_orm.fake.faults import Origin
     from buildkite_orm.fake.records import TokenRecord
+    from buildkite_orm.fake.validation import IncomingRequest
     from buildkite_orm.fake.world import World
 
 _SMALL = 1000
@@ -39,8 +38,9 @@ class App:
         self.world = world
         self._router = Router()
 
-    def exchange(self, request: Request, origin: Origin, artifacts_base: str) -> Delivery:
+    def exchange(self, request: IncomingRequest, origin: Origin, artifacts_base: str) -> Delivery:
         """Answer a request, or spoil the answer where a fault says so."""
+        request.receive()
         record = RecordedRequest.of(request, origin)
         with self.world.lock:
             self._keep(record)
@@ -62,15 +62,24 @@ class App:
         if len(self.world.requests) > _MOST_REQUESTS:
             del self.world.requests[: _MOST_REQUESTS // 2]
 
-    def respond(self, request: Request, origin: Origin, artifacts_base: str) -> Response:
+    def respond(self, request: IncomingRequest, origin: Origin, artifacts_base: str) -> Response:
         """Answer a request as it should be."""
         with self.world.lock:
             self.world.lifecycle.run()
+            if request.problem is not None:
+                return self.refusal(request.problem, origin)
             if origin == "artifacts":
                 return storage.serve(self.world, request)
             return self._api(request, artifacts_base)
 
-    def _api(self, request: Request, artifacts_base: str) -> Response:
+    @staticmethod
+    def refusal(problem: ApiError, origin: Origin) -> Response:
+        """Answer a request that cannot be read, in the form of the origin."""
+        if origin == "artifacts":
+            return storage.refused(problem.status, "InvalidRequest", str(problem))
+        return Response(to_json(problem.payload), problem.status, content_type=Reply().content_type)
+
+    def _api(self, request: IncomingRequest, artifacts_base: str) -> Response:
         headers: dict[str, str] = {}
         try:
             reply = self._reply(request, artifacts_base, headers)
@@ -79,7 +88,7 @@ class App:
         headers["X-Request-Id"] = digest(self.world.secret, self.world.arrived)[:32]
         return self._response(request, reply, headers)
 
-    def _reply(self, request: Request, artifacts_base: str, headers: dict[str, str]) -> Reply:
+    def _reply(self, request: IncomingRequest, artifacts_base: str, headers: dict[str, str]) -> Reply:
         """Run the handler; `headers` gets what every answer tells, errors too."""
         prefix, path = _split(request.path)
         root = self.world.settings.public_urls or f"{request.host_url.rstrip('/')}{prefix}"
@@ -93,9 +102,11 @@ class App:
         self._spend(call, headers)
         if not set(match.route.scopes) <= set(call.token.scopes):
             raise ApiError(403, "Forbidden")
+        if request.is_json and request.body.strip():
+            _ = request.document  # a malformed one is refused, also where the route takes none
         return match.route.handler(call)
 
-    def _holder(self, request: Request) -> TokenRecord:
+    def _holder(self, request: IncomingRequest) -> TokenRecord:
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         store, now = self.world.store, self.world.clock.now()
         token = store.tokens.get(secret.strip()) or holder_of(secret.strip(), store.public_keys, now)
@@ -114,12 +125,11 @@ class App:
                 headers.update(budget.headers())
         refuse(budgets)
 
-    def _response(self, request: Request, reply: Reply, headers: dict[str, str]) -> Response:
-        body = b"" if reply.body is None else reply.body
+    def _response(self, request: IncomingRequest, reply: Reply, headers: dict[str, str]) -> Response:
+        body = to_bytes(reply.body) if isinstance(reply.body, str) else reply.body or b""
         if reply.payload is not None:
             drift = self.world.settings.drift
-            payload = drift(reply.payload) if drift else reply.payload
-            body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+            body = to_json(drift(reply.payload) if drift else reply.payload)
         response = Response(status=reply.status, headers=headers | reply.headers, content_type=reply.content_type)
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = "Link"
@@ -149,5 +159,5 @@ def _split(path: str) -> tuple[str, str]:
     return path[:at].rstrip("/"), path[at:]
 
 
-def _takes_gzip(request: Request) -> bool:
+def _takes_gzip(request: IncomingRequest) -> bool:
     return request.accept_encodings["gzip"] > 0

@@ -6,6 +6,7 @@ import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.handlers.checks import texts_of
 from buildkite_orm.fake.payloads.pipelines import visual_step
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 
@@ -148,10 +149,12 @@ def visual_steps(given: Iterable[Json]) -> list[Json]:
 def _visual(given: Json) -> Json:
     if given["type"] == "script":
         told: Json = {**visual_step(given.get("command") or ""), "agent_query_rules": []}
-        return told | {name: given[name] for name in told.keys() & given.keys()}
+        said = {name: given[name] for name in told.keys() & given.keys()}
+        return told | said | ({"env": texts_of(said["env"])} if "env" in said else {})
     if given["type"] == "trigger":
         step = trigger_step(given["trigger_project_slug"], given.get("label"))
-        said = {name: given.get(f"trigger_{name}") for name in ("branch", "commit", "message", "env")}
+        said = {name: given.get(f"trigger_{name}") for name in ("branch", "commit", "message")}
+        said["env"] = given.get("trigger_env") and texts_of(given["trigger_env"])
         return step | {"build": said, "async": bool(given.get("trigger_async"))}
     return {name: given[name] for name in ("type", "label") if name in given}
 
@@ -174,6 +177,6 @@ def _plan(step: Json) -> Step:
         label=step["name"],
         command=step["command"],
         agents=tuple(rules),
-        env=step["env"] or {},
+        env=texts_of(step["env"]),
         artifact_paths=step["artifact_paths"],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, ReadTimeoutError
 
 from buildkite_orm.fake.delivery import DroppedError
-from buildkite_orm.fake.uploads import FormRequest
+from buildkite_orm.fake.validation import IncomingRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +35,12 @@ _NO_CONNECTION: dict[str | None, str] = {
 
 
 class LocalAdapter(BaseAdapter):
-    """Serves any host; bodies come in pieces, and break as those of a socket would."""
+    """Serves any host; bodies come in pieces, and break as those of a socket would.
+
+    The exceptions that it raises for the faults `refuse` and `dns`, where there is no connection, have the attribute
+    `request_was_sent = False`: nothing has left, and any request may be sent again. Other exceptions have no such
+    attribute, since the request may have arrived.
+    """
 
     def __init__(self, app: App) -> None:
         super().__init__()
@@ -52,7 +57,7 @@ class LocalAdapter(BaseAdapter):
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
         """Hand a request to the app, and what comes back to `requests`."""
-        asked = FormRequest(_environment(request))
+        asked = IncomingRequest(_environment(request))
         origin: Origin = "artifacts" if asked.host.partition(":")[0] == ARTIFACTS_HOST else "api"
         delivery = self._app.exchange(asked, origin, f"https://{ARTIFACTS_HOST}")
         patience = timeout[1] if isinstance(timeout, tuple) else timeout
@@ -81,8 +86,9 @@ def _environment(request: requests.PreparedRequest) -> dict[str, Any]:
     environment: dict[str, Any] = {
         "REQUEST_METHOD": request.method or "GET",
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(url.path or "/").decode("latin-1"),
-        "QUERY_STRING": url.query,
+        "PATH_INFO": unquote_to_bytes((url.path or "/").encode(errors="surrogatepass")).decode("latin-1"),
+        "QUERY_STRING": _bytes_as_text(url.query),
+        "RAW_URI": _bytes_as_text(urlunsplit(("", "", url.path or "/", url.query, ""))),
         "SERVER_NAME": url.hostname or "",
         "SERVER_PORT": str(url.port or (443 if url.scheme == "https" else 80)),
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -101,8 +107,15 @@ def _environment(request: requests.PreparedRequest) -> dict[str, Any]:
     return environment
 
 
+def _bytes_as_text(text: str) -> str:
+    """Return a text as WSGI has it: one character for each byte."""
+    return text.encode(errors="surrogatepass").decode("latin-1")
+
+
 def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    """Return the value of a header; raise a `UnicodeEncodeError` where it cannot be sent, as `http.client` does."""
+    data = value if isinstance(value, bytes) else str(value).encode("latin-1")
+    return data.decode("latin-1")
 
 
 def _whole(body: Any) -> bytes:
@@ -130,7 +143,9 @@ def _silence(
         connection = HTTPConnection(pool.host)
         why = _NO_CONNECTION[delivery.silence]
         reason = NewConnectionError(connection, f"Failed to establish a new connection: {why}")
-        return requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
+        error = requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
+        vars(error)["request_was_sent"] = False
+        return error
     reset = ConnectionResetError(104, "Connection reset by peer")
     return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,14 +12,13 @@ from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.budgets import Budget
 from buildkite_orm.fake.delivery import Delivery
-from buildkite_orm.fake.uploads import whole_body
+from buildkite_orm.fake.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from werkzeug.wrappers import Request
-
     from buildkite_orm.fake.delivery import Silence
+    from buildkite_orm.fake.validation import IncomingRequest
     from buildkite_orm.fake.world import World
 
     Respond = Callable[[], Response]
@@ -61,14 +59,14 @@ class RecordedRequest:
     status: int = 0
 
     @classmethod
-    def of(cls, request: Request, origin: Origin) -> RecordedRequest:
-        """Record a request."""
+    def of(cls, request: IncomingRequest, origin: Origin) -> RecordedRequest:
+        """Record a request that was received; one that is refused has no parameters."""
         return cls(
             method=request.method,
             path=request.path,
-            query=list(request.args.items(multi=True)),
+            query=list(request.args.items(multi=True)) if request.problem is None else [],
             headers=Headers(list(request.headers)),
-            body=whole_body(request),
+            body=request.body,
             origin=origin,
             query_string=request.query_string.decode("latin-1"),
         )
@@ -326,7 +324,7 @@ def _flipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _json(status: int, payload: Any, headers: dict[str, str]) -> Response:
     response = Response(status=status, headers=headers, content_type="application/json; charset=utf-8")
-    _replace(response, json.dumps(payload).encode())
+    _replace(response, to_json(payload))
     return response
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from buildkite_orm.fake.payloads.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from werkzeug.wrappers import Request
 
     from buildkite_orm.fake.records import (
         AgentRecord,
@@ -22,8 +19,10 @@ if TYPE_CHECKING:
         PipelineRecord,
         TokenRecord,
     )
+    from buildkite_orm.fake.validation import IncomingRequest
     from buildkite_orm.fake.world import World
 
+_LONGEST_NUMBER = 18
 _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "off", "OFF", "False"})
 
 
@@ -51,7 +50,7 @@ class Reply:
 
     status: int = 200
     payload: Any = None
-    body: bytes | None = None
+    body: bytes | str | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])
     content_type: str = "application/json; charset=utf-8"
     compress: bool = True
@@ -62,7 +61,7 @@ class Call:
     """One request to the API, with what its path names; what does not exist raises the documented 404."""
 
     world: World
-    request: Request
+    request: IncomingRequest
     arguments: dict[str, str]
     base: str
     artifacts_base: str
@@ -97,21 +96,13 @@ class Call:
     # -- the body
 
     def body(self) -> Json:
-        """Read the body, a JSON object; an empty one is empty."""
-        return self.json_object(self.request.get_data())
-
-    @staticmethod
-    def json_object(data: bytes) -> Json:
-        """Read a JSON object; anything else is a 400."""
-        if not data.strip():
+        """Read the body, a JSON object; an empty one is empty, and anything else is a 400."""
+        if not self.request.body.strip():
             return {}
-        try:
-            value = json.loads(data)
-        except ValueError:
-            raise ApiError(400, "Your JSON body could not be parsed") from None
+        value = self.request.document
         if not isinstance(value, dict):
             raise ApiError(400, "The body must be a JSON object")
-        return {str(key): item for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return cast("Json", value)
 
     # -- what the path names
 
@@ -136,7 +127,7 @@ class Call:
         """The build of the path, by its number."""
         pipeline = self.pipeline
         number = self.arguments["number"]
-        found = pipeline.by_number.get(int(number)) if number.isdecimal() else None
+        found = pipeline.by_number.get(int(number)) if number.isdecimal() and len(number) <= _LONGEST_NUMBER else None
         if found is None:
             raise ApiError(404, "No build found")
         return found

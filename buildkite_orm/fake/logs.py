@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.ids import digest
+from buildkite_orm.fake.serialization import to_bytes
 from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.times import iso
 
@@ -30,7 +31,7 @@ def raw(job: JobRecord, now: float) -> bytes:
     if job.started_at is None:
         return b""
     upto = now if job.finished_at is None else job.finished_at
-    return "".join(line for moment, line in _lines(job) if moment <= upto).encode()
+    return to_bytes("".join(line for moment, line in _lines(job) if moment <= upto))
 
 
 def _lines(job: JobRecord) -> Iterator[tuple[float, str]]:

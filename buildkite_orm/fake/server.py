@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.client import Buildkite
     from buildkite_orm.fake.clock import Clock
-    from buildkite_orm.fake.faults import RecordedRequest
+    from buildkite_orm.fake.faults import Origin, RecordedRequest
     from buildkite_orm.fake.records import (
         AgentRecord,
         AnnotationRecord,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     )
     from buildkite_orm.fake.steps import Step
 
+_SERVERS: weakref.WeakSet[FakeBuildkite] = weakref.WeakSet()
 PUBLIC_URL = "https://api.buildkite.com"
 
 
@@ -91,8 +94,10 @@ class FakeBuildkite:
         )
         self._app = App(self.world)
         self._place = (host, port)
-        self._doors: dict[str, HttpDoor] = {}
+        self._doors: dict[Origin, HttpDoor] = {}
         self._opening = threading.RLock()
+        _SERVERS.add(self)
+        weakref.finalize(self, _close_all, self._doors)  # also where the interpreter ends and nobody has closed it
         acme = self.store.add_organization("acme", name="Acme Inc")
         self._user = self.store.add_user(acme, "Ada Lovelace", "ada@acme.example")
         self.token = self.store.add_token(self._user).token
@@ -104,19 +109,23 @@ class FakeBuildkite:
     @property
     def url(self) -> str:
         """The base URL of the HTTP server, which starts when this is first asked for."""
-        with self._opening:
-            if "api" not in self._doors:
-                host, port = self._place
-                self._doors["api"] = HttpDoor(self._app, "api", lambda: self.artifacts_url, host, port)
-            return self._doors["api"].url
+        return self._door("api").url
 
     @property
     def artifacts_url(self) -> str:
         """The base URL of the other origin, where artifacts are."""
+        return self._door("artifacts").url
+
+    def _door(self, origin: Origin) -> HttpDoor:
+        """Return the HTTP server of an origin; one that is open takes no lock."""
+        if (door := self._doors.get(origin)) is not None:
+            return door
         with self._opening:
-            if "artifacts" not in self._doors:
-                self._doors["artifacts"] = HttpDoor(self._app, "artifacts", str, self._place[0])
-            return self._doors["artifacts"].url
+            if origin not in self._doors:
+                host, port = self._place if origin == "api" else (self._place[0], 0)
+                base = str if origin == "artifacts" else lambda: self.artifacts_url
+                self._doors[origin] = HttpDoor(self._app, origin, base, host, port)
+            return self._doors[origin]
 
     def adapter(self) -> LocalAdapter:
         """Give an adapter for a `requests.Session`; it serves any host without a network."""
@@ -134,10 +143,14 @@ class FakeBuildkite:
         return Buildkite(**(values | options))
 
     def close(self) -> None:
-        """Stop the HTTP servers."""
+        """Stop the HTTP servers, and end their connections; in a forked process, leave those of the parent alone."""
         with self._opening:
-            while self._doors:
-                self._doors.popitem()[1].close()
+            _close_all(self._doors)
+
+    def renew_locks(self) -> None:
+        """Replace the locks in a forked process, where threads that hold them do not exist."""
+        self._opening = threading.RLock()
+        self.world.lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -309,3 +322,17 @@ class FakeBuildkite:
     def build(self, pipeline: str, number: int, *, organization: str = "acme") -> BuildRecord:
         """Give a build's record."""
         return self.store.organizations[organization].pipelines[pipeline].by_number[number]
+
+
+def _close_all(doors: dict[Origin, HttpDoor]) -> None:
+    while doors:
+        doors.popitem()[1].close()
+
+
+def _renew_locks() -> None:
+    for server in list(_SERVERS):
+        server.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_renew_locks)

@@ -14,6 +14,7 @@ from werkzeug.http import http_date, parse_range_header
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.ids import digest
+from buildkite_orm.fake.serialization import to_bytes
 from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import iso, parse
 from buildkite_orm.fake.uploads import uploads_in
@@ -32,7 +33,7 @@ _UPLOADED = ("uploaded_file", _BUCKET)
 
 def signed_url(base: str, artifact: ArtifactRecord, expires: float, secret: str) -> str:
     """Give a URL that is good until `expires`."""
-    path = f"/{digest('artifact', artifact.id)[:32]}/{artifact.id}/{artifact.path}"
+    path = to_bytes(f"/{digest('artifact', artifact.id)[:32]}/{artifact.id}/{artifact.path}").decode()
     until = str(math.ceil(expires))
     query = {"AWSAccessKeyId": _KEY_ID, "Expires": until, "Signature": _signature(secret, path, until)}
     return f"{base}{quote(path)}?{urlencode(query)}"
@@ -70,7 +71,8 @@ def _signed(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def _refused(status: int, code: str, message: str) -> Response:
+def refused(status: int, code: str, message: str) -> Response:
+    """Answer with an error, as S3 writes it."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Response(body, status, content_type="application/xml")
 
@@ -80,23 +82,23 @@ def serve(world: World, request: Request) -> Response:
     if "Authorization" in request.headers:
         message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
         message += "Signature query string parameter or the Authorization header should be specified"
-        return _refused(400, "InvalidArgument", message)
+        return refused(400, "InvalidArgument", message)
     if request.method == "POST":
         return _take(world, request)
     if request.method in {"GET", "HEAD"}:
         return _give(world, request)
-    return _refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+    return refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 
 
 def _give(world: World, request: Request) -> Response:
     expires, signature = (request.args.get(name, "") for name in ("Expires", "Signature"))
     if not hmac.compare_digest(signature.encode(), _signature(world.secret, request.path, expires).encode()):
-        return _refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if world.clock.now() > float(expires):
-        return _refused(403, "AccessDenied", "Request has expired")
+        return refused(403, "AccessDenied", "Request has expired")
     artifact = world.store.artifacts.get(request.path.split("/")[2])
     if artifact is None or artifact.state == "deleted":
-        return _refused(404, "NoSuchKey", "The specified key does not exist.")
+        return refused(404, "NoSuchKey", "The specified key does not exist.")
     return _file(request, artifact)
 
 
@@ -110,7 +112,7 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
     if asked is not None and len(asked.ranges) == 1 and request.headers.get("If-Range", etag) == etag:
         found = asked.range_for_length(content.size)
         if found is None:
-            response = _refused(416, "InvalidRange", "The requested range is not satisfiable")
+            response = refused(416, "InvalidRange", "The requested range is not satisfiable")
             response.headers["Content-Range"] = f"bytes */{content.size}"
             return response
         (start, stop), status = found, 206
@@ -123,16 +125,16 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
 def _take(world: World, request: Request) -> Response:
     """Take a file that a signed form brings."""
     if request.content_length is None:
-        return _refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+        return refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     form, files = request.form, uploads_in(request, "file")
     policy, signature = form.get("policy", ""), form.get("x-amz-signature", "")
     if not hmac.compare_digest(signature.encode(), _signed(world.secret, policy).encode()):
-        return _refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if len(files) != 1:
-        return _refused(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
+        return refused(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
     key = form.get("key", "").replace(_FILE_NAME, files[0].filename)
     if (problem := _against(json.loads(base64.b64decode(policy)), key, world.clock.now())) is not None:
-        return _refused(403, "AccessDenied", f"Invalid according to Policy: {problem}")
+        return refused(403, "AccessDenied", f"Invalid according to Policy: {problem}")
     thing = Thing(id=key, data=files[0].content, created_at=world.clock.now())
     world.store.shelves.put(*_UPLOADED, key, thing)
     etag = f'"{digest(*files[0].content["digests"].values())[:32]}"'

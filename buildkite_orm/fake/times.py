@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?")
 
+# what `iso` can write, in any precision
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
 
 def seconds(moment: datetime | float) -> float:
     """Give a moment as seconds since the epoch, to the millisecond, as records keep them."""
@@ -35,11 +39,15 @@ def legacy(moment: float) -> str:
 
 
 def parse(text: str) -> float | None:
-    """Read a time of a query; None where it is not ISO 8601 (an unescaped `+` arrives as a space)."""
+    """Read a time; None where it is not ISO 8601, or no year of four digits in UTC.
+
+    An unescaped `+` of a query arrives as a space.
+    """
     if not _ISO_8601.fullmatch(text):
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), 6)
+    told = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), 6)
+    return told if _EARLIEST <= told < _LATEST else None

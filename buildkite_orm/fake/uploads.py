@@ -10,12 +10,9 @@ from werkzeug.wrappers import Request
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+    from werkzeug.formparser import FormDataParser
 
     from buildkite_orm.fake.records import Json
-
-_FORM = "multipart/form-data"
-_SMALL = 1 << 20
-_BLOCK = 1 << 16
 
 
 class Upload(io.BytesIO):
@@ -62,15 +59,11 @@ class FormRequest(Request):
         del total_content_length, content_type, content_length
         return Upload(filename or "")
 
-
-def whole_body(request: Request) -> bytes:
-    """Read a request's body to its end, and give it; nothing of a large form, which is kept as what it says."""
-    if request.mimetype != _FORM or (request.content_length or 0) <= _SMALL:
-        return request.get_data()
-    _ = request.form
-    while request.stream.read(_BLOCK):  # what is left of a form that cannot be read
-        pass
-    return b""
+    def make_form_data_parser(self) -> FormDataParser:
+        """Make a parser that raises where a form is malformed."""
+        parser = super().make_form_data_parser()
+        parser.silent = False
+        return parser
 
 
 def uploads_in(request: Request, field: str) -> list[Upload]:

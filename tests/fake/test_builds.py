@@ -101,7 +101,7 @@ def test_an_author_is_who_asks_unless_named(
         ({}, {"commit", "branch"}),
         ({"commit": "", "branch": None}, {"commit", "branch"}),
         ({"commit": "HEAD", "branch": 3}, {"branch"}),
-        ({"commit": "HEAD", "branch": "main", "env": [], "meta_data": "x"}, {"meta_data"}),
+        ({"commit": "HEAD", "branch": "main", "env": [], "meta_data": "x"}, {"env", "meta_data"}),
         ({"commit": "HEAD", "branch": "main", "clean_checkout": "yes", "author": 3}, {"clean_checkout", "author"}),
         ({"commit": "HEAD", "branch": "main", "pull_request_id": "x"}, {"pull_request_id"}),
     ],

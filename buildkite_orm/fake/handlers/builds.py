@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import times
-from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.handlers.checks import Check, are_strings, require_valid, texts_of
 from buildkite_orm.fake.handlers.route import BUILD, ORGANIZATION, PIPELINE, route
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
@@ -185,18 +185,23 @@ def _answer(call: Call, record: BuildRecord, status: int = 200, **more: Any) -> 
     return Reply(status, payload=build(call.view, record, Shown()) | more)
 
 
+def _is_author(value: Any) -> bool:
+    named = () if isinstance(value, str) else (value.get("name"), value.get("email"))
+    return all(each is None or isinstance(each, str) for each in named)
+
+
 _CREATE = {
     "commit": Check(str, required=True, filled=True),
     "branch": Check(str, required=True, filled=True),
     "message": Check(str),
-    "author": Check((dict, str)),
+    "author": Check((dict, str), accepts=_is_author),
     "env": Check(dict),
     "meta_data": Check(dict),
     "clean_checkout": Check(bool),
     "ignore_pipeline_branch_filters": Check(bool),
     "pull_request_base_branch": Check(str),
     "pull_request_id": Check((int, str), accepts=lambda value: str(value).isdecimal()),
-    "pull_request_labels": Check(list, accepts=lambda value: all(isinstance(each, str) for each in value)),
+    "pull_request_labels": Check(list, accepts=are_strings),
     "pull_request_repository": Check(str),
 }
 
@@ -215,20 +220,14 @@ def create_build(call: Call) -> Reply:
         commit=body["commit"],
         message=body.get("message"),
         author=_author(body.get("author"), call.token.user),
-        env=_texts(body.get("env")),
-        meta_data=_texts(body.get("meta_data")),
+        env=texts_of(body.get("env")),
+        meta_data=texts_of(body.get("meta_data")),
         clean_checkout=bool(body.get("clean_checkout")),
         pull_request=_pull_request(body),
         source="api",
         creator=call.token.user,
     )
     return _answer(call, record, 201)
-
-
-def _texts(values: Json | None) -> dict[str, str]:
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (values or {}).items()
-    }
 
 
 def _author(author: Any, asks: UserRecord) -> Json:

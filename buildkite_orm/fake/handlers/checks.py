@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from buildkite_orm.fake.http import ApiError, InvalidError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
@@ -39,11 +39,14 @@ class Check:
         if name not in body:
             return "missing_field" if self.required else None
         value = body[name]
-        if value is None or value in ("", [], {}):
-            return "missing_field" if self.filled else None
+        is_blank = value is None or value in ("", [], {})
+        if is_blank and self.filled:
+            return "missing_field"
+        if value is None:
+            return None
         if not isinstance(value, self.types) or (isinstance(value, bool) and not self._takes_bool()):
             return "invalid"
-        return None if self.accepts is None or self.accepts(value) else "invalid"
+        return None if is_blank or self.accepts is None or self.accepts(value) else "invalid"
 
     def _takes_bool(self) -> bool:
         return bool in (self.types if isinstance(self.types, tuple) else (self.types,))
@@ -52,6 +55,23 @@ class Check:
 def are_objects(values: list[Any]) -> bool:
     """Tell whether all of some values are JSON objects."""
     return all(isinstance(each, dict) for each in values)
+
+
+def are_strings(values: Iterable[Any]) -> bool:
+    """Tell whether all of some values are strings."""
+    return all(isinstance(each, str) for each in values)
+
+
+def is_policy(value: Any) -> bool:
+    """Tell whether a value is an OIDC policy: a text, or statements."""
+    return isinstance(value, str) or all(isinstance(each, dict) and {"iss", "claims"} <= each.keys() for each in value)
+
+
+def texts_of(values: Json | None) -> dict[str, str]:
+    """Return environment variables or meta-data as the strings that they are kept as."""
+    return {
+        name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (values or {}).items()
+    }
 
 
 def is_color(text: str) -> bool:

@@ -104,9 +104,9 @@ def reprioritize_job(call: Call) -> Reply:
 def unblock_job(call: Call) -> Reply:
     """Open a block step."""
     record = call.job
-    if call.world.settings.unblock_needs_body and call.request.get_data().strip() in {b"", b"null"}:
+    if call.world.settings.unblock_needs_body and call.request.body.strip() in {b"", b"null"}:
         raise ApiError(500, "Internal Server Error")
-    body = {} if call.request.get_data().strip() == b"null" else call.body()
+    body = {} if call.request.body.strip() == b"null" else call.body()
     if record.type != "manual":
         raise ApiError(400, "This job type cannot be unblocked")
     if record.build.state in {"canceled", "canceling"}:
@@ -187,7 +187,7 @@ def get_log_text(call: Call) -> Reply:
 def get_log_html(call: Call) -> Reply:
     """Get a log as HTML."""
     raw = logs.raw(_script(call), call.world.clock.now())
-    return Reply(body=logs.as_html(raw).encode(), content_type="text/html; charset=utf-8")
+    return Reply(body=logs.as_html(raw), content_type="text/html; charset=utf-8")
 
 
 def _log_size(call: Call) -> Reply:
@@ -198,7 +198,7 @@ def _log_size(call: Call) -> Reply:
 
 def _log_tail(call: Call, *, plain: bool) -> Reply:
     raw = logs.raw(_script(call), call.world.clock.now())
-    found = re.fullmatch(r"bytes=-(\d+)", call.request.headers["Range"].strip())
+    found = re.fullmatch(r"bytes=-(\d{1,18})", call.request.headers["Range"].strip())
     if not plain:
         raise ApiError(400, "Range requests are only supported with Accept: text/plain")
     if found is None or int(found[1]) == 0:
@@ -233,7 +233,7 @@ def get_env(call: Call) -> Reply:
 def get_env_text(call: Call) -> Reply:
     """Get a job's environment as lines."""
     lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(call)).items()]
-    return Reply(body="".join(lines).encode(), content_type="text/plain; charset=utf-8")
+    return Reply(body="".join(lines), content_type="text/plain; charset=utf-8")
 
 
 def _environment(record: JobRecord) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.handlers.checks import Check, one_of, require_administrator, require_valid
+from buildkite_orm.fake.handlers.checks import Check, are_strings, one_of, require_administrator, require_valid
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
 from buildkite_orm.fake.http import ApiError, InvalidError
@@ -89,7 +89,7 @@ PROVIDERS: dict[str, Provider] = {
             "token": Check(str),
             "token_mode": one_of("token", "signature"),
             "version": Check(int, accepts=lambda value: 1 <= value <= _LATEST_VERSION),
-            "events": Check(list),
+            "events": Check(list, accepts=are_strings),
             "tls_verify": Check(bool),
         },
         defaults={
@@ -139,7 +139,9 @@ PROVIDERS: dict[str, Provider] = {
         defaults={"service_name": "buildkite", "resource_attributes": {}},
         hidden=frozenset({"headers"}),
     ),
-    "event_log_api": Provider(name="Event Log API", graphql=None, settings={"events": Check(list)}, defaults={}),
+    "event_log_api": Provider(
+        name="Event Log API", graphql=None, settings={"events": Check(list, accepts=are_strings)}, defaults={}
+    ),
     "slack_workspace": Provider(
         name="Slack Workspace",
         graphql="NotificationServiceSlackWorkspace",
@@ -234,7 +236,7 @@ _FIELDS = {
     "description": Check(str),
     "branch_configuration": Check(str),
     "scope": one_of("all", "some_projects", "some_teams", "some_clusters"),
-    "scope_uuids": Check(list, accepts=lambda value: all(isinstance(each, str) for each in value)),
+    "scope_uuids": Check(list, accepts=are_strings),
 }
 _LAID_OVER = {
     "build_states": Check(

@@ -10,7 +10,15 @@ from urllib.parse import urlsplit
 from buildkite_orm.fake import audit
 from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import Check, are_objects, is_color, is_uuid, require_valid
+from buildkite_orm.fake.handlers.checks import (
+    Check,
+    are_objects,
+    are_strings,
+    is_color,
+    is_uuid,
+    require_valid,
+    texts_of,
+)
 from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
 from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
 from buildkite_orm.fake.handlers.schedules import SCHEDULES
@@ -18,7 +26,7 @@ from buildkite_orm.fake.handlers.templates import TEMPLATES
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged
-from buildkite_orm.fake.payloads.pipelines import pipeline, provider_of
+from buildkite_orm.fake.payloads.pipelines import SETTINGS, pipeline, provider_of
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call
@@ -50,13 +58,12 @@ def _changed(call: Call, record: PipelineRecord, change: str, status: int = 200)
 # -- what bodies must be
 
 
-def _strings(value: Any) -> bool:
-    return all(isinstance(each, str) for each in value)
-
-
 def _is_plain(url: str) -> bool:
     """Tell whether a URL is free of credentials, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
     return not (parts.password or parts.query or parts.fragment or (parts.scheme != "ssh" and parts.username))
 
 
@@ -70,10 +77,24 @@ def _are_steps(steps: list[Any]) -> bool:
 
 def _is_step(step: Json) -> bool:
     kind = step.get("type")
-    return kind in _STEPS and (kind != "trigger" or isinstance(step.get("trigger_project_slug"), str))
+    has_target = kind != "trigger" or bool(step.get("trigger_project_slug"))
+    return kind in _STEPS and has_target and all(check.problem(step, name) is None for name, check in _OF_STEPS.items())
+
+
+def _are_settings(settings: Json) -> bool:
+    """Tell whether settings of a provider have the types that they have by default; others are texts."""
+    return all(value is None or isinstance(value, type(SETTINGS.get(name, ""))) for name, value in settings.items())
 
 
 _STEPS = ("script", "waiter", "manual", "trigger")
+_OF_STEPS = {
+    **dict.fromkeys(("type", "name", "label", "command", "artifact_paths", "branch_configuration"), Check(str)),
+    **{f"trigger_{name}": Check(str) for name in ("project_slug", "branch", "commit", "message")},
+    **dict.fromkeys(("env", "trigger_env"), Check(dict)),
+    **dict.fromkeys(("timeout_in_minutes", "concurrency", "parallelism"), Check(int)),
+    "trigger_async": Check(bool),
+    "agent_query_rules": Check(list, accepts=are_strings),
+}
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}").fullmatch
 _NO_STEPS = 'Step configuration is missing, expected `steps: { yaml: "..." }`'
 
@@ -94,13 +115,13 @@ UPDATES = {
     "maximum_command_step_timeout": Check(int, accepts=_positive),
     "name": Check(str, filled=True),
     "pipeline_template_uuid": Check(str, accepts=is_uuid),
-    "provider_settings": Check(dict),
+    "provider_settings": Check(dict, accepts=_are_settings),
     "repository": Check(str, filled=True),
     "skip_queued_branch_builds": Check(bool),
     "skip_queued_branch_builds_filter": Check(str),
     "slug": Check(str, filled=True, accepts=lambda value: _SLUG(value) is not None),
     "steps": Check(list, accepts=_are_steps),
-    "tags": Check(list, accepts=_strings),
+    "tags": Check(list, accepts=are_strings),
     "teams": Check(dict),
     "visibility": Check(str, filled=True, accepts=lambda value: value in {"private", "public"}),
 }
@@ -220,7 +241,7 @@ def _apply_steps(record: PipelineRecord, body: Json) -> None:
         record.configuration = body["configuration"]
         record.env, record.steps = env_of(body["configuration"]), steps_of(body["configuration"])
     elif record.configuration is None:
-        record.env = body.get("env", record.env)
+        record.env = texts_of(body["env"]) if "env" in body else record.env
         record.steps = visual_steps(body["steps"]) if body.get("steps") else record.steps
     if body.get("configuration") or body.get("steps"):
         record.plan = plan_of(record.steps)

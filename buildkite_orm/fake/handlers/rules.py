@@ -49,7 +49,7 @@ def _settle(call: Call, thing: Thing, _body: Json) -> None:
 
 def _pipeline(organization: OrganizationRecord, named: object, end: str) -> str:
     """Find a pipeline by its id or slug, and give its id."""
-    found = next((each.id for each in organization.pipelines.values() if named in {each.id, each.slug}), None)
+    found = next((each.id for each in organization.pipelines.values() if named in (each.id, each.slug)), None)
     if found is None:
         raise ApiError(422, f"{end.capitalize()} pipeline could not be found")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import cron
-from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.checks import Check, texts_of
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import PIPELINE, route
 from buildkite_orm.fake.http import ApiError
@@ -58,6 +58,7 @@ def _settle(call: Call, thing: Thing, body: Json) -> None:
         raise ApiError(422, "Validation failed: Cronline is not a valid interval")
     data["commit"] = data["commit"] or "HEAD"
     data["branch"] = data["branch"] or pipeline.default_branch
+    data["env"] = texts_of(data["env"])
     if body.get("enabled"):
         data["failed_message"] = data["failed_at"] = None
     plan(call.world.lifecycle, pipeline, thing)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.view import WEB
+from buildkite_orm.fake.serialization import to_bytes
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.payloads.view import View
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def user(view: View, record: UserRecord) -> Json:
     """Tell a user."""
-    face = hashlib.md5(record.email.encode(), usedforsecurity=False).hexdigest()
+    face = hashlib.md5(to_bytes(record.email), usedforsecurity=False).hexdigest()
     return {
         "id": record.id,
         "graphql_id": graphql_id("User", record.id),

@@ -110,6 +110,8 @@ _GITHUB = {
     "use_step_key_as_commit_status": False,
 }
 _GITLAB = {**_EVENTS, "publish_commit_status": True, "build_pull_request_merge": False}
+# all of them, with values of the types that they have
+SETTINGS: Json = {**_GITHUB, **_GITLAB}
 _SETTINGS: dict[str, Json] = {
     "github": _GITHUB,
     "github_enterprise": _GITHUB,

@@ -25,7 +25,7 @@ def _token(call: Call, thing: Thing) -> Json:
         "graphql_id": graphql_id("ClusterToken", thing.id),
         "description": thing.data["description"],
         "allowed_ip_addresses": thing.data["allowed_ip_addresses"],
-        "expires_at": expires_at and call.view.time(times.parse(expires_at)),
+        "expires_at": call.view.time(times.parse(expires_at)) if expires_at else None,
         **urls(call, thing, "tokens"),
         "created_at": call.view.time(thing.created_at),
         "created_by": user_or_none(call.view, thing.created_by),

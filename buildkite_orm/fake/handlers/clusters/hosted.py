@@ -48,9 +48,13 @@ def _image(call: Call, thing: Thing) -> Json:
 
 
 def _make_image(call: Call, data: Json) -> Thing:
-    """Begin to build an image; what has `RUN false` fails."""
     thing = made(call, data)
     thing.id = thing.id.replace("-", "")[:13]
+    return thing
+
+
+def _begin_building(call: Call, thing: Thing) -> None:
+    """Begin to build an image; what has `RUN false` fails."""
 
     def finish() -> None:
         failing = _FAILING(thing.data["dockerfile"])
@@ -58,7 +62,6 @@ def _make_image(call: Call, data: Json) -> Thing:
         thing.data["last_build_error"] = f"{failing[0].strip()}: exit code 1" if failing else None
 
     call.world.lifecycle.at(thing.created_at + _BUILDING, finish)
-    return thing
 
 
 def _settle_image(call: Call, thing: Thing, _body: Json) -> None:
@@ -71,6 +74,7 @@ def _settle_image(call: Call, thing: Thing, _body: Json) -> None:
         raise ApiError(422, "The Dockerfile must not contain a FROM instruction")
     if any(each.data["name"] == name for each in IMAGES.shelf(call).values()):
         raise ApiError(409, f'an agent image named "{name}" already exists in this cluster')
+    _begin_building(call, thing)
 
 
 def _unsettle_image(call: Call, thing: Thing) -> None:

@@ -123,10 +123,14 @@ def _unsettle(call: Call, thing: Thing) -> None:
         raise ApiError(422, "The queue has agents that are connected")
 
 
+def _is_hosting(value: Json) -> bool:
+    return all(isinstance(value.get(name, ""), str) for name in ("instanceShape", "agentImageRef"))
+
+
 _CHANGES = {
     "description": Check(str),
     "retry_agent_affinity": one_of("prefer-warmest", "prefer-different"),
-    "hostedAgents": Check(dict, filled=True),
+    "hostedAgents": Check(dict, filled=True, accepts=_is_hosting),
 }
 QUEUES = Collection(
     kind="queue",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, is_color
+from buildkite_orm.fake.handlers.checks import Check, are_strings, is_color, is_policy
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.teams import TEAMS
@@ -91,12 +91,7 @@ def _unsettle(call: Call, thing: Thing) -> None:
         call.world.store.shelves.of(kind, thing.id).clear()
 
 
-def _is_policy(value: Any) -> bool:
-    """Tell whether a value is a policy: a text, or statements."""
-    return isinstance(value, str) or all(isinstance(each, dict) and {"iss", "claims"} <= each.keys() for each in value)
-
-
-_DETAILS = {"description": Check(str), "oidc_policy": Check((str, list), accepts=_is_policy)}
+_DETAILS = {"description": Check(str), "oidc_policy": Check((str, list), accepts=is_policy)}
 REGISTRIES = Collection(
     kind="registry",
     path=_REGISTRIES,
@@ -107,7 +102,7 @@ REGISTRIES = Collection(
     create={
         "name": Check(str, required=True, filled=True, accepts=lambda value: bool(slug_of(value))),
         "ecosystem": Check(str, required=True, filled=True),
-        "team_ids": Check(list, accepts=lambda value: all(isinstance(each, str) for each in value)),
+        "team_ids": Check(list, accepts=are_strings),
         "emoji": Check(str),
         "color": Check(str, accepts=is_color),
         **_DETAILS,

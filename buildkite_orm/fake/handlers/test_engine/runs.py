@@ -88,7 +88,8 @@ def update_execution_tags(call: Call) -> Reply:
     """Replace the tags that may be replaced; executions that are not known are passed over."""
     known, body = call.world.store.shelves.of("execution", of_suite(call)), call.body()
     require_valid(body, {"executions": Check(list, required=True, accepts=_are_executions)})
-    for each in body["executions"]:
+    replaced: list[Json] = body["executions"] or []
+    for each in replaced:
         if (execution := known.get(each["id"])) is not None:
             kept = {key: value for key, value in execution.data["tags"].items() if not key.startswith(_MUTABLE)}
             execution.data["tags"] = kept | each["tags"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import Check
+from buildkite_orm.fake.handlers.checks import Check, are_strings, is_policy
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.test_engine import things
 from buildkite_orm.fake.http import ApiError, InvalidError
@@ -25,10 +25,10 @@ _LOOKS = {
     "application_name": Check(str),
     "color": Check(str),
     "emoji": Check(str),
-    "oidc_policy": Check((str, list)),
+    "oidc_policy": Check((str, list), accepts=is_policy),
     "show_api_token": Check(bool),
 }
-_TEAMS = Check(list, accepts=lambda value: all(isinstance(each, str) for each in value))
+_TEAMS = Check(list, accepts=are_strings)
 
 
 def place(call: Call, suite: Thing, rest: str = "") -> Json:
