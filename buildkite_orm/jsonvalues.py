@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
+
+_MOST_DIGITS: Final = 18
 
 Number = int | float
 """A number that stays of the kind that came: 3 is not 3.0."""
@@ -29,3 +31,13 @@ def as_several(value: object) -> list[object] | None:
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return list(cast("Sequence[object]", value))
     return None
+
+
+def as_whole_number(text: object) -> int | None:
+    """Return the number that the server wrote in ASCII digits; None for anything else, and where it is absurdly long.
+
+    `int` alone reads digits of other scripts, and raises on thousands of them.
+    """
+    if not isinstance(text, str) or len(text) > _MOST_DIGITS or not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.jsonvalues import as_several
-from buildkite_orm.listing import LinkStep, Listing, SiftedStep, repeats
+from buildkite_orm.listing import LinkStep, Listing, SiftedStep
 from buildkite_orm.members import offered
 from buildkite_orm.pages import LoadedPage, Page
 from buildkite_orm.paths import short_path
@@ -26,7 +26,7 @@ from buildkite_orm.words import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from buildkite_orm.listing import Sheet, Step
+    from buildkite_orm.listing import Step
     from buildkite_orm.session import Session
     from buildkite_orm.transport import StreamedBody
 
@@ -389,21 +389,9 @@ class QuerySet(ShownListing, Generic[R]):
         loaded, whole = self._loaded()
         if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self._has_numbers:
             return list(islice(self, start, stop))
-        return list(islice(self._from_page(start), None if stop is None else stop - start))
-
-    def _from_page(self, start: int) -> Iterator[R]:
-        """Stream by page number, from an index on."""
         number, skip = divmod(start, self._listing.per_page)
-        before: list[R] = []
-        while True:
-            number += 1
-            sheet: Sheet[R] = self._listing.fetch(number=number)
-            if sheet.items and sheet.items == before:
-                raise repeats(self._listing)
-            yield from sheet.items[skip:]
-            if "next" not in sheet.links:
-                return
-            before, skip = sheet.items, 0
+        begin: LinkStep[R] = LinkStep(self._listing, self._listing.query_for(number + 1, []))
+        return list(islice(_walk(_Head(begin), None), skip, None if stop is None else stop - start + skip))
 
 
 def _walk(head: _Head[R], limit: int | None) -> Iterator[R]:
