@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.encoding import encode_time
 from buildkite_orm.errors import BadRequestError, ResponseError
-from buildkite_orm.listing import Listing, Trail, repeats
+from buildkite_orm.listing import MOST_IDLE_PAGES, Listing, Trail, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 SECOND: Final = timedelta(seconds=1)
 _SWEEPS: Final = 10
-_STALE_PAGES: Final = 20
+_STALE_PAGES: Final = 10
 _NARROW: Final = "narrow the query by branch, creator or state, or list pipeline by pipeline."
 # Under these parameters alone, no build leaves a listing while it is read: a build keeps them as long as it is.
 _KEPT: Final = frozenset({"branch", "creator", "created_from", "created_to"})
@@ -225,7 +225,7 @@ class SecondStep:
                 self.found.places = number * portion.size
             # with small pages, builds that enter may move all of one page to the next
             stale = stale + 1 if here <= come else 0
-            if stale == _STALE_PAGES:
+            if stale >= (_STALE_PAGES if here else MOST_IDLE_PAGES):
                 raise repeats(self.span.listing)
             number += 1
             come |= here

@@ -30,7 +30,7 @@ T = TypeVar("T")
 _LEAST: Final = 5
 _CALM: Final = 4
 _LONGEST_CALM: Final = 64
-_MOST_IDLE_PAGES: Final = 20
+MOST_IDLE_PAGES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +314,7 @@ class Trail:
         """
         if self.seen.get(hash(tuple(sorted(link))), self.place) < self.place:
             raise repeats(listing)
-        if self.idle >= _MOST_IDLE_PAGES:
+        if self.idle >= MOST_IDLE_PAGES:
             raise repeats(listing, f"sent {self.idle} pages in a row without anything new, and names another one")
 
     def after(self, query: Query, sheet: Sheet[R]) -> Trail:
