@@ -15,6 +15,7 @@ from os.path import commonprefix
 from typing import TYPE_CHECKING, Final, Self
 
 from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,12 +47,12 @@ class Globs:
         if path is None:
             return None
         several = as_several(path)
-        told = [path] if several is None else several
+        told = [as_plain(each) for each in ([path] if several is None else several)]
         if not told:
             msg = f"path={path!r}: an empty list would be no filter at all; leave it out, or name something"
             raise ValueError(msg)
         if odd := [each for each in told if not isinstance(each, str)]:
-            msg = f"path={odd[0]!r}: a path is text"
+            msg = f"path={odd[0]!r}: a path is text or a pathlib path, not {kind_of(odd[0])}"
             raise TypeError(msg)
         return cls(tuple(dict.fromkeys(map(str, told))))
 

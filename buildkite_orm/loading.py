@@ -142,10 +142,13 @@ def _cursor_links(answer: Answer, links: object) -> dict[str, str]:
 
 def _is_text(value: object) -> bool:
     """Return whether this is a string that can be written in a URL, which half of a character cannot."""
+    if not isinstance(value, str):
+        return False
     try:
-        return isinstance(value, str) and value.encode() is not None
+        value.encode()
     except UnicodeEncodeError:
         return False
+    return True
 
 
 def _load_items(model: type[R], data: list[Any]) -> list[R]:

@@ -27,7 +27,7 @@ def path_told(url: object) -> str | None:
 
 def path_below(collection: str | None, key: object) -> str | None:
     """Give the path of what a collection knows by a key; None where either is not known, or is no key."""
-    if collection is None or not isinstance(key, str | int):
+    if collection is None or isinstance(key, bool) or not isinstance(key, str | int):
         return None
     try:
         return f"{collection}/{encode_path(key)}"

@@ -21,6 +21,7 @@ from buildkite_orm.progress import gather
 from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
 from buildkite_orm.shown import Glimpse, ShownListing
+from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class QuerySet(ShownListing, Generic[R]):
         Raises:
             ValueError: It is negative.
         """
+        most = as_index("limit", most)
         if most < 0:
             msg = f"limit({most}): not below 0"
             raise ValueError(msg)
@@ -118,6 +120,7 @@ class QuerySet(ShownListing, Generic[R]):
         Raises:
             ValueError: It is not within 1 to 100.
         """
+        size = as_index("per_page", size)
         if not 1 <= size <= MOST_PER_PAGE:
             msg = f"per_page({size}): the API takes 1 to {MOST_PER_PAGE}"
             raise ValueError(msg)
@@ -145,7 +148,7 @@ class QuerySet(ShownListing, Generic[R]):
             known = ", ".join(sorted(self.filters)) or "none"
             msg = f"{self.label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
             raise TypeError(msg)
-        return dict(filters)
+        return {name: as_plain_data(value) for name, value in filters.items()}
 
     # -- iterating ----------------------------------------------------------------------------------------------------
 
@@ -181,6 +184,7 @@ class QuerySet(ShownListing, Generic[R]):
     def __getitem__(self, index: int | slice) -> R | list[R]:
         if isinstance(index, slice):
             return self._slice(index)
+        index = as_index("the index of a queryset", index)
         if index < 0:
             return self._from_end(index)
         if self._limit is not None and index >= self._limit:
@@ -215,6 +219,7 @@ class QuerySet(ShownListing, Generic[R]):
             ValueError: It is below 1.
             TypeError: The API does not number the pages of this listing, or a filter is applied here.
         """
+        number = as_index("page", number)
         if number < 1:
             msg = f"page({number}): pages are numbered from 1"
             raise ValueError(msg)
@@ -378,7 +383,9 @@ class QuerySet(ShownListing, Generic[R]):
         return self._at(total + index)
 
     def _slice(self, index: slice) -> list[R]:
-        start, stop, step = index.start or 0, index.stop, index.step
+        bounds = (index.start, index.stop, index.step)
+        start, stop, step = (None if each is None else as_index("a bound of a slice", each) for each in bounds)
+        start = start or 0
         if step not in {None, 1} or start < 0 or (stop is not None and stop < 0):
             msg = f"[{index.start}:{index.stop}:{step}]: bounds from 0 on and no step, since the end is not known yet"
             raise ValueError(msg)
@@ -420,4 +427,4 @@ def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
 def _shown(value: object) -> str:
     if (several := as_several(value)) is not None:
         return "|".join(_shown(item) for item in several)
-    return harmless(str(value))
+    return harmless(str(as_plain(value)))
