@@ -395,7 +395,7 @@ def test_an_assigned_value_of_another_kind_is_refused_by_name(server: FakeBuildk
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=repr)
-def test_bounds_and_indexes_take_whole_numbers_of_any_kind(server: FakeBuildkite, bk: Buildkite, value: Any) -> None:
+def test_bounds_and_indexes_take_whole_numbers_of_any_kind(server: FakeBuildkite, bk: Buildkite, value: int) -> None:
     for _ in range(20):
         server.add_agent()
     agents: QuerySet[Any] = bk.organization("acme").agents()
@@ -403,8 +403,7 @@ def test_bounds_and_indexes_take_whole_numbers_of_any_kind(server: FakeBuildkite
     assert [agent.id for agent in agents.limit(value)] == ids[:7]
     assert [agent.id for agent in agents.per_page(value)] == ids
     assert [agent.id for agent in agents.per_page(2).page(value).items] == ids[12:14]
-    found: Any = agents.fresh()[value]
-    assert (found.id, [agent.id for agent in agents.fresh()[value:]]) == (ids[7], ids[7:])
+    assert (agents.fresh()[value].id, [agent.id for agent in agents.fresh()[value:]]) == (ids[7], ids[7:])
     assert server.requests[-1].query == [("per_page", "100")]
 
 
