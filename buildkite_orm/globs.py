@@ -20,9 +20,8 @@ from buildkite_orm.utils.plain_values import as_plain, kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _HEAD: Final = re.compile(r"[^*?\[\]{}]*")
-_TAIL: Final = re.compile(r"[^*?\[\]{}]*$")
 _MOST: Final = 1000
 
 
@@ -64,7 +63,7 @@ class Globs:
         patterns = [*self._expanded(), *self.told]
         heads = [_first(_HEAD, pattern) for pattern in patterns]
         head = commonprefix(heads)  # noqa: RUF071 - by characters
-        tails = [_first(_TAIL, pattern[len(head) :])[::-1] for pattern in patterns]
+        tails = [_first(_HEAD, pattern[len(head) :][::-1]) for pattern in patterns]
         tail = commonprefix(tails)[::-1]  # noqa: RUF071
         # `**/` may stand for nothing, and where an agent runs on Windows, a slash is a backslash
         coarse = re.sub(r"[*/\\]+", "*", f"{head}*{tail}")
@@ -93,7 +92,7 @@ class Globs:
         left, done = list(self.told), list[str]()
         while left:
             pattern = left.pop()
-            found = _CHOICE.search(pattern)
+            found = next((braces for braces in _BRACES.finditer(pattern) if "," in braces[1]), None)
             if found is None:
                 done.append(pattern)
                 continue
