@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
@@ -34,6 +34,23 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Resource)
 
 MOST_PER_PAGE = 100
+
+
+class _NoLengthError(TypeError, AttributeError):
+    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence."""
+
+
+class _NoLength:
+    """Refuses `len()`, and says what to call in its place.
+
+    Code that looks for `__len__` first, as the `map` of thread pools does, finds none, and so iterates.
+    """
+
+    def __get__(self, queryset: object, owner: type) -> Self:
+        if queryset is None:
+            return self
+        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
+        raise _NoLengthError(msg)
 
 
 class _Head(Generic[R]):
@@ -258,9 +275,17 @@ class QuerySet(ShownListing, Generic[R]):
             raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
-    def __len__(self) -> NoReturn:
-        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
-        raise TypeError(msg)
+    if not TYPE_CHECKING:  # a type checker says itself that there is none
+        __len__ = _NoLength()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
+        """Load the objects into an array of numpy, one for each: numpy would take the queryset itself for one."""
+        import numpy as np  # noqa: PLC0415 - no dependency
+
+        if copy is False:
+            msg = "the objects of a queryset are copied into an array: leave out copy=False"
+            raise ValueError(msg)
+        return np.fromiter(self, dtype=object).astype(object if dtype is None else dtype)
 
     def __bool__(self) -> bool:
         return self.first() is not None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from buildkite_orm.encoding import encode_body, encode_json, encode_path, encode_query
 from buildkite_orm.errors import UnboundError
@@ -23,6 +23,7 @@ from buildkite_orm.session import Call
 from buildkite_orm.shown import ShownObject
 from buildkite_orm.timestamps import UtcTime, write_time
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
+from buildkite_orm.utils.surrogates import SurrogateSafeModel
 from buildkite_orm.words import said
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ class Deletable(Ref):
         self._do("DELETE")
 
 
-class Model(BaseModel):
+class Model(SurrogateSafeModel):
     """Data of the API: fields that are not known are kept, and what the server sets is not assigned."""
 
     model_config = ConfigDict(
