@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.encoding import encode_time
 from buildkite_orm.errors import BadRequestError, ResponseError
-from buildkite_orm.listing import Listing, repeats
+from buildkite_orm.listing import MOST_IDLE_PAGES, Listing, Trail, repeats
 from buildkite_orm.utils.workers import map_in_threads
 
 if TYPE_CHECKING:
@@ -87,13 +87,16 @@ class Span:
             return self.listing.fetch(number=number, extra=extra)
         return self.listing.fetch_portion(portion, number, extra)
 
-    def onward(self, sheet: Sheet[Build], to: datetime | None, given: Given) -> _Onward | None:
+    def onward(
+        self, sheet: Sheet[Build], to: datetime | None, given: Given, trail: Trail | None = None
+    ) -> _Onward | None:
         """Give the step past a page.
 
         Args:
             sheet: The page.
             to: Before which whole second it was asked for.
             given: What was given before it, as far as that can come again.
+            trail: The pages that were requested by links since the last one by time, this page included.
 
         Raises:
             ResponseError: It ends where it should not even have begun.
@@ -104,7 +107,7 @@ class Span:
         seen = {**given, **{build_id(build): created_at(build) for build in sheet.items}}
         last = created_at(sheet.items[-1]) if sheet.items else None
         if last is None:
-            return LinkedStep(self, link, to, seen)
+            return LinkedStep(self, link, to, seen, trail or Trail().after([], sheet))
         after = last.replace(microsecond=0) + SECOND
         if to is None or after < to:
             return TimeStep(self, after, {key: at for key, at in seen.items() if at is None or at <= after})
@@ -135,6 +138,7 @@ class LinkedStep:
     link: Query
     to: datetime | None
     given: Given
+    trail: Trail = field(compare=False, repr=False)
 
     def load(self) -> tuple[list[Build], Step[Build] | None]:
         """Ask for the page; by time again from there, where that is possible.
@@ -142,9 +146,11 @@ class LinkedStep:
         Raises:
             ResponseError: The page repeats what came before, so that going on would never end.
         """
+        self.trail.check(self.span.listing, self.link)
         sheet = self.span.listing.fetch(link=self.link)
-        items, step = _less(sheet, self.given), self.span.onward(sheet, self.to, self.given)
-        if isinstance(step, LinkedStep) and (step.link == self.link or (sheet.items and not items)):
+        trail = self.trail.after(self.link, sheet)
+        items, step = _less(sheet, self.given), self.span.onward(sheet, self.to, self.given, trail)
+        if isinstance(step, LinkedStep) and sheet.items and not items:
             raise repeats(self.span.listing)
         return items, step
 
@@ -210,7 +216,7 @@ class SecondStep:
 
     def _climb(self, portion: Portion, number: int) -> int:
         """Ask for page after page from one on; give the number of the last one."""
-        before, stale = frozenset[str](), 0
+        come, stale = set[str](), 0
         while True:
             sheet = self._page(portion, number)
             here = self._take(sheet)
@@ -219,10 +225,11 @@ class SecondStep:
             if len(sheet.items) == portion.size:  # else the server may have pages of its own size
                 self.found.places = number * portion.size
             # with small pages, builds that enter may move all of one page to the next
-            stale = stale + 1 if here and here <= before else 0
-            if stale == _STALE_PAGES:
+            stale = stale + 1 if here <= come else 0
+            if stale >= (_STALE_PAGES if here else MOST_IDLE_PAGES):
                 raise repeats(self.span.listing)
-            number, before = number + 1, here
+            number += 1
+            come |= here
 
     def _take(self, sheet: Sheet[Build]) -> frozenset[str]:
         """Take over what is new on a page; give the ids of all on it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
@@ -12,9 +11,12 @@ from buildkite_orm.errors import ConfigurationError, redact_url
 from buildkite_orm.http.auth import StaticToken
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.network import NetworkOptions
+from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
 from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
 from buildkite_orm.urls import api_path_in
+from buildkite_orm.utils.environment import setting, stripped
+from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,11 +149,14 @@ class Buildkite:
         on_request: Callable[[RequestEvent], object] | None = None,
         on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
-        authentication = _authentication(token, auth)
-        token = None  # a traceback with locals would show it
+        try:
+            authentication = _authentication(token, auth)
+        finally:
+            token = None  # a traceback with locals would show it
+        endpoint = setting(ENDPOINT_VARIABLE)
         self.session = Session(
             authentication,
-            base_url=base_url or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_BASE_URL,
+            base_url=stripped(base_url) if base_url else endpoint or DEFAULT_BASE_URL,
             timeout=timeout,
             retry=retry,
             reserve=reserve,
@@ -159,11 +164,17 @@ class Buildkite:
             clock=clock,
             transport=transport,
             limits=limits,
-            network=NetworkOptions(verify=verify, cert=cert, proxies=proxies, insecure_http=insecure_http),
+            network=NetworkOptions(
+                url_name="base_url" if base_url else f"{ENDPOINT_VARIABLE}, read as base_url,",
+                verify=verify,
+                cert=cert,
+                proxies=proxies,
+                insecure_http=insecure_http,
+            ),
             hooks=Hooks(on_request=on_request, on_response=on_response),
             app=app,
         )
-        self._organization = organization or os.environ.get(ORGANIZATION_VARIABLE) or None
+        self._organization = organization or _slug_in(ORGANIZATION_VARIABLE)
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +185,8 @@ class Buildkite:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Buildkite {self.session.base_url}>"
+        session = self.__dict__.get("session")  # there is none yet where a traceback shows how it was made in vain
+        return f"<Buildkite {session.base_url}>" if session else "<Buildkite>"
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -226,11 +238,12 @@ class Buildkite:
         Raises:
             ConfigurationError: This is no job of Buildkite's: `BUILDKITE_BUILD_NUMBER`, say, is not set.
         """
-        names = ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG", "BUILDKITE_BUILD_NUMBER")
-        organization, pipeline, number = map(_of_the_job, names)
-        if not (number.isascii() and number.isdecimal()):
-            raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={number!r}: no number of a build")
-        return self.organization(organization).pipeline(pipeline).build(int(number))
+        organization, pipeline = map(_of_the_job, ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"))
+        text = _of_the_job("BUILDKITE_BUILD_NUMBER", setting)
+        number = as_whole_number(text)
+        if number is None:
+            raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={text[:80]!r}: no number of a build")
+        return self.organization(organization).pipeline(pipeline).build(number)
 
     def current_job(self) -> JobRef:
         """Give the ref of the job that this process is a part of, by its environment; no request.
@@ -312,9 +325,17 @@ class Buildkite:
         return load_object(model, self.session, Call("GET", path), Binding(self.session, path))
 
 
-def _of_the_job(name: str) -> str:
-    value = os.environ.get(name)
-    if not value:
+def _slug_in(name: str) -> str | None:
+    """Return the slug or id that an environment variable says; None where it is not set."""
+    value = setting(name)
+    if value is not None and (not value.isprintable() or any(each in " /\\?#" for each in value)):
+        raise ConfigurationError(f"{name}={value[:80]!r}: no slug or id; set it as in the URL of a page of Buildkite's")
+    return value
+
+
+def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
+    value = read(name)
+    if value is None:
         raise ConfigurationError(f"this is no job of Buildkite's: {name} is not set")
     return value
 
@@ -333,9 +354,16 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
         if token is not None:
             raise ConfigurationError("token= and auth= exclude each other")
         return auth
-    if not (token or os.environ.get(TOKEN_VARIABLE) or "").strip():
-        raise ConfigurationError(
-            f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}; "
-            "make one at https://buildkite.com/user/api-access-tokens"
-        )
-    return StaticToken((token or os.environ[TOKEN_VARIABLE]).strip())
+    where = TOKEN_VARIABLE if token is None else "token="
+    if token is not None and not isinstance(as_plain(token), str):
+        raise ConfigurationError(f"token= is a string, not {kind_of(token)}")
+    value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
+    given, token = token is not None, None
+    if not value:
+        reason = "token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"
+        raise ConfigurationError(f"{reason}; make one at https://buildkite.com/user/api-access-tokens")
+    try:
+        return StaticToken(value)
+    except ConfigurationError as error:
+        value, problem = None, error.message
+    raise ConfigurationError(f"{where}: {problem}")

@@ -1,13 +1,17 @@
-"""Paths and query strings, as the server reads them: Rails' way of lists and maps, times in UTC."""
+"""Paths, query strings and bodies, as the server reads them: Rails' way of lists and maps, times in UTC.
+
+Values of other libraries and of the caller's own enums are sent as what they stand for (`as_plain`), or refused.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
-from buildkite_orm.jsonvalues import as_mapping, as_several
+from buildkite_orm.jsonvalues import as_mapping, as_object, as_several
+from buildkite_orm.utils.plain_values import SCALARS, as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,13 +19,19 @@ if TYPE_CHECKING:
 Query = list[tuple[str, str]]
 
 
-def encode_path(*segments: str | int) -> str:
+def encode_path(*segments: object) -> str:
     """Join path segments, each encoded; one that would change the path is refused.
 
     Raises:
+        TypeError: A segment is neither a string nor a whole number, and stands for none.
         ValueError: A segment is empty, `.` or `..`, or has a control character.
     """
-    return "/".join(_segment(str(segment)) for segment in segments)
+    before = "the path"
+    encoded: list[str] = []
+    for segment in segments:
+        encoded.append(_segment(before, segment))
+        before = encoded[-1]
+    return "/".join(encoded)
 
 
 def encode_query(params: Mapping[str, object], *, lists: Sequence[str] = ()) -> Query:
@@ -61,12 +71,19 @@ def encode_body(fields: Mapping[str, object], options: type | None = None, *requ
     return {name: _sayable(name, value) for name, value in fields.items()}
 
 
+def encode_json(body: object) -> object:
+    """Turn a body into what JSON can say; what is no JSON object, a file say, is returned as it is."""
+    fields = as_object(body)
+    return body if fields is None else encode_body(fields)
+
+
 def encode_time(moment: datetime, name: str = "time") -> str:
     """Write an aware datetime in UTC, to the second where it has no fraction.
 
     Raises:
         ValueError: The datetime has no zone, so that nobody can know which moment it means.
     """
+    moment = cast("datetime", as_plain(moment))
     if moment.tzinfo is None or moment.utcoffset() is None:
         msg = f"{name}={moment!r} has no time zone; say which: {name}=datetime(…, tzinfo=UTC), or .astimezone()"
         raise ValueError(msg)
@@ -78,18 +95,25 @@ def to_query_string(pairs: Query) -> str:
     return urlencode(pairs, quote_via=quote)
 
 
-def _segment(segment: str) -> str:
-    if segment in {"", ".", ".."} or not segment.isprintable():
-        msg = f"{segment!r} cannot be part of a path"
+def _segment(before: str, segment: object) -> str:
+    plain = as_plain(segment)
+    if isinstance(plain, bool) or not isinstance(plain, str | int):
+        msg = f"{before}/{segment!r}: a part of a path is a string, a whole number or a UUID, not {kind_of(segment)}"
+        raise TypeError(msg)
+    text = str(plain)
+    if text in {"", ".", ".."} or not text.isprintable():
+        msg = f"{text!r} cannot be part of a path"
         raise ValueError(msg)
-    return quote(segment, safe="")
+    return quote(text, safe="")
 
 
 def _sayable(name: str, value: object) -> Any:
+    value = as_plain(value)
     if isinstance(value, datetime):
         return encode_time(value, name)
     if (mapping := as_mapping(value)) is not None:
-        return {str(key): _sayable(f"{name}.{key}", item) for key, item in mapping.items()}
+        keys = {key: _key(name, key) for key in mapping}
+        return {keys[key]: _sayable(f"{name}.{keys[key]}", item) for key, item in mapping.items()}
     if (several := as_several(value)) is not None:
         return [_sayable(name, item) for item in several]
     if isinstance(value, float) and not isfinite(value):
@@ -97,13 +121,15 @@ def _sayable(name: str, value: object) -> Any:
         raise ValueError(msg)
     if value is None or isinstance(value, str | int | float):
         return value
-    msg = f"{name}={value!r}: JSON has nothing for a {type(value).__name__}"
+    msg = f"{name}: JSON has nothing for {kind_of(value)}; give {SCALARS}, None, or a list or mapping of these"
     raise TypeError(msg)
 
 
 def _pairs(name: str, value: object, *, as_list: bool) -> Query:
+    value = as_plain(value)
     if (mapping := as_mapping(value)) is not None:
-        return [(f"{name}[{key}]", _scalar(f"{name}[{key}]", item)) for key, item in mapping.items()]
+        named = [(f"{name}[{_key(name, key)}]", item) for key, item in mapping.items()]
+        return [(full, _scalar(full, item)) for full, item in named]
     if (several := as_several(value)) is not None:
         if not several:
             msg = f"{name}={value!r}: an empty list would be no filter at all; leave it out, or name something"
@@ -112,14 +138,32 @@ def _pairs(name: str, value: object, *, as_list: bool) -> Query:
     return [(f"{name}[]" if as_list else name, _scalar(name, value))]
 
 
+def _key(name: str, key: object) -> str:
+    plain = as_plain(key)
+    if isinstance(plain, bool) or not isinstance(plain, str | int):
+        msg = f"{name}: a key is a string, not {key!r}, which is {kind_of(key)}"
+        raise TypeError(msg)
+    return str(plain)
+
+
 def _scalar(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return str(int(value))
-    if isinstance(value, datetime):
-        return encode_time(value, name)
-    msg = f"{name}={value!r}: a filter is a string, number, bool, aware datetime, or a list of these"
+    plain = as_plain(value)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, str):
+        return _sendable(name, plain)
+    if isinstance(plain, int):
+        return str(plain)
+    if isinstance(plain, datetime):
+        return encode_time(plain, name)
+    msg = f"{name}={value!r}: a filter is {SCALARS}, or a list of these; not {kind_of(value)}"
     raise TypeError(msg)
+
+
+def _sendable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        msg = f"{name}={text!r}: it has half of a character (a surrogate), which no URL can carry"
+        raise ValueError(msg) from None
+    return text

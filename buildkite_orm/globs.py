@@ -15,13 +15,13 @@ from os.path import commonprefix
 from typing import TYPE_CHECKING, Final, Self
 
 from buildkite_orm.jsonvalues import as_several
+from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CHOICE: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _HEAD: Final = re.compile(r"[^*?\[\]{}]*")
-_TAIL: Final = re.compile(r"[^*?\[\]{}]*$")
 _MOST: Final = 1000
 
 
@@ -46,12 +46,12 @@ class Globs:
         if path is None:
             return None
         several = as_several(path)
-        told = [path] if several is None else several
+        told = [as_plain(each) for each in ([path] if several is None else several)]
         if not told:
             msg = f"path={path!r}: an empty list would be no filter at all; leave it out, or name something"
             raise ValueError(msg)
         if odd := [each for each in told if not isinstance(each, str)]:
-            msg = f"path={odd[0]!r}: a path is text"
+            msg = f"path={odd[0]!r}: a path is text or a pathlib path, not {kind_of(odd[0])}"
             raise TypeError(msg)
         return cls(tuple(dict.fromkeys(map(str, told))))
 
@@ -63,7 +63,7 @@ class Globs:
         patterns = [*self._expanded(), *self.told]
         heads = [_first(_HEAD, pattern) for pattern in patterns]
         head = commonprefix(heads)  # noqa: RUF071 - by characters
-        tails = [_first(_TAIL, pattern[len(head) :])[::-1] for pattern in patterns]
+        tails = [_first(_HEAD, pattern[len(head) :][::-1]) for pattern in patterns]
         tail = commonprefix(tails)[::-1]  # noqa: RUF071
         # `**/` may stand for nothing, and where an agent runs on Windows, a slash is a backslash
         coarse = re.sub(r"[*/\\]+", "*", f"{head}*{tail}")
@@ -92,7 +92,7 @@ class Globs:
         left, done = list(self.told), list[str]()
         while left:
             pattern = left.pop()
-            found = _CHOICE.search(pattern)
+            found = next((braces for braces in _BRACES.finditer(pattern) if "," in braces[1]), None)
             if found is None:
                 done.append(pattern)
                 continue

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import UserString
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, cast
+
+_MOST_DIGITS: Final = 18
+
+_TEXTS: Final = (str, bytes, bytearray, memoryview, UserString)
 
 Number = int | float
 """A number that stays of the kind that came: 3 is not 3.0."""
@@ -26,6 +33,24 @@ def as_mapping(value: object) -> Mapping[object, object] | None:
 
 def as_several(value: object) -> list[object] | None:
     """Give what stands for several values as a list; None where it is one."""
-    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
+    if isinstance(value, Sequence | AbstractSet) and not isinstance(value, _TEXTS):
         return list(cast("Sequence[object]", value))
     return None
+
+
+def as_text(value: object) -> str:
+    """Return a JSON value as text, to compare it later; what nests too deep for that is not compared."""
+    try:
+        return json.dumps(value, sort_keys=True)
+    except RecursionError:
+        return ""
+
+
+def as_whole_number(text: object) -> int | None:
+    """Return the number that the server wrote in ASCII digits; None for anything else, and where it is absurdly long.
+
+    `int` alone reads digits of other scripts, and raises on thousands of them.
+    """
+    if not isinstance(text, str) or len(text) > _MOST_DIGITS or not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text)

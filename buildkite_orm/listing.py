@@ -11,7 +11,8 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
-from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.errors import BuildkiteError, ResponseError
+from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.loading import load_cursor_page, load_list
 from buildkite_orm.resource import Binding, Resource
 from buildkite_orm.retry import is_slow
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _LEAST: Final = 5
 _CALM: Final = 4
 _LONGEST_CALM: Final = 64
+MOST_IDLE_PAGES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +46,8 @@ class Sheet(Generic[R]):
     links: dict[str, Query]
 
     def number(self, rel: str) -> int | None:
-        """Tell the page number that a link leads to, if it leads to one."""
-        found = dict(self.links.get(rel, ())).get("page", "")
-        return int(found) if found.isdecimal() else None
+        """Return the page number that a link leads to, or None where it names none that can be."""
+        return _page_number(self.links.get(rel, []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Listing(Generic[R]):
             link: The query of a link from another page, which replaces the listing's own.
             extra: Query pairs that replace those of the same name.
         """
-        query = link if link is not None else self._query(number, extra or [])
+        query = link if link is not None else self.query_for(number, extra or [])
         if not self._can_divide(query):
             return self._ask(query, Portion(self.per_page, divisible=False))
         begun = _Begun[R](query, self.per_page, link if link is not None and "page" not in dict(link) else None)
@@ -144,7 +145,7 @@ class Listing(Generic[R]):
 
     def fetch_portion(self, portion: Portion, number: int, extra: Query) -> Sheet[R]:
         """Ask for one page of another size; for use in what `divided` does."""
-        return self._ask(_changed(self._query(number, extra), per_page=portion.size), portion)
+        return self._ask(_changed(self.query_for(number, extra), per_page=portion.size), portion)
 
     def divided(self, do: Callable[[Portion], T]) -> T:
         """Do something with as large a portion as the server gives in time; again with less where it does not.
@@ -165,7 +166,8 @@ class Listing(Generic[R]):
         """Give the same listing with other pages."""
         return replace(self, per_page=per_page)
 
-    def _query(self, number: int | None, extra: Query) -> Query:
+    def query_for(self, number: int | None, extra: Query) -> Query:
+        """Return the query of a page, by its number; pairs in `extra` replace those of the same name."""
         replaced = {name for name, _ in extra}
         pairs = [pair for pair in self.query if pair[0] not in replaced] + extra
         pairs.append(("per_page", str(self.per_page)))
@@ -176,7 +178,7 @@ class Listing(Generic[R]):
         told = dict(query)
         if told.get("per_page") != str(self.per_page) or self.pace.aligned is False:
             return False
-        return told.get("page", "1") == "1" or (self.pace.aligned is True and told["page"].isdecimal())
+        return told.get("page", "1") == "1" or (self.pace.aligned is True and _page_number(query) is not None)
 
     def _ask(self, query: Query, portion: Portion) -> Sheet[R]:
         call = Call("GET", self.path, query, headers=self.headers, divisible=portion.divisible)
@@ -198,7 +200,8 @@ class Listing(Generic[R]):
             sheet = self._ask(begun.query_for(size), replace(portion, size=size))
             if size == self.per_page:
                 return sheet
-            begun.take(sheet, size)
+            if not begun.take(sheet, size):
+                raise repeats(self)
             goes_on, is_full = "next" in sheet.links, len(sheet.items) == size
             if goes_on and not is_full and begun.cursor is None:
                 return None
@@ -211,7 +214,7 @@ class Listing(Generic[R]):
         strict = self.session.strict
         if answer.body.lstrip()[:1] == b"{":
             items, urls = load_cursor_page(self.model, answer, strict=strict)
-            links = {rel: query_of(url) for rel, url in urls.items()}
+            links = _queries(urls)
         else:
             items, links = load_list(self.model, answer, strict=strict), answer.links
         binding = Binding(self.session, self.collection, self.context)
@@ -230,6 +233,7 @@ class _Begun(Generic[R]):
         cursor: The query of what comes next, where that goes by cursor.
         items: What is there.
         done: How many were asked for so far.
+        cursors: The cursors that were followed.
     """
 
     query: Query
@@ -237,11 +241,12 @@ class _Begun(Generic[R]):
     cursor: Query | None
     items: dict[R, None] = field(default_factory=dict[R, None])
     done: int = 0
+    cursors: list[Query] = field(default_factory=list["Query"])
 
     @property
     def page(self) -> int:
         """Its number."""
-        return int(dict(self.query).get("page", "1"))
+        return _page_number(self.query) or 1
 
     def query_for(self, size: int) -> Query:
         """Give what asks for so many more."""
@@ -250,13 +255,17 @@ class _Begun(Generic[R]):
         before = (self.page - 1) * self.full + self.done
         return _changed(self.query, per_page=size, page=before // size + 1 if before else None)
 
-    def take(self, sheet: Sheet[R], size: int) -> None:
-        """Take in a part."""
+    def take(self, sheet: Sheet[R], size: int) -> bool:
+        """Add a part; return False where it leads back to a cursor that was followed for an earlier part."""
         self.items |= dict.fromkeys(sheet.items)
         self.done += size
         following = sheet.links.get("next")
-        if following is not None and "page" not in dict(following):
-            self.cursor = following
+        if following is None or "page" in dict(following):
+            return True
+        if self.cursor is not None:
+            self.cursors.append(_changed(self.cursor, per_page=None))
+        self.cursor = following
+        return _changed(following, per_page=None) not in self.cursors
 
     def whole(self, last: Sheet[R], size: int) -> Sheet[R]:
         """Give the page as it would have come at once."""
@@ -281,27 +290,66 @@ class Step(Protocol[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class Trail:
+    """The pages that a walk through a listing has requested, so that it notices when it goes in circles.
+
+    Each step has its own trail, which leads to the next step's; the steps of one walk share `seen`. A page that failed
+    is requested again by the same step, and so at the same place, which is no repeat.
+
+    Attributes:
+        seen: Hashes of the queries and of the ids on the pages, each with the place in the walk where it was first met.
+        place: How many pages were loaded before.
+        idle: How many of the last pages in a row came empty, or were the same as an earlier page.
+    """
+
+    seen: dict[int, int] = field(default_factory=dict[int, int])
+    place: int = 0
+    idle: int = 0
+
+    def check(self, listing: Listing[R], link: Query) -> None:
+        """Refuse to request a page where that would not end.
+
+        Raises:
+            ResponseError: This walk has requested the page already, or the last pages brought nothing new.
+        """
+        if self.seen.get(hash(tuple(sorted(link))), self.place) < self.place:
+            raise repeats(listing)
+        if self.idle >= MOST_IDLE_PAGES:
+            raise repeats(listing, f"sent {self.idle} pages in a row without anything new, and names another one")
+
+    def after(self, query: Query, sheet: Sheet[R]) -> Trail:
+        """Note a page that was loaded, and return the trail of the step after it."""
+        self.seen.setdefault(hash(tuple(sorted(query))), self.place)
+        content = _content(sheet)
+        idle = not sheet.items or (content is not None and self.seen.setdefault(content, self.place) < self.place)
+        return Trail(self.seen, self.place + 1, self.idle + 1 if idle else 0)
+
+
+@dataclass(frozen=True, slots=True)
 class LinkStep(Generic[R]):
     """By the server's links, no item twice against the page before."""
 
     listing: Listing[R]
     link: Query | None = None
     before: frozenset[R] = frozenset()
+    trail: Trail = field(default_factory=Trail, compare=False, repr=False)
 
     def load(self) -> tuple[list[R], Step[R] | None]:
         """Ask for the page.
 
         Raises:
-            ResponseError: The page repeats the one before it, so that going on would never end.
+            ResponseError: The page repeats an earlier one, or nothing new comes, so that going on would never end.
         """
+        link = self.listing.query_for(None, []) if self.link is None else self.link
+        self.trail.check(self.listing, link)
         sheet = self.listing.fetch(link=self.link)
         items = [item for item in sheet.items if item not in self.before]
         follow = sheet.links.get("next")
         if follow is None:
             return items, None
-        if follow == self.link or (sheet.items and not items):
+        if sheet.items and not items:
             raise repeats(self.listing)
-        return items, LinkStep(self.listing, follow, frozenset(sheet.items))
+        return items, LinkStep(self.listing, follow, frozenset(sheet.items), self.trail.after(link, sheet))
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,8 +385,30 @@ def _changed(query: Query, **changes: int | None) -> Query:
     return [pair for pair in [*kept, *added] if pair[0] not in changes or changes[pair[0]] is not None]
 
 
-def repeats(listing: Listing[R]) -> Exception:
-    """Make the error for a listing that goes in circles."""
-    from buildkite_orm.errors import ResponseError  # noqa: PLC0415 - rarely needed
+def _page_number(query: Query) -> int | None:
+    """Return the page number in a query, or None where there is none that can be."""
+    return as_whole_number(dict(query).get("page")) or None  # pages are numbered from 1
 
-    return ResponseError(f"the listing {listing.path} repeats a page instead of going on", method="GET", next_step="")
+
+def _queries(urls: Mapping[str, str]) -> dict[str, Query]:
+    """Return the queries of the links of a cursor page; only a broken link to the next page is an error."""
+    links: dict[str, Query] = {}
+    for rel, url in urls.items():
+        try:
+            links[rel] = query_of(url)
+        except ResponseError:
+            if rel == "next":
+                raise
+    return links
+
+
+def _content(sheet: Sheet[R]) -> int | None:
+    """Return a hash of the ids on a page, in their order, or None where an item has none."""
+    ids = [item.__dict__.get(item.identity or "id") for item in sheet.items]
+    return hash(("ids", *ids)) if all(isinstance(each, str | int) for each in ids) else None
+
+
+def repeats(listing: Listing[R], what: str = "repeats a page instead of going on") -> ResponseError:
+    """Make the error for a listing that does not come to an end."""
+    next_step = "The server's links lead nowhere: try again later, or read only its beginning with .limit(n)."
+    return ResponseError(f"the listing {listing.path} {what}", method="GET", next_step=next_step)

@@ -125,11 +125,33 @@ def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[l
     data, problem = _read(answer, _page, "items and links were")
     if data is None:
         raise answer.unexpected(problem)
+    links = _cursor_links(answer, data.get("links"))
     items = _load_items(model, data["items"])
-    links = as_object(data.get("links")) or {}
     del data
     _report_items(answer, items, strict=strict)
-    return items, {rel: url for rel, url in links.items() if isinstance(url, str) and url}
+    return items, links
+
+
+def _cursor_links(answer: Answer, links: object) -> dict[str, str]:
+    """Return the URLs of other pages; a next page whose URL cannot be read is an error, since items would be lost."""
+    named = as_object(links or {})
+    if named is None:
+        raise answer.unexpected(f"links were expected to be an object, not {_kind(links)}")
+    following = named.get("next")
+    if following and not _is_text(following):
+        raise answer.unexpected(f"the next page was expected to be a URL, not {_kind(following)}")
+    return {rel: url for rel, url in named.items() if url and _is_text(url)}
+
+
+def _is_text(value: object) -> bool:
+    """Return whether this is a string that can be written in a URL, which half of a character cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _load_items(model: type[R], data: list[Any]) -> list[R]:

@@ -10,14 +10,17 @@ from buildkite_orm.encoding import encode_path
 from buildkite_orm.session import path_of
 from buildkite_orm.words import harmless
 
-# a URL in whose path there is nothing to encode or decode, as nearly all are: taking it apart costs ten times as much
-_PLAIN: Final = re.compile(r"https?://[\w.:-]+(?:/[\w-]+)*?/v2/([\w-]+(?:/[\w-]+)*)", re.ASCII)
+# A URL in whose path there is nothing to encode or decode, as nearly all are: taking it apart costs ten times as much.
+# Where the host ends is plain, so that nothing is tried twice: URLs of servers may be long.
+_PLAIN: Final = re.compile(r"https?://[\w.:-]+(/[\w/-]+)", re.ASCII)
 
 
 def path_told(url: object) -> str | None:
     """Read where a thing is from its URL in an answer; None where it is no URL of the API, or steps out of it."""
     if isinstance(url, str) and (plain := _PLAIN.fullmatch(url)):
-        return plain[1]
+        _, _, path = plain[1].partition("/v2/")
+        if path and "//" not in path and path[0] != "/" and path[-1] != "/":
+            return path
     try:
         path = path_of(url) if isinstance(url, str) else None
         return None if path is None else encode_path(*map(unquote, path.split("/")))
@@ -27,7 +30,7 @@ def path_told(url: object) -> str | None:
 
 def path_below(collection: str | None, key: object) -> str | None:
     """Give the path of what a collection knows by a key; None where either is not known, or is no key."""
-    if collection is None or not isinstance(key, str | int):
+    if collection is None or isinstance(key, bool) or not isinstance(key, str | int):
         return None
     try:
         return f"{collection}/{encode_path(key)}"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.jsonvalues import as_several
-from buildkite_orm.listing import LinkStep, Listing, SiftedStep, repeats
+from buildkite_orm.listing import LinkStep, Listing, SiftedStep
 from buildkite_orm.members import offered
 from buildkite_orm.pages import LoadedPage, Page
 from buildkite_orm.paths import short_path
@@ -21,18 +21,36 @@ from buildkite_orm.progress import gather
 from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
 from buildkite_orm.shown import Glimpse, ShownListing
+from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from buildkite_orm.listing import Sheet, Step
+    from buildkite_orm.listing import Step
     from buildkite_orm.session import Session
     from buildkite_orm.transport import StreamedBody
 
 R = TypeVar("R", bound=Resource)
 
 MOST_PER_PAGE = 100
+
+
+class _NoLengthError(TypeError, AttributeError):
+    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence."""
+
+
+class _NoLength:
+    """Refuses `len()`, and says what to call in its place.
+
+    Code that looks for `__len__` first, as the `map` of thread pools does, finds none, and so iterates.
+    """
+
+    def __get__(self, queryset: object, owner: type) -> Self:
+        if queryset is None:
+            return self
+        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
+        raise _NoLengthError(msg)
 
 
 class _Head(Generic[R]):
@@ -104,6 +122,7 @@ class QuerySet(ShownListing, Generic[R]):
         Raises:
             ValueError: It is negative.
         """
+        most = as_index("limit", most)
         if most < 0:
             msg = f"limit({most}): not below 0"
             raise ValueError(msg)
@@ -118,6 +137,7 @@ class QuerySet(ShownListing, Generic[R]):
         Raises:
             ValueError: It is not within 1 to 100.
         """
+        size = as_index("per_page", size)
         if not 1 <= size <= MOST_PER_PAGE:
             msg = f"per_page({size}): the API takes 1 to {MOST_PER_PAGE}"
             raise ValueError(msg)
@@ -145,7 +165,7 @@ class QuerySet(ShownListing, Generic[R]):
             known = ", ".join(sorted(self.filters)) or "none"
             msg = f"{self.label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
             raise TypeError(msg)
-        return dict(filters)
+        return {name: as_plain_data(value) for name, value in filters.items()}
 
     # -- iterating ----------------------------------------------------------------------------------------------------
 
@@ -181,6 +201,7 @@ class QuerySet(ShownListing, Generic[R]):
     def __getitem__(self, index: int | slice) -> R | list[R]:
         if isinstance(index, slice):
             return self._slice(index)
+        index = as_index("the index of a queryset", index)
         if index < 0:
             return self._from_end(index)
         if self._limit is not None and index >= self._limit:
@@ -215,6 +236,7 @@ class QuerySet(ShownListing, Generic[R]):
             ValueError: It is below 1.
             TypeError: The API does not number the pages of this listing, or a filter is applied here.
         """
+        number = as_index("page", number)
         if number < 1:
             msg = f"page({number}): pages are numbered from 1"
             raise ValueError(msg)
@@ -253,9 +275,17 @@ class QuerySet(ShownListing, Generic[R]):
             raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
-    def __len__(self) -> NoReturn:
-        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
-        raise TypeError(msg)
+    if not TYPE_CHECKING:  # a type checker says itself that there is none
+        __len__ = _NoLength()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
+        """Load the objects into an array of numpy, one for each: numpy would take the queryset itself for one."""
+        import numpy as np  # noqa: PLC0415 - no dependency
+
+        if copy is False:
+            msg = "the objects of a queryset are copied into an array: leave out copy=False"
+            raise ValueError(msg)
+        return np.fromiter(self, dtype=object).astype(object if dtype is None else dtype)
 
     def __bool__(self) -> bool:
         return self.first() is not None
@@ -378,7 +408,9 @@ class QuerySet(ShownListing, Generic[R]):
         return self._at(total + index)
 
     def _slice(self, index: slice) -> list[R]:
-        start, stop, step = index.start or 0, index.stop, index.step
+        bounds = (index.start, index.stop, index.step)
+        start, stop, step = (None if each is None else as_index("a bound of a slice", each) for each in bounds)
+        start = start or 0
         if step not in {None, 1} or start < 0 or (stop is not None and stop < 0):
             msg = f"[{index.start}:{index.stop}:{step}]: bounds from 0 on and no step, since the end is not known yet"
             raise ValueError(msg)
@@ -389,21 +421,9 @@ class QuerySet(ShownListing, Generic[R]):
         loaded, whole = self._loaded()
         if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self._has_numbers:
             return list(islice(self, start, stop))
-        return list(islice(self._from_page(start), None if stop is None else stop - start))
-
-    def _from_page(self, start: int) -> Iterator[R]:
-        """Stream by page number, from an index on."""
         number, skip = divmod(start, self._listing.per_page)
-        before: list[R] = []
-        while True:
-            number += 1
-            sheet: Sheet[R] = self._listing.fetch(number=number)
-            if sheet.items and sheet.items == before:
-                raise repeats(self._listing)
-            yield from sheet.items[skip:]
-            if "next" not in sheet.links:
-                return
-            before, skip = sheet.items, 0
+        begin: LinkStep[R] = LinkStep(self._listing, self._listing.query_for(number + 1, []))
+        return list(islice(_walk(_Head(begin), None), skip, None if stop is None else stop - start + skip))
 
 
 def _walk(head: _Head[R], limit: int | None) -> Iterator[R]:
@@ -432,4 +452,4 @@ def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
 def _shown(value: object) -> str:
     if (several := as_several(value)) is not None:
         return "|".join(_shown(item) for item in several)
-    return harmless(str(value))
+    return harmless(str(as_plain(value)))

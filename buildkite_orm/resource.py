@@ -10,17 +10,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from buildkite_orm.encoding import encode_body, encode_path, encode_query
+from buildkite_orm.encoding import encode_body, encode_json, encode_path, encode_query
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.hidden import is_secret, masked
+from buildkite_orm.jsonvalues import as_text
 from buildkite_orm.loading import load_one, report
 from buildkite_orm.members import offered
 from buildkite_orm.paths import parent_path, path_below, path_told, short_path
 from buildkite_orm.session import Call
 from buildkite_orm.shown import ShownObject
 from buildkite_orm.timestamps import UtcTime, write_time
+from buildkite_orm.utils.plain_values import as_plain, as_plain_data
+from buildkite_orm.utils.surrogates import SurrogateSafeModel
 from buildkite_orm.words import said
 
 if TYPE_CHECKING:
@@ -196,14 +199,15 @@ class Ref:
         """
         session, path = self.session, self.api_path
         target, query = f"{path}/{verb}" if verb else path, encode_query(params or {}, lists=lists)
-        call = Call(method, target, query, body, headers or {}, acts=acts, about=path)
+        call = Call(method, target, query, encode_json(body), headers or {}, acts=acts, about=path)
         collection = path if model.identity is None else parent_path(path)
         return load_object(model, session, call, Binding(session, collection, context, None if verb else path))
 
     def _do(self, method: str, verb: str = "", *, body: object = None, acts: bool = False) -> None:
         """Send one request whose answer says nothing."""
         path = f"{self.api_path}/{verb}" if verb else self.api_path
-        self.session.send(Call(method, path, body=body, acts=acts, about=self.api_path), lambda _answer: None)
+        call = Call(method, path, body=encode_json(body), acts=acts, about=self.api_path)
+        self.session.send(call, lambda _answer: None)
 
     def _update(self, model: type[R], changes: Mapping[str, object], options: type) -> R:
         """Send the fields of an update, and nothing else; `options` is the TypedDict that names those there are."""
@@ -232,7 +236,7 @@ class Deletable(Ref):
         self._do("DELETE")
 
 
-class Model(BaseModel):
+class Model(SurrogateSafeModel):
     """Data of the API: fields that are not known are kept, and what the server sets is not assigned."""
 
     model_config = ConfigDict(
@@ -283,7 +287,10 @@ class Model(BaseModel):
             return write_time(value)
         if isinstance(value, Model):
             return value._told()  # noqa: SLF001 - its own
-        raise TypeError(f"JSON has nothing for a {type(value).__name__}")
+        plain = as_plain(value)  # of a value that the caller put into a dict or list of the object
+        if plain is value:
+            raise TypeError(f"JSON has nothing for a {type(value).__name__}; give a string, number, bool, list or dict")
+        return plain
 
     if not TYPE_CHECKING:  # a type checker sees the fields themselves
 
@@ -436,12 +443,12 @@ class Editable(Fetchable):
     def model_post_init(self, context: Any, /) -> None:
         """Keep what came, to know later what was changed."""
         del context
-        object.__setattr__(self, "_loaded", {name: _as_text(value) for name, value in self._edited().items()})
+        object.__setattr__(self, "_loaded", {name: as_text(value) for name, value in self._edited().items()})
 
     def changes(self) -> dict[str, Any]:
         """Tell what was changed since it was loaded, as `save()` would send it; changes in place count."""
         loaded: dict[str, str] = self._slot("_loaded", {})
-        return {name: value for name, value in self._edited().items() if _as_text(value) != loaded.get(name)}
+        return {name: value for name, value in self._edited().items() if as_text(value) != loaded.get(name)}
 
     def save(self) -> Self:
         """Send what was changed since it was loaded, and nothing else; no request where that is nothing.
@@ -479,16 +486,9 @@ def load_object(model: type[R], session: Session, call: Call, binding: Binding) 
     return item.bind(binding)
 
 
-def _as_text(value: object) -> str:
-    """Write a value down, to compare it later; what nests too deep for that is not compared."""
-    try:
-        return json.dumps(value, sort_keys=True)
-    except RecursionError:
-        return ""
-
-
 def _validated(model: type[Model], name: str, value: object) -> object:
-    partial = model.__pydantic_validator__.validate_assignment(model.model_construct(), name, value)
+    data = as_plain_data(value)
+    partial = model.__pydantic_validator__.validate_assignment(model.model_construct(), name, data)
     return partial.__dict__[name]
 
 

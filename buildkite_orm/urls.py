@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from buildkite_orm.encoding import encode_path
 from buildkite_orm.errors import redact_url
 from buildkite_orm.session import path_of
+from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,14 @@ def api_path_in(url: str, *, own_host: str | None = None) -> str:
         own_host: A further host at which the API is.
 
     Raises:
+        TypeError: It is no string.
         ValueError: It is neither, or leads to nothing that this library knows.
     """
+    plain = as_plain(url)
+    if not isinstance(plain, str):
+        msg = f"from_url(url): the URL is a string, not {kind_of(url)}"
+        raise TypeError(msg)
+    url = plain
     try:
         parts = urlsplit(url.strip())
     except ValueError:

@@ -35,8 +35,13 @@ class InsecureConnectionWarning(BuildkiteWarning):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """The options of a client that say how to reach servers; see `Buildkite`."""
+    """The options of a client that say how to reach servers; see `Buildkite`.
 
+    Attributes:
+        url_name: What the error of an unusable base URL calls it: where it comes from.
+    """
+
+    url_name: str = "base_url"
     verify: Verify = True
     cert: Certificate | None = None
     proxies: Mapping[str, str] | None = None
@@ -56,6 +61,7 @@ class Network:
         self._cert = _certificate(options.cert)
         self._proxies = _checked_proxies(options.proxies)
         self._insecure_http = options.insecure_http
+        self._url_name = options.url_name
         self._is_local = False
         self._known: dict[tuple[str, str], tuple[object, dict[str, Any]]] = {}
 
@@ -71,9 +77,9 @@ class Network:
         except (requests_errors.RequestException, UnicodeError):
             parts = urlsplit("")
         if parts.scheme not in {"http", "https"} or not _is_host(parts.hostname):  # what else it is may be a secret
-            raise ConfigurationError("base_url is no URL of a server, as https://api.buildkite.com is")
+            raise ConfigurationError(f"{self._url_name} is no URL of a server, as https://api.buildkite.com is")
         if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ConfigurationError("base_url must carry no user, password, query or fragment")
+            raise ConfigurationError(f"{self._url_name} must carry no user, password, query or fragment")
         self._is_local = is_loopback(parts.hostname or "")
         if parts.scheme == "http" and not self._is_local:
             self._allow_plain_http(parts.hostname or "")
@@ -131,7 +137,7 @@ class Network:
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:
             raise ConfigurationError(
-                f"base_url: the token is not sent over plain http to {host}, only to this machine; use https, or "
+                f"{self._url_name} is plain http to {host}, and the token is only sent so to this machine; use https, or "
                 "insecure_http=True for a server of your own, such as the fake in another container"
             )
         what = f"the token is sent to {host} over plain http, where others can read it (insecure_http=True)"

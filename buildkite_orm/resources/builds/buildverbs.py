@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
+from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.resource import Ref
 from buildkite_orm.resources.builds.jobverbs import declared_only
@@ -70,8 +71,8 @@ class BuildVerbs(Ref):
         if states is not None and not states:
             msg = f"retry_failed_jobs(states={states!r}): none would mean all; leave it out, or name some"
             raise ValueError(msg)
-        named = [states] if isinstance(states, str) else states or ()
-        body = {"states": ",".join(named)} if named else {}
+        named = ",".join(state for _, state in encode_query({"states": states}))
+        body = {"states": named} if named else {}
         try:
             answer = self._send(Build, "PUT", "retry_failed_jobs", body=body, acts=True)
         except BuildkiteError as error:

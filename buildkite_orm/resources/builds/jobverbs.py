@@ -62,9 +62,9 @@ class JobVerbs(RemoteAccess):
         """
         from buildkite_orm.resources.builds.job import Job
 
-        _check_fields(self, fields or {})
-        given = {"fields": fields, "unblocker": unblocker}
-        body = encode_body({name: value for name, value in given.items() if value is not None})
+        given = encode_body({"fields": fields, "unblocker": unblocker})
+        _check_fields(self, given["fields"] or {})
+        body = {name: value for name, value in given.items() if value is not None}
         try:
             answer = self._send(Job, "PUT", "unblock", body=body, acts=True)
         except BuildkiteError as error:

@@ -11,6 +11,7 @@ from buildkite_orm.resource import Fetchable
 from buildkite_orm.resources.builds.underjob import UnderJob
 from buildkite_orm.session import Call
 from buildkite_orm.utils.numbers import parse_decimal
+from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.words import short_size
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-a-log-tail-using-a-range-request
         """
+        n = as_index("n", n)
         if n < 1:
             msg = f"tail({n}): at least 1 byte"
             raise ValueError(msg)

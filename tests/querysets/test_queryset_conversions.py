@@ -1,0 +1,93 @@
+"""Querysets where others take lists: pools, numpy, tqdm, random: each loads them once, or says what to do."""
+
+from __future__ import annotations
+
+import collections
+import operator
+import random
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Costs
+    from tests.querysets.conftest import Kind
+
+numpy = pytest.importorskip("numpy")
+
+
+def identifier(item: Any) -> str:
+    return str(item.id)
+
+
+def by_thread_pool(qs: Any) -> list[str]:
+    with ThreadPool(2) as pool:
+        return pool.map(identifier, qs)
+
+
+def by_futures(qs: Any) -> list[str]:
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(identifier, qs))
+
+
+def by_tqdm(qs: Any) -> list[str]:
+    tqdm = pytest.importorskip("tqdm").tqdm
+    return [identifier(item) for item in tqdm(qs, disable=None)]
+
+
+def by_array(qs: Any) -> list[str]:
+    array = numpy.array(qs)
+    assert array.dtype == object
+    return [identifier(item) for item in array]
+
+
+WAYS: dict[str, Callable[[Any], list[str]]] = {
+    "ThreadPool.map": by_thread_pool,
+    "Executor.map": by_futures,
+    "tqdm": by_tqdm,
+    "numpy.array": by_array,
+    "numpy.asarray": lambda qs: [identifier(item) for item in numpy.asarray(qs, dtype=object)],
+    "sorted": lambda qs: list(map(identifier, sorted(qs, key=lambda _item: 0))),
+    "deque": lambda qs: list(map(identifier, collections.deque(qs))),
+    "unpacking": lambda qs: [identifier(item) for item in [*qs]],
+    "dict.fromkeys": lambda qs: list(map(identifier, dict.fromkeys(qs))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_takes_any_iterable_takes_a_queryset(kind: Kind, costs: Costs, way: str) -> None:
+    with costs(3):
+        assert WAYS[way](kind.qs) == kind.ids
+
+
+def test_thread_pool_map_over_a_queryset_works(kind: Kind, costs: Costs) -> None:
+    with costs(3), ThreadPool(4) as pool:
+        assert pool.map(identifier, kind.qs) == kind.ids
+
+
+@pytest.mark.parametrize("use", [len, random.choice, random.choices, reversed], ids=operator.attrgetter("__name__"))
+def test_what_needs_a_length_says_what_to_call_and_costs_nothing(
+    kind: Kind, costs: Costs, use: Callable[[Any], object]
+) -> None:
+    with costs(0), pytest.raises(TypeError, match=r"has no len\(\).*\.count\(\), or len\(list\(qs\)\)"):
+        use(kind.qs)
+
+
+def test_random_sample_refuses_what_is_no_sequence_and_costs_nothing(kind: Kind, costs: Costs) -> None:
+    with costs(0), pytest.raises(TypeError, match="must be a sequence"):
+        random.sample(kind.qs, 2)  # type: ignore[arg-type]
+
+
+def test_to_ask_whether_there_is_a_length_costs_nothing(kind: Kind, costs: Costs) -> None:
+    with costs(0):
+        assert not hasattr(kind.qs, "__len__")
+        assert operator.length_hint(kind.qs, -1) == -1
+
+
+def test_an_array_of_another_kind_is_refused(kind: Kind) -> None:
+    with pytest.raises(ValueError, match="leave out copy=False"):
+        kind.qs.__array__(copy=False)
