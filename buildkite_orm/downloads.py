@@ -16,12 +16,12 @@ from buildkite_orm.errors import (
     NotFoundError,
     ServerError,
     error_for,
-    redact_url,
 )
 from buildkite_orm.files import Target, whole_file
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.redaction import SignedUrl
 
 if TYPE_CHECKING:
     import os
@@ -125,7 +125,9 @@ class ArtifactStream(ReadsStream):
         stream = self._storage.ask({"Range": f"bytes={self._offset}-"} if self._offset else {})
         if stream.status in {200, 206} or ends_at(stream, self._offset):
             return stream
-        raise self._storage.refusal(stream)
+        error = self._storage.refusal(stream)
+        del stream  # a traceback may show what is in this frame
+        raise error
 
 
 class Storage:
@@ -139,8 +141,8 @@ class Storage:
         self._session = artifact.session
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
-        self._link: str | None = None
-        self._asked = ""
+        self._link: SignedUrl | None = None
+        self._asked = SignedUrl("")
 
     def ask(self, headers: dict[str, str]) -> Stream:
         """Ask for the content; for a link first where there is none, and for another where that is not good any more.
@@ -170,14 +172,14 @@ class Storage:
         for _ in range(_REDIRECTS):
             self._asked = url
             stream = self._session.stream_elsewhere(url, headers)
-            onward = stream.headers.get("Location")
-            if stream.status not in _MOVED or not onward:
+            if stream.status not in _MOVED or not stream.headers.get("Location"):
                 return stream
             stream.close()
-            url = urljoin(url, onward)
+            url = SignedUrl(urljoin(url.reveal(), stream.headers["Location"]))
+            del stream  # a traceback may show what is in this frame
         raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
 
-    def _new_link(self) -> str:
+    def _new_link(self) -> SignedUrl:
         call = Call("GET", f"{self._path}/download", points_elsewhere=True)
         try:
             with as_final():
@@ -283,11 +285,11 @@ class _Beside:
             self._seeing.result()
 
 
-def _link_in(answer: Answer) -> str:
+def _link_in(answer: Answer) -> SignedUrl:
     url = answer.headers.get("Location")
     if not url:
         raise answer.unexpected("a redirect to the file was expected")
-    return url
+    return SignedUrl(url)
 
 
 def ends_at(stream: Stream, offset: int) -> bool:
@@ -312,7 +314,9 @@ def _from_offset(stream: Stream, offset: int) -> Generator[bytes]:
         skip = 0
 
 
-def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, stream: Stream) -> BuildkiteError:
+def storage_error(
+    kind: type[BuildkiteError], what: str, method: str, url: str | SignedUrl, stream: Stream
+) -> BuildkiteError:
     """Make the error for what the storage of files has refused; where it failed, trying again may help.
 
     Args:
@@ -322,11 +326,18 @@ def storage_error(kind: type[BuildkiteError], what: str, method: str, url: str, 
         url: What was asked.
         stream: The answer.
     """
-    url = redact_url(url).partition("?")[0]
+    address = url if isinstance(url, SignedUrl) else SignedUrl(url)
     if stream.status >= 500:  # noqa: PLR2004
-        return error_for(method=method, url=url, status=stream.status, headers=stream.headers, body=stream.read())
+        return error_for(
+            method=method,
+            url=str(address),
+            status=stream.status,
+            headers=stream.headers,
+            body=stream.read(),
+            secrets=address.secrets(),
+        )
     told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's
-    return told(f"{what}: status {stream.status}", method=method, url=url, status=stream.status)
+    return told(f"{what}: status {stream.status}", method=method, url=str(address), status=stream.status)
 
 
 class _FinalError(Exception):

@@ -41,8 +41,10 @@ from buildkite_orm.transport import (
     can_follow,
     checked_base_url,
     checked_timeout,
+    forget_url,
     pooled,
 )
+from buildkite_orm.utils.redaction import Secrets, SignedUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -215,6 +217,7 @@ class Session:
         self.retry = retry or RetryPolicy()
         self.limits = limits or SizeLimits()
         self._auth = auth
+        self._secrets = Secrets()
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
         self.memory = Memory(self._limiter)
@@ -267,7 +270,7 @@ class Session:
         return self._persist(call, lambda deadline: self._open(call, deadline))
 
     def stream_elsewhere(
-        self, url: str, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
+        self, url: str | SignedUrl, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
     ) -> Stream:
         """Get a file from where an answer pointed to, or send one there; without the token.
 
@@ -277,8 +280,9 @@ class Session:
             TransportError: There was no answer.
             ResponseError: The URL is none to follow.
         """
-        shown = redact_url(url).partition("?")[0]  # the query is a key to the file
-        if not can_follow(url):
+        url = url if isinstance(url, SignedUrl) else SignedUrl(url)  # the query is a key to the file
+        shown = self._secrets.mask(str(url))
+        if not can_follow(url.reveal()):
             raise ResponseError("the server points to a URL that is not https", method=method, url=shown)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
         return self._open_url(method, url, shown, headers=headers, content=body, with_token=False)
@@ -296,7 +300,7 @@ class Session:
             except BuildkiteError as error:
                 unknown = unknown or outcome_is_unknown(error, method=method)
                 error.outcome_unknown = unknown
-                error.about = f"{self.base_url}/v2/{call.about}" if call.about else None
+                error.about = self._secrets.mask(f"{self.base_url}/v2/{call.about}") if call.about else None
                 error.method, error.url = error.method or call.method, error.url or self._shown(call)
                 raise
 
@@ -312,7 +316,9 @@ class Session:
             stream = self._dispatch(call)
             if stream.status < 300 and not is_html(stream.headers):  # noqa: PLR2004
                 return stream
-            raise self._whole(call, stream).unexpected("there is nothing in the answer")
+            answer = self._whole(call, stream)
+            del stream  # a traceback may show what is in this frame
+            raise answer.unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
         patience = max(self._timeout[1], self.retry.max_elapsed)
@@ -323,20 +329,25 @@ class Session:
                 del piece
                 if self.clock.now() > until:  # each byte in time, and no end in sight
                     raise RequestTimeoutError(f"the answer was not whole after {patience:g} s")
-        answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.unpack(body.getvalue()))
+        whole = stream.unpack(body.getvalue())
+        if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - it is for an error, not for its data
+            whole = self._secrets.mask_bytes(whole)
+        answer = Answer(call.method, stream.url, stream.status, stream.headers, whole)
+        del stream, body, whole  # a traceback may show what is in this frame
         self._check(call, answer)
         return answer
 
     def _dispatch(self, call: Call) -> Stream:
         url = self._url(call)
-        stream = self._open_url(call.method, url, redact_url(url), headers=call.headers, content=call.content)
+        shown = self._secrets.mask(redact_url(url))
+        stream = self._open_url(call.method, url, shown, headers=call.headers, content=call.content)
         self._limiter.told(call.organization, stream.headers)
         return stream
 
     def _open_url(
         self,
         method: str,
-        url: str,
+        url: str | SignedUrl,
         shown: str,
         *,
         headers: Mapping[str, str],
@@ -347,13 +358,25 @@ class Session:
         if isinstance(response, BaseException):
             raise response
         logger.debug("%s %s -> %s", method, shown, response.status_code)
+        self._secrets.mask_headers(response.headers)
+        forget_url(response, shown)
         return Stream(response, method=method, url=shown, unpacked=with_token)
 
     def _transmit(
-        self, method: str, url: str, shown: str, headers: Mapping[str, str], content: Content, *, with_token: bool
+        self,
+        method: str,
+        address: str | SignedUrl,
+        shown: str,
+        headers: Mapping[str, str],
+        content: Content,
+        *,
+        with_token: bool,
     ) -> requests.Response | BaseException:
-        """Send a request; it carries the token, so what goes wrong leaves this frame as a value."""
-        settings = self._settings_for(url)
+        """Send a request; it carries the token or a key, so what goes wrong leaves this frame as a value."""
+        url = address.reveal() if isinstance(address, SignedUrl) else address
+        settings = attempt(lambda: self._settings_for(url), method, shown)
+        if isinstance(settings, BaseException):
+            return settings
         try:
             request = self._prepared(method, url, headers, content)
         except (failed.RequestException, UnicodeError):
@@ -370,7 +393,7 @@ class Session:
             request.headers.pop("Authorization", None)  # the response goes on to hold the request
 
     def _authorize(self, request: requests.PreparedRequest) -> None:
-        request.headers["Authorization"] = _bearer(self._auth()) or ""
+        request.headers["Authorization"] = _bearer(self._secrets.remember(self._auth())) or ""
         if not request.headers["Authorization"]:
             raise ConfigurationError(_NOT_A_HEADER)
 
@@ -406,10 +429,15 @@ class Session:
                 raise answer.unexpected(f"{answer.status}: an HTML page, which the API never answers with")
             return
         if answer.status < 400:  # noqa: PLR2004
-            elsewhere = redact_url(answer.headers.get("Location", "nowhere")).partition("?")[0]
+            elsewhere = self._secrets.mask(str(SignedUrl(answer.headers.get("Location", "nowhere"))))
             raise answer.unexpected(f"{answer.status}: a redirect to {elsewhere}, which is not followed with a token")
         error = error_for(
-            method=call.method, url=answer.url, status=answer.status, headers=answer.headers, body=answer.body
+            method=call.method,
+            url=answer.url,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            secrets=self._secrets,
         )
         if isinstance(error, RateLimitError):
             self._limiter.refused(call.organization, error)
@@ -420,7 +448,7 @@ class Session:
         return f"{self.base_url}/v2/{call.path}{query}"
 
     def _shown(self, call: Call) -> str:
-        return redact_url(self._url(call))
+        return self._secrets.mask(redact_url(self._url(call)))
 
 
 def query_of(url: str) -> Query:
