@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError
+from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError, UnboundError
 from buildkite_orm.logs import LogText
 from buildkite_orm.paths import short_path
 from buildkite_orm.resources.builds.build import Build
@@ -161,7 +161,15 @@ class FailureSummary:
         least = "at least " if self.jobs_problem else ""
         many = f"{least}{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
         soft = f", {len(self.soft_failed)} failed softly" if self.soft_failed else ""
-        return harmless(f"{short_path(build.api_path)} {state} on {build.branch}: {many}{soft}")
+        return harmless(f"{_name(build)} {state} on {build.branch}: {many}{soft}")
+
+
+def _name(build: Build) -> str:
+    """Return what a build is called; "?" if its payload does not say where it is."""
+    try:
+        return short_path(build.api_path)
+    except UnboundError:
+        return short_path(None)
 
 
 def failed_jobs(ref: BuildRef, at_hand: list[Job] | None, *, soft_failed: bool) -> list[Job]:
