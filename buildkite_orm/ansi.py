@@ -1,9 +1,8 @@
-"""The language of terminals, as far as logs speak it: escape sequences, marks, and the columns that characters take."""
+"""The language of terminals, as far as logs speak it: escape sequences and marks."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Final
 
 # Every repetition is possessive, and every string ends with its line: nothing here looks at a character twice.
@@ -24,51 +23,27 @@ INVISIBLE: Final = re.compile(rf"\x1b{_REST}")
 INVISIBLE_BUT_MARKS: Final = re.compile(rf"\x1b(?!{_MARK}){_REST}")
 """The same, without the marks."""
 
+_IMAGE = r"\](?:1337;File=|1338;)[^\x07\x1b\n]*+(?:\x07|\x1b\\)"
+
 # what is to the right of the end of a line need not be erased
-MOVING: Final = re.compile(r"\x1b(?:\[(?!0*[JK])[0-?]*+[A-HJKX`adefsu]|[78c])")
+MOVING: Final = re.compile(rf"\x1b(?:\[(?!0*[JK])[0-;]*+[A-HJKX`adefsu]|[78cM]|{_IMAGE})")
 """An escape sequence that makes a line more than the sum of its parts."""
 
 TOKEN: Final = re.compile(
-    rf"([^\x00-\x1f\x7f-\x9f]++)|([\r\x08\t\x0b\x0c])|\x1b\[([0-?]*+)([@-~])|\x1b([78c])|\x1b({_MARK})|\x1b{_REST}"
+    r"([^\x00-\x08\x0a-\x1f\x7f-\x9f]++)|([\r\x08])|\x1b\[([0-?]*+)([@-~])|\x1b([78cM])"
+    rf"|\x1b({_IMAGE})|\x1b({_MARK})|\x1b{_REST}"
 )
-"""A part of a line: text (1), a control (2, 5), parameters and name of a sequence (3, 4), a mark (6)."""
+"""A part of a line: text (1), a control (2, 5), parameters and name of a sequence (3, 4), an image (6), a mark (7)."""
 
-TAB: Final = 8
-
-_SILENT = (*map(chr, (*range(7), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F)),)
+_SILENT = (*map(chr, (*range(7), 0x0B, 0x0C, *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F)),)
 _SILENT_BEYOND_ASCII = (*map(chr, range(0x80, 0xA0)),)
 _ALL_SILENT = re.compile(f"[{''.join(_SILENT + _SILENT_BEYOND_ASCII)}]+")
 _RETURNS = re.compile(r"\r\r+")
 _LINK = re.compile(r"\x1b\]1339;([^\x07\x1b\n]*+)(?:\x07|\x1b\\)")
 _PARAMETER = re.compile(r"(content|url)=(?:'([^']*)'|\"([^\"]*)\"|([^;]*))")
-_ERASE_REST = re.compile(r"\x1b\[0*K")
+_ERASE_REST = re.compile(r"\x1b\[0*[JK]")  # there is nothing below the last line
 _ERASED = "\0"
-# Latin, punctuation, arrows, and what progress bars and spinners are made of: quicker than asking for each character
-_NARROW = re.compile("[\\r\\0 -~\xa0-\u02ff\u2010-\u2027\u2190-\u21ff\u2500-\u259f\u2713-\u2718\u2800-\u28ff]*+")
-_MOST_COMBINED: Final = 32
-
-
-class _Widths(dict[str, int]):
-    """How many columns a character takes."""
-
-    def __missing__(self, char: str) -> int:
-        self[char] = width = _width(char)
-        return width
-
-
-def _width(char: str) -> int:
-    if unicodedata.category(char) in {"Mn", "Me", "Cf"} and char != "\xad":
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
-
-
-WIDTHS: Final = _Widths()
-"""How many columns each character takes."""
-
-
-def is_narrow(text: str) -> bool:
-    """Tell whether each character of a text is known to take one column; of what moves, it has tabs at most."""
-    return (text.isascii() and "\t" not in text) or _NARROW.fullmatch(text) is not None
+_LONGEST_NUMBER: Final = 18  # digits; a longer one does not fit into Go's int64, and counts as malformed
 
 
 def without_marks(shown: str) -> str:
@@ -94,65 +69,34 @@ def _content(link: re.Match[str]) -> str:
     return told.get("content") or told.get("url") or ""
 
 
-def overwritten(line: str, *, marks: bool) -> str | None:
-    """Give what is left of a line that returns to its beginning again and again, and moves in no other way.
+def number_at(parameters: list[str], place: int = 0) -> int:
+    """Return a parameter of a sequence; 1 if it is missing or malformed."""
+    digits = parameters[place] if place < len(parameters) else ""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER and digits.isdecimal() else 1
+
+
+def overwritten(line: str, *, columns: int, marks: bool) -> str | None:
+    """Return what is left of a line that returns to its beginning again and again, and moves in no other way.
 
     Args:
         line: The line.
-        marks: Whether its last mark is kept.
+        columns: How many cells a row has.
+        marks: Whether the last mark of the line is kept.
 
     Returns:
-        None where characters are not of one width: that takes cells.
+        None if the line takes more than one row: that takes cells.
     """
     mark = ""
     if "\x1b" in line:
         found = MARK.findall(line) if marks else None
         mark = f"\x1b_bk;t={found[-1]}\x07" if found else ""
         line = INVISIBLE.sub("", _ERASE_REST.sub(_ERASED, line))
-    line = line.replace("\x07", "")
-    if not is_narrow(line):
-        return None
     shown = ""
-    for part in reversed(line.split("\r")):
-        if _ERASED in part:
-            shown += part.replace(_ERASED, "")[len(shown) :]
+    for part in reversed(line.replace("\x07", "").split("\r")):
+        written = part.replace(_ERASED, "")
+        if len(written) > columns:
+            return None
+        shown += written[len(shown) :]
+        if _ERASED in part:  # what it has not written itself
             break
-        if len(part) > len(shown):
-            shown += part[len(shown) :]
     return mark + shown
-
-
-# -- cells: a character with what combines with it; one that is wider is followed by empty cells -----------------------
-
-
-def cells_of(text: str) -> list[str]:
-    """Put a text into cells, as at the beginning of a line."""
-    if is_narrow(text):
-        return list(text)
-    cells: list[str] = []
-    for char in text:
-        width = TAB - len(cells) % TAB if char == "\t" else WIDTHS[char]
-        if width:
-            cells += [char, *[""] * (width - 1)]
-        elif cells:
-            combine(cells, len(cells) - 1, char)
-    return cells
-
-
-def combine(cells: list[str], place: int, text: str) -> None:
-    """Have characters combine with that in a cell; only so many do, or a cell would grow without end."""
-    while not cells[place]:
-        place -= 1
-    cells[place] += text[: max(0, _MOST_COMBINED - len(cells[place]))]
-
-
-def break_wide(cells: list[str], place: int, blank: str) -> None:
-    """Blank a character that takes several cells, before one of them is written over."""
-    if place >= len(cells) or cells[place]:
-        return
-    while not cells[place]:
-        place -= 1
-    cells[place] = blank
-    while place + 1 < len(cells) and not cells[place + 1]:
-        place += 1
-        cells[place] = blank

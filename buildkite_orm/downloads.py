@@ -21,6 +21,7 @@ from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 from buildkite_orm.storageerrors import download_refused
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.redaction import SignedUrl
 from buildkite_orm.utils.workers import Background
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ class ArtifactStream(ReadsStream):
         stream = self._storage.ask({"Range": f"bytes={self._offset}-"} if self._offset else {})
         if stream.status in {200, 206} or ends_at(stream, self._offset):
             return stream
-        raise self._storage.refusal(stream)
+        error = self._storage.refusal(stream)
+        del stream  # a traceback may show what is in this frame
+        raise error
 
 
 class Storage:
@@ -144,7 +147,7 @@ class Storage:
         self._session = artifact.session
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
-        self._link: str | None = None
+        self._link: SignedUrl | None = None
 
     def ask(self, headers: dict[str, str]) -> Stream:
         """Ask for the content; for a link first where there is none, and for another where that is not good any more.
@@ -173,17 +176,17 @@ class Storage:
         url = self._link = self._link or self._new_link()
         for _ in range(_REDIRECTS):
             stream = self._session.stream_elsewhere(url, headers)
-            onward = stream.headers.get("Location")
-            if stream.status not in _MOVED or not onward:
+            if stream.status not in _MOVED or not stream.headers.get("Location"):
                 return stream
             stream.close()
-            try:
-                url = _resolved(url, onward)
-            except ValueError:
-                raise DownloadError(f"{self._path}: its storage redirects to what is no URL") from None
+            onward = _resolved(url, stream.headers["Location"])
+            del stream  # a traceback may show what is in this frame
+            if onward is None:
+                raise DownloadError(f"{self._path}: its storage redirects to what is no URL")
+            url = onward
         raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
 
-    def _new_link(self) -> str:
+    def _new_link(self) -> SignedUrl:
         call = Call("GET", f"{self._path}/download", points_elsewhere=True)
         try:
             with as_final():
@@ -285,20 +288,19 @@ class _Beside:
         self._filled = 0
 
 
-def _link_in(answer: Answer) -> str:
+def _link_in(answer: Answer) -> SignedUrl:
     url = answer.headers.get("Location")
     if not url:
         raise answer.unexpected("a redirect to the file was expected")
-    return url
+    return SignedUrl(url)
 
 
-def _resolved(base: str, location: str) -> str:
-    """Return where a redirect leads; a complete URL stays as it is, since a signature may depend on each byte.
-
-    Raises:
-        ValueError: It is not a URL.
-    """
-    return location if urlsplit(location).scheme else urljoin(base, location)
+def _resolved(base: SignedUrl, location: str) -> SignedUrl | None:
+    """Return where a redirect leads; a complete URL stays as it is, since a signature may depend on each byte."""
+    try:
+        return SignedUrl(location if urlsplit(location).scheme else urljoin(base.reveal(), location))
+    except ValueError:
+        return None
 
 
 def size_of(artifact: ArtifactRef) -> int | None:

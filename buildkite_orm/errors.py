@@ -31,13 +31,13 @@ None of them needs `requests` to be caught, and all survive pickle.
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from buildkite_orm.jsonvalues import as_array, as_object
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
+from buildkite_orm.utils.redaction import MASK, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,10 +46,12 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.build import Build
 
 _SECRET_PARAMETERS = frozenset(
-    {"access_token", "api_key", "token", "signature", "x-amz-signature", "x-amz-credential", "x-amz-security-token"}
+    {
+        *("access_token", "api_key", "token", "jwt", "sig", "signature", "awsaccesskeyid"),
+        *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential"),
+    }
 )
-_TOKEN = re.compile(rb"\bbk[a-z]{1,4}_\w{8,}")
-_HIDDEN = "[hidden]"
+_NO_SECRETS = Secrets()
 _LONGEST_MESSAGE = 500
 
 
@@ -332,6 +334,7 @@ def error_for(
     body: bytes,
     outcome_unknown: bool = False,
     now: float | None = None,
+    secrets: Secrets = _NO_SECRETS,
 ) -> StatusError:
     """Make the error that belongs to an answer with an error status.
 
@@ -343,15 +346,17 @@ def error_for(
         body: Its body, of whatever kind.
         outcome_unknown: Whether a write may have happened all the same.
         now: The wall time, in seconds since the Unix epoch; the machine's if not given.
+        secrets: What is masked wherever the answer repeats it.
     """
-    said = _said(body)
+    headers = {name.lower(): secrets.mask(value) for name, value in headers.items()}
+    said = _said(body, secrets)
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else StatusError)  # noqa: PLR2004
     error = kind(
         f"{status} {_printable(said.get('message') or _describe(body, headers))}",
         method=method,
-        url=redact_url(url),
+        url=secrets.mask(redact_url(url)),
         status=status,
-        request_id=headers.get("X-Request-Id"),
+        request_id=headers.get("x-request-id"),
         server_message=said.get("message"),
         errors=_listed(said.get("errors")),
         outcome_unknown=outcome_unknown,
@@ -377,19 +382,16 @@ def redact_url(url: str) -> str:
     except ValueError:
         return "(no URL)"
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    told = [(key, _HIDDEN if key.lower() in _SECRET_PARAMETERS else value) for key, value in pairs]
+    told = [(key, MASK if key.lower() in _SECRET_PARAMETERS else value) for key, value in pairs]
     query = urlencode(told, quote_via=quote, safe="[]:/*", errors="replace")
     shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-    return _hide_tokens(shown.encode(errors="replace")).decode()
+    return _NO_SECRETS.mask(shown.encode(errors="replace").decode())
 
 
-def _hide_tokens(text: bytes) -> bytes:
-    return _TOKEN.sub(_HIDDEN.encode(), text)
-
-
-def _said(body: bytes) -> dict[str, Any]:
+def _said(body: bytes, secrets: Secrets) -> dict[str, Any]:
+    """Read what an error says; the secrets are masked before anything is cut."""
     try:
-        said = as_object(json.loads(_hide_tokens(body))) or {}
+        said = as_object(secrets.mask_json(json.loads(body))) or {}
     except (ValueError, RecursionError):
         return {}
     message = said.get("message")
@@ -413,7 +415,7 @@ def _printable(text: str) -> str:
 def _describe(body: bytes, headers: Mapping[str, str]) -> str:
     if not body:
         return "(no body)"
-    kind = headers.get("Content-Type", "an unnamed type").partition(";")[0]
+    kind = headers.get("content-type", "an unnamed type").partition(";")[0]
     return f"({len(body)} bytes of {kind})"
 
 
@@ -429,8 +431,8 @@ def _one_line(detail: Mapping[str, Any]) -> str:
 
 
 def _explain_scopes(error: PermissionDeniedError, headers: Mapping[str, str]) -> None:
-    error.required_scopes = _scopes(headers.get("X-Accepted-OAuth-Scopes"))
-    error.held_scopes = _scopes(headers.get("X-OAuth-Scopes"))
+    error.required_scopes = _scopes(headers.get("x-accepted-oauth-scopes"))
+    error.held_scopes = _scopes(headers.get("x-oauth-scopes"))
     lacking = [scope for scope in error.required_scopes if scope not in error.held_scopes]
     if lacking:
         held = ", ".join(error.held_scopes) or "none"

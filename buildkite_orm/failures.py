@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.errors import StatusError
+from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError, UnboundError
 from buildkite_orm.logs import LogText
 from buildkite_orm.paths import short_path
 from buildkite_orm.resources.builds.build import Build
@@ -17,7 +17,7 @@ from buildkite_orm.states import BuildState, JobFailure
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from buildkite_orm.resources.builds.annotation import Annotation
     from buildkite_orm.resources.builds.build import BuildRef
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _FAILED: Final = ("failed", "timed_out", "expired", "canceled")
 _TAIL: Final = 16 * 1024
-_ANNOTATIONS: Final = 100
+_ANNOTATIONS: Final = 100  # the most that a page has
+_FORBIDDEN: Final = 403
+_ENOUGH: Final = 2  # logs in a row that could not be reached, each after as many attempts as the client makes
 _FAILS: Final = frozenset({BuildState.FAILING, BuildState.FAILED})
 _BLOCKS: Final = frozenset({"p", "div", "br", "li", "tr", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "summary"})
 
@@ -87,15 +89,15 @@ class FailedJob:
         told = self.job.__dict__
         parts = [f"{harmless(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
         parts += [f"exit status {told['exit_status']}"] if told.get("exit_status") is not None else []
-        parts += [f"promised exit status {told['promised_exit_status']}"] if self.failure == "promised" else []
+        parts += [f"promised exit status {told.get('promised_exit_status')}"] if self.failure == "promised" else []
         signal = " by ".join(str(part) for part in (told.get("signal"), told.get("signal_reason")) if part)
         parts += [signal] if signal else []
         parts += [f"after {self.job.duration.total_seconds():g} s"] if self.job.duration is not None else []
-        yield ", ".join(parts)
-        yield from [self.job.web_url] if self.job.web_url else []
+        yield harmless(", ".join(parts))
+        yield from [harmless(str(told["web_url"]))] if told.get("web_url") else []
         yield from _shown(self.notes)
-        yield from (f"  | {line}" for line in self.log_end)
-        yield from [f"  (no log: {self.log_problem})"] if self.log_problem else []
+        yield from (f"  | {harmless(line)}" for line in self.log_end)
+        yield from [f"  (no log: {harmless(self.log_problem)})"] if self.log_problem else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ class FailureSummary:
         failed: The jobs that made it fail.
         soft_failed: Those whose failure their step allows.
         notes: The annotations of the build itself.
-        problem: Why there are no annotations, where they could not be read.
+        problem: Why there are no annotations, or not all of them, where they could not be read.
+        jobs_problem: Why failed jobs are missing, where not all of them could be listed.
     """
 
     build: Build
@@ -115,6 +118,7 @@ class FailureSummary:
     soft_failed: tuple[FailedJob, ...]
     notes: tuple[AnnotationText, ...] = ()
     problem: str | None = None
+    jobs_problem: str | None = None
 
     def dump(self) -> dict[str, Any]:
         """Give all of it as JSON has it."""
@@ -126,6 +130,7 @@ class FailureSummary:
             "soft_failed": [job.dump() for job in self.soft_failed],
             "annotations": [_dumped(note) for note in self.notes],
             "problem": self.problem,
+            "jobs_problem": self.jobs_problem,
         }
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -141,18 +146,30 @@ class FailureSummary:
 
     def __str__(self) -> str:
         blocks = [self._headline()]
-        blocks[0] += f"\n{self.build.web_url}" if self.build.web_url else ""
+        url, jobs = self.build.__dict__.get("web_url"), (*self.failed, *self.soft_failed)
+        blocks[0] += f"\n{harmless(str(url))}" if url else ""
         blocks += ["\n".join(_shown(self.notes))] if self.notes else []
-        blocks += [f"(no annotations: {self.problem})"] if self.problem else []
-        blocks += [str(job) for job in (*self.failed, *self.soft_failed)]
+        some = "not all" if self.notes or any(job.notes for job in jobs) else "no"
+        blocks += [f"({some} annotations: {harmless(self.problem)})"] if self.problem else []
+        blocks += [str(job) for job in jobs]
+        blocks += [f"(not all failed jobs: {harmless(self.jobs_problem)})"] if self.jobs_problem else []
         return "\n\n".join(blocks)
 
     def _headline(self) -> str:
         build = self.build
         state = "blocked" if build.is_blocked else build.state
-        many = f"{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
+        least = "at least " if self.jobs_problem else ""
+        many = f"{least}{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
         soft = f", {len(self.soft_failed)} failed softly" if self.soft_failed else ""
-        return harmless(f"{short_path(build.api_path)} {state} on {build.branch}: {many}{soft}")
+        return harmless(f"{_name(build)} {state} on {build.branch}: {many}{soft}")
+
+
+def _name(build: Build) -> str:
+    """Return what a build is called; "?" if its payload does not say where it is."""
+    try:
+        return short_path(build.api_path)
+    except UnboundError:
+        return short_path(None)
 
 
 def failed_jobs(ref: BuildRef, at_hand: list[Job] | None, *, soft_failed: bool) -> list[Job]:
@@ -164,6 +181,10 @@ def failed_jobs(ref: BuildRef, at_hand: list[Job] | None, *, soft_failed: bool) 
         soft_failed: Whether those come too whose failure their step allows.
     """
     jobs = ref.jobs(state=_FAILED) if at_hand is None else at_hand
+    return _counting(ref, jobs, at_hand, soft_failed=soft_failed)
+
+
+def _counting(ref: BuildRef, jobs: Iterable[Job], at_hand: list[Job] | None, *, soft_failed: bool) -> list[Job]:
     # where the server was asked, it has told only of the promises that count
     promises_count = at_hand is None or (isinstance(ref, Build) and ref.state in _FAILS)
     left_out = {
@@ -174,13 +195,25 @@ def failed_jobs(ref: BuildRef, at_hand: list[Job] | None, *, soft_failed: bool) 
     return [job for job in jobs if job.failure not in left_out]
 
 
-def failure_summary(ref: BuildRef, *, lines: int, logs: int) -> FailureSummary:
-    """Collect why a build failed; see `Build.failure_summary`."""
+def failure_summary(
+    ref: BuildRef, at_hand: Callable[[Build], list[Job] | None], *, lines: int, logs: int
+) -> FailureSummary:
+    """Collect why a build failed; see `Build.failure_summary`.
+
+    Args:
+        ref: The build.
+        at_hand: Returns the jobs that came with the build, where they are all there are.
+        lines: How many lines of each log.
+        logs: How many logs at most.
+    """
     if lines < 0 or logs < 0:
         msg = f"failure_summary(lines={lines}, logs={logs}): not below 0"
         raise ValueError(msg)
     build = ref if isinstance(ref, Build) else ref.fetch()
-    jobs = sorted(build.failed_jobs(soft_failed=True), key=lambda job: job.failure == JobFailure.SOFT_FAILED)
+    came = at_hand(build)
+    listed, jobs_problem = (came, None) if came is not None else _listed_jobs(build)
+    jobs = _counting(build, listed, came, soft_failed=True)
+    jobs.sort(key=lambda job: job.failure == JobFailure.SOFT_FAILED)
     annotations, problem = _annotations(build) if jobs or build.state != BuildState.PASSED else ([], None)
     reader = _LogEnds(lines if logs else 0, logs)
     found = [_told(job, reader, annotations) for job in jobs]
@@ -190,14 +223,32 @@ def failure_summary(ref: BuildRef, *, lines: int, logs: int) -> FailureSummary:
         tuple(each for each in found if each.failure == JobFailure.SOFT_FAILED),
         tuple(_note(annotation) for annotation in annotations if annotation.job_id is None),
         problem,
+        jobs_problem,
     )
 
 
-def _annotations(build: Build) -> tuple[list[Annotation], str | None]:
+def _listed_jobs(build: Build) -> tuple[list[Job], str | None]:
+    """List the failed jobs page by page, and keep those before a page that fails; a first page that fails raises."""
+    jobs: list[Job] = []
     try:
-        return list(build.annotations(scope="all").limit(_ANNOTATIONS)), None
-    except StatusError as error:
+        for page in build.jobs(state=_FAILED).pages():
+            jobs += page.items
+    except BuildkiteError as error:
+        if not jobs:
+            raise
+        return jobs, f"after the first {len(jobs)}: {error.message}"
+    return jobs, None
+
+
+def _annotations(build: Build) -> tuple[list[Annotation], str | None]:
+    """Load the first page of annotations, the largest there is, and say if there are more, or none could be loaded."""
+    try:
+        page = next(build.annotations(scope="all").per_page(_ANNOTATIONS).pages(), None)
+    except BuildkiteError as error:
         return [], error.message
+    if page is None or not page.has_next:
+        return [] if page is None else page.items, None
+    return page.items, f"there are more than the first {len(page.items)}; list build.annotations(scope='all')"
 
 
 def _told(job: Job, reader: _LogEnds, annotations: Sequence[Annotation]) -> FailedJob:
@@ -207,13 +258,14 @@ def _told(job: Job, reader: _LogEnds, annotations: Sequence[Annotation]) -> Fail
 
 
 class _LogEnds:
-    """Reads the ends of so many logs, and no more once the token turns out not to reach them."""
+    """Reads the ends of so many logs, and no more once it turns out that the others cannot be read either."""
 
     def __init__(self, lines: int, logs: int) -> None:
         self._lines = lines
         self._most = logs
         self._left = logs
         self._refusal: str | None = None
+        self._unreached = 0  # how many in a row
 
     def read(self, job: Job) -> tuple[tuple[str, ...], str | None]:
         if not self._lines or not isinstance(job, ScriptJob):
@@ -227,16 +279,19 @@ class _LogEnds:
         self._left -= 1
         try:
             text = job.log().tail(_TAIL)
-        except StatusError as error:
-            self._refusal = error.message if error.status == 403 else None  # noqa: PLR2004
+        except BuildkiteError as error:
+            self._unreached = self._unreached + 1 if isinstance(error, TransportError) else 0
+            is_for_all = error.status == _FORBIDDEN or isinstance(error, RateLimitError)
+            self._refusal = error.message if is_for_all or self._unreached > _ENOUGH else None
             return (), error.message
+        self._unreached = 0
         return _last_lines(text, self._lines), None
 
 
 def _last_lines(text: str, lines: int) -> tuple[str, ...]:
     whole = text if len(text.encode()) < _TAIL - 3 else text.partition("\n")[2] or text  # the first line may be cut
-    shown = LogText(whole).plain.splitlines()
-    return tuple(harmless(line.expandtabs()) for line in shown[-lines:])
+    shown = LogText(whole).plain.removesuffix("\n").split("\n")
+    return tuple(harmless(line.expandtabs()) for line in shown[-lines:]) if shown != [""] else ()
 
 
 # -- annotations as text
@@ -270,8 +325,13 @@ def text_of(html: str) -> str:
 
 
 def _note(annotation: Annotation) -> AnnotationText:
-    style = None if annotation.style is None else str(annotation.style)
-    return AnnotationText(annotation.context, style, text_of(annotation.body_html or ""))
+    told = annotation.__dict__
+    context, style, body = told.get("context"), told.get("style"), told.get("body_html")
+    return AnnotationText(
+        context if isinstance(context, str) else None,
+        None if style is None else str(style),
+        text_of(body) if isinstance(body, str) else "",
+    )
 
 
 def _dumped(note: AnnotationText) -> dict[str, Any]:
@@ -280,6 +340,6 @@ def _dumped(note: AnnotationText) -> dict[str, Any]:
 
 def _shown(notes: Sequence[AnnotationText]) -> Iterator[str]:
     for note in notes:
-        first, *more = note.text.splitlines() or [""]
-        yield f"  [{note.style or 'note'}] {harmless(note.context or '')}: {first}"
+        first, *more = map(harmless, note.text.split("\n"))
+        yield f"  [{harmless(note.style or 'note')}] {harmless(note.context or '')}: {first}"
         yield from (f"    {line}" for line in more)

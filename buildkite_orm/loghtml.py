@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.terminal import Terminal
+from buildkite_orm.words import harmless_lines
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -27,7 +28,8 @@ def to_html(text: str) -> str:
 
 
 def _span(css: str, text: str) -> str:
-    return f'<span style="{css}">{escape(text)}</span>' if css else escape(text)
+    shown = escape(harmless_lines(text))
+    return f'<span style="{css}">{shown}</span>' if css else shown
 
 
 def _css(style: Style) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.ansi import MARK, without_marks
 from buildkite_orm.terminal import show
+from buildkite_orm.words import harmless_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,9 +84,9 @@ class LogMatch:
 
     def __str__(self) -> str:
         first = self.number - len(self.before)
-        told = [f"{first + place}-{line.text}" for place, line in enumerate(self.before)]
-        told.append(f"{self.number}:{self.line.text}")
-        told += [f"{self.number + 1 + place}-{line.text}" for place, line in enumerate(self.after)]
+        told = [f"{first + place}-{_printable(line)}" for place, line in enumerate(self.before)]
+        told.append(f"{self.number}:{_printable(self.line)}")
+        told += [f"{self.number + 1 + place}-{_printable(line)}" for place, line in enumerate(self.after)]
         return "\n".join(told)
 
 
@@ -240,6 +241,11 @@ def _groups(lines: list[LogLine]) -> Iterator[LogGroup]:
         stop = stop or next((line.timestamp for line in reversed(lines[begin:end]) if line.timestamp), None)
         took = max(stop - start, timedelta()) if start and stop else None
         yield LogGroup(kind, title, said, kind == "+++" or len(said) < len(below), start, took)
+
+
+def _printable(line: LogLine) -> str:
+    """Return the text of a line for a terminal: what does not print, a mark of direction say, is escaped."""
+    return harmless_lines(line.text)
 
 
 def _moment(milliseconds: str) -> datetime | None:

@@ -33,6 +33,7 @@ from buildkite_orm.http.auth import NoNetrc, authorize
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.exchange import Exchange, sending
 from buildkite_orm.http.limits import SizeLimits
+from buildkite_orm.http.links import split_link
 from buildkite_orm.http.network import Network, NetworkOptions
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
@@ -44,11 +45,13 @@ from buildkite_orm.transport import (
     StreamedBody,
     attempt,
     checked_timeout,
+    forget_url,
     pooled,
     renew_transport,
     user_agent,
 )
 from buildkite_orm.utils.forking import renew_after_fork
+from buildkite_orm.utils.redaction import Secrets, SignedUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -190,9 +193,11 @@ class Session:
         self.retry = retry or RetryPolicy()
         self.limits = limits or SizeLimits()
         self._auth = auth
+        self._secrets = Secrets()
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
         self.memory = Memory(self._limiter)
+        self._secrets = Secrets()
         self._transport = transport or Adapter(self._network.context)
         self._http = pooled(self._transport, user_agent(app))
         self._hooks = hooks or Hooks()
@@ -250,7 +255,7 @@ class Session:
         return self._persist(call, lambda deadline: self._open(call, deadline))
 
     def stream_elsewhere(
-        self, url: str, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
+        self, url: str | SignedUrl, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
     ) -> Stream:
         """Get a file from where an answer pointed to, or send one there; without the token.
 
@@ -260,8 +265,9 @@ class Session:
             TransportError: There was no answer.
             ResponseError: The URL is none to follow.
         """
-        shown = redact_url(url).partition("?")[0]  # the query is a key to the file
-        if not self._network.can_follow(url):
+        url = url if isinstance(url, SignedUrl) else SignedUrl(url)  # the query is a key to the file
+        shown = self._secrets.mask(str(url))
+        if not self._network.can_follow(url.reveal()):
             raise ResponseError("the server points to a URL that is not https", method=method, url=shown)
         headers = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
         deadline = self.clock.monotonic() + self.retry.in_time().max_elapsed
@@ -283,7 +289,7 @@ class Session:
             except BuildkiteError as error:
                 unknown = unknown or outcome_is_unknown(error, method=method)
                 error.outcome_unknown = unknown
-                error.about = f"{self.base_url}/v2/{call.about}" if call.about else None
+                error.about = self._secrets.mask(f"{self.base_url}/v2/{call.about}") if call.about else None
                 error.method, error.url = error.method or call.method, error.url or self._shown(call)
                 raise
 
@@ -300,7 +306,9 @@ class Session:
             if stream.status < 300 and not is_html(stream.headers):  # noqa: PLR2004
                 stream.lift_deadline()
                 return stream
-            raise self._whole(call, stream).unexpected("there is nothing in the answer")
+            answer = self._whole(call, stream)
+            del stream  # a traceback may show what is in this frame
+            raise answer.unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
         limit = self.limits.error_body if stream.status >= 400 else self.limits.response  # noqa: PLR2004
@@ -314,13 +322,18 @@ class Session:
             if body.tell() > limit and stream.status < 400:  # noqa: PLR2004
                 raise _too_large(limit)
             body.truncate(min(body.tell(), limit))
-            answer = Answer(call.method, stream.url, stream.status, stream.headers, stream.show(body.getvalue()))
+            whole = stream.show(body.getvalue())
+        if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - it is for an error, not for its data
+            whole = self._secrets.mask_bytes(whole)
+        answer = Answer(call.method, stream.url, stream.status, stream.headers, whole)
+        del stream, body, whole  # a traceback may show what is in this frame
         self._check(call, answer)
         return answer
 
     def _dispatch(self, call: Call, deadline: float) -> Stream:
         url = self._url(call)
-        request = Outgoing(call.method, url, redact_url(url), headers=call.headers, content=call.content)
+        shown = self._secrets.mask(redact_url(url))
+        request = Outgoing(call.method, SignedUrl(url), shown, headers=call.headers, content=call.content)
         return self._open_url(request, deadline, call.organization)
 
     def _open_url(self, request: Outgoing, deadline: float, organization: str | None = None) -> Stream:
@@ -332,12 +345,12 @@ class Session:
             read_timeout=read,
             streams_body=isinstance(request.content, StreamedBody),
         )
-        self._hooks.request(request.method, request.url)
+        self._hooks.request(request.method, request.shown)
         began = self.clock.monotonic()
         response = self._transmit(request, exchange)
-        seconds = self.clock.monotonic() - began
+        seconds, exchange.target = self.clock.monotonic() - began, None  # a traceback may show what is in this frame
         if isinstance(response, BaseException):
-            self._hooks.response(request.method, request.url, seconds=seconds)
+            self._hooks.response(request.method, request.shown, seconds=seconds)
             if isinstance(response, TransportError) and response.is_lookup and self._has_response:
                 response.permanent = False  # the name was known before: it is the network that is lost
             raise response
@@ -346,26 +359,30 @@ class Session:
             self._limiter.told(organization, response.headers)
         self._hooks.response(
             request.method,
-            request.url,
+            request.shown,
             seconds=seconds,
             response=response,
             budgets=self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
+        self._secrets.mask_headers(response.headers)
+        forget_url(response, request.shown)
         return Stream(response, exchange, method=request.method, url=request.shown, unpacked=request.with_token)
 
     def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
-        """Send a request; it carries the token, so what goes wrong leaves this frame as a value."""
-        settings = self._network.settings_for(out.url)
+        """Send a request; it carries the token or a key, so what goes wrong leaves this frame as a value."""
+        settings = attempt(lambda: self._network.settings_for(out.url.reveal()), exchange, out.method, out.shown)
+        if isinstance(settings, BaseException):
+            return settings
         try:
-            request = self._prepared(out)
+            request = self._prepared(out, exchange)
             timeout = self._timeout_for(exchange)
-        except (failed.RequestException, UnicodeError):
+        except (failed.RequestException, ValueError):
             return ResponseError("there is no such URL", method=out.method, url=out.shown)
         except TimeoutError:
             return _too_late(out.method, out.shown)
         if out.with_token:
-            authorize(request, self._auth)
+            authorize(request, lambda: self._secrets.remember(self._auth()))
         try:
             with sending(exchange):
                 return attempt(
@@ -382,11 +399,15 @@ class Session:
         bounded = exchange.to_connect(), exchange.to_progress()
         return self._timeout if isinstance(self._transport, Adapter) else bounded
 
-    def _prepared(self, out: Outgoing) -> requests.PreparedRequest:
+    def _prepared(self, out: Outgoing, exchange: Exchange) -> requests.PreparedRequest:
         kind = {} if out.content_type is None else {"Content-Type": out.content_type}
-        headers = {**kind, **out.headers}
-        request = requests.Request(out.method, out.url, headers=headers, data=out.content, auth=NoNetrc())
-        return self._http.prepare_request(request)
+        url, target = (out.url.reveal(), "") if out.with_token else split_link(out.url.reveal())
+        request = requests.Request(out.method, url, headers={**kind, **out.headers}, data=out.content, auth=NoNetrc())
+        prepared = self._http.prepare_request(request)
+        if target:  # requests and urllib3 would both write a link in their own way, and spoil its signature
+            exchange.target = target
+            prepared.url = f"{(prepared.url or '').rstrip('/')}{target}"
+        return prepared
 
     def _check(self, call: Call, answer: Answer) -> None:
         if call.points_elsewhere and answer.status == 302:  # noqa: PLR2004
@@ -396,7 +417,7 @@ class Session:
                 raise answer.unexpected(f"{answer.status}: an HTML page, which the API never answers with")
             return
         if answer.status < 400:  # noqa: PLR2004
-            elsewhere = redact_url(answer.headers.get("Location", "nowhere")).partition("?")[0]
+            elsewhere = self._secrets.mask(str(SignedUrl(answer.headers.get("Location", "nowhere"))))
             raise answer.unexpected(f"{answer.status}: a redirect to {elsewhere}, which is not followed with a token")
         error = error_for(
             method=call.method,
@@ -405,6 +426,7 @@ class Session:
             headers=answer.headers,
             body=answer.body,
             now=self.clock.now(),
+            secrets=self._secrets,
         )
         if isinstance(error, RateLimitError):
             self._limiter.refused(call.organization, error)
@@ -415,7 +437,7 @@ class Session:
         return f"{self.base_url}/v2/{call.path}{query}"
 
     def _shown(self, call: Call) -> str:
-        return redact_url(self._url(call))
+        return self._secrets.mask(redact_url(self._url(call)))
 
 
 def _too_large(limit: int) -> ResponseError:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
     from buildkite_orm.http.exchange import Exchange
+    from buildkite_orm.utils.redaction import SignedUrl
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ USER_AGENT: Final = f"buildkite-orm/{__version__}"
 
 CHUNK: Final = 128 * 1024  # a file takes a seventh less CPU than with half of it, and more with twice as much
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
-_QUERY: Final = re.compile(r"\?[^\s\"')]+")
+_QUERY: Final = re.compile(r"\?\S+")
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 _is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
 
@@ -85,7 +86,7 @@ class Outgoing:
 
     Attributes:
         method: The HTTP method.
-        url: The URL, with its query, which may be the key to a file.
+        url: The URL, whose query may be the key to a file.
         shown: The URL as it may be shown.
         headers: Further headers.
         content: The body.
@@ -93,7 +94,7 @@ class Outgoing:
     """
 
     method: str
-    url: str = field(repr=False)
+    url: SignedUrl
     shown: str
     headers: Mapping[str, str] = field(repr=False)
     content: Content = field(default=None, repr=False)
@@ -131,9 +132,19 @@ class _WithoutQueries(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if _is_ours.get():
-            record.msg, record.args = _QUERY.sub(f"?{HIDDEN}", record.getMessage()), ()
-            record.exc_info = None  # it says the same once more
+            if (
+                isinstance(record.args, tuple) and record.args
+            ):  # a query may have any character: it ends where the argument does
+                record.args = tuple(_without_query(arg) for arg in record.args)
+            else:
+                record.msg, record.args = _QUERY.sub(f"?{HIDDEN}", record.getMessage()), ()
+            record.exc_info = record.exc_text = None  # it says the same once more
         return True
+
+
+def _without_query(arg: object) -> object:
+    text = str(arg)
+    return f"{text.partition('?')[0]}?{HIDDEN}" if "?" in text else arg
 
 
 for _name in _LOGGERS:
@@ -177,6 +188,13 @@ def attempt(do: Callable[[], T], exchange: Exchange, method: str, url: str) -> T
         return do()
     except BaseException as problem:  # noqa: BLE001 - it goes on, without its frames
         return error_from(problem, exchange, method=method, url=url)
+
+
+def forget_url(response: requests.Response, shown: str) -> None:
+    """Leave in a response only so much of its URL as may be seen: a query may be the key to a file."""
+    response.url = response.request.url = shown
+    if isinstance(response.raw, HTTPResponse):
+        response.raw.url = shown
 
 
 class Stream:

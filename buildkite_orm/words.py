@@ -33,6 +33,8 @@ _PIECE: Final = re.compile(
     "|[\U0001f000-\U0001faff])|.",
     re.DOTALL,
 )
+_KEPT_CHARS: Final = ("\n", "\t")
+_KEPT: Final = re.compile("([\n\t])")
 _CODE: Final = re.compile(r":[\w+-]+:")
 
 
@@ -46,6 +48,15 @@ def harmless(text: str) -> str:
         The text, with control characters, direction marks, invisible characters and the like as `\x1b` or `\u202e`.
     """
     return text if text.isprintable() else _PIECE.sub(_escaped, text)
+
+
+def harmless_lines(text: str) -> str:
+    """Escape what does not print, as `harmless` does, but for ends of lines and tabs."""
+    return text if text.isprintable() else "".join(map(_harmless_part, _KEPT.split(text)))
+
+
+def _harmless_part(part: str) -> str:
+    return part if part in _KEPT_CHARS else harmless(part)
 
 
 def one_line(text: str, most: int) -> str:

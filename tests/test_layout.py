@@ -53,6 +53,7 @@ FLOORS = (
     "anyref",
     "client",
     "ansi",
+    "terminal_rows",
     "terminal",
     "loghtml",
     "logs",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.paths import short_path
-from buildkite_orm.words import short_duration
+from buildkite_orm.words import harmless, short_duration
 
 if TYPE_CHECKING:
     import os
@@ -139,6 +139,8 @@ class History:
         days: The days, each of them, oldest first; the last one is today.
         figures: What all builds come to.
         left_out: How many builds did not tell their number or when they were created.
+        problem: Why older builds are missing, where not all could be listed; the first day is that of the last build
+            that came then, and not whole.
 
     Example:
         >>> history = bk.organization("acme").pipeline("web").history(days=2)
@@ -156,6 +158,7 @@ class History:
     days: tuple[HistoryDay, ...]
     figures: HistoryFigures
     left_out: int = 0
+    problem: str | None = None
 
     @property
     def name(self) -> str:
@@ -216,6 +219,7 @@ class History:
         yield summary(self)
         yield f"{'day':10} builds failed    rate   median      p90   queued      p90"
         yield from (_line(day) for day in self.days if day.figures.builds)
+        yield from [f"(older builds are missing: {harmless(self.problem)})"] if self.problem else []
 
 
 def summary(history: History) -> str:
@@ -226,6 +230,8 @@ def summary(history: History) -> str:
     if figures.duration is not None:
         told.append(f"half within {short_duration(figures.duration.median)}")
         told.append(f"90% within {short_duration(figures.duration.p90)}")
+    if history.problem:
+        told.append("older builds are missing")
     return ", ".join(told)
 
 

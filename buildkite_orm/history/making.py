@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
+from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.history.data import History, HistoryBuild, HistoryDay, HistoryFigures
 from buildkite_orm.progress import progress_line
 from buildkite_orm.resources.builds.spans import build_is_blocked, moment
@@ -29,20 +30,33 @@ def history_of(pipeline: PipelineRef, days: int, filters: HistoryFilters, *, pro
     today = datetime.fromtimestamp(pipeline.session.clock.now(), UTC).date()
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
     since = datetime.combine(dates[0], time(), UTC)
-    found = _listed(pipeline.builds(created_from=since, **filters).iterator(), progress=progress)
+    found, problem = _listed(pipeline.builds(created_from=since, **filters).iterator(), progress=progress)
     builds = sorted((build for build in found if build), key=lambda build: build.created_at)
+    if problem and builds:
+        dates = [day for day in dates if day >= builds[0].created_at.date()]  # nothing is known of those before
     return History(
-        pipeline.api_path, tuple(builds), tuple(_days(dates, builds)), HistoryFigures.of(builds), found.count(None)
+        pipeline.api_path,
+        tuple(builds),
+        tuple(_days(dates, builds)),
+        HistoryFigures.of(builds),
+        found.count(None),
+        problem,
     )
 
 
-def _listed(listing: Iterable[Build], *, progress: bool | None) -> list[HistoryBuild | None]:
+def _listed(listing: Iterable[Build], *, progress: bool | None) -> tuple[list[HistoryBuild | None], str | None]:
+    """List builds, newest first; if a page fails that is not the first, return those before it, and why it failed."""
     found: list[HistoryBuild | None] = []
     with progress_line(progress) as show:
-        for build in listing:
-            found.append(_told(build))
-            show(f"{len(found)} builds, back to {moment(build, 'created_at'):%Y-%m-%d}" if found[-1] else "")
-    return found
+        try:
+            for build in listing:
+                found.append(_told(build))
+                show(f"{len(found)} builds, back to {moment(build, 'created_at'):%Y-%m-%d}" if found[-1] else "")
+        except BuildkiteError as error:
+            if not any(found):
+                raise
+            return found, error.message
+    return found, None
 
 
 def _told(build: Build) -> HistoryBuild | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
-from html import escape
 from importlib import import_module
 from io import BytesIO, StringIO
 from math import ceil, isfinite
@@ -14,7 +13,7 @@ from buildkite_orm.display.tones import Tone
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.history.data import summary
 from buildkite_orm.timeline.scale import round_step, time_label
-from buildkite_orm.timeline.telling import variables, with_plain_colours
+from buildkite_orm.timeline.telling import safe, variables, with_plain_colours
 from buildkite_orm.words import one_line
 
 if TYPE_CHECKING:
@@ -30,11 +29,13 @@ _HEIGHTS: Final = (3, 2, 1.4)
 _TICKS: Final = 5
 _DATES: Final = 6
 _TITLE: Final = 105
+_TITLE_MARK: Final = "buildkite-orm-history-title"
 _HALF_A_DAY: Final = timedelta(hours=12)
 _RC: Final[dict[Any, Any]] = {
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "buildkite_orm",  # the same ids whenever it is drawn
+    "text.usetex": False,  # a title is no TeX, whatever the settings of others say
     "timezone": "UTC",
 }
 _ROOT: Final = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
@@ -60,33 +61,34 @@ _MARKS: Final = _Colours("#010203", "#010204", "#010205", "#010206", "#010207", 
 
 def figure(history: History) -> Figure:
     """Draw a history on no ground; see `History.plot`."""
-    drawn: Figure = _drawn(history, _ON_ANY)
+    drawn: Figure = _drawn(history, _ON_ANY, _title(history))
     return drawn
 
 
 def png(history: History) -> bytes:
     """Draw a history on white, as a PNG."""
-    drawn, file = _drawn(history, _ON_WHITE), BytesIO()
+    drawn, file = _drawn(history, _ON_WHITE, _title(history)), BytesIO()
     drawn.savefig(file, format="png", dpi=144, metadata={"Software": None})
     return file.getvalue()
 
 
 def svg(history: History) -> str:
     """Draw a history as an SVG; see `History.svg`."""
-    drawn, file = _drawn(history, _MARKS), StringIO()
+    drawn, file = _drawn(history, _MARKS, _TITLE_MARK), StringIO()
     with _settings():
         drawn.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = file.getvalue()
     text = text[text.index("<svg ") :].replace("*{", ".bk-history *{")  # a page has other drawings than this one
     for name, mark in _MARKS._asdict().items():
         text = text.replace(mark, f"var(--bk-{name})")
-    text = with_plain_colours(text)
+    # the title comes last: it has a name that somebody has chosen, in which nothing is replaced
+    text = with_plain_colours(text).replace(_TITLE_MARK, safe(_title(history)))
     return _ROOT.sub(
         lambda root: (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="bk-history" '
             f'viewBox="{root[1]}" width="100%" role="img" style="max-width:1040px">\n'
-            f"<title>{escape(history.name)} over {len(history.days)} days</title>\n"
-            f"<desc>{escape(summary(history))}</desc>\n"
+            f"<title>{safe(history.name)} over {len(history.days)} days</title>\n"
+            f"<desc>{safe(summary(history))}</desc>\n"
             f"<style>{variables('.bk-history')}</style>"
         ),
         text,
@@ -105,11 +107,15 @@ def _settings() -> Any:
     return _matplotlib("matplotlib").rc_context(_RC)
 
 
-def _drawn(history: History, colours: _Colours) -> Any:
+def _title(history: History) -> str:
+    return one_line(summary(history), _TITLE)
+
+
+def _drawn(history: History, colours: _Colours, title: str) -> Any:
     with _settings():
         drawn = _matplotlib("matplotlib.figure").Figure(figsize=_SIZE, layout="constrained", facecolor=colours.paper)
         durations, queues, failures = drawn.subplots(3, 1, sharex=True, height_ratios=_HEIGHTS)
-        drawn.suptitle(one_line(summary(history), _TITLE), color=colours.ink, fontsize=11, parse_math=False)
+        drawn.suptitle(title, color=colours.ink, fontsize=11, parse_math=False)
         _durations(durations, history, colours)
         _queues(queues, history, colours)
         _failures(failures, history, colours)

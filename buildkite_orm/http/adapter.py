@@ -43,7 +43,8 @@ class Adapter(HTTPAdapter):
         """Send a request; a timeout that is shorter than the session's holds for its connection too."""
         exchange = current_exchange()
         if exchange is not None and isinstance(timeout, tuple):
-            exchange.shorten_timeouts(*cast("tuple[float, float]", timeout))
+            connect, read = cast("tuple[float, float]", timeout)
+            exchange.shorten_timeouts(connect, read)
         return super().send(request, stream, timeout, *args, **options)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002

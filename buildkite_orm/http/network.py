@@ -137,8 +137,8 @@ class Network:
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:
             raise ConfigurationError(
-                f"{self._url_name} is plain http to {host}, and the token is only sent so to this machine; use https, or "
-                "insecure_http=True for a server of your own, such as the fake in another container"
+                f"{self._url_name} is plain http to {host}, and the token is only sent so to this machine; use https, "
+                "or insecure_http=True for a server of your own, such as the fake in another container"
             )
         what = f"the token is sent to {host} over plain http, where others can read it (insecure_http=True)"
         warnings.warn(what, InsecureConnectionWarning, stacklevel=5)

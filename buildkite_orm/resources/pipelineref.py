@@ -110,7 +110,8 @@ class PipelineRef(InOrganization, Deletable):
     def history(self, *, days: int = 30, progress: bool | None = None, **filters: Unpack[HistoryFilters]) -> History:
         """Give its builds of the last days over time: how long they took and waited, and how many failed.
 
-        It lists them without their jobs: one request per hundred builds.
+        It lists them without their jobs: one request per hundred builds. If a page other than the first cannot be
+        loaded, the history ends with the builds before it, and its `problem` says why.
 
         Args:
             days: How many days, in UTC, today included.

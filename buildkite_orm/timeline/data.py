@@ -162,6 +162,7 @@ class Timeline:
             is known of a build that belongs to no client.
         missing_attempts: How many earlier attempts there were that did not come with the build; `include_retried_jobs`
             asks for them.
+        problem: Why they could not be loaded, where they were asked for.
 
     Example:
         >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
@@ -181,6 +182,7 @@ class Timeline:
     start: datetime | None
     end: datetime | None
     missing_attempts: int = 0
+    problem: str | None = None
 
     @property
     def name(self) -> str:

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 _SLACK: Final = timedelta(seconds=1)
 
 
-def timeline_of(build: Build) -> Timeline:
-    """Make the timeline of a build of the jobs that came with it; see `Build.timeline`."""
+def timeline_of(build: Build, *, problem: str | None = None) -> Timeline:
+    """Make the timeline of a build of the jobs that came with it; see `Build.timeline`.
+
+    Args:
+        build: The build.
+        problem: Why earlier attempts are missing, where they could not be loaded.
+    """
     jobs = _jobs_of(build)
     bounds, attempts = Bounds.of(build, jobs), _Attempts(jobs)
     rows: list[TimelineRow] = []
@@ -50,6 +55,7 @@ def timeline_of(build: Build) -> Timeline:
         min(moments, default=None),
         max(moments, default=None),
         sum(attempts.number(chain) - 1 for chain in {row.chain for row in rows}),
+        problem,
     )
 
 

@@ -119,7 +119,9 @@ def _unplaced(timeline: Timeline) -> Iterator[str]:
 
 
 def _missing(timeline: Timeline) -> Iterator[str]:
-    if timeline.missing_attempts:
+    if timeline.problem:
+        yield f'<p class="soft">Earlier attempts could not be loaded: {safe(one_line(timeline.problem, 200))}</p>'
+    elif timeline.missing_attempts:
         attempts = f"{timeline.missing_attempts} earlier attempt{'s' * (timeline.missing_attempts != 1)}"
         yield f'<p class="soft">{attempts} not loaded: <code>timeline(include_retried_jobs=True)</code></p>'
 

@@ -15,6 +15,7 @@ from buildkite_orm.timeline.scale import Scale, fitted
 from buildkite_orm.timeline.telling import (
     link_to,
     notes,
+    painted,
     safe,
     state_of,
     summary,
@@ -86,12 +87,12 @@ def draw(timeline: Timeline, *, with_heading: bool = True) -> str:
     said = [line for line in (lanes.rest, *(notes(timeline) if with_heading else ())) if line]
     height = bottom + _LANE * len(said) + 34
     scale = Scale.of(timeline, _LEFT, _RIGHT - _LEFT)
-    drawing = "\n".join(
+    return "\n".join(
         [
             _OPENING.format(width=_WIDTH, height=height),
             f"<title>{safe(f'Timeline of {timeline.name}')}</title>",
             f"<desc>{safe(summary(timeline))}</desc>",
-            f"<style>{variables('.bk-timeline')}{_RULES}</style>",
+            f"<style>{variables('.bk-timeline')}{with_plain_colours(_RULES)}</style>",
             _HATCH,
             f'<rect class="paper" width="{_WIDTH}" height="{height}" rx="6"/>',
             *(_heading(timeline) if with_heading else []),
@@ -104,7 +105,6 @@ def draw(timeline: Timeline, *, with_heading: bool = True) -> str:
             "</svg>",
         ]
     )
-    return with_plain_colours(drawing)
 
 
 # -- the parts
@@ -114,7 +114,7 @@ def _heading(timeline: Timeline) -> Iterator[str]:
     build, state = timeline.build, state_of(timeline.build)
     head = f"{timeline.name} {state} on {build.__dict__.get('branch')}, {short_duration(timeline.duration)}"
     tone = tone_of(state)
-    yield f'<circle cx="{_EDGE + 5}" cy="21" r="5" style="fill:var(--bk-{tone})"/>'
+    yield f'<circle cx="{_EDGE + 5}" cy="21" r="5" style="{painted("fill", tone)}"/>'
     yield _linked(build, f'<text class="head" x="{_EDGE + 18}" y="26">{safe(fitted(head, 96))}</text>')
     if timeline.critical_path:
         spent = f"Critical path: {timeline.critical_times}"
@@ -188,7 +188,7 @@ def _bar(stretch: Stretch, scale: Scale, tone: Tone, middle: float) -> str:
 
 def _rect(kind: StretchKind, tone: Tone, x: float, middle: float, width: float) -> str:
     tall = _THIN if kind == StretchKind.WAITING else _BAR
-    fill = f' style="fill:var(--bk-{tone})"' if kind == StretchKind.RUNNING else ""
+    fill = f' style="{painted("fill", tone)}"' if kind == StretchKind.RUNNING else ""
     place = f'x="{x:.1f}" y="{middle - tall / 2:.1f}" width="{width:.1f}" height="{tall}"'
     return f'<rect class="{kind}" {place} rx="1.5"{fill}/>'
 

@@ -31,10 +31,24 @@ def variables(selector: str) -> str:
     return themed(selector, *(declared(_colours(ground)) for ground in GROUNDS))
 
 
-def with_plain_colours(drawing: str) -> str:
-    """Say each colour twice: what draws an SVG and knows no variables, as office programs do, takes the light one."""
+def painted(what: str, name: str) -> str:
+    """Write a colour as CSS, as a value and as a variable: office programs draw SVGs and know no variables.
+
+    Args:
+        what: `fill` or `stroke`.
+        name: The name of the colour.
+    """
+    return with_plain_colours(f"{what}:var(--bk-{name})")
+
+
+def with_plain_colours(rules: str) -> str:
+    """Write each colour of CSS, or of a drawing, as `painted` does.
+
+    Args:
+        rules: What this library has written, without a text of anybody else.
+    """
     light = _colours("light")
-    return _COLOURED.sub(lambda told: f"{told[1]}{light[told[2]]};{told[0]}", drawing)
+    return _COLOURED.sub(lambda found: f"{found[1]}{light[found[2]]};{found[0]}", rules)
 
 
 def _colours(ground: Ground) -> dict[str, str]:
@@ -58,7 +72,11 @@ def notes(timeline: Timeline) -> list[str]:
     """Tell what a timeline does not show."""
     jobs, attempts = len(timeline.unplaced), timeline.missing_attempts
     told = [f"{jobs} job{'s' * (jobs != 1)} without a place in time: not begun, or no times."] if jobs else []
-    return [*told, *([f"{attempts} earlier attempt{'s' * (attempts != 1)} not loaded."] if attempts else [])]
+    told += [f"{attempts} earlier attempt{'s' * (attempts != 1)} not loaded."] if attempts else []
+    return [
+        *told,
+        *([one_line(f"Earlier attempts could not be loaded: {timeline.problem}", _LINE)] if timeline.problem else []),
+    ]
 
 
 def link_to(thing: Resource) -> str | None:

@@ -194,7 +194,8 @@ class BuildVerbs(Ref):
 
         Args:
             include_retried_jobs: Whether attempts that were retried must be there; asked for where the build came
-                without them. Those that came are there in any case.
+                without them. Those that came are there in any case; if the others cannot be loaded, the timeline is of
+                the jobs that came, and its `problem` says why.
 
         Example:
             >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
@@ -207,7 +208,16 @@ class BuildVerbs(Ref):
 
         ref = cast("BuildRef", self)
         at_hand = self._came_with_jobs(include_retried=include_retried_jobs)
-        return timeline_of(at_hand or ref.fetch(include_retried_jobs=True, with_pipeline=False))
+        if at_hand is not None:
+            return timeline_of(at_hand)
+        try:
+            build = ref.fetch(include_retried_jobs=True, with_pipeline=False)
+        except BuildkiteError as error:
+            came = self._came_with_jobs(include_retried=False) if include_retried_jobs else None
+            if came is None:
+                raise
+            return timeline_of(came, problem=error.message)
+        return timeline_of(build)
 
     def _came_with_jobs(self, *, include_retried: bool) -> Build | None:
         del include_retried
@@ -238,8 +248,8 @@ class BuildVerbs(Ref):
         """Collect why the build failed: its failed jobs with the ends of their logs, annotations and links.
 
         It takes at most `logs` requests and three more, and one per further hundred failed jobs: the build, where this
-        is a bare ref; its failed jobs, where they did not come with it; the annotations; the logs. What the token may
-        not read, or is not there any more, is told in its place.
+        is a bare ref; its failed jobs, where they did not come with it; the annotations, up to a hundred; the logs.
+        What cannot be loaded of annotations, logs and further pages of jobs is told in its place, with the reason.
 
         Args:
             lines: How many lines of each log.
@@ -258,4 +268,7 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.failures import failure_summary
 
-        return failure_summary(cast("BuildRef", self), lines=lines, logs=logs)
+        def at_hand(build: Build) -> list[Job] | None:
+            return build._jobs_at_hand()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+        return failure_summary(cast("BuildRef", self), at_hand, lines=lines, logs=logs)

@@ -1,0 +1,178 @@
+"""Mask secrets in texts: the tokens that were used, whatever they look like, and what looks like Buildkite's tokens."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+T = TypeVar("T")
+
+MASK: Final = "[hidden]"
+
+# 40 hexadecimal digits may be a token of old, and also a commit: by its looks alone neither is masked.
+_LOOKS_LIKE_A_TOKEN: Final = re.compile(r"\bbk[a-z]{1,4}(?:_|%5f|\\u005f|&#x5f;|&#95;)\w{8,}", re.IGNORECASE)
+_SHORTEST: Final = 6  # a shorter one, in a test say, would be found in many words
+_SHORTEST_VALUE: Final = 16  # of a signed query; a shorter one is a number, a date or a region
+_MOST: Final = 32
+
+
+class Secrets:
+    """The secrets that were used last, to be masked in what is shown; safe for threads.
+
+    A session has one, and adds each token before it sends it. A token is found as it is, in any case, with its
+    characters escaped (as in JSON, URLs and HTML), and in Base64.
+
+    Args:
+        most: How many are kept: a signed token is a new one for each request.
+    """
+
+    __slots__ = ("_finders", "_lock", "_most")
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._finders: dict[str, _Finder] = {}
+
+    def __repr__(self) -> str:
+        return f"<Secrets: {len(self._finders)}>"
+
+    def __reduce__(self) -> NoReturn:
+        """Stay in this process."""
+        msg = "secrets are not copied or pickled"
+        raise TypeError(msg)
+
+    def remember(self, secret: T) -> T:
+        """Add a secret, and return it; what is no text is left alone."""
+        if isinstance(secret, str) and len(secret) >= _SHORTEST:
+            with self._lock:
+                known = self._finders.pop(secret, None)
+                self._finders[secret] = known if known is not None else _Finder(secret)
+                while len(self._finders) > self._most:
+                    del self._finders[next(iter(self._finders))]
+        return secret
+
+    def mask(self, text: str) -> str:
+        """Return a text with the secrets masked, and with what looks like a token of Buildkite's."""
+        for finder in self._known():
+            text = finder.mask(text)
+        return _LOOKS_LIKE_A_TOKEN.sub(MASK, text)
+
+    def mask_bytes(self, body: bytes) -> bytes:
+        """Return a body of any encoding that extends ASCII with the secrets masked."""
+        return self.mask(body.decode("latin-1")).encode("latin-1")
+
+    def mask_json(self, value: Any) -> Any:
+        """Return a JSON value with the secrets masked in all of its texts, keys too."""
+        if isinstance(value, str):
+            return self.mask(value)
+        if isinstance(value, list):
+            return [self.mask_json(item) for item in cast("list[object]", value)]
+        if isinstance(value, dict):
+            return {self.mask(key): self.mask_json(item) for key, item in cast("dict[str, object]", value).items()}
+        return value
+
+    def mask_headers(self, headers: MutableMapping[str, str]) -> None:
+        """Mask the secrets in the values of headers, in place."""
+        for name, value in list(headers.items()):
+            if (masked := self.mask(value)) != value:
+                del headers[name]  # some kinds of mappings keep several values of a name
+                headers[name] = masked
+
+    def _known(self) -> list[_Finder]:
+        with self._lock:
+            return list(self._finders.values())
+
+
+class _Finder:
+    """Finds one secret in texts."""
+
+    __slots__ = ("_encoded", "_escaped", "_folded", "_secret")
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+        self._folded = secret.lower()
+        self._encoded = _in_base64(secret)
+        self._escaped: re.Pattern[str] | None = None  # made when first needed, which is seldom
+
+    def mask(self, text: str) -> str:
+        if self._folded in text.lower():
+            text = re.sub(re.escape(self._secret), MASK, text, flags=re.IGNORECASE)
+        for encoded in self._encoded:
+            if encoded in text:
+                text = text.replace(encoded, MASK)
+        if "\\" in text or "%" in text or "&#" in text:
+            self._escaped = self._escaped or re.compile("".join(map(_escapes_of, self._secret)), re.IGNORECASE)
+            text = self._escaped.sub(MASK, text)
+        return text
+
+
+def _escapes_of(char: str) -> str:
+    """Return a pattern for a character as it is, or as JSON, a URL or HTML may write it; it takes linear time."""
+    number = f"{ord(char):02x}"
+    ways = (
+        re.escape(char),
+        rf"(?<!\\)\\++(?:u00{number}|x{number}|{re.escape(char)})",
+        rf"%(?:25)*+{number}",
+        rf"&#(?:x0*+{number}|0*+{ord(char)});",
+    )
+    return f"(?:{'|'.join(ways)})"
+
+
+def _in_base64(secret: str) -> tuple[str, ...]:
+    """Return what Base64 makes of a secret wherever it stands in a longer text, but for the characters at its ends."""
+    found: list[str] = []
+    for before in range(3):
+        whole = b64encode(b"\0" * before + secret.encode())
+        core = whole[(8 * before + 5) // 6 : 8 * (before + len(secret.encode())) // 6].decode()
+        found += [core, core.replace("+", "-").replace("/", "_")]
+    return tuple(dict.fromkeys(found))
+
+
+class SignedUrl:
+    """A URL whose query is a key to a file: it shows itself without that, also in a traceback or a debugger.
+
+    Args:
+        url: The URL.
+    """
+
+    __slots__ = ("reveal",)
+
+    reveal: Callable[[], str]
+    """Return the URL, to send a request to it."""
+
+    def __init__(self, url: str) -> None:
+        self.reveal = lambda: url  # in a closure: whoever walks through attributes finds no text
+
+    def __repr__(self) -> str:
+        return f"<SignedUrl {self}>"
+
+    def __str__(self) -> str:
+        """Return it without user, password, query and fragment."""
+        try:
+            parts = urlsplit(self.reveal())
+        except ValueError:
+            return "(no URL)"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else parts.path
+
+    def __reduce__(self) -> NoReturn:
+        """Stay in this process."""
+        msg = "a signed URL is not copied or pickled"
+        raise TypeError(msg)
+
+    def secrets(self) -> Secrets:
+        """Return what is to be masked of it in what a storage says: its query, and the long values in it."""
+        secrets = Secrets()
+        try:
+            query = urlsplit(self.reveal()).query
+        except ValueError:
+            return secrets
+        values = (value for _, value in parse_qsl(query) if len(value) >= _SHORTEST_VALUE)
+        for secret in (*values, query):
+            secrets.remember(secret)
+        return secrets
