@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildkite_orm import Build, ConfigurationError, RetryPolicy, WaitTimeoutError
+from buildkite_orm import Build, ConfigurationError, RateLimitError, RetryPolicy, WaitTimeoutError
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
 
 if TYPE_CHECKING:
@@ -253,3 +253,55 @@ def test_a_line_can_be_left_out(server: FakeBuildkite, bk: Buildkite, monkeypatc
     monkeypatch.setattr(sys, "stderr", terminal)
     build_of(server, bk, 5).wait(progress=False)
     assert terminal.getvalue() == ""
+
+
+# -- no longer than it may ---------------------------------------------------------------------------------------------
+
+
+def spend(server: FakeBuildkite, bk: Buildkite) -> None:
+    """Have the server say that nothing is left for an hour."""
+    server.faults.add("rate_limit", scope="rest", reset=3600)
+    with pytest.raises(RateLimitError):
+        bk.organization("acme").fetch()
+
+
+@pytest.mark.parametrize("timeout", [0, 5, 90])
+@pytest.mark.parametrize("cancel", [False, True])
+def test_a_wait_ends_in_time_while_the_budget_is_used_up(
+    server: FakeBuildkite, bk: Buildkite, timeout: float, *, cancel: bool
+) -> None:
+    server.add_build("web", state="running")
+    spend(server, bk)
+    began = server.clock.now()
+    with pytest.raises(WaitTimeoutError, match="request budget is used up") as caught:
+        bk.organization("acme").pipeline("web").build(1).wait(timeout=timeout, cancel_on_timeout=cancel)
+    assert server.clock.now() - began == pytest.approx(timeout, abs=0.01)
+    assert ("could not be canceled: not sent" in str(caught.value)) == cancel
+
+
+class Deadlines(list[float]):
+    """How long each request of a client may take at most, as its policy says when the request is sent."""
+
+    def __init__(self, server: FakeBuildkite, bk: Buildkite) -> None:
+        super().__init__()
+
+        def note(_: RecordedRequest) -> bool:
+            self.append(bk.session.retry.in_time().max_elapsed)
+            return False
+
+        server.faults.add("latency", match=note, times=None)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.2, 10])
+def test_each_request_of_a_wait_is_bounded_by_what_is_left_of_it_and_the_first_by_half_a_second_at_least(
+    server: FakeBuildkite, bk: Buildkite, timeout: float
+) -> None:
+    server.add_build("web", state="running")
+    deadlines, began = Deadlines(server, bk), server.clock.now()
+    with pytest.raises(WaitTimeoutError, match="it is being canceled"):
+        bk.organization("acme").pipeline("web").build(1).wait(timeout=timeout, cancel_on_timeout=True)
+    *looks, cancel = deadlines
+    assert looks[0] == pytest.approx(max(timeout, 0.5))
+    assert all(0.3 < left <= max(timeout, 0.5) for left in looks)
+    assert cancel == pytest.approx(0.5)
+    assert server.clock.now() - began == pytest.approx(timeout, abs=0.01)
