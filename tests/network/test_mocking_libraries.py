@@ -1,0 +1,129 @@
+"""Libraries that take the place of the network have no framing, and keep working."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import requests_mock
+import responses
+import vcr
+
+from buildkite_orm import Buildkite, PermissionDeniedError
+from buildkite_orm.fake import FakeBuildkite, Settings
+from tests.network import payloads
+from tests.network.calls import build, log, web
+from tests.network.conftest import TOKEN
+from tests.network.servers import in_turn, json_response
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.network.certificates import Certificates
+    from tests.network.conftest import Connect, Serve
+
+BASE: Final = "https://api.buildkite.com"
+WEB: Final = f"{BASE}/v2/organizations/acme/pipelines/web"
+
+
+@pytest.fixture
+def bk(connect: Connect) -> Buildkite:
+    """A client of the real API, which no test reaches."""
+    return connect(BASE)
+
+
+def test_responses_answers_for_the_network(bk: Buildkite) -> None:
+    with responses.RequestsMock() as mock:
+        mock.add("GET", f"{WEB}/builds/2", json=payloads.build(2))
+        mock.add("POST", f"{WEB}/builds", json=payloads.build(3), status=201)
+        mock.add("DELETE", WEB, status=204)
+        assert build(bk, 2).fetch().number == 2
+        assert web(bk).builds().create(commit="HEAD", branch="main").number == 3
+        web(bk).delete()
+        assert mock.calls[0].request.headers["User-Agent"].startswith("buildkite-orm/")
+
+
+def test_responses_lists_pages_and_refuses(bk: Buildkite) -> None:
+    agents = f"{BASE}/v2/organizations/acme/agents"
+    ids = [f"0190abcd-0000-4000-8000-{index:012}" for index in range(2)]
+    with responses.RequestsMock() as mock:
+        link = {"Link": f'<{agents}?page=2>; rel="next"'}
+        mock.add("GET", agents, json=[payloads.agent(ids[0])], headers=link)
+        mock.add("GET", agents, json=[payloads.agent(ids[1])])
+        mock.add("GET", WEB, json={"message": "Forbidden"}, status=403)
+        assert [agent.id for agent in bk.organization().agents()] == ids
+        with pytest.raises(PermissionDeniedError):
+            web(bk).fetch()
+
+
+def test_responses_gives_a_log_without_a_length(bk: Buildkite, tmp_path: Path) -> None:
+    url = f"{WEB}/builds/1/jobs/{log(bk).job.api_path.rpartition('/')[2]}/log"
+    with responses.RequestsMock() as mock:
+        mock.add("GET", url, body=b"a log\n", content_type="text/plain", auto_calculate_content_length=False)
+        assert log(bk).save_to(tmp_path / "job.log").read_bytes() == b"a log\n"
+
+
+def test_responses_gives_a_packed_body(bk: Buildkite) -> None:
+    body = gzip.compress(json.dumps(payloads.build(2)).encode())
+    with responses.RequestsMock() as mock:
+        mock.add("GET", f"{WEB}/builds/2", body=body, headers={"Content-Encoding": "gzip"})
+        assert build(bk, 2).fetch().number == 2
+
+
+def test_requests_mock_answers_for_the_network(bk: Buildkite) -> None:
+    with requests_mock.Mocker() as mock:
+        mock.get(f"{WEB}/builds/2", json=payloads.build(2))
+        mock.post(f"{WEB}/builds", json=payloads.build(3), status_code=201)
+        mock.delete(WEB, status_code=204)
+        assert build(bk, 2).fetch().number == 2
+        assert web(bk).builds().create(commit="HEAD", branch="main").number == 3
+        web(bk).delete()
+        assert len(mock.request_history) == 3
+
+
+def test_requests_mock_is_a_transport(connect: Connect) -> None:
+    adapter = requests_mock.Adapter()
+    adapter.register_uri("GET", f"{WEB}/builds/2", json=payloads.build(2))
+    adapter.register_uri("GET", WEB, json={"message": "Forbidden"}, status_code=403)
+    bk = connect(BASE, transport=adapter)
+    assert build(bk, 2).fetch().number == 2
+    with pytest.raises(PermissionDeniedError):
+        web(bk).fetch()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_vcrpy_records_and_replays(
+    serve: Serve, connect: Connect, trusted: Certificates, tmp_path: Path, scheme: str
+) -> None:
+    tls = trusted.server_context() if scheme == "https" else None
+    server = serve(in_turn(json_response(payloads.build(2)), json_response(payloads.build(3), 201)), tls=tls)
+    recorder: Any = vcr.VCR(filter_headers=["authorization"], match_on=["method", "path"])
+
+    def work() -> list[int]:
+        bk = connect(server)
+        found = [build(bk, 2).fetch().number, web(bk).builds().create(commit="HEAD", branch="main").number]
+        bk.close()
+        return found
+
+    cassette = tmp_path / "case.yaml"
+    with recorder.use_cassette(str(cassette), record_mode="once"):
+        assert work() == [2, 3]
+    assert len(server.requests) == 2
+    assert TOKEN not in cassette.read_text()
+    server.close()
+    with recorder.use_cassette(str(cassette), record_mode="none") as replayed:
+        assert work() == [2, 3]
+        assert replayed.all_played
+    assert len(server.requests) == 2
+
+
+def test_the_adapter_of_the_fake_answers_for_the_network() -> None:
+    settings = Settings(organization_limit=None, user_limit=None)
+    with FakeBuildkite(populate=False, settings=settings) as server:
+        server.add_pipeline("web")
+        record = server.add_build("web")
+        client = Buildkite(server.token, organization="acme", base_url=BASE, transport=server.adapter())
+        with client as bk:
+            assert build(bk, record.number).fetch().number == record.number
