@@ -7,7 +7,6 @@ too long is asked for in smaller ones, and so are those after it for a while.
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -17,6 +16,7 @@ from buildkite_orm.loading import load_cursor_page, load_list
 from buildkite_orm.resource import Binding, Resource
 from buildkite_orm.retry import is_slow
 from buildkite_orm.session import Call, query_of
+from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ class Pace:
         self._calm = _CALM
         self._good = 0
         self._grown = False
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def slow(self, size: int) -> None:
         """Take in that a portion took too long; the more often larger ones are tried in vain, the later they are."""

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.paths import path_told
+from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -33,6 +35,7 @@ R = TypeVar("R", bound="Resource")
 T = TypeVar("T")
 
 _TOLD = 3
+_NUMBER_OR_UUID = re.compile(r"[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INDEX = re.compile(r"\[\d+\]")
 # What stands in brackets in `Drift.field`: the index of a list, or the `repr` of a map's key.
 _INDEX_OR_KEY = re.compile(r"""\[(?:\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
@@ -75,6 +78,28 @@ def load_one(model: type[R], answer: Answer) -> R:
     if data is None:
         raise answer.unexpected(problem)
     return _tolerant(model, data)
+
+
+def check_identity(method: str, path: str, answer: Answer, item: Resource) -> None:
+    """Check that a response is that of its own request: a server or a proxy may have mixed them up.
+
+    Only numbers and UUIDs are compared: slugs change, and hosts and prefixes are those of the server.
+
+    Args:
+        method: The method of the request; only what was requested by its own path is compared.
+        path: Its path.
+        answer: The response.
+        item: The object that was loaded from it.
+
+    Raises:
+        ResponseError: It is another's.
+    """
+    wanted = path.rpartition("/")[2]
+    if method != "GET" or item.identity in {None, "slug"} or not _NUMBER_OR_UUID.fullmatch(wanted):
+        return
+    got = (path_told(item.__dict__.get("url")) or wanted).rpartition("/")[2]
+    if got.lower() != wanted.lower():
+        raise answer.unexpected(f"{wanted} was requested, and the response is about {harmless(got)}")
 
 
 def load_list(model: type[R], answer: Answer, *, strict: bool) -> list[R]:

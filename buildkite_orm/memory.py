@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,7 +50,7 @@ class Memory:
 
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._renewals: dict[str, Renewal] = {}
         self._lengths: dict[str, deque[float]] = {}
         self._waits = 0

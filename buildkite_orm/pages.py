@@ -5,12 +5,12 @@ Objects never point to pages, and no page to the one before.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from buildkite_orm.resource import Resource
 from buildkite_orm.shown import Glimpse, ShownListing
+from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
     from buildkite_orm.listing import Step
@@ -60,7 +60,7 @@ class LoadedPage(Generic[R]):
         self.items = items
         self._step = step
         self._next: LoadedPage[R] | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def __repr__(self) -> str:
         return f"<LoadedPage of {len(self.items)}{', more follow' if self.has_next else ''}>"

@@ -6,7 +6,6 @@ memory of one page, and one that is held is loaded once.
 
 from __future__ import annotations
 
-import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
@@ -21,6 +20,7 @@ from buildkite_orm.progress import gather
 from buildkite_orm.resource import Binding, Resource, load_object
 from buildkite_orm.session import Call
 from buildkite_orm.shown import Glimpse, ShownListing
+from buildkite_orm.utils.forking import ForkSafeLock
 from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
 from buildkite_orm.words import harmless
 
@@ -61,7 +61,7 @@ class _Head(Generic[R]):
     def __init__(self, step: Step[R], page: LoadedPage[R] | None = None) -> None:
         self.step = step
         self.page = page
-        self.lock = threading.Lock()
+        self.lock = ForkSafeLock()
 
     def get(self) -> LoadedPage[R]:
         with self.lock:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.errors import RateLimitError
 from buildkite_orm.retry import Wait
 from buildkite_orm.utils.cancellation import current_cancellation, sleep
+from buildkite_orm.utils.forking import renew_after_fork
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, whole_number
 
 if TYPE_CHECKING:
@@ -87,8 +88,15 @@ class RateLimiter:
         self._clock = clock
         self._policy = policy
         self._reserve = reserve
+        self._organizations: dict[str, Budget]
+        self._user: Budget
+        self.renew_after_fork()
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin with unknown budgets; in a forked child too, whose requests the parent does not see."""
         self._user = Budget("the user's")
-        self._organizations: dict[str, Budget] = {}
+        self._organizations = {}
         self._changed = threading.Condition()
 
     @contextmanager

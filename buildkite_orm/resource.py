@@ -16,7 +16,7 @@ from buildkite_orm.encoding import encode_body, encode_json, encode_path, encode
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.hidden import is_secret, masked
 from buildkite_orm.jsonvalues import as_text
-from buildkite_orm.loading import load_one, report
+from buildkite_orm.loading import check_identity, load_one, report
 from buildkite_orm.members import offered
 from buildkite_orm.paths import parent_path, path_below, path_told, short_path
 from buildkite_orm.session import Call
@@ -482,6 +482,7 @@ def load_object(model: type[R], session: Session, call: Call, binding: Binding) 
         ResponseError: The answer is no JSON object.
     """
     answer, item = session.send(call, lambda answer: (answer, load_one(model, answer)))
+    check_identity(call.method, call.path, answer, item)
     report(answer, [(item, "")], strict=session.strict)
     return item.bind(binding)
 

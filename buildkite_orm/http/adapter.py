@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from requests.adapters import HTTPAdapter
@@ -71,7 +72,15 @@ class Adapter(HTTPAdapter):
 
 
 def renew_pools(adapter: HTTPAdapter) -> None:
-    """Give an adapter new pools, and forget those it has without closing them."""
+    """Give an adapter new pools in a forked child, and empty those that it has without closing a connection.
+
+    urllib3 empties a pool when it is freed, and takes its lock for that, which a thread of the parent may have held.
+    """
+    managers: list[Any] = [adapter.poolmanager, *adapter.proxy_manager.values()]
+    for manager in managers:
+        for pool in manager.pools._container.values():  # noqa: SLF001 - its lock may be held too
+            if pool.pool is not None:
+                LifoQueue.__init__(pool.pool, pool.pool.maxsize)
     adapter.proxy_manager = {}
     sizes: Any = adapter  # its attributes are undocumented, but its pickling relies on them too
     adapter.init_poolmanager(sizes._pool_connections, sizes._pool_maxsize, block=sizes._pool_block)  # noqa: SLF001

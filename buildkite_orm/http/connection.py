@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -10,6 +11,7 @@ from urllib3 import connectionpool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.util.wait import wait_for_read
 
 from buildkite_orm.http import sockets
 from buildkite_orm.http.exchange import Exchange, current_exchange
@@ -133,6 +135,8 @@ class _TrackedConnection(HTTPConnection):
         finally:
             self._is_tunneling = False
         if self.sock is not None:
+            if wait_for_read(self.sock, timeout=0.0):  # TLS begins with the client: it is the end that can be read
+                raise ConnectionResetError(errno.ECONNRESET, "Connection closed by the proxy")
             self.sock.settimeout(self._join().to_connect())  # for TLS, which follows
 
 

@@ -193,7 +193,7 @@ class _OpenSockets:
 
     def __init__(self) -> None:
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        renew_after_fork(self)
+        renew_after_fork(self, first=True)  # a connection that is freed with its socket open warns of that
 
     def add(self, sock: socket.socket) -> None:
         self._sockets.add(sock)

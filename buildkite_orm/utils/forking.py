@@ -21,12 +21,21 @@ class Renewable(Protocol):
 
 
 _objects: WeakSet[Renewable] = WeakSet()
+_first: list[Renewable] = []
 _forks = 0
 
 
-def renew_after_fork(thing: Renewable) -> None:
-    """Have `thing.renew_after_fork()` called in every child that is forked while the object lives."""
-    _objects.add(thing)
+def renew_after_fork(thing: Renewable, *, first: bool = False) -> None:
+    """Have `thing.renew_after_fork()` called in every child that is forked while the object lives.
+
+    Args:
+        thing: The object.
+        first: Whether it is called before those of all others, and the object lives as long as the process.
+    """
+    if first:
+        _first.append(thing)
+    else:
+        _objects.add(thing)
 
 
 class ForkSafeLock:
@@ -62,7 +71,7 @@ def _in_child() -> None:
     global _forks, _renewing  # noqa: PLW0603 - the process itself is what changed
     _forks += 1
     _renewing = threading.Lock()
-    for thing in list(_objects):
+    for thing in [*_first, *_objects]:
         thing.renew_after_fork()
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
+
+from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -36,7 +37,7 @@ class Secrets:
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._lock = Lock()
+        self._lock = ForkSafeLock()
         self._finders: dict[str, _Finder] = {}
 
     def __repr__(self) -> str:
