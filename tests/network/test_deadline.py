@@ -147,8 +147,8 @@ def test_a_tls_handshake_that_comes_byte_by_byte_is_within_the_deadline(
 
 def test_six_addresses_of_a_host_share_one_deadline(connect: Connect, names: Names) -> None:
     with FullBacklog() as full:
-        names.lead("api.localhost", [full.address] * 6)
-        bk = connect("http://api.localhost:1", timeout=DEADLINE, retry=policy(max_elapsed=DEADLINE))
+        names.lead("localhost", [full.address] * 6)
+        bk = connect("http://localhost:1", timeout=DEADLINE, retry=policy(max_elapsed=DEADLINE))
         with timed(deadline=DEADLINE), pytest.raises(TransportError) as caught:
             build(bk).fetch()
     assert caught.value.never_sent
@@ -156,17 +156,17 @@ def test_six_addresses_of_a_host_share_one_deadline(connect: Connect, names: Nam
 
 def test_an_address_that_refuses_is_followed_by_the_next_one(serve: Serve, connect: Connect, names: Names) -> None:
     server = serve(in_turn(json_response(payloads.build(1))))
-    names.lead("api.localhost", [closed_port(), closed_port(), server.address])
-    assert build(connect(f"http://api.localhost:{server.port}")).fetch().number == 1
-    assert names.count("api.localhost") == 1
+    names.lead("localhost", [closed_port(), closed_port(), server.address])
+    assert build(connect(f"http://localhost:{server.port}")).fetch().number == 1
+    assert names.count("localhost") == 1
 
 
 def test_a_lookup_is_abandoned_at_the_deadline_and_its_thread_keeps_no_process_alive(
     connect: Connect, names: Names
 ) -> None:
-    names.lead("api.localhost", "stall")
+    names.lead("localhost", "stall")
     before = set(threading.enumerate())
-    bk = connect("http://api.localhost:1", timeout=PATIENT, retry=policy(max_elapsed=DEADLINE))
+    bk = connect("http://localhost:1", timeout=PATIENT, retry=policy(max_elapsed=DEADLINE))
     with timed(deadline=DEADLINE), pytest.raises(TransportError) as caught:
         build(bk).fetch()
     assert caught.value.never_sent

@@ -176,17 +176,17 @@ def test_a_connection_that_is_refused_says_so(connect: Connect) -> None:
 
 
 def test_a_host_that_does_not_exist_is_named_and_tried_once(connect: Connect, names: Names) -> None:
-    names.lead("api.localhost", NO_SUCH_HOST)
-    error = _failure(connect("http://api.localhost:1"))
-    assert "api.localhost" in error.message
-    assert names.count("api.localhost") == 1
+    names.lead("localhost", NO_SUCH_HOST)
+    error = _failure(connect("http://localhost:1"))
+    assert "localhost" in error.message
+    assert names.count("localhost") == 1
 
 
 def test_a_temporary_failure_of_dns_is_retried_and_names_the_host(connect: Connect, names: Names) -> None:
-    names.lead("api.localhost", TEMPORARY_FAILURE)
-    error = _failure(connect("http://api.localhost:1", retry=policy(attempts=3)))
-    assert "api.localhost" in error.message
-    assert names.count("api.localhost") == 3
+    names.lead("localhost", TEMPORARY_FAILURE)
+    error = _failure(connect("http://localhost:1", retry=policy(attempts=3)))
+    assert "localhost" in error.message
+    assert names.count("localhost") == 3
 
 
 def test_after_a_first_response_every_failure_of_dns_is_retried(serve: Serve, connect: Connect, names: Names) -> None:
@@ -195,18 +195,18 @@ def test_after_a_first_response_every_failure_of_dns_is_retried(serve: Serve, co
         CREATED,
     )
     server = serve(closing)
-    names.lead("api.localhost", server.address, NO_SUCH_HOST, NO_SUCH_HOST, server.address)
-    bk = connect(f"http://api.localhost:{server.port}")
+    names.lead("localhost", server.address, NO_SUCH_HOST, NO_SUCH_HOST, server.address)
+    bk = connect(f"http://localhost:{server.port}")
     build(bk).fetch()
     assert web(bk).builds().create(commit="HEAD", branch="main").number == 1
-    assert names.count("api.localhost") == 4
+    assert names.count("localhost") == 4
 
 
 def test_a_wait_survives_a_lost_network(serve: Serve, connect: Connect, names: Names) -> None:
     running = json_response(payloads.build(1, state="running", finished_at=None), headers={"Connection": "close"})
     server = serve(lambda connection, index: _one(connection, running if index == 0 else BUILD))
-    names.lead("api.localhost", server.address, *[NO_SUCH_HOST] * 20, server.address)
-    bk = connect(f"http://api.localhost:{server.port}", clock=ManualClock(), retry=policy(attempts=3, max_elapsed=60.0))
+    names.lead("localhost", server.address, *[NO_SUCH_HOST] * 20, server.address)
+    bk = connect(f"http://localhost:{server.port}", clock=ManualClock(), retry=policy(attempts=3, max_elapsed=60.0))
     assert build(bk).wait(timeout=3600).state == "passed"
 
 

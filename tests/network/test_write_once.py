@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.network.servers import Connection, Listener
 
 TIMEOUT: Final = 0.25
-HOSTS: Final = {"http": "api.localhost", "https": "api.localhost", "proxy": "api.buildkite.test"}
+HOSTS: Final = {"http": "localhost", "https": "localhost", "proxy": "api.buildkite.test"}
 PROXY_HOST: Final = "proxy.localhost"
 JOB: Final = "0190abcd-0000-4000-8000-000000000001"
 LARGE: Final = "x" * 6_000_000  # more than the buffers of the operating system take
@@ -178,8 +178,8 @@ def test_an_error_says_that_a_request_was_never_sent_exactly_where_none_of_its_b
 
 
 def test_a_lookup_that_is_abandoned_at_the_deadline_has_sent_nothing(connect: Connect, names: Names) -> None:
-    names.lead("api.localhost", "stall")
-    bk = connect("http://api.localhost:1", timeout=TIMEOUT, retry=policy(max_elapsed=0.4))
+    names.lead("localhost", "stall")
+    bk = connect("http://localhost:1", timeout=TIMEOUT, retry=policy(max_elapsed=0.4))
     with pytest.raises(TransportError) as caught:
         _operation("POST", "text")(bk)
     assert (caught.value.never_sent, caught.value.outcome_unknown) == (True, False)
@@ -215,7 +215,7 @@ def test_an_error_of_a_callers_own_transport_does_not_say_that_nothing_was_sent(
             raise requests.exceptions.ProxyError(MaxRetryError(HTTPConnectionPool("localhost"), "/", None))
 
     adapter = Failing()
-    bk = connect("https://api.localhost", transport=adapter)
+    bk = connect("https://localhost", transport=adapter)
     with pytest.raises(TransportError) as caught:
         _operation("POST", "text")(bk)
     assert (caught.value.never_sent, caught.value.outcome_unknown) == (False, True)
