@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import socket
 import sys
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from tests.network.proxies import Ending as ProxyEnding
     from tests.network.proxies import Place as ProxyPlace
     from tests.network.servers import Connection, Listener
+
+# Python's own: `wrap_socket` forgets to close a socket that is reset before the handshake.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 
 TIMEOUT: Final = 0.25
 HOSTS: Final = {"http": "localhost", "https": "localhost", "proxy": "api.buildkite.test"}
@@ -129,9 +133,14 @@ def rows() -> Iterator[Row]:
             for ending in ENDINGS:
                 yield Row("headers out", ending, route, *sent, reused)
                 yield Row("no status", ending, route, *sent, reused)
-                yield Row("half a status line", ending, route, *sent, reused)
-                yield Row("half the headers", ending, route, *sent, reused)
                 yield Row("half the body", ending, route, *sent, reused, only=ANSWERED_WITH_BODY)
+    for ending in ENDINGS:
+        for place in ("half a status line", "half the headers"):
+            yield Row(place, ending, "http", *sent)
+            yield Row(place, ending, "http", *sent, reused=True)
+    for ending in ("close", "reset"):
+        for place in ("half a status line", "half the headers"):
+            yield Row(place, ending, "proxy", *sent)
     for reused in (False, True):
         for ending in ENDINGS:
             yield Row("body out", ending, "http", *sent, reused, only=WITH_BODY)
@@ -339,6 +348,8 @@ class Stage:
         finally:
             self._bk.close()
             self._stack.close()
+            if self._row.place == "proxy has sent its status":
+                gc.collect()  # here, and not in another test, for what is said at the top of the file
         return None
 
     @property
