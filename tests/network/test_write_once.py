@@ -114,15 +114,15 @@ ANSWERED_WITH_BODY: Final[tuple[Kind, ...]] = ("GET", "PATCH", "DELETE", "POST",
 
 def rows() -> Iterator[Row]:
     """Return the table: what comes of GET and HEAD, of PATCH and DELETE, and of POST and an acting PUT."""
-    yield from _before_the_first_byte(UNSENT, UNSENT, UNSENT)
-    yield from _after_it(REPEATED, REPEATED, ONCE)
-    yield from _within_the_headers(REPEATED, REPEATED, ONCE)
+    yield from _before_the_first_byte((UNSENT, UNSENT, UNSENT))
+    yield from _after_it((REPEATED, REPEATED, ONCE))
+    yield from _within_the_headers((REPEATED, REPEATED, ONCE))
     for route in _DIRECT_AND_PROXY:  # between two requests
         for ending in ("close", "reset"):
             yield Row("idle", ending, route, RECONNECTED, RECONNECTED, RECONNECTED, reused=True)
 
 
-def _before_the_first_byte(*cells: Cell) -> Iterator[Row]:
+def _before_the_first_byte(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
     for route in _DIRECT_AND_PROXY:  # of the server, or of the proxy
         yield Row("lookup", "fails for now", route, *cells)
         yield Row("connect", "refused", route, *cells)
@@ -136,7 +136,7 @@ def _before_the_first_byte(*cells: Cell) -> Iterator[Row]:
     yield Row("proxy refuses", "502", "proxy", *cells)
 
 
-def _after_it(*cells: Cell) -> Iterator[Row]:
+def _after_it(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
     for ending, reused in product(ENDINGS, (False, True)):
         for route in _DIRECT_AND_PROXY:
             yield Row("headers out", ending, route, *cells, reused)
@@ -145,7 +145,7 @@ def _after_it(*cells: Cell) -> Iterator[Row]:
         yield Row("body out", ending, "http", *cells, reused, only=WITH_BODY)
 
 
-def _within_the_headers(*cells: Cell) -> Iterator[Row]:
+def _within_the_headers(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
     for place in ("half a status line", "half the headers"):
         for ending, reused in product(ENDINGS, (False, True)):
             yield Row(place, ending, "http", *cells, reused)
