@@ -74,8 +74,9 @@ def test_a_malformed_line_before_link_does_not_end_a_list_of_four_pages(
 
     def answer(connection: Connection, request: RawRequest) -> None:
         page = request.query.get("page", "1")
-        connection.send(_page(server.url, int(page), *([] if page in damaged else [line])))
+        malformed = [] if page in damaged else [line]
         damaged.add(page)
+        connection.send(_page(server.url, int(page), *malformed))
 
     server = serve(in_turn(answer))
     agents = list(connect(server).organization().agents().per_page(2))

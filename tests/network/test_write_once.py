@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import socket
 import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from tests.network.proxies import Ending as ProxyEnding
     from tests.network.proxies import Place as ProxyPlace
     from tests.network.servers import Connection, Listener
+
+# Python's own: `wrap_socket` forgets to close a socket that is reset before the handshake.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 
 TIMEOUT: Final = 0.25
 HOSTS: Final = {"http": "localhost", "https": "localhost", "proxy": "api.buildkite.test"}
@@ -109,36 +114,43 @@ ANSWERED_WITH_BODY: Final[tuple[Kind, ...]] = ("GET", "PATCH", "DELETE", "POST",
 
 def rows() -> Iterator[Row]:
     """Return the table: what comes of GET and HEAD, of PATCH and DELETE, and of POST and an acting PUT."""
-    never_sent = (UNSENT, UNSENT, UNSENT)
-    sent = (REPEATED, REPEATED, ONCE)
-    # before the first byte of the request
-    for route in _DIRECT_AND_PROXY:  # of the server, or of the proxy
-        yield Row("lookup", "fails for now", route, *never_sent)
-        yield Row("connect", "refused", route, *never_sent)
-        yield Row("connect", "timeout", route, *never_sent)
-    for ending in ENDINGS:
-        yield Row("proxy accepts", ending, "proxy", *never_sent)
-        yield Row("proxy has read CONNECT", ending, "proxy", *never_sent)
-        yield Row("proxy has sent its status", ending, "proxy", *never_sent)
-        yield Row("TLS", ending, "https", *never_sent)
-        yield Row("TLS", ending, "proxy", *never_sent)
-    yield Row("proxy refuses", "502", "proxy", *never_sent)
-    # after it
-    for route in _DIRECT_AND_PROXY:
-        for reused in (False, True):
-            for ending in ENDINGS:
-                yield Row("headers out", ending, route, *sent, reused)
-                yield Row("no status", ending, route, *sent, reused)
-                yield Row("half a status line", ending, route, *sent, reused)
-                yield Row("half the headers", ending, route, *sent, reused)
-                yield Row("half the body", ending, route, *sent, reused, only=ANSWERED_WITH_BODY)
-    for reused in (False, True):
-        for ending in ENDINGS:
-            yield Row("body out", ending, "http", *sent, reused, only=WITH_BODY)
-    # between two requests
-    for route in _DIRECT_AND_PROXY:
+    yield from _before_the_first_byte((UNSENT, UNSENT, UNSENT))
+    yield from _after_it((REPEATED, REPEATED, ONCE))
+    yield from _within_the_headers((REPEATED, REPEATED, ONCE))
+    for route in _DIRECT_AND_PROXY:  # between two requests
         for ending in ("close", "reset"):
             yield Row("idle", ending, route, RECONNECTED, RECONNECTED, RECONNECTED, reused=True)
+
+
+def _before_the_first_byte(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
+    for route in _DIRECT_AND_PROXY:  # of the server, or of the proxy
+        yield Row("lookup", "fails for now", route, *cells)
+        yield Row("connect", "refused", route, *cells)
+        yield Row("connect", "timeout", route, *cells)
+    for ending in ENDINGS:
+        yield Row("proxy accepts", ending, "proxy", *cells)
+        yield Row("proxy has read CONNECT", ending, "proxy", *cells)
+        yield Row("proxy has sent its status", ending, "proxy", *cells)
+        yield Row("TLS", ending, "https", *cells)
+        yield Row("TLS", ending, "proxy", *cells)
+    yield Row("proxy refuses", "502", "proxy", *cells)
+
+
+def _after_it(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
+    for ending, reused in product(ENDINGS, (False, True)):
+        for route in _DIRECT_AND_PROXY:
+            yield Row("headers out", ending, route, *cells, reused)
+            yield Row("no status", ending, route, *cells, reused)
+            yield Row("half the body", ending, route, *cells, reused, only=ANSWERED_WITH_BODY)
+        yield Row("body out", ending, "http", *cells, reused, only=WITH_BODY)
+
+
+def _within_the_headers(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
+    for place in ("half a status line", "half the headers"):
+        for ending, reused in product(ENDINGS, (False, True)):
+            yield Row(place, ending, "http", *cells, reused)
+        for ending in ("close", "reset"):
+            yield Row(place, ending, "proxy", *cells)
 
 
 CELLS: Final = [pytest.param(row, kind, id=f"{row}, {kind}") for row in rows() for kind in row.only]
@@ -339,6 +351,8 @@ class Stage:
         finally:
             self._bk.close()
             self._stack.close()
+            if self._row.place == "proxy has sent its status":
+                gc.collect()  # here, and not in another test, for what is said at the top of the file
         return None
 
     @property
