@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 API = "https://api.buildkite.com/v2"
 CLUSTERS = "/organizations/acme/clusters"
 LARGE = 10**400
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def new_acme() -> Acme:
@@ -461,3 +462,34 @@ def test_what_a_test_stores_with_half_a_surrogate_pair_is_listed(server: FakeBui
         f"/artifacts/{artifact.id}/download",
     ):
         assert api.get(f"/organizations/acme/jobs/{job.id}{path}").status_code == 200
+
+
+# -- long texts
+
+
+@pytest.mark.parametrize("piece", [" ", "\n", "a", "*a", "'", '"\\', "a: b\n", "-\n", "[", "x@", "<", "#", "!x ", "1."])
+@pytest.mark.parametrize(
+    ("template", "name", "form"),
+    [
+        (ORGANIZATION + "/pipelines", "configuration", "steps: [{}"),
+        (ORGANIZATION + "/pipelines", "branch_configuration", "{}"),
+        (ORGANIZATION + "/clusters/{cluster}/agent-images", "dockerfile", "RUN{}"),
+        (BUILD.removesuffix("/{number}"), "author", "{}"),
+        (ORGANIZATION + "/invitations", "emails", "{}"),
+        (ORGANIZATION + "/portals", "allowed_ip_addresses", "{}"),
+    ],
+)
+def test_a_long_text_is_read_in_linear_time(acme: Acme, template: str, name: str, form: str, piece: str) -> None:
+    text = form.format(piece * 20_000)
+    began = time.process_time()
+    answer = acme.send("POST", template, json={**acme.body(template), name: [text] if name == "emails" else text})
+    check_is_refused_or_done(answer)
+    assert time.process_time() - began < 5
+
+
+def test_stars_of_a_filter_take_linear_time(acme: Acme) -> None:
+    acme.server.add_build("web", branch="a" * 3000)
+    began = time.process_time()
+    answer = acme.send("GET", ORGANIZATION + "/builds", params={"branch": "*a" * 30 + "b"})
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert time.process_time() - began < 5
