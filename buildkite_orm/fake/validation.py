@@ -133,8 +133,8 @@ def _check_target(environ: dict[str, Any]) -> None:
         raise ApiError(414, f"The URL is longer than {LONGEST_TARGET} bytes")
     if query.count("&") >= _MOST_PARAMETERS:
         raise ApiError(400, f"Invalid query parameters: more than {_MOST_PARAMETERS} of them")
-    _check_encoded(query, "query parameters")
-    _check_encoded(raw_path, "path", null_bytes=True)  # it may be the name of a file
+    _check_encoded(query, "query parameters", null_bytes=True)
+    _check_encoded(raw_path, "path", null_bytes=True)
     _require_utf8(path.encode("latin-1"), "path")
 
 
@@ -225,7 +225,7 @@ def _is_out_of_range(value: Any) -> bool:
     if isinstance(value, str):
         if _has_lone_surrogate(value):
             raise ApiError(400, "Invalid encoding for parameter: half a surrogate pair")
-        return "\0" in value
+        return False
     if isinstance(value, float):
         return not math.isfinite(value)
     return isinstance(value, int) and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER

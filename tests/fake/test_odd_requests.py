@@ -320,11 +320,9 @@ def test_every_listing_takes_odd_queries(acme: Acme, target: str) -> None:
         (b'{"name": "\xff"}', 400, "Your JSON body is not valid UTF-8"),
         (b'{"name": "\\ud800"}', 400, "Invalid encoding for parameter: half a surrogate pair"),
         (b'{"\\ud800": "x"}', 400, "Invalid encoding for parameter: half a surrogate pair"),
-        (b'{"name": "a\\u0000b"}', 422, "Validation Failed"),
         (b'{"name": 1e999}', 422, "Validation Failed"),
         (b'{"name": %d}' % LARGE, 422, "Validation Failed"),
         (b'{"name": %d}' % 2**63, 422, "Validation Failed"),
-        (b'{"name": {"a": ["b\\u0000"]}}', 422, "Validation Failed"),
         (b'{"name": 1.5}', 422, "Validation Failed"),
         (b'"text"', 400, "The body must be a JSON object"),
         (b"[]", 400, "The body must be a JSON object"),
@@ -345,9 +343,7 @@ def test_a_body_that_cannot_be_accepted_is_refused_with_its_reason(
 
 
 def test_a_field_that_no_model_accepts_is_named(api: Session) -> None:
-    errors = api.post(CLUSTERS, data=b'{"name": "a\\u0000", "color": {"b": [1e999]}, "description": "c"}').json()[
-        "errors"
-    ]
+    errors = api.post(CLUSTERS, data=b'{"name": 1e999, "color": {"b": [1e999]}, "description": "c"}').json()["errors"]
     assert {each["field"]: each["code"] for each in errors} == {"name": "invalid", "color": "invalid"}
 
 
@@ -383,7 +379,6 @@ def test_a_time_that_cannot_be_told_in_utc_is_refused(acme: Acme, moment: str) -
         ("/organizations/acme/builds?branch=%zz", "Invalid query parameters: invalid %-encoding"),
         ("/organizations/acme/builds?branch=%ff", "Invalid query parameters: invalid UTF-8"),
         ("/organizations/acme/builds?branch=%ED%A0%80", "Invalid query parameters: invalid UTF-8"),
-        ("/organizations/acme/builds?branch=%00", "Invalid query parameters: null byte"),
         ("/organizations/%zz", "Invalid path: invalid %-encoding"),
         ("/organizations/%ff", "Invalid path: invalid UTF-8"),
     ],
