@@ -32,13 +32,17 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
     server = FakeBuildkite(
         seed=options.seed, populate=not options.empty, clock=SystemClock(), settings=settings, **place
     )
+    try:
+        url = server.url
+    except OSError as error:
+        parser.error(f"cannot listen on {options.host}:{options.port}: {error}; choose another --port or --host")
     stopped = _stop_signals()
     with server:
         if options.builds:
             server.add_builds("bulk", options.builds, jobs=3)
         if not options.empty:
             server.build_every(_EVERY, "web")
-        sys.stdout.write(f"export BUILDKITE_REST_API_ENDPOINT={server.url}\n")
+        sys.stdout.write(f"export BUILDKITE_REST_API_ENDPOINT={url}\n")
         sys.stdout.write(f"export BUILDKITE_API_TOKEN={server.token}\n")
         sys.stdout.flush()
         stopped.get()

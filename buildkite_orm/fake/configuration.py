@@ -20,7 +20,7 @@ _LINE = re.compile(r"""( *)(- +)?["']?([\w-]+)["']?(?::(?: +(.*))?)?""").fullmat
 _AT_TOP = re.compile(r"""["']?([\w.-]+)["']? *:(?:\s+(.*))?""").fullmatch
 _PASSED_OVER = re.compile(r"\s*(#.*)?|(---|\.\.\.|%)(\s.*)?").fullmatch
 _DECORATION = re.compile(r"([&!]\S*\s+|#.*\n)*")
-_QUOTED_OR_COMMENT = re.compile(r"""\"(\\.|[^"\\])*"|'[^']*'|(?<!\S)#.*""")
+_QUOTED_OR_COMMENT = re.compile(r"""(?<!\\)"(\\.|[^"\\])*"|'[^']*'|(?<!\S)#.*""")
 
 
 def env_of(configuration: str) -> Json:
@@ -60,10 +60,13 @@ def _values(lines: Iterable[str]) -> dict[str, str]:
     """Give what stands behind and below each name at the top."""
     values: dict[str, str] = {}
     name = ""
+    is_closed = True
     for line in lines:
-        found = _AT_TOP(line) if _is_closed(values.get(name, "")) else None
+        found = _AT_TOP(line) if is_closed else None
         name = name if found is None else found[1]
         values[name] = f"{values.get(name, '')}{line}\n" if found is None else f"{found[2] or ''}\n"
+        if found is not None or re.search(r"[]}]", line):  # nothing else closes it, and to check takes long
+            is_closed = _is_closed(values[name])
     return {name: _DECORATION.sub("", value.lstrip(), count=1).strip() for name, value in values.items()}
 
 

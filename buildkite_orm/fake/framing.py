@@ -25,7 +25,7 @@ _LONGEST_LENGTH = 18
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _BEGINNING = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z\r\n-]|$").match
 _REQUEST_LINE = re.compile(rb"(%s) ([\x21-\x7e\x80-\xff]+) HTTP/(\d)\.(\d)\r?\n" % _TOKEN).fullmatch
-_HEADER = re.compile(rb"(%s):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\r?\n" % _TOKEN).fullmatch
+_HEADER = re.compile(rb"(%s):([^\x00-\x08\x0a-\x1f\x7f]*)\r?\n" % _TOKEN).fullmatch
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?\r?\n").fullmatch
 _EMPTY = (b"\r\n", b"\n")
 
@@ -88,7 +88,7 @@ def _read_headers(stream: io.BufferedReader) -> list[tuple[str, str]]:
         found = _HEADER(line)
         if found is None:
             raise ApiError(400, "A header is malformed")
-        headers.append((found[1].decode("latin-1"), found[2].decode("latin-1")))
+        headers.append((found[1].decode("latin-1"), found[2].strip(b" \t").decode("latin-1")))
     return headers
 
 

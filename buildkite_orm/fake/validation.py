@@ -133,13 +133,15 @@ def _check_target(environ: dict[str, Any]) -> None:
         raise ApiError(414, f"The URL is longer than {LONGEST_TARGET} bytes")
     if query.count("&") >= _MOST_PARAMETERS:
         raise ApiError(400, f"Invalid query parameters: more than {_MOST_PARAMETERS} of them")
-    _check_encoded(query, "query parameters")
-    _check_encoded(raw_path, "path", null_bytes=True)  # it may be the name of a file
+    _check_encoded(query, "query parameters", null_bytes=True)
+    _check_encoded(raw_path, "path", null_bytes=True)
     _require_utf8(path.encode("latin-1"), "path")
 
 
 def _check_encoded(text: str, what: str, *, null_bytes: bool = False) -> None:
     """Check a percent-encoded text, one character for each byte."""
+    if text.isascii() and "%" not in text and "\0" not in text:
+        return
     if _BAD_ESCAPE(text):
         raise ApiError(400, f"Invalid {what}: invalid %-encoding")
     decoded = unquote_to_bytes(text.encode("latin-1"))
@@ -171,7 +173,7 @@ def _has_lone_surrogate(text: str) -> bool:
 def parse_document(data: bytes) -> Any:
     """Read a body as JSON, as strictly as the API does; duplicate keys are allowed, and the last one counts."""
     try:
-        value = json.loads(data.decode(), parse_int=_integer, parse_constant=_refuse_constant)
+        value = _DECODER.decode(data.decode())
     except UnicodeDecodeError:
         raise ApiError(400, "Your JSON body is not valid UTF-8") from None
     except RecursionError:
@@ -190,6 +192,9 @@ def _integer(digits: str) -> int | float:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=_integer, parse_constant=_refuse_constant)
 
 
 def _too_deep() -> ApiError:
@@ -220,7 +225,7 @@ def _is_out_of_range(value: Any) -> bool:
     if isinstance(value, str):
         if _has_lone_surrogate(value):
             raise ApiError(400, "Invalid encoding for parameter: half a surrogate pair")
-        return "\0" in value
+        return False
     if isinstance(value, float):
         return not math.isfinite(value)
     return isinstance(value, int) and not -_LARGEST_INTEGER <= value < _LARGEST_INTEGER

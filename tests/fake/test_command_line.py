@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import redirect_stdout
@@ -77,3 +78,11 @@ def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     assert "--no-limits" in capsys.readouterr().out
+
+
+def test_a_port_that_is_in_use_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit):
+            main(["--empty", "--port", str(port)])
+    assert f"cannot listen on 127.0.0.1:{port}: " in capsys.readouterr().err

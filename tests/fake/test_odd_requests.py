@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 API = "https://api.buildkite.com/v2"
 CLUSTERS = "/organizations/acme/clusters"
 LARGE = 10**400
-QUICK = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def new_acme() -> Acme:
@@ -291,8 +292,8 @@ def odd_requests(draw: st.DrawFn) -> Callable[[Acme], Response]:
     return send
 
 
-@settings(QUICK, max_examples=20)
-@given(st.lists(odd_requests(), min_size=10, max_size=30))
+@QUICK
+@given(st.lists(odd_requests(), min_size=10, max_size=20))
 def test_no_query_path_or_header_breaks_the_fake(requests: list[Callable[[Acme], Response]]) -> None:
     acme = new_acme()
     with acme.session:
@@ -319,11 +320,9 @@ def test_every_listing_takes_odd_queries(acme: Acme, target: str) -> None:
         (b'{"name": "\xff"}', 400, "Your JSON body is not valid UTF-8"),
         (b'{"name": "\\ud800"}', 400, "Invalid encoding for parameter: half a surrogate pair"),
         (b'{"\\ud800": "x"}', 400, "Invalid encoding for parameter: half a surrogate pair"),
-        (b'{"name": "a\\u0000b"}', 422, "Validation Failed"),
         (b'{"name": 1e999}', 422, "Validation Failed"),
         (b'{"name": %d}' % LARGE, 422, "Validation Failed"),
         (b'{"name": %d}' % 2**63, 422, "Validation Failed"),
-        (b'{"name": {"a": ["b\\u0000"]}}', 422, "Validation Failed"),
         (b'{"name": 1.5}', 422, "Validation Failed"),
         (b'"text"', 400, "The body must be a JSON object"),
         (b"[]", 400, "The body must be a JSON object"),
@@ -344,9 +343,7 @@ def test_a_body_that_cannot_be_accepted_is_refused_with_its_reason(
 
 
 def test_a_field_that_no_model_accepts_is_named(api: Session) -> None:
-    errors = api.post(CLUSTERS, data=b'{"name": "a\\u0000", "color": {"b": [1e999]}, "description": "c"}').json()[
-        "errors"
-    ]
+    errors = api.post(CLUSTERS, data=b'{"name": 1e999, "color": {"b": [1e999]}, "description": "c"}').json()["errors"]
     assert {each["field"]: each["code"] for each in errors} == {"name": "invalid", "color": "invalid"}
 
 
@@ -382,7 +379,6 @@ def test_a_time_that_cannot_be_told_in_utc_is_refused(acme: Acme, moment: str) -
         ("/organizations/acme/builds?branch=%zz", "Invalid query parameters: invalid %-encoding"),
         ("/organizations/acme/builds?branch=%ff", "Invalid query parameters: invalid UTF-8"),
         ("/organizations/acme/builds?branch=%ED%A0%80", "Invalid query parameters: invalid UTF-8"),
-        ("/organizations/acme/builds?branch=%00", "Invalid query parameters: null byte"),
         ("/organizations/%zz", "Invalid path: invalid %-encoding"),
         ("/organizations/%ff", "Invalid path: invalid UTF-8"),
     ],
@@ -461,3 +457,34 @@ def test_what_a_test_stores_with_half_a_surrogate_pair_is_listed(server: FakeBui
         f"/artifacts/{artifact.id}/download",
     ):
         assert api.get(f"/organizations/acme/jobs/{job.id}{path}").status_code == 200
+
+
+# -- long texts
+
+
+@pytest.mark.parametrize("piece", [" ", "\n", "a", "*a", "'", '"\\', "a: b\n", "-\n", "[", "x@", "<", "#", "!x ", "1."])
+@pytest.mark.parametrize(
+    ("template", "name", "form"),
+    [
+        (ORGANIZATION + "/pipelines", "configuration", "steps: [{}"),
+        (ORGANIZATION + "/pipelines", "branch_configuration", "{}"),
+        (ORGANIZATION + "/clusters/{cluster}/agent-images", "dockerfile", "RUN{}"),
+        (BUILD.removesuffix("/{number}"), "author", "{}"),
+        (ORGANIZATION + "/invitations", "emails", "{}"),
+        (ORGANIZATION + "/portals", "allowed_ip_addresses", "{}"),
+    ],
+)
+def test_a_long_text_is_read_in_linear_time(acme: Acme, template: str, name: str, form: str, piece: str) -> None:
+    text = form.format(piece * 20_000)
+    began = time.process_time()
+    answer = acme.send("POST", template, json={**acme.body(template), name: [text] if name == "emails" else text})
+    check_is_refused_or_done(answer)
+    assert time.process_time() - began < 5
+
+
+def test_stars_of_a_filter_take_linear_time(acme: Acme) -> None:
+    acme.server.add_build("web", branch="a" * 3000)
+    began = time.process_time()
+    answer = acme.send("GET", ORGANIZATION + "/builds", params={"branch": "*a" * 30 + "b"})
+    assert (answer.status_code, answer.json()) == (200, [])
+    assert time.process_time() - began < 5

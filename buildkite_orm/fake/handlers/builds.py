@@ -234,8 +234,9 @@ def _author(author: Any, asks: UserRecord) -> Json:
     if not author:
         return {"name": asks.name, "email": asks.email}
     if isinstance(author, str):
-        found = re.fullmatch(r"(.*?)\s*<(.*)>", author)
-        return {"name": found[1], "email": found[2]} if found else {"name": author, "email": None}
+        name, opening, email = author.removesuffix(">").partition("<")
+        is_both = bool(opening) and author.endswith(">")
+        return {"name": name.rstrip(), "email": email} if is_both else {"name": author, "email": None}
     return {"name": author.get("name"), "email": author.get("email")}
 
 

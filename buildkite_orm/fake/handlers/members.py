@@ -77,6 +77,7 @@ def remove_member(call: Call) -> Reply:
 
 # -- invitations
 
+_LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").fullmatch
 _IN_TEAM = {"id": Check(str, required=True, filled=True), "role": one_of("member", "maintainer", required=True)}
 # what a new invitation says of what became of it
@@ -151,7 +152,7 @@ def _emails(call: Call, given: Iterable[Any]) -> list[str]:
     emails = {str(each).lower(): str(each) for each in reversed(list(given))}
     members = {each.email.lower() for each in call.organization.users}
     for key, email in emails.items():
-        if not _EMAIL(email):
+        if len(email) > _LONGEST_EMAIL or not _EMAIL(email):
             raise ApiError(422, f"Validation failed: {email} is not an email address")
         if key in members:
             raise ApiError(422, f"Validation failed: {email} is already a member")

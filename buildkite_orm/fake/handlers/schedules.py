@@ -58,7 +58,7 @@ def _settle(call: Call, thing: Thing, body: Json) -> None:
         raise ApiError(422, "Validation failed: Cronline is not a valid interval")
     data["commit"] = data["commit"] or "HEAD"
     data["branch"] = data["branch"] or pipeline.default_branch
-    data["env"] = texts_of(data["env"])
+    data["env"] = data["env"] and texts_of(data["env"])
     if body.get("enabled"):
         data["failed_message"] = data["failed_at"] = None
     plan(call.world.lifecycle, pipeline, thing)

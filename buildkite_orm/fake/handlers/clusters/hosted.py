@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _BUILDING = 60.0
 _BASE = f"FROM docker.io/buildkite/hosted-agent-base:ubuntu-v1.0.1@sha256:{digest('base')}{digest('image')[:24]}"
-_FROM = re.compile(r"^\s*FROM\s", re.IGNORECASE | re.MULTILINE).search
-_FAILING = re.compile(r"^\s*RUN\s+(?:false|exit 1)\s*$", re.MULTILINE).search
+_FROM = re.compile(r"^[ \t]*FROM\s", re.IGNORECASE | re.MULTILINE).search
+_FAILING = re.compile(r"^[ \t]*RUN[ \t]+(?:false|exit 1)[ \t]*$", re.MULTILINE).search
 
 
 # -- agent images

@@ -124,7 +124,7 @@ def _unsettle(call: Call, thing: Thing) -> None:
 
 
 def _is_hosting(value: Json) -> bool:
-    return all(isinstance(value.get(name, ""), str) for name in ("instanceShape", "agentImageRef"))
+    return all(isinstance(value.get(name) or "", str) for name in ("instanceShape", "agentImageRef"))
 
 
 _CHANGES = {

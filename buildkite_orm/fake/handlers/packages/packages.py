@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
     from buildkite_orm.fake.shelf import Thing
 
+_LONGEST_NAME = 255
 _COPIED = frozenset({"alpine", "debian", "files", "javascript", "python", "red_hat", "rpm", "ruby"})
 # generic files are named by a semantic version; the others by the rules of their kind, of which this is the gist
 _FILE = re.compile(
@@ -92,8 +93,8 @@ def put_package(shelf: dict[str, Thing], thing: Thing) -> Thing:
 def packaged(registry: Thing, content: Json) -> Json:
     """Give what a package of a content is; raises where its file is not named as one."""
     pattern = _FILE if registry.data["ecosystem"] == "files" else _OTHER
-    found = pattern.fullmatch(content["filename"])
-    if found is None:
+    found = pattern.fullmatch(content["filename"][: _LONGEST_NAME + 1])
+    if found is None or len(content["filename"]) > _LONGEST_NAME:
         raise ApiError(422, "Invalid filename format. Expected: {BASENAME}-{SEMVER}.{EXT}")
     return {**content, **found.groupdict()}
 

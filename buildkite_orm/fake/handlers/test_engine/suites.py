@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import Check, are_strings, is_policy
+from buildkite_orm.fake.handlers.checks import Check, are_objects, are_strings
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.test_engine import things
 from buildkite_orm.fake.http import ApiError, InvalidError
@@ -25,7 +25,7 @@ _LOOKS = {
     "application_name": Check(str),
     "color": Check(str),
     "emoji": Check(str),
-    "oidc_policy": Check((str, list), accepts=is_policy),
+    "oidc_policy": Check((str, list), accepts=lambda value: isinstance(value, str) or are_objects(value)),
     "show_api_token": Check(bool),
 }
 _TEAMS = Check(list, accepts=are_strings)
