@@ -157,7 +157,7 @@ class _Saving:
 
     def run(self, workers: int) -> DownloadReport:
         places = names(self._artifacts, self._layout)
-        todo = zip(self._artifacts, places, strict=True)
+        todo = list(zip(self._artifacts, places, strict=True))
         with closing(map_in_threads(lambda each: self._save(*each), todo, workers=workers)) as saving:
             outcomes = list(saving)
         kept = [(outcome, was_there) for outcome, was_there in outcomes if isinstance(outcome, SavedArtifact)]

@@ -100,6 +100,12 @@ def test_no_thread_is_left_at_the_end() -> None:
     assert set(threading.enumerate()) <= before
 
 
+def test_items_are_taken_one_by_one_however_many_there_are() -> None:
+    results = map_in_threads(lambda item: item, range(10**15), workers=2)
+    assert (next(results), next(results)) == (0, 1)
+    results.close()
+
+
 # -- what ends it early
 
 

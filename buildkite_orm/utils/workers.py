@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import deque
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from buildkite_orm.utils.cancellation import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,7 +41,7 @@ def start_thread(do: Callable[[], object]) -> threading.Thread | None:
     return thread
 
 
-def map_in_threads(do: Callable[[T], R], items: Iterable[T], *, workers: int) -> Generator[R]:
+def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int) -> Generator[R]:
     """Call a function with each item, in several threads, and yield the results in the order of the items.
 
     The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
@@ -54,14 +53,13 @@ def map_in_threads(do: Callable[[T], R], items: Iterable[T], *, workers: int) ->
         items: The items.
         workers: How many threads to use at most; with one, or for one item, the caller's own thread is used.
     """
-    todo = list(items)
-    count = min(workers, len(todo))
-    run = _Run(do, todo)
+    count = min(workers, len(items))
+    run = _Run(do, items)
     try:
         if count > 1 and run.start(count):
             yield from run.results()
         else:
-            yield from map(do, todo)
+            yield from map(do, items)
     finally:
         run.stop()
 
@@ -77,13 +75,15 @@ class _Failure:
 class _Run(Generic[T, R]):
     """The threads of one `map_in_threads`.
 
-    They share nothing that takes a lock in Python code, which an interrupt could leave locked.
+    The thread that iterates takes no lock in Python code, which an interrupt could leave locked.
     """
 
     def __init__(self, do: Callable[[T], R], items: Sequence[T]) -> None:
         self._do = do
         self._count = len(items)
-        self._todo = deque(enumerate(items))
+        self._todo = enumerate(items)
+        self._taking = threading.Lock()
+        self._is_over = False
         self._done: SimpleQueue[tuple[int, R] | _Failure] = SimpleQueue()
         self._cancellation = Cancellation()
         self._threads: list[threading.Thread] = []
@@ -111,7 +111,7 @@ class _Run(Generic[T, R]):
     def stop(self) -> None:
         """Cancel what is under way, and wait a little for the threads to end."""
         self._failure = None  # an error that holds a frame that holds the error is freed late
-        self._todo.clear()
+        self._is_over = True
         self._cancellation.cancel()
         polls = _PATIENCE
         for thread in self._threads:
@@ -121,16 +121,18 @@ class _Run(Generic[T, R]):
 
     def _work(self) -> None:
         with self._cancellation:
-            while True:
-                try:
-                    index, item = self._todo.popleft()
-                except IndexError:
-                    return
+            while (taken := self._take()) is not None:
+                index, item = taken
                 try:
                     self._done.put((index, self._do(item)))
                 except BaseException as error:  # noqa: BLE001 - raised in the other thread
-                    self._todo.clear()
+                    self._is_over = True
                     self._done.put(_Failure(index, error))
+
+    def _take(self) -> tuple[int, T] | None:
+        """Take the next item, None where there is none or none is to be begun."""
+        with self._taking:
+            return None if self._is_over else next(self._todo, None)
 
     def _receive(self, early: dict[int, R]) -> None:
         """Take over one result or error, or wait for a moment."""
