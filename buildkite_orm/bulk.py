@@ -131,6 +131,7 @@ def is_whole(place: Path, artifact: Artifact) -> bool:
             return False
         with place.open("rb") as file:
             for chunk in iter(partial(file.read, CHUNK), b""):
+                check_cancelled()
                 known.update(chunk)
         known.check("", found.st_size)
     except (OSError, ValueError, ChecksumMismatchError):  # ValueError: a name that no file can have

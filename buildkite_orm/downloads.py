@@ -21,6 +21,7 @@ from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 from buildkite_orm.storageerrors import download_refused
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.cancellation import check_cancelled
 from buildkite_orm.utils.workers import Background
 
 if TYPE_CHECKING:
@@ -400,6 +401,7 @@ def _fill(part: Part, artifact: Artifact, note: Callable[[int], object]) -> None
     with _Beside(known.update) as beside:
         note(part.size)
         for chunk in part.chunks():
+            check_cancelled()
             beside.take(chunk)
         with ArtifactStream(artifact, offset=part.size, expected=replace(known, sums={}, seen={})) as chunks:
             for chunk in chunks:

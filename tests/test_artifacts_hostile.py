@@ -336,6 +336,26 @@ def test_a_size_that_is_no_size_stops_no_file(  # noqa: PLR0917
     assert "saved" in str(report)
 
 
+@pytest.mark.parametrize("url", ["https://api.buildkite.com/v2/x", "http://[::1", "x", None, 5, "https://x/v2/../y"])
+@pytest.mark.parametrize("layout", ["job", "path"])
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+def test_a_url_of_an_artifact_that_is_none_of_the_api_stops_no_other(  # noqa: PLR0917
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, others: int, url: object, layout: Any
+) -> None:
+    def drift(told: Any) -> Any:
+        several = cast("list[dict[str, Any]]", told)
+        odd = {"url": url, "path": "0.bin"}
+        return [each | odd if each["id"] == stored.id else each for each in several] if isinstance(told, list) else told
+
+    server.settings.drift = drift
+    try:
+        report = bk.organization("acme").job(stored.job.id).artifacts().save_all(tmp_path, layout=layout)
+    except PartialDownloadError as error:
+        report = error.report
+    assert len(report.saved) >= others
+    assert len(report.saved) + len(report.failed) == others + 1
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -23,6 +23,7 @@ R = TypeVar("R")
 
 # Waits are counted in polls: on Windows, Ctrl-C does not end a wait for a lock, and clocks may be frozen by tests.
 _POLL: Final = 0.1
+_NAME: Final = "buildkite_orm"
 _GRACE: Final = 5
 _PATIENCE: Final = 10
 
@@ -34,7 +35,7 @@ def start_thread(do: Callable[[], object]) -> threading.Thread | None:
         do: What the thread does.
     """
     try:
-        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), name=_NAME, daemon=True)
         thread.start()
     except RuntimeError:  # interpreter shutdown, too many threads, or an interpreter without daemon threads
         return None
