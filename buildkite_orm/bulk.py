@@ -205,7 +205,7 @@ def _as_ours(error: Exception) -> BuildkiteError:
     """Return an error of this library for one that the system, or the parser of a server's data, raised."""
     if isinstance(error, BuildkiteError):
         return error
-    what = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    what = getattr(error, "strerror", None) or type(error).__name__  # what a parser says may quote a link with its key
     ours = DownloadError(f"cannot save it: {what}; nothing was kept", next_step="Check the folder, and try again.")
     ours.__cause__ = error
     return ours

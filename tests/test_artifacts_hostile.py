@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import socket
 import threading
@@ -455,7 +456,7 @@ def test_what_the_system_or_a_parser_raises_is_a_failure_of_its_file(  # noqa: P
     report = all_but_one(bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch(), tmp_path)
     (failed,) = report.failed
     assert (type(failed.error), failed.error.__cause__) == (DownloadError, error)
-    assert f"cannot save it: {type(error).__name__}" in str(failed.error)
+    assert re.search("cannot save it: (Input/output error|ValueError|EOFError); nothing was kept", str(failed.error))
     assert len(report.saved) == others
 
 
