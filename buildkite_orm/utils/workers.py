@@ -25,7 +25,7 @@ R = TypeVar("R")
 _POLL: Final = 0.1
 _NAME: Final = "buildkite_orm"
 _GRACE: Final = 5
-_PATIENCE: Final = 10
+_PATIENCE: Final = 7
 
 
 def start_thread(do: Callable[[], object]) -> threading.Thread | None:
@@ -47,7 +47,7 @@ def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int) ->
 
     The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
     what is under way then is cancelled. An error or KeyboardInterrupt in the thread that iterates, or an iteration that
-    is left early, cancels it at once. Threads that do not end within a second are left behind.
+    is left early, cancels it at once. Threads that do not end within a second after that are left behind.
 
     Args:
         do: The function; `current_cancellation()` is set while it runs in a thread of its own.
