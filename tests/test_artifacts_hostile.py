@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import re
 import shutil
 import socket
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 BOUND: Final = 20.0
 BLOCK: Final = b"x" * 65_536
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nConnection: close\r\n"
+LOG: Final = random.Random(1).randbytes(200_000).hex("\n", 40).encode()  # noqa: S311 - what packing leaves large
 NOT_NUMBERS: Final = ["²", "9" * 5000, "-1", "+5", "5_0", "0x5", "5.0", "5, 6", "", "\u0663"]
 
 
@@ -258,6 +260,34 @@ def test_a_log_stops_one_byte_past_what_it_declares_and_at_the_limit_where_it_de
         with pytest.raises(DownloadError, match=message):
             log.save_to(tmp_path / "new" / "log") if way == "save_to" else list(log.search("x"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_always_gives_less_of_a_log_than_was_requested_is_not_asked_for_ever(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    server.set_log(stored.job, LOG)
+    server.faults.add("reset_mid_body", match="GET .*/log", at=100_000)
+    refuse_all_but_the_end(server, after=1)
+    with pytest.raises(ResponseError, match="less of the end of the log than was requested"):
+        list(bk.organization("acme").job(stored.job.id).log().search("x"))
+    assert len(server.requests) < 20
+
+
+@pytest.mark.parametrize("way", ["save_to", "search"])
+def test_the_end_of_a_log_is_not_taken_for_all_of_it(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, way: str
+) -> None:
+    log = bk.organization("acme").job(stored.job.id).log()
+    refuse_all_but_the_end(server, after=0)
+    with pytest.raises(ResponseError, match="another part of the log came than was requested"):
+        log.save_to(tmp_path / "log") if way == "save_to" else list(log.search("x"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def refuse_all_but_the_end(server: FakeBuildkite, *, after: int) -> None:
+    """Have the server give the last ten bytes of a log, whatever is requested."""
+    end = {"Content-Range": f"bytes {len(LOG) - 10}-{len(LOG) - 1}/{len(LOG)}"}
+    server.faults.add("error", match="GET .*/log", after=after, times=None, status=206, headers=end, payload="x" * 8)
 
 
 @pytest.mark.parametrize("status", [403, 404, 503])
