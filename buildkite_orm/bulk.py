@@ -131,6 +131,7 @@ def is_whole(place: Path, artifact: Artifact) -> bool:
             return False
         with place.open("rb") as file:
             for chunk in iter(partial(file.read, CHUNK), b""):
+                check_cancelled()
                 known.update(chunk)
         known.check("", found.st_size)
     except (OSError, ValueError, ChecksumMismatchError):  # ValueError: a name that no file can have
@@ -157,7 +158,7 @@ class _Saving:
 
     def run(self, workers: int) -> DownloadReport:
         places = names(self._artifacts, self._layout)
-        todo = zip(self._artifacts, places, strict=True)
+        todo = list(zip(self._artifacts, places, strict=True))
         with closing(map_in_threads(lambda each: self._save(*each), todo, workers=workers)) as saving:
             outcomes = list(saving)
         kept = [(outcome, was_there) for outcome, was_there in outcomes if isinstance(outcome, SavedArtifact)]
@@ -204,7 +205,7 @@ def _as_ours(error: Exception) -> BuildkiteError:
     """Return an error of this library for one that the system, or the parser of a server's data, raised."""
     if isinstance(error, BuildkiteError):
         return error
-    what = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    what = getattr(error, "strerror", None) or type(error).__name__  # what a parser says may quote a link with its key
     ours = DownloadError(f"cannot save it: {what}; nothing was kept", next_step="Check the folder, and try again.")
     ours.__cause__ = error
     return ours

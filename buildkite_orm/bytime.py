@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SECOND: Final = timedelta(seconds=1)
 _SWEEPS: Final = 10
+_MOST_PAGES: Final = 10**9
 _STALE_PAGES: Final = 10
 _NARROW: Final = "narrow the query by branch, creator or state, or list pipeline by pipeline."
 # Under these parameters alone, no build leaves a listing while it is read: a build keeps them as long as it is.
@@ -264,7 +265,7 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
     """
     span, size = step.span, step.span.listing.per_page
     first = span.fetch(to=step.to, number=1)
-    last = first.number("last") or 1
+    last = min(first.number("last") or 1, _MOST_PAGES)
     if most is not None:
         last = min(last, -(-(most + len(step.given)) // size))
     deepest = last

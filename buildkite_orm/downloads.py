@@ -14,6 +14,7 @@ from buildkite_orm.errors import (
     ChecksumMismatchError,
     DownloadError,
     NotFoundError,
+    ResponseError,
 )
 from buildkite_orm.files import Target, whole_file
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
@@ -21,6 +22,7 @@ from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
 from buildkite_orm.storageerrors import download_refused
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.cancellation import check_cancelled
 from buildkite_orm.utils.redaction import SignedUrl
 from buildkite_orm.utils.workers import Background
 
@@ -402,6 +404,7 @@ def _fill(part: Part, artifact: Artifact, note: Callable[[int], object]) -> None
     with _Beside(known.update) as beside:
         note(part.size)
         for chunk in part.chunks():
+            check_cancelled()
             beside.take(chunk)
         with ArtifactStream(artifact, offset=part.size, expected=replace(known, sums={}, seen={})) as chunks:
             for chunk in chunks:
@@ -437,10 +440,14 @@ def log_chunks(log: LogRef, stream: Stream, *, came: int = 0) -> Iterator[bytes]
         came: How many bytes of the log have come before it.
 
     Raises:
-        ResponseError: Its Content-Length is not a number.
+        ResponseError: It is another part of the log, or its Content-Length is not a number.
         DownloadError: It does not end where it must.
     """
-    part = content_range(stream.headers) if stream.status == 206 else None  # noqa: PLR2004
+    part = content_range(stream.headers)
+    if stream.status != 206:  # noqa: PLR2004
+        part = None
+    elif part is None or part.start != came or part.total not in {None, part.stop}:
+        raise ResponseError("another part of the log came than was requested", method="GET", url=stream.url)
     declared = content_length(stream.headers, unpacked=True)
     bound = Bound(log.api_path, log.session.limits.file, None, came=came)
     bound = bound.declared_as(declared).declared_as(None if part is None else part.stop - part.start)

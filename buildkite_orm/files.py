@@ -121,9 +121,11 @@ def _is_special(part: str) -> bool:
 
 def _is_working(part: str, *, windows: bool) -> bool:
     """Tell whether a name is, to some file system, that of a working folder: case, form and invisible characters."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
-    visible = "".join(char for char in plain if unicodedata.category(char) != "Cf")
-    return visible.startswith(WORKING) or (windows and _SHORT_WORKING.fullmatch(part) is not None)
+    plain = part.lower()
+    if not part.isascii():
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
+        plain = "".join(char for char in folded if unicodedata.category(char) != "Cf")
+    return plain.startswith(WORKING) or (windows and _SHORT_WORKING.fullmatch(part) is not None)
 
 
 def _can_be_named(name: str) -> bool:

@@ -55,7 +55,7 @@ def _below(artifact: Artifact, level: int, name: str) -> str:
 def _job_and_id(artifact: Artifact) -> tuple[str, ...]:
     try:
         *_, job, _, key = artifact.api_path.split("/")
-    except UnboundError:  # an odd answer, and nothing to download; which saving it will tell
+    except (UnboundError, ValueError):  # an odd answer, and nothing to download; which saving it will tell
         return ()
     return job, key
 

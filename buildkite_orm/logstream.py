@@ -35,6 +35,7 @@ _CONTINUES: Final = 0x80  # what the first two bits of a byte say that goes on w
 _LONGEST_PAUSE: Final = 30.0
 _SETTLED: Final = 60.0
 _SLOWER: Final = 1.5
+_ENDS: Final = 10
 _REQUESTS_A_LOOK: Final = 2
 
 
@@ -143,14 +144,16 @@ class _Content(ReadsStream):
     def _ask_for_rest(self) -> tuple[Stream | None, int]:
         """Ask for what has not come; what comes may begin before that, but not after, for the log may have grown."""
         missing = (self._log.fetch_size() if self._size is None else self._size) - self.offset
-        while missing > 0:
+        if missing <= 0:
+            return None, 0
+        for _ in range(_ENDS):
             stream = self._ask(missing)
             begin = _begin(stream)
             if begin <= self.offset:
                 return stream, self.offset - begin
             stream.close()
             missing += 2 * (begin - self.offset)
-        return None, 0
+        raise ResponseError(f"the server gave {_ENDS} times less of the end of the log than was requested")
 
     def _ask(self, last: int | None = None) -> Stream:
         return self._session.stream(_call(self._log, last))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from requests.adapters import BaseAdapter
 
 from buildkite_orm import PermissionDeniedError
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from requests import PreparedRequest, Response
 
     from buildkite_orm import Build, Buildkite, BuildQuerySet
     from buildkite_orm.fake.records import BuildRecord
@@ -152,6 +156,31 @@ def test_without_a_last_page_it_goes_one_after_the_other(server: FakeBuildkite, 
     records = server.add_builds("web", 95)
     assert ids(builds.all()) == newest_first(records)
     assert pages_asked(server) == []
+
+
+def test_a_last_page_that_is_far_past_the_end_costs_neither_memory_nor_requests(server: FakeBuildkite) -> None:
+    records = server.add_builds("web", 35)
+    with server.client(transport=FarLast(server)) as bk:
+        found = bk.organization("acme").pipeline("web").builds().per_page(10).all(workers=2)
+    assert ids(found) == newest_first(records)
+    assert len(server.requests) < 60
+
+
+class FarLast(BaseAdapter):
+    """A transport through which the last page has a very large number."""
+
+    def __init__(self, server: FakeBuildkite) -> None:
+        super().__init__()
+        self._inner = server.adapter()
+
+    def send(self, request: PreparedRequest, *_: Any, **options: Any) -> Response:
+        response = self._inner.send(request, **options)
+        link = response.headers.get("Link", "")
+        response.headers["Link"] = re.sub(r"page=\d+([^,]*rel=\"last\")", rf"page={10**15}\1", link)
+        return response
+
+    def close(self) -> None:
+        pass
 
 
 # -- depth

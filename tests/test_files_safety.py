@@ -21,7 +21,8 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.files import WORKING, safe_path
+from buildkite_orm.files import WORKING, Target, safe_path, whole_file
+from buildkite_orm.utils.cancellation import Cancellation, Cancelled
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -394,6 +395,13 @@ def test_the_file_that_gets_the_final_name_is_the_one_that_was_written(
     with pytest.raises(DownloadError, match="another program has removed or replaced the unfinished file"):
         artifact.save_to(tmp_path / "app.bin")
     assert not (tmp_path / "app.bin").exists()
+
+
+def test_a_file_whose_saving_was_cancelled_gets_no_final_name(tmp_path: Path) -> None:
+    cancellation = Cancellation()
+    with cancellation, pytest.raises(Cancelled), whole_file(Target.of(tmp_path / "a", ""), "key"):
+        cancellation.cancel()
+    assert everything(tmp_path) == []
 
 
 PIECES = st.sampled_from(["..", ".", "/", "\\", "\0", "a", "C:", " ", "~", "é", "\ud800", "\udc80", "$HOME", "%2e%2e"])

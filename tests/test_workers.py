@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextvars
+import socket
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -98,6 +99,12 @@ def test_no_thread_is_left_at_the_end() -> None:
     before = set(threading.enumerate())
     list(map_in_threads(is_here, range(20), workers=8))
     assert set(threading.enumerate()) <= before
+
+
+def test_items_are_taken_one_by_one_however_many_there_are() -> None:
+    results = map_in_threads(lambda item: item, range(10**15), workers=2)
+    assert (next(results), next(results)) == (0, 1)
+    results.close()
 
 
 # -- what ends it early
@@ -195,6 +202,28 @@ def test_an_error_in_the_thread_that_iterates_cancels_the_workers(error: type[Ba
     with pytest.raises(error), closing(map_in_threads(do, range(4), workers=4)) as results:
         raise_after_first(results, error)
     assert ended == [True] * 3
+
+
+def test_a_worker_that_reads_from_a_socket_ends_when_the_socket_is_shut_down() -> None:
+    here, there = socket.socketpair()
+    ended, barrier = list[bytes](), threading.Barrier(2, timeout=BOUND)
+
+    def do(item: int) -> int:
+        cancellation = current_cancellation()
+        assert cancellation is not None
+        if item:
+            with cancellation.interruptible(lambda: here.shutdown(socket.SHUT_RDWR)):
+                barrier.wait()
+                ended.append(here.recv(1))
+        else:
+            barrier.wait()
+        return item
+
+    with here, there:
+        here.settimeout(BOUND)
+        with pytest.raises(KeyError), closing(map_in_threads(do, range(2), workers=2)) as results:
+            raise_after_first(results, KeyError)
+    assert ended == [b""]
 
 
 def raise_after_first(results: Iterator[int], error: type[BaseException]) -> None:

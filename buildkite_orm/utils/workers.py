@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections import deque
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -17,15 +16,16 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from buildkite_orm.utils.cancellation import Cancellation, check_cancelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 # Waits are counted in polls: on Windows, Ctrl-C does not end a wait for a lock, and clocks may be frozen by tests.
 _POLL: Final = 0.1
+_NAME: Final = "buildkite_orm"
 _GRACE: Final = 5
-_PATIENCE: Final = 10
+_PATIENCE: Final = 7
 
 
 def start_thread(do: Callable[[], object]) -> threading.Thread | None:
@@ -35,33 +35,32 @@ def start_thread(do: Callable[[], object]) -> threading.Thread | None:
         do: What the thread does.
     """
     try:
-        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), daemon=True)
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), name=_NAME, daemon=True)
         thread.start()
     except RuntimeError:  # interpreter shutdown, too many threads, or an interpreter without daemon threads
         return None
     return thread
 
 
-def map_in_threads(do: Callable[[T], R], items: Iterable[T], *, workers: int) -> Generator[R]:
+def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int) -> Generator[R]:
     """Call a function with each item, in several threads, and yield the results in the order of the items.
 
     The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
     what is under way then is cancelled. An error or KeyboardInterrupt in the thread that iterates, or an iteration that
-    is left early, cancels it at once. Threads that do not end within a second are left behind.
+    is left early, cancels it at once. Threads that do not end within a second after that are left behind.
 
     Args:
         do: The function; `current_cancellation()` is set while it runs in a thread of its own.
         items: The items.
         workers: How many threads to use at most; with one, or for one item, the caller's own thread is used.
     """
-    todo = list(items)
-    count = min(workers, len(todo))
-    run = _Run(do, todo)
+    count = min(workers, len(items))
+    run = _Run(do, items)
     try:
         if count > 1 and run.start(count):
             yield from run.results()
         else:
-            yield from map(do, todo)
+            yield from map(do, items)
     finally:
         run.stop()
 
@@ -77,13 +76,15 @@ class _Failure:
 class _Run(Generic[T, R]):
     """The threads of one `map_in_threads`.
 
-    They share nothing that takes a lock in Python code, which an interrupt could leave locked.
+    The thread that iterates takes no lock in Python code, which an interrupt could leave locked.
     """
 
     def __init__(self, do: Callable[[T], R], items: Sequence[T]) -> None:
         self._do = do
         self._count = len(items)
-        self._todo = deque(enumerate(items))
+        self._todo = enumerate(items)
+        self._taking = threading.Lock()
+        self._is_over = False
         self._done: SimpleQueue[tuple[int, R] | _Failure] = SimpleQueue()
         self._cancellation = Cancellation()
         self._threads: list[threading.Thread] = []
@@ -111,7 +112,7 @@ class _Run(Generic[T, R]):
     def stop(self) -> None:
         """Cancel what is under way, and wait a little for the threads to end."""
         self._failure = None  # an error that holds a frame that holds the error is freed late
-        self._todo.clear()
+        self._is_over = True
         self._cancellation.cancel()
         polls = _PATIENCE
         for thread in self._threads:
@@ -121,16 +122,18 @@ class _Run(Generic[T, R]):
 
     def _work(self) -> None:
         with self._cancellation:
-            while True:
-                try:
-                    index, item = self._todo.popleft()
-                except IndexError:
-                    return
+            while (taken := self._take()) is not None:
+                index, item = taken
                 try:
                     self._done.put((index, self._do(item)))
                 except BaseException as error:  # noqa: BLE001 - raised in the other thread
-                    self._todo.clear()
+                    self._is_over = True
                     self._done.put(_Failure(index, error))
+
+    def _take(self) -> tuple[int, T] | None:
+        """Take the next item, None where there is none or none is to be begun."""
+        with self._taking:
+            return None if self._is_over else next(self._todo, None)
 
     def _receive(self, early: dict[int, R]) -> None:
         """Take over one result or error, or wait for a moment."""
