@@ -37,7 +37,16 @@ MOST_PER_PAGE = 100
 
 
 class _NoLengthError(TypeError, AttributeError):
-    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence."""
+    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence.
+
+    It is shown and pickled as the TypeError that it is.
+    """
+
+    __module__ = "builtins"
+    __qualname__ = "TypeError"
+
+    def __reduce__(self) -> tuple[type[TypeError], tuple[object, ...]]:
+        return TypeError, self.args
 
 
 class _NoLength:

@@ -87,13 +87,16 @@ def test_the_shell_prints_on_a_stdout_that_is_not_utf_8(tmp_path: Path, encoding
     assert done.stdout.startswith(ODD.encode(encoding, "replace") + b" half ?")
 
 
+def renamed(payload: Any) -> Any:
+    if hasattr(payload, "keys"):
+        payload["name"] = ODD
+    return payload
+
+
 @pytest.mark.parametrize("encoding", [*ENCODINGS, "utf-8"])
 def test_the_banner_of_the_shell_is_printed_on_a_stdout_that_is_not_utf_8(
     server: FakeBuildkite, tmp_path: Path, encoding: str
 ) -> None:
-    def renamed(payload: Any) -> Any:
-        return payload if isinstance(payload, list) else {**payload, "name": ODD}
-
     server.settings.drift = renamed
     code = f"from buildkite_orm.shell.banner import banner; print(*banner(bk, org), {ODD + chr(0xD83D)!a})"
     command = ["-m", "buildkite_orm", "shell", "-c", code]
