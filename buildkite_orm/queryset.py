@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
@@ -284,7 +284,10 @@ class QuerySet(ShownListing, Generic[R]):
             raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
-    if not TYPE_CHECKING:  # a type checker says itself that there is none
+    if TYPE_CHECKING:
+
+        def __len__(self) -> NoReturn: ...
+    else:
         __len__ = _NoLength()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
