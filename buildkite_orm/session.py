@@ -31,6 +31,7 @@ from buildkite_orm.errors import (
     redact_url,
 )
 from buildkite_orm.http.limits import SizeLimits
+from buildkite_orm.http.links import read_links
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
@@ -132,8 +133,7 @@ class Answer:
     @property
     def links(self) -> dict[str, Query]:
         """The queries of the pages that the `Link` header names, by `next`, `prev`, `first` and `last`."""
-        found = requests.utils.parse_header_links(self.headers.get("Link") or "")
-        return {link["rel"]: query_of(link["url"]) for link in found if "rel" in link and link.get("url")}
+        return {rel: query_of(url) for rel, url in read_links(self.headers.get("Link") or "").items()}
 
     def unexpected(self, what: str) -> ResponseError:
         """Make the error for an answer that is not of the kind that was asked for."""
