@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve}")
     _add_shell(commands.add_parser("shell", help="look around in Buildkite", description=_SHELL))
     commands.add_parser("serve", help="serve a Buildkite in memory, for other programs", add_help=False)
+    _replace_what_cannot_be_shown()
     options, rest = parser.parse_known_args(arguments)
     try:
         if options.command == "serve":
@@ -40,6 +42,13 @@ def main(arguments: list[str] | None = None) -> int:
         return _USAGE_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def _replace_what_cannot_be_shown() -> None:
+    """Have a console whose encoding lacks a character show `?`, in place of an error in the midst of a line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _add_shell(parser: argparse.ArgumentParser) -> None:

@@ -360,7 +360,7 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
     value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
     given, token = token is not None, None
     if not value:
-        reason = "token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"
+        reason = "no token: token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"
         raise ConfigurationError(f"{reason}; make one at https://buildkite.com/user/api-access-tokens")
     try:
         return StaticToken(value)

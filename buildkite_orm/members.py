@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MACHINERY: Final = frozenset({"bind", "model_post_init", "note_drift", "rebind"})
+_MACHINERY: Final = frozenset({"bind", "model_dump", "model_dump_json", "model_post_init", "note_drift", "rebind"})
 
 
 def members(kind: type[Any]) -> frozenset[str]:

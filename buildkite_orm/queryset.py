@@ -7,7 +7,7 @@ memory of one page, and one that is held is loaded once.
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from buildkite_orm.encoding import encode_query
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
@@ -37,7 +37,16 @@ MOST_PER_PAGE = 100
 
 
 class _NoLengthError(TypeError, AttributeError):
-    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence."""
+    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence.
+
+    It is shown and pickled as the TypeError that it is.
+    """
+
+    __module__ = "builtins"
+    __qualname__ = "TypeError"
+
+    def __reduce__(self) -> tuple[type[TypeError], tuple[object, ...]]:
+        return TypeError, self.args
 
 
 class _NoLength:
@@ -275,7 +284,10 @@ class QuerySet(ShownListing, Generic[R]):
             raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
-    if not TYPE_CHECKING:  # a type checker says itself that there is none
+    if TYPE_CHECKING:
+
+        def __len__(self) -> NoReturn: ...
+    else:
         __len__ = _NoLength()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol

@@ -33,8 +33,9 @@ from buildkite_orm.http.auth import NoNetrc, authorize
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.exchange import Exchange, sending
 from buildkite_orm.http.limits import SizeLimits
-from buildkite_orm.http.links import split_link
+from buildkite_orm.http.links import read_links
 from buildkite_orm.http.network import Network, NetworkOptions
+from buildkite_orm.http.signed_links import split_link
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
@@ -134,8 +135,7 @@ class Answer:
     @property
     def links(self) -> dict[str, Query]:
         """The queries of the pages that the `Link` header names, by `next`, `prev`, `first` and `last`."""
-        found = requests.utils.parse_header_links(self.headers.get("Link") or "")
-        return {link["rel"]: query_of(link["url"]) for link in found if "rel" in link and link.get("url")}
+        return {rel: query_of(url) for rel, url in read_links(self.headers.get("Link") or "").items()}
 
     def unexpected(self, what: str) -> ResponseError:
         """Make the error for an answer that is not of the kind that was asked for."""

@@ -9,6 +9,7 @@ BUILDKITE_ORGANIZATION_SLUG; without BUILDKITE_API_TOKEN, on the fake Buildkite 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from contextlib import ExitStack
@@ -58,4 +59,7 @@ def save(build: Build, folder: Path, paths: list[str]) -> DownloadReport:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     sys.exit(min(main(), 1))

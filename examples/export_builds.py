@@ -12,8 +12,10 @@ counts.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -58,7 +60,7 @@ def write(builds: BuildQuerySet, path: Path) -> int:
     count = 0
     with part.open("w", encoding="utf-8") as file:
         for count, build in enumerate(builds.iterator(), 1):  # noqa: B007 - it is what is given
-            file.write(json.dumps(build.dump(), ensure_ascii=False) + "\n")
+            file.write(json.dumps(build.dump()) + "\n")
     part.replace(path)
     return count
 
@@ -73,4 +75,7 @@ def client(stack: ExitStack) -> Buildkite:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     main()

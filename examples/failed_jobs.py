@@ -7,8 +7,10 @@ BUILDKITE_API_TOKEN=… BUILDKITE_ORGANIZATION_SLUG=acme python examples/failed_
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import sys
 from contextlib import ExitStack
 
 from buildkite_orm import Buildkite
@@ -42,4 +44,7 @@ def client(stack: ExitStack) -> Buildkite:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     main()

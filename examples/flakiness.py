@@ -7,7 +7,9 @@ BUILDKITE_API_TOKEN=… BUILDKITE_ORGANIZATION_SLUG=acme python examples/flakine
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -75,4 +77,7 @@ def client(stack: ExitStack) -> Buildkite:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     main()

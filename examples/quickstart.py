@@ -11,8 +11,10 @@ library ships, over loopback HTTP.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
+import sys
 import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -99,4 +101,7 @@ def build_and_follow(pipeline: PipelineRef) -> None:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     main()

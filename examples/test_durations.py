@@ -9,8 +9,10 @@ BUILDKITE_API_TOKEN=… BUILDKITE_ORGANIZATION_SLUG=acme python examples/test_du
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import re
+import sys
 from collections import defaultdict
 from contextlib import ExitStack
 from itertools import pairwise
@@ -62,4 +64,7 @@ def client(stack: ExitStack) -> Buildkite:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
     main()

@@ -11,6 +11,7 @@ import pytest
 from buildkite_orm import Build
 from buildkite_orm.errors import redact_url
 from buildkite_orm.globs import Globs
+from buildkite_orm.http.links import read_links
 from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.paths import path_told, short_path
 from buildkite_orm.session import path_of, query_of
@@ -41,6 +42,10 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "halves of characters": lambda size: "\ud83d" * size,
     "digits": lambda size: "9" * size,
     "brackets": lambda size: "[1" * (size // 2),
+    "links without an end": lambda size: "<" * size,
+    "a link of semicolons": lambda size: "<x>" + "; " * (size // 2),
+    "a link of blanks": lambda size: "<x>;" + " " * size,
+    "relations without an end": lambda size: "<x>" + '; rel="' * (size // 7),
 }
 READERS: dict[str, Callable[[str], object]] = {
     "path_told": path_told,
@@ -54,6 +59,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "said": said,
     "with_emoji": with_emoji,
     "as_whole_number": as_whole_number,
+    "read_links": read_links,
     "matches": Globs(("**/*.x", "a*b*c*d*/**/?[ab]*")).matcher() or str,
 }
 PATTERNS: dict[str, Callable[[int], str]] = {

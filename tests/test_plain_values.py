@@ -90,6 +90,16 @@ class WithItem:
         return self.value
 
 
+class Several:
+    """As a series of polars: `item()` is for those of one value."""
+
+    def __repr__(self) -> str:
+        return "Several()"
+
+    def item(self) -> object:
+        raise ValueError("several values")
+
+
 class Moment(datetime):
     """As pandas' Timestamp: a datetime with more digits."""
 
@@ -139,6 +149,7 @@ NO_SCALARS: list[object] = [
     numpy.array(["main", "fix"]),
     numpy.complex128(1),
     WithItem(7),
+    Several(),
     Branch,
 ]
 MOMENT = datetime(2026, 7, 1, tzinfo=UTC)

@@ -1,36 +1,20 @@
-"""Signed links: the path and query of a request, byte for byte as the server wrote them."""
+"""The `Link` header, which names the other pages of a listing."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import urlsplit
 
-# What no request line can carry. All else stays: a signature covers each byte, also of what could be written otherwise.
-_NOT_IN_A_TARGET: Final = re.compile(r"[^\x21-\x7e]+")
-
-
-def split_link(url: str) -> tuple[str, str]:
-    """Split a URL into its server, to connect to, and the target of the request line.
-
-    Spaces, control characters and what is not ASCII are percent-encoded; nothing else is changed. The fragment is left
-    out, since no server gets it.
-
-    Args:
-        url: An absolute URL.
-
-    Raises:
-        ValueError: It is not one.
-    """
-    url = url.strip()
-    parts = urlsplit(url)
-    if not parts.netloc:
-        raise ValueError("the URL names no host")
-    after = url[url.index("//") + 2 :].partition("#")[0]  # urlsplit drops tabs and newlines, and an empty query
-    end = min((place for place in map(after.find, "/?") if place >= 0), default=len(after))
-    target = after[end:] if after[end : end + 1] == "/" else f"/{after[end:]}"
-    return f"{parts.scheme}://{parts.netloc}", _NOT_IN_A_TARGET.sub(_percent_encoded, target)
+# A URL may have commas and semicolons: requests' own reader ends it at the first semicolon, and then has no `rel`.
+_LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
+_REL: Final = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,]+))", re.IGNORECASE)
 
 
-def _percent_encoded(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+def read_links(header: str) -> dict[str, str]:
+    """Return the URLs that a `Link` header names, by `next`, `prev`, `first` and `last`."""
+    links: dict[str, str] = {}
+    for link in _LINK.finditer(header):
+        url, rel = link[1].strip(), _REL.search(link[2])
+        for name in (rel[1] or rel[2] or "").lower().split() if url and rel else []:
+            links[name] = url
+    return links

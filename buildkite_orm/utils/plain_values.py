@@ -78,12 +78,12 @@ def _scalar_of_library(value: object) -> object:
     kind = type(value)
     # item() makes numbers of numpy's times, in whatever unit those have
     is_whole = hasattr(kind, "__index__") and getattr(getattr(value, "dtype", None), "kind", "") not in {"m", "M"}
-    if hasattr(kind, "item") and getattr(value, "ndim", 0) == 0:
-        single: object = cast("Any", value).item()
-        return single if isinstance(single, str | bool | float) or (isinstance(single, int) and is_whole) else value
     try:
+        if hasattr(kind, "item") and getattr(value, "ndim", 0) == 0:
+            single: object = cast("Any", value).item()
+            return single if isinstance(single, str | bool | float) or (isinstance(single, int) and is_whole) else value
         return operator.index(cast("int", value)) if is_whole else value
-    except TypeError:
+    except (TypeError, ValueError):  # as of a series of several values
         return value
 
 

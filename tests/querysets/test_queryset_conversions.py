@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import collections
 import operator
+import pickle
 import random
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
 from typing import TYPE_CHECKING, Any
@@ -91,3 +93,11 @@ def test_to_ask_whether_there_is_a_length_costs_nothing(kind: Kind, costs: Costs
 def test_an_array_of_another_kind_is_refused(kind: Kind) -> None:
     with pytest.raises(ValueError, match="leave out copy=False"):
         kind.qs.__array__(copy=False)
+
+
+def test_the_error_of_len_is_shown_and_pickled_as_a_type_error(kind: Kind) -> None:
+    qs: Any = kind.qs
+    with pytest.raises(TypeError) as caught:
+        len(qs)
+    assert traceback.format_exception_only(caught.value)[0].startswith("TypeError: a queryset has no len()")
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - its own

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
 from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Model, Resource, Timestamp, load_object
+from buildkite_orm.resource import Binding, Fetchable, Model, Ref, Resource, Timestamp, load_object
 from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
 from buildkite_orm.session import Call
 
@@ -60,7 +60,7 @@ class PackageRef(InRegistry):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#copy-a-package
         """
-        if not isinstance(registry, str):
+        if isinstance(registry, Ref):
             if registry.organization != self.organization:
                 raise ValueError(f"{registry!r} is in another organization than {self!r}")
             registry = unquote(registry.api_path.rpartition("/")[2])
