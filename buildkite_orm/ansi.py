@@ -8,7 +8,9 @@ from typing import Final
 # Every repetition is possessive, and every string ends with its line: nothing here looks at a character twice.
 _SEQUENCE = r"\[[0-?]*+[ -/]*+[@-~]?"
 _STRING = r"[\]PX^_][^\x07\x1b\n]*+(?:\x07|\x1b\\)?"
-_REST = rf"(?:{_SEQUENCE}|{_STRING}|[ -/]*+[0-~])?"
+# an escape before any other character is dropped alone, so that no text is lost with it
+_SINGLE = r" [FGLMN]|[!-/]++[0-~]|[0-_`a-dl-o|}~]"
+_REST = rf"(?:{_SEQUENCE}|{_STRING}|{_SINGLE})?"
 _MARK = r"_bk;t=(\d++)[^\x07\x1b\n]*+\x07"
 
 MARK: Final = re.compile(rf"\x1b{_MARK}")

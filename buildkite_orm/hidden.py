@@ -6,8 +6,9 @@ import re
 from typing import Any, Final
 
 from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.utils.redaction import MASK
 
-HIDDEN: Final = "[hidden]"
+HIDDEN: Final = MASK
 
 _NOT_A_LETTER: Final = re.compile(r"[^a-z]")
 _SECRETS: Final = (

@@ -18,6 +18,10 @@ MASK: Final = "[hidden]"
 
 # 40 hexadecimal digits may be a token of old, and also a commit: by its looks alone neither is masked.
 _LOOKS_LIKE_A_TOKEN: Final = re.compile(r"\bbk[a-z]{1,4}(?:_|%5f|\\u005f|&#x5f;|&#95;)\w{8,}", re.IGNORECASE)
+_ESCAPE: Final = re.compile(
+    r"(?:%(?:25)*+|(?<!\\)\\++(?:u00|x))(?P<hex>[2-7][0-9a-f])|(?<!\\)\\++(?P<char>[!-~])"
+    r"|&#x0*+(?P<html>[2-7][0-9a-f]);|&#0*+(?P<decimal>1[01]\d|12[0-6]|[3-9]\d);"
+)
 _SHORTEST: Final = 6  # a shorter one, in a test say, would be found in many words
 _SHORTEST_VALUE: Final = 16  # of a signed query; a shorter one is a number, a date or a region
 _MOST: Final = 32
@@ -60,9 +64,12 @@ class Secrets:
 
     def mask(self, text: str) -> str:
         """Return a text with the secrets masked, and with what looks like a token of Buildkite's."""
+        lower = text.lower()
+        folded = lower if (plain := _unescaped(lower)) == lower else f"{lower}\n{plain}"
+        masked = _LOOKS_LIKE_A_TOKEN.sub(MASK, text) if "bk" in folded else text
         for finder in self._known():
-            text = finder.mask(text)
-        return _LOOKS_LIKE_A_TOKEN.sub(MASK, text)
+            masked = finder.mask(masked, folded)
+        return masked
 
     def mask_bytes(self, body: bytes) -> bytes:
         """Return a body of any encoding that extends ASCII with the secrets masked."""
@@ -80,10 +87,11 @@ class Secrets:
 
     def mask_headers(self, headers: MutableMapping[str, str]) -> None:
         """Mask the secrets in the values of headers, in place."""
+        values = "\n".join(headers.values())
+        if self.mask(values) == values:  # as nearly always, and for each value it takes longer
+            return
         for name, value in list(headers.items()):
-            if (masked := self.mask(value)) != value:
-                del headers[name]  # some kinds of mappings keep several values of a name
-                headers[name] = masked
+            headers[name] = self.mask(value)
 
     def _known(self) -> list[_Finder]:
         with self._lock:
@@ -101,16 +109,29 @@ class _Finder:
         self._encoded = _in_base64(secret)
         self._escaped: re.Pattern[str] | None = None  # made when first needed, which is seldom
 
-    def mask(self, text: str) -> str:
-        if self._folded in text.lower():
-            text = re.sub(re.escape(self._secret), MASK, text, flags=re.IGNORECASE)
-        for encoded in self._encoded:
-            if encoded in text:
-                text = text.replace(encoded, MASK)
-        if "\\" in text or "%" in text or "&#" in text:
+    def mask(self, text: str, folded: str) -> str:
+        """Return a text with the secret masked.
+
+        Args:
+            text: The text.
+            folded: It in small letters, and that without escapes; made once for all secrets.
+        """
+        if self._folded in folded:
             self._escaped = self._escaped or re.compile("".join(map(_escapes_of, self._secret)), re.IGNORECASE)
-            text = self._escaped.sub(MASK, text)
+            text = self._escaped.sub(MASK, text.replace(self._secret, MASK))
+        for encoded in self._encoded:
+            text = text.replace(encoded, MASK)
         return text
+
+
+def _unescaped(text: str) -> str:
+    """Replace what JSON, URLs and HTML write for a character of ASCII by the character; `text` is in small letters."""
+    return _ESCAPE.sub(_character, text) if "\\" in text or "%" in text or "&#" in text else text
+
+
+def _character(escape: re.Match[str]) -> str:
+    kind = escape.lastgroup or ""
+    return escape[kind] if kind == "char" else chr(int(escape[kind], 10 if kind == "decimal" else 16)).lower()
 
 
 def _escapes_of(char: str) -> str:

@@ -441,6 +441,10 @@ in errors and their tracebacks with all locals, after {len(TROUBLE) + len(BENT)}
 in warnings. What urllib3 logs of the library's requests has no queries, for one is the key to a file; what it logs of
 anybody else's stays as it is. (Python's own `http.client.HTTPConnection.debuglevel` is another thing: it prints
 whatever is sent, the token too.)
+
+If a server repeats the token, it is masked in errors: as it is, in JSON, in a URL, in HTML or in Base64, in the body or
+in a header. By its looks alone only what begins as Buildkite's tokens do (`bkua_`) is masked: 40 hexadecimal digits may
+be a token, and also a commit.
 """,
     columns=("its own data", "`repr`, `str`, …", "logs", "URLs, files", "errors, locals", "their pickles", "warnings"),
     rows=(Row("the API token", token), *(Row(_NAMES[ask], partial(secret, ask)) for ask in OPERATIONS)),

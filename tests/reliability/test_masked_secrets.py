@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import Buildkite, BuildkiteError, PermissionDeniedError, RetryPolicy
@@ -173,6 +173,7 @@ def test_data_that_is_the_token_by_chance_is_not_changed(server: FakeBuildkite) 
 # -- the mask itself
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=st.text(), after=st.text(), token=st.text("abcdef0123456789_.-", min_size=20))
 def test_whatever_stands_around_it_a_token_is_masked(before: str, after: str, token: str) -> None:
     secrets = Secrets()
