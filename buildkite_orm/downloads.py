@@ -291,10 +291,11 @@ class _Beside:
 
 
 def _link_in(answer: Answer) -> SignedUrl:
-    url = answer.headers.get("Location")
-    if not url:
+    location = answer.headers.get("Location")
+    link = _resolved(SignedUrl(answer.url), location) if location else None
+    if link is None:
         raise answer.unexpected("a redirect to the file was expected")
-    return SignedUrl(url)
+    return link
 
 
 def _resolved(base: SignedUrl, location: str) -> SignedUrl | None:

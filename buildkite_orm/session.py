@@ -193,7 +193,6 @@ class Session:
         self.retry = retry or RetryPolicy()
         self.limits = limits or SizeLimits()
         self._auth = auth
-        self._secrets = Secrets()
         self._timeout = checked_timeout(timeout)
         self._limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
         self.memory = Memory(self._limiter)
@@ -240,7 +239,7 @@ class Session:
             BuildkiteError: As the tree in `errors` says.
         """
         try:
-            return self._persist(call, lambda deadline: parse(self._exchange(call, deadline)))
+            return self._persist(call, lambda deadline: _parsed(parse, self._exchange(call, deadline)))
         except StatusError as error:
             if call.method != "DELETE" or error.status != call.gone or not error.outcome_unknown:
                 raise
@@ -367,7 +366,14 @@ class Session:
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
         self._secrets.mask_headers(response.headers)
         forget_url(response, request.shown)
-        return Stream(response, exchange, method=request.method, url=request.shown, unpacked=request.with_token)
+        return Stream(
+            response,
+            exchange,
+            method=request.method,
+            url=request.shown,
+            unpacked=request.with_token,
+            secrets=self._secrets if request.with_token else request.url.secrets(),
+        )
 
     def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
         """Send a request; it carries the token or a key, so what goes wrong leaves this frame as a value."""
@@ -438,6 +444,15 @@ class Session:
 
     def _shown(self, call: Call) -> str:
         return self._secrets.mask(redact_url(self._url(call)))
+
+
+def _parsed(parse: Callable[[Answer], T], answer: Answer) -> T:
+    """Parse a response; whatever is odd about it is an error of ours, so that a write that happened is not lost."""
+    try:
+        return parse(answer)
+    except (ValueError, ArithmeticError, RecursionError) as problem:
+        kind = type(problem).__name__
+    raise answer.unexpected(f"the response cannot be read: {kind}")
 
 
 def _too_large(limit: int) -> ResponseError:

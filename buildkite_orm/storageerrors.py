@@ -52,7 +52,12 @@ def storage_error(
     body = _error_body(stream, session)
     if stream.status >= 500:  # noqa: PLR2004
         error: BuildkiteError = error_for(
-            method=method, url=stream.url, status=stream.status, headers=stream.headers, body=body
+            method=method,
+            url=stream.url,
+            status=stream.status,
+            headers=stream.headers,
+            body=body,
+            secrets=stream.secrets,
         )
     else:
         told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's

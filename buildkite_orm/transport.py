@@ -22,6 +22,7 @@ from buildkite_orm.hidden import HIDDEN
 from buildkite_orm.http.adapter import Adapter, renew_pools
 from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError
 from buildkite_orm.http.failures import error_from
+from buildkite_orm.utils.redaction import Secrets, SignedUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from requests.adapters import BaseAdapter
 
     from buildkite_orm.http.exchange import Exchange
-    from buildkite_orm.utils.redaction import SignedUrl
 
 T = TypeVar("T")
 
@@ -205,8 +205,16 @@ class Stream:
     """
 
     def __init__(
-        self, response: requests.Response, exchange: Exchange, *, method: str, url: str, unpacked: bool = True
+        self,
+        response: requests.Response,
+        exchange: Exchange,
+        *,
+        method: str,
+        url: str,
+        unpacked: bool = True,
+        secrets: Secrets | None = None,
     ) -> None:
+        self.secrets = secrets or Secrets()
         self._response = response
         self._exchange = exchange
         self._unpacked = unpacked

@@ -155,7 +155,7 @@ LOG: dict[str, Any] = {"url": f"{API}/jobs/0190-job/log", "content": "hello", "s
 
 
 def build_of(bk: Buildkite) -> Any:
-    return bk.organization("acme").pipeline("web").build(1)
+    return bk.organization("acme").pipeline("web").build(42)
 
 
 def builds(bk: Buildkite) -> list[Build]:

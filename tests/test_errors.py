@@ -418,7 +418,7 @@ def test_a_timeout_over_a_socket_is_an_error_of_ours(server: FakeBuildkite) -> N
     server.faults.add("read_timeout", times=None)
     with (
         server.client(door="http", timeout=0.05, retry=RetryPolicy(attempts=2)) as bk,
-        pytest.raises(RequestTimeoutError, match="waiting for the answer"),
+        pytest.raises(RequestTimeoutError, match="waiting for the response"),
     ):
         bk.user()
     assert len(server.requests) == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from queue import LifoQueue
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from requests.adapters import HTTPAdapter
@@ -14,6 +13,7 @@ from buildkite_orm.utils.forking import renew_after_fork
 
 if TYPE_CHECKING:
     import ssl
+    from queue import LifoQueue
 
     from requests import PreparedRequest, Response
 
@@ -37,7 +37,7 @@ class Adapter(HTTPAdapter):
         self,
         request: PreparedRequest,
         stream: bool = False,  # noqa: FBT001, FBT002
-        timeout: Any = None,
+        timeout: object = None,
         *args: Any,
         **options: Any,
     ) -> Response:
@@ -46,7 +46,7 @@ class Adapter(HTTPAdapter):
         if exchange is not None and isinstance(timeout, tuple):
             connect, read = cast("tuple[float, float]", timeout)
             exchange.shorten_timeouts(connect, read)
-        return super().send(request, stream, timeout, *args, **options)
+        return super().send(request, stream, cast("Any", timeout), *args, **options)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
         """Make the pools of connections to servers."""
@@ -80,7 +80,8 @@ def renew_pools(adapter: HTTPAdapter) -> None:
     for manager in managers:
         for pool in manager.pools._container.values():  # noqa: SLF001 - its lock may be held too
             if pool.pool is not None:
-                LifoQueue.__init__(pool.pool, pool.pool.maxsize)
+                queue: LifoQueue[Any] = pool.pool
+                queue.__init__(queue.maxsize)  # type: ignore[misc]
     adapter.proxy_manager = {}
     sizes: Any = adapter  # its attributes are undocumented, but its pickling relies on them too
     adapter.init_poolmanager(sizes._pool_connections, sizes._pool_maxsize, block=sizes._pool_block)  # noqa: SLF001
