@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from buildkite_orm.errors import (
     BuildkiteError,
     ChecksumMismatchError,
+    ConnectionFailedError,
     DownloadError,
     NotFoundError,
     ResponseError,
@@ -322,23 +323,27 @@ def _from_offset(stream: Stream, offset: int, bound: Bound) -> Generator[bytes]:
     """Give the chunks from an offset on, whether or not the server heeded the range."""
     if ends_at(stream, offset):
         return
-    skip = offset
+    skip, total = offset, None
     if stream.status == 206:  # noqa: PLR2004
         part = content_range(stream.headers)
         if part is None or part.start != offset:
             raise DownloadError("the storage answered with another range than the one that was asked for")
         content_length(stream.headers)  # raises where it is not a number
         skip, bound = 0, bound.declared_as(part.stop)
-        most = max(0, bound.size - offset)
+        most, total = max(0, bound.size - offset), part.total
     else:
         bound = bound.declared_as(content_length(stream.headers))
         most = bound.size
+    came = offset - skip
     for chunk in bounded(stream, most, bound.error):
+        came += len(chunk)
         if skip >= len(chunk):
             skip -= len(chunk)
             continue
         yield chunk[skip:]
         skip = 0
+    if total is not None and came < total:  # the next attempt goes on there
+        raise ConnectionFailedError(f"{bound.path}: its storage ended after {came} of {total} bytes")
 
 
 class _FinalError(Exception):

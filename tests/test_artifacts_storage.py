@@ -103,6 +103,16 @@ def test_a_range_that_nobody_asked_for_is_taken_where_it_is_the_beginning(
         bare.download()
 
 
+def test_where_a_storage_gives_a_part_the_rest_is_asked_for_although_nothing_else_tells_the_size(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
+    bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
+    answers(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-9/20"})
+    assert bare.download() == b'"12345678"abcdefghij'
+    assert server.requests[-1].headers["Range"] == "bytes=10-"
+
+
 def test_what_comes_with_a_range_that_is_refused_is_no_content(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
