@@ -297,7 +297,7 @@ class Trail:
     is requested again by the same step, and so at the same place, which is no repeat.
 
     Attributes:
-        seen: Hashes of the queries and of the ids on the pages, each with the place in the walk where it was first met.
+        seen: Hashes of the queries and of the pages, each with the place in the walk where it was first met.
         place: How many pages were loaded before.
         idle: How many of the last pages in a row came empty, or were the same as an earlier page.
     """
@@ -320,7 +320,7 @@ class Trail:
     def after(self, query: Query, sheet: Sheet[R]) -> Trail:
         """Note a page that was loaded, and return the trail of the step after it."""
         self.seen.setdefault(hash(tuple(sorted(query))), self.place)
-        content = _content(sheet)
+        content = _content(sheet) if sheet.items else None
         idle = not sheet.items or (content is not None and self.seen.setdefault(content, self.place) < self.place)
         return Trail(self.seen, self.place + 1, self.idle + 1 if idle else 0)
 
@@ -403,9 +403,9 @@ def _queries(urls: Mapping[str, str]) -> dict[str, Query]:
 
 
 def _content(sheet: Sheet[R]) -> int | None:
-    """Return a hash of the ids on a page, in their order, or None where an item has none."""
-    ids = [item.__dict__.get(item.identity or "id") for item in sheet.items]
-    return hash(("ids", *ids)) if all(isinstance(each, str | int) for each in ids) else None
+    """Return a hash of what begins and ends a page, to tell it from others; None where that has no id."""
+    ids = [item.__dict__.get(item.identity or "id") for item in (sheet.items[0], sheet.items[-1])]
+    return hash((len(sheet.items), *ids)) if all(isinstance(each, str | int) for each in ids) else None
 
 
 def repeats(listing: Listing[R], what: str = "repeats a page instead of going on") -> ResponseError:
