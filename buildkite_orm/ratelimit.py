@@ -201,7 +201,7 @@ class RateLimiter:
         until = budget.reset_at
         seconds = until - now
         reason = f"{budget.name} request budget is used up for {seconds:.0f} s"
-        if seconds > self._policy.max_wait or until > deadline:
+        if seconds > self._policy.max_wait or until >= deadline:
             error = RateLimitError(f"not sent: {reason}, longer than RetryPolicy allows to wait")
             error.retry_after, error.gave_up = seconds, True
             raise error

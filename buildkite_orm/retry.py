@@ -33,6 +33,8 @@ logger = logging.getLogger("buildkite_orm")
 
 
 _LONG: Final = 2.0
+_LEAST: Final = 0.001  # a policy allows some time, if too little for any request
+
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
 
 
@@ -92,7 +94,8 @@ class RetryPolicy:
         bound = _bound.get()
         if bound is None:
             return self
-        elapsed, attempts = min(self.max_elapsed, bound.left()), int(min(self.attempts, bound.attempts))
+        elapsed = min(self.max_elapsed, max(bound.left(), _LEAST))
+        attempts = int(min(self.attempts, bound.attempts))
         if (elapsed, attempts) == (self.max_elapsed, self.attempts):
             return self
         return replace(self, max_elapsed=elapsed, attempts=attempts)
@@ -149,7 +152,7 @@ class RetryPolicy:
 
         def too_late(state: tenacity.RetryCallState) -> bool:
             error = _error_of(state)
-            late = clock.monotonic() + state.upcoming_sleep - started > self.max_elapsed
+            late = clock.monotonic() + state.upcoming_sleep - started >= self.max_elapsed
             if _asked_by(error) > (0.0 if late else self.max_wait):
                 _explain_asked(error)
                 return True

@@ -21,7 +21,6 @@ from buildkite_orm.errors import (
     BuildkiteError,
     ConfigurationError,
     RateLimitError,
-    RequestTimeoutError,
     ResponseError,
     StatusError,
     TransportError,
@@ -32,6 +31,7 @@ from buildkite_orm.http.adapter import Adapter
 from buildkite_orm.http.auth import NoNetrc, authorize
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.exchange import Exchange, sending
+from buildkite_orm.http.failures import too_large, too_late
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.links import read_links
 from buildkite_orm.http.network import Network, NetworkOptions
@@ -319,7 +319,7 @@ class Session:
                 if body.tell() > limit:
                     break
             if body.tell() > limit and stream.status < 400:  # noqa: PLR2004
-                raise _too_large(limit)
+                raise too_large(limit)
             body.truncate(min(body.tell(), limit))
             whole = stream.show(body.getvalue())
         if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - it is for an error, not for its data
@@ -372,7 +372,7 @@ class Session:
             method=request.method,
             url=request.shown,
             unpacked=request.with_token,
-            secrets=self._secrets if request.with_token else request.url.secrets(),
+            secrets=request.url.secrets,
         )
 
     def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
@@ -386,7 +386,7 @@ class Session:
         except (failed.RequestException, ValueError):
             return ResponseError("there is no such URL", method=out.method, url=out.shown)
         except TimeoutError:
-            return _too_late(out.method, out.shown)
+            return too_late(out.method, out.shown)
         if out.with_token:
             authorize(request, lambda: self._secrets.remember(self._auth()))
         try:
@@ -453,18 +453,6 @@ def _parsed(parse: Callable[[Answer], T], answer: Answer) -> T:
     except (ValueError, ArithmeticError, RecursionError) as problem:
         kind = type(problem).__name__
     raise answer.unexpected(f"the response cannot be read: {kind}")
-
-
-def _too_large(limit: int) -> ResponseError:
-    what = f"the response has more than {limit} bytes"
-    step = "Ask for less, per_page(10) say, or allow more with Buildkite(limits=SizeLimits(response=…))."
-    return ResponseError(what, next_step=step)
-
-
-def _too_late(method: str, url: str) -> RequestTimeoutError:
-    error = RequestTimeoutError("not sent: the time for the request was over before", method=method, url=url)
-    error.never_sent = True
-    return error
 
 
 def query_of(url: str) -> Query:

@@ -57,7 +57,7 @@ def storage_error(
             status=stream.status,
             headers=stream.headers,
             body=body,
-            secrets=stream.secrets,
+            secrets=stream.secrets(),
         )
     else:
         told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's

@@ -212,9 +212,9 @@ class Stream:
         method: str,
         url: str,
         unpacked: bool = True,
-        secrets: Secrets | None = None,
+        secrets: Callable[[], Secrets] = Secrets,
     ) -> None:
-        self.secrets = secrets or Secrets()
+        self.secrets = secrets  # a function, since a traceback or a debugger shows what an object holds
         self._response = response
         self._exchange = exchange
         self._unpacked = unpacked

@@ -482,7 +482,7 @@ def test_asking_for_something_without_identity_says_so(answering: Answering, nam
 def test_a_url_that_leads_nowhere_is_not_followed(answering: Answering, url: object) -> None:
     (build,) = answering.with_list([{**BUILD, "url": url, "number": 1}]).organization("acme").pipeline("web").builds()
     assert build.api_path == "organizations/acme/pipelines/web/builds/1"
-    assert build == build_of(answering.bk)
+    assert build == answering.bk.organization("acme").pipeline("web").build(1)
 
 
 # -- answers of another kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -137,16 +138,19 @@ def not_modelled(thing: object, where: str = "") -> Iterator[str]:
 
 def load(bk: Buildkite, server: FakeBuildkite, model: type[Resource], item: dict[str, Any]) -> Resource:
     """Have the server answer with an item, over the wire."""
-    build = server.add_build("web", number=1) if not server.store.builds else server.store.builds[0]
+    number = int(
+        re.sub(r".*/builds/", "", str(item.get("url"))) if model is Build else 1
+    )  # a response about another build than the one that was requested is refused
+    build = server.add_build("web", number=number) if not server.store.builds else server.store.builds[0]
     job = server.add_job(build)
     org = bk.organization("acme")
     ask: dict[type[Resource], Callable[[], Resource]] = {
-        Build: lambda: org.pipeline("web").build(1).fetch(),
+        Build: lambda: org.pipeline("web").build(build.number).fetch(),
         Job: lambda: org.job(job.id).fetch(),
         Log: lambda: org.job(job.id).log().fetch(),
         Pipeline: lambda: org.pipeline("web").fetch(),
         Agent: lambda: org.agents()[0],
-        Annotation: lambda: org.pipeline("web").build(1).annotations()[0],
+        Annotation: lambda: org.pipeline("web").build(build.number).annotations()[0],
         Artifact: lambda: org.job(job.id).artifacts()[0],
         Organization: org.fetch,
         User: bk.user,

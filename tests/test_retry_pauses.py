@@ -37,7 +37,7 @@ def failing(server: FakeBuildkite) -> FakeBuildkite:
 def asked(server: FakeBuildkite, policy: RetryPolicy) -> int:
     """Ask under a policy until it gives up, and tell how many requests were sent."""
     before = len(server.requests)
-    with server.client(retry=policy) as bk, pytest.raises((ServerError, RateLimitError)):
+    with server.client(retry=policy) as bk, pytest.raises((ServerError, RateLimitError, RequestTimeoutError)):
         bk.organization("acme").pipeline("web").fetch()
     return len(server.requests) - before
 
@@ -96,15 +96,15 @@ def test_unless_told_otherwise_it_is_as_persistent_as_documented() -> None:
 # -- the time that is allowed ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("allowed", "sent"), [(39, 2), (40, 3), (41, 3), (0, 1)])
-def test_an_attempt_may_begin_when_the_time_is_just_up(failing: FakeBuildkite, allowed: float, sent: int) -> None:
+@pytest.mark.parametrize(("allowed", "sent"), [(39, 2), (40, 2), (41, 3), (1, 1)])
+def test_no_attempt_begins_when_the_time_is_up(failing: FakeBuildkite, allowed: float, sent: int) -> None:
     failing.faults.clear()
     failing.faults.add("latency", times=None, seconds=20)
     failing.faults.add("error", times=None)
     assert asked(failing, RetryPolicy(attempts=9, backoff=0, max_elapsed=allowed)) == sent
 
 
-@pytest.mark.parametrize(("seconds", "sent"), [(-5, 1), (0, 1), (0.5, 1), (20, 2), (40, 3), (100, 4), (math.inf, 4)])
+@pytest.mark.parametrize(("seconds", "sent"), [(-5, 1), (0, 1), (0.5, 1), (20, 1), (40, 2), (100, 3), (math.inf, 3)])
 def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: float, sent: int) -> None:
     failing.faults.clear()
     failing.faults.add("latency", times=None, seconds=20)
@@ -112,7 +112,7 @@ def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: 
     policy = RetryPolicy(attempts=9, backoff=0, max_elapsed=60)
     with within(seconds, failing.clock):
         assert asked(failing, policy) == sent
-    assert asked(failing, policy) == 4
+    assert asked(failing, policy) == 3
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0.4, "INFO"), (2.0, "INFO"), (2.1, "WARNING"), (60.0, "WARNING")])
@@ -167,7 +167,7 @@ def test_the_time_that_is_left_in_a_block_becomes_less() -> None:
         with within(25, clock):
             assert policy.in_time().max_elapsed == 18
         clock.advance(20)
-        assert policy.in_time().max_elapsed == 0
+        assert policy.in_time().max_elapsed == pytest.approx(0, abs=0.01)
 
 
 def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
@@ -182,7 +182,7 @@ def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])
 def test_a_block_allows_what_it_says_and_nothing_below_0(seconds: float, allowed: float) -> None:
     with within(seconds, ManualClock()):
-        assert RetryPolicy(max_elapsed=60).in_time().max_elapsed == allowed
+        assert RetryPolicy(max_elapsed=60).in_time().max_elapsed == pytest.approx(allowed, abs=0.01)
 
 
 def test_of_two_blocks_the_shorter_holds_and_the_outer_one_after_the_inner() -> None:

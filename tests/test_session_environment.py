@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPResponse
 
@@ -15,13 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import requests
-
     from buildkite_orm.fake import FakeBuildkite
 
 PROXY = "http://proxy.example:3128"
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class Noting(BaseAdapter):
@@ -103,12 +102,17 @@ def test_certificates_that_the_environment_names_later_count_from_then_on(
     monkeypatch.setenv(name, str(bundle))
     assert options_for(bk, noting)["verify"] == str(bundle)
     bundle.unlink()
-    with pytest.raises(ConfigurationError, match=r"^no certificates at .*ca\.pem; see REQUESTS_CA_BUNDLE and CURL"):
+    with pytest.raises(
+        ConfigurationError, match=r"^no certificates at .*ca\.pem; see verify=, REQUESTS_CA_BUNDLE, CURL"
+    ):
         options_for(bk, noting)
 
 
-def test_plain_http_and_https_are_kept_apart(bk: Buildkite, noting: Noting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_and_https_are_kept_apart(
+    server: FakeBuildkite, noting: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALL_PROXY", PROXY)
+    bk = server.client(transport=noting, base_url="http://localhost")  # else links to this machine are not followed
     for _ in range(2):
         assert options_for(bk, noting, "http://localhost/x")["proxies"] == {}
         assert options_for(bk, noting, "https://localhost/x")["proxies"] == {"all": PROXY}
@@ -118,14 +122,13 @@ def test_while_it_stays_the_environment_is_looked_through_once_for_each_server(
     bk: Buildkite, noting: Noting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str] = []
-    pool = vars(bk.session)["_http"]
-    look = pool.merge_environment_settings
+    look = requests.utils.get_environ_proxies
 
-    def noted(url: str, *args: Any, **options: Any) -> Any:
+    def noted(url: str) -> Any:
         looked.append(url)
-        return look(url, *args, **options)
+        return look(url)
 
-    monkeypatch.setattr(pool, "merge_environment_settings", noted)
+    monkeypatch.setattr(requests.utils, "get_environ_proxies", noted)
     for url in ("https://files.example/x", "https://files.example/y", "https://others.example/x") * 2:
         options_for(bk, noting, url)
     assert looked == ["https://files.example/x", "https://others.example/x"]

@@ -387,8 +387,8 @@ def test_a_build_can_be_canceled_when_the_time_is_up(server: FakeBuildkite, bk: 
 
 def test_what_ends_while_it_should_be_canceled_has_ended(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
     record = server.add_build("web", state="running")
-    server.faults.add("latency", match="PUT .*/cancel", seconds=10)
-    later(record, 95, state="passed", finished_at=server.clock.now() + 95)
+    server.faults.add("latency", match="PUT .*/cancel", seconds=0.4)
+    later(record, 90.2, state="passed", finished_at=server.clock.now() + 90.2)
     server.faults.add("error", match="PUT .*/cancel", status=422, message="Build can't be canceled")
     assert web(bk).build(1).wait(timeout=90, cancel_on_timeout=True).state == "passed"
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import socket
 import ssl
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
 import urllib3.exceptions as urllib3_errors
 from requests import exceptions as requests_errors
 
 from buildkite_orm.errors import (
-    BuildkiteError,
     ConfigurationError,
     ConnectionFailedError,
     RequestTimeoutError,
+    ResponseError,
     TransportError,
 )
 from buildkite_orm.http.connection import ProxyRefusedError
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
     from buildkite_orm.http.exchange import Exchange
 
+_FROM_BELOW: Final = (
+    requests_errors.RequestException,
+    urllib3_errors.HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+)
 _DEEPEST: Final = 12
 _NOT_AUTHENTICATED: Final = 407
 _FORBIDDEN: Final = 403
@@ -38,7 +46,8 @@ _DNS: Final = "Check the host name in base_url, in HTTPS_PROXY, and this machine
 def error_from(problem: BaseException, exchange: Exchange, *, method: str, url: str) -> BaseException:
     """Return our error for what was raised while a request was sent or its response was read.
 
-    The error holds neither the exception nor its frames: those may carry the token.
+    The error holds neither the exception nor its frames: those may carry the token. What is no failure of the network,
+    a mistake in a caller's transport say, is returned as it is, without its frames.
 
     Args:
         problem: What was raised.
@@ -46,7 +55,7 @@ def error_from(problem: BaseException, exchange: Exchange, *, method: str, url: 
         method: Its HTTP method.
         url: Its URL, redacted.
     """
-    if isinstance(problem, BuildkiteError) or not isinstance(problem, Exception):
+    if not isinstance(problem, _FROM_BELOW):
         problem.__cause__ = problem.__context__ = None
         return problem.with_traceback(None)
     causes = list(_causes(problem))
@@ -54,6 +63,20 @@ def error_from(problem: BaseException, exchange: Exchange, *, method: str, url: 
     error.method, error.url = method, url
     if isinstance(error, TransportError):
         error.never_sent = _was_never_sent(causes, exchange)
+    return error
+
+
+def too_large(limit: int) -> ResponseError:
+    """Return the error for a response of more bytes than a client takes."""
+    what = f"the response has more than {limit} bytes"
+    step = "Ask for less, per_page(10) say, or allow more with Buildkite(limits=SizeLimits(response=…))."
+    return ResponseError(what, next_step=step)
+
+
+def too_late(method: str, url: str) -> RequestTimeoutError:
+    """Return the error for a request whose time was over before it could be sent."""
+    error = RequestTimeoutError("not sent: the time for the request was over before", method=method, url=url)
+    error.never_sent = True
     return error
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as requests_errors
-from requests.utils import get_environ_proxies
+from requests import utils
 
 from buildkite_orm.errors import BuildkiteWarning, ConfigurationError
 
@@ -132,7 +132,7 @@ class Network:
             return {}
         if self._proxies is not None:
             return dict(self._proxies)
-        return dict(get_environ_proxies(url))
+        return dict(utils.get_environ_proxies(url))
 
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:

@@ -31,15 +31,20 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         headers: The headers of a response. A date counts from the response's own `Date`, if it has one.
         now: The wall time, in seconds since the Unix epoch.
     """
-    value = headers.get("Retry-After")
+    value = _header(headers, "Retry-After")
     seconds = whole_number(value)
     if seconds is not None:
         return None if seconds < 0 else min(float(seconds), _LONGEST_WAIT)
     until = _http_date(value)
     if until is None:
         return None
-    sent = _http_date(headers.get("Date"))
+    sent = _http_date(_header(headers, "Date"))
     return min(max(0.0, until - (now if sent is None else sent)), _LONGEST_WAIT)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    """Return the value of a header, from a mapping that ignores case or from one of small letters."""
+    return headers.get(name, headers.get(name.lower()))
 
 
 def _http_date(value: str | None) -> float | None:
