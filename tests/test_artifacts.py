@@ -409,12 +409,26 @@ def test_a_storage_that_redirects_in_circles_is_an_error(server: FakeBuildkite, 
     assert len(asked(server)) < 10
 
 
-@pytest.mark.parametrize("location", ["http://evil.example/x", "ftp://evil.example/x", "//", "file:///etc/passwd", "x"])
+@pytest.mark.parametrize(
+    "location", ["http://evil.example/x", "ftp://evil.example/x", "file:///etc/passwd", "http://[::1"]
+)
 def test_a_link_that_leads_off_https_is_not_followed(server: FakeBuildkite, artifact: Artifact, location: str) -> None:
     server.faults.add("redirect", match="/download", location=location, times=None)
     with pytest.raises(ResponseError):
         artifact.download()
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("location", ["/files/x?sig=1", "../../../../../../files/x?sig=1"])
+def test_a_relative_link_is_resolved_and_requested_without_the_token(
+    server: FakeBuildkite, artifact: Artifact, location: str
+) -> None:
+    server.faults.add("redirect", match="/download", location=location, times=1)
+    with pytest.raises(DownloadError):
+        artifact.download()
+    followed = [request for request in server.requests if request.path.endswith("/files/x")]
+    assert followed
+    assert not any("Authorization" in request.headers for request in followed)
 
 
 def test_an_answer_that_is_no_link_is_not_taken_for_the_file(server: FakeBuildkite, artifact: Artifact) -> None:

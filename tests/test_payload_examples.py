@@ -138,9 +138,8 @@ def not_modelled(thing: object, where: str = "") -> Iterator[str]:
 
 def load(bk: Buildkite, server: FakeBuildkite, model: type[Resource], item: dict[str, Any]) -> Resource:
     """Have the server answer with an item, over the wire."""
-    number = int(
-        re.sub(r".*/builds/", "", str(item.get("url"))) if model is Build else 1
-    )  # a response about another build than the one that was requested is refused
+    # a response about another build than the one that was requested is refused
+    number = int(re.sub(r".*/builds/", "", str(item.get("url"))) if model is Build else 1)
     build = server.add_build("web", number=number) if not server.store.builds else server.store.builds[0]
     job = server.add_job(build)
     org = bk.organization("acme")

@@ -188,7 +188,9 @@ def test_an_impossible_reset_in_the_body_of_a_429_is_ignored(reset: object) -> N
 # -- waits -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("most", "allowed", "waits"), [(61, 61, True), (60.9, 61, False), (61, 60.9, False)])
+@pytest.mark.parametrize(
+    ("most", "allowed", "waits"), [(61, 61.1, True), (61, 61, False), (60.9, 61, False), (61, 60.9, False)]
+)
 def test_a_wait_may_be_just_as_long_as_it_is_allowed(most: float, allowed: float, waits: bool) -> None:  # noqa: FBT001
     clock = ManualClock()
     known = RateLimiter(clock, RetryPolicy(max_wait=most))

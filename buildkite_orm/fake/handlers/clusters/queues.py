@@ -95,9 +95,10 @@ def _begin_hosting(queue: QueueRecord, hosting: Json | None) -> None:
     """Have a new queue hosted, if it is to be; its image is the default one, whatever is said."""
     if hosting is None:
         return
-    if hosting.get("instanceShape") not in _FAMILIES:
+    shape = hosting.get("instanceShape")
+    if not isinstance(shape, str) or shape not in _FAMILIES:
         raise ApiError(422, "Validation failed: Instance shape is not included in the list")
-    queue.instance_shape = hosting["instanceShape"]
+    queue.instance_shape = shape
 
 
 def _change_hosting(queue: QueueRecord, hosting: Json | None) -> None:
