@@ -9,7 +9,7 @@ import io
 import json
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
@@ -28,9 +28,9 @@ from buildkite_orm.errors import (
     redact_url,
 )
 from buildkite_orm.http.adapter import Adapter
-from buildkite_orm.http.auth import NoNetrc, authorize
+from buildkite_orm.http.auth import authorize
 from buildkite_orm.http.events import Hooks
-from buildkite_orm.http.exchange import Exchange, sending
+from buildkite_orm.http.exchange import Exchange
 from buildkite_orm.http.failures import too_large, too_late
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.links import read_links
@@ -40,6 +40,7 @@ from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
 from buildkite_orm.retry import RetryPolicy, is_repeatable, outcome_is_unknown
 from buildkite_orm.transport import (
+    HEADERS,
     Content,
     Outgoing,
     Stream,
@@ -198,7 +199,8 @@ class Session:
         self.memory = Memory(self._limiter)
         self._secrets = Secrets()
         self._transport = transport or Adapter(self._network.context)
-        self._http = pooled(self._transport, user_agent(app))
+        self._http = pooled(self._transport)
+        self._headers = {**HEADERS, "User-Agent": user_agent(app)}
         self._hooks = hooks or Hooks()
         self._has_response = False
         renew_after_fork(self)
@@ -213,7 +215,7 @@ class Session:
 
     def renew_after_fork(self) -> None:
         """Leave the connections and budgets to the parent process; called in a forked child."""
-        self._http = pooled(self._transport, str(self._http.headers["User-Agent"]))
+        self._http = pooled(self._transport)
         renew_transport(self._transport)
 
     def close(self) -> None:
@@ -361,7 +363,7 @@ class Session:
             request.shown,
             seconds=seconds,
             response=response,
-            budgets=self._limiter.known(organization) if request.with_token else [],
+            budgets=lambda: self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
         self._secrets.mask_headers(response.headers)
@@ -390,7 +392,7 @@ class Session:
         if out.with_token:
             authorize(request, lambda: self._secrets.remember(self._auth()))
         try:
-            with sending(exchange):
+            with exchange:
                 return attempt(
                     lambda: self._http.send(request, timeout=timeout, allow_redirects=False, **settings),
                     exchange,
@@ -406,14 +408,18 @@ class Session:
         return self._timeout if isinstance(self._transport, Adapter) else bounded
 
     def _prepared(self, out: Outgoing, exchange: Exchange) -> requests.PreparedRequest:
-        kind = {} if out.content_type is None else {"Content-Type": out.content_type}
+        """Prepare a request by its parts: a session of requests would add cookies, and users from URLs and `.netrc`."""
         url, target = (out.url.reveal(), "") if out.with_token else split_link(out.url.reveal())
-        request = requests.Request(out.method, url, headers={**kind, **out.headers}, data=out.content, auth=NoNetrc())
-        prepared = self._http.prepare_request(request)
+        prepared: Any = requests.PreparedRequest()
+        prepared.prepare_method(out.method)
+        prepared.prepare_url(url, {})
+        kind = {} if out.content_type is None else {"Content-Type": out.content_type}
+        prepared.prepare_headers({**self._headers, **kind, **out.headers})
+        prepared.prepare_body(out.content, None)
         if target:  # requests and urllib3 would both write a link in their own way, and spoil its signature
             exchange.target = target
-            prepared.url = f"{(prepared.url or '').rstrip('/')}{target}"
-        return prepared
+            prepared.url = f"{prepared.url.rstrip('/')}{target}"
+        return cast("requests.PreparedRequest", prepared)
 
     def _check(self, call: Call, answer: Answer) -> None:
         if call.points_elsewhere and answer.status == 302:  # noqa: PLR2004

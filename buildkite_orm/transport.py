@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 USER_AGENT: Final = f"buildkite-orm/{__version__}"
 
+HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
+
 CHUNK: Final = 128 * 1024  # a file takes a seventh less CPU than with half of it, and more with twice as much
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _QUERY: Final = re.compile(r"\?\S+")
@@ -171,12 +173,9 @@ class _Pool(requests.Session):
             _is_ours.reset(before)
 
 
-def pooled(adapter: BaseAdapter, user_agent: str) -> requests.Session:
+def pooled(adapter: BaseAdapter) -> requests.Session:
     """Return a requests session that sends everything through an adapter."""
     http = _Pool()
-    http.headers["User-Agent"] = user_agent
-    http.headers["Accept"] = "application/json"
-    http.headers["Accept-Encoding"] = "gzip, deflate"
     http.mount("https://", adapter)
     http.mount("http://", adapter)
     return http

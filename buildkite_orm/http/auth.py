@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
-import requests
-import requests.auth
-
 from buildkite_orm.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import requests
+
 _NOT_A_HEADER: Final = "the token has characters that no token has; check how it was copied"
-
-
-class NoNetrc(requests.auth.AuthBase):
-    """Adds nothing to a request; that it is there keeps requests from reading `.netrc`."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Return the request as it is."""
-        return request
 
 
 class StaticToken:

@@ -77,7 +77,7 @@ class Hooks:
         *,
         seconds: float,
         response: requests.Response | None = None,
-        budgets: Sequence[Budget] = (),
+        budgets: Callable[[], Sequence[Budget]] = tuple,
     ) -> None:
         """Call `on_response`."""
         if self.on_response is None:
@@ -90,7 +90,7 @@ class Hooks:
             status=None if response is None else response.status_code,
             seconds=seconds,
             request_id=None if response is None else response.headers.get("X-Request-Id"),
-            budgets=tuple(budgets),
+            budgets=tuple(budgets()),
         )
         _call(self.on_response, event)
 

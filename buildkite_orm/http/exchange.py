@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from contextvars import Token
+    from typing import Self
 
     from buildkite_orm.clock import Clock
 
@@ -37,6 +37,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_before",
         "_paused_at",
         "clock",
         "connect_timeout",
@@ -69,6 +70,15 @@ class Exchange:
         self.is_sent = False
         self.host = ""
         self._paused_at: float | None = None
+        self._before: Token[Exchange | None]
+
+    def __enter__(self) -> Self:
+        """Have the connections that this thread uses take part, inside the block."""
+        self._before = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._before)
 
     @property
     def left(self) -> float:
@@ -117,16 +127,6 @@ class Exchange:
         if allowed <= 0:
             raise TimeoutError("the deadline of the request has passed")
         return allowed
-
-
-@contextmanager
-def sending(exchange: Exchange) -> Generator[None]:
-    """Have the connections of this thread use an exchange, inside the block."""
-    before = _current.set(exchange)
-    try:
-        yield
-    finally:
-        _current.reset(before)
 
 
 def current_exchange() -> Exchange | None:

@@ -16,19 +16,24 @@ from weakref import ref
 
 from buildkite_orm.http.exchange import Exchange, current_exchange
 from buildkite_orm.http.sockets import interruptible, plain_socket
+from buildkite_orm.utils.cancellation import current_cancellation
 
 if TYPE_CHECKING:
     from http.client import HTTPConnection
     from weakref import ReferenceType
 
 _MOST_INTERIM: Final = 20
+_MOST_LINES: Final = 250
 _MOST_TRAILERS: Final = 100
 _LONGEST_LINE: Final = 65536
-_SWITCHING_PROTOCOLS: Final = 101
+_SWITCHING_PROTOCOLS: Final = b"101"
 _BLANK: Final = frozenset({b"\r\n", b"\n"})
-_HEADER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n")
-_CONTINUATION: Final = re.compile(rb"[ \t][^\0\r\n]*\r?\n")
-_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_HEADER: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\0\r\n]*+\r?\n(?:[ \t][^\0\r\n]*+\r?\n)*+"
+_WHOLE_BLOCK: Final = re.compile(rb"HTTP/[^\0\r\n]*+\r?\n(?:" + _HEADER + rb")*+\r?\n")
+_HEADERS: Final = re.compile(rb"(?:" + _HEADER + rb")*+")
+_INTERIM: Final = re.compile(rb"HTTP/\S+[ \t]+(1[0-9]{2})\b")
+_LENGTHS: Final = re.compile(rb"^content-length:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 # a connection on which one of these may be followed by a body that nobody asked for
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
@@ -46,6 +51,7 @@ class SocketResponse(http.client.HTTPResponse):
         self._is_head = method == "HEAD"
         self._connection: ReferenceType[HTTPConnection] | None = None
         super().__init__(_Readable(sock, self._exchange), debuglevel, method, url)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        self._reader: _Reader = self.fp  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
     def belongs_to(self, connection: HTTPConnection) -> None:
         """Say which connection to close if more comes on it than the response."""
@@ -57,56 +63,49 @@ class SocketResponse(http.client.HTTPResponse):
         Raises:
             DamagedResponseError: They are not whole, or do not say where the body ends.
         """
-        reader = self._reader
+        reader, block = self._reader, self._read_block()
+        self.fp = io.BytesIO(block)  # type: ignore[assignment]
         super().begin()
-        _check_headers(reader.taken_lines()[1:])
-        self._check_framing()
+        self.fp = reader
+        self._check_framing(block)
         if self.status in _WITHOUT_BODY or self._is_head:
             self.length = 0
             self.will_close = True
 
-    @property
-    def _reader(self) -> _Reader:
-        reader: _Reader = self.fp  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-        return reader
+    def close(self) -> None:
+        """Close the response, and let go of the socket."""
+        super().close()
+        self._reader.close()
 
-    def _read_status(self) -> tuple[str, int, str]:
-        """Read the status line of the final response, past interim ones."""
+    def _read_block(self) -> bytes:
+        """Read the status line and the headers of the final response, past interim ones."""
         for _ in range(_MOST_INTERIM + 1):
-            self._reader.record_lines()
-            version, status, reason = cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
-            if not self._reader.last_line_is_whole:
-                raise DamagedResponseError("the connection ended in the status line")
-            if not 100 <= status < 200:  # noqa: PLR2004
-                return version, status, reason
-            if status == _SWITCHING_PROTOCOLS:
+            block = self._reader.read_block()
+            interim = _INTERIM.match(block)
+            if interim is None:
+                return block
+            if interim[1] == _SWITCHING_PROTOCOLS:
                 raise DamagedResponseError("status 101, which switches to a protocol that was not asked for")
-            self._skip_headers()
         raise DamagedResponseError(f"more than {_MOST_INTERIM} interim responses (1xx)")
 
-    def _skip_headers(self) -> None:
-        for _ in range(_MOST_TRAILERS):
-            line = self._reader.readline()
-            if line in _BLANK:
-                return
-            if not line.endswith(b"\n"):
-                raise DamagedResponseError("the connection ended within the headers of an interim response")
-        raise DamagedResponseError(f"more than {_MOST_TRAILERS} headers in an interim response")
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read the status line; of a proxy's response to CONNECT, the headers are left to be read."""
+        if self.fp is self._reader:
+            self.fp = io.BytesIO(self._read_block())  # type: ignore[assignment]
+        return cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
 
-    def _check_framing(self) -> None:
+    def _check_framing(self, block: bytes) -> None:
         """Check that the headers say where the body ends."""
-        lengths = {length.strip() for value in self.msg.get_all("Content-Length", []) for length in value.split(",")}
+        lengths = {length.strip() for length in b",".join(_LENGTHS.findall(block)).split(b",")} - {b""}
         if lengths and (len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths)))):
             raise DamagedResponseError("its Content-Length is no number of bytes")
-        if self.version < 11 or self._is_head or self.status in _WITHOUT_BODY:  # noqa: PLR2004
+        if lengths or self.chunked or self.version < 11 or self._is_head or self.status in _WITHOUT_BODY:  # noqa: PLR2004
             return
-        closes = "close" in self.headers.get("Connection", "").lower()
-        if not self.chunked and not lengths and not closes:
+        if "close" not in self.headers.get("Connection", "").lower():
             raise DamagedResponseError("it has neither Content-Length nor chunks, nor Connection: close")
 
     def _read_next_chunk_size(self) -> int:
-        line = self._reader.readline()
-        found = _CHUNK_SIZE.fullmatch(line)
+        found = _CHUNK_SIZE.fullmatch(self._reader.readline(_LONGEST_LINE))
         if found is None:
             self._close_conn()
             raise DamagedResponseError("the size of a chunk is no number, or is cut")
@@ -114,15 +113,14 @@ class SocketResponse(http.client.HTTPResponse):
 
     def _read_and_discard_trailer(self) -> None:
         for _ in range(_MOST_TRAILERS):
-            if self._reader.readline() in _BLANK | {b""}:
+            if self._reader.readline(_LONGEST_LINE) in _BLANK | {b""}:
                 return
         raise DamagedResponseError(f"more than {_MOST_TRAILERS} trailers")
 
     def _close_conn(self) -> None:
         """End reading; a connection on which more came than the response is not used again."""
-        reader: object = self.fp
         connection = None if self._connection is None else self._connection()
-        has_more = isinstance(reader, _Reader) and reader.has_more()
+        has_more = self._reader.has_more()
         self._connection = None
         super()._close_conn()  # type: ignore[misc]
         if has_more and connection is not None:
@@ -155,36 +153,40 @@ class _TimedIO(socket.SocketIO):
             return None
         if self._exchange is not None:
             self._sock.settimeout(self._exchange.to_progress())
+        if current_cancellation() is None:
+            return cast("int", self._sock.recv_into(b))
         with interruptible(self._sock):
-            return super().readinto(b)
+            return cast("int", self._sock.recv_into(b))
 
 
 class _Reader(io.BufferedReader):
-    """Reads ahead, keeps the lines of the headers for a check, and bounds each line."""
+    """Reads ahead, and the headers of a response as one block."""
 
     def __init__(self, raw: _TimedIO) -> None:
         super().__init__(raw)
         self._timed = raw
-        self._lines: list[bytes] | None = None
 
-    @property
-    def last_line_is_whole(self) -> bool:
-        return self._lines is not None and self._lines[-1:] != [] and self._lines[-1].endswith(b"\n")
+    def read_block(self) -> bytes:
+        """Read a status line and the headers, with the blank line at their end; b"" at the end of the stream.
 
-    def record_lines(self) -> None:
-        self._lines = []
-
-    def taken_lines(self) -> list[bytes]:
-        lines, self._lines = self._lines, None
-        return lines or []
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(_LONGEST_LINE + 1 if size is None or size < 0 else size)
-        if len(line) > _LONGEST_LINE:
-            raise DamagedResponseError(f"a line of more than {_LONGEST_LINE} bytes")
-        if self._lines is not None:
-            self._lines.append(line)
-        return line
+        Raises:
+            DamagedResponseError: They are not whole, or malformed.
+        """
+        whole = _WHOLE_BLOCK.match(self.peek())
+        if whole is not None:  # they came at once, as nearly all do
+            return self.read(whole.end())
+        lines = [self.readline(_LONGEST_LINE)]
+        if not lines[0].startswith(b"HTTP/"):
+            return lines[0]
+        while lines[-1] not in _BLANK:
+            if not lines[-1].endswith(b"\n"):
+                where = "within the headers" if len(lines) > 1 else "in the status line"
+                raise DamagedResponseError(f"the connection ended {where}, or a line is too long")
+            if len(lines) > _MOST_LINES:
+                raise DamagedResponseError(f"more than {_MOST_LINES} lines of headers")
+            lines.append(self.readline(_LONGEST_LINE))
+        _check_headers(b"".join(lines[1:-1]))
+        return b"".join(lines)
 
     def has_more(self) -> bool:
         """Whether bytes were received that nobody has read."""
@@ -195,9 +197,9 @@ class _Reader(io.BufferedReader):
             self._timed.is_paused = False
 
 
-def _check_headers(lines: list[bytes]) -> None:
-    if not lines or lines[-1] not in _BLANK:
-        raise DamagedResponseError("the connection ended within the headers")
-    for number, line in enumerate(lines[:-1], 1):
-        if not _HEADER.fullmatch(line) and not (number > 1 and _CONTINUATION.fullmatch(line)):
-            raise DamagedResponseError(f"header line {number} is malformed")
+def _check_headers(headers: bytes) -> None:
+    good = _HEADERS.match(headers)
+    end = good.end() if good else 0
+    if end < len(headers):
+        number = headers.count(b"\n", 0, end) + 1
+        raise DamagedResponseError(f"header line {number} is malformed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING, Protocol
@@ -55,8 +54,10 @@ class ForkSafeLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with contextlib.suppress(RuntimeError):  # the child has a new lock since
+        try:  # noqa: SIM105 - `suppress` takes longer than the lock itself
             self._lock.release()
+        except RuntimeError:  # a child that was forked inside the block has a new lock since
+            pass
 
     def _renew(self) -> None:
         with _renewing:

@@ -37,12 +37,13 @@ class Secrets:
         most: How many are kept: a signed token is a new one for each request.
     """
 
-    __slots__ = ("_finders", "_lock", "_most")
+    __slots__ = ("_finders", "_known", "_lock", "_most")
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
         self._lock = ForkSafeLock()
         self._finders: dict[str, _Finder] = {}
+        self._known: tuple[_Finder, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Secrets: {len(self._finders)}>"
@@ -55,11 +56,14 @@ class Secrets:
     def remember(self, secret: T) -> T:
         """Add a secret, and return it; what is no text is left alone."""
         if isinstance(secret, str) and len(secret) >= _SHORTEST:
+            if self._known and self._known[-1].finds(secret):  # the same as for the request before
+                return secret
             with self._lock:
                 known = self._finders.pop(secret, None)
                 self._finders[secret] = known if known is not None else _Finder(secret)
                 while len(self._finders) > self._most:
                     del self._finders[next(iter(self._finders))]
+                self._known = tuple(self._finders.values())
         return secret
 
     def mask(self, text: str) -> str:
@@ -67,7 +71,7 @@ class Secrets:
         lower = text.lower()
         folded = lower if (plain := _unescaped(lower)) == lower else f"{lower}\n{plain}"
         masked = _LOOKS_LIKE_A_TOKEN.sub(MASK, text) if "bk" in folded else text
-        for finder in self._known():
+        for finder in self._known:
             masked = finder.mask(masked, folded)
         return masked
 
@@ -93,10 +97,6 @@ class Secrets:
         for name, value in list(headers.items()):
             headers[name] = self.mask(value)
 
-    def _known(self) -> list[_Finder]:
-        with self._lock:
-            return list(self._finders.values())
-
 
 class _Finder:
     """Finds one secret in texts."""
@@ -108,6 +108,10 @@ class _Finder:
         self._folded = secret.lower()
         self._encoded = _in_base64(secret)
         self._escaped: re.Pattern[str] | None = None  # made when first needed, which is seldom
+
+    def finds(self, secret: str) -> bool:
+        """Whether this is the finder of a secret."""
+        return self._secret == secret
 
     def mask(self, text: str, folded: str) -> str:
         """Return a text with the secret masked.
