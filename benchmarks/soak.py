@@ -27,10 +27,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from requests.adapters import HTTPAdapter
-
 from buildkite_orm import Buildkite, BuildkiteError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
+from buildkite_orm.http.adapter import Adapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,11 +148,11 @@ def furnish(server: FakeBuildkite) -> dict[str, Any]:
 # -- the client
 
 
-class Counting(HTTPAdapter):
+class Counting(Adapter):
     """Counts what is sent."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__(pool_maxsize=threads)
+    def __init__(self) -> None:
+        super().__init__()
         self._ticket = itertools.count(1)
         self.sent = 0
 
@@ -342,7 +341,7 @@ def soak(requests: int, threads: int, share: float, seed: int) -> Outcome:
 
 def drive(place: dict[str, Any], folder: Path, requests: int, threads: int) -> tuple[Outcome, list[str]]:
     """Have the threads work, and tell what they created too."""
-    transport, wrong, began = Counting(threads), list[str](), time.monotonic()
+    transport, wrong, began = Counting(), list[str](), time.monotonic()
     policy = RetryPolicy(attempts=50, max_elapsed=math.inf)
     timeout = (TIMEOUT, TIMEOUT)
     with Buildkite(
