@@ -356,6 +356,7 @@ class Session:
                 response.permanent = False  # the name was known before: it is the network that is lost
             raise response
         self._has_response = True
+        self._secrets.mask_headers(response.headers)
         if request.with_token:
             self._limiter.told(organization, response.headers)
         self._hooks.response(
@@ -366,7 +367,6 @@ class Session:
             budgets=lambda: self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
-        self._secrets.mask_headers(response.headers)
         forget_url(response, request.shown)
         return Stream(
             response,
