@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def _http_date(value: str | None) -> float | None:
     """Return an HTTP date as seconds since the Unix epoch."""
     if not value or len(value) > _LONGEST_DATE or not value.isascii():
         return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - seldom needed, and errors are imported first
+
     try:
         parsed: datetime = parsedate_to_datetime(value)
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
