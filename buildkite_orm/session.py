@@ -356,15 +356,16 @@ class Session:
         self._has_response = True
         if request.with_token:
             self._limiter.told(organization, response.headers)
+        self._secrets.mask_headers(response.headers)
         self._hooks.response(
             request.method,
             request.shown,
             seconds=seconds,
-            response=response,
+            status=response.status_code,
+            request_id=response.headers.get("X-Request-Id") if request.with_token else None,
             budgets=self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
-        self._secrets.mask_headers(response.headers)
         forget_url(response, request.shown)
         return Stream(
             response,
