@@ -13,7 +13,10 @@ from buildkite_orm.utils.environment import setting
 
 PathOrStr = str | os.PathLike[str]
 Verify = Literal[True] | PathOrStr | ssl.SSLContext
+"""What names the certificates to trust. True is for the usual ones."""
+
 Certificate = PathOrStr | tuple[PathOrStr, PathOrStr]
+"""The file of a client certificate and its key, or one file for each."""
 
 # The first one that is set names the certificates to trust.
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -45,8 +45,8 @@ class ResponseEvent:
         status: The HTTP status; None if there was no response.
         seconds: From before the request was sent until now.
         request_id: Buildkite's id of the request (`X-Request-Id`); None for the storage of files.
-        budgets: The request budgets as known now: the user's, and the organization's if the request names one; none
-            for the storage of files.
+        budgets: The request budgets that are known now: the user's, and the organization's if the request names one;
+            none before a first response has said them, nor for the storage of files.
     """
 
     method: str
@@ -104,7 +104,7 @@ class Hooks:
             status=status,
             seconds=seconds,
             request_id=request_id,
-            budgets=tuple(budgets),
+            budgets=tuple(budget for budget in budgets if budget.limit is not None),
         )
         _call(self.on_response, event)
 

@@ -440,6 +440,7 @@ def test_hooks_are_called_once_per_attempt_with_what_was_requested_and_what_came
     first, second = (event for event in events if isinstance(event, ResponseEvent))
     assert [(event.status, event.request_id) for event in (first, second)] == [(503, "first"), (200, "second")]
     assert 0 <= second.seconds < 2
+    assert first.budgets == ()
     assert [(budget.limit, budget.remaining) for budget in second.budgets if "acme" in budget.name] == [(200, 150)]
 
 
