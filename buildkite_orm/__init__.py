@@ -59,7 +59,9 @@ if TYPE_CHECKING:
         HistoryFilters,
         Spread,
     )
+    from buildkite_orm.http.events import RequestEvent, ResponseEvent
     from buildkite_orm.http.limits import SizeLimits
+    from buildkite_orm.http.network import InsecureConnectionWarning
     from buildkite_orm.loading import Drift, DriftWarning
     from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.pages import LoadedPage, Page
@@ -176,6 +178,7 @@ __all__ = [
     "HistoryDay",
     "HistoryFigures",
     "HistoryFilters",
+    "InsecureConnectionWarning",
     "Job",
     "JobFailure",
     "JobFilters",
@@ -212,9 +215,11 @@ __all__ = [
     "QuerySet",
     "RateLimitError",
     "Ref",
+    "RequestEvent",
     "RequestTimeoutError",
     "Resource",
     "ResponseError",
+    "ResponseEvent",
     "RetryPolicy",
     "RetryType",
     "SavedArtifact",
@@ -288,7 +293,12 @@ _HOMES: Final = {
         "FailedJob",
         "FailureSummary",
     ),
+    "http.events": (
+        "RequestEvent",
+        "ResponseEvent",
+    ),
     "http.limits": ("SizeLimits",),
+    "http.network": ("InsecureConnectionWarning",),
     "history.data": (
         "History",
         "HistoryBuild",

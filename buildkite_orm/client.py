@@ -10,9 +10,11 @@ from buildkite_orm.encoding import encode_path
 from buildkite_orm.errors import ConfigurationError, redact_url
 from buildkite_orm.http.auth import StaticToken
 from buildkite_orm.http.events import Hooks
+from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
+from buildkite_orm.retry import RetryPolicy
 from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
 from buildkite_orm.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
@@ -27,14 +29,12 @@ if TYPE_CHECKING:
 
     from buildkite_orm.anyref import AnyRef
     from buildkite_orm.clock import Clock
+    from buildkite_orm.http.certificates import Certificate, Verify
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
-    from buildkite_orm.http.limits import SizeLimits
-    from buildkite_orm.http.network import Certificate, Verify
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
     from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.resources.organization import OrganizationQuerySet, OrganizationRef
-    from buildkite_orm.retry import RetryPolicy
     from buildkite_orm.session import Timeout
 
 T = TypeVar("T", bound=Ref)
@@ -109,13 +109,14 @@ class Buildkite:
             operating system (`pip install 'buildkite_orm[truststore]'`). Unless given: `REQUESTS_CA_BUNDLE`,
             `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR`, else those that come with requests.
         cert: A client certificate: the path of a file with its key, or `(certificate, key)`.
-        proxies: Proxies by scheme, as `{"https": "http://proxy.example:3128"}`; `HTTPS_PROXY`, `ALL_PROXY` and
-            `NO_PROXY` unless given.
+        proxies: Proxies by the scheme of the server, as `{"https": "http://proxy.example:3128"}`; `{}` for none. Unless
+            given: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
         insecure_http: Whether `base_url` may be plain HTTP to another machine: to the fake in another container, say.
             The token can be read on the way; there is one warning.
-        app: What uses the library, as `my-bot/1.0`: it is appended to the `User-Agent`.
+        app: The name of your program, as `my-bot/1.0`: it is appended to the `User-Agent`.
         on_request: Called with a `RequestEvent` before each attempt to send a request.
-        on_response: Called with a `ResponseEvent` after each, once the headers of the response are there.
+        on_response: Called with a `ResponseEvent` after each, once the headers of the response were received, or when
+            the attempt has failed.
 
     Raises:
         ConfigurationError: There is no token, or an option cannot be.
@@ -153,6 +154,8 @@ class Buildkite:
             authentication = _authentication(token, auth)
         finally:
             token = None  # a traceback with locals would show it
+        _check_kind("retry", retry, RetryPolicy, "RetryPolicy(attempts=3)")
+        _check_kind("limits", limits, SizeLimits, "SizeLimits(file=10**9)")
         endpoint = setting(ENDPOINT_VARIABLE)
         self.session = Session(
             authentication,
@@ -340,6 +343,11 @@ def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
     return value
 
 
+def _check_kind(name: str, value: object, kind: type, example: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(f"{name}= is a {kind.__name__}, as {example}, not {type(value).__name__}")
+
+
 def _fits(want: str, got: str) -> bool:
     return want in {"*", got}
 
@@ -353,6 +361,8 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
     if auth is not None:
         if token is not None:
             raise ConfigurationError("token= and auth= exclude each other")
+        if not callable(auth):
+            raise ConfigurationError("auth= is a function that returns the token, as PublicKeyAuth(…) is; see token=")
         return auth
     where = TOKEN_VARIABLE if token is None else "token="
     if token is not None and not isinstance(as_plain(token), str):

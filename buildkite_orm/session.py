@@ -363,7 +363,8 @@ class Session:
             request.method,
             request.shown,
             seconds=seconds,
-            response=response,
+            status=response.status_code,
+            request_id=response.headers.get("X-Request-Id") if request.with_token else None,
             budgets=lambda: self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -52,8 +52,9 @@ def user_agent(app: str | None) -> str:
     """
     if app is None:
         return USER_AGENT
-    if not (app.strip() and app.isascii() and app.isprintable()):
-        raise ConfigurationError(f"app={app!r}: what a User-Agent can carry, as 'my-bot/1.0'")
+    is_text = isinstance(cast("object", app), str)
+    if not (is_text and app.strip() and app.isascii() and app.isprintable()):
+        raise ConfigurationError(f"app={app!r}: a name that a header can carry, in ASCII, as 'my-bot/1.0'")
     return f"{USER_AGENT} {app.strip()}"
 
 

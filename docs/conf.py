@@ -35,7 +35,7 @@ napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 
 # What the standard library and other packages have: this site is built without a network, and links into itself only.
-_OTHERS = "builtins collections core_schema datetime enum io os pathlib pydantic re requests tenacity types typing"
+_OTHERS = "builtins collections core_schema datetime enum io os pathlib pydantic re requests ssl tenacity types typing"
 _IN_SHORT = "BaseAdapter BufferedReader Figure GetCoreSchemaHandler Path timedelta"
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_OTHERS.replace(' ', '|')})\b.*"),

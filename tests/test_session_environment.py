@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
@@ -14,7 +16,6 @@ from buildkite_orm import Buildkite, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from buildkite_orm.fake import FakeBuildkite
 
@@ -98,13 +99,11 @@ def test_certificates_that_the_environment_names_later_count_from_then_on(
 ) -> None:
     options_for(bk, noting)
     bundle = tmp_path / "ca.pem"
-    bundle.touch()
+    bundle.write_text(Path(certifi.where()).read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setenv(name, str(bundle))
     assert options_for(bk, noting)["verify"] == str(bundle)
     bundle.unlink()
-    with pytest.raises(
-        ConfigurationError, match=r"^no certificates at .*ca\.pem; see verify=, REQUESTS_CA_BUNDLE, CURL"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^the certificates at .*ca\.pem are gone; see verify=, REQ"):
         options_for(bk, noting)
 
 

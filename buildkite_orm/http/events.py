@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from buildkite_orm.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import requests
 
     from buildkite_orm.ratelimit import Budget
 
@@ -26,7 +26,7 @@ class RequestEvent:
     Attributes:
         method: The HTTP method.
         host: The host, with its port if that is not the usual one.
-        path: The path, without a query: that of a file is the key to it.
+        path: The path, without its query, which may be the key to a file.
     """
 
     method: str
@@ -36,16 +36,17 @@ class RequestEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseEvent:
-    """The headers of a response have come, or the attempt failed before.
+    """The headers of a response were received, or the attempt failed before.
 
     Attributes:
         method: The HTTP method.
         host: The host, with its port if that is not the usual one.
-        path: The path, without a query.
+        path: The path, without its query.
         status: The HTTP status; None if there was no response.
         seconds: From before the request was sent until now.
-        request_id: Buildkite's id of the request (`X-Request-Id`).
-        budgets: The request budgets as known now: the user's, and the organization's if the request names one.
+        request_id: Buildkite's id of the request (`X-Request-Id`); None for the storage of files.
+        budgets: The request budgets that are known now: the user's, and the organization's if the request names one;
+            none before a first response has said them, nor for the storage of files.
     """
 
     method: str
@@ -59,10 +60,22 @@ class ResponseEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The hooks of a client. An exception in one is logged, and changes nothing for the request."""
+    """The hooks of a client. An exception in one is logged, and changes nothing for the request.
+
+    Raises:
+        ConfigurationError: One cannot be called.
+    """
 
     on_request: Callable[[RequestEvent], object] | None = None
     on_response: Callable[[ResponseEvent], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name, hook, event in (
+            ("on_request", self.on_request, "RequestEvent"),
+            ("on_response", self.on_response, "ResponseEvent"),
+        ):
+            if hook is not None and not callable(hook):
+                raise ConfigurationError(f"{name}={hook!r}: a function that takes a {event}")
 
     def request(self, method: str, url: str) -> None:
         """Call `on_request`."""
@@ -76,7 +89,8 @@ class Hooks:
         url: str,
         *,
         seconds: float,
-        response: requests.Response | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
         budgets: Callable[[], Sequence[Budget]] = tuple,
     ) -> None:
         """Call `on_response`."""
@@ -87,10 +101,10 @@ class Hooks:
             method=method,
             host=parts.netloc,
             path=parts.path,
-            status=None if response is None else response.status_code,
+            status=status,
             seconds=seconds,
-            request_id=None if response is None else response.headers.get("X-Request-Id"),
-            budgets=tuple(budgets()),
+            request_id=request_id,
+            budgets=tuple(budget for budget in budgets() if budget.limit is not None),
         )
         _call(self.on_response, event)
 

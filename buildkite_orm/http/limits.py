@@ -11,6 +11,9 @@ from buildkite_orm.errors import ConfigurationError
 class SizeLimits:
     """How many bytes a response may have, counted after decompression: `Buildkite(limits=SizeLimits(response=10**9))`.
 
+    Raises:
+        ConfigurationError: One is no number above 0.
+
     Attributes:
         response: A response of the API.
         error_body: The body of an error response; the rest of it is not read.
@@ -23,5 +26,6 @@ class SizeLimits:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) > 0:
-                raise ConfigurationError(f"SizeLimits({field.name}={getattr(self, field.name)!r}): above 0, in bytes")
+            limit: object = getattr(self, field.name)
+            if not isinstance(limit, int | float) or not limit > 0:
+                raise ConfigurationError(f"SizeLimits({field.name}={limit!r}): a number of bytes, above 0")

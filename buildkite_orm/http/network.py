@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import ssl
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions as requests_errors
-from requests import utils
 
 from buildkite_orm.errors import BuildkiteWarning, ConfigurationError
+from buildkite_orm.http.certificates import (
+    BUNDLES,
+    Certificate,
+    Verify,
+    check_certificates,
+    client_certificate,
+    path_of_environment,
+    trusted_context,
+    trusted_path,
+)
+from buildkite_orm.http.proxies import VARIABLES, checked_proxies, proxies_of_environment
 
-PathOrStr = str | os.PathLike[str]
-Verify = bool | PathOrStr | ssl.SSLContext
-Certificate = PathOrStr | tuple[PathOrStr, PathOrStr]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-# The first one that is set names the certificates to trust.
-_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_WATCHED: Final = (*_BUNDLES, *_PROXIES, *(name.lower() for name in _PROXIES))
-_SYSTEM: Final = "system"
+# proxies are also known by small letters; looked up for each request
+_WATCHED: Final = (*BUNDLES, *VARIABLES, *(name.lower() for name in VARIABLES))
 
 
 class InsecureConnectionWarning(BuildkiteWarning):
-    """The token is sent over a connection without TLS, as the client was told to."""
+    """The token is sent over a connection without TLS, which `insecure_http=True` allows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +59,17 @@ class Network:
     """
 
     def __init__(self, options: NetworkOptions) -> None:
-        self.context = _context(options.verify)
-        self._bundle = _bundle(options.verify)
-        self._cert = _certificate(options.cert)
-        self._proxies = _checked_proxies(options.proxies)
+        insecure_http = cast("object", options.insecure_http)  # 'no', from a file of settings, must not mean yes
+        if not isinstance(insecure_http, bool):
+            raise ConfigurationError(f"insecure_http={insecure_http!r}: True or False")
+        self.context = trusted_context(options.verify)
+        self._bundle = trusted_path(options.verify)
+        self._cert = client_certificate(options.cert)
+        self._proxies = checked_proxies(options.proxies)
         self._insecure_http = options.insecure_http
         self._url_name = options.url_name
         self._is_local = False
+        self._is_plain = False
         self._known: dict[tuple[str, str], tuple[object, dict[str, Any]]] = {}
 
     def checked_base_url(self, url: str) -> str:
@@ -81,7 +88,8 @@ class Network:
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(f"{self._url_name} must carry no user, password, query or fragment")
         self._is_local = is_loopback(parts.hostname or "")
-        if parts.scheme == "http" and not self._is_local:
+        self._is_plain = parts.scheme == "http"
+        if self._is_plain and not self._is_local:
             self._allow_plain_http(parts.hostname or "")
         path = parts.path.rstrip("/").removesuffix("/v2").rstrip("/")
         return f"{parts.scheme}://{parts.netloc}{path}"
@@ -89,8 +97,9 @@ class Network:
     def can_follow(self, url: str) -> bool:
         """Whether a file may be requested from a URL that the server named.
 
-        That is over https, or from this machine if the API itself is on it: anybody else's link to this machine would
-        lead to what is not meant for them.
+        That is over https. Over plain HTTP, it is from this machine only if the API itself is on it, since anyone
+        else's link to this machine would lead to what is not meant for them; and from another machine only if the API
+        is reached over plain HTTP too, with `insecure_http=True`.
         """
         try:
             parts = urlsplit(url)
@@ -101,13 +110,13 @@ class Network:
             return False
         if parts.scheme == "https":
             return True
-        return self._insecure_http or (self._is_local and is_loopback(host or ""))
+        return self._is_local if is_loopback(host or "") else self._insecure_http and self._is_plain
 
     def settings_for(self, url: str) -> dict[str, Any]:
         """Return the arguments of `requests.Session.send` for a URL: proxies and certificates.
 
         Raises:
-            ConfigurationError: There are no certificates where the environment says so.
+            ConfigurationError: The environment names certificates that are not there, or what is no proxy.
         """
         parts = urlsplit(url)
         # looking through the whole environment for each request would be a sixth of what a request costs
@@ -116,23 +125,36 @@ class Network:
         if environment != known:
             settings = {
                 "stream": True,
-                "verify": True if self.context is not None else self._bundle or _bundle_of_environment() or True,
+                "verify": self._verify_for(parts.scheme),
                 "cert": self._cert,
                 "proxies": self._proxies_for(url),
             }
             self._known[server] = environment, settings
-        bundle = settings["verify"]
-        if isinstance(bundle, str) and not os.path.exists(bundle):  # noqa: PTH110 - for each request: a third of the time
-            names = ", ".join(_BUNDLES[:-1])
-            raise ConfigurationError(f"no certificates at {bundle}; see verify=, {names} and {_BUNDLES[-1]}")
+        path = settings["verify"]
+        if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - no longer; for each request, in a third of the time
+            raise ConfigurationError(f"the certificates at {path} are gone; see verify=, {', '.join(BUNDLES)}")
         return settings
 
+    def _verify_for(self, scheme: str) -> str | bool:
+        """Return the path of the certificates to trust; True for those of the context, or that come with requests."""
+        if self.context is not None or scheme != "https":
+            return True
+        if self._bundle is not None:
+            return self._bundle
+        found = path_of_environment()
+        if found is None:
+            return True
+        name, path = found
+        check_certificates(path, f"{name}={path!r}")
+        return path
+
     def _proxies_for(self, url: str) -> dict[str, str]:
-        if urlsplit(url).scheme == "http" and is_loopback(urlsplit(url).hostname or ""):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and is_loopback(parts.hostname or ""):
             return {}
         if self._proxies is not None:
             return dict(self._proxies)
-        return dict(utils.get_environ_proxies(url))
+        return proxies_of_environment(url)
 
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:
@@ -159,65 +181,3 @@ def _is_host(host: str | None) -> bool:
         return bool((host or "").encode("idna"))
     except UnicodeError:
         return False
-
-
-def _context(verify: object) -> ssl.SSLContext | None:
-    if isinstance(verify, ssl.SSLContext):
-        return verify
-    if verify != _SYSTEM:
-        return None
-    try:
-        import truststore  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError("verify='system' needs truststore: pip install 'buildkite_orm[truststore]'") from None
-    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return context
-
-
-def _bundle(verify: object) -> str | None:
-    if verify is True or verify == _SYSTEM or isinstance(verify, ssl.SSLContext):
-        return None
-    path = _path(verify)
-    if path is None:
-        raise ConfigurationError(
-            f"verify={verify!r}: a path of certificates, 'system', an ssl.SSLContext or True; without a check, the "
-            "token would go to whoever answers"
-        )
-    if not Path(path).exists():
-        raise ConfigurationError(f"verify={path!r}: there is no such file or folder")
-    return path
-
-
-def _certificate(cert: object) -> str | tuple[str, str] | None:
-    if cert is None:
-        return None
-    several = cast("tuple[object, ...]", cert) if isinstance(cert, tuple) else (cert,)
-    paths = [path for each in several if (path := _path(each)) is not None]
-    if len(paths) != len(several) or len(paths) not in {1, 2}:
-        raise ConfigurationError("cert=: the path of a client certificate with its key, or (certificate, key)")
-    for path in paths:
-        if not Path(path).exists():
-            raise ConfigurationError(f"cert={path!r}: there is no such file")
-    return paths[0] if len(paths) == 1 else (paths[0], paths[1])
-
-
-def _path(value: object) -> str | None:
-    """Return a path as a string; None if it is none."""
-    if not isinstance(value, str | os.PathLike):
-        return None
-    path = os.fspath(cast("PathOrStr", value))
-    return path or None
-
-
-def _checked_proxies(proxies: object) -> dict[str, str] | None:
-    if proxies is None:
-        return None
-    known = dict(cast("Mapping[object, object]", proxies)) if isinstance(proxies, Mapping) else {None: None}
-    checked = {scheme: url for scheme, url in known.items() if isinstance(scheme, str) and isinstance(url, str)}
-    if len(checked) != len(known) or not all("://" in url for url in checked.values()):  # one may have a password
-        raise ConfigurationError("proxies=: schemes with URLs, as {'https': 'http://proxy.example:3128'}")
-    return checked
-
-
-def _bundle_of_environment() -> str | None:
-    return next((value for name in _BUNDLES if (value := os.environ.get(name))), None)

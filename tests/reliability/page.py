@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.network import test_write_once as broken
 from tests.reliability import budgets, disk, drift, leaks, listings
 from tests.reliability.cases import FAULTS, NOT_APPLICABLE, Fault, Outcome
 from tests.reliability.matrix import measure
@@ -52,10 +53,10 @@ end, no socket open, and memory grown by less than 10 MB. The second reads a lon
   is sent again as a read is; but not the updates of package registries and their tokens, which the API takes by POST.
 - **Where nobody can know whether a write has happened, the error says so**: its `outcome_unknown` is True, and its text
   names the URL that shows whether it has. Where it is False, nothing has happened.
-- **Nothing takes for ever.** No attempt begins later than {POLICY.max_elapsed:g} seconds (`max_elapsed`) after the
-  first. Connecting takes at most {TIMEOUT[0]:g} seconds, and waiting for a byte {TIMEOUT[1]:g}. An answer of the API
-  that arrives byte by byte, each in time, is given up after `max_elapsed`; only a file may take as long as bytes come.
-  All of that is set by `Buildkite(retry=RetryPolicy(…), timeout=…)`.
+- **Nothing takes for ever.** A request has ended, with all of its attempts and pauses, {POLICY.max_elapsed:g} seconds
+  (`max_elapsed`) after it began, also where a response arrives byte by byte. Connecting takes at most {TIMEOUT[0]:g}
+  seconds, and waiting for a byte {TIMEOUT[1]:g}. Only a file may take as long as bytes come; its headers have the same
+  deadline. All of that is set by `Buildkite(retry=RetryPolicy(…), timeout=…)`.
 - **A deletion that was sent again and finds nothing has succeeded**; so has the revocation of a token that is not
   known any more.
 - **A used-up request budget (429) is waited for**, and is no failed attempt. Where that would take longer than the
@@ -93,6 +94,37 @@ raises. A log has no checksum: one that the server itself cuts cannot be told fr
 """
 _MATRIX: Final = (("Reads", READS, _READS), ("Writes", WRITES, _WRITES), ("Files", FILES, _FILES))
 
+_CONNECTIONS: Final = """\
+A proxy, TLS and a reused connection bring further places where a connection may end. At each place, a connection was
+closed, reset or left without a byte, over plain HTTP, TLS and an HTTP proxy, on raw sockets; each is a test in
+`tests/network/test_write_once.py`. The first attempt fails, and all further ones would succeed:
+
+| the connection ends | `fetch`, listings, logs | `update`, `delete` | `create`, `rebuild` |
+| --- | --- | --- | --- |
+"""
+_PLACES: Final = {
+    "lookup": "while the host name is looked up",
+    "connect": "while connecting to the server or the proxy",
+    "proxy accepts": "when the proxy has accepted it",
+    "proxy has read CONNECT": "when the proxy has read what to connect to",
+    "proxy has sent its status": "when the proxy has said that it is connected",
+    "proxy refuses": "with a 502 of the proxy",
+    "TLS": "within the TLS handshake",
+    "idle": "between two requests",
+    "headers out": "while the headers of the request are sent",
+    "body out": "while the body of the request is sent",
+    "no status": "after the request, before the response",
+    "half a status line": "within the status line",
+    "half the headers": "within the headers of the response",
+    "half the body": "within the body of the response",
+}
+_COMES: Final = {
+    broken.UNSENT: "attempted twice, sent once",
+    broken.RECONNECTED: "sent once, over a new connection",
+    broken.REPEATED: "sent twice",
+    broken.ONCE: "sent once; an error with `outcome_unknown`",
+}
+
 
 def measured(fault: Fault, operation: Operation) -> Outcome:
     """Give what comes of a pair."""
@@ -114,6 +146,7 @@ def rendered(cells: Known) -> str:
     for title, operations, note in _MATRIX:
         names, columns = [fault.name for fault in FAULTS], [operation.name for operation in operations]
         parts += [f"\n## {title}\n\n{note}\n", *_lines(names, columns, cells)]
+    parts += ["\n## Where a connection ends\n\n", _CONNECTIONS, *_ends()]
     for table in TABLES:
         parts += [f"\n## {table.title}\n\n{table.note}\n"]
         parts += _lines([row.name for row in table.rows], table.columns, cells)
@@ -124,6 +157,15 @@ def _lines(names: Sequence[str], columns: Sequence[str], cells: Known) -> Iterat
     rows = [["", *columns], ["---"] * (len(columns) + 1)]
     rows += [[name, *(cells[name, column] for column in columns)] for name in names]
     return (f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _ends() -> Iterator[str]:
+    rows = list(broken.rows())
+    assert {row.place for row in rows} == _PLACES.keys()
+    for place, words in _PLACES.items():
+        # how the connection ends, and over which route, makes no difference
+        (cells,) = {(row.safe, row.repeatable, row.acting) for row in rows if row.place == place}
+        yield f"| {' | '.join((words, *(_COMES[cell] for cell in cells)))} |\n"
 
 
 def told(page: str) -> dict[tuple[str, str], str]:

@@ -3,7 +3,7 @@
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 from __future__ import annotations
 
-from buildkite_orm import Artifact, Build, Buildkite, BuildState, Job, Pipeline, ScriptJob
+from buildkite_orm import Artifact, Build, Buildkite, BuildState, Job, Pipeline, RequestEvent, ScriptJob
 
 
 def filters(bk: Buildkite) -> None:
@@ -63,3 +63,14 @@ def writes(pipeline: Pipeline, build: Build) -> None:
     build.save()  # type: ignore[attr-defined]
     Buildkite(tokn="x")  # type: ignore[call-arg]
     Buildkite("x", "acme")  # type: ignore[call-arg]
+
+
+def options() -> None:
+    Buildkite(verify=False)  # type: ignore[arg-type]
+    Buildkite(cert=["client.pem", "client.key"])  # type: ignore[arg-type]
+    Buildkite(proxies="http://proxy.example:3128")  # type: ignore[arg-type]
+    Buildkite(on_response=_takes_requests)  # type: ignore[arg-type]
+    Buildkite(limits=10**9)  # type: ignore[arg-type]
+
+
+def _takes_requests(_event: RequestEvent) -> None: ...
