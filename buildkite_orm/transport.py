@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
+from urllib3 import BaseHTTPResponse, HTTPResponse
 
 from buildkite_orm._version import __version__
 from buildkite_orm.errors import ConfigurationError, ConnectionFailedError, ResponseError
@@ -272,9 +272,12 @@ class Stream:
         self._response.close()
 
     def _received(self, read: Callable[..., bytes], size: int) -> Iterator[bytes]:
+        # only a response of urllib3 decompresses: mocks may have a file in its place
+        options = {"decode_content": False} if isinstance(self._response.raw, BaseHTTPResponse) else {}
+
         def receive() -> bytes:
             self._exchange.to_progress()  # a transport of the caller's does not know of the deadline
-            return read(size, decode_content=False)
+            return read(size, **options)
 
         while chunk := self._or_raise(attempt(receive, self._exchange, self._method, self.url)):
             yield chunk

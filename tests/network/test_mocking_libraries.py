@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -20,6 +21,8 @@ from tests.network.servers import in_turn, json_response
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import requests
 
     from tests.network.certificates import Certificates
     from tests.network.conftest import Connect, Serve
@@ -91,6 +94,22 @@ def test_requests_mock_is_a_transport(connect: Connect) -> None:
     assert build(bk, 2).fetch().number == 2
     with pytest.raises(PermissionDeniedError):
         web(bk).fetch()
+
+
+def test_a_transport_may_put_a_plain_file_in_the_place_of_the_response_of_urllib3(connect: Connect) -> None:
+    class Files(requests_mock.Adapter):
+        def send(self, *args: Any, **options: Any) -> requests.Response:
+            response = super().send(*args, **options)
+            response.raw = BytesIO(response.raw.read())
+            return response
+
+    adapter = Files()
+    adapter.register_uri("GET", f"{WEB}/builds/2", json=payloads.build(2))
+    packed = gzip.compress(json.dumps(payloads.build(3)).encode())
+    adapter.register_uri("GET", f"{WEB}/builds/3", content=packed, headers={"Content-Encoding": "gzip"})
+    bk = connect(BASE, transport=adapter)
+    assert build(bk, 2).fetch().number == 2
+    assert build(bk, 3).fetch().number == 3
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
