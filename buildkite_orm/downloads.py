@@ -7,7 +7,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 from buildkite_orm.errors import (
     BuildkiteError,
@@ -18,6 +17,7 @@ from buildkite_orm.errors import (
     ResponseError,
 )
 from buildkite_orm.files import Target, whole_file
+from buildkite_orm.http.signed_links import resolve_link
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
@@ -252,7 +252,8 @@ class _Beside:
     """Lets what comes be seen in a thread of its own, block by block: to hash a file costs as much as to load it.
 
     Chunks are copied into one of two blocks, while the other one is seen: to hand over chunk by chunk, each in memory
-    of its own, costs as much as hashing does. What fits into one block needs no thread.
+    of its own, costs as much as hashing does. What fits into one block is seen at once: it needs
+    neither a thread nor the blocks, which take longer to make than a small file takes to hash.
 
     Args:
         see: Called with the bytes, in their order; when the `with` has ended, with all of them.
@@ -260,8 +261,8 @@ class _Beside:
 
     def __init__(self, see: Callable[[memoryview], None]) -> None:
         self._see = see
-        self._blocks = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
-        self._filled = 0
+        self._blocks: list[memoryview] = []
+        self._seen = self._filled = 0
         self._thread = Background()
 
     def __enter__(self) -> Self:
@@ -273,12 +274,19 @@ class _Beside:
         try:
             if error is None:
                 self._thread.wait()
-                self._see(self._blocks[0][: self._filled])
+                if self._filled:
+                    self._see(self._blocks[0][: self._filled])
         finally:
             self._thread.close()
 
     def take(self, chunk: bytes) -> None:
         """Take what comes next, a block at most."""
+        if not self._blocks:
+            if self._seen + len(chunk) <= _BLOCK:
+                self._seen += len(chunk)
+                self._see(memoryview(chunk))
+                return
+            self._blocks = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
         if self._filled + len(chunk) > _BLOCK:
             self._hand_over()
         self._blocks[0][self._filled : self._filled + len(chunk)] = chunk
@@ -300,9 +308,9 @@ def _link_in(answer: Answer) -> SignedUrl:
 
 
 def _resolved(base: SignedUrl, location: str) -> SignedUrl | None:
-    """Return where a redirect leads; a complete URL stays as it is, since a signature may depend on each byte."""
+    """Return where a redirect leads."""
     try:
-        return SignedUrl(location if urlsplit(location).scheme else urljoin(base.reveal(), location))
+        return SignedUrl(resolve_link(base.reveal(), location))
     except ValueError:
         return None
 
