@@ -14,6 +14,7 @@ from buildkite_orm.downloads import Expected, Storage, ends_at, insist
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.plain_values import as_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ _WHOLE: Final = 200
 
 def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
     """Open an artifact; see `ArtifactRef.open`."""
+    buffer_size = as_index("buffer_size", buffer_size)
     if buffer_size < 1:
         msg = f"buffer_size={buffer_size}: at least 1"
         raise ValueError(msg)
