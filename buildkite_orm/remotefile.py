@@ -177,11 +177,15 @@ class RemoteFile(ReadsStream, io.RawIOBase):
     def _read_end(self) -> bytes:
         start = max(0, self.size - self._least)
         if self._end is None:
-            with self._ask(start, self.size) as stream:
-                end = b"".join(self._chunks_of(stream, start))
-            if len(end) != self.size - start:
-                raise self._too_little()
-            self._end = end
+            end = bytearray()
+            while start + len(end) < self.size:  # a storage may give less at a time
+                before = len(end)
+                with self._ask(start + before, self.size) as stream:
+                    for chunk in self._chunks_of(stream, start + before):
+                        end += chunk
+                if len(end) == before:
+                    raise self._too_little()
+            self._end = bytes(end)
         return self._end[self._position - start :]
 
     def _ask(self, start: int, stop: int) -> Stream:
@@ -229,6 +233,8 @@ class RemoteFile(ReadsStream, io.RawIOBase):
         """Take in how long the file is."""
         if self._size is None:
             self._size = size
+            if size == 0:
+                self._expected.check(self._path, 0)
         if size != self._size:
             raise ChecksumMismatchError(
                 f"{self._path}: {size} bytes are there, not the {self._size} that were uploaded"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,11 +66,14 @@ def resolve_link(base: str, location: str) -> str:
 
 def _beside(path: str, relative: str) -> str:
     """Return a path that is relative to the folder of another."""
-    folder = path.rpartition("/")[0]
-    while relative in {".", ".."} or relative.startswith(("./", "../")):
-        step, _, relative = relative.partition("/")
-        folder = folder.rpartition("/")[0] if step == ".." else folder
-    return f"{folder}/{relative}"
+    folders = path.split("/")[:-1]
+    relative, mark, query = relative.partition("?")
+    steps = relative.split("/")
+    dots = list(takewhile(lambda step: step in {".", ".."}, steps))
+    for step in dots:
+        if step == ".." and len(folders) > 1:
+            folders.pop()
+    return "/".join([*folders, *(steps[len(dots) :] or [""])]) + mark + query
 
 
 def _decoded(header: str) -> str:

@@ -65,11 +65,15 @@ def as_path(name: str, value: object) -> str:
     Raises:
         TypeError: It is none, or one of bytes.
     """
-    plain = os.fspath(value) if isinstance(value, os.PathLike) else as_plain(value)
+    plain = _as_text(value)
     if not isinstance(plain, str):
-        msg = f"{name} is a path or a string, not {value!r}, which is {kind_of(value)}"
+        msg = f"{name} is a path or a string, not {value!r}, which is {kind_of(cast('object', value))}"
         raise TypeError(msg)
     return str.__str__(plain)
+
+
+def _as_text(value: object) -> object:
+    return os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, os.PathLike) else as_plain(value)
 
 
 def as_number(name: str, value: object) -> float:
