@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import threading
 from contextlib import closing
@@ -14,14 +13,16 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.downloads import Expected, save_at, size_of
 from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, DownloadError, PartialDownloadError
 from buildkite_orm.files import Target, safe_path
-from buildkite_orm.layouts import names, own_name
+from buildkite_orm.layouts import check_layout, names, own_name
 from buildkite_orm.progress import progress_bar
 from buildkite_orm.transport import CHUNK
 from buildkite_orm.utils.cancellation import check_cancelled
+from buildkite_orm.utils.plain_values import as_index, as_path
 from buildkite_orm.utils.workers import map_in_threads
 from buildkite_orm.words import harmless, short_size
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Sequence
 
     from buildkite_orm.layouts import Layout
@@ -103,9 +104,12 @@ def save_all(
     progress: bool | None = None,
 ) -> DownloadReport:
     """Save artifacts; see `ArtifactQuerySet.save_all`."""
+    workers = as_index("workers", workers)
     if workers < 1:
         msg = f"workers={workers}: at least 1"
         raise ValueError(msg)
+    folder = as_path("folder", folder)
+    check_layout(layout)
     found = list(dict.fromkeys(artifacts))
     size = sum(size_of(artifact) or 0 for artifact in found)
     with progress_bar(progress, files=len(found), size=size) as show:
@@ -145,12 +149,12 @@ class _Saving:
     def __init__(
         self,
         artifacts: Sequence[Artifact],
-        folder: str | os.PathLike[str],
+        folder: str,
         layout: Layout,
         show: Callable[[int, int], object],
     ) -> None:
         self._artifacts = artifacts
-        self._folder = os.fspath(folder)
+        self._folder = folder
         self._layout: Layout = layout
         self._show = show
         self._lock = threading.Lock()
@@ -180,7 +184,8 @@ class _Saving:
             counted = size
 
         try:
-            safe_path(Path(self._folder), own)  # not only below a folder that is put before
+            if own != place:  # not only below a folder that is put before
+                safe_path(Path(self._folder), own)
             target = Target.of(f"{self._folder}/", place)
             was_there = is_whole(target.path, artifact)
             if was_there:

@@ -7,7 +7,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 from buildkite_orm.errors import (
     BuildkiteError,
@@ -18,6 +17,7 @@ from buildkite_orm.errors import (
     ResponseError,
 )
 from buildkite_orm.files import Target, whole_file
+from buildkite_orm.http.signed_links import resolve_link
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
@@ -72,6 +72,7 @@ class ArtifactStream(ReadsStream):
         self._storage = Storage(artifact)
         self._expected = expected or Expected.of(artifact)
         self._offset = offset
+        self._total: int | None = None
         self._done = False
 
     def __enter__(self) -> Self:
@@ -117,11 +118,21 @@ class ArtifactStream(ReadsStream):
         try:
             if self._chunks is None:
                 self._stream = self._open()
+                self._check_total(self._stream)
                 self._chunks = _from_offset(self._stream, self._offset, self._bound())
             return next(self._chunks, b"")
         except BaseException:
             self._drop()
             raise
+
+    def _check_total(self, stream: Stream) -> None:
+        """Refuse the rest of a file that has become longer or shorter since it was begun."""
+        part = content_range(stream.headers) if stream.status == 206 else None  # noqa: PLR2004
+        total = content_length(stream.headers) if stream.status == 200 else part and part.total  # noqa: PLR2004
+        if self._offset and total is not None and self._total not in {None, total}:
+            what = f"{self._path}: its storage has {total} bytes now, and had {self._total} when it was begun"
+            raise ChecksumMismatchError(what)
+        self._total = self._total if total is None else total
 
     def _bound(self) -> Bound:
         """Return where the file must end, as far as that is known before its storage responds."""
@@ -150,6 +161,8 @@ class Storage:
         self._session = artifact.session
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
+        self._has_sums = bool(Expected.of(artifact).sums)
+        self._version: str | None = None
         self._link: SignedUrl | None = None
 
     def ask(self, headers: dict[str, str]) -> Stream:
@@ -168,7 +181,18 @@ class Storage:
             stream.close()
             self._link = None
             stream = self._follow(headers)
+        self._check_version(stream)
         return stream
+
+    def _check_version(self, stream: Stream) -> None:
+        """Refuse the rest of another file than the one that has begun; where there are checksums, those tell."""
+        version = stream.headers.get("ETag")
+        if self._has_sums or stream.status not in {200, 206} or not version:
+            return
+        if self._version not in {None, version}:
+            stream.close()
+            raise ChecksumMismatchError(f"{self._path}: its storage has another file now than when it was begun")
+        self._version = version
 
     def refusal(self, stream: Stream) -> BuildkiteError:
         """Make the error for an answer that is not the content."""
@@ -252,7 +276,8 @@ class _Beside:
     """Lets what comes be seen in a thread of its own, block by block: to hash a file costs as much as to load it.
 
     Chunks are copied into one of two blocks, while the other one is seen: to hand over chunk by chunk, each in memory
-    of its own, costs as much as hashing does. What fits into one block needs no thread.
+    of its own, costs as much as hashing does. What fits into one block needs no thread, and none of the two blocks: to
+    make them takes longer than to hash a small file.
 
     Args:
         see: Called with the bytes, in their order; when the `with` has ended, with all of them.
@@ -260,7 +285,8 @@ class _Beside:
 
     def __init__(self, see: Callable[[memoryview], None]) -> None:
         self._see = see
-        self._blocks = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
+        self._first = bytearray()
+        self._blocks: list[memoryview] = []
         self._filled = 0
         self._thread = Background()
 
@@ -273,7 +299,7 @@ class _Beside:
         try:
             if error is None:
                 self._thread.wait()
-                self._see(self._blocks[0][: self._filled])
+                self._see(self._block())
         finally:
             self._thread.close()
 
@@ -281,13 +307,22 @@ class _Beside:
         """Take what comes next, a block at most."""
         if self._filled + len(chunk) > _BLOCK:
             self._hand_over()
-        self._blocks[0][self._filled : self._filled + len(chunk)] = chunk
+        if self._blocks:
+            self._blocks[0][self._filled : self._filled + len(chunk)] = chunk
+        else:
+            self._first += chunk
         self._filled += len(chunk)
+
+    def _block(self) -> memoryview:
+        return self._blocks[0][: self._filled] if self._blocks else memoryview(self._first)
 
     def _hand_over(self) -> None:
         # it waits for the other block, which is to be filled next
-        self._thread.submit(partial(self._see, self._blocks[0][: self._filled]))
-        self._blocks.reverse()
+        self._thread.submit(partial(self._see, self._block()))
+        if self._blocks:
+            self._blocks.reverse()
+        else:
+            self._first, self._blocks = bytearray(), [memoryview(bytearray(_BLOCK)) for _ in range(2)]
         self._filled = 0
 
 
@@ -300,9 +335,9 @@ def _link_in(answer: Answer) -> SignedUrl:
 
 
 def _resolved(base: SignedUrl, location: str) -> SignedUrl | None:
-    """Return where a redirect leads; a complete URL stays as it is, since a signature may depend on each byte."""
+    """Return where a redirect leads."""
     try:
-        return SignedUrl(location if urlsplit(location).scheme else urljoin(base.reveal(), location))
+        return SignedUrl(resolve_link(base.reveal(), location))
     except ValueError:
         return None
 

@@ -17,11 +17,13 @@ import stat
 import sys
 import unicodedata
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import DownloadError, UnsafePathError
 from buildkite_orm.utils.cancellation import check_cancelled
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -72,16 +74,16 @@ class Target:
             UnsafePathError: It would leave the folder, or is no name of a file.
             DownloadError: There can be no such file.
         """
-        told = os.fspath(path)
+        told = as_path("path", path)
         target = Path(told)
         with file_errors(target):
             if not told.endswith(("/", os.sep)) and not target.is_dir():
                 if _is_working(target.name, windows=_ON_WINDOWS):
                     raise UnsafePathError(f"the name {target.name!r} is taken by the folder of unfinished files")
                 return cls(target, target.parent, (), target.name)
-            place = safe_path(target, name)
-            folder = _real(target)
-            return cls(place, folder, _real(place.parent).relative_to(folder).parts, place.name)
+            place = _named(target, name, windows=_ON_WINDOWS)
+            folder, below = _real_folders(target, place, name)
+            return cls(place, folder, below, place.name)
 
 
 def safe_path(folder: Path, name: str, *, windows: bool = _ON_WINDOWS) -> Path:
@@ -95,6 +97,14 @@ def safe_path(folder: Path, name: str, *, windows: bool = _ON_WINDOWS) -> Path:
     Raises:
         UnsafePathError: It would leave the folder, or is no name of a file.
     """
+    place = _named(folder, name, windows=windows)
+    with file_errors(place):  # a relative path has no meaning once the current folder is removed
+        _real_folders(folder, place, name)
+    return place
+
+
+def _named(folder: Path, name: str, *, windows: bool) -> Path:
+    """Return where a file of this name goes, by the name alone."""
     told = name.replace("\\", "/")
     path = PurePosixPath(told)
     if not path.parts or path.is_absolute() or ".." in path.parts or _DRIVE.match(told) or not _can_be_named(told):
@@ -103,12 +113,15 @@ def safe_path(folder: Path, name: str, *, windows: bool = _ON_WINDOWS) -> Path:
         raise UnsafePathError(f"the path {name!r} means something else to Windows than a file in {folder}")
     if any(_is_working(part, windows=windows) for part in path.parts):
         raise UnsafePathError(f"the path {name!r} leads to the folder of unfinished files in {folder}")
-    place = folder.joinpath(*path.parts)
-    with file_errors(place):  # a relative path has no meaning once the current folder is removed
-        leaves = not _real(place).is_relative_to(_real(folder))
-    if leaves:
+    return folder.joinpath(*path.parts)
+
+
+def _real_folders(folder: Path, place: Path, name: str) -> tuple[Path, tuple[str, ...]]:
+    """Return a folder without links, and the folders below it that lead to a place in it."""
+    real, parent = _real(folder), _real(place.parent)
+    if not parent.is_relative_to(real) or (place.is_symlink() and not _real(place).is_relative_to(real)):
         raise UnsafePathError(f"the path {name!r} would leave the folder {folder} by a link")
-    return place
+    return real, parent.relative_to(real).parts
 
 
 def _real(path: Path) -> Path:
@@ -401,7 +414,7 @@ class _Folder:
             self._held.pop().close()
 
     def _make(self, folder: Path) -> None:
-        missing = [each for each in (folder, *folder.parents) if not each.exists()]
+        missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
         for each in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 each.mkdir()

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, Literal
 
 from buildkite_orm.errors import UnboundError
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,13 +18,27 @@ if TYPE_CHECKING:
 
     Layout = Literal["path", "job"] | Callable[[Artifact], str]
 
+_LAYOUTS: Final = ("path", "job")
 _FOLDS: Final = sys.platform in {"win32", "darwin"}
 _MOST: Final = 2
 
 
+def check_layout(layout: object) -> None:
+    """Check that a layout is one.
+
+    Raises:
+        ValueError: It is another name.
+    """
+    if not callable(layout) and layout not in _LAYOUTS:
+        msg = f"layout={layout!r}: 'path', 'job', or a function that returns the path of an artifact"
+        raise ValueError(msg)
+
+
 def own_name(artifact: Artifact, layout: Layout) -> str:
     """Give where an artifact goes as its server, or its caller, calls it; that may be nowhere safe."""
-    return layout(artifact) if callable(layout) else str(artifact.__dict__.get("path") or "")
+    if callable(layout):
+        return as_path("what the layout returns", layout(artifact))
+    return str(artifact.__dict__.get("path") or "")
 
 
 def names(artifacts: Sequence[Artifact], layout: Layout, *, folds: bool = _FOLDS) -> list[str]:

@@ -320,8 +320,7 @@ class Trail:
     def after(self, query: Query, sheet: Sheet[R]) -> Trail:
         """Note a page that was loaded, and return the trail of the step after it."""
         self.seen.setdefault(hash(tuple(sorted(query))), self.place)
-        content = _content(sheet) if sheet.items else None
-        idle = not sheet.items or (content is not None and self.seen.setdefault(content, self.place) < self.place)
+        idle = not sheet.items or self.seen.setdefault(_content(sheet), self.place) < self.place
         return Trail(self.seen, self.place + 1, self.idle + 1 if idle else 0)
 
 
@@ -402,10 +401,15 @@ def _queries(urls: Mapping[str, str]) -> dict[str, Query]:
     return links
 
 
-def _content(sheet: Sheet[R]) -> int | None:
-    """Return a hash of what begins and ends a page, to tell it from others; None where that has no id."""
-    ids = [item.__dict__.get(item.identity or "id") for item in (sheet.items[0], sheet.items[-1])]
-    return hash((len(sheet.items), *ids)) if all(isinstance(each, str | int) for each in ids) else None
+def _content(sheet: Sheet[R]) -> int:
+    """Return a hash of what begins and ends a page, to tell it from others."""
+    return hash((len(sheet.items), _mark(sheet.items[0]), _mark(sheet.items[-1])))
+
+
+def _mark(item: Resource) -> str | int:
+    """Return the id of an object, or else all that it holds."""
+    key = item.__dict__.get(item.identity or "id")
+    return key if isinstance(key, str | int) else f"{item.__dict__} {item.__pydantic_extra__}"
 
 
 def repeats(listing: Listing[R], what: str = "repeats a page instead of going on") -> ResponseError:

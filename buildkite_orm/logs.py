@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.ansi import MARK, without_marks
 from buildkite_orm.terminal import show
+from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.words import harmless_lines
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ class LineReader:
 
 def search_lines(lines: Iterable[LogLine], regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
     """Find the lines that match, each with its context, holding no more lines than that takes; see `LogText.search`."""
+    context = as_index("context", context)
     if context < 0:
         msg = f"context={context}: not below 0"
         raise ValueError(msg)

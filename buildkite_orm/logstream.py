@@ -20,6 +20,7 @@ from buildkite_orm.session import Call
 from buildkite_orm.terminal import ROWS, Terminal
 from buildkite_orm.transport import ReadsStream
 from buildkite_orm.utils.cancellation import sleep
+from buildkite_orm.utils.plain_values import as_number
 
 if TYPE_CHECKING:
     import re
@@ -57,6 +58,7 @@ def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[
 
 def follow(log: LogRef, every: float) -> Iterator[LogLine]:
     """Give the lines of a log as they come; see `LogRef.follow`."""
+    every = as_number("every", every)
     if not every > 0:  # nor is it NaN
         msg = f"every={every!r}: seconds, above 0"
         raise ValueError(msg)

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from buildkite_orm.files import Target, whole_file
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,9 +26,10 @@ def save(path: str | os.PathLike[str], kinds: Mapping[str, Callable[[], str | by
         ValueError: There is no such form.
         DownloadError: It cannot be written.
     """
-    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a path may be one of bytes' or of a folder
+    path = as_path("path", path)
+    ending = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a path may be one of a folder
     if ending not in kinds:
-        msg = f"{os.fspath(path)!r}: {of} is saved as {' or '.join(kinds)}"
+        msg = f"{path!r}: {of} is saved as {' or '.join(kinds)}"
         raise ValueError(msg)
     drawn = kinds[ending]()
     content = drawn.encode() if isinstance(drawn, str) else drawn

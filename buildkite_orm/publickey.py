@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from buildkite_orm.clock import SystemClock
 from buildkite_orm.errors import ConfigurationError
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +54,7 @@ class PublicKeyAuth:
         cls, token_uuid: str, path: str | os.PathLike[str], *, password: bytes | None = None, clock: Clock | None = None
     ) -> Self:
         """Read the private key from a PEM file; arguments and errors as for the class, and OSError."""
-        return cls(token_uuid, Path(path).read_bytes(), password=password, clock=clock)
+        return cls(token_uuid, Path(as_path("path", path)).read_bytes(), password=password, clock=clock)
 
     def __call__(self) -> str:
         """Sign a JWT that is good for a minute."""

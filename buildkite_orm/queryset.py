@@ -6,6 +6,7 @@ memory of one page, and one that is held is loaded once.
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
@@ -198,7 +199,7 @@ class QuerySet(ShownListing, Generic[R]):
             progress: Whether to show how many are loaded; unless told, where there is a terminal or a notebook, and
                 tqdm (`pip install 'buildkite_orm[progress]'`).
         """
-        del workers
+        as_index("workers", workers)
         return gather(self.pages(), progress)
 
     # -- one, or some -------------------------------------------------------------------------------------------------
@@ -389,7 +390,7 @@ class QuerySet(ShownListing, Generic[R]):
         if index < len(loaded) or whole:
             return loaded[index]
         if index < size or not self._has_numbers:
-            found = next(islice(self, index, None), None)
+            found = next(islice(self, min(index, sys.maxsize), None), None)
             if found is None:
                 raise IndexError(index)
             return found
@@ -422,7 +423,8 @@ class QuerySet(ShownListing, Generic[R]):
     def _slice(self, index: slice) -> list[R]:
         bounds = (index.start, index.stop, index.step)
         start, stop, step = (None if each is None else as_index("a bound of a slice", each) for each in bounds)
-        start = start or 0
+        start = min(start or 0, sys.maxsize)
+        stop = None if stop is None else min(stop, sys.maxsize)
         if step not in {None, 1} or start < 0 or (stop is not None and stop < 0):
             msg = f"[{index.start}:{index.stop}:{step}]: bounds from 0 on and no step, since the end is not known yet"
             raise ValueError(msg)

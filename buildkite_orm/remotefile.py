@@ -14,6 +14,7 @@ from buildkite_orm.downloads import Expected, Storage, ends_at, insist
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.transport import ReadsStream
+from buildkite_orm.utils.plain_values import as_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ _WHOLE: Final = 200
 
 def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
     """Open an artifact; see `ArtifactRef.open`."""
+    buffer_size = as_index("buffer_size", buffer_size)
     if buffer_size < 1:
         msg = f"buffer_size={buffer_size}: at least 1"
         raise ValueError(msg)
@@ -175,11 +177,15 @@ class RemoteFile(ReadsStream, io.RawIOBase):
     def _read_end(self) -> bytes:
         start = max(0, self.size - self._least)
         if self._end is None:
-            with self._ask(start, self.size) as stream:
-                end = b"".join(self._chunks_of(stream, start))
-            if len(end) != self.size - start:
-                raise self._too_little()
-            self._end = end
+            end = bytearray()
+            while start + len(end) < self.size:  # a storage may give less at a time
+                before = len(end)
+                with self._ask(start + before, self.size) as stream:
+                    for chunk in self._chunks_of(stream, start + before):
+                        end += chunk
+                if len(end) == before:
+                    raise self._too_little()
+            self._end = bytes(end)
         return self._end[self._position - start :]
 
     def _ask(self, start: int, stop: int) -> Stream:
@@ -227,6 +233,8 @@ class RemoteFile(ReadsStream, io.RawIOBase):
         """Take in how long the file is."""
         if self._size is None:
             self._size = size
+            if size == 0:
+                self._expected.check(self._path, 0)
         if size != self._size:
             raise ChecksumMismatchError(
                 f"{self._path}: {size} bytes are there, not the {self._size} that were uploaded"

@@ -18,6 +18,7 @@ from buildkite_orm.errors import ResponseError, UploadError, redact_url
 from buildkite_orm.session import is_html
 from buildkite_orm.storageerrors import storage_error
 from buildkite_orm.transport import CHUNK, StreamedBody
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -47,7 +48,7 @@ class File:
 
     def __init__(self, source: Source, name: str | None = None) -> None:
         self._source = source
-        self.name = PurePath(_name_of(source) if name is None else name).name
+        self.name = PurePath(_name_of(source) if name is None else as_path("filename", name)).name
         if not self.name:
             raise ValueError("a file to be sent needs a name: filename=…")
         with self._opened() as file:
@@ -167,4 +168,4 @@ def _name_of(source: Source) -> str:
     name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
     if not isinstance(name, str | os.PathLike):  # one that was opened by its number
         raise TypeError("an open file without a name needs one: filename=…")
-    return os.fspath(name)
+    return as_path("the name of a file", name)

@@ -23,6 +23,7 @@ from buildkite_orm.resources.builds.spans import JOB_ENDS, job_title, moment
 from buildkite_orm.retry import may_send_again, within
 from buildkite_orm.session import Call
 from buildkite_orm.utils.cancellation import sleep
+from buildkite_orm.utils.plain_values import as_number
 from buildkite_orm.words import harmless
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Rules:
     progress: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout >= 0:  # nor is it NaN
+        timeout = None if self.timeout is None else as_number("timeout", self.timeout)
+        object.__setattr__(self, "timeout", timeout)
+        if timeout is not None and not timeout >= 0:  # nor is it NaN
             msg = f"timeout={self.timeout!r}: seconds, not below 0"
             raise ValueError(msg)
         if self.on_blocked not in get_args(OnBlocked):

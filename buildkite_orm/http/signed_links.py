@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Final
 from urllib.parse import urlsplit
 
 # What no request line can carry. All else stays: a signature covers each byte, also of what could be written otherwise.
 _NOT_IN_A_TARGET: Final = re.compile(r"[^\x21-\x7e]+")
+# What parsers of URLs do not agree on: some end the host at a backslash, others take all before `@` for a user.
+_NOT_IN_A_SERVER: Final = re.compile(r"[\\\x00-\x20\x7f]")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def split_link(url: str) -> tuple[str, str]:
@@ -24,12 +28,60 @@ def split_link(url: str) -> tuple[str, str]:
     """
     url = url.strip()
     parts = urlsplit(url)
-    if not parts.netloc:
+    if not parts.netloc or _NOT_IN_A_SERVER.search(parts.netloc):
         raise ValueError("the URL names no host")
     after = url[url.index("//") + 2 :].partition("#")[0]  # urlsplit drops tabs and newlines, and an empty query
     end = min((place for place in map(after.find, "/?") if place >= 0), default=len(after))
     target = after[end:] if after[end : end + 1] == "/" else f"/{after[end:]}"
     return f"{parts.scheme}://{parts.netloc}", _NOT_IN_A_TARGET.sub(_percent_encoded, target)
+
+
+def resolve_link(base: str, location: str) -> str:
+    """Return the URL that a `Location` header leads to.
+
+    A complete URL stays as it is, since a signature may depend on each byte. So do the path and query of one that names
+    no server: unlike `urljoin`, this keeps `//`, an empty query, and dot segments but those that lead a relative path.
+
+    Args:
+        base: The URL of the response.
+        location: The header.
+
+    Raises:
+        ValueError: It is no URL.
+    """
+    location = _decoded(location.strip())
+    if _SCHEME.match(location):
+        urlsplit(location)
+        return location
+    server, target = split_link(base)
+    if location.startswith("//"):
+        return f"{urlsplit(base).scheme}:{location}"
+    path = target.partition("?")[0]
+    if location.startswith("/"):
+        return f"{server}{location}"
+    if not location or location.startswith("#"):
+        return f"{server}{target}"
+    return f"{server}{path}{location}" if location.startswith("?") else f"{server}{_beside(path, location)}"
+
+
+def _beside(path: str, relative: str) -> str:
+    """Return a path that is relative to the folder of another."""
+    folders = path.split("/")[:-1]
+    relative, mark, query = relative.partition("?")
+    steps = relative.split("/")
+    dots = list(takewhile(lambda step: step in {".", ".."}, steps))
+    for step in dots:
+        if step == ".." and len(folders) > 1:
+            folders.pop()
+    return "/".join([*folders, *(steps[len(dots) :] or [""])]) + mark + query
+
+
+def _decoded(header: str) -> str:
+    """Return a header in UTF-8 as its text: what reads headers takes each of its bytes for a character."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _percent_encoded(match: re.Match[str]) -> str:

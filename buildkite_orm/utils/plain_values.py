@@ -6,8 +6,10 @@ What is sent or compared goes through here, so that a member of an enum is never
 from __future__ import annotations
 
 import operator
+import os
 from collections import UserString
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -53,6 +55,38 @@ def as_index(name: str, value: object) -> int:
     plain = as_plain(value)
     if isinstance(plain, bool) or not isinstance(plain, int):
         msg = f"{name} is a whole number, not {value!r}, which is {kind_of(value)}"
+        raise TypeError(msg)
+    return plain
+
+
+def as_path(name: str, value: object) -> str:
+    """Return a path as a string, as the caller means it.
+
+    Raises:
+        TypeError: It is none, or one of bytes.
+    """
+    plain = _as_text(value)
+    if not isinstance(plain, str):
+        msg = f"{name} is a path or a string, not {value!r}, which is {kind_of(cast('object', value))}"
+        raise TypeError(msg)
+    return str.__str__(plain)
+
+
+def _as_text(value: object) -> object:
+    return os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, os.PathLike) else as_plain(value)
+
+
+def as_number(name: str, value: object) -> float:
+    """Return a number, as of seconds, as the caller means it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    plain = as_plain(value)
+    if isinstance(plain, Decimal):
+        plain = float(plain)
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        msg = f"{name} is a number, not {value!r}, which is {kind_of(value)}"
         raise TypeError(msg)
     return plain
 

@@ -314,3 +314,17 @@ def test_builds_that_are_all_older_than_the_last_page_are_no_repeat() -> None:
 
     builds, _ = builds_answered(answer)
     assert len(list(builds)) > 100
+
+
+@pytest.mark.parametrize("item", [{"name": "nameless"}, None, {"id": None}, {"id": ["x"]}])
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+def test_pages_of_objects_without_ids_that_repeat_under_ever_new_links_end_with_an_error(item: Any) -> None:
+    served = iter(range(2, 1000))
+
+    def answer(_query: dict[str, str]) -> Answer:
+        return [item], {"Link": link(AGENTS, f"page={next(served)}&per_page=100")}
+
+    bk, server = client(answer)
+    with pytest.raises(ResponseError, match="without anything new"):
+        list(bk.organization().agents())
+    assert len(server.queries) == 21

@@ -28,6 +28,7 @@ from buildkite_orm.resources.embedded import (
     TriggeredFrom,
 )
 from buildkite_orm.states import BuildSource, BuildState, JobState
+from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.words import quoted
 
 if TYPE_CHECKING:
@@ -414,6 +415,7 @@ class BuildQuerySet(QuerySet[Build]):
         """
         from buildkite_orm.bytime import TimeStep, is_over, side_by_side
 
+        workers = as_index("workers", workers)
         if self._limit == 0:
             return []
         page = self._head.get()
