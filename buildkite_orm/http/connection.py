@@ -77,6 +77,8 @@ class _TrackedConnection(HTTPConnection):
         original = response._original_response  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if isinstance(original, SocketResponse):
             original.belongs_to(self)
+            if original.has_no_body:
+                response.length_remaining = 0
         return response
 
     def send(self, data: Any) -> None:

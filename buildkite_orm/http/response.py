@@ -28,7 +28,9 @@ _SWITCHING_PROTOCOLS: Final = 101
 _BLANK: Final = frozenset({b"\r\n", b"\n"})
 _HEADER: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*\r?\n")
 _CONTINUATION: Final = re.compile(rb"[ \t][^\0\r\n]*\r?\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/[0-9]\.[0-9]+[ \t]+[0-9]{3}(?:[ \t][^\0\r\n]*)?\r?\n")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_TRANSFER_ENCODINGS: Final = ({"chunked"}, {"identity"}, set[str]())
 _CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 # a connection on which one of these may be followed by a body that nobody asked for
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
@@ -63,7 +65,13 @@ class SocketResponse(http.client.HTTPResponse):
         self._check_framing()
         if self.status in _WITHOUT_BODY or self._is_head:
             self.length = 0
+            self.chunked = False
             self.will_close = True
+
+    @property
+    def has_no_body(self) -> bool:
+        """Whether no body follows, whatever its headers declare."""
+        return self.status in _WITHOUT_BODY
 
     @property
     def _reader(self) -> _Reader:
@@ -74,15 +82,25 @@ class SocketResponse(http.client.HTTPResponse):
         """Read the status line of the final response, past interim ones."""
         for _ in range(_MOST_INTERIM + 1):
             self._reader.record_lines()
-            version, status, reason = cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
-            if not self._reader.last_line_is_whole:
+            version, status, reason = self._parse_status()
+            if not self._reader.last_line.endswith(b"\n"):
                 raise DamagedResponseError("the connection ended in the status line")
+            if not _STATUS_LINE.fullmatch(self._reader.last_line):
+                raise DamagedResponseError("its status line is malformed")
             if not 100 <= status < 200:  # noqa: PLR2004
                 return version, status, reason
             if status == _SWITCHING_PROTOCOLS:
                 raise DamagedResponseError("status 101, which switches to a protocol that was not asked for")
             self._skip_headers()
         raise DamagedResponseError(f"more than {_MOST_INTERIM} interim responses (1xx)")
+
+    def _parse_status(self) -> tuple[str, int, str]:
+        try:
+            return cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
+        except http.client.RemoteDisconnected:
+            raise
+        except (http.client.BadStatusLine, http.client.UnknownProtocol):
+            raise DamagedResponseError("its status line is malformed") from None
 
     def _skip_headers(self) -> None:
         for _ in range(_MOST_TRAILERS):
@@ -94,15 +112,34 @@ class SocketResponse(http.client.HTTPResponse):
         raise DamagedResponseError(f"more than {_MOST_TRAILERS} headers in an interim response")
 
     def _check_framing(self) -> None:
-        """Check that the headers say where the body ends."""
-        lengths = {length.strip() for value in self.msg.get_all("Content-Length", []) for length in value.split(",")}
+        """Check that the headers say where the body ends; `http.client` reads only the simplest ways to say it."""
+        lengths = {item.strip() for value in self._values("Content-Length") for item in value.split(",")}
         if lengths and (len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths)))):
             raise DamagedResponseError("its Content-Length is no number of bytes")
-        if self.version < 11 or self._is_head or self.status in _WITHOUT_BODY:  # noqa: PLR2004
+        if self._is_head or self.status in _WITHOUT_BODY:
             return
-        closes = "close" in self.headers.get("Connection", "").lower()
-        if not self.chunked and not lengths and not closes:
+        encodings = self._values("Transfer-Encoding")
+        if encodings not in _TRANSFER_ENCODINGS:
+            raise DamagedResponseError("its Transfer-Encoding is not chunked")
+        self.chunked, self.chunk_left = "chunked" in encodings, None
+        self.length = int(lengths.pop()) if lengths and not self.chunked else None
+        closes = "close" in {item.strip() for value in self._values("Connection") for item in value.split(",")}
+        has_end = self.chunked or self.length is not None
+        self.will_close = self.will_close or closes or not has_end
+        if self.version >= 11 and not has_end and not closes:  # noqa: PLR2004
             raise DamagedResponseError("it has neither Content-Length nor chunks, nor Connection: close")
+
+    def _values(self, name: str) -> set[str]:
+        """Return the values of a header, which may be there more than once, in small letters."""
+        return {value.strip().lower() for value in self.msg.get_all(name, [])}
+
+    def _get_chunk_left(self) -> int | None:
+        if self.chunk_left == 0:
+            if self._reader.readline() not in _BLANK:
+                self._close_conn()
+                raise DamagedResponseError("a chunk does not end where its size says, or is cut")
+            self.chunk_left = None
+        return cast("int | None", super()._get_chunk_left())  # type: ignore[misc]
 
     def _read_next_chunk_size(self) -> int:
         line = self._reader.readline()
@@ -114,8 +151,11 @@ class SocketResponse(http.client.HTTPResponse):
 
     def _read_and_discard_trailer(self) -> None:
         for _ in range(_MOST_TRAILERS):
-            if self._reader.readline() in _BLANK | {b""}:
+            line = self._reader.readline()
+            if line in _BLANK:
                 return
+            if not line.endswith(b"\n"):
+                raise DamagedResponseError("the connection ended within the trailers")
         raise DamagedResponseError(f"more than {_MOST_TRAILERS} trailers")
 
     def _close_conn(self) -> None:
@@ -168,8 +208,8 @@ class _Reader(io.BufferedReader):
         self._lines: list[bytes] | None = None
 
     @property
-    def last_line_is_whole(self) -> bool:
-        return self._lines is not None and self._lines[-1:] != [] and self._lines[-1].endswith(b"\n")
+    def last_line(self) -> bytes:
+        return self._lines[-1] if self._lines else b""
 
     def record_lines(self) -> None:
         self._lines = []
