@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -310,15 +311,18 @@ class Session:
             raise answer.unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
-        limit = self.limits.error_body if stream.status >= 400 else self.limits.response  # noqa: PLR2004
+        is_error = stream.status >= 400  # noqa: PLR2004
+        limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # whose repr, in a traceback, shows nothing of it
         with stream:
-            for piece in stream.arriving():
-                body.write(piece)
-                del piece
-                if body.tell() > limit:
-                    break
-            if body.tell() > limit and stream.status < 400:  # noqa: PLR2004
+            # the status of an error counts, whatever becomes of its body
+            with suppress(BuildkiteError) if is_error else nullcontext():
+                for piece in stream.arriving():
+                    body.write(piece)
+                    del piece
+                    if body.tell() > limit:
+                        break
+            if body.tell() > limit and not is_error:
                 raise too_large(limit)
             body.truncate(min(body.tell(), limit))
             whole = stream.show(body.getvalue())
