@@ -40,6 +40,10 @@ class Certificates:
         certificate = self._authority.issue_cert(*hosts, not_after=datetime(2020, 1, 1, tzinfo=UTC))
         return _with_certificate(certificate)
 
+    def configure(self, context: ssl.SSLContext, *hosts: str) -> None:
+        """Give TLS settings a certificate for some hosts."""
+        self._authority.issue_cert(*hosts).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+
     def _server_context(self, *hosts: str) -> ssl.SSLContext:
         """Make the TLS settings of a server for some hosts."""
         return _context(self._authority, *hosts)
