@@ -205,7 +205,7 @@ class Session:
         renew_after_fork(self)
 
     def __repr__(self) -> str:
-        return f"<Session {self.base_url}>"
+        return f"<Session {getattr(self, 'base_url', 'that is not made yet')}>"
 
     def __reduce__(self) -> NoReturn:
         """Stay in this process: a session has connections, and a token that belongs in no pickle."""
@@ -360,6 +360,7 @@ class Session:
         self._has_response = True
         if request.with_token:
             self._limiter.told(organization, response.headers)
+        self._secrets.mask_headers(response.headers)
         self._hooks.response(
             request.method,
             request.shown,
@@ -368,7 +369,6 @@ class Session:
             budgets=self._limiter.known(organization) if request.with_token else [],
         )
         logger.debug("%s %s -> %s", request.method, request.shown, response.status_code)
-        self._secrets.mask_headers(response.headers)
         forget_url(response, request.shown)
         return Stream(
             response,
@@ -381,9 +381,6 @@ class Session:
 
     def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
         """Send a request; it carries the token or a key, so what goes wrong leaves this frame as a value."""
-        settings = attempt(lambda: self._network.settings_for(out.url.reveal()), exchange, out.method, out.shown)
-        if isinstance(settings, BaseException):
-            return settings
         try:
             request = self._prepared(out, exchange)
             timeout = self._timeout_for(exchange)
@@ -395,14 +392,13 @@ class Session:
             authorize(request, lambda: self._secrets.remember(self._auth()))
         try:
             with sending(exchange):
-                return attempt(
-                    lambda: self._http.send(request, timeout=timeout, allow_redirects=False, **settings),
-                    exchange,
-                    out.method,
-                    out.shown,
-                )
+                return attempt(lambda: self._send(request, timeout, out.url), exchange, out.method, out.shown)
         finally:
             request.headers.pop("Authorization", None)  # the response goes on to hold the request
+
+    def _send(self, request: requests.PreparedRequest, timeout: Timeout, url: SignedUrl) -> requests.Response:
+        settings = self._network.settings_for(url.reveal())  # they have the password of a proxy
+        return self._http.send(request, timeout=timeout, allow_redirects=False, **settings)
 
     def _timeout_for(self, exchange: Exchange) -> tuple[float, float]:
         """Return the timeouts for the transport; our own keeps to the deadline by itself."""

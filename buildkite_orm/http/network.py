@@ -7,7 +7,7 @@ import os
 import ssl
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _WATCHED: Final = (*_BUNDLES, *_PROXIES, *(name.lower() for name in (*_BUNDLES, *_PROXIES)))
 _SYSTEM: Final = "system"
+_NO_PROXY_URL: Final = "the proxy of this server has no URL with a host: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY"
 
 
 class InsecureConnectionWarning(BuildkiteWarning):
@@ -44,7 +45,7 @@ class NetworkOptions:
     url_name: str = "base_url"
     verify: Verify = True
     cert: Certificate | None = None
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
     insecure_http: bool = False
 
 
@@ -59,7 +60,9 @@ class Network:
         self.context = _context(options.verify)
         self._bundle = _bundle(options.verify)
         self._cert = _certificate(options.cert)
-        self._proxies = _checked_proxies(options.proxies)
+        self._proxies = None if options.proxies is None else _checked_proxies(options.proxies)
+        if self._proxies is None and options.proxies is not None:  # raised here, where no variable has a password
+            raise ConfigurationError("proxies=: schemes with URLs, as {'https': 'http://proxy.example:3128'}")
         self._insecure_http = options.insecure_http
         self._url_name = options.url_name
         self._is_local = False
@@ -130,9 +133,11 @@ class Network:
     def _proxies_for(self, url: str) -> dict[str, str]:
         if urlsplit(url).scheme == "http" and is_loopback(urlsplit(url).hostname or ""):
             return {}
-        if self._proxies is not None:
-            return dict(self._proxies)
-        return dict(utils.get_environ_proxies(url))
+        proxies = dict(utils.get_environ_proxies(url) if self._proxies is None else self._proxies)
+        used = {urlsplit(url).scheme, "all"}
+        if not all(_is_proxy(proxy) for key, proxy in proxies.items() if key.partition("://")[0] in used):
+            raise ConfigurationError(_NO_PROXY_URL)
+        return proxies
 
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:
@@ -210,13 +215,21 @@ def _path(value: object) -> str | None:
 
 
 def _checked_proxies(proxies: object) -> dict[str, str] | None:
-    if proxies is None:
-        return None
+    """Return the proxies by scheme; None if they are none."""
     known = dict(cast("Mapping[object, object]", proxies)) if isinstance(proxies, Mapping) else {None: None}
     checked = {scheme: url for scheme, url in known.items() if isinstance(scheme, str) and isinstance(url, str)}
-    if len(checked) != len(known) or not all("://" in url for url in checked.values()):  # one may have a password
-        raise ConfigurationError("proxies=: schemes with URLs, as {'https': 'http://proxy.example:3128'}")
+    if len(checked) != len(known) or not all("://" in url and _is_proxy(url) for url in checked.values()):
+        return None
     return checked
+
+
+def _is_proxy(url: str) -> bool:
+    """Whether a text names the host of a proxy; errors do not show it, since it may have a password."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _bundle_of_environment() -> str | None:
