@@ -63,6 +63,8 @@ class SocketResponse(http.client.HTTPResponse):
         super().begin()
         _check_headers(reader.taken_lines()[1:])
         self._check_framing()
+        if self._exchange is not None and self._exchange.is_cut:
+            self.will_close = True
         if self.status in _WITHOUT_BODY or self._is_head:
             self.length = 0
             self.chunked = False
