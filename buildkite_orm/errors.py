@@ -314,6 +314,7 @@ class BuildBlockedError(BuildkiteError):
     next_step = "Open it with build.unblock_all(), or wait until somebody does with on_blocked='wait'."
 
 
+_PROXY_AUTHENTICATION = 407
 _BY_STATUS: dict[int, type[StatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -369,6 +370,8 @@ def error_for(
         error.reset = _seconds(said.get("reset"))
         error.retry_after = error.retry_after if error.reset is None else error.reset
         error.scope = scope if isinstance(scope, str) else None
+    elif status == _PROXY_AUTHENTICATION:
+        error.next_step = "A proxy wants a user and password: HTTP_PROXY=http://user:password@host:port, or proxies=."
     elif error.errors:
         details = "; ".join(_one_line(detail) for detail in error.errors)
         error.message += f": {_printable(details)[:_LONGEST_MESSAGE]}"

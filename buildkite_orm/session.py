@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -206,7 +207,7 @@ class Session:
         renew_after_fork(self)
 
     def __repr__(self) -> str:
-        return f"<Session {self.base_url}>"
+        return f"<Session {getattr(self, 'base_url', 'that is not made yet')}>"
 
     def __reduce__(self) -> NoReturn:
         """Stay in this process: a session has connections, and a token that belongs in no pickle."""
@@ -312,15 +313,18 @@ class Session:
             raise answer.unexpected("there is nothing in the answer")
 
     def _whole(self, call: Call, stream: Stream) -> Answer:
-        limit = self.limits.error_body if stream.status >= 400 else self.limits.response  # noqa: PLR2004
+        is_error = stream.status >= 400  # noqa: PLR2004
+        limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # whose repr, in a traceback, shows nothing of it
         with stream:
-            for piece in stream.arriving():
-                body.write(piece)
-                del piece
-                if body.tell() > limit:
-                    break
-            if body.tell() > limit and stream.status < 400:  # noqa: PLR2004
+            # the status of an error counts, whatever becomes of its body
+            with suppress(BuildkiteError) if is_error else nullcontext():
+                for piece in stream.arriving():
+                    body.write(piece)
+                    del piece
+                    if body.tell() > limit:
+                        break
+            if body.tell() > limit and not is_error:
                 raise too_large(limit)
             body.truncate(min(body.tell(), limit))
             whole = stream.show(body.getvalue())
@@ -380,9 +384,6 @@ class Session:
 
     def _transmit(self, out: Outgoing, exchange: Exchange) -> requests.Response | BaseException:
         """Send a request; it carries the token or a key, so what goes wrong leaves this frame as a value."""
-        settings = attempt(lambda: self._network.settings_for(out.url.reveal()), exchange, out.method, out.shown)
-        if isinstance(settings, BaseException):
-            return settings
         try:
             request = self._prepared(out, exchange)
             timeout = self._timeout_for(exchange)
@@ -394,14 +395,13 @@ class Session:
             authorize(request, lambda: self._secrets.remember(self._auth()))
         try:
             with exchange:
-                return attempt(
-                    lambda: self._http.send(request, timeout=timeout, allow_redirects=False, **settings),
-                    exchange,
-                    out.method,
-                    out.shown,
-                )
+                return attempt(lambda: self._send(request, timeout, out.url), exchange, out.method, out.shown)
         finally:
             request.headers.pop("Authorization", None)  # the response goes on to hold the request
+
+    def _send(self, request: requests.PreparedRequest, timeout: Timeout, url: SignedUrl) -> requests.Response:
+        settings = self._network.settings_for(url.reveal())  # they have the password of a proxy
+        return self._http.send(request, timeout=timeout, allow_redirects=False, **settings)
 
     def _timeout_for(self, exchange: Exchange) -> tuple[float, float]:
         """Return the timeouts for the transport; our own keeps to the deadline by itself."""

@@ -331,6 +331,6 @@ class ReadsStream:
 def _short_by(response: requests.Response) -> int:
     """Count the announced bytes that did not come; a transport other than a socket may not have noticed."""
     announced = response.headers.get("Content-Length", "")
-    if not _LENGTH.fullmatch(announced) or response.request.method == "HEAD" or response.status_code in {204, 304}:
+    if not _LENGTH.fullmatch(announced) or response.request.method == "HEAD" or response.status_code in {204, 205, 304}:
         return 0
     return max(0, int(announced) - response.raw.tell())

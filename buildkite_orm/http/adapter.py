@@ -61,7 +61,10 @@ class Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Return the pools of connections through a proxy; those through SOCKS are urllib3's own."""
-        manager = super().proxy_manager_for(proxy, **options, **self._tls)
+        tls = dict(self._tls)
+        if tls and proxy.lower().startswith("https:"):
+            tls["proxy_ssl_context"] = tls["ssl_context"]
+        manager = super().proxy_manager_for(proxy, **options, **tls)
         if manager.pool_classes_by_scheme is poolmanager.pool_classes_by_scheme:
             manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -19,6 +19,8 @@ from buildkite_orm.http.response import SocketResponse
 from buildkite_orm.http.sockets import close_in_child, interruptible
 
 if TYPE_CHECKING:
+    import ssl
+
     from urllib3 import HTTPResponse
     from urllib3._base_connection import BaseHTTPConnection
 
@@ -50,17 +52,15 @@ class _TrackedConnection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the connection is open, and nothing has come on it that no request asked for."""
-        pending = getattr(self.sock, "pending", None)
-        if pending is not None and pending() > 0:
-            return False
-        return super().is_connected
+        return not sockets.has_decrypted(self.sock) and super().is_connected
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
         """Send a request, in the exchange of this thread."""
         self._exchange = None
         exchange = self._join()
-        if exchange.target is not None and not self.proxy_is_forwarding:
-            url = exchange.target
+        if exchange.target is not None:
+            server = "/".join(url.split("/", 3)[:3]) if self.proxy_is_forwarding else ""
+            url = f"{server}{exchange.target}"
         super().request(method, url, *args, **options)
 
     def endheaders(self, *args: Any, **options: Any) -> None:
@@ -77,6 +77,8 @@ class _TrackedConnection(HTTPConnection):
         original = response._original_response  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         if isinstance(original, SocketResponse):
             original.belongs_to(self)
+            if original.has_no_body:
+                response.length_remaining = 0
         return response
 
     def send(self, data: Any) -> None:
@@ -87,10 +89,16 @@ class _TrackedConnection(HTTPConnection):
         if not self._is_tunneling:
             exchange.is_sent = True
         left = memoryview(data).cast("B")
-        while left:
-            sock.settimeout(exchange.to_progress())
-            with interruptible(sock):
-                left = left[sock.send(left[:_PIECE]) :]
+        try:
+            while left:
+                sock.settimeout(exchange.to_progress())
+                with interruptible(sock):
+                    left = left[sock.send(left[:_PIECE]) :]
+        except OSError:
+            if self._is_tunneling or not wait_for_read(sock, timeout=0.0):
+                raise
+            exchange.is_cut = True
+            raise BrokenPipeError(errno.EPIPE, "The server has responded before the end") from None  # urllib3 reads it
 
     def _join(self) -> Exchange:
         """Take part in the exchange of this thread; outside of one, the connection's own timeout holds."""
@@ -113,7 +121,11 @@ class _TrackedConnection(HTTPConnection):
                 source_address=self.source_address,
                 options=self.socket_options or (),
             )
-            sock.settimeout(exchange.to_connect())  # for TLS, which follows
+            try:
+                sock.settimeout(exchange.to_connect())  # for TLS, which follows
+            except TimeoutError:
+                sock.close()
+                raise
         except socket.gaierror as problem:
             raise NameResolutionError(self.host, self, problem) from problem
         except TimeoutError as problem:
@@ -144,8 +156,37 @@ class TrackedHTTPConnection(_TrackedConnection):
     """A connection without TLS."""
 
 
+class _TimedSocket:
+    """A TLS socket each of whose reads and writes keeps to what the exchange of this thread still allows."""
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self.socket = sock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.socket, name)
+
+    def recv(self, size: int) -> bytes:
+        self._set_timeout()
+        return self.socket.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        self._set_timeout()
+        self.socket.sendall(data)
+
+    def _set_timeout(self) -> None:
+        exchange = current_exchange()
+        if exchange is not None:
+            self.socket.settimeout(exchange.to_progress() if exchange.is_sent else exchange.to_connect())
+
+
 class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
     """A connection with TLS."""
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
+        """Begin TLS with a proxy; TLS with the server, inside of that, reads as often as it needs to."""
+        connect: Any = super()._connect_tls_proxy  # pyright: ignore[reportUnknownMemberType]
+        tls: ssl.SSLSocket = connect(hostname, sock)
+        return tls if self.proxy_is_forwarding else cast("ssl.SSLSocket", _TimedSocket(tls))
 
     def connect(self) -> None:
         """Connect, and have forked children close their copy of the socket."""

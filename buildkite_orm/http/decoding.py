@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,36 +28,40 @@ class Decoder:
 
     Args:
         encoding: The value of its `Content-Encoding`.
-
-    Raises:
-        UnknownEncodingError: It is neither gzip nor deflate, or both.
     """
 
     def __init__(self, encoding: str) -> None:
-        names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
-        if len(names) > 1 or not _KNOWN.issuperset(names):
-            raise UnknownEncodingError(encoding)
-        self._is_deflate = names == ["deflate"]
-        self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB) if names else None
-        self._is_empty = True
+        self._names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
+        self._unknown = encoding if len(self._names) > 1 or not _KNOWN.issuperset(self._names) else None
+        self._inflater: Any = None
+        self._held = b""  # the first byte of what two bytes tell
+        self._is_over = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         """Decompress what comes next, in pieces of at most 256 kB.
 
         Raises:
             DecodingError: It is damaged.
+            UnknownEncodingError: Its encoding is neither gzip nor deflate, or both.
         """
-        if self._inflater is None or not data:
-            if data:
-                yield data
+        if not data:
             return
-        if self._is_empty and self._is_deflate and not _is_zlib(data):
-            self._inflater = zlib.decompressobj(_RAW_DEFLATE)  # some servers leave out the header
-        self._is_empty = False
-        while data:
-            piece, data = self._inflate(data)
-            if piece:
-                yield piece
+        if self._unknown is not None:
+            raise UnknownEncodingError(self._unknown)
+        if not self._names:
+            yield data
+            return
+        data, self._held = self._held + data, b""
+        while data and not self._is_over:
+            if self._inflater is None or self._inflater.eof:
+                if len(data) < len(_GZIP_MAGIC):
+                    self._held = data
+                    return
+                self._begin(data)
+            else:
+                piece, data = _inflated(self._inflater, data)
+                if piece:
+                    yield piece
 
     def finish(self) -> None:
         """Check that the body is whole.
@@ -65,22 +69,29 @@ class Decoder:
         Raises:
             DecodingError: It ends before its compression does.
         """
-        if self._inflater is not None and not self._is_empty and not self._inflater.eof:
+        is_cut = bool(self._held) if self._inflater is None else not self._inflater.eof
+        if is_cut or self._held == _GZIP_MAGIC[:1]:
             raise DecodingError("the compressed body ends too early")
 
-    def _inflate(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return a decompressed piece, and what is left of the input."""
-        inflater = self._inflater
-        if inflater is None or inflater.eof:
-            if not data.startswith(_GZIP_MAGIC):  # padding behind the end
-                return b"", b""
-            inflater = self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)  # gzip files may be put one after the other
-        try:
-            piece = inflater.decompress(data, _PIECE)
-        except zlib.error as problem:
-            raise DecodingError(str(problem)) from None
-        return piece, inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+    def _begin(self, data: bytes) -> None:
+        """Prepare for what begins here: the body, another member of it, or padding behind its end."""
+        if self._inflater is None:  # some servers leave out the header
+            has_header = self._names != ["deflate"] or _is_zlib(data)
+            self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB if has_header else _RAW_DEFLATE)
+        elif data.startswith(_GZIP_MAGIC):  # gzip files may be put one after the other
+            self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+        else:
+            self._is_over = True
+
+
+def _inflated(inflater: Any, data: bytes) -> tuple[bytes, bytes]:
+    """Return a decompressed piece, and what is left of the input."""
+    try:
+        piece = inflater.decompress(data, _PIECE)
+    except zlib.error as problem:
+        raise DecodingError(str(problem)) from None
+    return piece, inflater.unused_data if inflater.eof else inflater.unconsumed_tail
 
 
 def _is_zlib(data: bytes) -> bool:
-    return data[0] & 0x0F == 8 and (len(data) < 2 or (data[0] * 256 + data[1]) % 31 == 0)  # noqa: PLR2004 - RFC 1950
+    return data[0] & 0x0F == 8 and (data[0] * 256 + data[1]) % 31 == 0  # noqa: PLR2004 - RFC 1950

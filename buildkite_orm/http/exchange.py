@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from buildkite_orm.clock import Clock
 
 _SYSTEM: Final = SystemClock()
+_AFTER_CUT: Final = 0.3  # seconds for the next bytes of a response that came before its request was sent
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
@@ -33,6 +34,7 @@ class Exchange:
     Attributes:
         is_tracked: Whether a connection of this library has carried the request, so that `is_sent` is known.
         is_sent: Whether a byte of the request was handed to a socket.
+        is_cut: Whether the rest of the request was not sent, since the server responded before or has closed.
         host: Which host was connected to last; a proxy, where there is one.
     """
 
@@ -43,6 +45,7 @@ class Exchange:
         "connect_timeout",
         "deadline",
         "host",
+        "is_cut",
         "is_sent",
         "is_tracked",
         "read_timeout",
@@ -68,6 +71,7 @@ class Exchange:
         self.target = target
         self.is_tracked = False
         self.is_sent = False
+        self.is_cut = False
         self.host = ""
         self._paused_at: float | None = None
         self._before: Token[Exchange | None]
@@ -101,7 +105,7 @@ class Exchange:
         Raises:
             TimeoutError: The deadline has passed.
         """
-        return self._at_most(self.read_timeout)
+        return self._at_most(min(_AFTER_CUT, self.read_timeout) if self.is_cut else self.read_timeout)
 
     def shorten_timeouts(self, connect: float, read: float) -> None:
         """Take timeouts that a transport was given, where they are shorter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from http.client import HTTPException
@@ -39,6 +40,10 @@ _TRUST: Final = (
     "If this network has a certificate authority of its own, name its certificate: Buildkite(verify='ca.pem') or "
     "SSL_CERT_FILE; or use the system's: pip install 'buildkite_orm[truststore]' and Buildkite(verify='system')."
 )
+_CERTIFICATE: Final = "Name a client certificate that the server takes, with its key: Buildkite(cert=(…, …))."
+_UNREADABLE: Final = "Check the files in PEM that verify=, cert=, REQUESTS_CA_BUNDLE or SSL_CERT_FILE name."
+_IN_SSL_ERROR: Final = re.compile(r"^\[[^\]]*\] *| *\(_ssl.*$")
+_REJECTED: Final = re.compile(r"alert (?:.* )?(?:certificate|unknown ca)|alert access denied")
 _PROXY: Final = "Check the proxy: proxies=, or HTTPS_PROXY, and NO_PROXY for hosts to reach without it."
 _DNS: Final = "Check the host name in base_url, in HTTPS_PROXY, and this machine's DNS."
 
@@ -113,8 +118,8 @@ def _configuration_error(causes: list[BaseException]) -> ConfigurationError | No
 
 def _transport_error(causes: list[BaseException], exchange: Exchange) -> TransportError:
     for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _untrusted(cause, exchange)
+        if isinstance(cause, ssl.SSLError) and (error := _certificate_error(cause, exchange)):
+            return error
         if isinstance(cause, ProxyRefusedError):
             return _refused_by_proxy(cause, exchange)
         if isinstance(cause, socket.gaierror):
@@ -135,6 +140,22 @@ def _is_timeout(problem: BaseException) -> bool:
 def _untrusted(problem: ssl.SSLCertVerificationError, exchange: Exchange) -> TransportError:
     why = problem.verify_message if getattr(problem, "verify_message", "") else "unknown reason"
     error = ConnectionFailedError(f"certificate verify failed for {exchange.host}: {why}", next_step=_TRUST)
+    error.permanent = True
+    return error
+
+
+def _certificate_error(problem: ssl.SSLError, exchange: Exchange) -> TransportError | None:
+    """Return the error for a certificate, of either side; None if TLS has failed for something else."""
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        return _untrusted(problem, exchange)
+    reason = _IN_SSL_ERROR.sub("", str(problem.reason or problem.strerror or "")).replace("_", " ").lower()
+    if _REJECTED.search(reason):
+        what, step = f"{exchange.host} does not accept the client certificate: {reason}", _CERTIFICATE
+    elif problem.library in {"X509", "PEM"} or reason == "pem lib":
+        what, step = f"the certificates to use cannot be read: {reason}", _UNREADABLE
+    else:
+        return None
+    error = ConnectionFailedError(what, next_step=step)
     error.permanent = True
     return error
 

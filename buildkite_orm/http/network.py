@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -47,7 +47,7 @@ class NetworkOptions:
     url_name: str = "base_url"
     verify: Verify = True
     cert: Certificate | None = None
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
     insecure_http: bool = False
 
 
@@ -65,7 +65,11 @@ class Network:
         self.context = trusted_context(options.verify)
         self._bundle = trusted_path(options.verify)
         self._cert = client_certificate(options.cert)
-        self._proxies = checked_proxies(options.proxies)
+        proxies = checked_proxies(options.proxies)
+        if isinstance(proxies, ConfigurationError):
+            del options  # a traceback may show what is in this frame
+            raise proxies
+        self._proxies = proxies
         self._insecure_http = options.insecure_http
         self._url_name = options.url_name
         self._is_local = False
@@ -154,7 +158,10 @@ class Network:
             return {}
         if self._proxies is not None:
             return dict(self._proxies)
-        return proxies_of_environment(url)
+        found = proxies_of_environment(url)
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
 
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:

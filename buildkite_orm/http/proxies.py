@@ -20,12 +20,10 @@ _SCHEMES: Final = frozenset({"http", "https", "socks4", "socks4a", "socks5", "so
 _KEYS: Final = re.compile(r"(?:https?|all)(?:://[^/]+)?")
 
 
-def checked_proxies(proxies: object) -> dict[str, str] | None:
-    """Return `proxies=` as requests takes them.
+def checked_proxies(proxies: object) -> dict[str, str] | ConfigurationError | None:
+    """Return `proxies=` as requests takes them, or the error if it is not proxies by the scheme of the server.
 
-    Raises:
-        ConfigurationError: They are not the URLs of proxies by the scheme of the server; the text has none of the URLs,
-            which may have passwords.
+    The error is for the caller to raise: here, a traceback with locals would show passwords.
     """
     if proxies is None:
         return None
@@ -34,37 +32,32 @@ def checked_proxies(proxies: object) -> dict[str, str] | None:
         scheme: stripped(url) for scheme, url in known.items() if isinstance(scheme, str) and isinstance(url, str)
     }
     if len(checked) != len(known) or not all(map(_KEYS.fullmatch, checked)):
-        raise ConfigurationError(
+        return ConfigurationError(
             f"proxies=: proxies by the scheme of the server, which is 'https', 'http' or 'all', as {{'https': "
             f"'{_EXAMPLE}'}}; {{}} for no proxy at all"
         )
-    for scheme, url in checked.items():
-        _check(url, f"proxies={{{scheme!r}: …}}")
-    return checked
+    problems = (_problem(url, f"proxies={{{scheme!r}: …}}") for scheme, url in checked.items())
+    return next(filter(None, problems), checked)
 
 
-def proxies_of_environment(url: str) -> dict[str, str]:
-    """Return the proxies that the environment, or the operating system, names for a URL.
-
-    Raises:
-        ConfigurationError: The one to use is no URL of a proxy.
-    """
+def proxies_of_environment(url: str) -> dict[str, str] | ConfigurationError:
+    """Return the proxies that the environment, or the operating system, names for a URL, or the error if it is none."""
     found = {scheme: stripped(proxy) for scheme, proxy in dict(utils.get_environ_proxies(url)).items()}
     scheme = next((each for each in (urlsplit(url).scheme, "all") if found.get(each)), None)
-    if scheme is not None:
-        _check(found[scheme], f"{scheme.upper()}_PROXY")
-    return found
+    problem = None if scheme is None else _problem(found[scheme], f"{scheme.upper()}_PROXY")
+    return problem or found
 
 
-def _check(proxy: str, name: str) -> None:
+def _problem(proxy: str, name: str) -> ConfigurationError | None:
     url = proxy if "://" in proxy else f"http://{proxy}"
     if not _is_proxy(url):
-        raise ConfigurationError(
+        return ConfigurationError(
             f"{name} is not the URL of a proxy, as {_EXAMPLE} or http://user:password@proxy.example:3128; in a "
             "password, write / as %2F, # as %23, ? as %3F and @ as %40"
         )
     if urlsplit(url).scheme.startswith("socks") and not _has_socks():
-        raise ConfigurationError(f"{name} is a SOCKS proxy, which needs PySocks: pip install 'requests[socks]'")
+        return ConfigurationError(f"{name} is a SOCKS proxy, which needs PySocks: pip install 'requests[socks]'")
+    return None
 
 
 def _is_proxy(url: str) -> bool:

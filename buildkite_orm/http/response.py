@@ -29,10 +29,16 @@ _LONGEST_LINE: Final = 65536
 _SWITCHING_PROTOCOLS: Final = b"101"
 _BLANK: Final = frozenset({b"\r\n", b"\n"})
 _HEADER: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\0\r\n]*+\r?\n(?:[ \t][^\0\r\n]*+\r?\n)*+"
-_WHOLE_BLOCK: Final = re.compile(rb"HTTP/[^\0\r\n]*+\r?\n(?:" + _HEADER + rb")*+\r?\n")
+_STATUS: Final = rb"HTTP/[0-9]\.[0-9]++[ \t]++[0-9]{3}(?:[ \t][^\0\r\n]*+)?\r?\n"
+_STATUS_LINE: Final = re.compile(_STATUS)
+_WHOLE_BLOCK: Final = re.compile(_STATUS + rb"(?:" + _HEADER + rb")*+\r?\n")
 _HEADERS: Final = re.compile(rb"(?:" + _HEADER + rb")*+")
 _INTERIM: Final = re.compile(rb"HTTP/\S+[ \t]+(1[0-9]{2})\b")
-_LENGTHS: Final = re.compile(rb"^content-length:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
+_FRAMING: Final = re.compile(
+    rb"^(content-length|transfer-encoding|connection):([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)
+_CONTINUED: Final = re.compile(rb"\r?\n[ \t]+")
+_TRANSFER_ENCODINGS: Final = ({b"chunked"}, {b"identity"}, set[bytes]())
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 # a connection on which one of these may be followed by a body that nobody asked for
@@ -65,12 +71,25 @@ class SocketResponse(http.client.HTTPResponse):
         """
         reader, block = self._reader, self._read_block()
         self.fp = io.BytesIO(block)  # type: ignore[assignment]
-        super().begin()
+        try:
+            super().begin()
+        except http.client.RemoteDisconnected:
+            raise
+        except (http.client.BadStatusLine, http.client.UnknownProtocol):
+            raise DamagedResponseError("its status line is malformed") from None
         self.fp = reader
         self._check_framing(block)
+        if self._exchange is not None and self._exchange.is_cut:
+            self.will_close = True
         if self.status in _WITHOUT_BODY or self._is_head:
             self.length = 0
+            self.chunked = False
             self.will_close = True
+
+    @property
+    def has_no_body(self) -> bool:
+        """Whether no body follows, whatever its headers declare."""
+        return self.status in _WITHOUT_BODY
 
     def close(self) -> None:
         """Close the response, and let go of the socket."""
@@ -95,14 +114,35 @@ class SocketResponse(http.client.HTTPResponse):
         return cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
 
     def _check_framing(self, block: bytes) -> None:
-        """Check that the headers say where the body ends."""
-        lengths = {length.strip() for length in b",".join(_LENGTHS.findall(block)).split(b",")} - {b""}
+        """Check that the headers say where the body ends; `http.client` reads only the simplest ways to say it."""
+        values: dict[bytes, set[bytes]] = {}
+        if b"\n " in block or b"\n\t" in block:  # a header that goes on in the next line
+            block = _CONTINUED.sub(b" ", block)
+        for name, value in _FRAMING.findall(block):
+            values.setdefault(name.lower(), set()).add(value.strip().lower())
+        lengths = _items(values.get(b"content-length"))
         if lengths and (len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths)))):
             raise DamagedResponseError("its Content-Length is no number of bytes")
-        if lengths or self.chunked or self.version < 11 or self._is_head or self.status in _WITHOUT_BODY:  # noqa: PLR2004
+        if self._is_head or self.status in _WITHOUT_BODY:
             return
-        if "close" not in self.headers.get("Connection", "").lower():
+        encodings = values.get(b"transfer-encoding", set())
+        if encodings not in _TRANSFER_ENCODINGS:
+            raise DamagedResponseError("its Transfer-Encoding is not chunked")
+        self.chunked, self.chunk_left = b"chunked" in encodings, None
+        self.length = int(lengths.pop()) if lengths and not self.chunked else None
+        closes = b"close" in _items(values.get(b"connection"))
+        has_end = self.chunked or self.length is not None
+        self.will_close = self.will_close or closes or not has_end
+        if self.version >= 11 and not has_end and not closes:  # noqa: PLR2004
             raise DamagedResponseError("it has neither Content-Length nor chunks, nor Connection: close")
+
+    def _get_chunk_left(self) -> int | None:
+        if self.chunk_left == 0:
+            if self._reader.readline(_LONGEST_LINE) not in _BLANK:
+                self._close_conn()
+                raise DamagedResponseError("a chunk does not end where its size says, or is cut")
+            self.chunk_left = None
+        return cast("int | None", super()._get_chunk_left())  # type: ignore[misc]
 
     def _read_next_chunk_size(self) -> int:
         found = _CHUNK_SIZE.fullmatch(self._reader.readline(_LONGEST_LINE))
@@ -113,8 +153,11 @@ class SocketResponse(http.client.HTTPResponse):
 
     def _read_and_discard_trailer(self) -> None:
         for _ in range(_MOST_TRAILERS):
-            if self._reader.readline(_LONGEST_LINE) in _BLANK | {b""}:
+            line = self._reader.readline(_LONGEST_LINE)
+            if line in _BLANK:
                 return
+            if not line.endswith(b"\n"):
+                raise DamagedResponseError("the connection ended within the trailers")
         raise DamagedResponseError(f"more than {_MOST_TRAILERS} trailers")
 
     def _close_conn(self) -> None:
@@ -176,8 +219,10 @@ class _Reader(io.BufferedReader):
         if whole is not None:  # they came at once, as nearly all do
             return self.read(whole.end())
         lines = [self.readline(_LONGEST_LINE)]
-        if not lines[0].startswith(b"HTTP/"):
-            return lines[0]
+        if not lines[0]:
+            return b""
+        if lines[0].endswith(b"\n") and not _STATUS_LINE.fullmatch(lines[0]):
+            raise DamagedResponseError("its status line is malformed")
         while lines[-1] not in _BLANK:
             if not lines[-1].endswith(b"\n"):
                 where = "within the headers" if len(lines) > 1 else "in the status line"
@@ -195,6 +240,11 @@ class _Reader(io.BufferedReader):
             return not self.closed and bool(self.peek(1))
         finally:
             self._timed.is_paused = False
+
+
+def _items(values: set[bytes] | None) -> set[bytes]:
+    """Return the items of a header that is a list with commas."""
+    return {item.strip() for value in values for item in value.split(b",")} if values else set()
 
 
 def _check_headers(headers: bytes) -> None:

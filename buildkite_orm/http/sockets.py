@@ -13,13 +13,14 @@ from weakref import WeakSet
 
 from urllib3.exceptions import LocationParseError
 from urllib3.util.connection import allowed_gai_family
+from urllib3.util.ssltransport import SSLTransport
 
 from buildkite_orm.clock import SystemClock
 from buildkite_orm.utils.cancellation import current_cancellation
 from buildkite_orm.utils.forking import renew_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     AddressInfo = tuple[int, int, int, str, Any]
@@ -170,6 +171,16 @@ def plain_socket(sock: Any) -> socket.socket:
     while not isinstance(sock, socket.socket):
         sock = sock.socket
     return sock
+
+
+def has_decrypted(sock: Any) -> bool:
+    """Whether bytes came on a TLS connection, also on one within another, that wait in memory for a read."""
+    while isinstance(sock, SSLTransport):
+        if sock.sslobj.pending() or sock.incoming.pending:
+            return True
+        sock = sock.socket
+    pending: Callable[[], int] | None = getattr(sock, "pending", None)
+    return pending is not None and pending() > 0
 
 
 def interruptible(sock: Any) -> AbstractContextManager[None]:

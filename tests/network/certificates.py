@@ -84,6 +84,10 @@ class Certificates:
         subprocess.run([openssl, "rehash", str(folder)], check=True)
         return folder
 
+    def configure(self, context: ssl.SSLContext, *hosts: str) -> None:
+        """Give TLS settings a certificate for some hosts."""
+        self._authority.issue_cert(*hosts).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+
     def _server_context(self, *hosts: str) -> ssl.SSLContext:
         """Make the TLS settings of a server for some hosts."""
         return _context(self._authority, *hosts)
