@@ -11,7 +11,7 @@ import io
 import os
 import secrets
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 from buildkite_orm.errors import ResponseError, UploadError, redact_url
@@ -165,7 +165,8 @@ def _is_text(texts: Iterable[str]) -> bool:
 
 
 def _name_of(source: Source) -> str:
-    name: Any = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    if not isinstance(name, str | os.PathLike):  # one that was opened by its number
+    name: object = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+    is_path = isinstance(name, str | os.PathLike)
+    if not is_path:  # one that was opened by its number
         raise TypeError("an open file without a name needs one: filename=…")
     return as_path("the name of a file", name)
