@@ -6,8 +6,10 @@ import contextlib
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 from requests.adapters import BaseAdapter, HTTPAdapter
 
@@ -24,7 +26,6 @@ from buildkite_orm.session import Answer, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import requests
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 PUBLIC = "https://api.buildkite.com"
+CERTIFICATES = Path(certifi.where()).read_bytes()
 
 
 def pipeline(bk: Buildkite) -> PipelineRef:
@@ -423,7 +425,7 @@ def test_certificates_that_the_environment_names_are_used(
     watched: Buildkite, watching: Watching, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "ca.pem"
-    bundle.touch()
+    bundle.write_bytes(CERTIFICATES)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     watched.user()
     assert watching.options[0]["verify"] == str(bundle)
@@ -434,7 +436,7 @@ def test_a_change_of_the_environment_counts_from_the_next_request_on(
 ) -> None:
     for name in ("one.pem", "other.pem"):
         bundle = tmp_path / name
-        bundle.touch()
+        bundle.write_bytes(CERTIFICATES)
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
         watched.user()
         assert watching.options[-1]["verify"] == str(bundle)
