@@ -67,7 +67,7 @@ def as_path(name: str, value: object) -> str:
     """
     plain = _as_text(value)
     if not isinstance(plain, str):
-        msg = f"{name} is a path or a string, not {value!r}, which is {kind_of(cast('object', value))}"
+        msg = f"{name} is a path or a string, not {value!r}, which is {kind_of(value)}"
         raise TypeError(msg)
     return str.__str__(plain)
 
