@@ -438,14 +438,16 @@ def test_a_file_whose_folder_is_replaced_in_between_is_not_reported_as_saved(tmp
     target = Target.of(f"{tmp_path}/", "a/b/file")
     folder, other = (tmp_path / "a/b", tmp_path / "a")[level], tmp_path / "other"
     (other / "b").mkdir(parents=True)
-    with (
-        pytest.raises(DownloadError, match="another program has moved or replaced its folder"),
-        whole_file(target, "key") as part,
-    ):
-        part.write(CONTENT)
-        folder.rename(tmp_path / "moved")
-        folder.symlink_to(other)
-        (target.path).write_bytes(b"of another")
+
+    def save() -> None:
+        with whole_file(target, "key") as part:
+            part.write(CONTENT)
+            folder.rename(tmp_path / "moved")
+            folder.symlink_to(other)
+            target.path.write_bytes(b"of another")
+
+    with pytest.raises(DownloadError, match="another program has moved or replaced its folder"):
+        save()
     assert target.path.read_bytes() == b"of another"
     assert [place for place in (tmp_path / "moved").rglob("*") if place.is_file()] == []
 
