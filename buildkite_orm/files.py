@@ -461,6 +461,7 @@ class _Working:
 
     def remove(self) -> None:
         """Remove the folder, unless there are other files in it."""
+        self.handle.close()  # some systems take long to close a folder that was removed
         with contextlib.suppress(OSError):
             self._place.remove(self._name)
 
