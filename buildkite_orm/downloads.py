@@ -127,8 +127,11 @@ class ArtifactStream(ReadsStream):
 
     def _check_total(self, stream: Stream) -> None:
         """Refuse the rest of a file that has become longer or shorter since it was begun."""
-        part = content_range(stream.headers) if stream.status == 206 else None  # noqa: PLR2004
-        total = content_length(stream.headers) if stream.status == 200 else None if part is None else part.total  # noqa: PLR2004
+        if stream.status == 206:  # noqa: PLR2004
+            part = content_range(stream.headers)
+            total = None if part is None else part.total
+        else:
+            total = content_length(stream.headers) if stream.status == 200 else None  # noqa: PLR2004
         if self._offset and total is not None and self._total not in {None, total}:
             what = f"{self._path}: its storage has {total} bytes now, and had {self._total} when it was begun"
             raise ChecksumMismatchError(what)

@@ -244,6 +244,8 @@ class Part:
             os.close(os.dup(self._file.fileno()))
             if not self._is_there():
                 raise OSError(errno.ESTALE, "another program has removed or replaced the unfinished file")
+            if not self._folder.place.is_at(self._target.path.parent):
+                raise OSError(errno.ESTALE, "another program has moved or replaced its folder")
             self._close_on_windows()
             self._working.give(self._name, self._folder.place, self._target.name)
         self._working.remove()
@@ -355,6 +357,10 @@ class _Handle:
     def own_stat(self) -> os.stat_result:
         return os.lstat(self.path) if self.fd is None else os.fstat(self.fd)
 
+    def is_at(self, path: Path) -> bool:
+        """Tell whether a path leads to this folder; one that is not held open is where its path leads."""
+        return self.fd is None or os.path.samestat(path.stat(), self.own_stat())
+
     def has(self, name: str, found: os.stat_result) -> bool:
         with contextlib.suppress(FileNotFoundError):
             return os.path.samestat(found, self.stat(name))
@@ -455,6 +461,7 @@ class _Working:
 
     def remove(self) -> None:
         """Remove the folder, unless there are other files in it."""
+        self.handle.close()  # some systems take long to close a folder that was removed
         with contextlib.suppress(OSError):
             self._place.remove(self._name)
 

@@ -429,3 +429,29 @@ def test_a_storage_that_is_down_is_said_to_be(server: FakeBuildkite, artifact: A
     with pytest.raises(ServerError, match="503"):
         artifact.save_to(tmp_path)
     assert everything(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open folder cannot be moved there")
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_file_whose_folder_is_replaced_in_between_is_not_reported_as_saved(tmp_path: Path, level: int) -> None:
+    """Its path leads to another file then, which was there before."""
+    target = Target.of(f"{tmp_path}/", "a/b/file")
+    folder, other = (tmp_path / "a/b", tmp_path / "a")[level], tmp_path / "other"
+    (other / "b").mkdir(parents=True)
+
+    def save() -> None:
+        with whole_file(target, "key") as part:
+            part.write(CONTENT)
+            folder.rename(tmp_path / "moved")
+            folder.symlink_to(other)
+            target.path.write_bytes(b"of another")
+
+    with pytest.raises(DownloadError, match="another program has moved or replaced its folder"):
+        save()
+    assert target.path.read_bytes() == b"of another"
+    assert [place for place in (tmp_path / "moved").rglob("*") if place.is_file()] == []
+
+
+def test_a_path_that_is_too_long_to_be_opened_is_not_reported_as_saved(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="too long"):
+        Target.of(f"{tmp_path}/", "/".join(["folder" * 30] * 30))

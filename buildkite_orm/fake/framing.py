@@ -9,6 +9,7 @@ import io
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from werkzeug.exceptions import ClientDisconnected
 
@@ -72,9 +73,17 @@ def read_head(stream: io.BufferedReader) -> Head | None:
     method, target, major, minor = (part.decode("latin-1") for part in found.groups())
     if major != "1":
         raise ApiError(505, f"HTTP version {major}.{minor} is not supported")
-    if not target.startswith("/") and target != "*" and not re.match(r"https?://[^/?#]", target, re.IGNORECASE):
+    if not target.startswith("/") and target != "*" and not _is_url(target):
         raise ApiError(400, "The target of the request is malformed")
     return Head(method, target, f"HTTP/{major}.{minor}", _read_headers(stream))
+
+
+def _is_url(target: str) -> bool:
+    try:
+        urlsplit(target)
+    except ValueError:  # as of `http://[`
+        return False
+    return re.match(r"https?://[^/?#]", target, re.IGNORECASE) is not None
 
 
 def _read_headers(stream: io.BufferedReader) -> list[tuple[str, str]]:

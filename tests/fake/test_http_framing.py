@@ -347,3 +347,12 @@ for each in connections: each.close()
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://[::1/v2/user", "https://]/v2/user", "HTTP://[x]/"])
+def test_a_target_that_is_no_url_is_refused(target: str) -> None:
+    with FakeBuildkite(populate=False) as server:
+        parts = urlsplit(server.url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:
+            sock.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert sock.recv(65_536).startswith(b"HTTP/1.1 400 ")
