@@ -76,7 +76,9 @@ class Network:
             parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
         except (requests_errors.RequestException, UnicodeError):
             parts = urlsplit("")
-        if parts.scheme not in {"http", "https"} or not _is_host(parts.hostname):  # what else it is may be a secret
+        # older releases of urllib3 write a blank in a host as %20 instead of refusing it
+        is_host = _is_host(parts.hostname) and not ("%" in parts.netloc and "[" not in parts.netloc)
+        if parts.scheme not in {"http", "https"} or not is_host:  # what else it is may be a secret
             raise ConfigurationError(f"{self._url_name} is no URL of a server, as https://api.buildkite.com is")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(f"{self._url_name} must carry no user, password, query or fragment")
