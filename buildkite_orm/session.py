@@ -34,7 +34,7 @@ from buildkite_orm.http.exchange import Exchange, sending
 from buildkite_orm.http.failures import too_large, too_late
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.links import read_links
-from buildkite_orm.http.network import Network, NetworkOptions
+from buildkite_orm.http.network import Network, NetworkOptions, has_escaped_host
 from buildkite_orm.http.signed_links import split_link
 from buildkite_orm.memory import Memory
 from buildkite_orm.ratelimit import RateLimiter
@@ -410,6 +410,8 @@ class Session:
         url, target = (out.url.reveal(), "") if out.with_token else split_link(out.url.reveal())
         request = requests.Request(out.method, url, headers={**kind, **out.headers}, data=out.content, auth=NoNetrc())
         prepared = self._http.prepare_request(request)
+        if has_escaped_host(prepared.url or ""):
+            raise ValueError
         if target:  # requests and urllib3 would both write a link in their own way, and spoil its signature
             exchange.target = target
             prepared.url = f"{(prepared.url or '').rstrip('/')}{target}"
