@@ -87,7 +87,8 @@ class Network:
             parts = urlsplit(requests.Request("GET", url.strip()).prepare().url or "")
         except (requests_errors.RequestException, UnicodeError):
             parts = urlsplit("")
-        if parts.scheme not in {"http", "https"} or not _is_host(parts.hostname):  # what else it is may be a secret
+        is_host = _is_host(parts.hostname) and not has_escaped_host(parts.geturl())
+        if parts.scheme not in {"http", "https"} or not is_host:  # what else it is may be a secret
             raise ConfigurationError(f"{self._url_name} is no URL of a server, as https://api.buildkite.com is")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(f"{self._url_name} must carry no user, password, query or fragment")
@@ -181,6 +182,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def has_escaped_host(url: str) -> bool:
+    """Whether the host of a URL is no name: older releases of urllib3 write a blank as %20 instead of refusing it."""
+    where = urlsplit(url).netloc.rpartition("@")[2]
+    return "%" in where and "[" not in where  # the zone of an address of IPv6 follows a %
 
 
 def _is_host(host: str | None) -> bool:
