@@ -125,10 +125,11 @@ class SocketResponse(http.client.HTTPResponse):
             raise DamagedResponseError("its Transfer-Encoding is not chunked")
         self.chunked, self.chunk_left = "chunked" in encodings, None
         self.length = int(lengths.pop()) if lengths and not self.chunked else None
+        if self.chunked or self.length is not None:
+            return
+        self.will_close = True
         closes = "close" in {item.strip() for value in self._values("Connection") for item in value.split(",")}
-        has_end = self.chunked or self.length is not None
-        self.will_close = self.will_close or closes or not has_end
-        if self.version >= 11 and not has_end and not closes:  # noqa: PLR2004
+        if self.version >= 11 and not closes:  # noqa: PLR2004
             raise DamagedResponseError("it has neither Content-Length nor chunks, nor Connection: close")
 
     def _values(self, name: str) -> set[str]:
