@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -81,6 +82,28 @@ class Budget:
         self.limit = limit if limit is not None else self.limit
 
 
+# The budgets of the requests that this thread is in.
+_held: ContextVar[tuple[Budget, ...]] = ContextVar("held", default=())
+
+_is_nested: ContextVar[bool] = ContextVar("is_nested", default=False)
+
+
+@contextmanager
+def nested_requests() -> Generator[None]:
+    """Send the requests of the block, in a hook say, without waiting for the one that this thread is in."""
+    before = _is_nested.set(True)
+    try:
+        yield
+    finally:
+        _is_nested.reset(before)
+
+
+def _in_flight_elsewhere(budget: Budget) -> int:
+    """Count the requests under way whose responses may be waited for: a hook would wait for its own for ever."""
+    own = sum(held is budget for held in _held.get()) if _is_nested.get() else 0
+    return budget.in_flight - own
+
+
 class RateLimiter:
     """The budgets of one client, and who waits for them until when."""
 
@@ -111,9 +134,11 @@ class RateLimiter:
             RateLimitError: The wait would take longer than the policy allows.
         """
         budgets = self._acquire(organization, deadline)
+        before = _held.set((*_held.get(), *budgets))
         try:
             yield
         finally:
+            _held.reset(before)
             with self._changed:
                 for budget in budgets:
                     budget.in_flight -= 1
@@ -168,7 +193,7 @@ class RateLimiter:
                 now = self._clock.monotonic()
                 budgets = self._budgets(organization)
                 spent = [budget for budget in budgets if budget.left(now) <= 0]
-                if not spent and all(budget.left(now) > budget.in_flight for budget in budgets):
+                if not spent and all(budget.left(now) > _in_flight_elsewhere(budget) for budget in budgets):
                     for budget in budgets:
                         budget.in_flight += 1
                     return budgets
@@ -183,8 +208,10 @@ class RateLimiter:
                 self._look_up(queue, is_woken=is_woken)
 
     def _queue_at(self, budgets: list[Budget], now: float, deadline: float) -> _Queue:
-        budget = next(budget for budget in budgets if budget.left(now) <= budget.in_flight)
-        return _Queue(budget.name, budget.in_flight, since=now, until=min(now + self._policy.max_wait, deadline))
+        budget = next(budget for budget in budgets if budget.left(now) <= _in_flight_elsewhere(budget))
+        return _Queue(
+            budget.name, _in_flight_elsewhere(budget), since=now, until=min(now + self._policy.max_wait, deadline)
+        )
 
     def _look_up(self, queue: _Queue, *, is_woken: bool) -> None:
         """End a wait that was cancelled; announce one that did not end at once, as most do."""

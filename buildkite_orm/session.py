@@ -317,8 +317,8 @@ class Session:
         limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # whose repr, in a traceback, shows nothing of it
         with stream:
-            # the status of an error counts, whatever becomes of its body
-            with suppress(BuildkiteError) if is_error else nullcontext():
+            # the status of an error counts, though its body came whole and cannot be decoded
+            with suppress(ResponseError) if is_error else nullcontext():
                 for piece in stream.arriving():
                     body.write(piece)
                     del piece

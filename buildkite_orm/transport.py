@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
 from buildkite_orm._version import __version__
@@ -26,8 +26,6 @@ from buildkite_orm.utils.redaction import Secrets, SignedUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from requests.adapters import BaseAdapter
 
     from buildkite_orm.http.exchange import Exchange
 
@@ -58,10 +56,29 @@ def user_agent(app: str | None) -> str:
     return f"{USER_AGENT} {app.strip()}"
 
 
-def renew_transport(transport: BaseAdapter | None) -> None:
-    """Give a caller's transport new pools, in a forked child."""
-    if isinstance(transport, HTTPAdapter) and not isinstance(transport, Adapter):
-        renew_pools(transport)
+def renew_transport(transport: BaseAdapter) -> None:
+    """Give a caller's transport new pools, in a forked child; also those of adapters that it sends through."""
+    waiting: list[object] = [transport]
+    seen: list[object] = []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Adapter) or any(each is other for other in seen):
+            continue
+        seen.append(each)
+        if isinstance(each, HTTPAdapter):
+            renew_pools(each)
+        waiting += [*_parts(each)] if isinstance(each, BaseAdapter | requests.Session) else []
+
+
+def _parts(thing: object) -> Iterator[object]:
+    """Yield what an adapter or session holds, and what is in the containers that it holds."""
+    for value in getattr(thing, "__dict__", {}).values():
+        if isinstance(value, dict):
+            yield from cast("dict[object, object]", value).values()
+        elif isinstance(value, list | tuple):
+            yield from cast("list[object]", value)
+        else:
+            yield value
 
 
 class StreamedBody(ABC):

@@ -165,8 +165,9 @@ def _is_text(texts: Iterable[str]) -> bool:
 
 
 def _name_of(source: Source) -> str:
-    name: object = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
-    is_path = isinstance(name, str | os.PathLike)
-    if not is_path:  # one that was opened by its number
+    if isinstance(source, str | os.PathLike):
+        return as_path("the name of a file", source)
+    name: object = getattr(source, "name", None)
+    if isinstance(name, int) or name is None:  # one that was opened by its number
         raise TypeError("an open file without a name needs one: filename=…")
     return as_path("the name of a file", name)

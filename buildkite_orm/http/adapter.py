@@ -79,6 +79,8 @@ def renew_pools(adapter: HTTPAdapter) -> None:
 
     urllib3 empties a pool when it is freed, and takes its lock for that, which a thread of the parent may have held.
     """
+    if not hasattr(adapter, "poolmanager"):  # a subclass that has none of its own
+        return
     managers: list[Any] = [adapter.poolmanager, *adapter.proxy_manager.values()]
     for manager in managers:
         for pool in manager.pools._container.values():  # noqa: SLF001 - its lock may be held too

@@ -184,8 +184,8 @@ class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
         """Begin TLS with a proxy; TLS with the server, inside of that, reads as often as it needs to."""
-        connect: Any = super()._connect_tls_proxy  # pyright: ignore[reportUnknownMemberType]
-        tls: ssl.SSLSocket = connect(hostname, sock)
+        parent: Any = super()  # urllib3 has no complete type for it
+        tls: ssl.SSLSocket = parent._connect_tls_proxy(hostname, sock)  # noqa: SLF001
         return tls if self.proxy_is_forwarding else cast("ssl.SSLSocket", _TimedSocket(tls))
 
     def connect(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError
+from buildkite_orm.ratelimit import nested_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +112,7 @@ class Hooks:
 
 def _call(hook: Callable[[E], object], event: E) -> None:
     try:
-        hook(event)
+        with nested_requests():
+            hook(event)
     except Exception:
         logger.exception("the hook %r failed", getattr(hook, "__qualname__", type(hook).__name__))

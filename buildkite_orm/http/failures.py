@@ -125,10 +125,17 @@ def _transport_error(causes: list[BaseException], exchange: Exchange) -> Transpo
         if isinstance(cause, socket.gaierror):
             return _unresolved(cause, exchange)
         if isinstance(cause, DamagedResponseError):
-            return ConnectionFailedError(f"the response is damaged: {cause}")
+            return _damaged(cause, exchange)
     if any(map(_is_timeout, causes)):
         return _timed_out(exchange)
     return _disconnected(causes, exchange)
+
+
+def _damaged(problem: DamagedResponseError, exchange: Exchange) -> TransportError:
+    if exchange.is_tracked and not exchange.is_sent:  # it was to CONNECT
+        what = f"the response of the proxy {exchange.host} is damaged: {problem}"
+        return ConnectionFailedError(what, next_step=_PROXY)
+    return ConnectionFailedError(f"the response is damaged: {problem}")
 
 
 def _is_timeout(problem: BaseException) -> bool:

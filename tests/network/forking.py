@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from requests.adapters import BaseAdapter, HTTPAdapter
+
 from buildkite_orm import Buildkite, RetryPolicy
 
 if TYPE_CHECKING:
@@ -161,6 +163,45 @@ def grandchildren(web: PipelineRef) -> Any:
         return [own, numbers(web, 110, 6), grandchild.result()]
 
     return Child(child).result()
+
+
+class Wrapper(BaseAdapter):
+    """A caller's transport that sends through another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._inner = [HTTPAdapter()]
+
+    def send(self, *args: Any, **options: Any) -> Any:
+        """Send a request."""
+        return self._inner[0].send(*args, **options)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner[0].close()
+
+
+class Incomplete(HTTPAdapter):
+    """A caller's transport that has no connections: it does not call `super().__init__()`."""
+
+    def __init__(self) -> None:
+        pass
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def wrapped(web: PipelineRef) -> Any:
+    """The client sends through a transport that holds another one, and there is a client of an incomplete one."""
+    url = web.session.base_url
+    with (
+        Buildkite("bkua_" + "5f3a" * 10, base_url=url, organization="acme", transport=Wrapper()) as bk,
+        Buildkite("bkua_" + "5f3a" * 10, base_url=url, organization="acme", transport=Incomplete()),
+    ):
+        web = bk.organization().pipeline("web")
+        numbers(web, 1, 1)
+        child = Child(lambda: numbers(web, 100)).result()  # while the parent's connection is idle
+        return [numbers(web, 300), child]
 
 
 def sockets() -> set[str]:

@@ -131,3 +131,10 @@ def test_a_child_that_closes_the_client_does_not_end_the_parents_connection(serv
 def test_a_child_that_forks_again_has_connections_of_its_own_too(server: RawServer) -> None:
     assert _run("grandchildren", server) == [[100], list(range(110, 116)), list(range(200, 206))]
     _check_apart(_connections_by_hundred(server)[1:])
+
+
+def test_a_transport_that_holds_another_one_has_new_connections_in_the_child(serve: Serve) -> None:
+    server = serve(in_turn(_answer))
+    assert _run("wrapped", server) == [list(range(300, 312)), list(range(100, 112))]
+    before, child, _ = _connections_by_hundred(server)
+    _check_apart([before, child])

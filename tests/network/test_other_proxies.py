@@ -25,23 +25,25 @@ if TYPE_CHECKING:
 HOST: Final = "api.buildkite.test"
 PASSWORD: Final = "s3cr3t-of-the-proxy"
 BUILD: Final = json_response(payloads.build(1))
+ESTABLISHED: Final = b"HTTP/1.1 200 OK\r\n\r\n"
 DEADLINE: Final = 1.0
 EVERY: Final = 0.1
 LENGTH: Final = 30
 
 
-def _relay(server: RawServer, *, slow_after: int | None = None) -> Handler:
+def _relay(server: RawServer, *, slow_after: int | None = None, answer: bytes = ESTABLISHED) -> Handler:
     """Return the handler of a proxy that opens tunnels to one server.
 
     Args:
         server: The server.
         slow_after: After so many pieces from the server, they are passed on byte by byte.
+        answer: The response to CONNECT.
     """
 
     def handle(connection: Connection, _: int) -> None:
         if connection.read_head() is None:
             return
-        connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        connection.send(answer)
         with socket.create_connection(server.address) as target:
             _pass_on(connection, target, slow_after)
 
@@ -107,6 +109,36 @@ def test_what_follows_a_response_within_two_layers_of_tls_is_not_taken_for_the_n
     server.append(serve(in_turn(answer), tls=trusted.server_context(HOST), host=HOST))
     bk = connect(server[0], proxies=_proxy(serve, trusted, _relay(server[0])))
     assert [build(bk, number).fetch().number for number in (1, 2, 3)] == [1, 2, 3]
+    bk.close()
+
+
+# -- CONNECT -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 101 Switching\r\n\r\n", b"HTTP/1.1 103 Early\r\n\r\n" * 25, b"HTTP/1.1 2_00 OK\r\n\r\n", b"no\r\n"],
+)
+def test_a_damaged_response_to_connect_names_the_proxy_and_has_sent_nothing(
+    serve: Serve, connect: Connect, answer: bytes
+) -> None:
+    proxy = serve(always(answer))
+    bk = connect(f"https://{HOST}", retry=policy(attempts=2), proxies={"https": proxy.url})
+    with pytest.raises(TransportError, match=r"proxy 127\.0\.0\.1 is damaged.*HTTPS_PROXY") as caught:
+        web(bk).builds().create(commit="HEAD", branch="main")
+    assert (caught.value.never_sent, caught.value.outcome_unknown) == (True, False)
+    assert len(proxy.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200\r\n\r\n"]
+)
+def test_interim_and_short_responses_to_connect_open_the_tunnel(
+    serve: Serve, connect: Connect, trusted: Certificates, answer: bytes
+) -> None:
+    server = serve(always(BUILD), tls=trusted.server_context(HOST), host=HOST)
+    bk = connect(server, proxies={"https": serve(_relay(server, answer=answer)).url})
+    assert build(bk).fetch().number == 1
     bk.close()
 
 
