@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from requests import certs
 from requests.adapters import HTTPAdapter
 from urllib3 import poolmanager
 
@@ -46,6 +47,8 @@ class Adapter(HTTPAdapter):
         if exchange is not None and isinstance(timeout, tuple):
             connect, read = cast("tuple[float, float]", timeout)
             exchange.shorten_timeouts(connect, read)
+        if self._tls:  # told to trust what comes with it, an older requests puts a context of its own in place of ours
+            options["verify"] = certs.where()
         return super().send(request, stream, cast("Any", timeout), *args, **options)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
