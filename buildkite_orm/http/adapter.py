@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from requests import certs
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import poolmanager
 
 from buildkite_orm.http.connection import HTTPPool, HTTPSPool
@@ -48,7 +48,7 @@ class Adapter(HTTPAdapter):
             connect, read = cast("tuple[float, float]", timeout)
             exchange.shorten_timeouts(connect, read)
         if self._tls:  # told to trust what comes with it, an older requests puts a context of its own in place of ours
-            options["verify"] = certs.where()
+            options["verify"] = DEFAULT_CA_BUNDLE_PATH
         return super().send(request, stream, cast("Any", timeout), *args, **options)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002
