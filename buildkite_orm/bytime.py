@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SECOND: Final = timedelta(seconds=1)
 _SWEEPS: Final = 10
+_AHEAD: Final = 4  # pages that a thread may load before they are wanted: no memory, and no requests past the end
 _MOST_PAGES: Final = 10**9
 _STALE_PAGES: Final = 10
 _NARROW: Final = "narrow the query by branch, creator or state, or list pipeline by pipeline."
@@ -282,7 +283,7 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
             deepest = min(deepest, number - 1)
             return None
 
-    with closing(map_in_threads(ask, range(2, last + 1), workers=workers)) as sheets:
+    with closing(map_in_threads(ask, range(2, last + 1), workers=workers, ahead=_AHEAD * workers)) as sheets:
         yield from _in_order(step, chain([first], sheets))
 
 

@@ -33,6 +33,7 @@ logger = logging.getLogger("buildkite_orm")
 
 
 _LONG: Final = 2.0
+_TOO_SHORT: Final = 0.05  # no attempt begins with less time left: it could only fail, and hide why the last one did
 _LEAST: Final = 0.001  # a policy allows some time, if too little for any request
 
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
@@ -133,7 +134,7 @@ class RetryPolicy:
     def _loop(self, clock: Clock, started: float, *, repeatable: bool, divisible: bool) -> tenacity.Retrying:
         import tenacity  # noqa: PLC0415
 
-        failures = 0
+        failures, margin = 0, min(_TOO_SHORT, self.max_elapsed / 10)
         backoff = tenacity.wait_random_exponential(multiplier=self.backoff, max=self.max_backoff)
 
         def again(state: tenacity.RetryCallState) -> bool:
@@ -152,7 +153,7 @@ class RetryPolicy:
 
         def too_late(state: tenacity.RetryCallState) -> bool:
             error = _error_of(state)
-            late = clock.monotonic() + state.upcoming_sleep - started >= self.max_elapsed
+            late = clock.monotonic() + state.upcoming_sleep - started >= self.max_elapsed - margin
             if _asked_by(error) > (0.0 if late else self.max_wait):
                 _explain_asked(error)
                 return True

@@ -419,7 +419,7 @@ def test_a_link_that_leads_off_https_is_not_followed(server: FakeBuildkite, arti
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("location", ["/files/x?sig=1", "../../../../../../files/x?sig=1"])
+@pytest.mark.parametrize("location", ["/files/x?sig=1", f"{'../' * 12}files/x?sig=1"])
 def test_a_relative_link_is_resolved_and_requested_without_the_token(
     server: FakeBuildkite, artifact: Artifact, location: str
 ) -> None:

@@ -367,7 +367,17 @@ def test_a_size_that_is_no_size_stops_no_file(  # noqa: PLR0917
     assert "saved" in str(report)
 
 
-@pytest.mark.parametrize("url", ["https://api.buildkite.com/v2/x", "http://[::1", "x", None, 5, "https://x/v2/../y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.buildkite.com/v2/organizations/acme/jobs/x/artifacts/y",
+        "http://[::1",
+        "x",
+        None,
+        5,
+        "https://x/v2/../y",
+    ],
+)
 @pytest.mark.parametrize("layout", ["job", "path"])
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 def test_a_url_of_an_artifact_that_is_none_of_the_api_stops_no_other(  # noqa: PLR0917

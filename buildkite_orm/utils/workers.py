@@ -42,7 +42,7 @@ def start_thread(do: Callable[[], object]) -> threading.Thread | None:
     return thread
 
 
-def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int) -> Generator[R]:
+def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int, ahead: int | None = None) -> Generator[R]:
     """Call a function with each item, in several threads, and yield the results in the order of the items.
 
     The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
@@ -53,9 +53,10 @@ def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int) ->
         do: The function; `current_cancellation()` is set while it runs in a thread of its own.
         items: The items.
         workers: How many threads to use at most; with one, or for one item, the caller's own thread is used.
+        ahead: How many items may be begun that nobody has taken the results of yet; any number, if None.
     """
     count = min(workers, len(items))
-    run = _Run(do, items)
+    run = _Run(do, items, ahead)
     try:
         if count > 1 and run.start(count):
             yield from run.results()
@@ -79,12 +80,15 @@ class _Run(Generic[T, R]):
     The thread that iterates takes no lock in Python code, which an interrupt could leave locked.
     """
 
-    def __init__(self, do: Callable[[T], R], items: Sequence[T]) -> None:
+    def __init__(self, do: Callable[[T], R], items: Sequence[T], ahead: int | None) -> None:
         self._do = do
         self._count = len(items)
         self._todo = enumerate(items)
         self._taking = threading.Lock()
         self._is_over = False
+        self._places: SimpleQueue[None] | None = None if ahead is None else SimpleQueue()
+        for _ in range(ahead or 0):
+            self._let_begin()
         self._done: SimpleQueue[tuple[int, R] | _Failure] = SimpleQueue()
         self._cancellation = Cancellation()
         self._threads: list[threading.Thread] = []
@@ -107,6 +111,7 @@ class _Run(Generic[T, R]):
             while index not in early:
                 self._raise_failure(index)
                 self._receive(early)
+            self._let_begin()
             yield early.pop(index)
 
     def stop(self) -> None:
@@ -130,8 +135,25 @@ class _Run(Generic[T, R]):
                     self._is_over = True
                     self._done.put(_Failure(index, error))
 
+    def _let_begin(self) -> None:
+        """Let one more item be begun, since the result of another one is taken."""
+        if self._places is not None:
+            self._places.put(None)
+
+    def _has_place(self) -> bool:
+        """Wait until an item may be begun; False if no item is to be begun any more."""
+        while self._places is not None and not self._is_over:
+            try:
+                self._places.get(timeout=_POLL)
+            except Empty:
+                continue
+            return True
+        return not self._is_over
+
     def _take(self) -> tuple[int, T] | None:
         """Take the next item, None where there is none or none is to be begun."""
+        if not self._has_place():
+            return None
         with self._taking:
             return None if self._is_over else next(self._todo, None)
 
