@@ -179,9 +179,11 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    # newer versions of Python also count an address of IPv4 that is written as one of IPv6
+    return address.is_loopback and getattr(address, "ipv4_mapped", None) is None
 
 
 def has_escaped_host(url: str) -> bool:
