@@ -19,9 +19,9 @@ from buildkite_orm.errors import (
 from buildkite_orm.files import Target, whole_file
 from buildkite_orm.http.signed_links import resolve_link
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
+from buildkite_orm.http.storage_errors import download_refused
 from buildkite_orm.progress import progress_of_file
 from buildkite_orm.session import Call
-from buildkite_orm.storageerrors import download_refused
 from buildkite_orm.transport import ReadsStream
 from buildkite_orm.utils.cancellation import check_cancelled
 from buildkite_orm.utils.redaction import SignedUrl

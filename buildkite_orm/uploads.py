@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
 from buildkite_orm.errors import ResponseError, UploadError, redact_url
+from buildkite_orm.http.storage_errors import storage_error
 from buildkite_orm.session import is_html
-from buildkite_orm.storageerrors import storage_error
 from buildkite_orm.transport import CHUNK, StreamedBody
 from buildkite_orm.utils.plain_values import as_path
 

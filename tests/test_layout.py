@@ -59,7 +59,6 @@ FLOORS = (
     "logs",
     "files",
     "pictures",
-    "storageerrors",
     "downloads",
     "remotefile",
     "layouts",
