@@ -44,11 +44,13 @@ class Stored(Protocol):
 def stored(serve: Serve, connect: Connect) -> Stored:
     def make(send: Callable[[RawRequest], bytes], **fields: object) -> Artifact:
         def answer(connection: Connection, _index: int) -> None:
-            while (request := connection.read_request()) is not None:
-                if request.path.endswith("/download"):
-                    connection.send(response(302, {"Location": f"{server.url}/file"}))
-                else:
-                    connection.send(send(request))
+            request = connection.read_request()
+            if request is None:
+                return
+            if request.path.endswith("/download"):
+                connection.send(response(302, {"Location": f"{server.url}/file"}))
+            else:
+                connection.send(send(request))
 
         server = serve(answer)
         bk = connect(server)
