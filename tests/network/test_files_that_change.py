@@ -10,6 +10,7 @@ import pytest
 
 from buildkite_orm import Artifact, ChecksumMismatchError
 from tests.network.calls import artifact
+from tests.network.conftest import policy
 from tests.network.servers import response
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def stored(serve: Serve, connect: Connect) -> Stored:
                 connection.send(send(request))
 
         server = serve(answer)
-        bk = connect(server)
+        bk = connect(server, retry=policy(attempts=8))  # each connection serves one request, and may end unseen
         url = f"{server.url}/v2/{artifact(bk).api_path}"
         return bk.bind(Artifact.model_construct(None, id="x", url=url, path="file", **fields))  # type: ignore[arg-type]
 
