@@ -12,12 +12,12 @@ from buildkite_orm.http.auth import StaticToken
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.network import NetworkOptions
-from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.resource import Binding, Ref, Resource, load_object
 from buildkite_orm.retry import RetryPolicy
 from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
 from buildkite_orm.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
+from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Buildkite:
         """
         organization, pipeline = map(_of_the_job, ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"))
         text = _of_the_job("BUILDKITE_BUILD_NUMBER", setting)
-        number = as_whole_number(text)
+        number = parse_decimal(text)
         if number is None:
             raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={text[:80]!r}: no number of a build")
         return self.organization(organization).pipeline(pipeline).build(number)

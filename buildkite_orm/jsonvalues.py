@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, cast
 
-_MOST_DIGITS: Final = 18
-
 _TEXTS: Final = (str, bytes, bytearray, memoryview, UserString)
 
 Number = int | float
@@ -44,13 +42,3 @@ def as_text(value: object) -> str:
         return json.dumps(value, sort_keys=True)
     except RecursionError:
         return ""
-
-
-def as_whole_number(text: object) -> int | None:
-    """Return the number that the server wrote in ASCII digits; None for anything else, and where it is absurdly long.
-
-    `int` alone reads digits of other scripts, and raises on thousands of them.
-    """
-    if not isinstance(text, str) or len(text) > _MOST_DIGITS or not (text.isascii() and text.isdecimal()):
-        return None
-    return int(text)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from buildkite_orm.errors import BuildkiteError, ResponseError
-from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.loading import load_cursor_page, load_list
 from buildkite_orm.resource import Binding, Resource
 from buildkite_orm.retry import is_slow
 from buildkite_orm.session import Call, query_of
 from buildkite_orm.utils.forking import ForkSafeLock
+from buildkite_orm.utils.numbers import parse_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -386,7 +386,7 @@ def _changed(query: Query, **changes: int | None) -> Query:
 
 def _page_number(query: Query) -> int | None:
     """Return the page number in a query, or None where there is none that can be."""
-    return as_whole_number(dict(query).get("page")) or None  # pages are numbered from 1
+    return parse_decimal(dict(query).get("page")) or None  # pages are numbered from 1
 
 
 def _queries(urls: Mapping[str, str]) -> dict[str, Query]:

@@ -22,6 +22,7 @@ from buildkite_orm.hidden import HIDDEN
 from buildkite_orm.http.adapter import Adapter, renew_pools
 from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError
 from buildkite_orm.http.failures import error_from
+from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.redaction import Secrets, SignedUrl
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ USER_AGENT: Final = f"buildkite-orm/{__version__}"
 HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 
 CHUNK: Final = 128 * 1024  # a file takes a seventh less CPU than with half of it, and more with twice as much
-_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _QUERY: Final = re.compile(r"\?\S+")
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 _is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
@@ -347,7 +347,7 @@ class ReadsStream:
 
 def _short_by(response: requests.Response) -> int:
     """Count the announced bytes that did not come; a transport other than a socket may not have noticed."""
-    announced = response.headers.get("Content-Length", "")
-    if not _LENGTH.fullmatch(announced) or response.request.method == "HEAD" or response.status_code in {204, 205, 304}:
+    announced = parse_decimal(response.headers.get("Content-Length"))
+    if announced is None or response.request.method == "HEAD" or response.status_code in {204, 205, 304}:
         return 0
-    return max(0, int(announced) - response.raw.tell())
+    return max(0, announced - response.raw.tell())

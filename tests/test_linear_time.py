@@ -12,10 +12,10 @@ from buildkite_orm import Build
 from buildkite_orm.errors import redact_url
 from buildkite_orm.globs import Globs
 from buildkite_orm.http.links import read_links
-from buildkite_orm.jsonvalues import as_whole_number
 from buildkite_orm.paths import path_told, short_path
 from buildkite_orm.session import path_of, query_of
 from buildkite_orm.urls import api_path_in
+from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.words import harmless, one_line, said, with_emoji
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "one_line": lambda text: one_line(text, 60),
     "said": said,
     "with_emoji": with_emoji,
-    "as_whole_number": as_whole_number,
+    "parse_decimal": parse_decimal,
     "read_links": read_links,
     "matches": Globs(("**/*.x", "a*b*c*d*/**/?[ab]*")).matcher() or str,
 }
