@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _replace_what_cannot_be_shown() -> None:
-    """Have a console whose encoding lacks a character show `?`, in place of an error in the midst of a line."""
+    """Show `?` for a character that the encoding of the console lacks, instead of raising an error within a line."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")

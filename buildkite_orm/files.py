@@ -133,7 +133,7 @@ def _is_special(part: str) -> bool:
 
 
 def _is_working(part: str, *, windows: bool) -> bool:
-    """Tell whether a name is, to some file system, that of a working folder: case, form and invisible characters."""
+    """Return whether a name is, to some file system, that of a working folder: case, form and invisible characters."""
     plain = part.lower()
     if not part.isascii():
         folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
@@ -265,7 +265,7 @@ class Part:
         self._close_folders()
 
     def _is_there(self) -> bool:
-        """Tell whether the name is still that of the file that was written; on Windows, an open file keeps its name."""
+        """Return whether the name is still that of the file that was written; on Windows, an open file keeps its name."""
         return _ON_WINDOWS or self._working.handle.has(self._name, os.fstat(self._file.fileno()))
 
     def _remove_folders(self) -> None:
@@ -358,7 +358,7 @@ class _Handle:
         return os.lstat(self.path) if self.fd is None else os.fstat(self.fd)
 
     def is_at(self, path: Path) -> bool:
-        """Tell whether a path leads to this folder; one that is not held open is where its path leads."""
+        """Return whether a path leads to this folder; one that is not held open is where its path leads."""
         return self.fd is None or os.path.samestat(path.stat(), self.own_stat())
 
     def has(self, name: str, found: os.stat_result) -> bool:
@@ -456,7 +456,7 @@ class _Working:
             self.handle = place.enter(self._name)
 
     def give(self, name: str, place: _Handle, new: str) -> None:
-        """Give a file its place."""
+        """Move a file to its place."""
         self.handle.move(name, place, new)
 
     def remove(self) -> None:

@@ -203,7 +203,7 @@ _bound: ContextVar[_Bound | None] = ContextVar("bound", default=None)
 
 @contextmanager
 def within(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Generator[None]:
-    """Give up this thread's requests in the block after so many seconds in all, where that is sooner than usual.
+    """Bound this thread's requests in the block: they end after so many seconds in all, where that is sooner than usual.
 
     Args:
         seconds: How long the requests, pauses and waits of the block may take together.
@@ -230,7 +230,7 @@ def _asked_by(error: BaseException | None) -> float:
 
 
 def _explain_asked(error: BaseException | None) -> None:
-    """Have the error of a server say that it asks to wait longer than may be waited."""
+    """Set the next step of an error of a server that asks to wait longer than the policy allows."""
     if isinstance(error, ServerError):
         error.next_step = (
             f"The server asks to wait {error.retry_after:.0f} s, longer than RetryPolicy allows: try again then, or "
@@ -260,7 +260,7 @@ def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
 
 
 def is_slow(error: BaseException) -> bool:
-    """Tell whether the server did not answer in time, so that to ask for less may help.
+    """Return whether the server did not answer in time, so that to ask for less may help.
 
     A gateway that says when to come back is obeyed first.
     """

@@ -69,7 +69,7 @@ class Movements:
         return self._end if first == self._end else (self._text.rfind("\n", place, first) + 1 or place)
 
     def only_returns(self, end: int) -> bool:
-        """Tell whether in the line that was found, up to its end, nothing but returns moves."""
+        """Return whether in the line that was found, up to its end, nothing but returns moves."""
         return self._other >= end
 
     def _find(self, kind: str, place: int) -> int:

@@ -57,7 +57,7 @@ def user_agent(app: str | None) -> str:
 
 
 def renew_transport(transport: BaseAdapter) -> None:
-    """Give a caller's transport new pools, in a forked child; also those of adapters that it sends through."""
+    """Make new pools for a caller's transport, in a forked child; also for the adapters that it sends through."""
     waiting: list[object] = [transport]
     seen: list[object] = []
     while waiting:
@@ -285,7 +285,7 @@ class Stream:
         return b"".join(self)
 
     def close(self) -> None:
-        """Give the connection back, or close it if the body was not read to its end."""
+        """Return the connection to its pool, or close it if the body was not read to its end."""
         self._response.close()
 
     def _received(self, read: Callable[..., bytes], size: int) -> Iterator[bytes]:

@@ -156,7 +156,7 @@ def _opening(boundary: str, name: str) -> str:
 
 
 def _is_text(texts: Iterable[str]) -> bool:
-    """Tell whether texts can be encoded; JSON may have one half of a character."""
+    """Return whether texts can be encoded; JSON may have one half of a character."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:

@@ -97,7 +97,7 @@ def chunked() -> Iterator[bytes]:
 
 @contextmanager
 def storage(server: FakeBuildkite, head: bytes, blocks: Callable[[], Iterator[bytes]]) -> Generator[Storage]:
-    """Have links lead to a storage."""
+    """Make links lead to a storage."""
     found = Storage(head, blocks)
     server.faults.add("redirect", origin="artifacts", location=found.url, times=None)
     try:
@@ -285,7 +285,7 @@ def test_the_end_of_a_log_is_not_taken_for_all_of_it(
 
 
 def refuse_all_but_the_end(server: FakeBuildkite, *, after: int) -> None:
-    """Have the server give the last ten bytes of a log, whatever is requested."""
+    """Make the server send the last ten bytes of a log, whatever is requested."""
     end = {"Content-Range": f"bytes {len(LOG) - 10}-{len(LOG) - 1}/{len(LOG)}"}
     server.faults.add("error", match="GET .*/log", after=after, times=None, status=206, headers=end, payload="x" * 8)
 
@@ -558,7 +558,7 @@ def test_a_storage_that_is_too_busy_names_its_code_too(
 
 
 def refuse(server: FakeBuildkite, status: int, body: str) -> None:
-    """Have the storage refuse everything, with this body."""
+    """Make the storage refuse everything, with this body."""
     found = Storage(
         f"HTTP/1.1 {status} No\r\nContent-Type: application/xml\r\nConnection: close\r\n".encode(),
         lambda: iter([body.encode()]),

@@ -198,7 +198,7 @@ def test_a_running_build_lasts_up_to_the_wall_time(server: FakeBuildkite) -> Non
 
 
 def _let_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the machine's clock sleep for moments, which is what is tested."""
+    """Allow the machine's clock to sleep for moments, which is what is tested."""
 
     def sleep(seconds: float) -> None:
         threading.Event().wait(seconds)

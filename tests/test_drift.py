@@ -274,7 +274,7 @@ def test_one_warning_names_class_field_and_type_and_no_value(answering: Answerin
 
 
 def registered(category: type[Warning]) -> int:
-    """Tell how many texts Python keeps of the warnings of a category that this module's lines have caused."""
+    """Return how many texts Python keeps of the warnings of a category that this module's lines have caused."""
     registry: dict[Any, Any] = globals().get("__warningregistry__", {})
     return sum(isinstance(key, tuple) and key[1] is category for key in registry)
 

@@ -30,7 +30,7 @@ def add(server: FakeBuildkite, status: int, value: str, *, times: int | None = 1
 
 
 def fetch(server: FakeBuildkite, **policy: Any) -> tuple[float, list[Wait]]:
-    """Ask once, and tell how long it took by the server's clock, and which waits there were."""
+    """Send one request, and return how long it took by the server's clock, and which waits there were."""
     waits: list[Wait] = []
     began = server.clock.now()
     with server.client(retry=RetryPolicy(on_wait=waits.append, **policy)) as bk:

@@ -260,7 +260,7 @@ def test_a_line_can_be_left_out(server: FakeBuildkite, bk: Buildkite, monkeypatc
 
 
 def spend(server: FakeBuildkite, bk: Buildkite) -> None:
-    """Have the server say that nothing is left for an hour."""
+    """Make the server report that nothing is left for an hour."""
     server.faults.add("rate_limit", scope="rest", reset=3600)
     with pytest.raises(RateLimitError):
         bk.organization("acme").fetch()

@@ -78,7 +78,7 @@ class Adapter(HTTPAdapter):
 
 
 def renew_pools(adapter: HTTPAdapter) -> None:
-    """Give an adapter new pools in a forked child, and empty those that it has without closing a connection.
+    """Make new pools for an adapter in a forked child, and empty those that it has without closing a connection.
 
     urllib3 empties a pool when it is freed, and takes its lock for that, which a thread of the parent may have held.
     """

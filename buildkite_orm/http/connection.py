@@ -135,7 +135,7 @@ class _TrackedConnection(HTTPConnection):
         return sock
 
     def _tunnel(self) -> None:
-        """Ask a proxy for a connection to the server; nothing of the request is sent by that."""
+        """Request a connection to the server from a proxy; nothing of the request itself is sent by that."""
         self._is_tunneling = True
         try:
             super()._tunnel()

@@ -77,7 +77,7 @@ class Exchange:
         self._before: Token[Exchange | None]
 
     def __enter__(self) -> Self:
-        """Have the connections that this thread uses take part, inside the block."""
+        """Set this as the exchange of the connections that this thread uses, inside the block."""
         self._before = _current.set(self)
         return self
 
@@ -117,7 +117,7 @@ class Exchange:
         self._paused_at = self.clock.monotonic()
 
     def resume_deadline(self) -> None:
-        """Let the time go on; what passed since `pause_deadline` does not count."""
+        """Resume counting the time; what passed since `pause_deadline` does not count."""
         if self._paused_at is not None:
             self.deadline += self.clock.monotonic() - self._paused_at
             self._paused_at = None

@@ -184,7 +184,7 @@ def has_decrypted(sock: Any) -> bool:
 
 
 def interruptible(sock: Any) -> AbstractContextManager[None]:
-    """Have a cancellation of this thread's work end what it does with a socket, inside the block.
+    """Return a context in which a cancellation of this thread's work ends what it does with a socket.
 
     `close()` does not wake a thread that is blocked in a read; `shutdown()` does.
     """
@@ -222,5 +222,5 @@ _open_sockets: Final = _OpenSockets()
 
 
 def close_in_child(sock: Any) -> None:
-    """Have forked children close their copies of a socket's descriptor, without a word to the other side."""
+    """Register a socket whose descriptor forked children close, without sending anything to the other side."""
     _open_sockets.add(plain_socket(sock))

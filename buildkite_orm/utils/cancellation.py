@@ -67,7 +67,7 @@ class Cancellation:
 
     @contextmanager
     def interruptible(self, interrupt: Callable[[], object]) -> Generator[None]:
-        """Have `cancel()` call `interrupt`, from its own thread, while the block runs.
+        """Register a function that `cancel()` calls, from its own thread, while the block runs.
 
         Args:
             interrupt: Ends what blocks; it returns at once, and uses nothing of this object.

@@ -25,7 +25,7 @@ _forks = 0
 
 
 def renew_after_fork(thing: Renewable, *, first: bool = False) -> None:
-    """Have `thing.renew_after_fork()` called in every child that is forked while the object lives.
+    """Register an object whose `renew_after_fork()` is called in every child that is forked while it lives.
 
     Args:
         thing: The object.

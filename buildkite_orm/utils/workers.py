@@ -136,7 +136,7 @@ class _Run(Generic[T, R]):
                     self._done.put(_Failure(index, error))
 
     def _let_begin(self) -> None:
-        """Let one more item be begun, since the result of another one is taken."""
+        """Allow one more item to be begun, since the result of another one is taken."""
         if self._places is not None:
             self._places.put(None)
 

@@ -85,7 +85,7 @@ class Certificates:
         return folder
 
     def configure(self, context: ssl.SSLContext, *hosts: str) -> None:
-        """Give TLS settings a certificate for some hosts."""
+        """Load a certificate for some hosts into TLS settings."""
         self._authority.issue_cert(*hosts).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
 
     def _server_context(self, *hosts: str) -> ssl.SSLContext:

@@ -178,7 +178,7 @@ def _pump(source: socket.socket, sink: socket.socket, tunnel: Tunnel, way: Liter
 
 
 def _abort(sock: socket.socket) -> None:
-    """Have a socket reset when it is closed, and wake who reads from it: no end may believe that the other is done."""
+    """Make a socket reset when it is closed, and wake who reads from it: no end may believe that the other is done."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.shutdown(socket.SHUT_RD)

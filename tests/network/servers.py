@@ -252,7 +252,7 @@ class RawServer(Listener):
         return f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
 
     def serve(self, sock: socket.socket, index: int, /) -> None:
-        """Have the handler handle a connection."""
+        """Handle a connection with the handler."""
         if self._tls is not None:
             try:
                 sock = self.track(self._tls.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True))

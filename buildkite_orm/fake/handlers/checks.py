@@ -58,12 +58,12 @@ def are_objects(values: list[Any]) -> bool:
 
 
 def are_strings(values: Iterable[Any]) -> bool:
-    """Tell whether all of some values are strings."""
+    """Return whether all of some values are strings."""
     return all(isinstance(each, str) for each in values)
 
 
 def is_policy(value: Any) -> bool:
-    """Tell whether a value is an OIDC policy: a text, or statements."""
+    """Return whether a value is an OIDC policy: a text, or statements."""
     return isinstance(value, str) or all(isinstance(each, dict) and {"iss", "claims"} <= each.keys() for each in value)
 
 

@@ -82,7 +82,7 @@ def _is_step(step: Json) -> bool:
 
 
 def _are_settings(settings: Json) -> bool:
-    """Tell whether settings of a provider have the types that they have by default; others may be anything."""
+    """Return whether settings of a provider have the types that they have by default; others may be anything."""
     known = {**SETTINGS, "repository": ""}
     return all(value is None or isinstance(value, type(known.get(name, value))) for name, value in settings.items())
 
