@@ -265,7 +265,7 @@ class Part:
         self._close_folders()
 
     def _is_there(self) -> bool:
-        """Return whether the name is still that of the file that was written; on Windows, an open file keeps its name."""
+        """Return whether the name is still that of the written file; on Windows, an open file keeps its name."""
         return _ON_WINDOWS or self._working.handle.has(self._name, os.fstat(self._file.fileno()))
 
     def _remove_folders(self) -> None:

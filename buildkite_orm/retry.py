@@ -203,7 +203,7 @@ _bound: ContextVar[_Bound | None] = ContextVar("bound", default=None)
 
 @contextmanager
 def within(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Generator[None]:
-    """Bound this thread's requests in the block: they end after so many seconds in all, where that is sooner than usual.
+    """Bound all requests of this thread in the block to so many seconds together, where that is sooner than usual.
 
     Args:
         seconds: How long the requests, pauses and waits of the block may take together.
