@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import buildkite_orm
 from buildkite_orm import Buildkite, ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.fake import FakeBuildkite
 
+PACKAGE = Path(buildkite_orm.__file__).parent
 TOKEN = "bkua_0123456789abcdef0123456789abcdef01234567"
 SETTINGS = {
     "BUILDKITE_API_TOKEN": TOKEN,
@@ -114,7 +117,7 @@ def test_a_token_that_cannot_be_one_is_refused_by_name_and_shown_nowhere(
     with pytest.raises(ConfigurationError, match=f"^{name}: .*characters that no token has") as caught:
         Buildkite(value if given else None)
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    library = [frame for frame in frames.stack if "/buildkite_orm/" in frame.filename]
+    library = [frame for frame in frames.stack if Path(frame.filename).is_relative_to(PACKAGE)]
     assert library
     assert TOKEN not in str(caught.value) + "".join(str(frame.locals) for frame in library)
 

@@ -30,9 +30,10 @@ needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="processes ar
 
 # What runs in a process of its own; it says when it has begun, and how long it took to be back after Ctrl-C.
 INTERRUPTED: Final = """
-import sys, threading, time
+import signal, sys, threading, time
 from buildkite_orm import Buildkite, RetryPolicy
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
 url, token, folder, case = sys.argv[1:]
 bk = Buildkite(token, base_url=url, timeout=60, retry=RetryPolicy(on_wait=lambda wait: print("waits", flush=True)))
 pipeline = bk.organization("acme").pipeline("web")
