@@ -415,7 +415,7 @@ def insist(session: Session, do: Callable[[], T]) -> T:
 def save_artifact(artifact: Artifact, path: str | os.PathLike[str], *, progress: bool | None) -> Path:
     """Save an artifact; see `ArtifactRef.save_to`."""
     target = Target.of(path, str(artifact.__dict__.get("path") or ""))
-    with progress_of_file(progress, Expected.of(artifact).size or 0) as note:
+    with progress_of_file(progress, size_of(artifact) or 0) as note:
         save_at(artifact, target, note)
     return target.path
 

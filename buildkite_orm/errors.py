@@ -152,12 +152,10 @@ class TransportError(BuildkiteError):
         never_sent: True where the request cannot have reached the server.
         permanent: True where another attempt cannot help: a certificate that is not trusted, a proxy that refuses, a
             host name that does not exist.
-        is_lookup: True where the name of the host could not be resolved.
     """
 
     never_sent: bool = False
     permanent: bool = False
-    is_lookup: bool = False
 
 
 class ConnectionFailedError(TransportError):

@@ -247,7 +247,7 @@ class Part:
             if not self._folder.place.is_at(self._target.path.parent):
                 raise OSError(errno.ESTALE, "another program has moved or replaced its folder")
             self._close_on_windows()
-            self._working.give(self._name, self._folder.place, self._target.name)
+            self._working.handle.move(self._name, self._folder.place, self._target.name)
         self._working.remove()
 
     def discard(self) -> None:
@@ -454,10 +454,6 @@ class _Working:
             self._name = f"{WORKING}-{secrets.token_hex(8)}"
             self._make()
             self.handle = place.enter(self._name)
-
-    def give(self, name: str, place: _Handle, new: str) -> None:
-        """Move a file to its place."""
-        self.handle.move(name, place, new)
 
     def remove(self) -> None:
         """Remove the folder, unless there are other files in it."""

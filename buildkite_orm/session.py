@@ -24,7 +24,6 @@ from buildkite_orm.errors import (
     RateLimitError,
     ResponseError,
     StatusError,
-    TransportError,
     error_for,
     redact_url,
 )
@@ -349,6 +348,7 @@ class Session:
             connect_timeout=connect,
             read_timeout=read,
             streams_body=isinstance(request.content, StreamedBody),
+            had_response=self._has_response,
         )
         self._hooks.request(request.method, request.shown)
         began = self.clock.monotonic()
@@ -356,8 +356,6 @@ class Session:
         seconds, exchange.target = self.clock.monotonic() - began, None  # a traceback may show what is in this frame
         if isinstance(response, BaseException):
             self._hooks.response(request.method, request.shown, seconds=seconds)
-            if isinstance(response, TransportError) and response.is_lookup and self._has_response:
-                response.permanent = False  # the name was known before: it is the network that is lost
             raise response
         self._has_response = True
         self._secrets.mask_headers(response.headers)

@@ -29,9 +29,10 @@ class Exchange:
         connect_timeout: Seconds to connect: to look up the name, and to reach one of its addresses.
         read_timeout: Seconds without progress, while sending and while receiving.
         streams_body: Whether the request's body is a file: sending it is not bound by the deadline.
-        target: The path and query to request, byte for byte; the URL's own, if None.
+        had_response: Whether the client has had a response before: the network has worked.
 
     Attributes:
+        target: The path and query to request, byte for byte; the URL's own, if None.
         is_tracked: Whether a connection of this library has carried the request, so that `is_sent` is known.
         is_sent: Whether a byte of the request was handed to a socket.
         is_cut: Whether the rest of the request was not sent, since the server responded before or has closed.
@@ -44,6 +45,7 @@ class Exchange:
         "clock",
         "connect_timeout",
         "deadline",
+        "had_response",
         "host",
         "is_cut",
         "is_sent",
@@ -61,14 +63,15 @@ class Exchange:
         connect_timeout: float,
         read_timeout: float,
         streams_body: bool = False,
-        target: str | None = None,
+        had_response: bool = False,
     ) -> None:
         self.clock = clock
         self.deadline = deadline
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.streams_body = streams_body
-        self.target = target
+        self.had_response = had_response
+        self.target: str | None = None
         self.is_tracked = False
         self.is_sent = False
         self.is_cut = False

@@ -146,9 +146,7 @@ def _is_timeout(problem: BaseException) -> bool:
 
 def _untrusted(problem: ssl.SSLCertVerificationError, exchange: Exchange) -> TransportError:
     why = problem.verify_message if getattr(problem, "verify_message", "") else "unknown reason"
-    error = ConnectionFailedError(f"certificate verify failed for {exchange.host}: {why}", next_step=_TRUST)
-    error.permanent = True
-    return error
+    return _failed(f"certificate verify failed for {exchange.host}: {why}", _TRUST)
 
 
 def _certificate_error(problem: ssl.SSLError, exchange: Exchange) -> TransportError | None:
@@ -162,9 +160,7 @@ def _certificate_error(problem: ssl.SSLError, exchange: Exchange) -> TransportEr
         what, step = f"the certificates to use cannot be read: {reason}", _UNREADABLE
     else:
         return None
-    error = ConnectionFailedError(what, next_step=step)
-    error.permanent = True
-    return error
+    return _failed(what, step)
 
 
 def _refused_by_proxy(problem: ProxyRefusedError, exchange: Exchange) -> TransportError:
@@ -173,16 +169,20 @@ def _refused_by_proxy(problem: ProxyRefusedError, exchange: Exchange) -> Transpo
     next_step = _PROXY
     if problem.status == _NOT_AUTHENTICATED:
         next_step = "The proxy wants a user and password: HTTPS_PROXY=http://user:password@host:port, or proxies=."
-    error = ConnectionFailedError(what, next_step=next_step)
-    error.permanent = problem.status in {_NOT_AUTHENTICATED, _FORBIDDEN}
-    return error
+    return _failed(what, next_step, permanent=problem.status in {_NOT_AUTHENTICATED, _FORBIDDEN})
 
 
 def _unresolved(problem: socket.gaierror, exchange: Exchange) -> TransportError:
     why = problem.strerror or "no such host"
-    error = ConnectionFailedError(f"the host name {exchange.host} could not be resolved: {why}", next_step=_DNS)
-    error.permanent = problem.errno != getattr(socket, "EAI_AGAIN", None)
-    error.is_lookup = True
+    # a client that has had a response knew the name: it is the network that is lost
+    permanent = problem.errno != getattr(socket, "EAI_AGAIN", None) and not exchange.had_response
+    return _failed(f"the host name {exchange.host} could not be resolved: {why}", _DNS, permanent=permanent)
+
+
+def _failed(what: str, next_step: str, *, permanent: bool = True) -> ConnectionFailedError:
+    """Return the error for a connection that was not made; if `permanent`, another attempt cannot help."""
+    error = ConnectionFailedError(what, next_step=next_step)
+    error.permanent = permanent
     return error
 
 
