@@ -5,14 +5,14 @@ from __future__ import annotations
 import stat
 import threading
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.downloads import Expected, save_at, size_of
 from buildkite_orm.errors import BuildkiteError, ChecksumMismatchError, DownloadError, PartialDownloadError
-from buildkite_orm.files import Target, safe_path
+from buildkite_orm.files import Target, remove_working, safe_path
 from buildkite_orm.layouts import check_layout, names, own_name
 from buildkite_orm.progress import progress_bar
 from buildkite_orm.transport import CHUNK
@@ -159,12 +159,17 @@ class _Saving:
         self._show = show
         self._lock = threading.Lock()
         self._done = 0
+        self._folders: set[Path] = set()
 
     def run(self, workers: int) -> DownloadReport:
         places = names(self._artifacts, self._layout)
         todo = list(zip(self._artifacts, places, strict=True))
-        with closing(map_in_threads(lambda each: self._save(*each), todo, workers=workers)) as saving:
-            outcomes = list(saving)
+        try:
+            with closing(map_in_threads(lambda each: self._save(*each), todo, workers=workers)) as saving:
+                outcomes = list(saving)
+        finally:
+            for folder in self._folders:
+                remove_working(folder)
         kept = [(outcome, was_there) for outcome, was_there in outcomes if isinstance(outcome, SavedArtifact)]
         return DownloadReport(
             folder=Path(self._folder),
@@ -191,7 +196,8 @@ class _Saving:
             if was_there:
                 note(size_of(artifact) or 0)
             else:
-                save_at(artifact, target, note)
+                self._folders.add(target.path.parent)
+                save_at(artifact, replace(target, keeps_working_folder=True), note)  # to make one per file takes time
         except (BuildkiteError, *_ORDINARY) as error:
             note(0)
             self._tell(0, files=1)

@@ -55,16 +55,18 @@ class Target:
         folder: The folder that the caller chose; links in it are the caller's affair.
         below: The folders below that one, of the server's choosing: none of them is a link.
         name: The name of the file.
+        keeps_working_folder: Whether the folder of unfinished files stays for the next file; see `remove_working`.
     """
 
     path: Path
     folder: Path
     below: tuple[str, ...]
     name: str
+    keeps_working_folder: bool = False
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], name: str) -> Target:
-        """Give where a file goes.
+        """Return where a file goes.
 
         Args:
             path: The file, or a folder: one that is there, or a string that ends with a slash.
@@ -158,6 +160,12 @@ def file_errors(place: Path) -> Generator[None]:
         raise DownloadError(f"cannot write {str(place)!r}: {why}; nothing was kept") from problem
 
 
+def remove_working(folder: Path) -> None:
+    """Remove the folder of unfinished files that targets which keep it have left in a folder, if it is empty."""
+    with contextlib.suppress(OSError):
+        (folder / WORKING).rmdir()
+
+
 @contextlib.contextmanager
 def whole_file(target: Target, key: str) -> Generator[Part]:
     """Give a file to write to, which gets its final name at the end of the block; if that fails, nothing is left.
@@ -248,7 +256,8 @@ class Part:
                 raise OSError(errno.ESTALE, "another program has moved or replaced its folder")
             self._close_on_windows()
             self._working.handle.move(self._name, self._folder.place, self._target.name)
-        self._working.remove()
+        if not self._target.keeps_working_folder:
+            self._working.remove()
 
     def discard(self) -> None:
         """Leave nothing behind."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -28,7 +30,6 @@ from buildkite_orm.utils.cancellation import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     from requests import PreparedRequest, Response
 
@@ -93,6 +94,23 @@ def test_only_what_is_listed_is_saved(server: FakeBuildkite, bk: Buildkite, job:
     fill(server, job, 5)
     listed(bk).filter(path=["out/1.bin", "**/[34].bin"]).limit(2).save_all(folder)
     assert sorted(there(folder)) == ["out/1.bin", "out/3.bin"]
+
+
+def test_the_folder_of_unfinished_files_is_removed_once_after_the_last_file(
+    server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(server, job, 5)
+    removed: list[str] = []
+    rmdir = os.rmdir
+
+    def remove(path: Any, *, dir_fd: int | None = None) -> None:
+        removed.append(Path(path).name)
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", remove)
+    listed(bk).save_all(folder)
+    assert removed == [".buildkite_orm-unfinished"]
+    assert sorted(each.name for each in folder.rglob("*") if each.is_dir()) == ["out"]
 
 
 def test_nothing_to_save_makes_nothing(bk: Buildkite, job: JobRecord, folder: Path) -> None:
