@@ -12,9 +12,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 
+from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import Job, ManualJob, ScriptJob, TriggerJob, WaiterJob
-from buildkite_orm.states import OpenEnum
 
 _JOBS: dict[str, Any] = {"script": ScriptJob, "waiter": WaiterJob, "manual": ManualJob, "trigger": TriggerJob}
 

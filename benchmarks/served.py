@@ -7,8 +7,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
-from buildkite_orm.clock import SystemClock
 from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -12,17 +12,13 @@ What is named here is loaded when it is first used.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm._version import __version__
+from buildkite_orm.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from buildkite_orm.anyref import AnyRef
-    from buildkite_orm.bulk import DownloadReport, FailedArtifact, SavedArtifact
     from buildkite_orm.client import Buildkite
-    from buildkite_orm.clock import Clock, SystemClock
-    from buildkite_orm.downloads import ArtifactStream
     from buildkite_orm.errors import (
         AuthenticationError,
         BadRequestError,
@@ -50,25 +46,35 @@ if TYPE_CHECKING:
         UnsafePathError,
         WaitTimeoutError,
     )
-    from buildkite_orm.failures import AnnotationText, FailedJob, FailureSummary
-    from buildkite_orm.history.data import (
-        History,
-        HistoryBuild,
-        HistoryDay,
-        HistoryFigures,
-        HistoryFilters,
-        Spread,
-    )
+    from buildkite_orm.files.bulk import DownloadReport, FailedArtifact, SavedArtifact
+    from buildkite_orm.files.download import ArtifactStream
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
     from buildkite_orm.http.limits import SizeLimits
     from buildkite_orm.http.network import InsecureConnectionWarning
-    from buildkite_orm.loading import Drift, DriftWarning
-    from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
-    from buildkite_orm.pages import LoadedPage, Page
-    from buildkite_orm.queryset import QuerySet
-    from buildkite_orm.resource import Model, Ref, Resource
+    from buildkite_orm.http.retry import RetryPolicy, Wait
+    from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
+    from buildkite_orm.models.enums import (
+        AgentConnectionState,
+        AnnotationScope,
+        AnnotationStyle,
+        ArtifactState,
+        BuildSource,
+        BuildState,
+        JobFailure,
+        JobState,
+        JobType,
+        OpenEnum,
+        RetryType,
+        SignalReason,
+        Visibility,
+    )
+    from buildkite_orm.models.parsing import Drift, DriftWarning
+    from buildkite_orm.models.resource import Model, Ref, Resource
+    from buildkite_orm.querysets.page import LoadedPage, Page
+    from buildkite_orm.querysets.queryset import QuerySet
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.agent import Agent, AgentFilters, AgentQuerySet, AgentRef
+    from buildkite_orm.resources.any_ref import AnyRef
     from buildkite_orm.resources.builds.annotation import (
         Annotation,
         AnnotationFilters,
@@ -86,6 +92,7 @@ if TYPE_CHECKING:
         BuildRef,
         PipelineBuildQuerySet,
     )
+    from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
     from buildkite_orm.resources.builds.job import (
         Job,
         JobFilters,
@@ -97,32 +104,25 @@ if TYPE_CHECKING:
         WaiterJob,
     )
     from buildkite_orm.resources.builds.log import Log, LogRef
-    from buildkite_orm.resources.organization import Organization, OrganizationQuerySet, OrganizationRef
-    from buildkite_orm.resources.pipeline import (
+    from buildkite_orm.resources.builds.waiting import BuildChange
+    from buildkite_orm.resources.organizations.organization import Organization, OrganizationQuerySet, OrganizationRef
+    from buildkite_orm.resources.pipelines.pipeline import (
         Pipeline,
         PipelineChanges,
         PipelineFilters,
         PipelineQuerySet,
     )
-    from buildkite_orm.resources.pipelineref import PipelineRef
-    from buildkite_orm.retry import RetryPolicy, Wait
-    from buildkite_orm.states import (
-        AgentConnectionState,
-        AnnotationScope,
-        AnnotationStyle,
-        ArtifactState,
-        BuildSource,
-        BuildState,
-        JobFailure,
-        JobState,
-        JobType,
-        OpenEnum,
-        RetryType,
-        SignalReason,
-        Visibility,
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
+    from buildkite_orm.utils.clock import Clock, SystemClock
+    from buildkite_orm.views.history.data import (
+        History,
+        HistoryBuild,
+        HistoryDay,
+        HistoryFigures,
+        HistoryFilters,
+        Spread,
     )
-    from buildkite_orm.timeline.data import Stretch, StretchKind, Timeline, TimelineRow, TimeSpent
-    from buildkite_orm.waiting import BuildChange
+    from buildkite_orm.views.timeline.data import Stretch, StretchKind, Timeline, TimelineRow, TimeSpent
 
 __all__ = [
     "AccessToken",
@@ -249,18 +249,18 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "anyref": ("AnyRef",),
+    "resources.any_ref": ("AnyRef",),
     "client": ("Buildkite",),
-    "bulk": (
+    "files.bulk": (
         "DownloadReport",
         "FailedArtifact",
         "SavedArtifact",
     ),
-    "clock": (
+    "utils.clock": (
         "Clock",
         "SystemClock",
     ),
-    "downloads": ("ArtifactStream",),
+    "files.download": ("ArtifactStream",),
     "errors": (
         "AuthenticationError",
         "BadRequestError",
@@ -288,7 +288,7 @@ _HOMES: Final = {
         "UnsafePathError",
         "WaitTimeoutError",
     ),
-    "failures": (
+    "resources.builds.failures": (
         "AnnotationText",
         "FailedJob",
         "FailureSummary",
@@ -299,7 +299,7 @@ _HOMES: Final = {
     ),
     "http.limits": ("SizeLimits",),
     "http.network": ("InsecureConnectionWarning",),
-    "history.data": (
+    "views.history.data": (
         "History",
         "HistoryBuild",
         "HistoryDay",
@@ -307,22 +307,22 @@ _HOMES: Final = {
         "HistoryFilters",
         "Spread",
     ),
-    "loading": (
+    "models.parsing": (
         "Drift",
         "DriftWarning",
     ),
-    "logs": (
+    "logs.text": (
         "LogGroup",
         "LogLine",
         "LogMatch",
         "LogText",
     ),
-    "pages": (
+    "querysets.page": (
         "LoadedPage",
         "Page",
     ),
-    "queryset": ("QuerySet",),
-    "resource": (
+    "querysets.queryset": ("QuerySet",),
+    "models.resource": (
         "Model",
         "Ref",
         "Resource",
@@ -374,23 +374,23 @@ _HOMES: Final = {
         "Log",
         "LogRef",
     ),
-    "resources.organization": (
+    "resources.organizations.organization": (
         "Organization",
         "OrganizationQuerySet",
         "OrganizationRef",
     ),
-    "resources.pipeline": (
+    "resources.pipelines.pipeline": (
         "Pipeline",
         "PipelineChanges",
         "PipelineFilters",
         "PipelineQuerySet",
     ),
-    "resources.pipelineref": ("PipelineRef",),
-    "retry": (
+    "resources.pipelines.ref": ("PipelineRef",),
+    "http.retry": (
         "RetryPolicy",
         "Wait",
     ),
-    "states": (
+    "models.enums": (
         "AgentConnectionState",
         "AnnotationScope",
         "AnnotationStyle",
@@ -405,27 +405,14 @@ _HOMES: Final = {
         "SignalReason",
         "Visibility",
     ),
-    "timeline.data": (
+    "views.timeline.data": (
         "Stretch",
         "StretchKind",
         "TimeSpent",
         "Timeline",
         "TimelineRow",
     ),
-    "waiting": ("BuildChange",),
+    "resources.builds.waiting": ("BuildChange",),
 }
-_MODULES: Final = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

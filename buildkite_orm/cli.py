@@ -12,7 +12,7 @@ from buildkite_orm._version import __version__
 from buildkite_orm.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from buildkite_orm.shell.workplace import Workplace
+    from buildkite_orm.shell.context import Workplace
 
 _USAGE_ERROR: Final = 2
 _INTERRUPTED: Final = 130
@@ -65,7 +65,7 @@ def _add_shell(parser: argparse.ArgumentParser) -> None:
 
 
 def _shell(options: argparse.Namespace) -> int:
-    from buildkite_orm.shell.workplace import Workplace
+    from buildkite_orm.shell.context import Workplace
 
     workplace = Workplace(demo=options.demo, organization=options.organization)
     if not options.demo:

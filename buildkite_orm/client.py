@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
-from buildkite_orm.encoding import encode_path
 from buildkite_orm.errors import ConfigurationError, redact_url
 from buildkite_orm.http.auth import StaticToken
+from buildkite_orm.http.encoding import encode_path
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.network import NetworkOptions
-from buildkite_orm.resource import Binding, Ref, Resource, load_object
-from buildkite_orm.retry import RetryPolicy
-from buildkite_orm.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
-from buildkite_orm.urls import api_path_in
+from buildkite_orm.http.retry import RetryPolicy
+from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
+from buildkite_orm.models.resource import Binding, Ref, Resource, load_object
+from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_plain, kind_of
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
     from requests.adapters import BaseAdapter
 
-    from buildkite_orm.anyref import AnyRef
-    from buildkite_orm.clock import Clock
     from buildkite_orm.http.certificates import Certificate, Verify
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
+    from buildkite_orm.http.session import Timeout
     from buildkite_orm.resources.account import AccessToken, Meta, User
+    from buildkite_orm.resources.any_ref import AnyRef
     from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
     from buildkite_orm.resources.builds.job import JobRef
-    from buildkite_orm.resources.organization import OrganizationQuerySet, OrganizationRef
-    from buildkite_orm.session import Timeout
+    from buildkite_orm.resources.organizations.organization import OrganizationQuerySet, OrganizationRef
+    from buildkite_orm.utils.clock import Clock
 
 T = TypeVar("T", bound=Ref)
 R = TypeVar("R", bound=Resource)
@@ -46,13 +46,13 @@ ENDPOINT_VARIABLE: Final = "BUILDKITE_REST_API_ENDPOINT"
 
 # What stands where in a path of the API: the module of its ref, below `resources`, and the name of that.
 _KINDS: Final = {
-    "organizations/*": ("organization", "OrganizationRef"),
+    "organizations/*": ("organizations.organization", "OrganizationRef"),
     "organizations/*/agents/*": ("agent", "AgentRef"),
     "organizations/*/clusters/*": ("clusters.cluster", "ClusterRef"),
     "organizations/*/clusters/*/queues/*": ("clusters.queue", "QueueRef"),
     "organizations/*/jobs/*": ("builds.job", "JobRef"),
     "organizations/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
-    "organizations/*/pipelines/*": ("pipelineref", "PipelineRef"),
+    "organizations/*/pipelines/*": ("pipelines.ref", "PipelineRef"),
     "organizations/*/pipelines/*/builds/*": ("builds.build", "BuildRef"),
     "organizations/*/pipelines/*/builds/*/jobs/*": ("builds.job", "JobRef"),
     "organizations/*/pipelines/*/builds/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
@@ -210,7 +210,7 @@ class Buildkite:
                 f"no organization: name one, organization('acme'), or set {ORGANIZATION_VARIABLE}; "
                 "organizations() lists those that the token reaches"
             )
-        from buildkite_orm.resources.organization import OrganizationRef
+        from buildkite_orm.resources.organizations.organization import OrganizationRef
 
         return OrganizationRef.at(self.session, encode_path("organizations", slug))
 
@@ -219,7 +219,7 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations#list-organizations
         """
-        from buildkite_orm.resources.organization import OrganizationQuerySet
+        from buildkite_orm.resources.organizations.organization import OrganizationQuerySet
 
         return OrganizationQuerySet(self.session, "organizations")
 

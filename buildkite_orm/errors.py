@@ -35,14 +35,14 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from buildkite_orm.jsonvalues import as_array, as_object
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
+from buildkite_orm.utils.json_types import as_array, as_object
 from buildkite_orm.utils.redaction import MASK, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from buildkite_orm.bulk import DownloadReport
+    from buildkite_orm.files.bulk import DownloadReport
     from buildkite_orm.resources.builds.build import Build
 
 _SECRET_PARAMETERS = frozenset(

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm import Buildkite, resources
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Ref
+from buildkite_orm.models.resource import Deletable, Ref
+from buildkite_orm.querysets.queryset import QuerySet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Artifact, downloads
-from buildkite_orm.downloads import Expected
+from buildkite_orm import Artifact
+from buildkite_orm.files import download
+from buildkite_orm.files.download import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,14 +47,14 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Takes the place of threads, and makes blocks small."""
     later = Later()
 
-    monkeypatch.setattr(downloads, "Background", lambda: later)
-    monkeypatch.setattr(downloads, "_BLOCK", BLOCK)
+    monkeypatch.setattr(download, "Background", lambda: later)
+    monkeypatch.setattr(download, "_BLOCK", BLOCK)
     return later
 
 
 def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
     """Let chunks be seen beside the loading, and give the blocks in which they were."""
-    beside: Any = vars(downloads)["_Beside"]
+    beside: Any = vars(download)["_Beside"]
 
     def note(block: memoryview) -> None:
         seen.append(bytes(block))

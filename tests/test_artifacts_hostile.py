@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     import requests
 
     from buildkite_orm import Buildkite
-    from buildkite_orm.bulk import DownloadReport
     from buildkite_orm.fake import ArtifactRecord, FakeBuildkite
+    from buildkite_orm.files.bulk import DownloadReport
 
 BOUND: Final = 20.0
 BLOCK: Final = b"x" * 65_536
@@ -510,14 +510,14 @@ def test_a_mistake_in_a_program_surfaces(
 
 
 def raise_for(stored: ArtifactRecord, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    from buildkite_orm.downloads import save_at  # noqa: PLC0415 - before it is replaced
+    from buildkite_orm.files.download import save_at  # noqa: PLC0415 - before it is replaced
 
     def saving(artifact: Artifact, target: Any, note: Any) -> None:
         if artifact.id == stored.id:
             raise error
         save_at(artifact, target, note)
 
-    monkeypatch.setattr("buildkite_orm.bulk.save_at", saving)
+    monkeypatch.setattr("buildkite_orm.files.bulk.save_at", saving)
 
 
 # -- buckets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import ChecksumMismatchError, ConnectionFailedError, DownloadError, RetryPolicy
-from buildkite_orm.files import WORKING, Part
+from buildkite_orm.files.atomic import WORKING, Part
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import Artifact
-from buildkite_orm.layouts import names
+from buildkite_orm.files.layouts import names
 
 A, B = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 

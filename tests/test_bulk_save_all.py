@@ -241,7 +241,7 @@ def test_what_was_interrupted_goes_on_with_the_same_call(  # noqa: PLR0917
     fill(server, job, 6)
     stopping = Stopping(after=3)
     with monkeypatch.context() as patch:
-        patch.setattr("buildkite_orm.bulk.save_at", stopping.save_at)
+        patch.setattr("buildkite_orm.files.bulk.save_at", stopping.save_at)
         with pytest.raises(KeyboardInterrupt):
             listed(bk).save_all(folder, workers=1)
     assert sorted(there(folder)) == ["out/0.bin", "out/1.bin", "out/2.bin"]
@@ -254,7 +254,7 @@ class Stopping:
     """Saves some, and is interrupted then."""
 
     def __init__(self, *, after: int) -> None:
-        from buildkite_orm.downloads import save_at  # noqa: PLC0415 - before it is replaced
+        from buildkite_orm.files.download import save_at  # noqa: PLC0415 - before it is replaced
 
         self._save_at = save_at
         self._left = after
@@ -269,7 +269,7 @@ class Stopping:
 def test_when_one_thread_is_stopped_the_others_end_and_leave_nothing_half(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from buildkite_orm.downloads import save_at  # noqa: PLC0415 - before it is replaced
+    from buildkite_orm.files.download import save_at  # noqa: PLC0415 - before it is replaced
 
     fill(server, job, 6)
     is_half, ended = threading.Event(), list[BaseException]()
@@ -290,7 +290,7 @@ def test_when_one_thread_is_stopped_the_others_end_and_leave_nothing_half(
             ended.append(error)
             raise
 
-    monkeypatch.setattr("buildkite_orm.bulk.save_at", saving)
+    monkeypatch.setattr("buildkite_orm.files.bulk.save_at", saving)
     with pytest.raises(KeyboardInterrupt):
         listed(bk).save_all(folder, workers=2)
     assert {type(error) for error in ended} == {Cancelled}
@@ -491,7 +491,7 @@ def test_the_bytes_of_the_bar_add_up_whatever_happened(
     def bar(_wanted: bool | None, **_: int) -> Generator[Callable[[int, int], object]]:  # noqa: FBT001
         yield lambda files, size: shown.append((files, size))
 
-    monkeypatch.setattr("buildkite_orm.bulk.progress_bar", bar)
+    monkeypatch.setattr("buildkite_orm.files.bulk.progress_bar", bar)
     report = partial(listed(bk), folder)
     assert len(report.failed) == 2
     assert shown[-1][0] == 5

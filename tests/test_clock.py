@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from buildkite_orm.clock import SystemClock
+from buildkite_orm.utils.clock import SystemClock
 
 
 def test_now_is_the_wall_time() -> None:

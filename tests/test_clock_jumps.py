@@ -20,14 +20,14 @@ from buildkite_orm import (
     Wait,
     WaitTimeoutError,
 )
-from buildkite_orm.clock import SystemClock
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
 from buildkite_orm.fake import SystemClock as FakesSystemClock
+from buildkite_orm.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkite_orm.clock import Clock
+    from buildkite_orm.utils.clock import Clock
 
 HOUR = 3600.0
 

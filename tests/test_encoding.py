@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import BuildState
-from buildkite_orm.encoding import encode_body, encode_path, encode_query, encode_time, to_query_string
 from buildkite_orm.fake import FakeBuildkite, Settings
+from buildkite_orm.http.encoding import encode_body, encode_path, encode_query, encode_time, to_query_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -134,7 +134,7 @@ def test_every_argument_of_a_verb_or_relation_is_explained() -> None:
     left_out = {
         f"{thing.__name__}.{name}": names
         for thing in CLASSES
-        if {Ref, QuerySet} & set(thing.__mro__) and thing.__module__ != "buildkite_orm.resource"
+        if {Ref, QuerySet} & set(thing.__mro__) and thing.__module__ != "buildkite_orm.models.resource"
         for name, member in own_members(thing)
         if name not in {"class_for", "listed_as"} and (names := unexplained(member))
     }
@@ -143,7 +143,7 @@ def test_every_argument_of_a_verb_or_relation_is_explained() -> None:
 
 def test_a_thing_of_the_api_names_its_page_of_the_documentation() -> None:
     for thing in CLASSES:
-        if issubclass(thing, Resource) and thing.__module__ != "buildkite_orm.resource":
+        if issubclass(thing, Resource) and thing.__module__ != "buildkite_orm.models.resource":
             docs = [vars(base).get("__doc__") or "" for base in thing.__mro__]
             assert any("https://buildkite.com/docs/apis/" in doc for doc in docs), thing
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import BuildkiteError, RetryPolicy
-from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.utils.json_types import as_array, as_object
 from tests.test_failures import web
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.files import WORKING, Target, safe_path, whole_file
+from buildkite_orm.files.atomic import WORKING, Target, safe_path, whole_file
 from buildkite_orm.utils.cancellation import Cancellation, Cancelled
 
 if TYPE_CHECKING:

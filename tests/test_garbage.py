@@ -13,8 +13,8 @@ import requests
 from buildkite_orm import Build
 from buildkite_orm.errors import ResponseError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.loading import DriftWarning, load_list
-from buildkite_orm.session import Answer
+from buildkite_orm.http.session import Answer
+from buildkite_orm.models.parsing import DriftWarning, load_list
 
 if TYPE_CHECKING:
     from collections.abc import Generator

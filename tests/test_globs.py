@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildkite_orm.globs import Globs
+from buildkite_orm.querysets.globs import Globs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -246,7 +246,7 @@ def test_a_pickle_has_neither_session_nor_token(world: World, server: FakeBuildk
     for thing in objects(world):
         pickled = pickle.dumps(thing)
         assert server.token.encode() not in pickled
-        assert b"buildkite_orm.session" not in pickled
+        assert b"buildkite_orm.http.session" not in pickled
         assert b"Bearer" not in pickled
 
 

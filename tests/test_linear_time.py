@@ -10,13 +10,13 @@ import pytest
 
 from buildkite_orm import Build
 from buildkite_orm.errors import redact_url
-from buildkite_orm.globs import Globs
 from buildkite_orm.http.links import read_links
-from buildkite_orm.paths import path_told, short_path
-from buildkite_orm.session import path_of, query_of
-from buildkite_orm.urls import api_path_in
+from buildkite_orm.http.session import path_of, query_of
+from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.urls import api_path_in
+from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.utils.numbers import parse_decimal
-from buildkite_orm.words import harmless, one_line, said, with_emoji
+from buildkite_orm.utils.text import harmless, one_line, said, with_emoji
 
 if TYPE_CHECKING:
     from collections.abc import Callable

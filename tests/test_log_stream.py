@@ -18,7 +18,7 @@ from buildkite_orm import (
     RetryPolicy,
 )
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
-from buildkite_orm.fake.doors_local import LocalAdapter
+from buildkite_orm.fake.requests_adapter import LocalAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyte import modes
 
 from buildkite_orm import LogText
-from buildkite_orm.terminal import COLUMNS, ROWS, Terminal, show
+from buildkite_orm.logs.terminal import COLUMNS, ROWS, Terminal, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotFoundError, Organization, Pipeline, PipelineChanges, UnprocessableEntityError
-from buildkite_orm.fake.shelf import Thing
+from buildkite_orm.fake.collections import Thing
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite

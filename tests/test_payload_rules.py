@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from buildkite_orm import Buildkite, BuildQuerySet, Job
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.fake.records import BuildRecord
-    from buildkite_orm.resources.pipelineref import PipelineRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
     from tests.conftest import Costs
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm.bulk import save_all
-from buildkite_orm.uploads import File
+from buildkite_orm.files.bulk import save_all
+from buildkite_orm.files.multipart import File
 from buildkite_orm.utils.plain_values import as_number, as_path
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ import pytest
 from pydantic import ValidationError
 
 from buildkite_orm import BuildkiteError, BuildState
-from buildkite_orm.encoding import encode_body, encode_path, encode_query
+from buildkite_orm.http.encoding import encode_body, encode_path, encode_query
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
-    from buildkite_orm.queryset import QuerySet
+    from buildkite_orm.querysets.queryset import QuerySet
     from tests.conftest import Costs, Sent
 
 numpy = pytest.importorskip("numpy")
@@ -382,7 +382,7 @@ def test_an_assigned_value_is_kept_and_saved_as_what_it_stands_for(
     assert sent()[1] == {"description": "main"}
 
 
-@pytest.mark.filterwarnings("ignore::buildkite_orm.resources.pipeline.IgnoredChangeWarning")
+@pytest.mark.filterwarnings("ignore::buildkite_orm.resources.pipelines.pipeline.IgnoredChangeWarning")
 def test_values_in_an_assigned_dict_are_saved_as_what_they_stand_for(
     server: FakeBuildkite, bk: Buildkite, sent: Sent
 ) -> None:
@@ -394,7 +394,7 @@ def test_values_in_an_assigned_dict_are_saved_as_what_they_stand_for(
     assert sent()[1] == {"env": {"main": "main", "N": 7, "ID": ID}}
 
 
-@pytest.mark.filterwarnings("ignore::buildkite_orm.resources.pipeline.IgnoredChangeWarning")
+@pytest.mark.filterwarnings("ignore::buildkite_orm.resources.pipelines.pipeline.IgnoredChangeWarning")
 def test_values_that_are_put_into_a_dict_of_an_object_are_saved_too(
     server: FakeBuildkite, bk: Buildkite, sent: Sent
 ) -> None:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from buildkite_orm import AuthenticationError, Buildkite, ConfigurationError, PermissionDeniedError
-from buildkite_orm.publickey import PublicKeyAuth
+from buildkite_orm.http.public_key import PublicKeyAuth
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from buildkite_orm import ConfigurationError, RateLimitError, RetryPolicy, Wait
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
-from buildkite_orm.ratelimit import RateLimiter
+from buildkite_orm.http.rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

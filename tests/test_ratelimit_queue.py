@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import RateLimitError, RetryPolicy, Wait, WaitTimeoutError
-from buildkite_orm.clock import SystemClock
 from buildkite_orm.fake import ManualClock
-from buildkite_orm.ratelimit import RateLimiter
+from buildkite_orm.http.rate_limit import RateLimiter
 from buildkite_orm.utils.cancellation import Cancellation, Cancelled
+from buildkite_orm.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildkite_orm import Buildkite
-    from buildkite_orm.clock import Clock
     from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.utils.clock import Clock
 
 LONG = 60.0
 
@@ -150,7 +150,7 @@ def test_a_cancellation_ends_such_a_wait() -> None:
 
 
 def limiter_of(bk: Buildkite) -> RateLimiter:
-    limiter = vars(bk.session)["_limiter"]
+    limiter = bk.session.limiter
     assert isinstance(limiter, RateLimiter)
     return limiter
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from buildkite_orm import RateLimitError, RetryPolicy, Wait
 from buildkite_orm.errors import error_for
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
-from buildkite_orm.ratelimit import Budget, RateLimiter
+from buildkite_orm.http.rate_limit import Budget, RateLimiter
 
 NOW = ManualClock().now()
 

@@ -25,8 +25,8 @@ from buildkite_orm import (
     Wait,
 )
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.session import Call
-from buildkite_orm.states import BuildState
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.enums import BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

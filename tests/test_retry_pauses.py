@@ -19,7 +19,7 @@ from buildkite_orm import (
     Wait,
 )
 from buildkite_orm.fake import ManualClock
-from buildkite_orm.retry import may_send_again, within
+from buildkite_orm.http.retry import may_send_again, within
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite

@@ -25,7 +25,7 @@ from buildkite_orm import (
 )
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.session import Answer, Call, Session, path_of, query_of
+from buildkite_orm.http.session import Answer, Call, Session, path_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from buildkite_orm import (
     ServerError,
     __version__,
 )
-from buildkite_orm.session import Answer, Call
+from buildkite_orm.http.session import Answer, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def test_a_body_that_breaks_gives_its_connection_up(watched: Buildkite, watching
 
 
 def in_flight(bk: Buildkite) -> int:
-    limiter: Any = vars(bk.session)["_limiter"]
+    limiter: Any = bk.session.limiter
     return sum(budget.in_flight for budget in [limiter._user, *limiter._organizations.values()])
 
 

@@ -18,7 +18,7 @@ from urllib3 import HTTPResponse
 
 from buildkite_orm import ConnectionFailedError, ResponseError, RetryPolicy
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.session import Answer, Call, path_of, query_of
+from buildkite_orm.http.session import Answer, Call, path_of, query_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from buildkite_orm import Build, History, HistoryBuild, LogText
-from buildkite_orm.display.console import DrawnTable
-from buildkite_orm.display.html import table_html
-from buildkite_orm.display.plain import table_text
-from buildkite_orm.display.tables import table_of
-from buildkite_orm.failures import AnnotationText, FailedJob, FailureSummary
-from buildkite_orm.history.data import HistoryDay, HistoryFigures
-from buildkite_orm.shown import Glimpse
-from buildkite_orm.states import JobFailure
+from buildkite_orm.models.display import Glimpse
+from buildkite_orm.models.enums import JobFailure
+from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
+from buildkite_orm.views.display.console import DrawnTable
+from buildkite_orm.views.display.html import table_html
+from buildkite_orm.views.display.plain import table_text
+from buildkite_orm.views.display.tables import table_of
+from buildkite_orm.views.history.data import HistoryDay, HistoryFigures
 from tests.timeline.builds import block, build, job, mimebundle
 
 TEMPLATES = [

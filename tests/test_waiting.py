@@ -11,6 +11,7 @@ import pytest
 from buildkite_orm import Build, BuildBlockedError, BuildkiteError, NotFoundError, WaitTimeoutError
 from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
 from buildkite_orm.fake.times import iso
+from buildkite_orm.resources.builds.wait_state import wait_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -505,7 +506,7 @@ def test_ctrl_c_says_that_the_build_goes_on(
     )
     assert build.state == "running"
     assert server.build("web", 1).state == "running"
-    assert bk.session.memory.pace("acme") == 0
+    assert wait_state(bk.session).pace("acme") == 0
 
 
 def test_ctrl_c_while_watching_says_the_same(
@@ -515,7 +516,7 @@ def test_ctrl_c_while_watching_says_the_same(
     stopping_at(server.clock.now() + 50, server, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped waiting for acme/web #1, which is running"):
         list(build.watch())
-    assert bk.session.memory.pace("acme") == 0
+    assert wait_state(bk.session).pace("acme") == 0
 
 
 def test_ctrl_c_while_nothing_has_appeared_says_so(
@@ -530,11 +531,11 @@ def test_ctrl_c_while_nothing_has_appeared_says_so(
 # -- what a client keeps in mind
 
 
-def test_what_a_client_keeps_in_mind_is_bounded(server: FakeBuildkite, bk: Buildkite) -> None:
-    memory = bk.session.memory
+def test_what_a_client_remembers_is_bounded(bk: Buildkite) -> None:
+    state = wait_state(bk.session)
     for number in range(1001):
-        memory.renew(f"builds/{number}", None, server.clock.now())
-        memory.note_length(f"pipelines/{number}", 1.0)
-    assert (memory.renewal("builds/0"), memory.usual_length("pipelines/0")) == (None, None)
-    assert memory.renewal("builds/1") is not None
-    assert memory.usual_length("pipelines/1") == 1.0
+        state.add_restart(f"builds/{number}", None)
+        state.note_duration(f"pipelines/{number}", 1.0)
+    assert (state.restart_of("builds/0"), state.usual_duration("pipelines/0")) == (None, None)
+    assert state.restart_of("builds/1") is not None
+    assert state.usual_duration("pipelines/1") == 1.0

@@ -13,6 +13,7 @@ import pytest
 
 from buildkite_orm import Build, ConfigurationError, RateLimitError, RetryPolicy, WaitTimeoutError
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
+from buildkite_orm.resources.builds.wait_state import wait_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,7 @@ def test_what_a_retry_takes_is_not_what_builds_usually_take(server: FakeBuildkit
     build.wait()
     assert build.duration is not None
     assert build.duration.total_seconds() > 50_000
-    usual = bk.session.memory.usual_length("organizations/acme/pipelines/web")
+    usual = wait_state(bk.session).usual_duration("organizations/acme/pipelines/web")
     assert usual is not None
     assert usual < 700
 
@@ -166,8 +167,8 @@ def test_each_further_wait_makes_all_of_them_rarer_but_none_rarer_than_the_budge
         build_of(limited, bk, 2000)
         paces: list[float] = []
         for _ in range(40):
-            waits.enter_context(bk.session.memory.waiting())
-            paces.append(bk.session.memory.pace("acme"))
+            waits.enter_context(wait_state(bk.session).waiting())
+            paces.append(wait_state(bk.session).pace("acme"))
     assert paces[1] == pytest.approx(2 * paces[0])
     assert paces[3] == pytest.approx(4 * paces[0])
     assert max(paces) <= 61

@@ -8,6 +8,7 @@ import pytest
 
 from buildkite_orm import BuildBlockedError, WaitTimeoutError
 from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
+from buildkite_orm.resources.builds.wait_state import wait_state
 
 if TYPE_CHECKING:
     from buildkite_orm import Build, BuildChange, Buildkite
@@ -112,5 +113,5 @@ def test_who_stops_looking_leaves_nothing_behind(server: FakeBuildkite, bk: Buil
     for _ in build.watch():
         break
     asked = len(server.requests)
-    assert bk.session.memory.pace("acme") == 0
+    assert wait_state(bk.session).pace("acme") == 0
     assert len(server.requests) == asked

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm.words import ago, harmless, one_line, quoted, said, short_duration, short_size, with_emoji
+from buildkite_orm.utils.text import ago, harmless, one_line, quoted, said, short_duration, short_size, with_emoji
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"

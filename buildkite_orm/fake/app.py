@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake import faults, storage
-from buildkite_orm.fake.delivery import Delivery
 from buildkite_orm.fake.faults import RecordedRequest
 from buildkite_orm.fake.http import ApiError, Call, Reply
 from buildkite_orm.fake.ids import digest
-from buildkite_orm.fake.keys import holder_of
+from buildkite_orm.fake.public_keys import holder_of
+from buildkite_orm.fake.response_plan import Delivery
 from buildkite_orm.fake.routes import Router
 from buildkite_orm.fake.serialization import to_bytes, to_json
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.budgets import Budget
+    from buildkite_orm.fake.context import World
     from buildkite_orm.fake.faults import Origin
     from buildkite_orm.fake.records import TokenRecord
     from buildkite_orm.fake.validation import IncomingRequest
-    from buildkite_orm.fake.world import World
 
 _SMALL = 1000
 _MOST_REQUESTS = 100_000

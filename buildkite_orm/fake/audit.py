@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.fake.shelf import Thing
+from buildkite_orm.fake.collections import Thing
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call

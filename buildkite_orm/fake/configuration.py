@@ -6,7 +6,7 @@ import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import texts_of
+from buildkite_orm.fake.handlers.validation import texts_of
 from buildkite_orm.fake.payloads.pipelines import visual_step
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 

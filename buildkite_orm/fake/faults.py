@@ -11,15 +11,15 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.budgets import Budget
-from buildkite_orm.fake.delivery import Delivery
+from buildkite_orm.fake.response_plan import Delivery
 from buildkite_orm.fake.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildkite_orm.fake.delivery import Silence
+    from buildkite_orm.fake.context import World
+    from buildkite_orm.fake.response_plan import Silence
     from buildkite_orm.fake.validation import IncomingRequest
-    from buildkite_orm.fake.world import World
 
     Respond = Callable[[], Response]
 

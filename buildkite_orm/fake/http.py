@@ -10,6 +10,7 @@ from buildkite_orm.fake.payloads.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from buildkite_orm.fake.context import World
     from buildkite_orm.fake.records import (
         AgentRecord,
         BuildRecord,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         TokenRecord,
     )
     from buildkite_orm.fake.validation import IncomingRequest
-    from buildkite_orm.fake.world import World
 
 _LONGEST_NUMBER = 18
 _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "off", "OFF", "False"})

@@ -11,11 +11,11 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.expand import expand, retry_of
-from buildkite_orm.fake.patterns import allows
+from buildkite_orm.fake.job_factory import expand, retry_of
 from buildkite_orm.fake.records import UNFINISHED_JOB
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_orm.fake.times import seconds
+from buildkite_orm.fake.wildcards import allows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.shelf import Shelves, Thing
+from buildkite_orm.fake.collections import Shelves, Thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,66 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
-from buildkite_orm.fake.handlers import (
-    account,
-    agents,
-    artifacts,
-    audit_events,
-    builds,
-    clusters,
-    jobs,
-    members,
-    notes,
-    notification_services,
-    organization_settings,
-    organizations,
-    packages,
-    pipelines,
-    portals,
-    remote_access,
-    repository_connections,
-    rules,
-    schedules,
-    step_uploads,
-    teams,
-    templates,
-    test_engine,
-)
+from buildkite_orm.fake import handlers
 from buildkite_orm.fake.http import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from buildkite_orm.fake.handlers.route import Route
 
-ROUTES: tuple[Route, ...] = (
-    *account.ROUTES,
-    *organizations.ROUTES,
-    *organization_settings.ROUTES,
-    *audit_events.ROUTES,
-    *notification_services.ROUTES,
-    *repository_connections.ROUTES,
-    *pipelines.ROUTES,
-    *schedules.ROUTES,
-    *templates.ROUTES,
-    *builds.ROUTES,
-    *step_uploads.ROUTES,
-    *jobs.ROUTES,
-    *remote_access.ROUTES,
-    *artifacts.ROUTES,
-    *notes.ROUTES,
-    *agents.ROUTES,
-    *clusters.ROUTES,
-    *teams.ROUTES,
-    *members.ROUTES,
-    *packages.ROUTES,
-    *rules.ROUTES,
-    *portals.ROUTES,
-    *test_engine.ROUTES,
-)
+
+def _routes() -> Iterator[Route]:
+    """Yield the `ROUTES` of all modules in `handlers`: a new one needs no entry elsewhere."""
+    for module in walk_packages(handlers.__path__, f"{handlers.__name__}."):
+        yield from getattr(import_module(module.name), "ROUTES", ())
+
+
+ROUTES: tuple[Route, ...] = tuple(_routes())
 
 
 @dataclass(frozen=True, slots=True)

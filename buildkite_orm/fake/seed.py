@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.expand import expand_ended
+from buildkite_orm.fake.job_factory import expand_ended
 from buildkite_orm.fake.seeds import (
     clusters,
     members,

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from buildkite_orm.fake.app import App
 from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
-from buildkite_orm.fake.doors_http import HttpDoor
-from buildkite_orm.fake.doors_local import LocalAdapter
+from buildkite_orm.fake.context import World
 from buildkite_orm.fake.faults import Faults
+from buildkite_orm.fake.http_server import HttpDoor
 from buildkite_orm.fake.lifecycle import Lifecycle
+from buildkite_orm.fake.requests_adapter import LocalAdapter
 from buildkite_orm.fake.seed import populate as populate_acme
 from buildkite_orm.fake.settings import Settings
 from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.store import SCOPES, Store
-from buildkite_orm.fake.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,17 +13,17 @@ from urllib.parse import quote, urlencode
 from werkzeug.http import http_date, parse_range_header
 from werkzeug.wrappers import Response
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.ids import digest
 from buildkite_orm.fake.serialization import to_bytes
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import iso, parse
 from buildkite_orm.fake.uploads import uploads_in
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
+    from buildkite_orm.fake.context import World
     from buildkite_orm.fake.records import ArtifactRecord, Json
-    from buildkite_orm.fake.world import World
 
 _KEY_ID = "AKIAFAKEFAKEFAKEFAKE"
 _BUCKET = "fake-packages"

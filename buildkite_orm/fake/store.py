@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from buildkite_orm.fake.collections import Shelves, Thing
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.ids import Ids, digest
 from buildkite_orm.fake.records import (
@@ -21,7 +22,6 @@ from buildkite_orm.fake.records import (
     TokenRecord,
     UserRecord,
 )
-from buildkite_orm.fake.shelf import Shelves, Thing
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError
-from buildkite_orm.ratelimit import nested_requests
+from buildkite_orm.http.rate_limit import nested_requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from buildkite_orm.ratelimit import Budget
+    from buildkite_orm.http.rate_limit import Budget
 
 E = TypeVar("E")
 

@@ -6,13 +6,13 @@ import math
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.clock import SystemClock
+from buildkite_orm.utils.clock import SystemClock
 
 if TYPE_CHECKING:
     from contextvars import Token
     from typing import Self
 
-    from buildkite_orm.clock import Clock
+    from buildkite_orm.utils.clock import Clock
 
 _SYSTEM: Final = SystemClock()
 _AFTER_CUT: Final = 0.3  # seconds for the next bytes of a response that came before its request was sent

@@ -15,8 +15,8 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.ssltransport import SSLTransport
 
-from buildkite_orm.clock import SystemClock
 from buildkite_orm.utils.cancellation import current_cancellation
+from buildkite_orm.utils.clock import SystemClock
 from buildkite_orm.utils.forking import renew_after_fork
 
 if TYPE_CHECKING:

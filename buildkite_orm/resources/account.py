@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.session import Call
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

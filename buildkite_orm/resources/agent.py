@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import parent_path, path_below
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Ref, Timestamp
-from buildkite_orm.resources.builds.spans import job_title
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import AgentConnectionState, JobState, JobType
+from buildkite_orm.models.paths import parent_path, path_below
+from buildkite_orm.models.resource import Fetchable, Model, Ref, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.builds.status import job_title
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedUser
-from buildkite_orm.states import AgentConnectionState, JobState, JobType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Unpack
 
     from buildkite_orm.resources.builds.job import JobRef
-    from buildkite_orm.resources.organization import OrganizationRef
+    from buildkite_orm.resources.organizations.organization import OrganizationRef
 
 
 class AgentFilters(TypedDict, total=False):
@@ -46,7 +46,7 @@ class AgentRef(Ref):
     @property
     def organization(self) -> OrganizationRef:
         """The organization that it works for."""
-        from buildkite_orm.resources.organization import OrganizationRef
+        from buildkite_orm.resources.organizations.organization import OrganizationRef
 
         return OrganizationRef.at(self.session, parent_path(self.api_path, 2))
 

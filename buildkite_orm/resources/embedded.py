@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from buildkite_orm.resource import Model, Timestamp
-from buildkite_orm.states import AgentConnectionState, RetryType
+from buildkite_orm.models.enums import AgentConnectionState, RetryType
+from buildkite_orm.models.resource import Model, Timestamp
 
 
 class EmbeddedUser(Model):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Fetchable, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.resource import Deletable, Fetchable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.places import InOrganization
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ def load_ipython_extension(shell: Any) -> None:
     Args:
         shell: The shell of IPython.
     """
-    from buildkite_orm.shell.manual import Help
+    from buildkite_orm.shell.help import Help
     from buildkite_orm.shell.terminal import complete_by_tab, explain
 
     complete_by_tab(shell, lambda: None)

@@ -6,14 +6,14 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import BuildkiteError
-from buildkite_orm.jsonvalues import as_array
-from buildkite_orm.retry import within
-from buildkite_orm.words import one_line
+from buildkite_orm.http.retry import within
+from buildkite_orm.utils.json_types import as_array
+from buildkite_orm.utils.text import one_line
 
 if TYPE_CHECKING:
     from buildkite_orm.client import Buildkite
     from buildkite_orm.resources.account import AccessToken
-    from buildkite_orm.resources.organization import OrganizationRef
+    from buildkite_orm.resources.organizations.organization import OrganizationRef
 
 _NARROWEST: Final = 40
 _LONGEST: Final = 10.0

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from buildkite_orm.members import members
-from buildkite_orm.shell.cursor import question_at_end
-from buildkite_orm.shell.hints import is_ours, keywords, takes_by_place
-from buildkite_orm.shell.kinds import Instance, Known, Method, classes_of, what_is
+from buildkite_orm.shell.annotations import is_ours, keywords, takes_by_place
+from buildkite_orm.shell.infer import Instance, Known, Method, classes_of, what_is
+from buildkite_orm.shell.input_parser import question_at_end
+from buildkite_orm.utils.introspection import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from buildkite_orm.shell.cursor import Question
-    from buildkite_orm.shell.kinds import What
+    from buildkite_orm.shell.infer import What
+    from buildkite_orm.shell.input_parser import Question
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from buildkite_orm.shell.banner import banner
 from buildkite_orm.shell.completion import complete
 
 if TYPE_CHECKING:
-    from buildkite_orm.shell.workplace import Workplace
+    from buildkite_orm.shell.context import Workplace
 
 
 def run_plain(workplace: Workplace) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm.shell.workplace import Workplace
+    from buildkite_orm.shell.context import Workplace
 
 
 def run_ipython(workplace: Workplace) -> None:
@@ -71,7 +71,7 @@ def explain(shell: Any) -> None:
     """
 
     def explanation(asked: Any) -> list[tuple[str, str]] | None:
-        from buildkite_orm.shell.manual import page
+        from buildkite_orm.shell.help import page
 
         text = page(asked.obj) if asked.detail_level == 0 else None
         return None if text is None else [("Help", text)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from buildkite_orm.clock import Clock
+    from buildkite_orm.utils.clock import Clock
 
 # How long a cancelled wait goes on at most.
 _POLL: Final = 0.2

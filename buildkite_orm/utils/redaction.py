@@ -1,4 +1,7 @@
-"""Mask secrets in texts: the tokens that were used, whatever they look like, and what looks like Buildkite's tokens."""
+"""What is secret, and how it is masked: the tokens that were used, texts like Buildkite's tokens, and fields by name.
+
+A field is secret by its name, so that a new one is masked before it is known here.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from buildkite_orm.utils.forking import ForkSafeLock
+from buildkite_orm.utils.json_types import as_array, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -25,6 +29,27 @@ _ESCAPE: Final = re.compile(
 _SHORTEST: Final = 6  # a shorter one, in a test say, would be found in many words
 _SHORTEST_VALUE: Final = 16  # of a signed query; a shorter one is a number, a date or a region
 _MOST: Final = 32
+
+
+_NOT_A_LETTER: Final = re.compile(r"[^a-z]")
+_SECRET_NAMES: Final = (
+    "token",
+    "secret",
+    "secretkey",
+    "secretaccesskey",
+    "password",
+    "passphrase",
+    "privatekey",
+    "apikey",
+    "accesskey",
+    "signingkey",
+    "integrationkey",
+    "routingkey",
+    "credential",
+    "credentials",
+    "authorization",
+    "webhookurl",
+)
 
 
 class Secrets:
@@ -202,3 +227,17 @@ class SignedUrl:
         for secret in (*values, query):
             secrets.remember(secret)
         return secrets
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of this name is a secret; `api_token`, `apiToken` and `X-Api-Token` are alike."""
+    return _NOT_A_LETTER.sub("", name.lower()).endswith(_SECRET_NAMES)
+
+
+def mask_fields(value: Any) -> Any:
+    """Return a JSON value with its secrets masked, for display."""
+    if (known := as_object(value)) is not None:
+        return {key: MASK if is_secret(key) else mask_fields(item) for key, item in known.items()}
+    if (several := as_array(value)) is not None:
+        return [mask_fields(item) for item in several]
+    return value

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.utils.json_types import as_array, as_object
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
-    from buildkite_orm.resource import Model
+    from buildkite_orm.models.resource import Model
     from buildkite_orm.resources.clusters.cluster import Cluster
 
 PAYLOADS = Path(__file__).resolve().parents[3] / "shared" / "contract" / "payloads"

@@ -8,9 +8,9 @@ import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, StatusError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
 from buildkite_orm.fake.seeds import clusters as seed
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.resources.clusters.cluster import Cluster
 from buildkite_orm.resources.clusters.maintainer import ActorType, ClusterMaintainer
 

@@ -11,12 +11,12 @@ import pytest
 
 from buildkite_orm import ConnectionFailedError, NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
-from buildkite_orm.fake.shelf import Thing
+from buildkite_orm.http.session import Call
 from buildkite_orm.resources.packages.package import Package
 from buildkite_orm.resources.packages.registry import Registry, RegistryRef
 from buildkite_orm.resources.packages.token import RegistryToken
-from buildkite_orm.session import Call
 from tests.conftest import unlimited
 
 if TYPE_CHECKING:

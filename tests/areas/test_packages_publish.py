@@ -22,9 +22,9 @@ from buildkite_orm import (
     UnprocessableEntityError,
 )
 from buildkite_orm.errors import UploadError
-from buildkite_orm.loading import DriftWarning
+from buildkite_orm.files.multipart import File, MultipartForm, send_to_storage
+from buildkite_orm.models.parsing import DriftWarning
 from buildkite_orm.resources.packages.package import PresignedForm
-from buildkite_orm.uploads import File, MultipartForm, send_to_storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotFoundError, Pipeline, UnprocessableEntityError
-from buildkite_orm.resources.pipeline import IgnoredChangeWarning, PipelineOptions
 from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooks
+from buildkite_orm.resources.pipelines.pipeline import IgnoredChangeWarning, PipelineOptions
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite

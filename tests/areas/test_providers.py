@@ -9,9 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from buildkite_orm import Pipeline
-from buildkite_orm.loading import load_one
-from buildkite_orm.resources import provider as providers
-from buildkite_orm.resources.provider import (
+from buildkite_orm.http.session import Answer
+from buildkite_orm.models.parsing import load_one
+from buildkite_orm.resources.pipelines import provider as providers
+from buildkite_orm.resources.pipelines.provider import (
     BitbucketProvider,
     BitbucketServerProvider,
     CommentMatchMode,
@@ -24,7 +25,6 @@ from buildkite_orm.resources.provider import (
     ProviderSettings,
     TriggerMode,
 )
-from buildkite_orm.session import Answer
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite, Model

@@ -9,8 +9,8 @@ import pytest
 
 from buildkite_orm import BadRequestError, Build, GoneError, NotFoundError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
+from buildkite_orm.http.session import Call
 from buildkite_orm.resources.builds.step_upload import StepUpload, StepUploadState
-from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite

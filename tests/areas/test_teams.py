@@ -8,9 +8,9 @@ import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.seeds import teams as seed
 from buildkite_orm.fake.seeds import test_engine
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.resources.teams.member import TeamMember
 from buildkite_orm.resources.teams.pipeline import PipelineAccessLevel, TeamPipeline
 from buildkite_orm.resources.teams.suite import SuiteAccessLevel, TeamSuite

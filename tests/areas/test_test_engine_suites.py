@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
 from buildkite_orm.fake.seeds.test_engine import populate
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.resources.test_engine.run import SuiteRun, SuiteRunResult, SuiteRunState
 from buildkite_orm.resources.test_engine.suite import Suite, SuiteChanges
 

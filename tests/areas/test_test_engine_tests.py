@@ -11,11 +11,11 @@ import pytest
 
 from buildkite_orm import BadRequestError, NotFoundError, Resource, TransportError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
-from buildkite_orm.jsonvalues import as_array
+from buildkite_orm.http.session import Call
 from buildkite_orm.resources.test_engine.run import FailedExecution, SuiteRun
 from buildkite_orm.resources.test_engine.suite import Suite
 from buildkite_orm.resources.test_engine.test import FlakyTest, SuiteTest, SuiteTestState
-from buildkite_orm.session import Call
+from buildkite_orm.utils.json_types import as_array
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from buildkite_orm import Buildkite, NotFoundError, QuerySet, RetryPolicy
-from buildkite_orm.display.columns import COLUMNS, columns_of
-from buildkite_orm.display.html import STYLE
-from buildkite_orm.display.showing import rich_listing
-from buildkite_orm.display.tables import ROWS, table_of
-from buildkite_orm.shown import Glimpse
+from buildkite_orm.models.display import Glimpse
+from buildkite_orm.views.display.columns import COLUMNS, columns_of
+from buildkite_orm.views.display.html import STYLE
+from buildkite_orm.views.display.render import rich_listing
+from buildkite_orm.views.display.tables import ROWS, table_of
 from tests.display.odd import EVIL, EVIL_URLS, odd_objects
 from tests.display.pages import Page, drawn, elements
 from tests.reliability.models import RESOURCES

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from buildkite_orm.display.plain import cut, width
+from buildkite_orm.views.display.plain import cut, width
 from tests.display.pages import drawn
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_plain_text_where_rich_is_not_there(builds: Any, terminal: pytest.Monkey
     with_rich = plain(text_of(builds)).splitlines()
     for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
         terminal.setitem(sys.modules, name, None)
-    terminal.delitem(sys.modules, "buildkite_orm.display.console", raising=False)
+    terminal.delitem(sys.modules, "buildkite_orm.views.display.console", raising=False)
     assert [line.rstrip() for line in with_rich] == text_of(builds).splitlines()
 
 

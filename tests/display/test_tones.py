@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from buildkite_orm import states
-from buildkite_orm.display.tones import Tone, tone_of
-from buildkite_orm.states import AgentConnectionState, BuildState, JobState
+from buildkite_orm.models import enums as states
+from buildkite_orm.models.enums import AgentConnectionState, BuildState, JobState
+from buildkite_orm.views.display.status_colors import Tone, tone_of
 
 DARK_GROUND = "#1e1e1e"
 

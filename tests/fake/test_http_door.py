@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 from buildkite_orm.fake import FakeBuildkite, SystemClock
 from buildkite_orm.fake.app import App
-from buildkite_orm.fake.doors_http import HttpDoor
+from buildkite_orm.fake.http_server import HttpDoor
 
 if TYPE_CHECKING:
     from requests import Session

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.fake.doors_http import HttpDoor
+from buildkite_orm.fake.http_server import HttpDoor
 from buildkite_orm.fake.validation import LARGEST_BODY
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.artifact import ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.builds.log import LogRef
-    from buildkite_orm.resources.pipelineref import PipelineRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
 
 JOB: Final = "0190abcd-0000-4000-8000-000000000001"
 ARTIFACT: Final = "0190abcd-0000-4000-8000-000000000002"

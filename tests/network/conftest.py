@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import pytest
 
 from buildkite_orm import Buildkite, RetryPolicy
-from buildkite_orm.clock import SystemClock
+from buildkite_orm.utils.clock import SystemClock
 from tests.network import payloads
 from tests.network.certificates import Certificates
 from tests.network.names import Names

@@ -24,7 +24,7 @@ from buildkite_orm import Buildkite, RetryPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildkite_orm.resources.pipelineref import PipelineRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
 
 PATIENCE: Final = 4.0
 HANGS: Final = "hangs"

@@ -10,7 +10,7 @@ import freezegun
 import pytest
 
 from buildkite_orm import BuildkiteError, RequestTimeoutError, TransportError, WaitTimeoutError
-from buildkite_orm.retry import Wait
+from buildkite_orm.http.retry import Wait
 from tests.network import payloads
 from tests.network.calls import artifact, build, log, web
 from tests.network.conftest import WaitingClock, policy

@@ -9,7 +9,7 @@ import pytest
 
 from buildkite_orm import Buildkite, BuildkiteError, ConfigurationError
 from buildkite_orm.http.network import NetworkOptions
-from buildkite_orm.session import Session
+from buildkite_orm.http.session import Session
 from tests.network import payloads
 from tests.network.calls import build
 from tests.network.conftest import TOKEN, policy

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
-    from buildkite_orm.queryset import QuerySet
+    from buildkite_orm.querysets.queryset import QuerySet
 
 COUNT = 50
 SIZE = 20

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildkite_orm import Buildkite
-    from buildkite_orm.queryset import QuerySet
+    from buildkite_orm.querysets.queryset import QuerySet
     from tests.querysets.answering import Answer, Answering
 
 AGENTS = "organizations/acme/agents"

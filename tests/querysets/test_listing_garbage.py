@@ -18,7 +18,7 @@ from tests.querysets.answering import API, agent, client, job, link
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm.queryset import QuerySet
+    from buildkite_orm.querysets.queryset import QuerySet
 
 AGENTS = "organizations/acme/agents"
 NUMBERS = ["²", "٣", "-1", "0", "1.5", "", "1_000", " 7 ", "9" * 19, "9" * 5000, "%00", "%ED%A0%80"]

@@ -18,7 +18,7 @@ from unittest import mock
 
 from buildkite_orm import Artifact, BuildkiteError, ChecksumMismatchError, DownloadError, UnsafePathError
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.files import WORKING, Part, safe_path
+from buildkite_orm.files.atomic import WORKING, Part, safe_path
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ TIMES: Final = 15
 KILLED: Final = """
 import json, os, signal, sys
 from pathlib import Path
-from buildkite_orm import downloads, files
+from buildkite_orm.files import atomic, download
 from buildkite_orm.fake import FakeBuildkite, Settings
 
 content = bytes(range(256)) * 600
-ours = {files.__file__, downloads.__file__}
+ours = {atomic.__file__, download.__file__}
 server = FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=None))
 stored = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "dist/app.bin", content)
 artifact = server.client().organization("acme").job(stored.job.id).artifact(stored.id).fetch()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm import Build, DriftWarning, ResponseError, UnboundError
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.jsonvalues import as_object
+from buildkite_orm.utils.json_types import as_object
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from buildkite_orm import Buildkite, BuildkiteError, DriftWarning, Resource, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.jsonvalues import as_array, as_object
+from buildkite_orm.utils.json_types import as_array, as_object
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:

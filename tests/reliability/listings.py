@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import RecordedRequest
-    from buildkite_orm.queryset import QuerySet
+    from buildkite_orm.querysets.queryset import QuerySet
     from tests.reliability.tables import Cells
 
     Make = Callable[[FakeBuildkite, Buildkite, int], tuple[QuerySet[Any], list[str]]]

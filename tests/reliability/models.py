@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import buildkite_orm.resources
-from buildkite_orm.resource import Model, Resource
+from buildkite_orm.models.resource import Model, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import Buildkite, PipelineRef
     from buildkite_orm.fake import JobRecord, RecordedRequest
-    from buildkite_orm.resource import Resource
+    from buildkite_orm.models.resource import Resource
     from buildkite_orm.resources.builds.artifact import Artifact
     from tests.reliability.stage import Stage
 

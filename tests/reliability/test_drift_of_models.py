@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from buildkite_orm import DriftWarning, Resource, ResponseError, loading
-from buildkite_orm.loading import load_list, load_one
-from buildkite_orm.session import Answer
+from buildkite_orm import DriftWarning, Resource, ResponseError
+from buildkite_orm.http.session import Answer
+from buildkite_orm.models import parsing
+from buildkite_orm.models.parsing import load_list, load_one
 from tests.oddities import hold, mutations
 from tests.reliability.models import RESOURCES, payload_of
 
@@ -40,7 +41,7 @@ def test_what_is_as_documented_is_not_odd_and_not_looked_at_item_by_item(
     def refuse(*_: object) -> None:
         pytest.fail("an item was looked at by itself")
 
-    monkeypatch.setattr(loading, "_tolerant", refuse)
+    monkeypatch.setattr(parsing, "_tolerant", refuse)
     payload = payload_of(model)
     things, warned = listed(model, [payload] * 3)
     assert [(thing.drift, thing.dump()) for thing in things] == [((), payload)] * 3

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Artifact, DownloadError, UnsafePathError, files
-from buildkite_orm.files import WORKING, Part, Target, safe_path
+from buildkite_orm import Artifact, DownloadError, UnsafePathError
+from buildkite_orm.files import atomic
+from buildkite_orm.files.atomic import WORKING, Part, Target, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -421,8 +422,8 @@ def test_where_folders_cannot_be_held_and_open_files_not_renamed_it_saves_too(
     server: FakeBuildkite, artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows."""
-    monkeypatch.setattr(files, "_CAN_HOLD", False)
-    monkeypatch.setattr(files, "_ON_WINDOWS", True)
+    monkeypatch.setattr(atomic, "_CAN_HOLD", False)
+    monkeypatch.setattr(atomic, "_ON_WINDOWS", True)
     assert artifact.save_to(f"{folder}/new/").read_bytes() == CONTENT
     assert everything(folder) == ["new", "new/dist", "new/dist/app.bin"]
     server.faults.add("error", origin="artifacts", status=403, times=None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, BuildkiteError
-from buildkite_orm.files import WORKING, Part
+from buildkite_orm.files.atomic import WORKING, Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable

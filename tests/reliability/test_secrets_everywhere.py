@@ -18,11 +18,11 @@ from pydantic import ValidationError
 
 from buildkite_orm import BuildkiteError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.hidden import HIDDEN, is_secret, masked
-from buildkite_orm.jsonvalues import as_array, as_object
-from buildkite_orm.loading import load_list, load_one
-from buildkite_orm.resource import Model, Resource
-from buildkite_orm.session import Answer
+from buildkite_orm.http.session import Answer
+from buildkite_orm.models.parsing import load_list, load_one
+from buildkite_orm.models.resource import Model, Resource
+from buildkite_orm.utils.json_types import as_array, as_object
+from buildkite_orm.utils.redaction import MASK, is_secret, mask_fields
 from tests.reliability.leaks import (
     BENT,
     MAY_BE_SECRET,
@@ -130,7 +130,7 @@ def test_a_secret_that_nobody_has_heard_of_is_not_shown() -> None:
 )
 def test_secrets_are_told_by_their_names(name: str) -> None:
     assert is_secret(name)
-    assert masked({"a": [{name: SECRET}], "b": 1}) == {"a": [{name: HIDDEN}], "b": 1}
+    assert mask_fields({"a": [{name: SECRET}], "b": 1}) == {"a": [{name: MASK}], "b": 1}
 
 
 @pytest.mark.parametrize("name", ["name", "tokens_url", "token_count", "secretary", "key", "url", "webhook_ips", ""])

@@ -16,12 +16,12 @@ from IPython.core.completer import IPCompleter, provisionalcompleter
 import buildkite_orm
 from buildkite_orm import Build, BuildState
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.paths import parent_path
+from buildkite_orm.models.paths import parent_path
 from buildkite_orm.shell import load_ipython_extension
+from buildkite_orm.shell.annotations import evaluated, keywords
 from buildkite_orm.shell.completion import Offer, complete
-from buildkite_orm.shell.cursor import question_at_end
-from buildkite_orm.shell.hints import evaluated, keywords
-from buildkite_orm.shell.kinds import what_is
+from buildkite_orm.shell.infer import what_is
+from buildkite_orm.shell.input_parser import question_at_end
 from buildkite_orm.shell.plain import complete_lines, offers_for
 from buildkite_orm.shell.terminal import complete_by_tab
 
@@ -256,7 +256,7 @@ def test_what_nests_deep_is_let_be(loaded: Loaded) -> None:
 
 def test_of_what_cannot_be_known_it_says_nothing() -> None:
     assert evaluated("Nobody", "no.such.module") is Any
-    assert evaluated("Nobody", "buildkite_orm.paths") is Any
+    assert evaluated("Nobody", "buildkite_orm.models.paths") is Any
     assert evaluated(int, None) is int
     assert keywords(min) == {}
     assert keywords(Build.model_post_init) == {}

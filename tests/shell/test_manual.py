@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, cast, is_typeddict
 import pytest
 
 import buildkite_orm
+import buildkite_orm.models.enums
 import buildkite_orm.resources.builds
-import buildkite_orm.states
 from buildkite_orm import Build, BuildFilters, BuildState, OrganizationRef, PipelineChanges, QuerySet, Ref, Resource
-from buildkite_orm.members import members
-from buildkite_orm.shell.hints import fields, filters_of
-from buildkite_orm.shell.manual import Help, page
+from buildkite_orm.shell.annotations import fields, filters_of
+from buildkite_orm.shell.help import Help, page
+from buildkite_orm.utils.introspection import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +96,7 @@ def rendered(thing: object) -> str:
     return text
 
 
-@pytest.mark.parametrize("module", [buildkite_orm, buildkite_orm.resources.builds, buildkite_orm.states])
+@pytest.mark.parametrize("module", [buildkite_orm, buildkite_orm.resources.builds, buildkite_orm.models.enums])
 def test_python_s_own_help_renders_modules(module: Any) -> None:
     assert (inspect.getdoc(module) or "").partition("\n")[0] in rendered(module)
 

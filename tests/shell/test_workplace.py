@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from buildkite_orm import ConfigurationError
+from buildkite_orm.shell.context import Workplace
 from buildkite_orm.shell.terminal import Arrival
-from buildkite_orm.shell.workplace import Workplace
 
 
 class Shell:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkite_orm import DownloadError
-from buildkite_orm.timeline.scale import cells_of
+from buildkite_orm.views.timeline.scale import cells_of
 from tests.timeline.builds import Payload, block, build, job, mimebundle, payload
 
 if TYPE_CHECKING:

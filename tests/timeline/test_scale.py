@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from buildkite_orm.timeline.scale import Scale, cells_of, fitted, time_label
-from buildkite_orm.words import harmless
+from buildkite_orm.utils.text import harmless
+from buildkite_orm.views.timeline.scale import Scale, cells_of, fitted, time_label
 from tests.timeline.builds import NOON
 
 LABELS: dict[float, list[str]] = {

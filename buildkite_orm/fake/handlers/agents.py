@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, require_valid
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
 from buildkite_orm.fake.paging import paged

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.paging import paged
-from buildkite_orm.fake.patterns import compiled
 from buildkite_orm.fake.payloads.jobs import artifact
 from buildkite_orm.fake.storage import signed_url
+from buildkite_orm.fake.wildcards import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

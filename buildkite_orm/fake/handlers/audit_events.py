@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.handlers.checks import require_administrator
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.handlers.validation import require_administrator
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 
 def _event(call: Call, thing: Thing) -> Json:

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import times
-from buildkite_orm.fake.handlers.checks import Check, are_strings, require_valid, texts_of
 from buildkite_orm.fake.handlers.route import BUILD, ORGANIZATION, PIPELINE, route
+from buildkite_orm.fake.handlers.validation import Check, are_strings, require_valid, texts_of
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
 from buildkite_orm.fake.paging import link_header, page_number, page_size
-from buildkite_orm.fake.patterns import allows, compiled
 from buildkite_orm.fake.payloads.builds import Shown, build, shown_state
 from buildkite_orm.fake.store import window
+from buildkite_orm.fake.wildcards import allows, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

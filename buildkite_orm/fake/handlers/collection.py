@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.handlers.checks import Check, require_valid
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.route import Route, route
+from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import ApiError, Call, Reply
 from buildkite_orm.fake.paging import cursor_paged, links_in_header, paged
-from buildkite_orm.fake.shelf import Thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

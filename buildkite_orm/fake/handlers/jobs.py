@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import logs
-from buildkite_orm.fake.handlers.checks import Check, require_valid
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
+from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.payloads.builds import filtered_state

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.handlers.checks import Check, are_objects, one_of, require_administrator, require_valid
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
 from buildkite_orm.fake.handlers.teams import TEAMS, embedded_team
+from buildkite_orm.fake.handlers.validation import Check, are_objects, one_of, require_administrator, require_valid
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
-from buildkite_orm.fake.shelf import Thing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.handlers.checks import Check, are_strings, one_of, require_administrator, require_valid
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.handlers.validation import Check, are_strings, one_of, require_administrator, require_valid
 from buildkite_orm.fake.http import ApiError, InvalidError
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
@@ -17,10 +17,10 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.handlers.route import Handler
     from buildkite_orm.fake.http import Call, Reply
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 STATES = (
     "build_passed",

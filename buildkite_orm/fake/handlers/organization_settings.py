@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.handlers.checks import Check, is_uuid, one_of, require_administrator, require_valid
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.portals import are_networks
 from buildkite_orm.fake.handlers.route import ORGANIZATION, Route, route
+from buildkite_orm.fake.handlers.validation import Check, is_uuid, one_of, require_administrator, require_valid
 from buildkite_orm.fake.http import ApiError, Reply
-from buildkite_orm.fake.shelf import Thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 from buildkite_orm.fake import audit
 from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import (
+from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
+from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
+from buildkite_orm.fake.handlers.schedules import SCHEDULES
+from buildkite_orm.fake.handlers.templates import TEMPLATES
+from buildkite_orm.fake.handlers.validation import (
     Check,
     are_objects,
     are_strings,
@@ -19,10 +23,6 @@ from buildkite_orm.fake.handlers.checks import (
     require_valid,
     texts_of,
 )
-from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
-from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
-from buildkite_orm.fake.handlers.schedules import SCHEDULES
-from buildkite_orm.fake.handlers.templates import TEMPLATES
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged

@@ -5,17 +5,17 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 
 def portal(call: Call, thing: Thing) -> Json:

@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import times
-from buildkite_orm.fake.handlers.checks import require_administrator
 from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.handlers.validation import require_administrator
 from buildkite_orm.fake.http import ApiError, Reply
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import is_uuid, require_administrator
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
+from buildkite_orm.fake.handlers.validation import is_uuid, require_administrator
 from buildkite_orm.fake.http import ApiError, Reply
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _CANNOT_LIST = frozenset({"bitbucket_server", "gitlab_self_managed", "github_enterprise"})
 _BRIEFLY = ("type", "display_name")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, one_of
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.handlers.validation import Check, one_of
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json, OrganizationRecord
-    from buildkite_orm.fake.shelf import Thing
 
 _TYPES = ("pipeline.trigger_build.pipeline", "pipeline.artifacts_read.pipeline")
 

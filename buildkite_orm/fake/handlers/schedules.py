@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import cron
-from buildkite_orm.fake.handlers.checks import Check, texts_of
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import PIPELINE, route
+from buildkite_orm.fake.handlers.validation import Check, texts_of
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
-from buildkite_orm.fake.patterns import allows
 from buildkite_orm.fake.payloads.accounts import user_or_none
+from buildkite_orm.fake.wildcards import allows
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call, Reply
     from buildkite_orm.fake.lifecycle import Lifecycle
     from buildkite_orm.fake.records import Json, PipelineRecord
-    from buildkite_orm.fake.shelf import Thing
 
 _SAID = ("label", "cronline", "message", "commit", "branch", "env", "enabled")
 

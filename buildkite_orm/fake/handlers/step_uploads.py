@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.handlers.checks import is_uuid
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import BUILD, route
+from buildkite_orm.fake.handlers.validation import is_uuid
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
-from buildkite_orm.fake.shelf import Thing
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import Call

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.configuration import has_steps
-from buildkite_orm.fake.handlers.checks import Check, require_administrator
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
+from buildkite_orm.fake.handlers.validation import Check, require_administrator
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 
 def _template(call: Call, thing: Thing) -> Json:

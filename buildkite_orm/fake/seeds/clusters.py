@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.clusters.agent_tokens import AGENT_TOKENS
 from buildkite_orm.fake.handlers.clusters.cluster import CLUSTERS, MAINTAINERS
 from buildkite_orm.fake.handlers.clusters.hosted import IMAGES, RANGES, VOLUMES, image_ref
 from buildkite_orm.fake.handlers.clusters.secrets import SECRETS
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import iso, seconds
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.members import INVITATIONS, PENDING
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.notification_services import PROVIDERS, SERVICES, STATES
 from buildkite_orm.fake.handlers.organization_settings import API_SETTINGS, PIPELINE_SETTINGS, turned_on
 from buildkite_orm.fake.handlers.repository_connections import CONNECTIONS
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.handlers.packages.packages import PACKAGES, packaged, put_package
 from buildkite_orm.fake.handlers.packages.registries import NEW_REGISTRY, REGISTRIES
 from buildkite_orm.fake.handlers.packages.tokens import TOKENS
 from buildkite_orm.fake.ids import slug_of
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import seconds
 from buildkite_orm.fake.uploads import Upload
 

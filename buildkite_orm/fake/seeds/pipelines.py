@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.schedules import SCHEDULES, plan
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
 from buildkite_orm.fake.handlers.templates import TEMPLATES
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.times import seconds
 

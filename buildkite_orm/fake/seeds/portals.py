@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.collections import Thing
 from buildkite_orm.fake.handlers.portals import PORTALS
 from buildkite_orm.fake.ids import graphql_id, slug_of
-from buildkite_orm.fake.shelf import Thing
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_ru
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.records import BuildRecord, Json, OrganizationRecord
-    from buildkite_orm.fake.shelf import Thing
     from buildkite_orm.fake.store import Store
 
 _PIPELINE = "web"

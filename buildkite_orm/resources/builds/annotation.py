@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_below
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Resource, Timestamp
-from buildkite_orm.resources.builds.underjob import UnderJob, organization_path
-from buildkite_orm.states import AnnotationScope, AnnotationStyle
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import AnnotationScope, AnnotationStyle
+from buildkite_orm.models.paths import path_below
+from buildkite_orm.models.resource import Resource, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.builds.job_scoped import UnderJob, organization_path
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
 
-from buildkite_orm.globs import Globs
-from buildkite_orm.paths import parent_path
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable
-from buildkite_orm.resources.builds.underjob import UnderJob
-from buildkite_orm.states import ArtifactState
-from buildkite_orm.words import short_size
+from buildkite_orm.models.enums import ArtifactState
+from buildkite_orm.models.paths import parent_path
+from buildkite_orm.models.resource import Fetchable
+from buildkite_orm.querysets.globs import Globs
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.builds.job_scoped import UnderJob
+from buildkite_orm.utils.text import short_size
 
 if TYPE_CHECKING:
     import os
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from buildkite_orm.bulk import DownloadReport
-    from buildkite_orm.downloads import ArtifactStream
-    from buildkite_orm.layouts import Layout
+    from buildkite_orm.files.bulk import DownloadReport
+    from buildkite_orm.files.download import ArtifactStream
+    from buildkite_orm.files.layouts import Layout
     from buildkite_orm.resources.builds.job import JobRef
 
 
@@ -87,7 +87,7 @@ class ArtifactRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#download-an-artifact
         """
-        from buildkite_orm.downloads import ArtifactStream
+        from buildkite_orm.files.download import ArtifactStream
 
         chunks = ArtifactStream(self)
         return chunks if stream else b"".join(chunks)
@@ -114,7 +114,7 @@ class ArtifactRef(UnderJob):
             ChecksumMismatchError: The bytes are not those that the agent uploaded; nothing was kept.
             DownloadError: Its storage does not give it, or it cannot be written.
         """
-        from buildkite_orm.downloads import save_artifact
+        from buildkite_orm.files.download import save_artifact
 
         return save_artifact(self if isinstance(self, Artifact) else self.fetch(), path, progress=progress)
 
@@ -139,7 +139,7 @@ class ArtifactRef(UnderJob):
             ...     json.load(file)
             [{'ruleId': 'no-unused-vars', 'severity': 1, 'line': 42}]
         """
-        from buildkite_orm.remotefile import open_artifact
+        from buildkite_orm.files.remote_file import open_artifact
 
         return open_artifact(self if isinstance(self, Artifact) else self.fetch(), buffer_size)
 
@@ -240,7 +240,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
             >>> print(build.artifacts(path="**/*.json").save_all("downloads"))
             0 saved (0 bytes), 4 skipped, 0 failed: downloads
         """
-        from buildkite_orm.bulk import save_all
+        from buildkite_orm.files.bulk import save_all
 
         return save_all(self, folder, workers=workers, layout=layout, progress=progress)
 

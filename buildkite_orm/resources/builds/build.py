@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.jsonvalues import as_array
-from buildkite_orm.paths import parent_path, short_path
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import BuildSource, BuildState, JobState
+from buildkite_orm.models.paths import parent_path, short_path
+from buildkite_orm.models.resource import Binding, Fetchable, Timestamp
 from buildkite_orm.progress import progress_line
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Timestamp
-from buildkite_orm.resources.builds.buildverbs import BuildVerbs
-from buildkite_orm.resources.builds.carried import JobsContext
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.builds.actions import BuildVerbs
 from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
-from buildkite_orm.resources.builds.spans import build_has_ended, build_is_blocked, span, took
+from buildkite_orm.resources.builds.jobs_context import JobsContext
+from buildkite_orm.resources.builds.status import build_has_ended, build_is_blocked, span, took
 from buildkite_orm.resources.embedded import (
     Author,
     EmbeddedPipeline,
@@ -27,21 +27,21 @@ from buildkite_orm.resources.embedded import (
     RebuiltFrom,
     TriggeredFrom,
 )
-from buildkite_orm.states import BuildSource, BuildState, JobState
+from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.plain_values import as_index
-from buildkite_orm.words import quoted
+from buildkite_orm.utils.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
     from typing import Unpack
 
-    from buildkite_orm.listing import Step
+    from buildkite_orm.querysets.pagination import Step
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
-    from buildkite_orm.resources.organization import OrganizationRef
-    from buildkite_orm.resources.pipelineref import PipelineRef
+    from buildkite_orm.resources.organizations.organization import OrganizationRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
@@ -155,7 +155,7 @@ class BuildRef(BuildVerbs):
     @property
     def pipeline(self) -> PipelineRef:
         """The pipeline that it is a run of."""
-        from buildkite_orm.resources.pipelineref import PipelineRef
+        from buildkite_orm.resources.pipelines.ref import PipelineRef
 
         return PipelineRef.at(self.session, parent_path(self.api_path, 2))
 
@@ -413,7 +413,7 @@ class BuildQuerySet(QuerySet[Build]):
             workers: How many pages to ask for at once; 1 for one after the other.
             progress: Whether to show how many are loaded; see `QuerySet.all`.
         """
-        from buildkite_orm.bytime import TimeStep, is_over, side_by_side
+        from buildkite_orm.querysets.time_pagination import TimeStep, is_over, side_by_side
 
         workers = as_index("workers", workers)
         if self._limit == 0:
@@ -455,7 +455,7 @@ class BuildQuerySet(QuerySet[Build]):
         )
 
     def _first_step(self) -> Step[Build]:
-        from buildkite_orm.bytime import Span, TimeStep
+        from buildkite_orm.querysets.time_pagination import Span, TimeStep
 
         return TimeStep(Span(self._listing, self._time("created_from"), self._time("created_to")))
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Typed
 from pydantic import Field
 from pydantic_core import core_schema, from_json
 
-from buildkite_orm.jsonvalues import as_object
-from buildkite_orm.listing import LinkStep
-from buildkite_orm.paths import parent_path, path_told
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.resources.builds.jobverbs import JobVerbs
-from buildkite_orm.resources.builds.spans import job_failure, job_has_ended, job_share, job_title, span, took
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
+from buildkite_orm.models.paths import parent_path, path_told
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
+from buildkite_orm.querysets.pagination import LinkStep
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.builds.job_actions import JobVerbs
+from buildkite_orm.resources.builds.status import job_failure, job_has_ended, job_share, job_title, span, took
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
-from buildkite_orm.session import Call
-from buildkite_orm.states import JobFailure, JobState, JobType, RetryType, SignalReason
-from buildkite_orm.words import one_line, said
+from buildkite_orm.utils.json_types import as_object
+from buildkite_orm.utils.text import one_line, said
 
 if TYPE_CHECKING:
     import builtins
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler
 
-    from buildkite_orm.listing import Step
+    from buildkite_orm.http.session import Answer
+    from buildkite_orm.querysets.pagination import Step
     from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet, ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.builds.log import LogRef
-    from buildkite_orm.session import Answer
 
 JobStateName = Literal[
     "pending",
@@ -463,6 +463,6 @@ def _environment(answer: Answer) -> dict[str, str]:
 
 def _build_of(url: str) -> str | None:
     """Read which build a URL leads to, or below: one of the API, or a page."""
-    from buildkite_orm.urls import build_path_in
+    from buildkite_orm.models.urls import build_path_in
 
     return build_path_in(url)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.paths import parent_path
-from buildkite_orm.resource import Fetchable
-from buildkite_orm.resources.builds.underjob import UnderJob
-from buildkite_orm.session import Call
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.paths import parent_path
+from buildkite_orm.models.resource import Fetchable
+from buildkite_orm.resources.builds.job_scoped import UnderJob
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_index
-from buildkite_orm.words import short_size
+from buildkite_orm.utils.text import short_size
 
 if TYPE_CHECKING:
     import os
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from buildkite_orm.logs import LogGroup, LogLine, LogMatch, LogText
+    from buildkite_orm.http.session import Answer
+    from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.resources.builds.job import JobRef
-    from buildkite_orm.session import Answer
 
 
 class LogRef(UnderJob):
@@ -76,7 +76,7 @@ class LogRef(UnderJob):
         if n < 1:
             msg = f"tail({n}): at least 1 byte"
             raise ValueError(msg)
-        from buildkite_orm.logstream import tail
+        from buildkite_orm.resources.builds.log_stream import tail
 
         return tail(self, n)
 
@@ -90,7 +90,7 @@ class LogRef(UnderJob):
         Raises:
             DownloadError: It cannot be written.
         """
-        from buildkite_orm.downloads import save_log
+        from buildkite_orm.files.download import save_log
 
         return save_log(self, path)
 
@@ -116,7 +116,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
         """
-        from buildkite_orm.logstream import search
+        from buildkite_orm.resources.builds.log_stream import search
 
         return search(self, regex, context)
 
@@ -145,7 +145,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
         """
-        from buildkite_orm.logstream import follow
+        from buildkite_orm.resources.builds.log_stream import follow
 
         return follow(self, every)
 
@@ -225,7 +225,7 @@ class Log(LogRef, Fetchable):
 
     @property
     def _text(self) -> LogText:
-        from buildkite_orm.logs import LogText
+        from buildkite_orm.logs.text import LogText
 
         read: LogText | None = self._slot("_read", None)
         if read is None or read.text is not self.content:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from buildkite_orm.resource import Model, Resource, Timestamp
-from buildkite_orm.words import said
+from buildkite_orm.models.resource import Model, Resource, Timestamp
+from buildkite_orm.utils.text import said
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,59 +2,64 @@
 
 from __future__ import annotations
 
-from buildkite_orm.resources.clusters.agent_image import (
-    AgentImage,
-    AgentImageQuerySet,
-    AgentImageRef,
-    AgentImageStatus,
-)
-from buildkite_orm.resources.clusters.agent_token import (
-    AgentToken,
-    AgentTokenChanges,
-    AgentTokenOptions,
-    AgentTokenQuerySet,
-    AgentTokenRef,
-)
-from buildkite_orm.resources.clusters.cache_volume import CacheVolume, CacheVolumeQuerySet, CacheVolumeRef
-from buildkite_orm.resources.clusters.cluster import (
-    Cluster,
-    ClusterChanges,
-    ClusterMaintainers,
-    ClusterOptions,
-    ClusterQuerySet,
-    ClusterRef,
-    EmbeddedMaintainer,
-)
-from buildkite_orm.resources.clusters.maintainer import (
-    ActorType,
-    ClusterMaintainer,
-    ClusterMaintainerQuerySet,
-    ClusterMaintainerRef,
-    ClusterMaintainerTarget,
-    MaintainerActor,
-)
-from buildkite_orm.resources.clusters.network_range import NetworkRange, NetworkRangeQuerySet
-from buildkite_orm.resources.clusters.queue import (
-    HostedAgents,
-    HostedAgentsOptions,
-    HostedInstance,
-    InstanceShape,
-    LinuxSettings,
-    PlatformSettings,
-    Queue,
-    QueueOptions,
-    QueueQuerySet,
-    QueueRef,
-    RetryAgentAffinity,
-)
-from buildkite_orm.resources.clusters.secret import (
-    Secret,
-    SecretChanges,
-    SecretOptions,
-    SecretOrganization,
-    SecretQuerySet,
-    SecretRef,
-)
+from typing import TYPE_CHECKING
+
+from buildkite_orm.utils.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from buildkite_orm.resources.clusters.agent_image import (
+        AgentImage,
+        AgentImageQuerySet,
+        AgentImageRef,
+        AgentImageStatus,
+    )
+    from buildkite_orm.resources.clusters.agent_token import (
+        AgentToken,
+        AgentTokenChanges,
+        AgentTokenOptions,
+        AgentTokenQuerySet,
+        AgentTokenRef,
+    )
+    from buildkite_orm.resources.clusters.cache_volume import CacheVolume, CacheVolumeQuerySet, CacheVolumeRef
+    from buildkite_orm.resources.clusters.cluster import (
+        Cluster,
+        ClusterChanges,
+        ClusterMaintainers,
+        ClusterOptions,
+        ClusterQuerySet,
+        ClusterRef,
+        EmbeddedMaintainer,
+    )
+    from buildkite_orm.resources.clusters.maintainer import (
+        ActorType,
+        ClusterMaintainer,
+        ClusterMaintainerQuerySet,
+        ClusterMaintainerRef,
+        ClusterMaintainerTarget,
+        MaintainerActor,
+    )
+    from buildkite_orm.resources.clusters.network_range import NetworkRange, NetworkRangeQuerySet
+    from buildkite_orm.resources.clusters.queue import (
+        HostedAgents,
+        HostedAgentsOptions,
+        HostedInstance,
+        InstanceShape,
+        LinuxSettings,
+        PlatformSettings,
+        Queue,
+        QueueOptions,
+        QueueQuerySet,
+        QueueRef,
+        RetryAgentAffinity,
+    )
+    from buildkite_orm.resources.clusters.secret import (
+        Secret,
+        SecretChanges,
+        SecretOptions,
+        SecretOrganization,
+        SecretQuerySet,
+        SecretRef,
+    )
 
 __all__ = [
     "ActorType",
@@ -102,3 +107,44 @@ __all__ = [
     "SecretQuerySet",
     "SecretRef",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "agent_image": ("AgentImage", "AgentImageQuerySet", "AgentImageRef", "AgentImageStatus"),
+        "agent_token": ("AgentToken", "AgentTokenChanges", "AgentTokenOptions", "AgentTokenQuerySet", "AgentTokenRef"),
+        "cache_volume": ("CacheVolume", "CacheVolumeQuerySet", "CacheVolumeRef"),
+        "cluster": (
+            "Cluster",
+            "ClusterChanges",
+            "ClusterMaintainers",
+            "ClusterOptions",
+            "ClusterQuerySet",
+            "ClusterRef",
+            "EmbeddedMaintainer",
+        ),
+        "maintainer": (
+            "ActorType",
+            "ClusterMaintainer",
+            "ClusterMaintainerQuerySet",
+            "ClusterMaintainerRef",
+            "ClusterMaintainerTarget",
+            "MaintainerActor",
+        ),
+        "network_range": ("NetworkRange", "NetworkRangeQuerySet"),
+        "queue": (
+            "HostedAgents",
+            "HostedAgentsOptions",
+            "HostedInstance",
+            "InstanceShape",
+            "LinuxSettings",
+            "PlatformSettings",
+            "Queue",
+            "QueueOptions",
+            "QueueQuerySet",
+            "QueueRef",
+            "RetryAgentAffinity",
+        ),
+        "secret": ("Secret", "SecretChanges", "SecretOptions", "SecretOrganization", "SecretQuerySet", "SecretRef"),
+    },
+)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Fetchable
-from buildkite_orm.resources.clusters.places import InCluster
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.resource import Deletable, Fetchable
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.clusters.parents import InCluster
 
 
 class AgentImageStatus(OpenEnum):

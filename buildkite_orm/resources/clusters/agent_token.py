@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Timestamp
-from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Deletable, Editable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.clusters.parents import InCluster
 from buildkite_orm.resources.embedded import EmbeddedUser
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Ref, Resource, Timestamp
-from buildkite_orm.resources.clusters.places import InCluster
-from buildkite_orm.words import short_size
+from buildkite_orm.models.resource import Ref, Resource, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.clusters.parents import InCluster
+from buildkite_orm.utils.text import short_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.clusters.maintainer import MaintainerActor
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Resource
-from buildkite_orm.resources.clusters.places import InCluster
+from buildkite_orm.models.resource import Resource
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.clusters.parents import InCluster
 
 
 class NetworkRange(InCluster, Resource):

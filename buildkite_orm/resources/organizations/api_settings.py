@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
-from buildkite_orm.resource import Editable, Model
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.models.resource import Editable, Model
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from typing import Unpack

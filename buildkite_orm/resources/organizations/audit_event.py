@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.loading import load_list
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Model, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.parsing import load_list
+from buildkite_orm.models.resource import Binding, Fetchable, Model, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.organizations.member import OrganizationRole, SsoMode
-from buildkite_orm.resources.places import InOrganization
-from buildkite_orm.session import Call
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

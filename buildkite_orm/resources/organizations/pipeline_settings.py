@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.resource import Editable, Model, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.places import InOrganization
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from typing import Literal, Unpack

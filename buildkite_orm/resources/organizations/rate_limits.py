@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from buildkite_orm.resource import Fetchable, Model, Timestamp
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
-from buildkite_orm.paths import parent_path
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Model, Resource, Timestamp
-from buildkite_orm.resources.places import InOrganization
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.paths import parent_path
+from buildkite_orm.models.resource import Fetchable, Model, Resource, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Fetchable, Model, Ref, Resource, Timestamp, load_object
-from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
-from buildkite_orm.session import Call
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.resource import Binding, Fetchable, Model, Ref, Resource, Timestamp, load_object
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.packages.parents import EmbeddedOrganization, EmbeddedRegistry, InRegistry
 
 if TYPE_CHECKING:
     import os
@@ -168,7 +168,7 @@ class PackageQuerySet(QuerySet[Package]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#publish-a-package
         """
-        from buildkite_orm.uploads import File, MultipartForm
+        from buildkite_orm.files.multipart import File, MultipartForm
 
         return self._create(MultipartForm({}, File(file, filename)))
 
@@ -189,7 +189,7 @@ class PackageQuerySet(QuerySet[Package]):
 
         Documentation: none; the Go client speaks it.
         """
-        from buildkite_orm.uploads import File, MultipartForm, send_to_storage
+        from buildkite_orm.files.multipart import File, MultipartForm, send_to_storage
 
         content = File(file, filename)
         return self._create(MultipartForm({"package_url": send_to_storage(self._session, self._form(), content)}))

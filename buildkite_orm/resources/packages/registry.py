@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Deletable, Editable
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

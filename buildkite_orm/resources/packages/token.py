@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Editable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.packages.places import EmbeddedOrganization, EmbeddedRegistry, InRegistry
+from buildkite_orm.resources.packages.parents import EmbeddedOrganization, EmbeddedRegistry, InRegistry
 
 if TYPE_CHECKING:
     from typing import Unpack

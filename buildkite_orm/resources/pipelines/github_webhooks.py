@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from buildkite_orm.paths import short_path
-from buildkite_orm.resource import Fetchable, Timestamp
-from buildkite_orm.resources.pipelines.places import InPipeline
+from buildkite_orm.models.paths import short_path
+from buildkite_orm.models.resource import Fetchable, Timestamp
+from buildkite_orm.resources.pipelines.parents import InPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

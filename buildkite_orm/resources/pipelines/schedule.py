@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.pipelines.places import InPipeline
+from buildkite_orm.resources.pipelines.parents import InPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Timestamp
-from buildkite_orm.resources.teams.places import InTeam
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.resource import Editable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.teams.parents import InTeam
 from buildkite_orm.resources.teams.team import TeamRole
 
 if TYPE_CHECKING:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_told, short_path
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Timestamp
-from buildkite_orm.resources.teams.places import InTeam
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.resource import Editable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.teams.parents import InTeam
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Unpack
 
-    from buildkite_orm.resources.pipelineref import PipelineRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
 
 
 class PipelineAccessLevel(OpenEnum):
@@ -83,7 +83,7 @@ class TeamPipeline(TeamPipelineRef, Editable):
     @property
     def pipeline(self) -> PipelineRef:
         """The pipeline itself."""
-        from buildkite_orm.resources.pipelineref import PipelineRef
+        from buildkite_orm.resources.pipelines.ref import PipelineRef
 
         return PipelineRef.at(self.session, path_told(self.pipeline_url))
 

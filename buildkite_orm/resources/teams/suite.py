@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.paths import path_told, short_path
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Editable, Timestamp
-from buildkite_orm.resources.teams.places import InTeam
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.resource import Editable, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.teams.parents import InTeam
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

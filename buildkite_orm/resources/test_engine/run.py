@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.jsonvalues import Number
-from buildkite_orm.paths import parent_path, path_below, short_path
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Resource, Timestamp
-from buildkite_orm.resources.test_engine.places import InSuite, suite_path
-from buildkite_orm.states import OpenEnum
-from buildkite_orm.words import quoted
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.paths import parent_path, path_below, short_path
+from buildkite_orm.models.resource import Fetchable, Resource, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.test_engine.parents import InSuite, suite_path
+from buildkite_orm.utils.json_types import Number
+from buildkite_orm.utils.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

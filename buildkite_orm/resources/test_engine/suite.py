@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from pydantic import Field
 
-from buildkite_orm.encoding import encode_body
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Binding, Deletable, Editable, load_object
-from buildkite_orm.resources.places import InOrganization
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.http.session import Call
+from buildkite_orm.models.resource import Binding, Deletable, Editable, load_object
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.parents import InOrganization
 from buildkite_orm.resources.test_engine.run import SuiteRunQuerySet, SuiteRunRef
 from buildkite_orm.resources.test_engine.test import (
     FlakyTestQuerySet,
@@ -18,7 +19,6 @@ from buildkite_orm.resources.test_engine.test import (
     SuiteTestQuerySet,
     SuiteTestRef,
 )
-from buildkite_orm.session import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
 
-from buildkite_orm.jsonvalues import Number, as_several
-from buildkite_orm.queryset import QuerySet
-from buildkite_orm.resource import Fetchable, Resource, Timestamp
-from buildkite_orm.resources.test_engine.places import InSuite
-from buildkite_orm.states import OpenEnum
+from buildkite_orm.models.enums import OpenEnum
+from buildkite_orm.models.resource import Fetchable, Resource, Timestamp
+from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.resources.test_engine.parents import InSuite
+from buildkite_orm.utils.json_types import Number, as_several
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,16 +6,16 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import times
-from buildkite_orm.fake.handlers.checks import Check
-from buildkite_orm.fake.handlers.clusters.places import CLUSTER, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, of_cluster, urls
 from buildkite_orm.fake.handlers.collection import Collection
+from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 
 def _token(call: Call, thing: Thing) -> Json:

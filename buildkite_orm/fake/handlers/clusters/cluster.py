@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, are_objects
-from buildkite_orm.fake.handlers.clusters.places import CLUSTER, cluster_page, cluster_url, is_hosted, of_cluster
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_page, cluster_url, is_hosted, of_cluster
 from buildkite_orm.fake.handlers.collection import Collection, made
 from buildkite_orm.fake.handlers.route import ORGANIZATION
 from buildkite_orm.fake.handlers.teams import TEAMS, embedded_team
+from buildkite_orm.fake.handlers.validation import Check, are_objects
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.store import NEW_CLUSTER
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
 

@@ -6,17 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check
-from buildkite_orm.fake.handlers.clusters.places import CLUSTER, cluster_page, is_hosted, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_page, is_hosted, of_cluster, urls
 from buildkite_orm.fake.handlers.collection import Collection, made
 from buildkite_orm.fake.handlers.route import route
+from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import digest
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _BUILDING = 60.0
 _BASE = f"FROM docker.io/buildkite/hosted-agent-base:ubuntu-v1.0.1@sha256:{digest('base')}{digest('image')[:24]}"

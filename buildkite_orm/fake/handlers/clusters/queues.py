@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, one_of, require_valid
-from buildkite_orm.fake.handlers.clusters.places import CLUSTER, cluster_page, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_page, of_cluster, urls
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
+from buildkite_orm.fake.handlers.validation import Check, one_of, require_valid
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
@@ -16,9 +16,9 @@ from buildkite_orm.fake.records import QueueRecord
 from buildkite_orm.fake.store import NEW_QUEUE
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _KEY = re.compile(r"[\w-]{1,255}", re.ASCII).fullmatch
 _LINUX = ("2X4", "4X16", "8X32", "16X64", "32X128", "64X256")

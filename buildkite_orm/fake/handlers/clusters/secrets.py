@@ -6,18 +6,18 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, require_valid
-from buildkite_orm.fake.handlers.clusters.places import CLUSTER, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, of_cluster, urls
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
+from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call, Reply
     from buildkite_orm.fake.records import Json, UserRecord
-    from buildkite_orm.fake.shelf import Thing
 
 _KEY = re.compile(r"(?!buildkite|bk)[a-z][a-z0-9_]{0,254}", re.ASCII | re.IGNORECASE).fullmatch
 _LARGEST_VALUE = 8 * 1024

@@ -15,9 +15,9 @@ from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.uploads import uploads_in
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _LONGEST_NAME = 255
 _COPIED = frozenset({"alpine", "debian", "files", "javascript", "python", "red_hat", "rpm", "ruby"})

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, are_strings, is_color, is_policy
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.teams import TEAMS
+from buildkite_orm.fake.handlers.validation import Check, are_strings, is_color, is_policy
 from buildkite_orm.fake.http import ApiError, InvalidError
 from buildkite_orm.fake.ids import graphql_id, slug_of
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 # what a new one has where nobody says anything
 NEW_REGISTRY: Json = {

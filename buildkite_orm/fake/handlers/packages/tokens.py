@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.packages.registries import REGISTRIES, REGISTRY, of_registry, place, whereabouts
+from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 
 def _token(call: Call, thing: Thing) -> Json:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import times
 from buildkite_orm.fake.http import ApiError
-from buildkite_orm.fake.patterns import compiled
+from buildkite_orm.fake.wildcards import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR

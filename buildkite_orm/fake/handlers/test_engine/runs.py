@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from buildkite_orm.fake.handlers.checks import Check, require_valid
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.test_engine.suites import SUITE, SUITES, of_suite, place
 from buildkite_orm.fake.handlers.test_engine.things import executions
+from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import Reply
 from buildkite_orm.fake.paging import paged
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 _MUTABLE = "mut."
 _MOST_EXECUTIONS = 100_000

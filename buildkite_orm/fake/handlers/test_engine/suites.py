@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers import teams
-from buildkite_orm.fake.handlers.checks import Check, are_objects, are_strings
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.test_engine import things
+from buildkite_orm.fake.handlers.validation import Check, are_objects, are_strings
 from buildkite_orm.fake.http import ApiError, InvalidError
 from buildkite_orm.fake.ids import digest, graphql_id
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import Json
-    from buildkite_orm.fake.shelf import Thing
 
 ANALYTICS = "/v2/analytics/organizations/{org}"
 SUITE = ANALYTICS + "/suites/{suite}"

@@ -7,19 +7,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.checks import Check, one_of, require_valid
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.test_engine.metrics import Ran, Window, by_test, period, selected, window
 from buildkite_orm.fake.handlers.test_engine.suites import ANALYTICS, SUITE, SUITES, of_suite, place
 from buildkite_orm.fake.handlers.test_engine.things import executions
+from buildkite_orm.fake.handlers.validation import Check, one_of, require_valid
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.paging import paged
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.collections import Thing
     from buildkite_orm.fake.http import Call
     from buildkite_orm.fake.records import BuildRecord, Json
-    from buildkite_orm.fake.shelf import Thing
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}").fullmatch
 _WITH_METRICS = "2026-08-01"

@@ -1,0 +1,105 @@
+"""Annotations of builds and of jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
+from buildkite_orm.fake.handlers.validation import Check, require_valid
+from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.paging import paged
+from buildkite_orm.fake.payloads.jobs import annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.records import AnnotationRecord, BuildRecord, JobRecord
+
+STYLES = frozenset({"success", "info", "warning", "error"})
+
+_CREATE = {
+    "body": Check(str, required=True, filled=True),
+    "style": Check(str, accepts=lambda value: value in STYLES),
+    "priority": Check(int, accepts=lambda value: value in range(1, 11)),
+    "context": Check(str),
+    "append": Check(bool),
+}
+
+
+def list_build_annotations(call: Call) -> Reply:
+    """List a build's annotations: its own, its jobs', or both."""
+    build, scope = call.build, call.request.args.get("scope", "build")
+    if scope not in {"build", "job", "all"}:
+        raise ApiError(422, f"Invalid scope: {scope}")
+    found = list(build.annotations) if scope in {"build", "all"} else []
+    if scope in {"job", "all"}:
+        found += [each for job in build.jobs for each in job.annotations]
+    return _list(call, found)
+
+
+def list_job_annotations(call: Call) -> Reply:
+    """List a job's annotations."""
+    return _list(call, call.job.annotations)
+
+
+def _list(call: Call, found: Iterable[AnnotationRecord]) -> Reply:
+    view, with_body = call.view, not call.flag("omit_body")
+    ordered = sorted(found, key=lambda each: -each.priority)
+    return paged(call, ordered, lambda each: annotation(view, each, with_body=with_body))
+
+
+def create_build_annotation(call: Call) -> Reply:
+    """Annotate a build."""
+    return _create(call, call.build, None)
+
+
+def create_job_annotation(call: Call) -> Reply:
+    """Annotate a job."""
+    return _create(call, call.job.build, call.job)
+
+
+def _create(call: Call, build: BuildRecord, job: JobRecord | None) -> Reply:
+    body = call.body()
+    require_valid(body, _CREATE)
+    context = body.get("context") or "default"
+    there = job.annotations if job else build.annotations
+    record = next((each for each in there if each.context == context), None)
+    if record is None:
+        record = call.world.store.add_annotation(build, body=body["body"], context=context, job=job)
+    else:
+        record.body = record.body + body["body"] if body.get("append") else body["body"]
+        record.updated_at = call.world.lifecycle.now
+    record.style = body.get("style") or record.style
+    record.priority = body.get("priority") or record.priority
+    return Reply(201, payload=annotation(call.view, record))
+
+
+def delete_build_annotation(call: Call) -> Reply:
+    """Take an annotation off a build."""
+    return _delete(call, call.build.annotations)
+
+
+def delete_job_annotation(call: Call) -> Reply:
+    """Take an annotation off a job."""
+    return _delete(call, call.job.annotations)
+
+
+def _delete(call: Call, there: list[AnnotationRecord]) -> Reply:
+    record = next((each for each in there if each.id == call.arguments["annotation"]), None)
+    if record is None:
+        raise ApiError(404, "No annotation found")
+    there.remove(record)
+    return Reply(204)
+
+
+_OF_JOB = under(JOB, "/annotations")
+
+ROUTES = (
+    route("GET", BUILD + "/annotations", "read_builds", list_build_annotations),
+    route("POST", BUILD + "/annotations", "write_builds", create_build_annotation),
+    route("DELETE", BUILD + "/annotations/{annotation}", "write_builds", delete_build_annotation),
+    route("GET", _OF_JOB, "read_builds", list_job_annotations),
+    route("POST", _OF_JOB, "write_builds", create_job_annotation),
+    route("DELETE", under(_OF_JOB, "/{annotation}"), "write_builds", delete_job_annotation),
+)

@@ -1,0 +1,1 @@
+"""Artifacts and logs as streams and as files."""

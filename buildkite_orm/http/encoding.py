@@ -1,0 +1,169 @@
+"""Paths, query strings and bodies, as the server reads them: Rails' way of lists and maps, times in UTC.
+
+Values of other libraries and of the caller's own enums are sent as what they stand for (`as_plain`), or refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote, urlencode
+
+from buildkite_orm.utils.json_types import as_mapping, as_object, as_several
+from buildkite_orm.utils.plain_values import SCALARS, as_plain, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Query = list[tuple[str, str]]
+
+
+def encode_path(*segments: object) -> str:
+    """Join path segments, each encoded; one that would change the path is refused.
+
+    Raises:
+        TypeError: A segment is neither a string nor a whole number, and stands for none.
+        ValueError: A segment is empty, `.` or `..`, or has a control character.
+    """
+    before = "the path"
+    encoded: list[str] = []
+    for segment in segments:
+        encoded.append(_segment(before, segment))
+        before = encoded[-1]
+    return "/".join(encoded)
+
+
+def encode_query(params: Mapping[str, object], *, lists: Sequence[str] = ()) -> Query:
+    """Turn filters into query pairs; None is left out.
+
+    Args:
+        params: The filters, by their names in the API.
+        lists: Names that the API documents as lists (`state[]`) even for one value.
+
+    Raises:
+        ValueError: A datetime has no zone, or a list is empty.
+        TypeError: A value is of no kind that a query can carry.
+    """
+    pairs: Query = []
+    for name, value in params.items():
+        if value is not None:
+            pairs.extend(_pairs(name, value, as_list=name in lists))
+    return pairs
+
+
+def encode_body(fields: Mapping[str, object], options: type | None = None, *required: str) -> dict[str, Any]:
+    """Turn the fields of a write into what JSON can say; None is said as null, what is left out is not said.
+
+    Args:
+        fields: The fields, by their names in the API.
+        options: The TypedDict that names those there are.
+        required: Further names.
+
+    Raises:
+        TypeError: A field is not known, or its value is nothing that JSON can say.
+        ValueError: A datetime has no zone, or a number is none.
+    """
+    known = set(required) | set(getattr(options, "__annotations__", fields))
+    if unknown := sorted(fields.keys() - known):
+        msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+        raise TypeError(msg)
+    return {name: _sayable(name, value) for name, value in fields.items()}
+
+
+def encode_json(body: object) -> object:
+    """Turn a body into what JSON can say; what is no JSON object, a file say, is returned as it is."""
+    fields = as_object(body)
+    return body if fields is None else encode_body(fields)
+
+
+def encode_time(moment: datetime, name: str = "time") -> str:
+    """Write an aware datetime in UTC, to the second where it has no fraction.
+
+    Raises:
+        ValueError: The datetime has no zone, so that nobody can know which moment it means.
+    """
+    moment = cast("datetime", as_plain(moment))
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        msg = f"{name}={moment!r} has no time zone; say which: {name}=datetime(…, tzinfo=UTC), or .astimezone()"
+        raise ValueError(msg)
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+
+
+def to_query_string(pairs: Query) -> str:
+    """Encode query pairs for a URL."""
+    return urlencode(pairs, quote_via=quote)
+
+
+def _segment(before: str, segment: object) -> str:
+    plain = as_plain(segment)
+    if isinstance(plain, bool) or not isinstance(plain, str | int):
+        msg = f"{before}/{segment!r}: a part of a path is a string, a whole number or a UUID, not {kind_of(segment)}"
+        raise TypeError(msg)
+    text = str(plain)
+    if text in {"", ".", ".."} or not text.isprintable():
+        msg = f"{text!r} cannot be part of a path"
+        raise ValueError(msg)
+    return quote(text, safe="")
+
+
+def _sayable(name: str, value: object) -> Any:
+    value = as_plain(value)
+    if isinstance(value, datetime):
+        return encode_time(value, name)
+    if (mapping := as_mapping(value)) is not None:
+        keys = {key: _key(name, key) for key in mapping}
+        return {keys[key]: _sayable(f"{name}.{keys[key]}", item) for key, item in mapping.items()}
+    if (several := as_several(value)) is not None:
+        return [_sayable(name, item) for item in several]
+    if isinstance(value, float) and not isfinite(value):
+        msg = f"{name}={value!r}: JSON has no such number"
+        raise ValueError(msg)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    msg = f"{name}: JSON has nothing for {kind_of(value)}; give {SCALARS}, None, or a list or mapping of these"
+    raise TypeError(msg)
+
+
+def _pairs(name: str, value: object, *, as_list: bool) -> Query:
+    value = as_plain(value)
+    if (mapping := as_mapping(value)) is not None:
+        named = [(f"{name}[{_key(name, key)}]", item) for key, item in mapping.items()]
+        return [(full, _scalar(full, item)) for full, item in named]
+    if (several := as_several(value)) is not None:
+        if not several:
+            msg = f"{name}={value!r}: an empty list would be no filter at all; leave it out, or name something"
+            raise ValueError(msg)
+        return [(f"{name}[]", _scalar(name, item)) for item in several]
+    return [(f"{name}[]" if as_list else name, _scalar(name, value))]
+
+
+def _key(name: str, key: object) -> str:
+    plain = as_plain(key)
+    if isinstance(plain, bool) or not isinstance(plain, str | int):
+        msg = f"{name}: a key is a string, not {key!r}, which is {kind_of(key)}"
+        raise TypeError(msg)
+    return str(plain)
+
+
+def _scalar(name: str, value: object) -> str:
+    plain = as_plain(value)
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if isinstance(plain, str):
+        return _sendable(name, plain)
+    if isinstance(plain, int):
+        return str(plain)
+    if isinstance(plain, datetime):
+        return encode_time(plain, name)
+    msg = f"{name}={value!r}: a filter is {SCALARS}, or a list of these; not {kind_of(value)}"
+    raise TypeError(msg)
+
+
+def _sendable(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        msg = f"{name}={text!r}: it has half of a character (a surrogate), which no URL can carry"
+        raise ValueError(msg) from None
+    return text

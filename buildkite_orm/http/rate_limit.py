@@ -1,0 +1,305 @@
+"""The request budget that the server tells, kept so that no request is sent that is known to be refused.
+
+Buildkite counts requests in windows: for each organization, and for each user. Every answer says what is left of both
+(`RateLimit-*`, `RateLimit-User-*`). The threads of a client share one `RateLimiter`.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.errors import RateLimitError
+from buildkite_orm.http.retry import Wait
+from buildkite_orm.utils.cancellation import current_cancellation, sleep
+from buildkite_orm.utils.forking import renew_after_fork
+from buildkite_orm.utils.header_values import LONGEST_WINDOW, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from buildkite_orm.http.retry import RetryPolicy
+    from buildkite_orm.utils.clock import Clock
+
+# The server counts the seconds to its reset in whole ones, and may round them down.
+_MARGIN = 1.0
+_UNKNOWN_WAIT = 60.0
+_LARGEST_LIMIT: Final = 10**9 - 1
+# A thread that waits for the responses to others' requests looks up this often, in real time whatever the clock: for
+# the end of its own time, for a cancellation, and for Ctrl-C, which does not interrupt an endless wait on Windows.
+_POLL: Final = 0.2
+_SHORTEST_POLL: Final = 0.01
+
+
+@dataclass(slots=True)
+class Budget:
+    """What is known of one budget: `remaining` requests until `reset_at`, `in_flight` of them not answered yet.
+
+    The limiter measures `reset_at` with the monotonic clock; what `RateLimiter.known` returns has the wall time there.
+    """
+
+    name: str
+    reserve: float = 0.0
+    limit: int | None = None
+    remaining: int | None = None
+    reset_at: float = 0.0
+    in_flight: int = 0
+
+    def left(self, now: float) -> float:
+        """Count what the window has left for this client; infinite while nothing is known."""
+        if now >= self.reset_at:
+            self.remaining = self.limit
+            self.reset_at = math.inf if self.limit is not None else self.reset_at
+        if self.remaining is None or self.limit is None:
+            return math.inf if self.remaining is None else self.remaining
+        kept = min(math.ceil(self.reserve * self.limit), self.limit - 1)
+        return self.remaining - max(0, kept)
+
+    def pace(self, now: float, users: int) -> float:
+        """Tell how many seconds apart each user may ask, for all to use up evenly what the window has left.
+
+        0 while nothing is known; not longer than the window.
+        """
+        left, seconds = self.left(now), self.reset_at - now
+        return 0.0 if math.inf in {left, seconds} else seconds * min(1.0, users / max(left, 1))
+
+    def is_spent(self, now: float) -> bool:
+        """Tell whether the server refuses what comes before the window ends."""
+        return self.remaining is not None and self.remaining <= 0 and now < self.reset_at
+
+    def told(self, *, limit: int | None, remaining: int, reset_at: float) -> None:
+        """Take in what an answer said. Answers may overtake each other, also at the end of a window."""
+        same_window = abs(reset_at - self.reset_at) <= _MARGIN
+        if not same_window and reset_at < self.reset_at < math.inf:
+            return
+        known = self.remaining if same_window and self.remaining is not None else remaining
+        self.remaining = min(known, remaining)
+        self.reset_at = min(reset_at, self.reset_at) if same_window else reset_at
+        self.limit = limit if limit is not None else self.limit
+
+
+# The budgets of the requests that this thread is in.
+_held: ContextVar[tuple[Budget, ...]] = ContextVar("held", default=())
+
+_is_nested: ContextVar[bool] = ContextVar("is_nested", default=False)
+
+
+@contextmanager
+def nested_requests() -> Generator[None]:
+    """Send the requests of the block, in a hook say, without waiting for the one that this thread is in."""
+    before = _is_nested.set(True)
+    try:
+        yield
+    finally:
+        _is_nested.reset(before)
+
+
+def _in_flight_elsewhere(budget: Budget) -> int:
+    """Count the requests under way whose responses may be waited for: a hook would wait for its own for ever."""
+    own = sum(held is budget for held in _held.get()) if _is_nested.get() else 0
+    return budget.in_flight - own
+
+
+class RateLimiter:
+    """The budgets of one client, and who waits for them until when."""
+
+    def __init__(self, clock: Clock, policy: RetryPolicy, *, reserve: float = 0.0) -> None:
+        self._clock = clock
+        self._policy = policy
+        self._reserve = reserve
+        self._organizations: dict[str, Budget]
+        self._user: Budget
+        self.renew_after_fork()
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin with unknown budgets; in a forked child too, whose requests the parent does not see."""
+        self._user = Budget("the user's")
+        self._organizations = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def permit(self, organization: str | None, *, deadline: float) -> Generator[None]:
+        """Wait until a request may be sent, and count it as under way inside the block.
+
+        Args:
+            organization: The slug of the organization that the request counts against.
+            deadline: When the wait must be over, by `clock.monotonic()`.
+
+        Raises:
+            RateLimitError: The wait would take longer than the policy allows.
+        """
+        budgets = self._acquire(organization, deadline)
+        before = _held.set((*_held.get(), *budgets))
+        try:
+            yield
+        finally:
+            _held.reset(before)
+            with self._changed:
+                for budget in budgets:
+                    budget.in_flight -= 1
+                self._changed.notify_all()
+
+    def pace(self, organization: str | None, users: int) -> float:
+        """Tell how many seconds apart each of so many users may ask, for all to keep within the budgets."""
+        with self._changed:
+            now = self._clock.monotonic()
+            return max(budget.pace(now, users) for budget in self._budgets(organization))
+
+    def known(self, organization: str | None) -> list[Budget]:
+        """Tell, without waiting or asking, what is known of the user's budget and the organization's."""
+        with self._changed:
+            to_wall_time = self._clock.now() - self._clock.monotonic()
+            budgets = self._budgets(organization)
+            return [
+                replace(budget, reset_at=budget.reset_at + to_wall_time if budget.reset_at else 0.0)
+                for budget in budgets
+            ]
+
+    def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
+        """Take in the budget headers of an answer."""
+        with self._changed:
+            now = self._clock.monotonic()
+            for budget, prefix in self._prefixed(organization):
+                window = _window(headers, prefix)
+                if window is not None:
+                    limit, remaining, reset = window
+                    budget.told(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
+
+    def refused(self, organization: str | None, error: RateLimitError) -> None:
+        """Take in a 429, whose budget headers were told already.
+
+        Where they do not explain it, the body's `reset` does; where it has none, `Retry-After`.
+        """
+        with self._changed:
+            now = self._clock.monotonic()
+            budgets = self._budgets(organization)
+            spent = [budget for budget in budgets if budget.is_spent(now)]
+            named = self._user if error.scope == "rest_user" else budgets[-1]
+            if not spent or (error.scope is not None and named not in spent):
+                named.remaining, named.reset_at = 0, now + _wait_after(error)
+                spent.append(named)
+            error.retry_after = max(budget.reset_at for budget in spent) - now
+
+    def _acquire(self, organization: str | None, deadline: float) -> list[Budget]:
+        queue: _Queue | None = None
+        is_woken = False
+        while True:
+            with self._changed:
+                now = self._clock.monotonic()
+                budgets = self._budgets(organization)
+                spent = [budget for budget in budgets if budget.left(now) <= 0]
+                if not spent and all(budget.left(now) > _in_flight_elsewhere(budget) for budget in budgets):
+                    for budget in budgets:
+                        budget.in_flight += 1
+                    return budgets
+                if not spent:
+                    queue = queue or self._queue_at(budgets, now, deadline)
+                    queue.check(now)
+                    is_woken = self._changed.wait(max(_SHORTEST_POLL, min(_POLL, queue.until - now)))
+            if spent:
+                queue = None
+                self._wait(max(spent, key=lambda budget: budget.reset_at), now, deadline)
+            elif queue is not None:
+                self._look_up(queue, is_woken=is_woken)
+
+    def _queue_at(self, budgets: list[Budget], now: float, deadline: float) -> _Queue:
+        budget = next(budget for budget in budgets if budget.left(now) <= _in_flight_elsewhere(budget))
+        return _Queue(
+            budget.name, _in_flight_elsewhere(budget), since=now, until=min(now + self._policy.max_wait, deadline)
+        )
+
+    def _look_up(self, queue: _Queue, *, is_woken: bool) -> None:
+        """End a wait that was cancelled; announce one that did not end at once, as most do."""
+        cancellation = current_cancellation()
+        if cancellation is not None:
+            cancellation.check()
+        now = self._clock.monotonic()
+        if not queue.is_announced and not (is_woken and now - queue.since < _POLL):
+            queue.is_announced = True
+            seconds = max(0.0, queue.until - now)
+            self._policy.announce(Wait(queue.reason, seconds, self._clock.now() + seconds))
+
+    def _wait(self, budget: Budget, now: float, deadline: float) -> None:
+        until = budget.reset_at
+        seconds = until - now
+        reason = f"{budget.name} request budget is used up for {seconds:.0f} s"
+        if seconds > self._policy.max_wait or until >= deadline:
+            error = RateLimitError(f"not sent: {reason}, longer than RetryPolicy allows to wait")
+            error.retry_after, error.gave_up = seconds, True
+            raise error
+        self._policy.announce(Wait(reason, seconds, self._clock.now() + seconds))
+        sleep(self._clock, max(0.0, until - self._clock.monotonic()))
+
+    def _budgets(self, organization: str | None) -> list[Budget]:
+        return [budget for budget, _ in self._prefixed(organization)]
+
+    def _prefixed(self, organization: str | None) -> list[tuple[Budget, str]]:
+        budgets = [(self._user, "RateLimit-User")]
+        if organization is not None:
+            budget = self._organizations.get(organization)
+            if budget is None:
+                name = f"the organization {organization}'s"
+                budget = self._organizations[organization] = Budget(name, reserve=self._reserve)
+            budgets.append((budget, "RateLimit"))
+        return budgets
+
+
+@dataclass(slots=True)
+class _Queue:
+    """A wait for the responses to the requests under way, which may have used up what a budget had left."""
+
+    name: str
+    in_flight: int
+    since: float
+    until: float
+    is_announced: bool = False
+
+    @property
+    def _cause(self) -> str:
+        requests = "1 request" if self.in_flight == 1 else f"{self.in_flight} requests"
+        return f"{requests} under way may use up {self.name} request budget"
+
+    @property
+    def reason(self) -> str:
+        return f"{self._cause}: waiting for the response"
+
+    def check(self, now: float) -> None:
+        """Raise if it has lasted as long as it may."""
+        if now < self.until:
+            return
+        error = RateLimitError(
+            f"not sent: {self._cause}, and after {now - self.since:.1f} s, as long as RetryPolicy allows to wait, no "
+            "response says what is left"
+        )
+        error.gave_up = True
+        raise error
+
+
+def _window(headers: Mapping[str, str], prefix: str) -> tuple[int | None, int, int] | None:
+    """Return what the headers of a budget say: limit, remaining, reset; None if they are missing, or cannot be right.
+
+    `Remaining` may be negative, and `Limit` missing.
+    """
+    remaining, reset = whole_number(headers.get(f"{prefix}-Remaining")), whole_number(headers.get(f"{prefix}-Reset"))
+    if remaining is None or reset is None or not 0 <= reset <= LONGEST_WINDOW or abs(remaining) > _LARGEST_LIMIT:
+        return None
+    if f"{prefix}-Limit" not in headers:
+        return None, remaining, reset
+    limit = whole_number(headers[f"{prefix}-Limit"])
+    if limit is None or not 1 <= limit <= _LARGEST_LIMIT or remaining > limit:
+        return None
+    return limit, remaining, reset
+
+
+def _wait_after(error: RateLimitError) -> float:
+    """Return for how many seconds to send nothing after a 429 that no budget header explains."""
+    if error.reset is not None:
+        return error.reset + _MARGIN
+    if error.retry_after is not None:
+        return min(max(error.retry_after, _MARGIN), LONGEST_WINDOW)
+    return _UNKNOWN_WAIT + _MARGIN

@@ -1,0 +1,1 @@
+"""Objects: their data and identity, and how payloads become objects."""

@@ -1,0 +1,348 @@
+"""From an answer's bytes to models: fast where all is as documented, item by item where it is not.
+
+What cannot be understood is kept as it came, in its place, and reported: one odd field breaks no page.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import json
+import re
+import types
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from buildkite_orm.errors import BuildkiteWarning
+from buildkite_orm.models.paths import path_told
+from buildkite_orm.utils.json_types import as_array, as_object
+from buildkite_orm.utils.text import harmless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from buildkite_orm.http.session import Answer
+    from buildkite_orm.models.resource import Model, Resource
+
+R = TypeVar("R", bound="Resource")
+T = TypeVar("T")
+
+_TOLD = 3
+_NUMBER_OR_UUID = re.compile(r"[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_INDEX = re.compile(r"\[\d+\]")
+# What stands in brackets in `Drift.field`: the index of a list, or the `repr` of a map's key.
+_INDEX_OR_KEY = re.compile(r"""\[(?:\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
+# besides what is of another type: half a character, and what nests too deep
+_NOT_AS_DOCUMENTED = (ValidationError, UnicodeError, RecursionError)
+
+
+class DriftWarning(BuildkiteWarning):
+    """An answer is not as documented; it was kept as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One thing that was not as documented.
+
+    Attributes:
+        field: Where it stands, as in `jobs[3].exit_status`.
+        problem: What is odd about it: the type that came, never the value.
+    """
+
+    field: str
+    problem: str
+
+
+def load_one(model: type[R], answer: Answer) -> R:
+    """Load an object; `report` tells of what is odd about it.
+
+    Args:
+        model: Its class.
+        answer: A JSON object.
+
+    Raises:
+        ResponseError: The answer is no JSON object.
+    """
+    try:
+        return _adapter(model.listed_as()).validate_json(answer.body)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    data, problem = _read(answer, as_object, "a JSON object was")
+    if data is None:
+        raise answer.unexpected(problem)
+    return _tolerant(model, data)
+
+
+def check_identity(method: str, path: str, answer: Answer, item: Resource) -> None:
+    """Check that a response is that of its own request: a server or a proxy may have mixed them up.
+
+    Only numbers and UUIDs are compared: slugs change, and hosts and prefixes are those of the server.
+
+    Args:
+        method: The method of the request; only what was requested by its own path is compared.
+        path: Its path.
+        answer: The response.
+        item: The object that was loaded from it.
+
+    Raises:
+        ResponseError: It is another's.
+    """
+    wanted = path.rpartition("/")[2]
+    if method != "GET" or item.identity in {None, "slug"} or not _NUMBER_OR_UUID.fullmatch(wanted):
+        return
+    got = (path_told(item.__dict__.get("url")) or wanted).rpartition("/")[2]
+    if got.lower() != wanted.lower():
+        raise answer.unexpected(f"{wanted} was requested, and the response is about {harmless(got)}")
+
+
+def load_list(model: type[R], answer: Answer, *, strict: bool) -> list[R]:
+    """Load an array of objects.
+
+    Args:
+        model: Their class.
+        answer: A JSON array.
+        strict: Whether anything that is not as documented is an error.
+
+    Raises:
+        ResponseError: The answer is no JSON array; or, if strict, it is not as documented.
+    """
+    adapter = _adapter(list[model.listed_as()])  # type: ignore[misc]
+    try:
+        with _uncollected():
+            return adapter.validate_json(answer.body)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    data, problem = _read(answer, as_array, "a JSON array was")
+    if data is None:
+        raise answer.unexpected(problem)
+    items = _load_items(model, data)
+    del data  # there may be secrets in it, and a traceback may show what is in this frame
+    _report_items(answer, items, strict=strict)
+    return items
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Let no garbage be collected while a page is validated, some 20 ms that other threads wait through anyway.
+
+    All of a page is alive until it is whole: collections in the midst of it find nothing, and were a third of the time
+    that a listing of builds with their jobs took. Where somebody has turned them off, that is how it stays.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[list[R], dict[str, str]]:
+    """Load `{items, links}`; arguments and errors as in `load_list`."""
+    data, problem = _read(answer, _page, "items and links were")
+    if data is None:
+        raise answer.unexpected(problem)
+    links = _cursor_links(answer, data.get("links"))
+    items = _load_items(model, data["items"])
+    del data
+    _report_items(answer, items, strict=strict)
+    return items, links
+
+
+def _cursor_links(answer: Answer, links: object) -> dict[str, str]:
+    """Return the URLs of other pages; a next page whose URL cannot be read is an error, since items would be lost."""
+    named = as_object(links or {})
+    if named is None:
+        raise answer.unexpected(f"links were expected to be an object, not {_kind(links)}")
+    following = named.get("next")
+    if following and not _is_text(following):
+        raise answer.unexpected(f"the next page was expected to be a URL, not {_kind(following)}")
+    return {rel: url for rel, url in named.items() if url and _is_text(url)}
+
+
+def _is_text(value: object) -> bool:
+    """Return whether this is a string that can be written in a URL, which half of a character cannot."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _load_items(model: type[R], data: list[Any]) -> list[R]:
+    try:
+        return _adapter(list[model.listed_as()]).validate_python(data)  # type: ignore[misc, no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    return [_tolerant(model, item) for item in data]
+
+
+def _report_items(answer: Answer, items: Sequence[Resource], *, strict: bool) -> None:
+    report(answer, [(item, f"[{index}].") for index, item in enumerate(items) if item.drift], strict=strict)
+
+
+def _read(answer: Answer, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
+    """Read an answer's JSON; None where it is none, or not what is wanted, and what to say of it then."""
+    try:
+        given = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
+        return None, f"JSON was expected, not {len(answer.body)} bytes of {kind}"
+    return choose(given), f"{wanted} expected, not {_kind(given)}{_message_in(given)}"
+
+
+def _page(given: object) -> dict[str, Any] | None:
+    page = as_object(given) or {}
+    return page if as_array(page.get("items")) is not None else None
+
+
+@cache
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(annotation)
+
+
+@cache
+def _field_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """Validate what stands in a field as strictly as its model does."""
+    bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return TypeAdapter(annotation, config=None if _is_model(bare) else ConfigDict(strict=True))
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _tolerant(model: type[R], data: Any) -> R:
+    try:
+        return _adapter(model.listed_as()).validate_python(data)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    if (known := as_object(data)) is not None:
+        return cast("R", _mend(model, known, "", []))
+    item: Any = model.model_construct()
+    object.__setattr__(item, "__pydantic_extra__", {"": data})
+    item.note_drift((Drift("", f"came as {_kind(data)}"),))
+    return cast("R", item)
+
+
+def _mend(model: type[Model], data: dict[str, Any], where: str, drift: list[Drift]) -> Any:
+    """Build a model field by field, and keep raw what its field does not take."""
+    model = model.class_for(data)
+    own: list[Drift] = []
+    names = {field.alias or name: name for name, field in model.model_fields.items()}
+    values: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in data.items():
+        name = names.get(key)
+        if name is None:
+            extra[key] = value
+        else:
+            values[name] = _mend_field(model.model_fields[name], value, key, own)
+    missing = [key for key, name in names.items() if model.model_fields[name].is_required() and name not in values]
+    own.extend(Drift(key, "is missing") for key in missing)
+    item = model.model_construct(set(values), **values)
+    object.__setattr__(item, "__pydantic_extra__", extra)
+    item.note_drift(tuple(own))
+    drift.extend(Drift(f"{where}{odd.field}", odd.problem) for odd in own)
+    return item
+
+
+def _mend_field(field: FieldInfo, value: Any, where: str, drift: list[Drift]) -> Any:
+    annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return _mend_value(annotation, value, where, drift)
+
+
+def _mend_value(annotation: Any, value: Any, where: str, drift: list[Drift]) -> Any:
+    try:
+        return _field_adapter(annotation).validate_python(value)
+    except _NOT_AS_DOCUMENTED:
+        pass
+    array, known = as_array(value), as_object(value)
+    for part in _parts(annotation):
+        if array is not None and get_origin(part) is list:
+            (inner,) = get_args(part)
+            return [_mend_value(inner, item, f"{where}[{index}]", drift) for index, item in enumerate(array)]
+        if known is not None and get_origin(part) is dict:
+            _, inner = get_args(part)
+            return {key: _mend_value(inner, item, f"{where}[{key!r}]", drift) for key, item in known.items()}
+        if known is not None and _is_model(part):
+            return _mend(part, known, f"{where}.", drift)
+    drift.append(Drift(where, f"came as {_kind(value)}"))
+    return value
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Give the alternatives of an annotation, without what is annotated to them."""
+    if get_origin(annotation) is Annotated:
+        yield from _parts(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, types.UnionType}:
+        for part in get_args(annotation):
+            yield from _parts(part)
+    else:
+        yield annotation
+
+
+def report(answer: Answer, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
+    """Warn of what is odd in an answer, in one warning that names classes, fields and types.
+
+    Its text has no value, URL, number or key of a map: Python remembers each text that it has shown, for ever, and
+    shows the same text once.
+
+    Args:
+        answer: The answer.
+        items: What was loaded from it, each with what stands before its fields.
+        strict: Whether it is an error.
+
+    Raises:
+        ResponseError: It is an error.
+    """
+    if not any(item.drift for item, _ in items):
+        return
+    if strict:
+        odd = (_INDEX.sub("[]", _line(f"{prefix}{each.field}", each)) for item, prefix in items for each in item.drift)
+        raise answer.unexpected(f"not as documented: {_listed(list(dict.fromkeys(odd)))}")
+    kinds = {_kind_of_drift(item, each) for item, _ in items for each in item.drift}
+    warn_caller(f"{_listed(sorted(kinds))} (kept as it came; see .drift)", DriftWarning)
+
+
+def _kind_of_drift(item: Resource, drift: Drift) -> str:
+    return _line(_INDEX_OR_KEY.sub("[]", f"{type(item).__name__}.{drift.field}"), drift)
+
+
+def _line(place: str, drift: Drift) -> str:
+    return f"{place.strip('.')} {drift.problem}"
+
+
+def _listed(lines: list[str]) -> str:
+    return "; ".join(lines[:_TOLD]) + ("; …" if len(lines) > _TOLD else "")
+
+
+def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:
+    """Warn at the first line outside this library.
+
+    Python keeps the text for as long as the process lives, so it names kinds of things: no URL, number or id.
+    """
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("buildkite_orm.", "tenacity")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _kind(value: object) -> str:
+    names: dict[type, str] = {dict: "object", list: "array", str: "string", type(None): "null", bool: "boolean"}
+    return names.get(type(value), "number")
+
+
+def _message_in(data: object) -> str:
+    message = (as_object(data) or {}).get("message")
+    return f": {str(message)[:200]!r}" if message else ""

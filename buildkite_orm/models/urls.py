@@ -1,0 +1,138 @@
+"""URLs as people paste them: pages of buildkite.com, and URLs of the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from buildkite_orm.errors import redact_url
+from buildkite_orm.http.encoding import encode_path
+from buildkite_orm.http.session import path_of
+from buildkite_orm.utils.plain_values import as_plain, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WEB_HOST: Final = "buildkite.com"
+API_HOST: Final = "api.buildkite.com"
+
+_WEB_HOSTS: Final = frozenset({WEB_HOST, f"www.{WEB_HOST}"})
+
+# First segments of pages that are no organization's.
+_RESERVED: Final = frozenset(
+    {
+        "blog",
+        "builds",
+        "dashboard",
+        "docs",
+        "home",
+        "login",
+        "pricing",
+        "resources",
+        "settings",
+        "signup",
+        "sso",
+        "user",
+    }
+)
+
+
+def api_path_in(url: str, *, own_host: str | None = None) -> str:
+    """Read what a URL leads to, as a path of the API.
+
+    Args:
+        url: A page of buildkite.com, or a URL of the API.
+        own_host: A further host at which the API is.
+
+    Raises:
+        TypeError: It is no string.
+        ValueError: It is neither, or leads to nothing that this library knows.
+    """
+    plain = as_plain(url)
+    if not isinstance(plain, str):
+        msg = f"from_url(url): the URL is a string, not {kind_of(url)}"
+        raise TypeError(msg)
+    url = plain
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        raise _not_known("", "it is no URL") from None
+    shown = redact_url(url.strip())
+    if parts.scheme not in {"http", "https"} or parts.hostname is None:
+        raise _not_known(shown, "it is no https URL")
+    try:
+        if parts.hostname in _WEB_HOSTS:
+            return _page(parts.path, parts.fragment, parse_qs(parts.query))
+        if parts.hostname in {API_HOST, own_host}:
+            return _api_path(url)
+    except ValueError as problem:
+        raise _not_known(shown, str(problem)) from None
+    raise _not_known(shown, f"{parts.hostname} is neither {WEB_HOST} nor the API's host")
+
+
+def build_path_in(url: str) -> str | None:
+    """Read which build a URL leads to, or below, as a path of the API; None where it leads to none."""
+    try:
+        path = api_path_in(url, own_host=urlsplit(url).hostname)
+    except ValueError:
+        return None
+    segments = path.split("/")
+    return "/".join(segments[:6]) if segments[4:5] == ["builds"] and len(segments) > 5 else None  # noqa: PLR2004
+
+
+def _segments(path: str) -> list[str]:
+    return [unquote(segment) for segment in path.split("/")]
+
+
+def _api_path(url: str) -> str:
+    path = path_of(url)
+    if path is None:
+        msg = "it leads to nothing below /v2/"
+        raise ValueError(msg)
+    return encode_path(*_segments(path))
+
+
+def _page(path: str, fragment: str, query: dict[str, list[str]]) -> str:
+    segments = _segments(path.strip("/"))
+    if segments[:1] == ["organizations"]:
+        return _organization_page(segments[1:])
+    if not segments[0] or segments[0] in _RESERVED:
+        msg = "it names no organization"
+        raise ValueError(msg)
+    return _build_page(segments, fragment, query)
+
+
+def _organization_page(segments: Sequence[str]) -> str:
+    """Read the pages that begin with `/organizations`; most look as the API does."""
+    if "agents" in segments[1:-1]:
+        return encode_path("organizations", segments[0], "agents", segments[segments.index("agents", 1) + 1])
+    return encode_path("organizations", *segments or [""])
+
+
+def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[str]]) -> str:
+    organization, *rest = segments
+    path = encode_path("organizations", organization)
+    if not rest:
+        return path
+    path += "/" + encode_path("pipelines", rest[0])
+    if len(rest) < 3 or rest[1] != "builds":  # noqa: PLR2004
+        return path
+    if not _is_number(rest[2]):
+        msg = f"{rest[2]!r} is no number of a build"
+        raise ValueError(msg)
+    path += "/" + encode_path("builds", rest[2])
+    job = next(iter(query.get("jid", [])), None) or fragment.partition("/")[0]  # a line of its log may follow
+    return f"{path}/{encode_path('jobs', job)}" if _is_uuid(job) else path
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _is_uuid(text: str) -> bool:
+    digits = text.replace("-", "")
+    return len(text) == 36 and len(digits) == 32 and all(digit in "0123456789abcdefABCDEF" for digit in digits)  # noqa: PLR2004
+
+
+def _not_known(shown: str, why: str) -> ValueError:
+    return ValueError(f"from_url({shown!r}): {why}; give the URL of a page of https://{WEB_HOST}, or of its API")

@@ -1,0 +1,1 @@
+"""Querysets: listings that load when they are used."""

@@ -1,0 +1,198 @@
+"""What can be done with a job, and its attempts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from buildkite_orm.errors import BadRequestError, BuildkiteError, UnboundError
+from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.resources.builds.job_scoped import RemoteAccess
+from buildkite_orm.resources.builds.wait_state import before, wait_state
+from buildkite_orm.utils.json_types import as_array, as_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from buildkite_orm.resources.builds.job import Job, JobFilters, JobRef
+
+_ONCE: Final = "only be retried once"
+_WHAT_THEN: Final = "retry its latest attempt: job.latest_attempt().retry()"
+
+
+class JobVerbs(RemoteAccess):
+    """A job, as far as it is acted on and tried again."""
+
+    def retry(self) -> Job:
+        """Try it again; the answer is the new job. Each job can be retried once, then the new one can.
+
+        Raises:
+            BadRequestError: It was retried before (no request is sent where the job says so), or has not failed.
+            UnprocessableEntityError: Its build was canceled.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#retry-a-job
+        """
+        from buildkite_orm.resources.builds.job import Job
+
+        later = self.__dict__.get("retried_in_job_id")
+        if later:
+            raise BadRequestError(f"{self!r} was retried already, as {later}; {_WHAT_THEN}")
+        try:
+            answer = self._send(Job, "PUT", "retry", acts=True)
+        except BuildkiteError as error:
+            self._explain(error)
+            raise
+        self._renew_build(answer, "created_at")
+        return answer
+
+    def unblock(self, *, fields: Mapping[str, str] | None = None, unblocker: str | None = None) -> Job:
+        """Open a block step.
+
+        Args:
+            fields: The values of the step's fields, by their keys; checked before anything is sent where the job tells
+                which fields it has.
+            unblocker: The id of the user in whose name; the token's unless given.
+
+        Raises:
+            BadRequestError: It is no block step.
+            UnprocessableEntityError: It is not blocked, a field is missing, or its build was canceled.
+            ValueError: A field is missing, there is none of that key, or it has no such option.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#unblock-a-job
+        """
+        from buildkite_orm.resources.builds.job import Job
+
+        given = encode_body({"fields": fields, "unblocker": unblocker})
+        _check_fields(self, given["fields"] or {})
+        body = {name: value for name, value in given.items() if value is not None}
+        try:
+            answer = self._send(Job, "PUT", "unblock", body=body, acts=True)
+        except BuildkiteError as error:
+            self._explain(error)
+            raise
+        self._renew_build(answer, "unblocked_at")
+        return answer
+
+    def reprioritize(self, priority: int) -> Job:
+        """Change how early it is taken by an agent; the answer is the job.
+
+        Args:
+            priority: The higher, the earlier.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#reprioritize-a-job
+        """
+        from buildkite_orm.resources.builds.job import Job
+
+        return self._send(Job, "PUT", "reprioritize", body={"priority": priority})
+
+    def attempts(self) -> list[Job]:
+        """Give all attempts of the job, the first one first; alone where it was never retried.
+
+        It asks for the jobs of its build, or of its step where that has a key: one request per hundred. A bare ref that
+        does not say which build it belongs to asks for that first.
+
+        Raises:
+            NotFoundError: There is no such job that the token reaches.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("web").builds(state="passed")[0]
+            >>> flaky = build.jobs(step_key="flaky")[0]
+            >>> [(str(job.state), job.id == flaky.id) for job in flaky.attempts()]
+            [('failed', False), ('passed', True)]
+        """
+        from buildkite_orm.resources.builds.job import Job
+
+        itself = self if isinstance(self, Job) or self._build_path() else cast("JobRef", self).fetch()
+        filters: JobFilters = {"include_retried_jobs": True}
+        if isinstance(itself, Job) and itself.step_key:
+            filters["step_key"] = itself.step_key
+        listed = list(cast("JobRef", itself).build.jobs(**filters))
+        chain = _chain(listed, next((job for job in listed if job == itself), None))
+        return chain or [itself if isinstance(itself, Job) else cast("JobRef", itself).fetch()]
+
+    def latest_attempt(self) -> Job:
+        """Give the latest attempt of the job, which may be itself; it asks as `attempts()` does.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("web").builds(state="passed")[0]
+            >>> first = build.jobs(step_key="flaky", include_retried_jobs=True)[0]
+            >>> first.state, first.latest_attempt().state
+            (<JobState.FAILED: 'failed'>, <JobState.PASSED: 'passed'>)
+        """
+        return self.attempts()[-1]
+
+    if TYPE_CHECKING:
+
+        def _build_path(self) -> str | None: ...
+
+    def _renew_build(self, answer: Job, when: str) -> None:
+        """Keep in mind that the end which its build had does not count any more."""
+        with suppress(UnboundError):
+            wait_state(self.session).add_restart(answer.build.api_path, before(answer.__dict__.get(when)))
+
+    def _explain(self, error: BuildkiteError) -> None:
+        """Say what to do in place of a second retry; and where nobody knows what happened, take it that it did."""
+        if isinstance(error, BadRequestError) and _ONCE in error.message:
+            error.message += f"; {_WHAT_THEN}"
+        build = self._build_path() if error.outcome_unknown else None
+        if build is not None:
+            wait_state(self.session).add_restart(build, None)
+
+
+def declared_only(job: Job, fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """Leave out the fields that a block step does not have, where it tells which ones it has."""
+    declared = _declared(job)
+    if declared is None or fields is None:
+        return fields
+    return {key: value for key, value in fields.items() if key in declared}
+
+
+def _chain(jobs: Sequence[Job], start: Job | None) -> list[Job]:
+    """Give the attempts before and after a job, and itself, in their order."""
+    by_id = {job.id: job for job in jobs}
+    later = {source: job for job in jobs if (source := _source(job)) in by_id}
+    later |= {job.id: by_id[told] for job in jobs if (told := job.__dict__.get("retried_in_job_id")) in by_id}
+    earlier = {job.id: by_id[source] for source, job in later.items() if source}
+    chain = [] if start is None else [start]
+    while chain and (first := earlier.get(chain[0].id)) and first not in chain:
+        chain.insert(0, first)
+    while chain and (last := later.get(chain[-1].id)) and last not in chain:
+        chain.append(last)
+    return chain
+
+
+def _source(job: Job) -> str | None:
+    return getattr(job.__dict__.get("retry_source"), "job_id", None)
+
+
+# -- the fields of block steps
+
+
+def _declared(job: object) -> dict[str, Mapping[str, Any]] | None:
+    """Give the fields that a block step has, by their keys; None where it does not tell."""
+    extra = as_object(getattr(job, "model_extra", None)) or {}
+    told = as_array(extra.get("fields"))
+    fields = [field for each in told or [] if (field := as_object(each)) and isinstance(field.get("key"), str)]
+    return None if told is None or len(fields) < len(told) else {field["key"]: field for field in fields}
+
+
+def _check_fields(job: object, given: Mapping[str, str]) -> None:
+    declared = _declared(job)
+    if declared is None:
+        return
+    wrong = [f"there is no field {key!r}" for key in given if key not in declared]
+    wrong += [problem for key, field in declared.items() if (problem := _problem(field, given.get(key)))]
+    if wrong:
+        msg = f"unblock: {'; '.join(wrong)}. {job!r} has the fields {', '.join(sorted(declared)) or '(none)'}"
+        raise ValueError(msg)
+
+
+def _problem(field: Mapping[str, Any], value: str | None) -> str | None:
+    if not value:
+        is_missing = field.get("required", True) and not field.get("default")
+        return f"{field['key']!r} is required" if is_missing else None
+    options = [as_object(option) or {} for option in as_array(field.get("options")) or []]
+    values = [option.get("value") for option in options]
+    if not values or field.get("multiple") or value in values:
+        return None
+    return f"{field['key']!r} is one of {', '.join(map(repr, values))}, not {value!r}"

@@ -1,0 +1,142 @@
+"""What a client remembers of builds for its waits: restarts, usual durations, and how many waits there are."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from buildkite_orm.utils.forking import ForkSafeLock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from buildkite_orm.http.session import Session
+
+_MOST: Final = 1000
+_DURATIONS: Final = 5
+_GRACE: Final = 60.0
+# Waits poll so often that they use one in so many of the requests that are left.
+_SHARE: Final = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A build was restarted, so that the end which it shows may be an earlier one.
+
+    Attributes:
+        last_end: Ends up to this time are earlier ones; None if it is not known, and any end may be one.
+        until: When an end counts all the same, by `clock.monotonic()`: the restart may have had no effect.
+        rebuilt_as: The path of the build that takes its place, if there is one.
+    """
+
+    last_end: datetime | None
+    until: float
+    rebuilt_as: str | None = None
+
+    def is_old(self, finished_at: datetime | None, now: float) -> bool:
+        """Whether a build that shows an end shows an earlier one."""
+        if self.rebuilt_as is None and now >= self.until:
+            return False
+        return finished_at is None or self.last_end is None or finished_at <= self.last_end
+
+
+class WaitState:
+    """What the threads of one client share; it remembers the last thousand builds and pipelines.
+
+    Args:
+        session: The session of the client.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._limiter = session.limiter  # not the session, which would then never be freed
+        self._clock = session.clock
+        self._lock = ForkSafeLock()
+        self._restarts: dict[str, Restart] = {}
+        self._durations: dict[str, deque[float]] = {}
+        self._waits = 0
+
+    def add_restart(self, build: str, last_end: object, *, rebuilt_as: str | None = None) -> None:
+        """Remember that a build was restarted.
+
+        Args:
+            build: Its path.
+            last_end: Ends up to this time do not count; none counts if it is not a time.
+            rebuilt_as: The path of the new build, if it was restarted as one.
+        """
+        end = last_end if isinstance(last_end, datetime) else None
+        with self._lock:
+            _keep(self._restarts, build, Restart(end, self._clock.monotonic() + _GRACE, rebuilt_as))
+
+    def restart_of(self, build: str) -> Restart | None:
+        """Return the restart of a build, if its end may be an earlier one."""
+        return self._restarts.get(build)
+
+    def has_begun(self, build: str) -> None:
+        """Note that a build was seen unfinished: its next end is a new one."""
+        restart = self._restarts.get(build)
+        if restart is not None and restart.rebuilt_as is None:
+            with self._lock:
+                self._restarts.pop(build, None)
+
+    def note_duration(self, pipeline: str, seconds: float) -> None:
+        """Remember how long a build of a pipeline took."""
+        with self._lock:
+            durations = self._durations.get(pipeline) or deque(maxlen=_DURATIONS)
+            durations.append(seconds)
+            _keep(self._durations, pipeline, durations)
+
+    def usual_duration(self, pipeline: str) -> float | None:
+        """Return how many seconds the builds of a pipeline take; None if none was seen to its end."""
+        from statistics import median
+
+        with self._lock:
+            durations = self._durations.get(pipeline)
+            return median(durations) if durations else None
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """Count one more wait, inside the block."""
+        with self._lock:
+            self._waits += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waits -= 1
+
+    def pace(self, organization: str | None) -> float:
+        """Return the seconds that each wait must leave between its requests, so that all stay within the budget."""
+        return self._limiter.pace(organization, _SHARE * self._waits)
+
+
+_LOCK: Final = ForkSafeLock()
+_STATES: WeakKeyDictionary[Session, WaitState] = WeakKeyDictionary()
+
+
+def wait_state(session: Session) -> WaitState:
+    """Return what a session's client remembers for its waits."""
+    with _LOCK:
+        state = _STATES.get(session)
+        if state is None:
+            state = _STATES[session] = WaitState(session)
+        return state
+
+
+def before(moment: object) -> datetime | None:
+    """Return the last time before another; None if it is cut to seconds, which hides the order within one."""
+    if not isinstance(moment, datetime):
+        return None
+    return moment - timedelta(microseconds=1) if moment.microsecond else moment
+
+
+def _keep(entries: dict[str, T], key: str, value: T) -> None:
+    entries.pop(key, None)
+    entries[key] = value
+    if len(entries) > _MOST:
+        del entries[next(iter(entries))]

@@ -1,0 +1,209 @@
+"""Where pipelines are: apart from their data, since most programs only go by them to their builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from buildkite_orm.models.resource import Deletable
+from buildkite_orm.resources.parents import InOrganization
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import Unpack
+
+    from buildkite_orm.resources.builds.actions import OnBlocked
+    from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
+    from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges
+    from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef
+    from buildkite_orm.views.history.data import History, HistoryFilters
+
+
+class PipelineRef(InOrganization, Deletable):
+    """Where a pipeline is.
+
+    Example:
+        >>> pipeline = bk.organization("acme").pipeline("web")
+        >>> pipeline.builds(branch="main")
+        <BuildQuerySet acme/web/builds branch=main [not loaded]>
+    """
+
+    _kind = "pipeline"
+    delete_documentation = "pipelines#delete-a-pipeline"
+
+    def fetch(self) -> Pipeline:
+        """Ask for the pipeline.
+
+        Raises:
+            NotFoundError: There is none of this slug that the token reaches.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#get-a-pipeline
+        """
+        from buildkite_orm.resources.pipelines.pipeline import Pipeline
+
+        return self._send(Pipeline)
+
+    def builds(self, **filters: Unpack[BuildFilters]) -> PipelineBuildQuerySet:
+        """List the builds, newest first; without their jobs unless `with_jobs=True`.
+
+        Args:
+            filters: See `BuildFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-builds-for-a-pipeline
+        """
+        from buildkite_orm.resources.builds.build import PipelineBuildQuerySet
+
+        return PipelineBuildQuerySet(self.session, self._child("builds"), filters)
+
+    def build(self, number: int) -> BuildRef:
+        """Give the ref of the build with a number (not its id); no request."""
+        from buildkite_orm.resources.builds.build import BuildRef
+
+        return BuildRef.at(self.session, self._child("builds", number))
+
+    def wait_for(
+        self,
+        *,
+        commit: str | None = None,
+        branch: str | None = None,
+        created_from: datetime | None = None,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Build], object] | None = None,
+        progress: bool | None = None,
+    ) -> Build:
+        """Wait for a build to appear, then until it has ended, and give it as it is then.
+
+        Of several it takes the newest; one that is there already counts.
+
+        Args:
+            commit: Its full SHA.
+            branch: Its branch.
+            created_from: Created at this time or later; what is older does not count.
+            timeout: How many seconds to wait at most for both, to within half a second; without end
+                unless given.
+            on_blocked: As for `Build.wait`, as are the others: whether a blocked build is given (`return`), is an error
+                (`raise`), or is waited for (`wait`).
+            cancel_on_timeout: Whether to cancel the build when the time is up, if there is one.
+            on_change: Called with the build when it is first seen and whenever its state is another.
+            progress: Whether to show a line of it, as for `Build.wait`.
+
+        Raises:
+            WaitTimeoutError: The time is up; its `build` is None where none has appeared.
+            BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
+            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
+
+        Example:
+            >>> pipeline = bk.organization("acme").pipeline("hello")
+            >>> sha = "0123456789abcdef0123456789abcdef01234567"
+            >>> build = pipeline.builds().create(commit=sha, branch="main")
+            >>> pipeline.wait_for(commit=sha, timeout=600)
+            Build(acme/hello #11 passed on main, 3s)
+        """
+        from buildkite_orm.resources.builds.waiting import Rules, wait_for
+
+        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait_for(self, rules, commit=commit, branch=branch, created_from=created_from)
+
+    def history(self, *, days: int = 30, progress: bool | None = None, **filters: Unpack[HistoryFilters]) -> History:
+        """Give its builds of the last days over time: how long they took and waited, and how many failed.
+
+        It lists them without their jobs: one request per hundred builds. If a page other than the first cannot be
+        loaded, the history ends with the builds before it, and its `problem` says why.
+
+        Args:
+            days: How many days, in UTC, today included.
+            progress: Whether to show a line of it; unless told, where there is a terminal or a notebook, and tqdm
+                (`pip install 'buildkite_orm[progress]'`).
+            filters: See `HistoryFilters`.
+
+        Raises:
+            ValueError: `days` is below 1.
+
+        Example:
+            >>> history = bk.organization("acme").pipeline("web").history(days=7, branch="main")
+            >>> worst = max(history.days, key=lambda day: day.figures.failure_rate or 0)
+            >>> print(worst.date, f"{worst.figures.failure_rate:.0%}")
+            2026-07-28 50%
+        """
+        from buildkite_orm.views.history.builder import history_of
+
+        return history_of(self, days, filters, progress=progress)
+
+    def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
+        """Change some of its properties, and nothing else; an object takes over the answer.
+
+        A pipeline whose steps are YAML ignores `env`, and `steps` beside `configuration`; an `IgnoredChangeWarning`
+        tells of that.
+
+        Args:
+            changes: See `PipelineChanges`.
+
+        Raises:
+            UnprocessableEntityError: The server does not accept a value: `steps` for a pipeline whose steps are YAML,
+                say; or the pipeline is archived.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#update-a-pipeline
+        """
+        from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges, tell_of_ignored
+
+        answer = self._update(Pipeline, changes, PipelineChanges)
+        tell_of_ignored(changes, answer)
+        return answer
+
+    def archive(self) -> Pipeline:
+        """Archive the pipeline: it keeps its builds and gets no others, nor can it be changed.
+
+        Raises:
+            UnprocessableEntityError: It is archived already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#archive-a-pipeline
+        """
+        from buildkite_orm.resources.pipelines.pipeline import Pipeline
+
+        return self._send(Pipeline, "POST", "archive", acts=True)
+
+    def unarchive(self) -> Pipeline:
+        """Take the pipeline out of the archive.
+
+        Raises:
+            UnprocessableEntityError: It is not archived.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#unarchive-a-pipeline
+        """
+        from buildkite_orm.resources.pipelines.pipeline import Pipeline
+
+        return self._send(Pipeline, "POST", "unarchive", acts=True)
+
+    def add_webhook(self) -> None:
+        """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
+
+        Raises:
+            UnprocessableEntityError: The repository is elsewhere, or has a webhook already.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#add-a-webhook
+        """
+        self._do("POST", "webhook", acts=True)
+
+    def github_webhooks(self) -> GitHubWebhooksRef:
+        """Give the ref of whether it takes the webhooks of GitHub; no request."""
+        from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
+
+        return GitHubWebhooksRef.at(self.session, self._child("github-webhooks"))
+
+    def schedules(self) -> PipelineScheduleQuerySet:
+        """List the schedules, the newest first.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#list-pipeline-schedules
+        """
+        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet
+
+        return PipelineScheduleQuerySet(self.session, self._child("schedules"))
+
+    def schedule(self, schedule_id: str) -> PipelineScheduleRef:
+        """Give the ref of the schedule with an id; no request."""
+        from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
+
+        return PipelineScheduleRef.at(self.session, self._child("schedules", schedule_id))

@@ -1,0 +1,1 @@
+"""Views of objects: tables, timelines and the history of a pipeline."""

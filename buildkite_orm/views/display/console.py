@@ -1,0 +1,67 @@
+"""Tables and cards as rich draws them: in the colours of the terminal, or in none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.style import Style
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from buildkite_orm.views.display.plain import GAP, cut, layout, padded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console, ConsoleOptions, RenderableType
+
+    from buildkite_orm.views.display.cells import Cell
+    from buildkite_orm.views.display.tables import Card, Table
+
+
+class DrawnTable:
+    """A table that fits where it is drawn."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Draw it: a title, a line for each row, and how much that is."""
+        table, places = self._table, layout(self._table, options.max_width)
+        yield _line(cut(table.title, options.max_width), "dim")
+        heads = [
+            padded(table.columns[index].title, size, right=table.is_right(index)) for index, size in places.items()
+        ]
+        yield _line(GAP.join(heads), "bold")
+        for row in table.rows:
+            cells = (_cell(row[index], size, right=table.is_right(index)) for index, size in places.items())
+            line = _line(GAP).join(cells)
+            line.rstrip()
+            yield line
+        yield _line(table.foot, "dim")
+
+
+def rich_card(card: Card) -> RenderableType:
+    """Draw a card."""
+    grid = RichTable.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for title, cell in card.lines:
+        exact = (f" ({cell.exact})" if cell.exact else "", "dim")
+        grid.add_row(title, Text.assemble((cell.text, _style(cell)), exact))
+    return Group(Text.assemble((f"{card.kind} ", "bold"), (card.title.text, _style(card.title))), grid)
+
+
+def _cell(cell: Cell, size: int, *, right: bool) -> Text:
+    text = padded(cell.text, size, right=right)
+    start, said = len(text) - len(text.lstrip(" ")), text.strip(" ")
+    return Text.assemble(text[:start], (said, _style(cell)), text[start + len(said) :])
+
+
+def _style(cell: Cell) -> Style:
+    return (Style.parse(cell.tone.style) if cell.tone else Style.null()) + Style(link=cell.href)
+
+
+def _line(text: str, style: str = "") -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ignore")

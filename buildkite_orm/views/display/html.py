@@ -1,0 +1,98 @@
+"""Tables and cards as HTML: without scripts, with nothing from elsewhere, on light and dark ground.
+
+Every text that is not of this module's own is escaped and stands in a `bdi`, so that its direction is its own affair.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.views.display.status_colors import Tone
+from buildkite_orm.views.display.themes import GROUNDS, colours, declared, themed
+
+if TYPE_CHECKING:
+    from buildkite_orm.views.display.cells import Cell
+    from buildkite_orm.views.display.tables import Card, Table
+
+_SHEET: Final = Template("""
+$themes
+.bk-orm{background:var(--bk-paper);color:var(--bk-ink);font:13px/1.5 system-ui,sans-serif;
+padding:8px 10px;border:1px solid var(--bk-line);border-radius:6px;
+width:fit-content;max-width:100%;box-sizing:border-box}
+.bk-orm .bk-scroll{overflow-x:auto}
+.bk-orm .bk-title,.bk-orm .bk-foot{color:var(--bk-soft)}
+.bk-orm .bk-title,.bk-orm .bk-name{overflow-wrap:anywhere}
+.bk-orm .bk-name{font-weight:600;margin-bottom:4px}
+.bk-orm .bk-scroll table.bk-table{border-collapse:collapse;margin:4px 0;border:0;font-size:13px;color:inherit}
+.bk-orm .bk-scroll table.bk-table tr{background:none}
+.bk-orm .bk-scroll table.bk-table th,.bk-orm .bk-scroll table.bk-table td{text-align:left;padding:3px 14px 3px 0;
+border:0;border-bottom:1px solid var(--bk-line);white-space:nowrap;color:inherit;vertical-align:top;max-width:26em;
+overflow:hidden;text-overflow:ellipsis}
+.bk-orm .bk-scroll table.bk-table th{color:var(--bk-soft);font-weight:600}
+.bk-orm .bk-scroll table.bk-table .bk-right{text-align:right;font-variant-numeric:tabular-nums}
+.bk-orm .bk-scroll table.bk-card td{white-space:normal;overflow-wrap:anywhere;max-width:46em}
+.bk-orm.bk-orm a:any-link{color:var(--bk-busy);text-decoration:none}
+.bk-orm.bk-orm a:hover,.bk-orm.bk-orm a:focus{text-decoration:underline}
+.bk-orm time{text-decoration:underline dotted var(--bk-soft);text-underline-offset:3px}
+$tones""")
+
+
+def table_html(table: Table) -> str:
+    """Write a table as HTML."""
+    right = [' class="bk-right"' if table.is_right(index) else "" for index in range(len(table.columns))]
+    heads = "".join(
+        f'<th scope="col"{css}>{escape(column.title)}</th>' for column, css in zip(table.columns, right, strict=True)
+    )
+    rows = "".join(
+        f"<tr>{''.join(f'<td{css}>{_inner(cell)}</td>' for cell, css in zip(row, right, strict=True))}</tr>"
+        for row in table.rows
+    )
+    body = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
+    foot = f'<div class="bk-foot">{escape(table.foot)}</div>'
+    return _box(f'<div class="bk-title">{_text(table.title)}</div>{_scrolling(body)}{foot}')
+
+
+def card_html(card: Card) -> str:
+    """Write a card as HTML."""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(title)}</th><td>{_inner(cell)}</td></tr>' for title, cell in card.lines
+    )
+    name = f'<div class="bk-name">{escape(card.kind)} {_inner(card.title)}</div>'
+    return _box(f"{name}{_scrolling(f'<tbody>{rows}</tbody>', ' bk-card')}")
+
+
+def note_html(text: str) -> str:
+    """Write a few lines of text as HTML."""
+    return _box("".join(f"<div>{_text(line)}</div>" for line in text.splitlines()))
+
+
+def _box(inner: str) -> str:
+    return f'<div class="bk-orm"><style>{STYLE}</style>{inner}</div>'
+
+
+def _scrolling(body: str, more: str = "") -> str:
+    return f'<div class="bk-scroll" tabindex="0"><table class="bk-table{more}">{body}</table></div>'
+
+
+def _inner(cell: Cell) -> str:
+    inner = _text(cell.text)
+    if cell.moment:
+        return f'<time datetime="{escape(cell.moment)}" title="{escape(cell.exact)}">{inner}</time>'
+    if cell.tone:
+        inner = f'<span class="bk-{cell.tone}">{inner}</span>'
+    if cell.href:
+        return f'<a href="{escape(cell.href)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
+    return inner
+
+
+def _text(text: str) -> str:
+    return f"<bdi>{escape(text)}</bdi>" if text else ""
+
+
+STYLE: Final = _SHEET.substitute(
+    themes=themed(".bk-orm", *(f"color-scheme:{ground};{declared(colours(ground))}" for ground in GROUNDS)),
+    tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in Tone),
+).strip()
+"""The style sheet, all of which is bound to the class `bk-orm`."""
