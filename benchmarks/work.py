@@ -178,14 +178,14 @@ def request_ratios(place: Place) -> Costs:
 def parse_ratios(place: Place) -> Costs:
     """Parse, validate and bind one page, by turns with what does less."""
     from benchmarks.bare import floor  # noqa: PLC0415 - it loads models, which are no part of other work
-    from buildkite_orm.http.session import Answer  # noqa: PLC0415
+    from buildkite_orm.http.session import ApiResponse  # noqa: PLC0415
+    from buildkite_orm.models.binding import Binding  # noqa: PLC0415
     from buildkite_orm.models.parsing import load_list  # noqa: PLC0415
-    from buildkite_orm.models.resource import Binding  # noqa: PLC0415
     from buildkite_orm.resources.builds.build import Build  # noqa: PLC0415
 
     url = f"{place['url']}/v2/organizations/acme/pipelines/scan/builds?per_page=100&exclude_pipeline=true"
     page = requests.get(url, headers={"Authorization": f"Bearer {place['token']}"}, timeout=60).content
-    answer, session, bare = Answer("GET", url, 200, {}, page), _client(place).session, floor()
+    answer, session, bare = ApiResponse("GET", url, 200, {}, page), _client(place).session, floor()
 
     def ours() -> object:
         builds, binding = load_list(Build, answer, strict=False), Binding(session, "collection")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         UnboundError,
         UnprocessableEntityError,
         UnsafePathError,
+        UploadError,
         WaitTimeoutError,
     )
     from buildkite_orm.files.bulk import DownloadReport, FailedArtifact, SavedArtifact
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
     from buildkite_orm.http.limits import SizeLimits
     from buildkite_orm.http.network import InsecureConnectionWarning
-    from buildkite_orm.http.retry import RetryPolicy, Wait
+    from buildkite_orm.http.public_key import PublicKeyAuth
+    from buildkite_orm.http.rate_limit import Budget
+    from buildkite_orm.http.retry import RetryPolicy
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.models.enums import (
         AgentConnectionState,
@@ -107,6 +110,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.waiting import BuildChange
     from buildkite_orm.resources.organizations.organization import Organization, OrganizationQuerySet, OrganizationRef
     from buildkite_orm.resources.pipelines.pipeline import (
+        IgnoredChangeWarning,
         Pipeline,
         PipelineChanges,
         PipelineFilters,
@@ -120,9 +124,8 @@ if TYPE_CHECKING:
         HistoryDay,
         HistoryFigures,
         HistoryFilters,
-        Spread,
     )
-    from buildkite_orm.views.timeline.data import Stretch, StretchKind, Timeline, TimelineRow, TimeSpent
+    from buildkite_orm.views.timeline.data import Timeline, TimelineRow, TimeSpent
 
 __all__ = [
     "AccessToken",
@@ -148,6 +151,7 @@ __all__ = [
     "ArtifactStream",
     "AuthenticationError",
     "BadRequestError",
+    "Budget",
     "Build",
     "BuildBlockedError",
     "BuildChange",
@@ -178,6 +182,7 @@ __all__ = [
     "HistoryDay",
     "HistoryFigures",
     "HistoryFilters",
+    "IgnoredChangeWarning",
     "InsecureConnectionWarning",
     "Job",
     "JobFailure",
@@ -212,6 +217,7 @@ __all__ = [
     "PipelineFilters",
     "PipelineQuerySet",
     "PipelineRef",
+    "PublicKeyAuth",
     "QuerySet",
     "RateLimitError",
     "Ref",
@@ -227,10 +233,7 @@ __all__ = [
     "ServerError",
     "SignalReason",
     "SizeLimits",
-    "Spread",
     "StatusError",
-    "Stretch",
-    "StretchKind",
     "SystemClock",
     "TimeSpent",
     "Timeline",
@@ -240,9 +243,9 @@ __all__ = [
     "UnboundError",
     "UnprocessableEntityError",
     "UnsafePathError",
+    "UploadError",
     "User",
     "Visibility",
-    "Wait",
     "WaitTimeoutError",
     "WaiterJob",
     "__version__",
@@ -286,6 +289,7 @@ _HOMES: Final = {
         "UnboundError",
         "UnprocessableEntityError",
         "UnsafePathError",
+        "UploadError",
         "WaitTimeoutError",
     ),
     "resources.builds.failures": (
@@ -305,7 +309,6 @@ _HOMES: Final = {
         "HistoryDay",
         "HistoryFigures",
         "HistoryFilters",
-        "Spread",
     ),
     "models.parsing": (
         "Drift",
@@ -380,16 +383,16 @@ _HOMES: Final = {
         "OrganizationRef",
     ),
     "resources.pipelines.pipeline": (
+        "IgnoredChangeWarning",
         "Pipeline",
         "PipelineChanges",
         "PipelineFilters",
         "PipelineQuerySet",
     ),
     "resources.pipelines.ref": ("PipelineRef",),
-    "http.retry": (
-        "RetryPolicy",
-        "Wait",
-    ),
+    "http.public_key": ("PublicKeyAuth",),
+    "http.rate_limit": ("Budget",),
+    "http.retry": ("RetryPolicy",),
     "models.enums": (
         "AgentConnectionState",
         "AnnotationScope",
@@ -406,8 +409,6 @@ _HOMES: Final = {
         "Visibility",
     ),
     "views.timeline.data": (
-        "Stretch",
-        "StretchKind",
         "TimeSpent",
         "Timeline",
         "TimelineRow",

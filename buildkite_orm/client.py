@@ -13,8 +13,9 @@ from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
-from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Call, Session
-from buildkite_orm.models.resource import Binding, Ref, Resource, load_object
+from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, ApiRequest, Session
+from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.resource import Ref, Resource, load_object
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
 from buildkite_orm.utils.numbers import parse_decimal
@@ -325,7 +326,7 @@ class Buildkite:
         return None
 
     def _single(self, model: type[R], path: str) -> R:
-        return load_object(model, self.session, Call("GET", path), Binding(self.session, path))
+        return load_object(model, self.session, ApiRequest("GET", path), Binding(self.session, path))
 
 
 def _slug_in(name: str) -> str | None:

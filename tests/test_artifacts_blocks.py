@@ -54,7 +54,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
     """Let chunks be seen beside the loading, and give the blocks in which they were."""
-    beside: Any = vars(download)["_Beside"]
+    beside: Any = vars(download)["ThreadedHasher"]
 
     def note(block: memoryview) -> None:
         seen.append(bytes(block))

@@ -189,7 +189,7 @@ def test_a_file_that_declares_no_size_stops_at_the_limit_of_the_session(
 def test_a_file_that_declares_its_size_may_be_larger_than_the_limit(
     server: FakeBuildkite, artifact: Artifact, tmp_path: Path
 ) -> None:
-    large = server.add_artifact(server.world.store.jobs[artifact.job_id or ""], "large.bin", 3_000_000)
+    large = server.add_artifact(server.context.store.jobs[artifact.job_id or ""], "large.bin", 3_000_000)
     assert artifact.job.artifact(large.id).save_to(tmp_path / "a").stat().st_size == 3_000_000
     bare = sized(artifact.job.artifact(large.id).fetch(), None)
     assert bare.save_to(tmp_path / "b").stat().st_size == 3_000_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import ChecksumMismatchError, ConnectionFailedError, DownloadError, RetryPolicy
-from buildkite_orm.files.atomic import WORKING, Part
+from buildkite_orm.files.atomic import WORKING, PartialFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def test_what_a_killed_process_has_left_is_hashed_too(
 ) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=3 * BLOCK)
     with monkeypatch.context() as patch:
-        patch.setattr(Part, "discard", do_nothing)
+        patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(ConnectionFailedError):
             save(server, large, tmp_path, retry=RetryPolicy(attempts=1))
     (left,) = (tmp_path / WORKING).iterdir()
@@ -78,7 +78,7 @@ def test_what_a_killed_process_has_left_is_hashed_too(
     assert server.requests[-1].headers["Range"] != "bytes=0-"
 
 
-def refuse_late(part: Part, chunk: bytes) -> None:
+def refuse_late(part: PartialFile, chunk: bytes) -> None:
     """Write as a disk does that is full after some blocks."""
     if part.size > 3 * BLOCK:
         raise DownloadError("the disk is full")
@@ -94,7 +94,7 @@ def test_no_thread_is_left(
     elif ending == "corrupt":
         server.faults.add("corrupt_body", origin="artifacts")
     elif ending == "full":
-        monkeypatch.setattr(Part, "write", refuse_late)
+        monkeypatch.setattr(PartialFile, "write", refuse_late)
     before = set(threading.enumerate())
     if ending == "whole":
         save(server, large, tmp_path)

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any
 import freezegun
 import pytest
 
-from buildkite_orm import (
-    Buildkite,
-    RateLimitError,
-    RequestTimeoutError,
-    RetryPolicy,
-    ServerError,
-    Wait,
-    WaitTimeoutError,
-)
+from buildkite_orm import Buildkite, RateLimitError, RequestTimeoutError, RetryPolicy, ServerError, WaitTimeoutError
 from buildkite_orm.fake import CommandStep, FakeBuildkite, Settings
 from buildkite_orm.fake import SystemClock as FakesSystemClock
 from buildkite_orm.utils.clock import SystemClock
@@ -27,6 +19,7 @@ from buildkite_orm.utils.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from buildkite_orm.http.retry import Wait
     from buildkite_orm.utils.clock import Clock
 
 HOUR = 3600.0

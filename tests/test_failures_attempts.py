@@ -135,7 +135,7 @@ FIELDS: tuple[dict[str, Any], ...] = (
 )
 
 
-def telling(payload: Any) -> Any:
+def _repr_fields(payload: Any) -> Any:
     """Have the block steps of a listing tell which fields they have."""
     for job in payload.get("items", []):
         job["fields"] = list(FIELDS)
@@ -146,7 +146,7 @@ def blocked(server: FakeBuildkite, bk: Buildkite, *, told: bool) -> ManualJob:
     """Give a block step, that tells which fields it has or does not."""
 
     build = ended(server, bk, BlockStep(label="Deploy?", fields=FIELDS))
-    server.settings.drift = telling if told else None
+    server.settings.drift = _repr_fields if told else None
     job = build.jobs(state="blocked")[0]
     assert isinstance(job, ManualJob)
     server.settings.drift = None
@@ -188,7 +188,7 @@ def test_where_it_does_not_tell_the_server_says_what_is_missing(server: FakeBuil
 
 def test_all_block_steps_are_opened_each_with_the_fields_that_it_has(server: FakeBuildkite, bk: Buildkite) -> None:
     job = blocked(server, bk, told=True)
-    server.settings.drift = telling
+    server.settings.drift = _repr_fields
     opened = web(bk).unblock_all(fields={"name": "x", "of another": "y"})
     assert opened == [job]
     assert server.build("web", 1).meta_data == {"name": "x", "note": "none"}

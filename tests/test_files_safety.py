@@ -21,7 +21,7 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.files.atomic import WORKING, Target, safe_path, whole_file
+from buildkite_orm.files.atomic import WORKING, Target, atomic_write, safe_path
 from buildkite_orm.utils.cancellation import Cancellation, Cancelled
 
 if TYPE_CHECKING:
@@ -364,7 +364,7 @@ def test_an_artifact_that_is_called_like_the_unfinished_file_of_another_never_ta
     server: FakeBuildkite, artifact: Artifact, bk: Buildkite, tmp_path: Path
 ) -> None:
     """While one is on its way, another one is saved under each path that is there by then."""
-    evil = server.add_artifact(server.world.store.jobs[artifact.job_id or ""], "x", b"evil")
+    evil = server.add_artifact(server.context.store.jobs[artifact.job_id or ""], "x", b"evil")
     other = bk.organization("acme").job(evil.job.id).artifact(evil.id).fetch()
     tried: list[str] = []
 
@@ -399,7 +399,7 @@ def test_the_file_that_gets_the_final_name_is_the_one_that_was_written(
 
 def test_a_file_whose_saving_was_cancelled_gets_no_final_name(tmp_path: Path) -> None:
     cancellation = Cancellation()
-    with cancellation, pytest.raises(Cancelled), whole_file(Target.of(tmp_path / "a", ""), "key"):
+    with cancellation, pytest.raises(Cancelled), atomic_write(Target.of(tmp_path / "a", ""), "key"):
         cancellation.cancel()
     assert everything(tmp_path) == []
 
@@ -440,7 +440,7 @@ def test_a_file_whose_folder_is_replaced_in_between_is_not_reported_as_saved(tmp
     (other / "b").mkdir(parents=True)
 
     def save() -> None:
-        with whole_file(target, "key") as part:
+        with atomic_write(target, "key") as part:
             part.write(CONTENT)
             folder.rename(tmp_path / "moved")
             folder.symlink_to(other)

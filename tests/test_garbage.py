@@ -13,7 +13,7 @@ import requests
 from buildkite_orm import Build
 from buildkite_orm.errors import ResponseError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import Answer
+from buildkite_orm.http.session import ApiResponse
 from buildkite_orm.models.parsing import DriftWarning, load_list
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def collecting(*, wanted: bool) -> Generator[list[str]]:
 
 
 def load(body: bytes) -> list[Build]:
-    answer = Answer("GET", "https://api.buildkite.com/v2/builds", 200, {}, body)
+    answer = ApiResponse("GET", "https://api.buildkite.com/v2/builds", 200, {}, body)
     with warnings.catch_warnings(action="ignore", category=DriftWarning):
         return load_list(Build, answer, strict=False)
 

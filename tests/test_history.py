@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm import ConfigurationError, HistoryDay, Spread
+from buildkite_orm import ConfigurationError, HistoryDay
+from buildkite_orm.views.history.data import Spread
 from tests.timeline.builds import mimebundle
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ PAYLOADS: dict[type[Resource], dict[str, Any]] = {
 }
 
 
-class World:
+class Context:
     """One of everything, as refs and as objects, reached over different ways."""
 
     def __init__(self, server: FakeBuildkite, bk: Buildkite) -> None:
@@ -117,15 +117,15 @@ class World:
 
 
 @pytest.fixture
-def world(server: FakeBuildkite, bk: Buildkite) -> World:
-    return World(server, bk)
+def context(server: FakeBuildkite, bk: Buildkite) -> Context:
+    return Context(server, bk)
 
 
 # -- the same
 
 
-def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(world: World) -> None:
-    for group in world.same():
+def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(context: Context) -> None:
+    for group in context.same():
         for one in group:
             assert all(one == other and other == one for other in group), group
             assert {hash(other) for other in group} == {hash(one)}
@@ -133,47 +133,47 @@ def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(world: World) ->
         assert {group[0]: "found"}[group[-1]] == "found"
 
 
-def test_different_things_are_not_equal(world: World) -> None:
-    groups = world.same()
+def test_different_things_are_not_equal(context: Context) -> None:
+    groups = context.same()
     things = [group[0] for group in groups]
     assert len(set(things)) == len(groups)
     for place, one in enumerate(things):
         assert not any(one == other for other in things[place + 1 :])
 
 
-def test_one_kind_with_another_key_is_another_thing(world: World) -> None:
-    org = world.org
+def test_one_kind_with_another_key_is_another_thing(context: Context) -> None:
+    org = context.org
     assert org.pipeline("web") != org.pipeline("api")
-    assert world.build_ref != world.pipeline_ref.build(43)
-    assert world.build_ref != org.pipeline("api").build(42)
+    assert context.build_ref != context.pipeline_ref.build(43)
+    assert context.build_ref != org.pipeline("api").build(42)
     assert org.job("a") != org.job("b")
-    assert org.job("a") != world.bk.organization("other").job("a")
-    assert world.job_ref.artifact("a") != world.job_ref.artifact("b")
+    assert org.job("a") != context.bk.organization("other").job("a")
+    assert context.job_ref.artifact("a") != context.job_ref.artifact("b")
 
 
-def test_a_thing_equals_nothing_of_another_kind(world: World) -> None:
-    assert world.job_ref != world.job_ref.log()
-    assert world.org != world.pipeline_ref
-    for other in (None, 42, "acme/web #42", world.build_ref.api_path, object()):
-        assert world.build_ref != other
-        assert world.build != other
+def test_a_thing_equals_nothing_of_another_kind(context: Context) -> None:
+    assert context.job_ref != context.job_ref.log()
+    assert context.org != context.pipeline_ref
+    for other in (None, 42, "acme/web #42", context.build_ref.api_path, object()):
+        assert context.build_ref != other
+        assert context.build != other
 
 
-def test_a_builds_own_annotation_is_none_of_its_jobs(world: World, server: FakeBuildkite) -> None:
+def test_a_builds_own_annotation_is_none_of_its_jobs(context: Context, server: FakeBuildkite) -> None:
     server.add_annotation(server.build("web", 42), "Mine")
-    own = world.build.annotations()[0]
-    of_job = world.job_ref.annotations()[0]
+    own = context.build.annotations()[0]
+    of_job = context.job_ref.annotations()[0]
     assert own != of_job
     assert own.api_path == f"organizations/acme/pipelines/web/builds/42/annotations/{own.id}"
-    assert of_job.api_path == f"{world.job_ref.api_path}/annotations/{of_job.id}"
-    by_build = world.build.annotations(scope="job")[0]
-    assert by_build.api_path == f"organizations/acme/jobs/{world.job.id}/annotations/{of_job.id}"
+    assert of_job.api_path == f"{context.job_ref.api_path}/annotations/{of_job.id}"
+    by_build = context.build.annotations(scope="job")[0]
+    assert by_build.api_path == f"organizations/acme/jobs/{context.job.id}/annotations/{of_job.id}"
 
 
-def test_what_changes_in_a_thing_does_not_change_which_it_is(world: World, server: FakeBuildkite) -> None:
-    before = world.build
+def test_what_changes_in_a_thing_does_not_change_which_it_is(context: Context, server: FakeBuildkite) -> None:
+    before = context.build
     server.set_state(server.build("web", 42), "failed")
-    after = world.build_ref.fetch()
+    after = context.build_ref.fetch()
     assert before.state != after.state
     assert before == after
 
@@ -185,37 +185,37 @@ def test_two_users_are_two_though_each_stands_at_one_path(server: FakeBuildkite,
         assert bk.access_token() != other.access_token()
 
 
-def test_the_url_tells_the_path_through_a_proxy_with_a_prefix(server: FakeBuildkite, world: World) -> None:
+def test_the_url_tells_the_path_through_a_proxy_with_a_prefix(server: FakeBuildkite, context: Context) -> None:
     server.settings.public_urls = "https://proxy.example/buildkite"
-    build = world.build_ref.fetch()
+    build = context.build_ref.fetch()
     assert build.url.startswith("https://proxy.example/buildkite/v2/")
-    assert build == world.build_ref
+    assert build == context.build_ref
     assert build.api_path == "organizations/acme/pipelines/web/builds/42"
 
 
-def test_a_verb_that_makes_another_thing_gives_another(world: World, server: FakeBuildkite) -> None:
-    again = world.build_ref.rebuild()
-    assert again != world.build
+def test_a_verb_that_makes_another_thing_gives_another(context: Context, server: FakeBuildkite) -> None:
+    again = context.build_ref.rebuild()
+    assert again != context.build
     assert again.number == 43
-    assert again == world.pipeline_ref.build(43)
-    assert again.pipeline == world.pipeline_ref
-    made = world.pipeline_ref.builds().create(commit="HEAD", branch="main")
-    assert made == world.pipeline_ref.build(44)
+    assert again == context.pipeline_ref.build(43)
+    assert again.pipeline == context.pipeline_ref
+    made = context.pipeline_ref.builds().create(commit="HEAD", branch="main")
+    assert made == context.pipeline_ref.build(44)
     failed = server.add_build("web", number=50, state="failed", jobs=[{"type": "script", "state": "failed"}])
-    retried = world.org.job(failed.jobs[0].id).retry()
-    assert retried != world.org.job(failed.jobs[0].id)
+    retried = context.org.job(failed.jobs[0].id).retry()
+    assert retried != context.org.job(failed.jobs[0].id)
 
 
 # -- copies and pickles
 
 
-def objects(world: World) -> Iterator[Ref]:
-    for group in world.same():
+def objects(context: Context) -> Iterator[Ref]:
+    for group in context.same():
         yield from group
 
 
-def test_copies_are_equal_and_share_the_session(world: World, costs: Costs) -> None:
-    things = list(objects(world))
+def test_copies_are_equal_and_share_the_session(context: Context, costs: Costs) -> None:
+    things = list(objects(context))
     with costs(0):
         for thing in things:
             for twin in (
@@ -226,32 +226,32 @@ def test_copies_are_equal_and_share_the_session(world: World, costs: Costs) -> N
                 assert twin is not thing
                 assert twin == thing
                 assert type(twin) is type(thing)
-                assert twin.session is world.bk.session
+                assert twin.session is context.bk.session
                 assert twin.api_path == thing.api_path
 
 
-def test_a_deep_copy_shares_no_data(world: World) -> None:
-    twin = copy.deepcopy(world.build)
+def test_a_deep_copy_shares_no_data(context: Context) -> None:
+    twin = copy.deepcopy(context.build)
     twin.meta_data["new"] = "value"
-    assert "new" not in world.build.meta_data
+    assert "new" not in context.build.meta_data
 
 
-def test_a_copy_of_a_build_still_knows_that_it_has_all_its_jobs(world: World, costs: Costs) -> None:
-    twin = copy.deepcopy(world.build)
+def test_a_copy_of_a_build_still_knows_that_it_has_all_its_jobs(context: Context, costs: Costs) -> None:
+    twin = copy.deepcopy(context.build)
     with costs(0):
-        assert [job.id for job in twin.jobs()] == [world.job.id]
+        assert [job.id for job in twin.jobs()] == [context.job.id]
 
 
-def test_a_pickle_has_neither_session_nor_token(world: World, server: FakeBuildkite) -> None:
-    for thing in objects(world):
+def test_a_pickle_has_neither_session_nor_token(context: Context, server: FakeBuildkite) -> None:
+    for thing in objects(context):
         pickled = pickle.dumps(thing)
         assert server.token.encode() not in pickled
         assert b"buildkite_orm.http.session" not in pickled
         assert b"Bearer" not in pickled
 
 
-def test_what_comes_out_of_a_pickle_is_equal_unbound_and_says_so(world: World, costs: Costs) -> None:
-    for thing in objects(world):
+def test_what_comes_out_of_a_pickle_is_equal_unbound_and_says_so(context: Context, costs: Costs) -> None:
+    for thing in objects(context):
         with costs(0):
             twin = pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
             assert twin == thing
@@ -262,25 +262,25 @@ def test_what_comes_out_of_a_pickle_is_equal_unbound_and_says_so(world: World, c
                 _ = twin.session
 
 
-def test_bind_binds_again_what_came_out_of_a_pickle(world: World) -> None:
+def test_bind_binds_again_what_came_out_of_a_pickle(context: Context) -> None:
     build, job_ref, annotation = (
         pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
-        for thing in (world.build, world.other_job_ref, world.build.annotations(scope="job")[0])
+        for thing in (context.build, context.other_job_ref, context.build.annotations(scope="job")[0])
     )
-    bk = world.bk
+    bk = context.bk
     assert bk.bind(build) is build
-    assert build.reload() == world.build
-    assert bk.bind(job_ref).fetch() == world.job
-    assert bk.bind(annotation).api_path == f"organizations/acme/jobs/{world.job.id}/annotations/{annotation.id}"
+    assert build.reload() == context.build
+    assert bk.bind(job_ref).fetch() == context.job
+    assert bk.bind(annotation).api_path == f"organizations/acme/jobs/{context.job.id}/annotations/{annotation.id}"
     bk.bind(annotation).delete()
-    assert not world.job_ref.annotations()
+    assert not context.job_ref.annotations()
 
 
-def test_bind_moves_to_another_client(world: World, server: FakeBuildkite) -> None:
+def test_bind_moves_to_another_client(context: Context, server: FakeBuildkite) -> None:
     with server.client(token=server.make_token("read_builds")) as other:
-        moved = other.bind(copy.copy(world.build))
+        moved = other.bind(copy.copy(context.build))
         assert moved.session is other.session
-        assert world.build.session is world.bk.session
+        assert context.build.session is context.bk.session
         assert moved.pipeline.session is other.session
 
 
@@ -362,8 +362,8 @@ def walk(thing: Any) -> None:
         repr(thing.drift)
 
 
-def test_attributes_and_what_python_asks_of_an_object_send_nothing(world: World, costs: Costs) -> None:
-    things = list(objects(world))
+def test_attributes_and_what_python_asks_of_an_object_send_nothing(context: Context, costs: Costs) -> None:
+    things = list(objects(context))
     kinds = {type(thing) for thing in things}
     assert kinds >= {Organization, Pipeline, Build, BuildRef, JobRef, ScriptJob, Artifact, Annotation, Agent, User, Log}
     with costs(0):
@@ -384,11 +384,11 @@ def test_attributes_of_every_kind_of_the_seeded_world_send_nothing(acme: FakeBui
     assert isinstance(things[-1], AccessToken)
 
 
-def test_relations_give_refs_without_asking(world: World, costs: Costs) -> None:
+def test_relations_give_refs_without_asking(context: Context, costs: Costs) -> None:
     with costs(0):
         for _ in range(2):
-            assert isinstance(world.build.pipeline.organization, Ref)
-            assert world.job.build.pipeline.organization == world.org
+            assert isinstance(context.build.pipeline.organization, Ref)
+            assert context.job.build.pipeline.organization == context.org
 
 
 def test_a_client_cannot_be_pickled_with_its_token(bk: Buildkite, server: FakeBuildkite) -> None:

@@ -16,7 +16,7 @@ from buildkite_orm.models.paths import path_told, short_path
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.utils.numbers import parse_decimal
-from buildkite_orm.utils.text import harmless, one_line, said, with_emoji
+from buildkite_orm.utils.text import escape_control, one_line, said, with_emoji
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "short_path": short_path,
     "redact_url": redact_url,
     "api_path_in": api_path_in,
-    "harmless": harmless,
+    "escape_control": escape_control,
     "one_line": lambda text: one_line(text, 60),
     "said": said,
     "with_emoji": with_emoji,

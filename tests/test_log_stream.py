@@ -144,13 +144,13 @@ class Writer:
         """Have the job end some seconds from now."""
 
         def happen() -> None:
-            self._job.state, self._job.finished_at = state, self._server.world.lifecycle.now
+            self._job.state, self._job.finished_at = state, self._server.context.lifecycle.now
 
         self.do(seconds, happen)
 
     def do(self, seconds: float, happen: Callable[[], None]) -> None:
         """Do it some seconds from now."""
-        self._server.world.lifecycle.at(self._server.clock.now() + seconds, happen)
+        self._server.context.lifecycle.at(self._server.clock.now() + seconds, happen)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from buildkite_orm import ConfigurationError, RateLimitError, RetryPolicy, Wait
+from buildkite_orm import ConfigurationError, RateLimitError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
 from buildkite_orm.http.rate_limit import RateLimiter
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkite_orm import Buildkite
+    from buildkite_orm.http.retry import Wait
 
 
 def limited(organization: int | None, user: int | None, **options: Any) -> FakeBuildkite:
@@ -326,17 +327,17 @@ class Meter:
         self.clock = ManualClock()
         self.limiter = RateLimiter(self.clock, RetryPolicy(**policy))
 
-    def told(self, remaining: int, reset: int = 60, limit: int = 10) -> None:
+    def update_from_headers(self, remaining: int, reset: int = 60, limit: int = 10) -> None:
         headers = {"RateLimit-Remaining": remaining, "RateLimit-Reset": reset, "RateLimit-Limit": limit}
-        self.limiter.told("acme", {name: str(value) for name, value in headers.items()})
+        self.limiter.update_from_headers("acme", {name: str(value) for name, value in headers.items()})
 
-    def permit(self) -> Any:
-        return self.limiter.permit("acme", deadline=math.inf)
+    def acquire(self) -> Any:
+        return self.limiter.acquire("acme", deadline=math.inf)
 
     def may_send(self) -> bool:
         """Tell whether a request would be sent at once; policies of these tests allow no wait."""
         try:
-            with self.permit():
+            with self.acquire():
                 return True
         except RateLimitError:
             return False
@@ -344,18 +345,18 @@ class Meter:
 
 def test_what_is_under_way_counts_as_spent_until_it_is_answered() -> None:
     meter = Meter()
-    meter.told(1)
+    meter.update_from_headers(1)
     inside, let_go, order = threading.Event(), threading.Event(), list[str]()
 
     def first() -> None:
-        with meter.permit():
+        with meter.acquire():
             inside.set()
             let_go.wait(10)
             order.append("first")
-            meter.told(1)  # another client gave it back, say
+            meter.update_from_headers(1)  # another client gave it back, say
 
     def second() -> None:
-        with meter.permit():
+        with meter.acquire():
             order.append("second")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
@@ -370,42 +371,42 @@ def test_what_is_under_way_counts_as_spent_until_it_is_answered() -> None:
 
 def test_an_exception_gives_a_permit_back() -> None:
     meter = Meter(max_wait=0)
-    meter.told(1)
+    meter.update_from_headers(1)
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt), meter.permit():
+        with pytest.raises(KeyboardInterrupt), meter.acquire():
             raise KeyboardInterrupt
     assert meter.may_send()
 
 
 def test_an_answer_that_was_overtaken_does_not_bring_back_what_is_spent() -> None:
     meter = Meter(max_wait=0)
-    meter.told(0)
-    meter.told(5)
+    meter.update_from_headers(0)
+    meter.update_from_headers(5)
     assert not meter.may_send()
 
 
 def test_an_answer_of_an_old_window_does_not_end_the_new_one() -> None:
     meter = Meter(max_wait=0)
-    meter.told(0, reset=60)
-    meter.told(9, reset=3)  # was sent in the window before, and took long
+    meter.update_from_headers(0, reset=60)
+    meter.update_from_headers(9, reset=3)  # was sent in the window before, and took long
     meter.clock.advance(10)
     assert not meter.may_send()
 
 
 def test_a_window_that_is_over_explains_no_new_refusal() -> None:
     meter = Meter()
-    meter.told(0, reset=1)
+    meter.update_from_headers(0, reset=1)
     meter.clock.advance(10)
     error = RateLimitError("429")
     error.retry_after = 25
-    meter.limiter.refused("acme", error)
-    with meter.permit():
+    meter.limiter.on_429("acme", error)
+    with meter.acquire():
         assert meter.clock.now() >= ManualClock().now() + 35
 
 
 def test_without_headers_nothing_is_held_back() -> None:
     meter = Meter(max_wait=0)
-    meter.limiter.told("acme", {})
+    meter.limiter.update_from_headers("acme", {})
     assert meter.may_send()
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import RateLimitError, RetryPolicy, Wait, WaitTimeoutError
+from buildkite_orm import RateLimitError, RetryPolicy, WaitTimeoutError
 from buildkite_orm.fake import ManualClock
 from buildkite_orm.http.rate_limit import RateLimiter
 from buildkite_orm.utils.cancellation import Cancellation, Cancelled
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.http.retry import Wait
     from buildkite_orm.utils.clock import Clock
 
 LONG = 60.0
@@ -36,8 +37,8 @@ class Queue:
         self.limiter = RateLimiter(self.clock, RetryPolicy(on_wait=self.note, **policy))
         self.then: Callable[[], object] | None = None
         headers = {"RateLimit-Remaining": "1", "RateLimit-Reset": "3600", "RateLimit-Limit": "10"}
-        self.limiter.told("acme", headers)
-        self.first = self.limiter.permit("acme", deadline=math.inf)
+        self.limiter.update_from_headers("acme", headers)
+        self.first = self.limiter.acquire("acme", deadline=math.inf)
 
     def note(self, wait: Wait) -> None:
         self.waits.append(wait)
@@ -45,7 +46,7 @@ class Queue:
             self.then()
 
     def join(self, *, seconds: float = math.inf) -> None:
-        with self.first, self.limiter.permit("acme", deadline=self.clock.monotonic() + seconds):
+        with self.first, self.limiter.acquire("acme", deadline=self.clock.monotonic() + seconds):
             pytest.fail("the last request was sent twice")
 
 
@@ -95,12 +96,14 @@ def test_a_wait_that_is_over_at_once_is_not_announced() -> None:
     def first() -> None:
         with queue.first:
             inside.set()
-            queue.limiter.told("acme", {"RateLimit-Remaining": "9", "RateLimit-Reset": "7200", "RateLimit-Limit": "10"})
+            queue.limiter.update_from_headers(
+                "acme", {"RateLimit-Remaining": "9", "RateLimit-Reset": "7200", "RateLimit-Limit": "10"}
+            )
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(first)
         assert inside.wait(10)
-        with queue.limiter.permit("acme", deadline=math.inf):
+        with queue.limiter.acquire("acme", deadline=math.inf):
             pass
         done.result()
     assert queue.waits == []
@@ -126,7 +129,7 @@ def test_a_new_window_ends_such_a_wait_although_the_response_does_not_come() -> 
     clock = ManualClock()
     queue = Queue(clock, max_wait=7200, max_elapsed=7200)
     queue.then = partial(clock.advance, 3601)
-    with queue.first, queue.limiter.permit("acme", deadline=math.inf):
+    with queue.first, queue.limiter.acquire("acme", deadline=math.inf):
         pass
 
 
@@ -161,7 +164,7 @@ def spent(server: FakeBuildkite) -> Buildkite:
     server.settings.user_limit = 50
     bk = server.client(clock=SystemClock())
     headers = {"RateLimit-User-Remaining": "1", "RateLimit-User-Reset": "3600", "RateLimit-User-Limit": "50"}
-    limiter_of(bk).told(None, headers)
+    limiter_of(bk).update_from_headers(None, headers)
     return bk
 
 
@@ -174,7 +177,7 @@ def test_a_wait_for_a_build_ends_in_time_while_others_hold_the_last_of_the_budge
 
     def wait() -> None:
         with (
-            limiter_of(spent).permit(None, deadline=math.inf),
+            limiter_of(spent).acquire(None, deadline=math.inf),
             pytest.raises(WaitTimeoutError, match="the last request failed: not sent: 1 request under way"),
         ):
             build.wait(timeout=timeout)

@@ -6,15 +6,19 @@ import json
 import math
 import threading
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm import RateLimitError, RetryPolicy, Wait
+from buildkite_orm import RateLimitError, RetryPolicy
 from buildkite_orm.errors import error_for
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
 from buildkite_orm.http.rate_limit import Budget, RateLimiter
+
+if TYPE_CHECKING:
+    from buildkite_orm.http.retry import Wait
 
 NOW = ManualClock().now()
 
@@ -22,14 +26,14 @@ NOW = ManualClock().now()
 def budget(remaining: int, *, seconds: float = 60, limit: int | None = 10, reserve: float = 0.0) -> Budget:
     """Make a budget that was told what is left for so many seconds."""
     made = Budget("the", reserve=reserve)
-    made.told(limit=limit, remaining=remaining, reset_at=NOW + seconds)
+    made.update_from_headers(limit=limit, remaining=remaining, reset_at=NOW + seconds)
     return made
 
 
 def limiter(clock: ManualClock, **headers: int) -> RateLimiter:
     """Make a limiter that was told what is left of an organization's budget."""
     made = RateLimiter(clock, RetryPolicy())
-    made.told("acme", {f"RateLimit-{name.title()}": str(value) for name, value in headers.items()})
+    made.update_from_headers("acme", {f"RateLimit-{name.title()}": str(value) for name, value in headers.items()})
     return made
 
 
@@ -52,7 +56,7 @@ def test_without_its_limit_nothing_is_known_of_the_next_window() -> None:
 
 def test_a_limit_that_is_not_told_again_is_still_known() -> None:
     known = budget(8, reserve=0.5)
-    known.told(limit=None, remaining=7, reset_at=NOW + 60)
+    known.update_from_headers(limit=None, remaining=7, reset_at=NOW + 60)
     assert known.left(NOW) == 2
 
 
@@ -89,20 +93,20 @@ def test_what_is_known_is_told_without_asking_and_stays_as_it_was(server: FakeBu
 @pytest.mark.parametrize("off", [-1, -0.5, 0, 0.5, 1])
 def test_ends_a_second_apart_are_of_one_window_in_which_the_least_counts(off: float) -> None:
     known = budget(5)
-    known.told(limit=10, remaining=3, reset_at=NOW + 60 + off)
-    known.told(limit=10, remaining=4, reset_at=NOW + 60)
+    known.update_from_headers(limit=10, remaining=3, reset_at=NOW + 60 + off)
+    known.update_from_headers(limit=10, remaining=4, reset_at=NOW + 60)
     assert (known.left(NOW), known.reset_at) == (3, NOW + 60 + min(off, 0))
 
 
 def test_a_later_end_is_a_new_window_in_which_what_was_left_counts_no_more() -> None:
     known = budget(2, seconds=10)
-    known.told(limit=10, remaining=9, reset_at=NOW + 70)
+    known.update_from_headers(limit=10, remaining=9, reset_at=NOW + 70)
     assert (known.left(NOW), known.reset_at) == (9, NOW + 70)
 
 
 def test_an_earlier_end_is_an_old_window() -> None:
     known = budget(2)
-    known.told(limit=10, remaining=9, reset_at=NOW + 58.5)
+    known.update_from_headers(limit=10, remaining=9, reset_at=NOW + 58.5)
     assert (known.left(NOW), known.reset_at) == (2, NOW + 60)
 
 
@@ -140,10 +144,12 @@ def test_impossible_rate_limit_headers_are_ignored(limit: str, remaining: str, r
     known = limiter(clock, remaining=7, reset=60, limit=10)
     before = known.known("acme")
     for prefix in ("RateLimit", "RateLimit-User"):
-        known.told("acme", {f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset})
+        known.update_from_headers(
+            "acme", {f"{prefix}-Limit": limit, f"{prefix}-Remaining": remaining, f"{prefix}-Reset": reset}
+        )
     assert known.known("acme") == before
     for _ in range(3):
-        with known.permit("acme", deadline=NOW):
+        with known.acquire("acme", deadline=NOW):
             clock.advance(3600)
 
 
@@ -152,14 +158,16 @@ def test_a_limit_of_0_that_resets_at_once_does_not_lock_the_client_up() -> None:
     known = limiter(clock, remaining=0, reset=0, limit=0)
     for seconds in (0, 2, 3600):
         clock.advance(seconds)
-        with known.permit("acme", deadline=clock.now()):
+        with known.acquire("acme", deadline=clock.now()):
             pass
 
 
 @pytest.mark.parametrize("remaining", ["-14", "0", "10"])
 def test_a_remainder_may_be_negative_and_as_large_as_the_limit(remaining: str) -> None:
     known = RateLimiter(ManualClock(), RetryPolicy())
-    known.told("acme", {"RateLimit-Limit": " 10 ", "RateLimit-Remaining": remaining, "RateLimit-Reset": "20"})
+    known.update_from_headers(
+        "acme", {"RateLimit-Limit": " 10 ", "RateLimit-Remaining": remaining, "RateLimit-Reset": "20"}
+    )
     assert [budget.remaining for budget in known.known("acme")] == [None, int(remaining)]
 
 
@@ -167,9 +175,9 @@ def test_a_remainder_may_be_negative_and_as_large_as_the_limit(remaining: str) -
 def test_whatever_the_headers_say_a_client_goes_on_within_a_day(said: dict[str, str]) -> None:
     clock = ManualClock()
     known = RateLimiter(clock, RetryPolicy())
-    known.told("acme", {f"RateLimit-{name}": value for name, value in said.items()})
+    known.update_from_headers("acme", {f"RateLimit-{name}": value for name, value in said.items()})
     clock.advance(86_402)
-    with known.permit("acme", deadline=clock.now()):
+    with known.acquire("acme", deadline=clock.now()):
         pass
 
 
@@ -181,7 +189,7 @@ def test_an_impossible_reset_in_the_body_of_a_429_is_ignored(reset: object) -> N
     error = error_for(method="GET", url="https://x", status=429, headers={}, body=body)
     assert isinstance(error, RateLimitError)
     assert (error.reset, error.retry_after) == (None, None)
-    RateLimiter(ManualClock(), RetryPolicy()).refused("acme", error)
+    RateLimiter(ManualClock(), RetryPolicy()).on_429("acme", error)
     assert error.retry_after == 61
 
 
@@ -194,8 +202,8 @@ def test_an_impossible_reset_in_the_body_of_a_429_is_ignored(reset: object) -> N
 def test_a_wait_may_be_just_as_long_as_it_is_allowed(most: float, allowed: float, waits: bool) -> None:  # noqa: FBT001
     clock = ManualClock()
     known = RateLimiter(clock, RetryPolicy(max_wait=most))
-    known.told("acme", {"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
-    with nullcontext() if waits else pytest.raises(RateLimitError), known.permit("acme", deadline=NOW + allowed):
+    known.update_from_headers("acme", {"RateLimit-Remaining": "0", "RateLimit-Reset": "60"})
+    with nullcontext() if waits else pytest.raises(RateLimitError), known.acquire("acme", deadline=NOW + allowed):
         assert clock.now() == NOW + 61
     assert clock.now() == NOW + (61 if waits else 0)
 
@@ -218,11 +226,11 @@ def test_who_waits_for_an_answer_under_way_sleeps_until_it_is_there() -> None:
     vars(known)["_changed"] = watched
 
     def ask() -> None:
-        with known.permit("acme", deadline=math.inf):
+        with known.acquire("acme", deadline=math.inf):
             pass
 
     second = threading.Thread(target=ask)
-    with known.permit("acme", deadline=math.inf):
+    with known.acquire("acme", deadline=math.inf):
         second.start()
         assert watched.waited_for.wait(10)
     second.join(10)
@@ -235,7 +243,7 @@ def test_who_waits_for_an_answer_under_way_sleeps_until_it_is_there() -> None:
 def refused_for(limiter: RateLimiter, organization: str | None = "acme") -> float | None:
     """Tell a limiter of a 429 that says nothing of its end, and give how long it takes it to be."""
     error = RateLimitError("429")
-    limiter.refused(organization, error)
+    limiter.on_429(organization, error)
     return error.retry_after
 
 
@@ -256,7 +264,7 @@ def test_a_429_at_the_very_end_of_a_window_is_not_explained_by_it() -> None:
 
 def test_a_429_is_about_whichever_budget_has_nothing_left() -> None:
     known = limiter(ManualClock(), remaining=9, reset=50)
-    known.told("acme", {"RateLimit-User-Remaining": "0", "RateLimit-User-Reset": "20"})
+    known.update_from_headers("acme", {"RateLimit-User-Remaining": "0", "RateLimit-User-Reset": "20"})
     assert refused_for(known) == 21
     assert known.pace("acme", 99) == 51  # of which the organization has nine left, as before
 
@@ -265,14 +273,16 @@ def test_a_429_of_a_request_that_names_no_organization_is_about_the_user() -> No
     clock = ManualClock()
     known = limiter(clock, remaining=0, reset=20)
     assert refused_for(known, None) == 61
-    with known.permit(None, deadline=math.inf):
+    with known.acquire(None, deadline=math.inf):
         assert clock.now() - NOW == 61
 
 
 def test_users_are_as_far_apart_as_the_tighter_budget_makes_them() -> None:
     known = limiter(ManualClock(), remaining=6, reset=59, limit=10)
     assert (known.pace("acme", 1), known.pace("other", 1), known.pace(None, 1)) == (10, 0, 0)
-    known.told(None, {"RateLimit-User-Remaining": "3", "RateLimit-User-Reset": "59", "RateLimit-User-Limit": "9"})
+    known.update_from_headers(
+        None, {"RateLimit-User-Remaining": "3", "RateLimit-User-Reset": "59", "RateLimit-User-Limit": "9"}
+    )
     assert (known.pace("acme", 1), known.pace("other", 1), known.pace(None, 1)) == (20, 20, 20)
 
 

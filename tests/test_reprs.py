@@ -149,7 +149,7 @@ def test_reports_tell_in_one_line_what_they_are_about(acme: FakeBuildkite, tmp_p
 
 @pytest.mark.parametrize("kind", RESOURCES, ids=lambda kind: kind.__name__)
 def test_what_is_telling_is_a_field(kind: type[Resource]) -> None:
-    assert set(kind.telling) <= kind.model_fields.keys()
+    assert set(kind._repr_fields) <= kind.model_fields.keys()
 
 
 @settings(deadline=None)

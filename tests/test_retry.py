@@ -22,16 +22,16 @@ from buildkite_orm import (
     RetryPolicy,
     ServerError,
     TransportError,
-    Wait,
 )
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm.http.retry import Wait
 
     Write = Callable[[Buildkite], object]
 
@@ -116,7 +116,9 @@ def test_a_put_to_a_resource_is_sent_again(
 ) -> None:
     web.faults.add(kind, **options)
     with pytest.raises(NotFoundError):  # the fake has no such route; that it was asked twice is what counts
-        bk.session.send(Call("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda answer: answer)
+        bk.session.send(
+            ApiRequest("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda answer: answer
+        )
     assert [request.method for request in web.requests] == ["PUT", "PUT"]
 
 
@@ -149,7 +151,7 @@ def test_a_delete_that_was_surely_not_done_before_fails_where_it_finds_nothing(
 ) -> None:
     web.faults.add(kind)
     with pytest.raises(NotFoundError):
-        bk.session.send(Call("DELETE", "organizations/acme/pipelines/none"), lambda answer: answer.status)
+        bk.session.send(ApiRequest("DELETE", "organizations/acme/pipelines/none"), lambda answer: answer.status)
 
 
 def test_an_html_page_with_200_is_no_deletion(web: FakeBuildkite, bk: Buildkite) -> None:
@@ -251,7 +253,7 @@ def test_a_refusal_is_final_and_known(web: FakeBuildkite, bk: Buildkite, status:
     for method in ("GET", "PATCH", "DELETE", "POST"):
         web.requests.clear()
         with pytest.raises(BuildkiteError) as caught:
-            bk.session.send(Call(method, "organizations/acme/x", headers=ODD), lambda answer: answer)
+            bk.session.send(ApiRequest(method, "organizations/acme/x", headers=ODD), lambda answer: answer)
         assert (len(web.requests), caught.value.status, caught.value.outcome_unknown) == (1, status, False)
 
 

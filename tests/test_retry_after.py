@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from buildkite_orm import Buildkite, DownloadError, RateLimitError, RetryPolicy, ServerError, StatusError, Wait
+from buildkite_orm import Buildkite, DownloadError, RateLimitError, RetryPolicy, ServerError, StatusError
 from buildkite_orm.errors import error_for
 from buildkite_orm.fake import CommandStep, FakeBuildkite
 from buildkite_orm.fake.clock import START
-from buildkite_orm.http.retry import is_slow
+from buildkite_orm.http.retry import Wait, is_slow
 from buildkite_orm.utils.header_values import retry_after, whole_number
 
 if TYPE_CHECKING:

@@ -16,10 +16,9 @@ from buildkite_orm import (
     RetryPolicy,
     ServerError,
     TransportError,
-    Wait,
 )
 from buildkite_orm.fake import ManualClock
-from buildkite_orm.http.retry import may_send_again, within
+from buildkite_orm.http.retry import Wait, is_retryable, within
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -139,9 +138,9 @@ def test_a_failure_that_no_other_attempt_can_mend_is_tried_once(
         attempts.append(None)
         raise error
 
-    assert not may_send_again(error, repeatable=True)
+    assert not is_retryable(error, repeatable=True)
     with pytest.raises(kind):
-        RetryPolicy().persist(fail, ManualClock(), repeatable=True)
+        RetryPolicy().run(fail, ManualClock(), repeatable=True)
     assert len(attempts) == 1
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (again.permanent, again.never_sent) == (True, never_sent)

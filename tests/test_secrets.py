@@ -25,7 +25,7 @@ from buildkite_orm import (
 )
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.http.session import Answer, Call, Session, path_of, query_of
+from buildkite_orm.http.session import ApiRequest, ApiResponse, Session, path_of, query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_a_redirect_is_not_followed_and_not_asked_for_again(web: FakeBuildkite, 
 def test_no_kind_of_redirect_is_followed(web: FakeBuildkite, bk: Buildkite, method: str, status: int) -> None:
     web.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
     with pytest.raises(ResponseError, match=r"to https://evil\.example/, which"):
-        bk.session.send(Call(method, "user", headers={"User-Agent": "odd/1"}), lambda answer: answer)
+        bk.session.send(ApiRequest(method, "user", headers={"User-Agent": "odd/1"}), lambda answer: answer)
     assert asked(web) == ["api.buildkite.com/v2/user"]
 
 
@@ -320,7 +320,7 @@ def test_the_search_finds_a_secret_in_a_frame() -> None:
     with pytest.raises(pickle.UnpicklingError) as caught:
         leak("s3cret")
     with pytest.raises(Found):
-        search([{"a": caught.value, "b": Answer("GET", "/", 200, {"X": "s3cret"}, b"")}], "s3cret", "x")
+        search([{"a": caught.value, "b": ApiResponse("GET", "/", 200, {"X": "s3cret"}, b"")}], "s3cret", "x")
 
 
 def interrupt(_: object) -> object:
@@ -419,7 +419,7 @@ def test_what_auth_gives_is_not_repeated_where_it_is_no_token(web: FakeBuildkite
 def test_nothing_shows_the_token(web: FakeBuildkite, bk: Buildkite) -> None:
     build = pipeline(bk).build(1).fetch()
     things = [bk, bk.session, bk.organization("acme"), pipeline(bk), pipeline(bk).builds(), build, build.jobs()[0]]
-    things += [bk.user(), bk.access_token(), Call("GET", "user", body={"a": web.token})]
+    things += [bk.user(), bk.access_token(), ApiRequest("GET", "user", body={"a": web.token})]
     shown = [f"{thing!r} {thing}" for thing in things]
     assert web.token not in " ".join(shown)
 

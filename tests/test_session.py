@@ -22,7 +22,7 @@ from buildkite_orm import (
     ServerError,
     __version__,
 )
-from buildkite_orm.http.session import Answer, Call
+from buildkite_orm.http.session import ApiRequest, ApiResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,11 +202,11 @@ def test_an_interrupt_while_waiting_gives_all_permits_back(web: FakeBuildkite) -
 
 
 def test_a_parser_that_raises_gives_its_permit_back(watched: Buildkite) -> None:
-    def parse(_: Answer) -> object:
+    def parse(_: ApiResponse) -> object:
         raise RuntimeError("of the caller")
 
     with pytest.raises(RuntimeError, match="of the caller"):
-        watched.session.send(Call("GET", "organizations/acme"), parse)
+        watched.session.send(ApiRequest("GET", "organizations/acme"), parse)
     assert in_flight(watched) == 0
 
 
@@ -450,7 +450,7 @@ def test_a_stream_is_asked_for_again_until_its_headers_are_there(web: FakeBuildk
     web.faults.add("html", status=502)
     web.faults.add("html", status=200)
     job = web.build("web", 1).jobs[0]
-    call = Call("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
+    call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with bk.session.stream(call) as stream:
         assert stream.read() == b"log\n"
     assert len(web.requests) == 4
@@ -461,7 +461,7 @@ def test_a_stream_is_asked_for_again_until_its_headers_are_there(web: FakeBuildk
 def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(web: FakeBuildkite, kind: Any, door: Any) -> None:
     web.faults.add(kind, at=2)
     job = web.build("web", 1).jobs[0]
-    call = Call("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
+    call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     received: list[bytes] = []
     with web.client(door=door) as bk, bk.session.stream(call) as stream, pytest.raises(ConnectionFailedError):
         received.extend(stream.chunks(1))
@@ -472,14 +472,14 @@ def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(web: FakeBuildki
 def test_a_stream_that_is_refused_is_an_error_with_what_the_server_said(web: FakeBuildkite, bk: Buildkite) -> None:
     web.faults.add("error", status=503, message="Down for maintenance", times=None)
     with pytest.raises(ServerError, match="Down for maintenance") as caught:
-        bk.session.stream(Call("GET", "organizations/acme"))
+        bk.session.stream(ApiRequest("GET", "organizations/acme"))
     assert caught.value.url == f"{PUBLIC}/v2/organizations/acme"
 
 
 def test_chunks_are_no_larger_than_asked_for(web: FakeBuildkite, bk: Buildkite) -> None:
     job = web.build("web", 1).jobs[0]
     web.set_log(job, b"x" * 1000)
-    call = Call("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
+    call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with bk.session.stream(call) as stream:
         sizes = [len(chunk) for chunk in stream.chunks(300)]
     assert sizes == [300, 300, 300, 100]
@@ -490,7 +490,7 @@ def test_leaving_a_stream_early_closes_its_connection(
 ) -> None:
     job = web.build("web", 1).jobs[0]
     web.set_log(job, b"x" * 1_000_000)
-    call = Call("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
+    call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with watched.session.stream(call) as stream:
         next(iter(stream))
     assert watching.responses[0].raw.closed

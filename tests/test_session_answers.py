@@ -18,7 +18,7 @@ from urllib3 import HTTPResponse
 
 from buildkite_orm import ConnectionFailedError, ResponseError, RetryPolicy
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.http.session import Answer, Call, path_of, query_of
+from buildkite_orm.http.session import ApiRequest, ApiResponse, path_of, query_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 
-def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> Answer:
+def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> ApiResponse:
     """Make an answer; the names of its headers have hyphens in place of underscores."""
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return Answer(method, "https://api.buildkite.com/v2/x", status, named, body)
+    return ApiResponse(method, "https://api.buildkite.com/v2/x", status, named, body)
 
 
 # -- a call ------------------------------------------------------------------------------------------------------------
@@ -51,17 +51,17 @@ def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **heade
     ],
 )
 def test_a_request_counts_against_the_organization_in_its_path(path: str, organization: str | None) -> None:
-    assert Call("GET", path).organization == organization
+    assert ApiRequest("GET", path).organization == organization
 
 
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
 def test_a_body_that_json_has_nothing_for_is_refused(odd: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        _ = Call("POST", "builds", body={"priority": odd}).content
+        _ = ApiRequest("POST", "builds", body={"priority": odd}).content
 
 
 def test_what_a_call_carries_shows_in_no_repr() -> None:
-    shown = repr(Call("POST", "builds", body={"token": "hush"}))
+    shown = repr(ApiRequest("POST", "builds", body={"token": "hush"}))
     assert "POST" in shown
     assert "hush" not in shown
 
@@ -105,9 +105,9 @@ def test_an_error_about_an_answer_says_which_it_was() -> None:
         (answer(b"{}"), False),
         (answer(json.dumps("text").encode()), False),
     ],
-    ids=lambda value: f"{value.method} {value.status} {value.body[:9]!r}" if isinstance(value, Answer) else None,
+    ids=lambda value: f"{value.method} {value.status} {value.body[:9]!r}" if isinstance(value, ApiResponse) else None,
 )
-def test_an_answer_is_damaged_where_it_should_be_json_and_is_none(told: Answer, damaged: bool) -> None:  # noqa: FBT001
+def test_an_answer_is_damaged_where_it_should_be_json_and_is_none(told: ApiResponse, damaged: bool) -> None:  # noqa: FBT001
     assert told.unexpected("another was expected").damaged is damaged
 
 
@@ -123,8 +123,8 @@ def test_what_a_delete_finds_gone_after_a_lost_answer_is_an_answer_like_any(
     server.add_pipeline("web")
     server.faults.add("reset_after_headers", match="DELETE")
     path = "organizations/acme/pipelines/web"
-    told = bk.session.send(Call("DELETE", path), lambda answer: answer)
-    assert told == Answer("DELETE", f"https://api.buildkite.com/v2/{path}", 204, {}, b"")
+    told = bk.session.send(ApiRequest("DELETE", path), lambda answer: answer)
+    assert told == ApiResponse("DELETE", f"https://api.buildkite.com/v2/{path}", 204, {}, b"")
 
 
 # -- URLs in answers ---------------------------------------------------------------------------------------------------
@@ -182,7 +182,10 @@ class Canned(BaseAdapter):
 
 @pytest.mark.parametrize("status", [200, 206, 299])
 def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int) -> None:
-    with server.client(transport=Canned(status, b"hello")) as bk, bk.session.stream(Call("GET", PORTAL)) as stream:
+    with (
+        server.client(transport=Canned(status, b"hello")) as bk,
+        bk.session.stream(ApiRequest("GET", PORTAL)) as stream,
+    ):
         assert b"".join(stream) == b"hello"
 
 
@@ -190,7 +193,7 @@ def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int
 def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int) -> None:
     canned = Canned(status, b"hello", Location="https://files.example/a?key=hush?key=hush")
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
-        bk.session.stream(Call("GET", PORTAL))
+        bk.session.stream(ApiRequest("GET", PORTAL))
     assert caught.value.message.startswith(f"{status}: a redirect to https://files.example/a, which is not followed")
     assert (caught.value.status, canned.asked) == (status, 1)
 
@@ -205,7 +208,7 @@ def test_an_html_page_is_no_stream_and_asked_for_again(
 ) -> None:
     canned = Canned(200, body, Content_Type=kind)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
-        bk.session.stream(Call("GET", PORTAL))
+        bk.session.stream(ApiRequest("GET", PORTAL))
     assert (caught.value.message, canned.asked) == (message, RetryPolicy().attempts)
 
 
@@ -215,7 +218,9 @@ def test_an_html_page_is_no_stream_and_asked_for_again(
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_an_answer_says_what_was_asked(server: FakeBuildkite, method: str) -> None:
     with server.client(transport=Canned(299, b"{}", X_Request_Id="req-1")) as bk:
-        told = bk.session.send(Call(method, PORTAL, query=[("access_token", "hush"), ("page", "2")]), lambda told: told)
+        told = bk.session.send(
+            ApiRequest(method, PORTAL, query=[("access_token", "hush"), ("page", "2")]), lambda told: told
+        )
     assert (told.method, told.status, told.body, told.headers["x-request-id"]) == (method, 299, b"{}", "req-1")
     assert told.url.startswith(f"https://api.buildkite.com/v2/{PORTAL}?")
     assert "hush" not in told.url
@@ -227,25 +232,25 @@ def test_what_only_reads_has_changed_nothing_where_no_answer_came(
 ) -> None:
     server.faults.add("reset_before", times=None)
     with pytest.raises(ConnectionFailedError) as caught:
-        bk.session.send(Call(method, "user"), lambda told: told)
+        bk.session.send(ApiRequest(method, "user"), lambda told: told)
     assert not caught.value.outcome_unknown
 
 
 def test_without_a_query_there_is_no_trace_of_one(server: FakeBuildkite, bk: Buildkite) -> None:
-    told = bk.session.send(Call("GET", "organizations/acme"), lambda told: told)
+    told = bk.session.send(ApiRequest("GET", "organizations/acme"), lambda told: told)
     assert told.url == "https://api.buildkite.com/v2/organizations/acme"
     assert server.requests[-1].line.endswith("/v2/organizations/acme")
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 399])
-@pytest.mark.parametrize("points_elsewhere", [False, True])
+@pytest.mark.parametrize("expects_redirect", [False, True])
 def test_a_redirect_is_an_answer_only_where_one_is_asked_for(
-    server: FakeBuildkite, status: int, *, points_elsewhere: bool
+    server: FakeBuildkite, status: int, *, expects_redirect: bool
 ) -> None:
     canned = Canned(status, b"", Location="https://files.example/a?key=hush?key=hush")
-    call = Call("GET", PORTAL, points_elsewhere=points_elsewhere)
+    call = ApiRequest("GET", PORTAL, expects_redirect=expects_redirect)
     with server.client(transport=canned) as bk:
-        if points_elsewhere and status == 302:
+        if expects_redirect and status == 302:
             assert bk.session.send(call, lambda told: told.status) == 302
         else:
             with pytest.raises(ResponseError) as caught:
@@ -259,7 +264,7 @@ def test_each_request_is_logged_with_its_status_and_without_secrets(
     server: FakeBuildkite, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "buildkite_orm"), server.client(transport=Canned(299, b"{}")) as bk:
-        bk.session.send(Call("PUT", PORTAL, query=[("page", "2")]), lambda told: told)
+        bk.session.send(ApiRequest("PUT", PORTAL, query=[("page", "2")]), lambda told: told)
         bk.session.stream_elsewhere("https://files.example/a?key=hush?key=hush", {}).close()
     logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
     assert logged == [f"PUT https://api.buildkite.com/v2/{PORTAL}?page=2 -> 299", "GET https://files.example/a -> 299"]
@@ -267,12 +272,12 @@ def test_each_request_is_logged_with_its_status_and_without_secrets(
 
 def test_a_redirect_to_nowhere_says_so(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(302)) as bk, pytest.raises(ResponseError, match="a redirect to nowhere, "):
-        bk.session.send(Call("GET", PORTAL), lambda told: told.status)
+        bk.session.send(ApiRequest("GET", PORTAL), lambda told: told.status)
 
 
 def test_an_html_page_without_anything_in_it_is_an_answer_as_any_other_empty_one(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(200, Content_Type="text/html")) as bk:
-        assert bk.session.send(Call("DELETE", PORTAL), lambda told: told.body) == b""
+        assert bk.session.send(ApiRequest("DELETE", PORTAL), lambda told: told.body) == b""
 
 
 def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -280,7 +285,7 @@ def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Bui
     server.set_log(job, b"hello" * 1000)
     server.faults.add("reset_mid_body", at=10)
     path = f"organizations/acme/jobs/{job.id}/log"
-    with bk.session.stream(Call("GET", path)) as stream, pytest.raises(ConnectionFailedError) as caught:
+    with bk.session.stream(ApiRequest("GET", path)) as stream, pytest.raises(ConnectionFailedError) as caught:
         list(stream)
     assert (caught.value.method, caught.value.url) == ("GET", f"https://api.buildkite.com/v2/{path}")
 
@@ -290,7 +295,7 @@ def test_a_request_says_what_its_body_is_where_it_has_one(
     server: FakeBuildkite, bk: Buildkite, body: Any, kind: str | None
 ) -> None:
     server.add_pipeline("web")
-    bk.session.send(Call("PATCH", "organizations/acme/pipelines/web", body=body), lambda told: told)
+    bk.session.send(ApiRequest("PATCH", "organizations/acme/pipelines/web", body=body), lambda told: told)
     assert server.requests[-1].headers.get("Content-Type") == kind
 
 
@@ -364,7 +369,7 @@ def test_no_request_carries_what_a_netrc_says(
     canned = Canned(200, b"{}")
     with server.client(transport=canned) as bk:
         bk.session.stream_elsewhere("https://files.example/a.txt", {}).close()
-        bk.session.send(Call("GET", "user"), lambda told: told)
+        bk.session.send(ApiRequest("GET", "user"), lambda told: told)
     assert [told.get("Authorization") for told in canned.told] == [None, f"Bearer {server.token}"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from buildkite_orm import Build, History, HistoryBuild, LogText
-from buildkite_orm.models.display import Glimpse
+from buildkite_orm.models.display import Preview
 from buildkite_orm.models.enums import JobFailure
 from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
 from buildkite_orm.views.display.console import DrawnTable
@@ -116,7 +116,7 @@ def printed(thing: object) -> str:
 def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
     """Return all that is made for people of things that have a text in them, by the name of the view."""
     thing, history, summary = build_of(text), history_of(text), summary_of(text)
-    table = table_of(Glimpse(f"Builds of {text}", Build, [thing], whole=True))
+    table = table_of(Preview(f"Builds of {text}", Build, [thing], whole=True))
     timeline, log = thing.timeline(), LogText(f"--- {text}\n{text}\n")
     plotted = {"history as SVG": history.svg()} if plots else {}
     return plotted | {

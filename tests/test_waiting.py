@@ -37,7 +37,7 @@ def later(server: FakeBuildkite) -> Later:
             for name, value in fields.items():
                 setattr(build, name, value)
 
-        server.world.lifecycle.at(server.clock.now() + seconds, happen)
+        server.context.lifecycle.at(server.clock.now() + seconds, happen)
 
     return change
 
@@ -117,9 +117,9 @@ def test_a_blocked_build_can_be_waited_for_until_somebody_has_opened_it(server: 
 
     def open_it() -> None:
         job = next(job for job in server.build("web", 1).jobs if job.state == "blocked")
-        server.world.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
+        server.context.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
 
-    server.world.lifecycle.at(server.clock.now() + 400, open_it)
+    server.context.lifecycle.at(server.clock.now() + 400, open_it)
     assert build.wait(on_blocked="wait", timeout=900).state == "passed"
     assert not build.is_blocked
 
@@ -306,9 +306,9 @@ def test_what_somebody_else_has_opened_does_not_end_by_showing_its_old_state(
     def open_it() -> None:
         job = next(job for job in record.jobs if job.state == "blocked")
         server.settings.drift = lagging(1, ended, blocked=False)
-        server.world.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
+        server.context.lifecycle.unblock(job, server.store.organizations["acme"].users[0], {})
 
-    server.world.lifecycle.at(server.clock.now() + 200, open_it)
+    server.context.lifecycle.at(server.clock.now() + 200, open_it)
     began = server.clock.now()
     assert build.wait(on_blocked="wait").state == "passed"
     assert server.clock.now() >= began + 500

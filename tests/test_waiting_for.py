@@ -20,9 +20,9 @@ def pushed(server: FakeBuildkite, pipeline: PipelineRecord, seconds: float, *, b
     """Have a build begin some seconds from now."""
 
     def push() -> None:
-        server.world.lifecycle.create(pipeline, branch=branch, commit=commit)
+        server.context.lifecycle.create(pipeline, branch=branch, commit=commit)
 
-    server.world.lifecycle.at(server.clock.now() + seconds, push)
+    server.context.lifecycle.at(server.clock.now() + seconds, push)
 
 
 def test_a_build_of_a_commit_is_waited_for_until_it_is_there_and_then_to_its_end(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm.utils.text import ago, harmless, one_line, quoted, said, short_duration, short_size, with_emoji
+from buildkite_orm.utils.text import ago, escape_control, one_line, quoted, said, short_duration, short_size, with_emoji
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
@@ -33,7 +33,7 @@ near_emoji = st.lists(
     ["", "größe", "漢字", "مرحبا", "🚀", FAMILY, HEART_ON_FIRE, PILOT, ENGLAND, NEWER_THAN_PYTHON, f"a{PILOT}b"],
 )
 def test_what_prints_stays(text: str) -> None:
-    assert harmless(text) == text
+    assert escape_control(text) == text
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_what_prints_stays(text: str) -> None:
     ],
 )
 def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
-    assert harmless(text) == shown
+    assert escape_control(text) == shown
 
 
 @given(anything | near_emoji)
 def test_nothing_is_left_that_moves_or_hides(text: str) -> None:
-    shown = harmless(text)
+    shown = escape_control(text)
     left = [char for char in shown if not char.isprintable()]
     assert not {unicodedata.category(char) for char in left} & {"Cc", "Cs", "Zl", "Zp"}
     assert all(char == "\u200d" or "\U000e0030" <= char <= "\U000e007f" or char >= "\U0001f000" for char in left)
-    assert harmless(shown) == shown
+    assert escape_control(shown) == shown
     shown.encode()
 
 
@@ -102,7 +102,7 @@ def test_a_line_is_one_line_and_no_longer(text: str, most: int) -> None:
     assert len(line) <= most
     assert len(line.splitlines()) <= 1
     assert line == line.strip()
-    assert harmless(line) == line
+    assert escape_control(line) == line
 
 
 # -- durations and times

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 KIND: Final = "audit_event"
@@ -32,30 +32,30 @@ def subject(kind: str, uuid: str, name: str | None) -> Json:
     return {"type": kind, "uuid": uuid, "name": name}
 
 
-def note(call: Call, event: str, about: Json, **data: Any) -> None:
+def note(request: ApiRequest, event: str, about: Json, **data: Any) -> None:
     """Write down what whoever asks has done."""
-    request, store = call.request, call.world.store
+    incoming, store = request.http, request.context.store
     context = {
         "type": "APIContext",
-        "request_ip": request.remote_addr,
-        "request_user_agent": request.headers.get("User-Agent"),
+        "request_ip": incoming.remote_addr,
+        "request_user_agent": incoming.headers.get("User-Agent"),
     }
-    thing = Thing(
+    thing = Record(
         id=store.ids.uuid(),
         data={"type": f"{event}Event", "subject": about, "context": context, "data": data},
-        created_at=call.world.lifecycle.now,
-        created_by=call.token.user,
+        created_at=request.context.lifecycle.now,
+        created_by=request.token.user,
     )
-    store.shelves.put(KIND, call.organization.id, thing.id, thing)
+    store.shelves.put(KIND, request.organization.id, thing.id, thing)
 
 
-def note_of_organization(call: Call, event: str, **data: Any) -> None:
+def note_of_organization(request: ApiRequest, event: str, **data: Any) -> None:
     """Write down what was done to the organization itself."""
-    note(call, event, subject("Organization", call.organization.id, call.organization.slug), **data)
+    note(request, event, subject("Organization", request.organization.id, request.organization.slug), **data)
 
 
-def note_of_thing(call: Call, kind: str, change: str, thing: Thing) -> None:
+def note_of_thing(request: ApiRequest, kind: str, change: str, thing: Record) -> None:
     """Write down what was done to a thing on a shelf, if the log tells of its kind."""
     if (named := SUBJECTS.get(kind)) is not None:
         name = thing.data.get("name") or thing.data.get("label") or thing.data.get("description")
-        note(call, f"{named}{change}", subject(named, thing.id, name))
+        note(request, f"{named}{change}", subject(named, thing.id, name))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Thing:
+class Record:
     """One of them: `data` has its fields by the API's names, but for those that follow from the rest."""
 
     id: str
@@ -26,19 +26,19 @@ class Thing:
 class Shelves:
     """All of them, by their kind and the id of what they belong to, in the order in which they came."""
 
-    things: dict[tuple[str, str], dict[str, Thing]] = field(
-        default_factory=lambda: defaultdict[tuple[str, str], dict[str, Thing]](dict)
+    things: dict[tuple[str, str], dict[str, Record]] = field(
+        default_factory=lambda: defaultdict[tuple[str, str], dict[str, Record]](dict)
     )
 
-    def of(self, kind: str, owner: str) -> dict[str, Thing]:
+    def of(self, kind: str, owner: str) -> dict[str, Record]:
         """Give the things of a kind that belong to something, by their keys."""
         return self.things[kind, owner]
 
-    def every(self, kind: str) -> list[Thing]:
+    def every(self, kind: str) -> list[Record]:
         """Give all things of a kind, whatever they belong to."""
         return [each for (each_kind, _), things in self.things.items() if each_kind == kind for each in things.values()]
 
-    def put(self, kind: str, owner: str, key: str, thing: Thing) -> Thing:
+    def put(self, kind: str, owner: str, key: str, thing: Record) -> Record:
         """Add a thing, or put it in another's place."""
         self.things[kind, owner][key] = thing
         return thing

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class World:
+class Context:
     """The state, the clock, and whoever moves them; `lock` is held by whoever reads or changes the state."""
 
     settings: Settings

@@ -17,7 +17,7 @@ from buildkite_orm.fake.serialization import to_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from buildkite_orm.fake.context import World
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.response_plan import Silence
     from buildkite_orm.fake.validation import IncomingRequest
 
@@ -195,9 +195,9 @@ class Faults:
         return late, striking
 
 
-def spoil(fault: Fault, world: World, respond: Respond) -> Delivery:
+def spoil(fault: Fault, context: Context, respond: Respond) -> Delivery:
     """Do to a response what a rule says."""
-    return _SPOILERS[fault.kind](fault.options, world, respond)
+    return _SPOILERS[fault.kind](fault.options, context, respond)
 
 
 def _silent(options: dict[str, Any], respond: Respond, silence: Silence) -> Delivery:
@@ -206,46 +206,46 @@ def _silent(options: dict[str, Any], respond: Respond, silence: Silence) -> Deli
     return Delivery(None, silence=silence)
 
 
-def _refuse(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _refuse(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return _silent({}, respond, "refused")
 
 
-def _dns(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _dns(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return _silent({}, respond, "unresolved")
 
 
-def _reset_before(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _reset_before(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return _silent(options, respond, "reset")
 
 
-def _read_timeout(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _read_timeout(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return _silent(options, respond, "held")
 
 
-def _reset_after_headers(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _reset_after_headers(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return Delivery(respond(), cut_at=0, ending="reset")
 
 
-def _reset_mid_body(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _reset_mid_body(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     return Delivery(response, cut_at=options.get("at", _middle(response)), ending="reset")
 
 
-def _truncate(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _truncate(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     return Delivery(response, cut_at=options.get("at", _middle(response)), ending="closed")
 
 
-def _trickle(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _trickle(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return Delivery(respond(), pause=options.get("pause", 0.001))
 
 
-def _stall(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _stall(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     return Delivery(response, cut_at=options.get("at", _middle(response)), ending="held")
 
 
-def _latency(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _latency(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     return Delivery(respond())
 
 
@@ -253,14 +253,14 @@ def _middle(response: Response) -> int:
     return int(response.headers.get("Content-Length", 0)) // 2
 
 
-def _corrupt_gzip(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _corrupt_gzip(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     response.headers["Content-Encoding"] = "gzip"
     _replace(response, b"\x1f\x8b\x08\x00" + b"\xff" * 60)
     return Delivery(response)
 
 
-def _cut_json(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _cut_json(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     encoded = response.headers.pop("Content-Encoding", None) is not None
     text = _plain(response, encoded=encoded)
@@ -273,7 +273,7 @@ def _plain(response: Response, *, encoded: bool) -> bytes:
     return gzip.decompress(data) if encoded else data
 
 
-def _html(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _html(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     if options.get("processed", False):
         respond()
     status = options.get("status", 502)
@@ -283,16 +283,16 @@ def _html(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
     return Delivery(response)
 
 
-def _error(options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _error(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     if options.get("processed", False):
         respond()
     payload = options.get("payload", {"message": options.get("message", "Internal Server Error")})
     return Delivery(_json(options.get("status", 500), payload, options.get("headers", {})))
 
 
-def _rate_limit(options: dict[str, Any], world: World, _respond: Respond) -> Delivery:
+def _rate_limit(options: dict[str, Any], context: Context, _respond: Respond) -> Delivery:
     scope, remaining = options.get("scope", "rest_user"), options.get("remaining", 0)
-    limits = {"rest": world.settings.organization_limit or 200, "rest_user": world.settings.user_limit or 50}
+    limits = {"rest": context.settings.organization_limit or 200, "rest_user": context.settings.user_limit or 50}
     struck = ("rest", "rest_user") if scope == "both" else (scope,)
     budgets = [
         Budget(name, limit, limit - remaining if name in struck else 1, options.get("reset", 30))
@@ -305,13 +305,13 @@ def _rate_limit(options: dict[str, Any], world: World, _respond: Respond) -> Del
     return Delivery(_json(429, payload, told))
 
 
-def _redirect(options: dict[str, Any], _world: World, _respond: Respond) -> Delivery:
+def _redirect(options: dict[str, Any], _world: Context, _respond: Respond) -> Delivery:
     response = Response(status=options.get("status", 302), headers={"Location": options["location"]})
     _replace(response, b"")
     return Delivery(response)
 
 
-def _corrupt_body(_options: dict[str, Any], _world: World, respond: Respond) -> Delivery:
+def _corrupt_body(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
     response = respond()
     response.response = _flipped(response.iter_encoded())
     return Delivery(response)
@@ -333,7 +333,7 @@ def _replace(response: Response, body: bytes) -> None:
     response.headers["Content-Length"] = str(len(body))
 
 
-_SPOILERS: dict[Kind, Callable[[dict[str, Any], World, Respond], Delivery]] = {
+_SPOILERS: dict[Kind, Callable[[dict[str, Any], Context, Respond], Delivery]] = {
     "refuse": _refuse,
     "dns": _dns,
     "reset_before": _reset_before,

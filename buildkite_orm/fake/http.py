@@ -10,7 +10,7 @@ from buildkite_orm.fake.payloads.view import View
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkite_orm.fake.context import World
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import (
         AgentRecord,
         BuildRecord,
@@ -57,11 +57,11 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Call:
+class ApiRequest:
     """One request to the API, with what its path names; what does not exist raises the documented 404."""
 
-    world: World
-    request: IncomingRequest
+    context: Context
+    http: IncomingRequest
     arguments: dict[str, str]
     base: str
     artifacts_base: str
@@ -79,27 +79,29 @@ class Call:
     def view(self) -> View:
         """How payloads are told to this caller."""
         scopes = self.holder.scopes if self.holder else ()
-        return View(self.world.settings, self.base, self.world.clock.now(), "write_pipelines" in scopes, self.shared)
+        return View(
+            self.context.settings, self.base, self.context.clock.now(), "write_pipelines" in scopes, self.shared
+        )
 
     # -- the query
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """Read a boolean of the query, as Rails does."""
-        value = self.request.args.get(name)
+        value = self.http.args.get(name)
         return default if value is None else value not in _FALSE
 
     def values(self, name: str) -> list[str]:
         """Read a parameter that may be given once, or as a list (`name[]`); a blank one is not given."""
-        given = self.request.args.getlist(name) + self.request.args.getlist(f"{name}[]")
+        given = self.http.args.getlist(name) + self.http.args.getlist(f"{name}[]")
         return [value for value in given if value]
 
     # -- the body
 
     def body(self) -> Json:
         """Read the body, a JSON object; an empty one is empty, and anything else is a 400."""
-        if not self.request.body.strip():
+        if not self.http.body.strip():
             return {}
-        value = self.request.document
+        value = self.http.document
         if not isinstance(value, dict):
             raise ApiError(400, "The body must be a JSON object")
         return cast("Json", value)
@@ -109,7 +111,7 @@ class Call:
     @property
     def organization(self) -> OrganizationRecord:
         """The organization of the path."""
-        found = self.world.store.organizations.get(self.arguments["org"])
+        found = self.context.store.organizations.get(self.arguments["org"])
         if found is None or not self.token.reaches(found):
             raise ApiError(404, "No organization found")
         return found
@@ -139,7 +141,7 @@ class Call:
         build = self.build if "number" in self.arguments else None
         if build is not None and build.job_source is not None:
             len(build.jobs)  # jobs that nobody has asked for yet are not filed
-        found = self.world.store.jobs.get(self.arguments["job"])
+        found = self.context.store.jobs.get(self.arguments["job"])
         if found is None or found.build.organization is not organization or build not in {None, found.build}:
             raise ApiError(404, "No job found")
         return found

@@ -100,7 +100,7 @@ class HttpDoor:
 
     def pause(self, seconds: float) -> None:
         """Let time pass, as the clock has it."""
-        self._app.world.pause(seconds)
+        self._app.context.pause(seconds)
 
     def close(self) -> None:
         """Stop listening, and end the connections that are open; wait a short while for their threads."""

@@ -13,7 +13,7 @@ from buildkite_orm.fake.http import ApiError, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
 
 T = TypeVar("T")
 
@@ -21,42 +21,42 @@ DEFAULT_SIZE = 30
 LARGEST_SIZE = 100
 
 
-def page_number(call: Call) -> int:
+def page_number(request: ApiRequest) -> int:
     """Read `page`; what makes no sense is the first one."""
-    return max(1, _number(call.request.args.get("page"), 1))
+    return max(1, _number(request.http.args.get("page"), 1))
 
 
-def page_size(call: Call) -> int:
+def page_size(request: ApiRequest) -> int:
     """Read `per_page`; more than 100 are 100."""
-    size = _number(call.request.args.get("per_page"), DEFAULT_SIZE)
+    size = _number(request.http.args.get("per_page"), DEFAULT_SIZE)
     return min(size, LARGEST_SIZE) if size > 0 else DEFAULT_SIZE
 
 
-def paged(call: Call, items: Sequence[T], render: Callable[[T], Any]) -> Reply:
+def paged(request: ApiRequest, items: Sequence[T], render: Callable[[T], Any]) -> Reply:
     """Answer with the page that was asked for, rendering only what is on it."""
-    start = (page_number(call) - 1) * page_size(call)
-    shown = items[start : start + page_size(call)]
-    return Reply(payload=[render(item) for item in shown], headers=link_header(call, len(items)))
+    start = (page_number(request) - 1) * page_size(request)
+    shown = items[start : start + page_size(request)]
+    return Reply(payload=[render(item) for item in shown], headers=link_header(request, len(items)))
 
 
-def link_header(call: Call, total: int) -> dict[str, str]:
+def link_header(request: ApiRequest, total: int) -> dict[str, str]:
     """Tell in `Link` where the other pages of `total` items are."""
-    page, last = page_number(call), max(1, -(-total // page_size(call)))
+    page, last = page_number(request), max(1, -(-total // page_size(request)))
     targets: dict[str, int] = {}
     if page > 1:
         targets |= {"first": 1, "prev": page - 1}
     if page < last:
         targets["next"] = page + 1
-        if call.world.settings.link_last:
+        if request.context.settings.link_last:
             targets["last"] = last
-    links = ", ".join(f'<{_url(call, page=number)}>; rel="{name}"' for name, number in targets.items())
-    return {"Link": links} if links or call.world.settings.empty_link_header else {}
+    links = ", ".join(f'<{_url(request, page=number)}>; rel="{name}"' for name, number in targets.items())
+    return {"Link": links} if links or request.context.settings.empty_link_header else {}
 
 
-def cursor_paged(call: Call, items: Sequence[T], key: Callable[[T], int], render: Callable[[T], Any]) -> Reply:
+def cursor_paged(request: ApiRequest, items: Sequence[T], key: Callable[[T], int], render: Callable[[T], Any]) -> Reply:
     """Answer with items and links in the body; `key` ascends along `items` and is what a cursor holds."""
-    size = _cursor_size(call)
-    after, before = (call.request.args.get(name) for name in ("after", "before"))
+    size = _cursor_size(request)
+    after, before = (request.http.args.get(name) for name in ("after", "before"))
     if after is not None and before is not None:
         raise ApiError(400, "`after` and `before` are mutually exclusive")
     low = 0 if after is None else _position(items, key, _decode(after) + 1)
@@ -66,11 +66,11 @@ def cursor_paged(call: Call, items: Sequence[T], key: Callable[[T], int], render
     else:
         low = max(0, high - size)
     shown = items[low:high]
-    links = {"self": _cursor_url(call, size, after=after, before=before), "first": _cursor_url(call, size)}
+    links = {"self": _cursor_url(request, size, after=after, before=before), "first": _cursor_url(request, size)}
     if shown and low > 0:
-        links["prev"] = _cursor_url(call, size, before=_encode(key(shown[0])))
+        links["prev"] = _cursor_url(request, size, before=_encode(key(shown[0])))
     if shown and high < len(items):
-        links["next"] = _cursor_url(call, size, after=_encode(key(shown[-1])))
+        links["next"] = _cursor_url(request, size, after=_encode(key(shown[-1])))
     return Reply(payload={"items": [render(item) for item in shown], "links": links})
 
 
@@ -81,8 +81,8 @@ def links_in_header(reply: Reply) -> Reply:
     return reply
 
 
-def _cursor_size(call: Call) -> int:
-    asked = call.request.args.get("per_page")
+def _cursor_size(request: ApiRequest) -> int:
+    asked = request.http.args.get("per_page")
     size = DEFAULT_SIZE if asked is None else _number(asked, 0)
     if not 1 <= size <= LARGEST_SIZE:
         raise ApiError(400, f"per_page must be between 1 and {LARGEST_SIZE}")
@@ -105,17 +105,17 @@ def _decode(cursor: str) -> int:
         raise ApiError(400, "Invalid cursor") from None
 
 
-def _cursor_url(call: Call, size: int, *, after: str | None = None, before: str | None = None) -> str:
-    return _url(call, per_page=size, after=after, before=before)
+def _cursor_url(request: ApiRequest, size: int, *, after: str | None = None, before: str | None = None) -> str:
+    return _url(request, per_page=size, after=after, before=before)
 
 
-def _url(call: Call, **changes: object) -> str:
+def _url(request: ApiRequest, **changes: object) -> str:
     """Give the URL that was asked for with some parameters changed, or left out where they are None."""
-    kept = [(name, value) for name, value in call.request.args.items(multi=True) if name not in changes]
+    kept = [(name, value) for name, value in request.http.args.items(multi=True) if name not in changes]
     changed = [(name, value) for name, value in changes.items() if value is not None]
-    path = call.request.path
+    path = request.http.path
     query = urlencode(sorted([*kept, *changed], key=itemgetter(0)))  # Rails sorts by name
-    return f"{call.base}{quote(path[path.find('/v2') + 3 :])}?{query}"
+    return f"{request.base}{quote(path[path.find('/v2') + 3 :])}?{query}"
 
 
 def _number(text: str | None, otherwise: int) -> int:

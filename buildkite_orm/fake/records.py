@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Shelves, Thing
+from buildkite_orm.fake.collections import Record, Shelves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class TokenRecord:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class QueueRecord(Thing):
+class QueueRecord(Record):
     """A queue of a cluster; one with an `instance_shape` is hosted by Buildkite."""
 
     cluster_id: str

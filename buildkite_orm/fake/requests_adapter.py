@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from buildkite_orm.fake.app import App
-    from buildkite_orm.fake.context import World
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.faults import Origin
     from buildkite_orm.fake.response_plan import Delivery
 
@@ -64,9 +64,9 @@ class LocalAdapter(BaseAdapter):
         if patience is not None and delivery.late > patience:
             raise _timed_out(request, patience)
         if delivery.silence is not None or delivery.response is None:
-            raise _silence(delivery, request, patience, self._app.world)
+            raise _silence(delivery, request, patience, self._app.context)
         raw = Urllib3Response(
-            body=_Body(delivery, delivery.response, self._app.world, patience, empty=asked.method == "HEAD"),
+            body=_Body(delivery, delivery.response, self._app.context, patience, empty=asked.method == "HEAD"),
             headers=HTTPHeaderDict(list(delivery.response.headers)),
             status=delivery.response.status_code,
             reason=delivery.response.status.partition(" ")[2],
@@ -131,11 +131,11 @@ def _timed_out(request: requests.PreparedRequest, patience: float | None) -> req
 
 
 def _silence(
-    delivery: Delivery, request: requests.PreparedRequest, patience: float | None, world: World
+    delivery: Delivery, request: requests.PreparedRequest, patience: float | None, context: Context
 ) -> requests.RequestException:
     """Give what `requests` raises where no answer comes; waiting in vain takes as long as the timeout."""
     if delivery.silence == "held":
-        world.pause(patience or 0)
+        context.pause(patience or 0)
         return _timed_out(request, patience)
     if delivery.silence in _NO_CONNECTION:
         url = request.url or ""
@@ -154,12 +154,12 @@ class _Body(io.RawIOBase):
     """A response's body as a socket would give it."""
 
     def __init__(
-        self, delivery: Delivery, response: Response, world: World, patience: float | None, *, empty: bool
+        self, delivery: Delivery, response: Response, context: Context, patience: float | None, *, empty: bool
     ) -> None:
         super().__init__()
         self._delivery = delivery
         self._response = response
-        self._world = world
+        self._world = context
         self._patience = math.inf if patience is None else patience
         self._pieces: Iterator[bytes] = iter(()) if empty else delivery.pieces()
         self._left = b""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from buildkite_orm.fake.app import App
 from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
-from buildkite_orm.fake.context import World
+from buildkite_orm.fake.context import Context
 from buildkite_orm.fake.faults import Faults
 from buildkite_orm.fake.http_server import HttpDoor
 from buildkite_orm.fake.lifecycle import Lifecycle
@@ -83,7 +83,7 @@ class FakeBuildkite:
         self.store = Store(seed, self.clock)
         self.faults = Faults()
         lifecycle = Lifecycle(self.store, self.clock, self.settings)
-        self.world = World(
+        self.context = Context(
             settings=self.settings,
             clock=self.clock,
             store=self.store,
@@ -92,7 +92,7 @@ class FakeBuildkite:
             faults=self.faults,
             secret=self.store.ids.token(),
         )
-        self._app = App(self.world)
+        self._app = App(self.context)
         self._place = (host, port)
         self._doors: dict[Origin, HttpDoor] = {}
         self._opening = threading.RLock()
@@ -150,7 +150,7 @@ class FakeBuildkite:
     def renew_locks(self) -> None:
         """Replace the locks in a forked process, where threads that hold them do not exist."""
         self._opening = threading.RLock()
-        self.world.lock = threading.RLock()
+        self.context.lock = threading.RLock()
 
     def __enter__(self) -> Self:
         return self
@@ -165,22 +165,22 @@ class FakeBuildkite:
     @property
     def requests(self) -> list[RecordedRequest]:
         """All requests that arrived, in their order; `clear()` it as you like."""
-        return self.world.requests
+        return self.context.requests
 
     def run(self, seconds: float = 0.0) -> None:
         """Let time pass, and builds move."""
-        self.world.pause(seconds)
-        with self.world.lock:
-            self.world.lifecycle.run()
+        self.context.pause(seconds)
+        with self.context.lock:
+            self.context.lifecycle.run()
 
     def build_every(self, seconds: float, pipeline: str, *, organization: str = "acme") -> None:
         """Have a pipeline's default branch built again and again, so that there is always something on its way."""
-        with self.world.lock:
-            self.world.lifecycle.recur(self.store.organizations[organization].pipelines[pipeline], seconds)
+        with self.context.lock:
+            self.context.lifecycle.recur(self.store.organizations[organization].pipelines[pipeline], seconds)
 
     def reset_budgets(self) -> None:
         """Begin new windows of all rate limits."""
-        self.world.budgets.reset()
+        self.context.budgets.reset()
 
     # -- what there is
 
@@ -188,7 +188,7 @@ class FakeBuildkite:
         self, *scopes: str, user: UserRecord | None = None, organizations: Iterable[str] | None = None
     ) -> str:
         """Make a token that has only these scopes, and reaches only these organizations (by slug) if any are named."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_token(user or self._user, scopes, organizations=organizations).token
 
     def add_public_key(self, public_key: str, *scopes: str) -> str:
@@ -196,7 +196,7 @@ class FakeBuildkite:
 
         It has all scopes unless some are named.
         """
-        with self.world.lock:
+        with self.context.lock:
             token = self.store.add_token(self._user, scopes or SCOPES, description="Public key")
             del self.store.tokens[token.token]
             self.store.public_keys[token.uuid] = (token, public_key)
@@ -204,12 +204,12 @@ class FakeBuildkite:
 
     def add_user(self, name: str, email: str, *, organization: str = "acme") -> UserRecord:
         """Add a member."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_user(self.store.organizations[organization], name, email)
 
     def add_organization(self, slug: str, *, name: str | None = None) -> OrganizationRecord:
         """Add an organization, which all tokens reach."""
-        with self.world.lock:
+        with self.context.lock:
             organization = self.store.add_organization(slug, name=name)
             organization.users.append(self._user)
             return organization
@@ -218,7 +218,7 @@ class FakeBuildkite:
         self, slug: str, *, steps: Sequence[Step] | None = None, organization: str = "acme", **fields: Any
     ) -> PipelineRecord:
         """Add a pipeline whose builds do `steps` (one command unless given); `fields` are those of its record."""
-        with self.world.lock:
+        with self.context.lock:
             plan = [CommandStep(label="Test", command="make test", key="test")] if steps is None else steps
             return self.store.add_pipeline(self.store.organizations[organization], slug, plan, **fields)
 
@@ -244,7 +244,7 @@ class FakeBuildkite:
             organization: The organization of a pipeline that is named by its slug.
             fields: Fields of its record: `branch`, `commit`, `meta_data`, `blocked`, `creator`, ...
         """
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_build(
                 self._pipeline(pipeline, organization),
                 state=state,
@@ -266,7 +266,7 @@ class FakeBuildkite:
         **fields: Any,
     ) -> list[BuildRecord]:
         """Add many builds, `spacing` seconds apart, the last one at `newest` (now); see `add_build`."""
-        with self.world.lock:
+        with self.context.lock:
             record = self._pipeline(pipeline, organization)
             last = self.clock.now() if newest is None else newest
             end = last if isinstance(last, int | float) else last.timestamp()
@@ -281,19 +281,19 @@ class FakeBuildkite:
 
     def add_job(self, build: BuildRecord, **fields: Any) -> JobRecord:
         """Add a job; `fields` are those of its record (`type`, `state`, `name`, `step_key`, ...)."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_job(build, **fields)
 
     def add_artifact(self, job: JobRecord, path: str, content: bytes | int = b"", **fields: Any) -> ArtifactRecord:
         """Add an artifact: its bytes, or a size for a content that is made while it is read."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_artifact(job, path, content, **fields)
 
     def add_agent(
         self, name: str | None = None, *, queue: str = "default", organization: str = "acme", **fields: Any
     ) -> AgentRecord:
         """Add an agent."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_agent(self.store.organizations[organization], name=name, queue=queue, **fields)
 
     def add_annotation(
@@ -306,17 +306,17 @@ class FakeBuildkite:
         **fields: Any,
     ) -> AnnotationRecord:
         """Add an annotation to a build, or to one of its jobs."""
-        with self.world.lock:
+        with self.context.lock:
             return self.store.add_annotation(build, body=body, context=context, job=job, **fields)
 
     def set_log(self, job: JobRecord, log: bytes) -> None:
         """Give a job a log."""
-        with self.world.lock:
+        with self.context.lock:
             job.log = log
 
     def set_state(self, build: BuildRecord, state: str) -> None:
         """Put a build into a state, with the times that go with it."""
-        with self.world.lock:
+        with self.context.lock:
             self.store.set_state(build, state)
 
     def build(self, pipeline: str, number: int, *, organization: str = "acme") -> BuildRecord:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from werkzeug.http import http_date, parse_range_header
 from werkzeug.wrappers import Response
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.ids import digest
 from buildkite_orm.fake.serialization import to_bytes
 from buildkite_orm.fake.times import iso, parse
@@ -22,7 +22,7 @@ from buildkite_orm.fake.uploads import uploads_in
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
 
-    from buildkite_orm.fake.context import World
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import ArtifactRecord, Json
 
 _KEY_ID = "AKIAFAKEFAKEFAKEFAKE"
@@ -58,9 +58,9 @@ def signed_form(base: str, folder: str, now: float, expires: float, secret: str)
     return {"uri": f"s3://{_BUCKET}/{folder}", "form": form}
 
 
-def uploaded(world: World, key: str) -> Thing | None:
+def uploaded(context: Context, key: str) -> Record | None:
     """Give what was uploaded under a key, if anything was."""
-    return world.store.shelves.of(*_UPLOADED).get(key)
+    return context.store.shelves.of(*_UPLOADED).get(key)
 
 
 def _signature(secret: str, path: str, expires: str) -> str:
@@ -77,26 +77,26 @@ def refused(status: int, code: str, message: str) -> Response:
     return Response(body, status, content_type="application/xml")
 
 
-def serve(world: World, request: Request) -> Response:
+def serve(context: Context, request: Request) -> Response:
     """Answer a request for a file, or for a part of it, or one that brings a file."""
     if "Authorization" in request.headers:
         message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
         message += "Signature query string parameter or the Authorization header should be specified"
         return refused(400, "InvalidArgument", message)
     if request.method == "POST":
-        return _take(world, request)
+        return _take(context, request)
     if request.method in {"GET", "HEAD"}:
-        return _give(world, request)
+        return _give(context, request)
     return refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 
 
-def _give(world: World, request: Request) -> Response:
+def _give(context: Context, request: Request) -> Response:
     expires, signature = (request.args.get(name, "") for name in ("Expires", "Signature"))
-    if not hmac.compare_digest(signature.encode(), _signature(world.secret, request.path, expires).encode()):
+    if not hmac.compare_digest(signature.encode(), _signature(context.secret, request.path, expires).encode()):
         return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
-    if world.clock.now() > float(expires):
+    if context.clock.now() > float(expires):
         return refused(403, "AccessDenied", "Request has expired")
-    artifact = world.store.artifacts.get(request.path.split("/")[2])
+    artifact = context.store.artifacts.get(request.path.split("/")[2])
     if artifact is None or artifact.state == "deleted":
         return refused(404, "NoSuchKey", "The specified key does not exist.")
     return _file(request, artifact)
@@ -122,21 +122,21 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
     return response
 
 
-def _take(world: World, request: Request) -> Response:
+def _take(context: Context, request: Request) -> Response:
     """Take a file that a signed form brings."""
     if request.content_length is None:
         return refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     form, files = request.form, uploads_in(request, "file")
     policy, signature = form.get("policy", ""), form.get("x-amz-signature", "")
-    if not hmac.compare_digest(signature.encode(), _signed(world.secret, policy).encode()):
+    if not hmac.compare_digest(signature.encode(), _signed(context.secret, policy).encode()):
         return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if len(files) != 1:
         return refused(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
     key = form.get("key", "").replace(_FILE_NAME, files[0].filename)
-    if (problem := _against(json.loads(base64.b64decode(policy)), key, world.clock.now())) is not None:
+    if (problem := _against(json.loads(base64.b64decode(policy)), key, context.clock.now())) is not None:
         return refused(403, "AccessDenied", f"Invalid according to Policy: {problem}")
-    thing = Thing(id=key, data=files[0].content, created_at=world.clock.now())
-    world.store.shelves.put(*_UPLOADED, key, thing)
+    thing = Record(id=key, data=files[0].content, created_at=context.clock.now())
+    context.store.shelves.put(*_UPLOADED, key, thing)
     etag = f'"{digest(*files[0].content["digests"].values())[:32]}"'
     return Response(status=204, headers={"ETag": etag, "Location": f"{request.host_url}{quote(key)}"})
 

@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Shelves, Thing
+from buildkite_orm.fake.collections import Record, Shelves
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.ids import Ids, digest
 from buildkite_orm.fake.records import (
@@ -161,9 +161,9 @@ class Store:
         cluster.data["default_queue_id"] = self.add_queue(organization, "default").id
         return organization
 
-    def add_cluster(self, organization: OrganizationRecord, name: str, *, cluster_id: str | None = None) -> Thing:
+    def add_cluster(self, organization: OrganizationRecord, name: str, *, cluster_id: str | None = None) -> Record:
         """Add a cluster to an organization, without queues."""
-        cluster = Thing(
+        cluster = Record(
             id=cluster_id or self.ids.uuid(),
             data={**NEW_CLUSTER, "name": name},
             created_at=organization.created_at,
@@ -177,7 +177,7 @@ class Store:
         key: str,
         *,
         paused: bool = False,
-        cluster: Thing | None = None,
+        cluster: Record | None = None,
         **fields: Any,
     ) -> QueueRecord:
         """Add a queue to a cluster, an organization's own unless another is named; `fields` are those of its record."""

@@ -167,7 +167,7 @@ def remove_working(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(target: Target, key: str) -> Generator[Part]:
+def atomic_write(target: Target, key: str) -> Generator[PartialFile]:
     """Give a file to write to, which gets its final name at the end of the block; if that fails, nothing is left.
 
     Args:
@@ -190,14 +190,14 @@ def whole_file(target: Target, key: str) -> Generator[Part]:
         part.close()
 
 
-def _begin(target: Target, key: str) -> Part:
+def _begin(target: Target, key: str) -> PartialFile:
     for _ in range(_TRIES):  # another process that fails may take away a folder that it has made
         with contextlib.suppress(FileNotFoundError):
-            return Part(target, key)
-    return Part(target, key)
+            return PartialFile(target, key)
+    return PartialFile(target, key)
 
 
-class Part:
+class PartialFile:
     """A file that is not whole yet, in a working folder.
 
     Attributes:

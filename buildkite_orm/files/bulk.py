@@ -18,7 +18,7 @@ from buildkite_orm.http.transport import CHUNK
 from buildkite_orm.progress import progress_bar
 from buildkite_orm.utils.cancellation import check_cancelled
 from buildkite_orm.utils.plain_values import as_index, as_path
-from buildkite_orm.utils.text import harmless, short_size
+from buildkite_orm.utils.text import escape_control, short_size
 from buildkite_orm.utils.workers import map_in_threads
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class FailedArtifact:
     error: BuildkiteError
 
     def __str__(self) -> str:
-        return f"{harmless(str(self.artifact.__dict__.get('path')))}: {self.error.message}"
+        return f"{escape_control(str(self.artifact.__dict__.get('path')))}: {self.error.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,15 @@ class DownloadReport:
         return [each.path for each in (*self.saved, *self.skipped)]
 
     def __repr__(self) -> str:
-        return f"<DownloadReport {self._headline()}>"
+        return f"<DownloadReport {self._summary()}>"
 
     def __str__(self) -> str:
-        return "\n".join([self._headline(), *(f"  {each}" for each in self.failed)])
+        return "\n".join([self._summary(), *(f"  {each}" for each in self.failed)])
 
-    def _headline(self) -> str:
+    def _summary(self) -> str:
         size = short_size(sum(size_of(each.artifact) or 0 for each in self.saved))
         told = f"{len(self.saved)} saved ({size}), {len(self.skipped)} skipped, {len(self.failed)} failed"
-        return f"{told}: {harmless(str(self.folder))}"
+        return f"{told}: {escape_control(str(self.folder))}"
 
 
 def save_all(

@@ -16,8 +16,8 @@ from buildkite_orm.errors import (
     NotFoundError,
     ResponseError,
 )
-from buildkite_orm.files.atomic import Target, whole_file
-from buildkite_orm.http.session import Call
+from buildkite_orm.files.atomic import Target, atomic_write
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.http.signed_links import resolve_link
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.http.storage_errors import download_refused
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from buildkite_orm.files.atomic import Part
-    from buildkite_orm.http.session import Answer, Session
+    from buildkite_orm.files.atomic import PartialFile
+    from buildkite_orm.http.session import ApiResponse, Session
     from buildkite_orm.http.transport import Stream
     from buildkite_orm.resources.builds.artifact import Artifact, ArtifactRef
     from buildkite_orm.resources.builds.log import LogRef
@@ -94,7 +94,7 @@ class ArtifactStream(ReadsStream):
         if self._done:
             raise StopIteration
         try:
-            chunk = insist(self._session, self._read)
+            chunk = retry_transfer(self._session, self._read)
         except BaseException:
             self.close()
             raise
@@ -217,7 +217,7 @@ class Storage:
         raise DownloadError(f"{self._path}: its storage redirects more than {_REDIRECTS} times")
 
     def _new_link(self) -> SignedUrl:
-        call = Call("GET", f"{self._path}/download", points_elsewhere=True)
+        call = ApiRequest("GET", f"{self._path}/download", expects_redirect=True)
         try:
             with as_final():
                 return self._session.send(call, _link_in)
@@ -275,7 +275,7 @@ class Expected:
                 raise ChecksumMismatchError(f"{path}: what came does not have the {name.upper()} of what was uploaded")
 
 
-class _Beside:
+class ThreadedHasher:
     """Lets what comes be seen in a thread of its own, block by block: to hash a file costs as much as to load it.
 
     Chunks are copied into one of two blocks, while the other one is seen: to hand over chunk by chunk, each in memory
@@ -329,7 +329,7 @@ class _Beside:
         self._filled = 0
 
 
-def _link_in(answer: Answer) -> SignedUrl:
+def _link_in(answer: ApiResponse) -> SignedUrl:
     location = answer.headers.get("Location")
     link = _resolved(SignedUrl(answer.url), location) if location else None
     if link is None:
@@ -394,17 +394,17 @@ class _FinalError(Exception):
 
 @contextlib.contextmanager
 def as_final() -> Generator[None]:
-    """Have an error end `insist`: what raises it has tried again by itself."""
+    """Have an error end `retry_transfer`: what raises it has tried again by itself."""
     try:
         yield
     except BuildkiteError as error:
         raise _FinalError(error) from None
 
 
-def insist(session: Session, do: Callable[[], T]) -> T:
+def retry_transfer(session: Session, do: Callable[[], T]) -> T:
     """Do it, and again where the connection or the storage fails, as the session's policy allows."""
     try:
-        return session.retry.persist(do, session.clock, repeatable=True)
+        return session.retry.run(do, session.clock, repeatable=True)
     except _FinalError as final:
         raise final.error from None
 
@@ -430,7 +430,7 @@ def save_at(artifact: Artifact, target: Target, note: Callable[[int], object]) -
     """
     known = Expected.of(artifact)
     name = artifact.api_path.rpartition("/")[2]
-    with whole_file(target, f"artifact {name} {known.size} {sorted(known.sums.items())}") as part:
+    with atomic_write(target, f"artifact {name} {known.size} {sorted(known.sums.items())}") as part:
         if not known.sums:
             part.restart()  # nothing would tell whether what is there is its beginning
         went_on = part.size > 0
@@ -443,9 +443,9 @@ def save_at(artifact: Artifact, target: Target, note: Callable[[int], object]) -
             _fill(part, artifact, note)
 
 
-def _fill(part: Part, artifact: Artifact, note: Callable[[int], object]) -> None:
+def _fill(part: PartialFile, artifact: Artifact, note: Callable[[int], object]) -> None:
     known = Expected.of(artifact)
-    with _Beside(known.update) as beside:
+    with ThreadedHasher(known.update) as beside:
         note(part.size)
         for chunk in part.chunks():
             check_cancelled()
@@ -465,13 +465,13 @@ def save_log(log: LogRef, path: str | os.PathLike[str]) -> Path:
 
     def attempt() -> None:
         with as_final():
-            stream = session.stream(Call("GET", log.api_path, headers={"Accept": "text/plain"}))
-        with stream, whole_file(target, f"log {log.api_path}") as part:
+            stream = session.stream(ApiRequest("GET", log.api_path, headers={"Accept": "text/plain"}))
+        with stream, atomic_write(target, f"log {log.api_path}") as part:
             part.restart()
             for chunk in log_chunks(log, stream):
                 part.write(chunk)
 
-    insist(session, attempt)
+    retry_transfer(session, attempt)
     return target.path
 
 

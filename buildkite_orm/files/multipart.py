@@ -146,7 +146,7 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
                 raise error
 
-    session.retry.persist(once, session.clock, repeatable=True)
+    session.retry.run(once, session.clock, repeatable=True)
     path = quote(key.replace("${filename}", file.name), safe=_UNTOUCHED, errors="surrogateescape")
     return f"{form.url.rstrip('/')}/{path}"
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from buildkite_orm.files.atomic import Target, whole_file
+from buildkite_orm.files.atomic import Target, atomic_write
 from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def save(path: str | os.PathLike[str], kinds: Mapping[str, Callable[[], str | by
     drawn = kinds[ending]()
     content = drawn.encode() if isinstance(drawn, str) else drawn
     target = Target.of(path, f"picture{ending}")
-    with whole_file(target, hashlib.sha256(content).hexdigest()) as part:
+    with atomic_write(target, hashlib.sha256(content).hexdigest()) as part:
         part.restart()
         part.write(content)
     return target.path

@@ -11,7 +11,7 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
-from buildkite_orm.files.download import Expected, Storage, ends_at, insist
+from buildkite_orm.files.download import Expected, Storage, ends_at, retry_transfer
 from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
 from buildkite_orm.http.transport import ReadsStream
 from buildkite_orm.utils.plain_values import as_index
@@ -63,7 +63,7 @@ class RemoteFile(ReadsStream, io.RawIOBase):
     def size(self) -> int:
         """How many bytes the file has; asked for where the API has not told it."""
         if self._size is None:
-            insist(self._session, lambda: self._ask(0, self._least)).close()
+            retry_transfer(self._session, lambda: self._ask(0, self._least)).close()
         return self._size or 0
 
     def readable(self) -> bool:
@@ -136,7 +136,7 @@ class RemoteFile(ReadsStream, io.RawIOBase):
     def _take(self, most: int) -> memoryview:
         """Take some of the bytes that come next; none at the end."""
         if not self._came and self._position < self.size:
-            self._came = memoryview(insist(self._session, self._read))
+            self._came = memoryview(retry_transfer(self._session, self._read))
         taken, self._came = self._came[:most], self._came[most:]
         self._check(taken)
         self._position += len(taken)

@@ -71,7 +71,7 @@ class Budget:
         """Tell whether the server refuses what comes before the window ends."""
         return self.remaining is not None and self.remaining <= 0 and now < self.reset_at
 
-    def told(self, *, limit: int | None, remaining: int, reset_at: float) -> None:
+    def update_from_headers(self, *, limit: int | None, remaining: int, reset_at: float) -> None:
         """Take in what an answer said. Answers may overtake each other, also at the end of a window."""
         same_window = abs(reset_at - self.reset_at) <= _MARGIN
         if not same_window and reset_at < self.reset_at < math.inf:
@@ -123,7 +123,7 @@ class RateLimiter:
         self._changed = threading.Condition()
 
     @contextmanager
-    def permit(self, organization: str | None, *, deadline: float) -> Generator[None]:
+    def acquire(self, organization: str | None, *, deadline: float) -> Generator[None]:
         """Wait until a request may be sent, and count it as under way inside the block.
 
         Args:
@@ -160,7 +160,7 @@ class RateLimiter:
                 for budget in budgets
             ]
 
-    def told(self, organization: str | None, headers: Mapping[str, str]) -> None:
+    def update_from_headers(self, organization: str | None, headers: Mapping[str, str]) -> None:
         """Take in the budget headers of an answer."""
         with self._changed:
             now = self._clock.monotonic()
@@ -168,9 +168,9 @@ class RateLimiter:
                 window = _window(headers, prefix)
                 if window is not None:
                     limit, remaining, reset = window
-                    budget.told(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
+                    budget.update_from_headers(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
 
-    def refused(self, organization: str | None, error: RateLimitError) -> None:
+    def on_429(self, organization: str | None, error: RateLimitError) -> None:
         """Take in a 429, whose budget headers were told already.
 
         Where they do not explain it, the body's `reset` does; where it has none, `Retry-After`.

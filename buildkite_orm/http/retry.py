@@ -108,30 +108,30 @@ class RetryPolicy:
         if self.on_wait is not None:
             self.on_wait(wait)
 
-    def persist(self, do: Callable[[], T], clock: Clock, *, repeatable: bool, divisible: bool = False) -> T:
+    def run(self, do: Callable[[], T], clock: Clock, *, repeatable: bool, splittable: bool = False) -> T:
         """Do what sends a request, and again where it fails and that may help.
 
         Args:
             do: What to do.
             clock: Tells the time and waits.
             repeatable: Whether sending the request twice is harmless.
-            divisible: Whether the caller rather asks for less where the answer takes too long.
+            splittable: Whether the caller rather asks for less where the answer takes too long.
         """
         started = clock.monotonic()
         try:
             return do()
         except BuildkiteError as error:
-            if not may_send_again(error, repeatable=repeatable):
+            if not is_retryable(error, repeatable=repeatable):
                 raise
             failed = error
         try:
             # not before, since next to nothing fails: to make it costs as much as a chunk of a file, and loads asyncio
-            loop = self._loop(clock, started, repeatable=repeatable, divisible=divisible)
+            loop = self._loop(clock, started, repeatable=repeatable, splittable=splittable)
             return loop(_after(failed, do))
         finally:
             del failed  # what holds an error that holds this frame is freed late
 
-    def _loop(self, clock: Clock, started: float, *, repeatable: bool, divisible: bool) -> tenacity.Retrying:
+    def _loop(self, clock: Clock, started: float, *, repeatable: bool, splittable: bool) -> tenacity.Retrying:
         import tenacity  # noqa: PLC0415
 
         failures, margin = 0, min(_TOO_SHORT, self.max_elapsed / 10)
@@ -140,7 +140,7 @@ class RetryPolicy:
         def again(state: tenacity.RetryCallState) -> bool:
             nonlocal failures
             error = _error_of(state)
-            if error is None or not may_send_again(error, repeatable=repeatable) or (divisible and is_slow(error)):
+            if error is None or not is_retryable(error, repeatable=repeatable) or (splittable and is_slow(error)):
                 return False
             failures += not isinstance(error, RateLimitError)
             return failures < self.attempts
@@ -238,17 +238,17 @@ def _explain_asked(error: BaseException | None) -> None:
         )
 
 
-def is_repeatable(method: str, *, acts: bool) -> bool:
+def is_repeatable(method: str, *, idempotent: bool) -> bool:
     """Tell whether sending a request twice is the same as sending it once.
 
     Args:
         method: The HTTP method.
-        acts: Whether it starts something each time it is sent (`PUT …/rebuild`).
+        idempotent: False if it starts something each time it is sent, whatever its method says (`PUT …/rebuild`).
     """
-    return method in _REPEATABLE and not acts
+    return method in _REPEATABLE and idempotent
 
 
-def may_send_again(error: BaseException, *, repeatable: bool) -> bool:
+def is_retryable(error: BaseException, *, repeatable: bool) -> bool:
     """Tell whether a request that failed with `error` may be sent again."""
     if isinstance(error, RateLimitError):
         return not error.gave_up

@@ -75,7 +75,7 @@ _SECRET_LINK_PARAMETERS: Final = frozenset({"api_key", "access_token"})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiRequest:
     """One request, as the caller means it.
 
     Attributes:
@@ -84,12 +84,12 @@ class Call:
         query: The query pairs.
         body: The JSON body, or one that is streamed, or None for none.
         headers: Further headers.
-        acts: Whether it starts something each time it is sent (`PUT …/rebuild`).
-        reads: Whether it changes nothing, whatever its method says.
+        idempotent: False if it starts something each time it is sent, whatever its method says (`PUT …/rebuild`).
+        safe: Whether it changes nothing, whatever its method says.
         about: The path of what it is about, where that is known to be there.
-        points_elsewhere: Whether its answer is a redirect, for the caller to follow.
-        divisible: Whether it is not sent again where the answer takes too long, since the caller then asks for less.
-        gone: The status that a DELETE finds once what it deletes is gone.
+        expects_redirect: Whether its response is a redirect, which is returned and not followed.
+        splittable: Whether it is not sent again where the answer takes too long, since the caller then asks for less.
+        already_deleted_status: The status of a DELETE of what is deleted already.
     """
 
     method: str
@@ -97,12 +97,12 @@ class Call:
     query: Query = field(default_factory=list[tuple[str, str]])
     body: Any = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    acts: bool = False
-    reads: bool = False
+    idempotent: bool = True
+    safe: bool = False
     about: str | None = None
-    points_elsewhere: bool = False
-    divisible: bool = False
-    gone: int = 404
+    expects_redirect: bool = False
+    splittable: bool = False
+    already_deleted_status: int = 404
 
     @property
     def organization(self) -> str | None:
@@ -123,7 +123,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     """A whole answer."""
 
     method: str
@@ -228,7 +228,7 @@ class Session:
         """
         return self.limiter.known(organization)
 
-    def send(self, call: Call, parse: Callable[[Answer], T]) -> T:
+    def send(self, call: ApiRequest, parse: Callable[[ApiResponse], T]) -> T:
         """Send a request, again where that is harmless, and parse its answer.
 
         Args:
@@ -241,11 +241,11 @@ class Session:
         try:
             return self._persist(call, lambda deadline: _parsed(parse, self._exchange(call, deadline)))
         except StatusError as error:
-            if call.method != "DELETE" or error.status != call.gone or not error.outcome_unknown:
+            if call.method != "DELETE" or error.status != call.already_deleted_status or not error.outcome_unknown:
                 raise
-            return parse(Answer(call.method, error.url or "", 204, {}, b""))  # sent again, and it is gone
+            return parse(ApiResponse(call.method, error.url or "", 204, {}, b""))  # sent again, and it is gone
 
-    def stream(self, call: Call) -> Stream:
+    def stream(self, call: ApiRequest) -> Stream:
         """Send a GET whose body is read chunk by chunk; what comes after the headers is not sent again.
 
         Raises:
@@ -275,9 +275,9 @@ class Session:
         stream.lift_deadline()
         return stream
 
-    def _persist(self, call: Call, do: Callable[[float], T]) -> T:
+    def _persist(self, call: ApiRequest, do: Callable[[float], T]) -> T:
         """Do it until it is done, or may not be done again; an error tells what earlier attempts may have done."""
-        unknown, method = False, "GET" if call.reads else call.method
+        unknown, method = False, "GET" if call.safe else call.method
         policy = self.retry.in_time()
         deadline = self.clock.monotonic() + policy.max_elapsed
 
@@ -292,15 +292,15 @@ class Session:
                 error.method, error.url = error.method or call.method, error.url or self._shown(call)
                 raise
 
-        repeatable = is_repeatable(method, acts=call.acts)
-        return policy.persist(once, self.clock, repeatable=repeatable, divisible=call.divisible)
+        repeatable = is_repeatable(method, idempotent=call.idempotent)
+        return policy.run(once, self.clock, repeatable=repeatable, splittable=call.splittable)
 
-    def _exchange(self, call: Call, deadline: float) -> Answer:
-        with self.limiter.permit(call.organization, deadline=deadline):
+    def _exchange(self, call: ApiRequest, deadline: float) -> ApiResponse:
+        with self.limiter.acquire(call.organization, deadline=deadline):
             return self._whole(call, self._dispatch(call, deadline))
 
-    def _open(self, call: Call, deadline: float) -> Stream:
-        with self.limiter.permit(call.organization, deadline=deadline):
+    def _open(self, call: ApiRequest, deadline: float) -> Stream:
+        with self.limiter.acquire(call.organization, deadline=deadline):
             stream = self._dispatch(call, deadline)
             if stream.status < 300 and not is_html(stream.headers):  # noqa: PLR2004
                 stream.lift_deadline()
@@ -309,7 +309,7 @@ class Session:
             del stream  # a traceback may show what is in this frame
             raise answer.unexpected("there is nothing in the answer")
 
-    def _whole(self, call: Call, stream: Stream) -> Answer:
+    def _whole(self, call: ApiRequest, stream: Stream) -> ApiResponse:
         is_error = stream.status >= 400  # noqa: PLR2004
         limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # whose repr, in a traceback, shows nothing of it
@@ -327,12 +327,12 @@ class Session:
             whole = stream.show(body.getvalue())
         if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - it is for an error, not for its data
             whole = self._secrets.mask_bytes(whole)
-        answer = Answer(call.method, stream.url, stream.status, stream.headers, whole)
+        answer = ApiResponse(call.method, stream.url, stream.status, stream.headers, whole)
         del stream, body, whole  # a traceback may show what is in this frame
         self._check(call, answer)
         return answer
 
-    def _dispatch(self, call: Call, deadline: float) -> Stream:
+    def _dispatch(self, call: ApiRequest, deadline: float) -> Stream:
         url = self._url(call)
         shown = self._secrets.mask(redact_url(url))
         request = Outgoing(call.method, SignedUrl(url), shown, headers=call.headers, content=call.content)
@@ -358,7 +358,7 @@ class Session:
         self._has_response = True
         self._secrets.mask_headers(response.headers)
         if request.with_token:
-            self.limiter.told(organization, response.headers)
+            self.limiter.update_from_headers(organization, response.headers)
         self._hooks.response(
             request.method,
             request.shown,
@@ -418,8 +418,8 @@ class Session:
             prepared.url = f"{prepared.url.rstrip('/')}{target}"
         return cast("requests.PreparedRequest", prepared)
 
-    def _check(self, call: Call, answer: Answer) -> None:
-        if call.points_elsewhere and answer.status == 302:  # noqa: PLR2004
+    def _check(self, call: ApiRequest, answer: ApiResponse) -> None:
+        if call.expects_redirect and answer.status == 302:  # noqa: PLR2004
             return
         if answer.status < 300:  # noqa: PLR2004
             if answer.body and is_html(answer.headers):
@@ -438,18 +438,18 @@ class Session:
             secrets=self._secrets,
         )
         if isinstance(error, RateLimitError):
-            self.limiter.refused(call.organization, error)
+            self.limiter.on_429(call.organization, error)
         raise error
 
-    def _url(self, call: Call) -> str:
+    def _url(self, call: ApiRequest) -> str:
         query = "?" + to_query_string(call.query) if call.query else ""
         return f"{self.base_url}/v2/{call.path}{query}"
 
-    def _shown(self, call: Call) -> str:
+    def _shown(self, call: ApiRequest) -> str:
         return self._secrets.mask(redact_url(self._url(call)))
 
 
-def _parsed(parse: Callable[[Answer], T], answer: Answer) -> T:
+def _parsed(parse: Callable[[ApiResponse], T], answer: ApiResponse) -> T:
     """Parse a response; whatever is odd about it is an error of ours, so that a write that happened is not lost."""
     try:
         return parse(answer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class Preview:
     """What there is to be seen of a listing without asking the server.
 
     Attributes:
@@ -59,10 +59,10 @@ class ShownListing(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def _glimpse(self) -> Glimpse:
+    def _preview(self) -> Preview:
         """Give what there is to be seen without asking the server."""
 
-    def _load_glimpse(self) -> None:  # noqa: B027 - where all is there, that is nothing
+    def _load_preview(self) -> None:  # noqa: B027 - where all is there, that is nothing
         """Load what there is to be seen, in one request; what is loaded is not asked for again."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -70,10 +70,10 @@ class ShownListing(ABC):
         from buildkite_orm.views.display.render import listing_bundle  # noqa: PLC0415 - only where one looks
 
         del include, exclude
-        return listing_bundle(self, self._glimpse, self._load_glimpse)
+        return listing_bundle(self, self._preview, self._load_preview)
 
     def __rich__(self) -> RenderableType:
         """Give what rich prints: what is loaded, and no request."""
         from buildkite_orm.views.display.render import rich_listing  # noqa: PLC0415
 
-        return rich_listing(self, self._glimpse())
+        return rich_listing(self, self._preview())

@@ -21,14 +21,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.models.paths import path_told
 from buildkite_orm.utils.json_types import as_array, as_object
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from pydantic.fields import FieldInfo
 
-    from buildkite_orm.http.session import Answer
+    from buildkite_orm.http.session import ApiResponse
     from buildkite_orm.models.resource import Model, Resource
 
 R = TypeVar("R", bound="Resource")
@@ -60,7 +60,7 @@ class Drift:
     problem: str
 
 
-def load_one(model: type[R], answer: Answer) -> R:
+def load_one(model: type[R], answer: ApiResponse) -> R:
     """Load an object; `report` tells of what is odd about it.
 
     Args:
@@ -80,7 +80,7 @@ def load_one(model: type[R], answer: Answer) -> R:
     return _tolerant(model, data)
 
 
-def check_identity(method: str, path: str, answer: Answer, item: Resource) -> None:
+def check_identity(method: str, path: str, answer: ApiResponse, item: Resource) -> None:
     """Check that a response is that of its own request: a server or a proxy may have mixed them up.
 
     Only numbers and UUIDs are compared: slugs change, and hosts and prefixes are those of the server.
@@ -99,10 +99,10 @@ def check_identity(method: str, path: str, answer: Answer, item: Resource) -> No
         return
     got = (path_told(item.__dict__.get("url")) or wanted).rpartition("/")[2]
     if got.lower() != wanted.lower():
-        raise answer.unexpected(f"{wanted} was requested, and the response is about {harmless(got)}")
+        raise answer.unexpected(f"{wanted} was requested, and the response is about {escape_control(got)}")
 
 
-def load_list(model: type[R], answer: Answer, *, strict: bool) -> list[R]:
+def load_list(model: type[R], answer: ApiResponse, *, strict: bool) -> list[R]:
     """Load an array of objects.
 
     Args:
@@ -145,7 +145,7 @@ def _uncollected() -> Generator[None]:
         gc.enable()
 
 
-def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[list[R], dict[str, str]]:
+def load_cursor_page(model: type[R], answer: ApiResponse, *, strict: bool) -> tuple[list[R], dict[str, str]]:
     """Load `{items, links}`; arguments and errors as in `load_list`."""
     data, problem = _read(answer, _page, "items and links were")
     if data is None:
@@ -157,7 +157,7 @@ def load_cursor_page(model: type[R], answer: Answer, *, strict: bool) -> tuple[l
     return items, links
 
 
-def _cursor_links(answer: Answer, links: object) -> dict[str, str]:
+def _cursor_links(answer: ApiResponse, links: object) -> dict[str, str]:
     """Return the URLs of other pages; a next page whose URL cannot be read is an error, since items would be lost."""
     named = as_object(links or {})
     if named is None:
@@ -187,11 +187,11 @@ def _load_items(model: type[R], data: list[Any]) -> list[R]:
     return [_tolerant(model, item) for item in data]
 
 
-def _report_items(answer: Answer, items: Sequence[Resource], *, strict: bool) -> None:
+def _report_items(answer: ApiResponse, items: Sequence[Resource], *, strict: bool) -> None:
     report(answer, [(item, f"[{index}].") for index, item in enumerate(items) if item.drift], strict=strict)
 
 
-def _read(answer: Answer, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
+def _read(answer: ApiResponse, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
     """Read an answer's JSON; None where it is none, or not what is wanted, and what to say of it then."""
     try:
         given = json.loads(answer.body)
@@ -292,7 +292,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def report(answer: Answer, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
+def report(answer: ApiResponse, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
     """Warn of what is odd in an answer, in one warning that names classes, fields and types.
 
     Its text has no value, URL, number or key of a map: Python remembers each text that it has shown, for ever, and

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from buildkite_orm.http.encoding import encode_path
 from buildkite_orm.http.session import path_of
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 
 # A URL in whose path there is nothing to encode or decode, as nearly all are: taking it apart costs ten times as much.
 # Nothing in it is tried in two ways, so that a long URL costs time in proportion to its length.
@@ -57,4 +57,4 @@ def short_path(path: str | None) -> str:
         del parts[1]
     if parts[2:3] == ["builds"] and len(parts) > 3:  # noqa: PLR2004
         parts[1:4] = [f"{parts[1]} #{parts[3]}"]
-    return harmless("/".join(parts))
+    return escape_control("/".join(parts))

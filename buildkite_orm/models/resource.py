@@ -14,12 +14,13 @@ from pydantic import ConfigDict, Field
 
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.http.encoding import encode_body, encode_json, encode_path, encode_query
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.models.binding import UNBOUND, Binding
 from buildkite_orm.models.display import ShownObject
 from buildkite_orm.models.parsing import check_identity, load_one, report
 from buildkite_orm.models.paths import parent_path, path_below, path_told, short_path
 from buildkite_orm.models.timestamps import UtcTime, write_time
-from buildkite_orm.utils.introspection import offered
+from buildkite_orm.utils.introspection import public_dir
 from buildkite_orm.utils.json_types import as_text
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
 from buildkite_orm.utils.redaction import is_secret, mask_fields
@@ -45,34 +46,6 @@ else:
 R = TypeVar("R", bound="Resource")
 
 
-class Binding:
-    """How an object came here: by which session, and in which collection. Objects of one page share one.
-
-    `path` is where the ref stands whose verb was answered with the object, if that is the object's own.
-    """
-
-    __slots__ = ("collection", "context", "path", "session")
-
-    def __init__(
-        self, session: Session | None, collection: str | None, context: object = None, path: str | None = None
-    ) -> None:
-        self.session = session
-        self.collection = collection
-        self.context = context
-        self.path = path
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> tuple[type[Binding], tuple[None, str | None, object, str | None]]:
-        """Travel without the session, and so without the token."""
-        return Binding, (None, self.collection, self.context, self.path)
-
-
-_UNBOUND = Binding(None, None)
 _KEPT = ("_binding", "_drift", "_loaded")
 
 
@@ -160,7 +133,7 @@ class Ref:
         return f"{type(self).__name__}({short_path(self._find_path())})"
 
     def __dir__(self) -> list[str]:
-        return offered(self, super().__dir__())
+        return public_dir(self, super().__dir__())
 
     if not TYPE_CHECKING:  # a type checker knows what there is
 
@@ -181,7 +154,7 @@ class Ref:
         lists: Sequence[str] = (),
         body: object = None,
         headers: Mapping[str, str] | None = None,
-        acts: bool = False,
+        idempotent: bool = True,
         context: object = None,
     ) -> R:
         """Send one request and load the object it is answered with, which stands beside this one.
@@ -194,19 +167,19 @@ class Ref:
             lists: Those of them that are always lists.
             body: The JSON body.
             headers: Further headers.
-            acts: Whether it starts something each time it is sent.
+            idempotent: False if it starts something each time it is sent.
             context: What the object is to know of how it was asked for.
         """
         session, path = self.session, self.api_path
         target, query = f"{path}/{verb}" if verb else path, encode_query(params or {}, lists=lists)
-        call = Call(method, target, query, encode_json(body), headers or {}, acts=acts, about=path)
+        call = ApiRequest(method, target, query, encode_json(body), headers or {}, idempotent=idempotent, about=path)
         collection = path if model.identity is None else parent_path(path)
         return load_object(model, session, call, Binding(session, collection, context, None if verb else path))
 
-    def _do(self, method: str, verb: str = "", *, body: object = None, acts: bool = False) -> None:
+    def _do(self, method: str, verb: str = "", *, body: object = None, idempotent: bool = True) -> None:
         """Send one request whose answer says nothing."""
         path = f"{self.api_path}/{verb}" if verb else self.api_path
-        call = Call(method, path, body=encode_json(body), acts=acts, about=self.api_path)
+        call = ApiRequest(method, path, body=encode_json(body), idempotent=idempotent, about=self.api_path)
         self.session.send(call, lambda _answer: None)
 
     def _update(self, model: type[R], changes: Mapping[str, object], options: type) -> R:
@@ -268,7 +241,7 @@ class Model(SurrogateSafeModel):
         return [(name, mask_fields(value)) for name, value in super().__repr_args__() if not is_secret(name or "")]
 
     def __dir__(self) -> list[str]:
-        return offered(self, super().__dir__())
+        return public_dir(self, super().__dir__())
 
     def dump(self) -> dict[str, Any]:
         """Give back what the server sent: its names, its values, and nothing that it left out."""
@@ -329,7 +302,7 @@ class Resource(Ref, ShownObject, _Data):
     has_url: ClassVar[bool] = True
     """Whether the field `url` tells the path."""
 
-    telling: ClassVar[tuple[str, ...]] = ()
+    _repr_fields: ClassVar[tuple[str, ...]] = ()
     """The fields that tell people what this is, in its repr and in tables; its path, where there are none."""
 
     @classmethod
@@ -354,7 +327,7 @@ class Resource(Ref, ShownObject, _Data):
 
     @property
     def _bound(self) -> Binding:
-        bound: Binding = self._slot("_binding", _UNBOUND)
+        bound: Binding = self._slot("_binding", UNBOUND)
         return bound
 
     def _slot(self, name: str, default: Any) -> Any:
@@ -372,14 +345,14 @@ class Resource(Ref, ShownObject, _Data):
         collection = self._bound.collection
         return collection if self.identity is None else path_below(collection, self.__dict__.get(self.identity))
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         """Give what tells in one line what this is, part by part; what is not known is left out."""
-        told = ((name, self.__dict__.get(name)) for name in self.telling)
+        told = ((name, self.__dict__.get(name)) for name in self._repr_fields)
         return (name.replace("_", " ") if value is True else value for name, value in told)
 
     def __repr__(self) -> str:
         try:
-            parts = [*filter(None, map(said, self._headline()))]
+            parts = [*filter(None, map(said, self._summary()))]
         except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):  # it is odd, or did not come
             parts = []
         return f"{type(self).__name__}({', '.join(parts) or short_path(self._find_path())})"
@@ -469,7 +442,7 @@ class Editable(Fetchable):
         return {name: value for name, value in self.dump().items() if name in names}
 
 
-def load_object(model: type[R], session: Session, call: Call, binding: Binding) -> R:
+def load_object(model: type[R], session: Session, call: ApiRequest, binding: Binding) -> R:
     """Send a request and load the object that it is answered with.
 
     Args:
@@ -498,3 +471,8 @@ def _why_not(model: type[Model], name: str) -> str:
         return f"{model.__name__}.{name} is set by the server and cannot be assigned"
     names = ", ".join(sorted(model.editable)) or "none"
     return f"{model.__name__} has no field {name!r}; what can be assigned: {names}"
+
+
+def repr_fields(model: type[Resource]) -> tuple[str, ...]:
+    """Return the fields that say what an object of this class is, in its repr and in tables."""
+    return model._repr_fields  # noqa: SLF001 - of this module

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from buildkite_orm.models.display import Glimpse, ShownListing
+from buildkite_orm.models.display import Preview, ShownListing
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.forking import ForkSafeLock
 
@@ -43,8 +43,8 @@ class Page(ShownListing, Generic[R]):
         of = "" if self.last_page is None else f" of {self.last_page}"
         return f"<Page {self.number}{of}: {len(self.items)} {' and '.join(kinds) or 'objects'}>"
 
-    def _glimpse(self) -> Glimpse:
-        return Glimpse(repr(self)[1:-1], type(self.items[0]) if self.items else Resource, self.items, whole=True)
+    def _preview(self) -> Preview:
+        return Preview(repr(self)[1:-1], type(self.items[0]) if self.items else Resource, self.items, whole=True)
 
 
 class LoadedPage(Generic[R]):

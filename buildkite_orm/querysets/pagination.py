@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from buildkite_orm.errors import BuildkiteError, ResponseError
 from buildkite_orm.http.retry import is_slow
-from buildkite_orm.http.session import Call, query_of
+from buildkite_orm.http.session import ApiRequest, query_of
+from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import load_cursor_page, load_list
-from buildkite_orm.models.resource import Binding, Resource
+from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.forking import ForkSafeLock
 from buildkite_orm.utils.numbers import parse_decimal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from buildkite_orm.http.encoding import Query
-    from buildkite_orm.http.session import Answer, Session
+    from buildkite_orm.http.session import ApiResponse, Session
 
 R = TypeVar("R", bound=Resource)
 T = TypeVar("T")
@@ -34,7 +35,7 @@ MOST_IDLE_PAGES: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet(Generic[R]):
+class PageResult(Generic[R]):
     """One page as the server gave it.
 
     Attributes:
@@ -51,7 +52,7 @@ class Sheet(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class PageSize:
     """How many items to ask for at once.
 
     Attributes:
@@ -60,14 +61,14 @@ class Portion:
     """
 
     size: int
-    divisible: bool
+    splittable: bool
 
 
 class TooSlowError(Exception):
     """A portion took the server too long. It never leaves `Listing.divided`."""
 
 
-class Pace:
+class AdaptivePageSize:
     """How large the portions are that the server gives in time; shared by all who read a listing.
 
     Attributes:
@@ -93,7 +94,7 @@ class Pace:
                 self._calm = min(2 * self._calm, _LONGEST_CALM)
             self.size, self._good, self._grown = _smaller(size), 0, False
 
-    def good(self, size: int, sheet: Sheet[R]) -> None:
+    def good(self, size: int, sheet: PageResult[R]) -> None:
         """Take in a portion that came in time."""
         with self._lock:
             if "next" in sheet.links:
@@ -115,12 +116,14 @@ class Listing(Generic[R]):
     collection: str
     context: object = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    pace: Pace = field(init=False, compare=False, repr=False)
+    pace: AdaptivePageSize = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pace", Pace(self.per_page))
+        object.__setattr__(self, "pace", AdaptivePageSize(self.per_page))
 
-    def fetch(self, *, number: int | None = None, link: Query | None = None, extra: Query | None = None) -> Sheet[R]:
+    def fetch(
+        self, *, number: int | None = None, link: Query | None = None, extra: Query | None = None
+    ) -> PageResult[R]:
         """Ask for one page: the first, one by its number, or what a link leads to.
 
         Args:
@@ -130,12 +133,12 @@ class Listing(Generic[R]):
         """
         query = link if link is not None else self.query_for(number, extra or [])
         if not self._can_divide(query):
-            return self._ask(query, Portion(self.per_page, divisible=False))
+            return self._ask(query, PageSize(self.per_page, splittable=False))
         begun = _Begun[R](query, self.per_page, link if link is not None and "page" not in dict(link) else None)
         sheet = self.divided(lambda portion: self._in_parts(begun, portion))
-        return self._ask(query, Portion(self.per_page, divisible=False)) if sheet is None else sheet
+        return self._ask(query, PageSize(self.per_page, splittable=False)) if sheet is None else sheet
 
-    def fetch_some(self, extra: Query) -> Sheet[R]:
+    def fetch_some(self, extra: Query) -> PageResult[R]:
         """Ask for the beginning: as much as the server gives in time, a page at most.
 
         Args:
@@ -143,11 +146,11 @@ class Listing(Generic[R]):
         """
         return self.divided(lambda portion: self.fetch_portion(portion, 1, extra))
 
-    def fetch_portion(self, portion: Portion, number: int, extra: Query) -> Sheet[R]:
+    def fetch_portion(self, portion: PageSize, number: int, extra: Query) -> PageResult[R]:
         """Ask for one page of another size; for use in what `divided` does."""
         return self._ask(_changed(self.query_for(number, extra), per_page=portion.size), portion)
 
-    def divided(self, do: Callable[[Portion], T]) -> T:
+    def divided(self, do: Callable[[PageSize], T]) -> T:
         """Do something with as large a portion as the server gives in time; again with less where it does not.
 
         That happens one time less than RetryPolicy has attempts; the last portion is asked for like any request.
@@ -157,12 +160,12 @@ class Listing(Generic[R]):
             if _smaller(size) == size:
                 break
             try:
-                return do(Portion(size, divisible=True))
+                return do(PageSize(size, splittable=True))
             except TooSlowError:
                 self.pace.slow(size)
-        return do(Portion(self.pace.size, divisible=False))
+        return do(PageSize(self.pace.size, splittable=False))
 
-    def at_once(self, per_page: int) -> Listing[R]:
+    def with_page_size(self, per_page: int) -> Listing[R]:
         """Give the same listing with other pages."""
         return replace(self, per_page=per_page)
 
@@ -180,20 +183,20 @@ class Listing(Generic[R]):
             return False
         return told.get("page", "1") == "1" or (self.pace.aligned is True and _page_number(query) is not None)
 
-    def _ask(self, query: Query, portion: Portion) -> Sheet[R]:
-        call = Call("GET", self.path, query, headers=self.headers, divisible=portion.divisible)
+    def _ask(self, query: Query, portion: PageSize) -> PageResult[R]:
+        call = ApiRequest("GET", self.path, query, headers=self.headers, splittable=portion.splittable)
         clock, began = self.session.clock, self.session.clock.monotonic()
         try:
             sheet = self.session.send(call, self._parse)
         except BuildkiteError as error:
             in_time = clock.monotonic() - began < self.session.retry.in_time().max_elapsed
-            if portion.divisible and is_slow(error) and in_time:
+            if portion.splittable and is_slow(error) and in_time:
                 raise TooSlowError from error
             raise
         self.pace.good(portion.size, sheet)
         return sheet
 
-    def _in_parts(self, begun: _Begun[R], portion: Portion) -> Sheet[R] | None:
+    def _in_parts(self, begun: _Begun[R], portion: PageSize) -> PageResult[R] | None:
         """Ask for what is left of a page, portion by portion; None where the server has pages of its own size."""
         while True:
             size = math.gcd(portion.size, begun.done)
@@ -210,7 +213,7 @@ class Listing(Generic[R]):
             if not goes_on or begun.done == self.per_page:
                 return begun.whole(sheet, size)
 
-    def _parse(self, answer: Answer) -> Sheet[R]:
+    def _parse(self, answer: ApiResponse) -> PageResult[R]:
         strict = self.session.strict
         if answer.body.lstrip()[:1] == b"{":
             items, urls = load_cursor_page(self.model, answer, strict=strict)
@@ -220,7 +223,7 @@ class Listing(Generic[R]):
         binding = Binding(self.session, self.collection, self.context)
         for item in items:
             item.bind(binding)
-        return Sheet(items, links)
+        return PageResult(items, links)
 
 
 @dataclass(slots=True)
@@ -255,7 +258,7 @@ class _Begun(Generic[R]):
         before = (self.page - 1) * self.full + self.done
         return _changed(self.query, per_page=size, page=before // size + 1 if before else None)
 
-    def take(self, sheet: Sheet[R], size: int) -> bool:
+    def take(self, sheet: PageResult[R], size: int) -> bool:
         """Add a part; return False where it leads back to a cursor that was followed for an earlier part."""
         self.items |= dict.fromkeys(sheet.items)
         self.done += size
@@ -267,12 +270,12 @@ class _Begun(Generic[R]):
         self.cursor = following
         return _changed(following, per_page=None) not in self.cursors
 
-    def whole(self, last: Sheet[R], size: int) -> Sheet[R]:
+    def whole(self, last: PageResult[R], size: int) -> PageResult[R]:
         """Give the page as it would have come at once."""
         links = self._links(last, size) if self.cursor is None else last.links
-        return Sheet(list(self.items), {rel: _changed(link, per_page=self.full) for rel, link in links.items()})
+        return PageResult(list(self.items), {rel: _changed(link, per_page=self.full) for rel, link in links.items()})
 
-    def _links(self, last: Sheet[R], size: int) -> dict[str, Query]:
+    def _links(self, last: PageResult[R], size: int) -> dict[str, Query]:
         end = last.number("last")
         numbers = {"next": self.page + 1, "last": None if end is None else -(-end * size // self.full)}
         if self.page > 1:
@@ -317,7 +320,7 @@ class Trail:
         if self.idle >= MOST_IDLE_PAGES:
             raise repeats(listing, f"sent {self.idle} pages in a row without anything new, and names another one")
 
-    def after(self, query: Query, sheet: Sheet[R]) -> Trail:
+    def after(self, query: Query, sheet: PageResult[R]) -> Trail:
         """Note a page that was loaded, and return the trail of the step after it."""
         self.seen.setdefault(hash(tuple(sorted(query))), self.place)
         idle = not sheet.items or self.seen.setdefault(_content(sheet), self.place) < self.place
@@ -352,7 +355,7 @@ class LinkStep(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
-class SiftedStep(Generic[R]):
+class FilteredPaginator(Generic[R]):
     """Another step, less what does not match."""
 
     step: Step[R]
@@ -361,7 +364,7 @@ class SiftedStep(Generic[R]):
     def load(self) -> tuple[list[R], Step[R] | None]:
         """Ask for the page; there may be nothing left of it, and others after it."""
         items, step = self.step.load()
-        onward = None if step is None else SiftedStep(step, self.matches)
+        onward = None if step is None else FilteredPaginator(step, self.matches)
         return [item for item in items if self.matches(item)], onward
 
 
@@ -401,7 +404,7 @@ def _queries(urls: Mapping[str, str]) -> dict[str, Query]:
     return links
 
 
-def _content(sheet: Sheet[R]) -> int:
+def _content(sheet: PageResult[R]) -> int:
     """Return a hash of what begins and ends a page, to tell it from others."""
     return hash((len(sheet.items), _mark(sheet.items[0]), _mark(sheet.items[-1])))
 

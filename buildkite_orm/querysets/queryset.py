@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.http.encoding import encode_query
-from buildkite_orm.http.session import Call
-from buildkite_orm.models.display import Glimpse, ShownListing
+from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.display import Preview, ShownListing
 from buildkite_orm.models.paths import short_path
-from buildkite_orm.models.resource import Binding, Resource, load_object
+from buildkite_orm.models.resource import Resource, load_object
 from buildkite_orm.progress import gather
 from buildkite_orm.querysets.page import LoadedPage, Page
-from buildkite_orm.querysets.pagination import LinkStep, Listing, SiftedStep
+from buildkite_orm.querysets.pagination import FilteredPaginator, LinkStep, Listing
 from buildkite_orm.utils.forking import ForkSafeLock
-from buildkite_orm.utils.introspection import offered
+from buildkite_orm.utils.introspection import public_dir
 from buildkite_orm.utils.json_types import as_several
 from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -117,7 +118,7 @@ class QuerySet(ShownListing, Generic[R]):
         self._limit = limit
         self._collection = path if collection is None else collection
         self._given = loaded
-        self._sieve = self._make_sieve()
+        self._client_filter = self._make_client_filter()
         self._listing = self._make_listing()
         self._head = self._new_head()
 
@@ -251,7 +252,7 @@ class QuerySet(ShownListing, Generic[R]):
             msg = f"page({number}): pages are numbered from 1"
             raise ValueError(msg)
         if not self._has_numbers:
-            why = "its API goes by cursors" if self._sieve is None else "what matches is found here"
+            why = "its API goes by cursors" if self._client_filter is None else "what matches is found here"
             msg = f"{type(self).__name__} has no numbered pages, {why}; use pages()"
             raise TypeError(msg)
         size, most = self._listing.per_page, self._limit
@@ -311,20 +312,23 @@ class QuerySet(ShownListing, Generic[R]):
         count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._head.page is not None else "not loaded"
         return f"<{self._describe()} [{count}]>"
 
-    def _glimpse(self) -> Glimpse:
+    def _preview(self) -> Preview:
         loaded, whole = self._loaded()
         rows = loaded if self._head.page is not None else None
-        return Glimpse(self._describe(), self.model, rows, whole=whole)
+        return Preview(self._describe(), self.model, rows, whole=whole)
 
-    def _load_glimpse(self) -> None:
+    def _load_preview(self) -> None:
         next(self.pages(), None)
 
     def __dir__(self) -> list[str]:
-        return offered(self, super().__dir__())
+        return public_dir(self, super().__dir__())
 
     def _create(self, body: Mapping[str, object] | StreamedBody) -> R:
         """Create an object in this listing."""
-        call, binding = Call("POST", self._path, body=body), Binding(self._session, self._collection, self._context())
+        call, binding = (
+            ApiRequest("POST", self._path, body=body),
+            Binding(self._session, self._collection, self._context()),
+        )
         return cast("R", load_object(self.model, self._session, call, binding))
 
     # -- inside -------------------------------------------------------------------------------------------------------
@@ -346,17 +350,17 @@ class QuerySet(ShownListing, Generic[R]):
         """Make what the objects of this listing are to know of how they were listed."""
         return None
 
-    def _make_sieve(self) -> Callable[[R], bool] | None:
+    def _make_client_filter(self) -> Callable[[R], bool] | None:
         """Make what tells which objects match, where the server cannot tell it exactly."""
         return None
 
     @property
     def _has_numbers(self) -> bool:
-        return self.by_number and self._sieve is None
+        return self.by_number and self._client_filter is None
 
     def _make_listing(self) -> Listing[R]:
         size = self._per_page
-        if self._limit and self._sieve is None:
+        if self._limit and self._client_filter is None:
             size = min(size, self._limit)
         model: type[R] = self.model  # type: ignore[assignment]
         query = encode_query(self._params(), lists=tuple(self.lists))
@@ -365,7 +369,7 @@ class QuerySet(ShownListing, Generic[R]):
 
     def _new_head(self) -> _Head[R]:
         step = self._first_step()
-        sifted = step if self._sieve is None else SiftedStep(step, self._sieve)
+        sifted = step if self._client_filter is None else FilteredPaginator(step, self._client_filter)
         return _Head(sifted, None if self._given is None else LoadedPage(self._given, None))
 
     def _first_step(self) -> Step[R]:
@@ -406,7 +410,7 @@ class QuerySet(ShownListing, Generic[R]):
             return len(loaded)
         if not self._has_numbers:
             return sum(1 for _ in self)
-        sheet = self._listing.at_once(1).fetch()
+        sheet = self._listing.with_page_size(1).fetch()
         total = sheet.number("last") if "next" in sheet.links else len(sheet.items)
         if total is None:
             return None
@@ -466,4 +470,4 @@ def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
 def _shown(value: object) -> str:
     if (several := as_several(value)) is not None:
         return "|".join(_shown(item) for item in several)
-    return harmless(str(as_plain(value)))
+    return escape_control(str(as_plain(value)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from buildkite_orm.http.encoding import Query
-    from buildkite_orm.querysets.pagination import Portion, Sheet, Step
+    from buildkite_orm.querysets.pagination import PageResult, PageSize, Step
     from buildkite_orm.resources.builds.build import Build
 
     Given = Mapping[str, datetime | None]
@@ -61,8 +61,8 @@ class Span:
         since: datetime | None = None,
         to: datetime | None = None,
         number: int | None = None,
-        portion: Portion | None = None,
-    ) -> Sheet[Build]:
+        portion: PageSize | None = None,
+    ) -> PageResult[Build]:
         """Ask for builds within further bounds; the caller's hold too.
 
         Args:
@@ -82,7 +82,7 @@ class Span:
             raise ResponseError(f"the listing {self.listing.path} does not heed created_to", method="GET", next_step="")
         return sheet
 
-    def _ask(self, extra: Query, number: int | None, portion: Portion | None) -> Sheet[Build]:
+    def _ask(self, extra: Query, number: int | None, portion: PageSize | None) -> PageResult[Build]:
         if number is None:
             return self.listing.fetch_some(extra)
         if portion is None:
@@ -90,7 +90,7 @@ class Span:
         return self.listing.fetch_portion(portion, number, extra)
 
     def onward(
-        self, sheet: Sheet[Build], to: datetime | None, given: Given, trail: Trail | None = None
+        self, sheet: PageResult[Build], to: datetime | None, given: Given, trail: Trail | None = None
     ) -> _Onward | None:
         """Give the step past a page.
 
@@ -189,7 +189,7 @@ class SecondStep:
         self.span.listing.divided(self._find)
         return list(self.found.builds.values()), self._next()
 
-    def _find(self, portion: Portion) -> None:
+    def _find(self, portion: PageSize) -> None:
         """Add what is not found yet."""
         top = self._climb(portion, self.found.places // portion.size + 1)
         if self.span.can_shrink:
@@ -199,7 +199,7 @@ class SecondStep:
         earliest = self.span.earliest
         return None if earliest is not None and earliest >= self.second else TimeStep(self.span, self.second)
 
-    def _settle(self, portion: Portion, top: int) -> None:
+    def _settle(self, portion: PageSize, top: int) -> None:
         """Sweep from the last page to the first until that adds nothing.
 
         A build that leaves moves those behind it to pages that are still to come, so that none is missed. One that
@@ -216,7 +216,7 @@ class SecondStep:
         what = f"builds created at {when} come and go too fast to list"
         raise ResponseError(what, method="GET", next_step=_NARROW.capitalize())
 
-    def _climb(self, portion: Portion, number: int) -> int:
+    def _climb(self, portion: PageSize, number: int) -> int:
         """Ask for page after page from one on; give the number of the last one."""
         come, stale = set[str](), 0
         while True:
@@ -233,13 +233,13 @@ class SecondStep:
             number += 1
             come |= here
 
-    def _take(self, sheet: Sheet[Build]) -> frozenset[str]:
+    def _take(self, sheet: PageResult[Build]) -> frozenset[str]:
         """Take over what is new on a page; give the ids of all on it."""
         for build in _less(sheet, self.given):
             self.found.builds.setdefault(build_id(build), build)
         return frozenset(map(build_id, sheet.items))
 
-    def _page(self, portion: Portion, number: int) -> Sheet[Build]:
+    def _page(self, portion: PageSize, number: int) -> PageResult[Build]:
         try:
             return self.span.fetch(since=self.second, to=self.second + SECOND, number=number, portion=portion)
         except BadRequestError as error:
@@ -271,7 +271,7 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
         last = min(last, -(-(most + len(step.given)) // size))
     deepest = last
 
-    def ask(number: int) -> Sheet[Build] | None:
+    def ask(number: int) -> PageResult[Build] | None:
         nonlocal deepest
         if number > deepest:
             return None
@@ -287,7 +287,9 @@ def side_by_side(step: TimeStep, *, workers: int, most: int | None) -> Iterator[
         yield from _in_order(step, chain([first], sheets))
 
 
-def _in_order(step: TimeStep, sheets: Iterable[Sheet[Build] | None]) -> Iterator[tuple[list[Build], _Onward | None]]:
+def _in_order(
+    step: TimeStep, sheets: Iterable[PageResult[Build] | None]
+) -> Iterator[tuple[list[Build], _Onward | None]]:
     given = step.given
     for sheet in sheets:
         if sheet is None:
@@ -299,7 +301,7 @@ def _in_order(step: TimeStep, sheets: Iterable[Sheet[Build] | None]) -> Iterator
         given = onward.given
 
 
-def _less(sheet: Sheet[Build], given: Given) -> list[Build]:
+def _less(sheet: PageResult[Build], given: Given) -> list[Build]:
     return [build for build in sheet.items if build_id(build) not in given]
 
 

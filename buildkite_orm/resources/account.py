@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class User(Fetchable):
     _kind: ClassVar[str] = "user"
     identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
-    telling: ClassVar[tuple[str, ...]] = ("name",)
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     id: str
     graphql_id: str | None = None
@@ -69,9 +69,9 @@ class AccessToken(Fetchable):
         Documentation: https://buildkite.com/docs/apis/rest-api/access-token#revoke-the-current-token
         """
         # where the answer was lost, the next attempt finds that the token is not known any more
-        self.session.send(Call("DELETE", self.api_path, gone=401), lambda _answer: None)
+        self.session.send(ApiRequest("DELETE", self.api_path, already_deleted_status=401), lambda _answer: None)
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield self.description or self.uuid
         yield f"may {', '.join(self.scopes) or 'nothing'}"
 
@@ -91,5 +91,5 @@ class Meta(Fetchable):
 
     webhook_ips: list[str] = Field(default_factory=list[str])
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f"webhooks from {', '.join(self.webhook_ips)}"

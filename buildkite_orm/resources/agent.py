@@ -71,7 +71,7 @@ class AgentRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#stop-an-agent
         """
-        self._do("PUT", "stop", body={"force": force}, acts=True)
+        self._do("PUT", "stop", body={"force": force}, idempotent=False)
 
     def pause(self, *, note: str | None = None, timeout_in_minutes: int | None = None) -> None:
         """Have the agent take no more jobs.
@@ -87,7 +87,7 @@ class AgentRef(Ref):
         """
         given = {"note": note, "timeout_in_minutes": timeout_in_minutes}
         body = encode_body({name: value for name, value in given.items() if value is not None})
-        self._do("PUT", "pause", body=body, acts=True)
+        self._do("PUT", "pause", body=body, idempotent=False)
 
     def resume(self) -> None:
         """Have the agent take jobs again.
@@ -97,7 +97,7 @@ class AgentRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#resume-an-agent
         """
-        self._do("PUT", "resume", body={}, acts=True)
+        self._do("PUT", "resume", body={}, idempotent=False)
 
 
 class AgentJob(Model):
@@ -171,7 +171,7 @@ class Agent(AgentRef, Fetchable):
         jobs = f"{parent_path(self.api_path, 2)}/jobs"
         return JobRef.at(self.session, path_below(jobs, getattr(self.embedded_job, "id", None)))
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         told = self.__dict__
         yield f"{self.name} {told.get('connection_state') or ''}"
         yield f"queue {told['queue']}" if told.get("queue") else None

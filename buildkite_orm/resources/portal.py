@@ -84,7 +84,7 @@ class Portal(PortalRef, Editable):
     identity: ClassVar[str | None] = "slug"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(PortalChanges.__annotations__) - {"slug"}
-    telling: ClassVar[tuple[str, ...]] = ("slug", "name", "user_invokable")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name", "user_invokable")
 
     uuid: str
     slug: str

@@ -60,7 +60,7 @@ class Rule(RuleRef, Fetchable):
     """
 
     identity: ClassVar[str | None] = "uuid"
-    telling: ClassVar[tuple[str, ...]] = ("type", "effect", "uuid")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("type", "effect", "uuid")
 
     uuid: str
     graphql_id: str | None = None

@@ -19,7 +19,7 @@ def members(kind: type[Any]) -> frozenset[str]:
     return frozenset(name for name in found - _MACHINERY if not name.startswith("_"))
 
 
-def offered(thing: object, names: Iterable[str]) -> list[str]:
+def public_dir(thing: object, names: Iterable[str]) -> list[str]:
     """Give what `dir` tells of an object: what it offers, a field that is not known too, and what is private.
 
     Args:

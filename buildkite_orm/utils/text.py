@@ -38,7 +38,7 @@ _KEPT: Final = re.compile("([\n\t])")
 _CODE: Final = re.compile(r":[\w+-]+:")
 
 
-def harmless(text: str) -> str:
+def escape_control(text: str) -> str:
     r"""Escape what does not print, so that text of the server harms no terminal and no page.
 
     Args:
@@ -51,12 +51,12 @@ def harmless(text: str) -> str:
 
 
 def harmless_lines(text: str) -> str:
-    """Escape what does not print, as `harmless` does, but for ends of lines and tabs."""
+    """Escape what does not print, as `escape_control` does, but for ends of lines and tabs."""
     return text if text.isprintable() else "".join(map(_harmless_part, _KEPT.split(text)))
 
 
 def _harmless_part(part: str) -> str:
-    return part if part in _KEPT_CHARS else harmless(part)
+    return part if part in _KEPT_CHARS else escape_control(part)
 
 
 def one_line(text: str, most: int) -> str:
@@ -68,7 +68,7 @@ def one_line(text: str, most: int) -> str:
     """
     line = next((line for line in text.splitlines() if not line.isspace() and line), "")
     whole = " ".join(line.split())
-    if len(shown := harmless(whole)) <= most:
+    if len(shown := escape_control(whole)) <= most:
         return shown
     start = ""
     for piece in _PIECE.finditer(whole):

@@ -8,7 +8,7 @@ import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, StatusError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
 from buildkite_orm.fake.seeds import clusters as seed
 from buildkite_orm.resources.clusters.cluster import Cluster
@@ -38,7 +38,7 @@ def ids(user_id: str, team_id: str) -> dict[str, str]:
 @pytest.fixture
 def team_id(server: FakeBuildkite) -> str:
     """The id of a team."""
-    team = Thing(id=server.store.ids.uuid(), data={**EVERYONE, "name": "Fearless Frontenders"}, created_at=0.0)
+    team = Record(id=server.store.ids.uuid(), data={**EVERYONE, "name": "Fearless Frontenders"}, created_at=0.0)
     return server.store.shelves.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
 
 

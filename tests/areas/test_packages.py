@@ -11,9 +11,9 @@ import pytest
 
 from buildkite_orm import ConnectionFailedError, NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.resources.packages.package import Package
 from buildkite_orm.resources.packages.registry import Registry, RegistryRef
 from buildkite_orm.resources.packages.token import RegistryToken
@@ -50,7 +50,7 @@ def add(registry: RegistryRef, filename: str = "app-1.0.0.zip") -> Package:
 
 
 def add_team(server: FakeBuildkite) -> str:
-    team = Thing(id=server.store.ids.uuid(), data=dict(EVERYONE), created_at=0.0)
+    team = Record(id=server.store.ids.uuid(), data=dict(EVERYONE), created_at=0.0)
     return server.store.shelves.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
 
 
@@ -326,7 +326,7 @@ def test_where_a_copy_is_not_answered_its_error_leads_to_the_other_registry(
     assert caught.value.outcome_unknown
     place = re.search(r"list https://api\.buildkite\.com/v2/(\S+) and look for it", str(caught.value))
     assert place is not None
-    listed = bk.session.send(Call("GET", place[1]), lambda answer: json.loads(answer.body))
+    listed = bk.session.send(ApiRequest("GET", place[1]), lambda answer: json.loads(answer.body))
     assert [each["name"] for each in listed["items"]] == [package.name]
 
 

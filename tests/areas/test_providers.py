@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from buildkite_orm import Pipeline
-from buildkite_orm.http.session import Answer
+from buildkite_orm.http.session import ApiResponse
 from buildkite_orm.models.parsing import load_one
 from buildkite_orm.resources.pipelines import provider as providers
 from buildkite_orm.resources.pipelines.provider import (
@@ -163,7 +163,7 @@ def test_every_setting_of_every_provider_can_be_assigned() -> None:
 def test_odd_settings_are_kept_and_reported() -> None:
     told = {"id": "github", "webhook_url": 5, "settings": {"build_tags": "yes", "build_branches": True}}
     body = json.dumps({**PAYLOAD, "provider": told}).encode()
-    pipeline = load_one(Pipeline, Answer("GET", "", 200, {}, body))
+    pipeline = load_one(Pipeline, ApiResponse("GET", "", 200, {}, body))
     assert type(pipeline.provider) is GitHubProvider
     assert github(pipeline).dump() == told["settings"]
     assert [each.field for each in pipeline.drift] == ["provider.webhook_url", "provider.settings.build_tags"]

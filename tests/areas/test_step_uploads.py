@@ -9,7 +9,7 @@ import pytest
 
 from buildkite_orm import BadRequestError, Build, GoneError, NotFoundError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.resources.builds.step_upload import StepUpload, StepUploadState
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_a_filter_that_makes_no_sense_is_refused(build: Build) -> None:
 )
 def test_other_queries_are_refused(build: Build, query: tuple[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
-        build.session.send(Call("GET", f"{build.api_path}/step-uploads", [query]), lambda answer: answer)
+        build.session.send(ApiRequest("GET", f"{build.api_path}/step-uploads", [query]), lambda answer: answer)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.seeds import teams as seed
 from buildkite_orm.fake.seeds import test_engine
 from buildkite_orm.resources.teams.member import TeamMember
@@ -269,14 +269,14 @@ def test_a_pipeline_that_is_gone_is_gone_from_its_teams(server: FakeBuildkite, t
 
 
 @pytest.fixture
-def suite(server: FakeBuildkite) -> Thing:
+def suite(server: FakeBuildkite) -> Record:
     """A test suite."""
     store, acme = server.store, server.store.organizations["acme"]
-    thing = Thing(id=store.ids.uuid(), data={"slug": "suite-dreams"}, created_at=0.0)
+    thing = Record(id=store.ids.uuid(), data={"slug": "suite-dreams"}, created_at=0.0)
     return store.shelves.put("suite", acme.id, "suite-dreams", thing)
 
 
-def test_a_suite_is_created_listed_and_got(bk: Buildkite, suite: Thing, team: Team, sent: Sent, costs: Costs) -> None:
+def test_a_suite_is_created_listed_and_got(bk: Buildkite, suite: Record, team: Team, sent: Sent, costs: Costs) -> None:
     path = f"{TEAMS}/{team.id}/suites"
     with costs(3):
         tie = team.suites().create(suite_id=suite.id, access_level=["read", SuiteAccessLevel.EDIT])
@@ -290,7 +290,7 @@ def test_a_suite_is_created_listed_and_got(bk: Buildkite, suite: Thing, team: Te
     assert tie.team == team
 
 
-def test_a_suite_is_updated_and_deleted(suite: Thing, team: Team, sent: Sent) -> None:
+def test_a_suite_is_updated_and_deleted(suite: Record, team: Team, sent: Sent) -> None:
     tie = team.suites().create(suite_id=suite.id, access_level=["read"])
     assert tie.update(access_level=["edit", "read"]) is tie
     assert sent() == (f"PATCH {TEAMS}/{team.id}/suites/{suite.id}", {"access_level": ["edit", "read"]})

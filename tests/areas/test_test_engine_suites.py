@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
 from buildkite_orm.fake.seeds.test_engine import populate
 from buildkite_orm.resources.test_engine.run import SuiteRun, SuiteRunResult, SuiteRunState
@@ -74,7 +74,7 @@ def test_two_of_one_name_have_two_slugs(bk: Buildkite) -> None:
 def test_where_there_are_teams_a_suite_is_added_to_some(bk: Buildkite, server: FakeBuildkite) -> None:
     store, acme = server.store, server.store.organizations["acme"]
     acme.teams_enabled = True
-    store.shelves.put("team", acme.id, "team-1", Thing(id="team-1", data={"name": "Web"}, created_at=0.0))
+    store.shelves.put("team", acme.id, "team-1", Record(id="team-1", data={"name": "Web"}, created_at=0.0))
     suites = bk.organization("acme").suites()
     for team_ids in ([], ["unknown"]):
         with pytest.raises(UnprocessableEntityError):

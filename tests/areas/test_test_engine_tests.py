@@ -11,7 +11,7 @@ import pytest
 
 from buildkite_orm import BadRequestError, NotFoundError, Resource, TransportError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.resources.test_engine.run import FailedExecution, SuiteRun
 from buildkite_orm.resources.test_engine.suite import Suite
 from buildkite_orm.resources.test_engine.test import FlakyTest, SuiteTest, SuiteTestState
@@ -198,12 +198,12 @@ def test_one_that_has_not_run_has_no_numbers(rspec: SuiteRef) -> None:
 @pytest.mark.parametrize(("said", "told"), [("2026-08-01", True), ("2026-07-31", False), ("", False), (None, False)])
 def test_the_version_decides_what_is_told(rspec: SuiteRef, said: str | None, told: bool) -> None:  # noqa: FBT001
     path = f"{rspec.api_path}/tests/slow"
-    call = Call("GET", path, headers={} if said is None else {"Buildkite-Version": said})
+    call = ApiRequest("GET", path, headers={} if said is None else {"Buildkite-Version": said})
     assert ("executions_count" in rspec.session.send(call, lambda answer: json.loads(answer.body))) is told
 
 
 def test_a_version_must_be_a_date(rspec: SuiteRef) -> None:
-    call = Call("GET", f"{rspec.api_path}/tests", headers={"Buildkite-Version": "latest"})
+    call = ApiRequest("GET", f"{rspec.api_path}/tests", headers={"Buildkite-Version": "latest"})
     with pytest.raises(BadRequestError, match="must be in format YYYY-MM-DD"):
         rspec.session.send(call, lambda answer: answer)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from buildkite_orm import Buildkite, NotFoundError, QuerySet, RetryPolicy
-from buildkite_orm.models.display import Glimpse
+from buildkite_orm.models.display import Preview
 from buildkite_orm.views.display.columns import COLUMNS, columns_of
 from buildkite_orm.views.display.html import STYLE
 from buildkite_orm.views.display.render import rich_listing
@@ -163,7 +163,7 @@ def test_annotations_show_their_text_and_agents_whether_they_are_paused(seeded: 
 def test_rows_that_match_nothing_on_the_first_page(seeded: Buildkite) -> None:
     build = seeded.organization("acme").pipeline("web").build(120)
     assert bundle(build.artifacts(path="**/no-such.{a,b}"))["text/plain"].endswith("\nnothing")
-    none = Glimpse("x", RESOURCES[0], [], whole=False)
+    none = Preview("x", RESOURCES[0], [], whole=False)
     assert table_of(none).foot == "nothing on the first page, more follow"
 
 
@@ -216,7 +216,7 @@ def test_text_that_would_do_harm_does_none(server: FakeBuildkite, bk: Buildkite)
 @settings(deadline=None)
 @given(odd_objects)
 def test_whatever_came_it_is_shown_and_does_no_harm(thing: Resource) -> None:
-    glimpse = Glimpse("things", type(thing), [thing], whole=True)
+    glimpse = Preview("things", type(thing), [thing], whole=True)
     html = bundle(thing)["text/html"]
     assert elements(html) <= OWN
     assert all(link["href"].startswith(("http://", "https://")) for link in Page(html).all("a"))

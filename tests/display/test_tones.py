@@ -6,7 +6,7 @@ import pytest
 
 from buildkite_orm.models import enums as states
 from buildkite_orm.models.enums import AgentConnectionState, BuildState, JobState
-from buildkite_orm.views.display.status_colors import Tone, tone_of
+from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 
 DARK_GROUND = "#1e1e1e"
 
@@ -22,46 +22,50 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("tone", Tone)
-def test_the_colours_can_be_read(tone: Tone) -> None:
+@pytest.mark.parametrize("tone", StatusStyle)
+def test_the_colours_can_be_read(tone: StatusStyle) -> None:
     assert contrast(tone.light, "#ffffff") >= 4.5
     assert contrast(tone.dark, DARK_GROUND) >= 4.5
 
 
 def test_each_tone_has_a_look_of_its_own() -> None:
-    for looks in ({tone.light for tone in Tone}, {tone.dark for tone in Tone}, {tone.style for tone in Tone}):
-        assert len(looks) == len(Tone)
+    for looks in (
+        {tone.light for tone in StatusStyle},
+        {tone.dark for tone in StatusStyle},
+        {tone.style for tone in StatusStyle},
+    ):
+        assert len(looks) == len(StatusStyle)
 
 
 @pytest.mark.parametrize(
     ("state", "tone"),
     [
-        (BuildState.PASSED, Tone.GOOD),
-        (BuildState.FAILED, Tone.BAD),
-        (BuildState.FAILING, Tone.BAD),
-        (BuildState.RUNNING, Tone.BUSY),
-        (BuildState.SCHEDULED, Tone.WAITING),
-        (BuildState.BLOCKED, Tone.BLOCKED),
-        (BuildState.NOT_RUN, Tone.QUIET),
-        (JobState.TIMED_OUT, Tone.BAD),
-        (JobState.BROKEN, Tone.QUIET),
-        (AgentConnectionState.LOST, Tone.BAD),
-        ("passed", Tone.GOOD),
-        ("brand-new", Tone.QUIET),
-        (BuildState("brand-new"), Tone.QUIET),
-        (None, Tone.QUIET),
-        (["odd"], Tone.QUIET),
+        (BuildState.PASSED, StatusStyle.GOOD),
+        (BuildState.FAILED, StatusStyle.BAD),
+        (BuildState.FAILING, StatusStyle.BAD),
+        (BuildState.RUNNING, StatusStyle.BUSY),
+        (BuildState.SCHEDULED, StatusStyle.WAITING),
+        (BuildState.BLOCKED, StatusStyle.BLOCKED),
+        (BuildState.NOT_RUN, StatusStyle.QUIET),
+        (JobState.TIMED_OUT, StatusStyle.BAD),
+        (JobState.BROKEN, StatusStyle.QUIET),
+        (AgentConnectionState.LOST, StatusStyle.BAD),
+        ("passed", StatusStyle.GOOD),
+        ("brand-new", StatusStyle.QUIET),
+        (BuildState("brand-new"), StatusStyle.QUIET),
+        (None, StatusStyle.QUIET),
+        (["odd"], StatusStyle.QUIET),
     ],
 )
-def test_a_state_has_a_tone(state: object, tone: Tone) -> None:
-    assert tone_of(state) is tone
+def test_a_state_has_a_tone(state: object, tone: StatusStyle) -> None:
+    assert style_of(state) is tone
 
 
 def test_a_blocked_build_is_blocked_whatever_its_state_says() -> None:
-    assert tone_of(BuildState.PASSED, blocked=True) is Tone.BLOCKED
+    assert style_of(BuildState.PASSED, blocked=True) is StatusStyle.BLOCKED
 
 
 @pytest.mark.parametrize("kind", [states.BuildState, states.JobState, states.AnnotationStyle, states.ArtifactState])
 def test_only_what_is_over_without_a_result_is_quiet(kind: type[states.OpenEnum]) -> None:
-    quiet = {str(state) for state in kind if tone_of(state) is Tone.QUIET}
+    quiet = {str(state) for state in kind if style_of(state) is StatusStyle.QUIET}
     assert quiet <= {"canceled", "skipped", "not_run", "broken", "deleted"}

@@ -164,7 +164,7 @@ def test_on_all_interfaces_artifacts_are_where_the_api_was_asked() -> None:
 
 
 def test_a_door_is_a_wsgi_application(server: FakeBuildkite) -> None:
-    door = HttpDoor(App(server.world), "api", str)
+    door = HttpDoor(App(server.context), "api", str)
     try:
         assert Client(door).get("/v2/meta").get_json() == {"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]}
     finally:

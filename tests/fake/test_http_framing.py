@@ -245,7 +245,7 @@ def test_a_forked_child_uses_the_server_of_its_parent_without_the_locks_of_that(
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with server.world.lock, server._opening:  # pyright: ignore[reportPrivateUsage]
+        with server.context.lock, server._opening:  # pyright: ignore[reportPrivateUsage]
             held.set()
             release.wait(20)
 

@@ -12,7 +12,7 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm import RateLimitError, RetryPolicy, Wait
+from buildkite_orm import RateLimitError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings, SharedClock
 from tests.reliability.tables import Row, Table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from buildkite_orm import Buildkite
+    from buildkite_orm.http.retry import Wait
     from tests.reliability.tables import Cells
 
 THREADS: Final = 8

@@ -18,7 +18,7 @@ from unittest import mock
 
 from buildkite_orm import Artifact, BuildkiteError, ChecksumMismatchError, DownloadError, UnsafePathError
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.files.atomic import WORKING, Part, safe_path
+from buildkite_orm.files.atomic import WORKING, PartialFile, safe_path
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def left_by_a_killed_process(content: bytes) -> Cells:
     with placed() as place:
         place.server.faults.add("truncate", origin="artifacts", at=HALF)
         place.server.faults.add("reset_before", origin="artifacts", times=None)
-        with mock.patch.object(Part, "discard"):  # as a process that is not there any more
+        with mock.patch.object(PartialFile, "discard"):  # as a process that is not there any more
             assert place.save() is not None
         (part,) = (place.folder / WORKING).iterdir()
         part.write_bytes(content)

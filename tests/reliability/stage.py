@@ -11,7 +11,7 @@ from buildkite_orm import NotFoundError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.fake.server import PUBLIC_URL
 from buildkite_orm.http.adapter import Adapter
-from buildkite_orm.http.session import DEFAULT_TIMEOUT, Call, path_of
+from buildkite_orm.http.session import DEFAULT_TIMEOUT, ApiRequest, path_of
 from tests.reliability.network import Network, wait_until
 
 if TYPE_CHECKING:
@@ -101,6 +101,6 @@ class Stage:
         path = path_of(url)
         assert path is not None, url
         try:
-            return self.bk.session.send(Call("GET", path), lambda answer: json.loads(answer.body))
+            return self.bk.session.send(ApiRequest("GET", path), lambda answer: json.loads(answer.body))
         except NotFoundError:
             return None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from buildkite_orm import DriftWarning, Resource, ResponseError
-from buildkite_orm.http.session import Answer
+from buildkite_orm.http.session import ApiResponse
 from buildkite_orm.models import parsing
 from buildkite_orm.models.parsing import load_list, load_one
 from tests.oddities import hold, mutations
@@ -21,8 +21,8 @@ every_model = pytest.mark.parametrize("model", RESOURCES, ids=lambda model: mode
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def answer_of(payload: object) -> Answer:
-    return Answer("GET", "https://api.buildkite.com/v2/things?name=hidden", 200, {}, json.dumps(payload).encode())
+def answer_of(payload: object) -> ApiResponse:
+    return ApiResponse("GET", "https://api.buildkite.com/v2/things?name=hidden", 200, {}, json.dumps(payload).encode())
 
 
 def listed(model: type[Resource], items: list[Any]) -> tuple[list[Resource], list[str]]:

@@ -11,7 +11,7 @@ import pytest
 
 from buildkite_orm import Artifact, DownloadError, UnsafePathError
 from buildkite_orm.files import atomic
-from buildkite_orm.files.atomic import WORKING, Part, Target, safe_path
+from buildkite_orm.files.atomic import WORKING, PartialFile, Target, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +198,7 @@ def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """The name under which a process that is killed leaves `app.bin`; nothing is there."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "dup", denied)
-        patch.setattr(Part, "discard", do_nothing)
+        patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(DownloadError):
             artifact.save_to(folder / "app.bin")
     (part,) = (folder / WORKING).iterdir()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, BuildkiteError
-from buildkite_orm.files.atomic import WORKING, Part
+from buildkite_orm.files.atomic import WORKING, PartialFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def do_nothing(_: object) -> None: ...
 def die(thing: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None:
     """Save something in vain, as a process that is killed does: nothing is cleaned up. Give what is left."""
     with monkeypatch.context() as patch:
-        patch.setattr(Part, "discard", do_nothing)
+        patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(BuildkiteError):
             thing.save_to(place)
     return next(iter(place.parent.glob(f"{WORKING}/*.part")), None)

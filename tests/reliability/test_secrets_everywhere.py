@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from buildkite_orm import BuildkiteError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import Answer
+from buildkite_orm.http.session import ApiResponse
 from buildkite_orm.models.parsing import load_list, load_one
 from buildkite_orm.models.resource import Model, Resource
 from buildkite_orm.utils.json_types import as_array, as_object
@@ -141,8 +141,10 @@ def test_what_only_looks_like_one_is_shown(name: str) -> None:
 # -- what is raised while an answer is read
 
 
-def answer_of(payload: object) -> Answer:
-    return Answer("GET", "https://api.buildkite.com/v2/x", 200, {"Content-Type": "x"}, json.dumps(payload).encode())
+def answer_of(payload: object) -> ApiResponse:
+    return ApiResponse(
+        "GET", "https://api.buildkite.com/v2/x", 200, {"Content-Type": "x"}, json.dumps(payload).encode()
+    )
 
 
 @pytest.mark.parametrize("payload", [[{"token": SECRET}], SECRET, {"items": {"token": SECRET}}], ids=["[]", "''", "{}"])
@@ -161,7 +163,7 @@ def test_an_answer_of_another_shape_is_not_shown(payload: Any) -> None:
 
 @pytest.mark.parametrize("body", [b"[{}, %s", b"%s", b"\xff%s"], ids=["cut", "text", "bytes"])
 def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
-    answer = Answer("GET", "https://api.buildkite.com/v2/x", 200, {}, body.replace(b"%s", SECRET.encode()))
+    answer = ApiResponse("GET", "https://api.buildkite.com/v2/x", 200, {}, body.replace(b"%s", SECRET.encode()))
     for load in (lambda: load_list(RESOURCES[0], answer, strict=False), lambda: load_one(RESOURCES[0], answer)):
         with pytest.raises(BuildkiteError) as caught:
             load()

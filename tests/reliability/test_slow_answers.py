@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkite_orm import RequestTimeoutError, RetryPolicy
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from tests.reliability.network import wait_until
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def test_an_answer_without_an_end_in_sight_is_given_up_at_its_bound(
     """The bound is `max_elapsed`; compressed or not, byte by byte."""
     server.faults.add("trickle", pause=4.0, times=None)
     began = server.clock.now()
-    call = Call("GET", "organizations/acme/pipelines/web", headers={"Accept-Encoding": coding})
+    call = ApiRequest("GET", "organizations/acme/pipelines/web", headers={"Accept-Encoding": coding})
     with (
         server.client(retry=RetryPolicy(max_elapsed=bound)) as bk,
         pytest.raises(RequestTimeoutError, match="not whole when the time for the request was over"),

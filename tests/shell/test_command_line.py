@@ -192,7 +192,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
 def test_a_wait_for_the_budget_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
     code = """
 import dataclasses
-from buildkite_orm import Wait
+from buildkite_orm.http.retry import Wait
 bk.session.retry.announce(Wait("the user's request budget is used up for 9 s", 9.2, 0.0))
 """
     assert main(["shell", "--demo", "-c", code]) == 0

@@ -69,7 +69,7 @@ def _asks_nothing(loaded: Loaded) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("text", "offered"),
+    ("text", "public_dir"),
     [
         ("bk.org", ["organization", "organizations"]),
         ("org.pipelines", ["pipelines"]),
@@ -111,10 +111,10 @@ def _asks_nothing(loaded: Loaded) -> Iterator[None]:
         ("org.pipelines(\n    name='web',\n)[0].default_b", ["default_branch"]),
     ],
 )
-def test_members_are_told_by_annotations(loaded: Loaded, text: str, offered: list[str]) -> None:
+def test_members_are_told_by_annotations(loaded: Loaded, text: str, public_dir: list[str]) -> None:
     offer = complete(text, loaded.names)
     assert offer is not None
-    assert offer.texts == offered
+    assert offer.texts == public_dir
 
 
 def test_what_pydantic_brings_is_not_offered(loaded: Loaded) -> None:
@@ -137,7 +137,7 @@ STATES = """
 
 
 @pytest.mark.parametrize(
-    ("text", "offered"),
+    ("text", "public_dir"),
     [
         ("org.builds(", BUILD_FILTERS),
         ("org.pipelines()[0].builds(", BUILD_FILTERS),
@@ -171,10 +171,10 @@ STATES = """
         ("org.builds().first().state == ", [f'"{state.value}"' for state in BuildState]),
     ],
 )
-def test_filters_and_their_values(loaded: Loaded, text: str, offered: list[str]) -> None:
+def test_filters_and_their_values(loaded: Loaded, text: str, public_dir: list[str]) -> None:
     offer = complete(text, loaded.names)
     assert offer is not None
-    assert offer.texts == offered
+    assert offer.texts == public_dir
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ class Shell:
         assert not interactive
         self.user_ns |= names
 
-    def offered(self, text: str) -> list[str]:
+    def public_dir(self, text: str) -> list[str]:
         with warnings.catch_warnings(), provisionalcompleter():
             return [each.text for each in self.Completer.completions(text, len(text))]
 
@@ -295,9 +295,9 @@ class Shell:
 def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
     shell, prepared = Shell(dict(loaded.names)), list[bool]()
     complete_by_tab(shell, lambda: prepared.append(True))
-    assert shell.offered("org.builds(sta") == ["state="]
-    assert shell.offered("x = 1\norg.builds(state='can") == ["canceling", "canceled"]
-    assert shell.offered("slug_of") == ["slug_of_mine"]
+    assert shell.public_dir("org.builds(sta") == ["state="]
+    assert shell.public_dir("x = 1\norg.builds(state='can") == ["canceling", "canceled"]
+    assert shell.public_dir("slug_of") == ["slug_of_mine"]
     assert prepared == [True] * 3
 
 
@@ -307,7 +307,7 @@ def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
 def test_what_ipython_does_by_itself_asks_nothing_either(loaded: Loaded, text: str) -> None:
     shell = Shell(dict(loaded.names))
     load_ipython_extension(shell)
-    shell.offered(text)
+    shell.public_dir(text)
     assert "help(x)" in repr(shell.user_ns["help"])
     assert list(shell.inspector.mime_hooks) == ["text/plain"]
 

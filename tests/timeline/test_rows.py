@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Build, Job, Stretch, StretchKind
+from buildkite_orm import Build, Job
 from buildkite_orm.fake import BlockStep, CommandStep, TriggerStep, WaitStep
+from buildkite_orm.views.timeline.data import Interval, IntervalKind
 from tests.timeline.builds import NOON, Payload, at, block, build, job, payload, seconds
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 
-def told(stretches: tuple[Stretch, ...]) -> list[tuple[str, float, float]]:
+def told(stretches: tuple[Interval, ...]) -> list[tuple[str, float, float]]:
     return [(str(each.kind), *seconds(each.start, each.end)) for each in stretches]
 
 
@@ -107,7 +108,7 @@ def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> N
     timeline = ran(server, bk, CommandStep(duration=1000), until=103)
     (row,) = timeline.rows
     assert told(row.stretches) == [("waiting", 1, 3), ("running", 3, 103)]
-    assert row.goes_on
+    assert row.ongoing
     assert timeline.end == NOON + timedelta(seconds=103)
     server.clock.advance(50)
     (again,) = timeline.build.timeline().rows
@@ -117,15 +118,15 @@ def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> N
 def test_without_a_client_it_lasts_until_the_last_time_that_is_known() -> None:
     timeline = build(job("a", 5, 20, state="running"), job("b", 5, 30, 70), state="running", finished=None).timeline()
     assert told(timeline.rows[0].stretches) == [("waiting", 5, 20), ("running", 20, 70)]
-    assert timeline.rows[0].goes_on
-    assert not timeline.rows[1].goes_on
+    assert timeline.rows[0].ongoing
+    assert not timeline.rows[1].ongoing
     assert timeline.end == NOON + timedelta(seconds=70)
 
 
 def test_what_waits_for_an_agent_goes_on_too() -> None:
     (row,) = build(job("a", 5, state="scheduled"), state="running", finished=None).timeline().rows
     assert told(row.stretches) == [("waiting", 5, 5)]
-    assert row.goes_on
+    assert row.ongoing
 
 
 def test_a_clock_that_is_behind_cuts_nothing(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -150,14 +151,14 @@ def test_a_block_step_waits_from_the_last_end_before_it_until_it_is_unblocked(
     server.run(100)
     waiting = created.fetch().timeline()
     assert told(waiting.rows[-1].stretches) == [("blocked", 23, 100)]
-    assert waiting.rows[-1].goes_on
+    assert waiting.rows[-1].ongoing
     assert told(waiting.stretches)[-1] == ("blocked", 23, 100)
     created.unblock_all()
     server.run(100)
     timeline = created.fetch().timeline()
     blocked = next(row for row in timeline.rows if row.blocked)
     assert told(blocked.stretches) == [("blocked", 23, 100)]
-    assert not blocked.goes_on
+    assert not blocked.ongoing
     assert timeline.blocked == timedelta(seconds=77)
     assert [row.title for row in timeline.critical_path][-2:] == ["Go?", "make"]
     assert [str(each.kind) for each in timeline.stretches] == ["waiting", "running"]
@@ -198,7 +199,7 @@ def test_a_blocked_build_is_blocked_until_now(
 ) -> None:
     timeline = build(*jobs, blocked=True, **fields).timeline()
     assert told(timeline.stretches) == expected
-    assert timeline.stretches[-1].goes_on
+    assert timeline.stretches[-1].ongoing
 
 
 # -- attempts, shards, triggers
@@ -299,4 +300,4 @@ def test_jobs_of_a_timeline_are_bound(server: FakeBuildkite, bk: Buildkite) -> N
     row = ran(server, bk, CommandStep(duration=7)).rows[0]
     assert isinstance(row.job, Job)
     assert row.job.build == bk.organization("acme").pipeline("web").build(1)
-    assert str(StretchKind.WAITING) == "waiting"
+    assert str(IntervalKind.WAITING) == "waiting"

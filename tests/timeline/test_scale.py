@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 from buildkite_orm.views.timeline.scale import Scale, cells_of, fitted, time_label
 from tests.timeline.builds import NOON
 
@@ -63,7 +63,7 @@ def test_text_is_as_wide_as_a_terminal_shows_it(text: str, width: int) -> None:
 def test_text_fits(text: str, cells: int) -> None:
     shown = fitted(text, cells)
     assert cells_of(shown) <= cells
-    assert harmless(shown) == shown
+    assert escape_control(shown) == shown
 
 
 def test_what_is_cut_says_so() -> None:

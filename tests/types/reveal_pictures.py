@@ -19,13 +19,12 @@ from buildkite_orm import (
     Job,
     Pipeline,
     PipelineRef,
-    Spread,
-    Stretch,
-    StretchKind,
     Timeline,
     TimelineRow,
     TimeSpent,
 )
+from buildkite_orm.views.history.data import Spread
+from buildkite_orm.views.timeline.data import Interval, IntervalKind
 
 
 def timelines(ref: BuildRef, build: Build) -> None:
@@ -43,8 +42,8 @@ def timelines(ref: BuildRef, build: Build) -> None:
     assert_type(timeline.save_to("a.svg"), Path)
     for row in timeline.rows:
         assert_type(row.job, Job)
-        assert_type(row.stretches, tuple[Stretch, ...])
-        assert_type(row.stretches[0].kind, StretchKind)
+        assert_type(row.stretches, tuple[Interval, ...])
+        assert_type(row.stretches[0].kind, IntervalKind)
         assert_type(row.shard, tuple[int, int] | None)
 
 

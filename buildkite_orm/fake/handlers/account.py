@@ -9,33 +9,33 @@ from buildkite_orm.fake.http import Reply
 from buildkite_orm.fake.payloads import accounts
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
 
 
-def get_user(call: Call) -> Reply:
+def get_user(request: ApiRequest) -> Reply:
     """Tell who asks."""
-    return Reply(payload=accounts.user(call.view, call.token.user))
+    return Reply(payload=accounts.user(request.view, request.token.user))
 
 
-def get_access_token(call: Call) -> Reply:
+def get_access_token(request: ApiRequest) -> Reply:
     """Tell the token that asks."""
-    return Reply(payload=accounts.access_token(call.view, call.token))
+    return Reply(payload=accounts.access_token(request.view, request.token))
 
 
-def revoke_access_token(call: Call) -> Reply:
+def revoke_access_token(request: ApiRequest) -> Reply:
     """Make the token that asks useless."""
-    del call.world.store.tokens[call.token.token]
+    del request.context.store.tokens[request.token.token]
     return Reply(204)
 
 
-def get_meta(_call: Call) -> Reply:
+def get_meta(_call: ApiRequest) -> Reply:
     """Tell about Buildkite."""
     return Reply(payload={"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]})
 
 
-def get_root(call: Call) -> Reply:
+def get_root(request: ApiRequest) -> Reply:
     """Say hello."""
-    return Reply(payload={"message": "🛠", "timestamp": int(call.world.clock.now())})
+    return Reply(payload={"message": "🛠", "timestamp": int(request.context.clock.now())})
 
 
 ROUTES = (

@@ -13,45 +13,45 @@ from buildkite_orm.fake.payloads import accounts
 from buildkite_orm.fake.payloads.jobs import job_of_agent
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import AgentRecord, Json
 
 _SECONDS = 60
 
 
-def list_agents(call: Call) -> Reply:
+def list_agents(request: ApiRequest) -> Reply:
     """List the connected and the stopping ones."""
-    asked = call.request.args
+    asked = request.http.args
     wanted = {name: asked.get(name) for name in ("name", "hostname", "version")}
     queue = asked.get("cluster_queue_id")
     found = [
         each
-        for each in call.organization.agents.values()
+        for each in request.organization.agents.values()
         if each.is_there
         and all(value is None or getattr(each, name) == value for name, value in wanted.items())
         and queue in {None, each.queue.id}
     ]
-    return paged(call, found, lambda each: _told(call, each))
+    return paged(request, found, lambda each: _told(request, each))
 
 
-def _told(call: Call, record: AgentRecord) -> Json:
-    view = call.view
+def _told(request: ApiRequest, record: AgentRecord) -> Json:
+    view = request.view
     return accounts.agent(view, record, None if record.job is None else job_of_agent(view, record.job))
 
 
-def get_agent(call: Call) -> Reply:
+def get_agent(request: ApiRequest) -> Reply:
     """Get one, in whatever connection state."""
-    return Reply(payload=_told(call, call.agent))
+    return Reply(payload=_told(request, request.agent))
 
 
-def stop_agent(call: Call) -> Reply:
+def stop_agent(request: ApiRequest) -> Reply:
     """Have an agent stop: at once, or after its job unless forced."""
-    record, body = call.agent, call.body()
+    record, body = request.agent, request.body()
     require_valid(body, {"force": Check(bool)})
     if record.connection_state != "connected":
         raise ApiError(400, "Can only stop connected agents")
     record.connection_state = "stopping"
-    lifecycle = call.world.lifecycle
+    lifecycle = request.context.lifecycle
     if record.job is None:
         lifecycle.disconnect(record)
     elif body.get("force", True) and record.job.build.state in CANCELABLE:
@@ -62,25 +62,25 @@ def stop_agent(call: Call) -> Reply:
 _PAUSE = {"note": Check(str), "timeout_in_minutes": Check(int, accepts=lambda value: value > 0)}
 
 
-def pause_agent(call: Call) -> Reply:
+def pause_agent(request: ApiRequest) -> Reply:
     """Have an agent take no more jobs for a while."""
-    record, body = call.agent, call.body()
+    record, body = request.agent, request.body()
     require_valid(body, _PAUSE)
     if record.connection_state != "connected":
         raise ApiError(422, "Only connected agents may be paused")
     if record.paused_at is not None:
         raise ApiError(422, "Agent is already paused")
-    now = call.world.lifecycle.now
-    record.paused_at, record.paused_by, record.paused_note = now, call.token.user, body.get("note")
+    now = request.context.lifecycle.now
+    record.paused_at, record.paused_by, record.paused_note = now, request.token.user, body.get("note")
     record.paused_timeout_in_minutes = body.get("timeout_in_minutes")
     if record.paused_timeout_in_minutes is not None:
-        call.world.lifecycle.at(now + record.paused_timeout_in_minutes * _SECONDS, lambda: _resume(record, now))
+        request.context.lifecycle.at(now + record.paused_timeout_in_minutes * _SECONDS, lambda: _resume(record, now))
     return Reply(204)
 
 
-def resume_agent(call: Call) -> Reply:
+def resume_agent(request: ApiRequest) -> Reply:
     """Have a paused agent take jobs again."""
-    record = call.agent
+    record = request.agent
     if record.paused_at is None:
         raise ApiError(422, "Agent is not paused")
     _resume(record, record.paused_at)

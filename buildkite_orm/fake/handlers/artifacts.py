@@ -15,24 +15,24 @@ from buildkite_orm.fake.wildcards import compiled
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import ArtifactRecord, JobRecord
 
 STATES = frozenset({"new", "error", "finished", "deleted", "expired"})
 
 
-def list_build_artifacts(call: Call) -> Reply:
+def list_build_artifacts(request: ApiRequest) -> Reply:
     """List the artifacts of all of a build's jobs."""
-    return _list(call, call.build.jobs)
+    return _list(request, request.build.jobs)
 
 
-def list_job_artifacts(call: Call) -> Reply:
+def list_job_artifacts(request: ApiRequest) -> Reply:
     """List a job's artifacts."""
-    return _list(call, [call.job])
+    return _list(request, [request.job])
 
 
-def _list(call: Call, jobs: Iterable[JobRecord]) -> Reply:
-    states, pattern = set(call.values("state")), call.request.args.get("path")
+def _list(request: ApiRequest, jobs: Iterable[JobRecord]) -> Reply:
+    states, pattern = set(request.values("state")), request.http.args.get("path")
     if unknown := sorted(states - STATES):
         raise ApiError(422, f"Invalid state: {', '.join(unknown)}")
     match = compiled([pattern or "*"]).fullmatch
@@ -42,34 +42,34 @@ def _list(call: Call, jobs: Iterable[JobRecord]) -> Reply:
         for each in record.artifacts
         if (each.state in states if states else each.state != "deleted") and match(each.path)
     ]
-    return paged(call, found, partial(artifact, call.view))
+    return paged(request, found, partial(artifact, request.view))
 
 
-def _artifact(call: Call) -> ArtifactRecord:
-    found = next((each for each in call.job.artifacts if each.id == call.arguments["artifact"]), None)
+def _artifact(request: ApiRequest) -> ArtifactRecord:
+    found = next((each for each in request.job.artifacts if each.id == request.arguments["artifact"]), None)
     if found is None or found.state == "deleted":
         raise ApiError(404, "No artifact found")
     return found
 
 
-def get_artifact(call: Call) -> Reply:
+def get_artifact(request: ApiRequest) -> Reply:
     """Get one."""
-    return Reply(payload=artifact(call.view, _artifact(call)))
+    return Reply(payload=artifact(request.view, _artifact(request)))
 
 
-def download_artifact(call: Call) -> Reply:
+def download_artifact(request: ApiRequest) -> Reply:
     """Tell where its content is for a while, in the body and as a redirect."""
-    record = _artifact(call)
+    record = _artifact(request)
     if record.state in {"error", "expired"}:
         raise ApiError(404, "No artifact found")
-    expires = call.world.clock.now() + call.world.settings.artifact_url_lifetime
-    url = signed_url(call.artifacts_base, record, expires, call.world.secret)
+    expires = request.context.clock.now() + request.context.settings.artifact_url_lifetime
+    url = signed_url(request.artifacts_base, record, expires, request.context.secret)
     return Reply(302, payload={"url": url}, headers={"Location": url})
 
 
-def delete_artifact(call: Call) -> Reply:
+def delete_artifact(request: ApiRequest) -> Reply:
     """Delete one for good."""
-    _artifact(call).state = "deleted"
+    _artifact(request).state = "deleted"
     return Reply(204)
 
 

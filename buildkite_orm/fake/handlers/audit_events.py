@@ -12,31 +12,31 @@ from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 
-def _event(call: Call, thing: Thing) -> Json:
+def _event(request: ApiRequest, thing: Record) -> Json:
     actor = thing.created_by
     return {
         "uuid": thing.id,
         "graphql_id": graphql_id("AuditEvent", thing.id),
         "type": thing.data["type"],
-        "occurred_at": call.view.time(thing.created_at),
+        "occurred_at": request.view.time(thing.created_at),
         "actor": actor and audit.subject("User", actor.id, actor.name),
         "subject": thing.data["subject"],
         "context": thing.data["context"],
         "data": thing.data["data"],
-        "url": f"{call.view.organization(call.organization)}/audit_events/{thing.id}",
+        "url": f"{request.view.organization(request.organization)}/audit_events/{thing.id}",
     }
 
 
-def _of_organization(call: Call) -> str:
-    require_administrator(call)
-    if "audit_log" in call.organization.plan_lacks:
+def _of_organization(request: ApiRequest) -> str:
+    require_administrator(request)
+    if "audit_log" in request.organization.plan_lacks:
         raise ApiError(403, "Your plan doesn't include the audit log")
-    return call.organization.id
+    return request.organization.id
 
 
 AUDIT_EVENTS = Collection(

@@ -13,7 +13,7 @@ from buildkite_orm.fake.payloads.jobs import annotation
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import AnnotationRecord, BuildRecord, JobRecord
 
 STYLES = frozenset({"success", "info", "warning", "error"})
@@ -27,66 +27,66 @@ _CREATE = {
 }
 
 
-def list_build_annotations(call: Call) -> Reply:
+def list_build_annotations(request: ApiRequest) -> Reply:
     """List a build's annotations: its own, its jobs', or both."""
-    build, scope = call.build, call.request.args.get("scope", "build")
+    build, scope = request.build, request.http.args.get("scope", "build")
     if scope not in {"build", "job", "all"}:
         raise ApiError(422, f"Invalid scope: {scope}")
     found = list(build.annotations) if scope in {"build", "all"} else []
     if scope in {"job", "all"}:
         found += [each for job in build.jobs for each in job.annotations]
-    return _list(call, found)
+    return _list(request, found)
 
 
-def list_job_annotations(call: Call) -> Reply:
+def list_job_annotations(request: ApiRequest) -> Reply:
     """List a job's annotations."""
-    return _list(call, call.job.annotations)
+    return _list(request, request.job.annotations)
 
 
-def _list(call: Call, found: Iterable[AnnotationRecord]) -> Reply:
-    view, with_body = call.view, not call.flag("omit_body")
+def _list(request: ApiRequest, found: Iterable[AnnotationRecord]) -> Reply:
+    view, with_body = request.view, not request.flag("omit_body")
     ordered = sorted(found, key=lambda each: -each.priority)
-    return paged(call, ordered, lambda each: annotation(view, each, with_body=with_body))
+    return paged(request, ordered, lambda each: annotation(view, each, with_body=with_body))
 
 
-def create_build_annotation(call: Call) -> Reply:
+def create_build_annotation(request: ApiRequest) -> Reply:
     """Annotate a build."""
-    return _create(call, call.build, None)
+    return _create(request, request.build, None)
 
 
-def create_job_annotation(call: Call) -> Reply:
+def create_job_annotation(request: ApiRequest) -> Reply:
     """Annotate a job."""
-    return _create(call, call.job.build, call.job)
+    return _create(request, request.job.build, request.job)
 
 
-def _create(call: Call, build: BuildRecord, job: JobRecord | None) -> Reply:
-    body = call.body()
+def _create(request: ApiRequest, build: BuildRecord, job: JobRecord | None) -> Reply:
+    body = request.body()
     require_valid(body, _CREATE)
     context = body.get("context") or "default"
     there = job.annotations if job else build.annotations
     record = next((each for each in there if each.context == context), None)
     if record is None:
-        record = call.world.store.add_annotation(build, body=body["body"], context=context, job=job)
+        record = request.context.store.add_annotation(build, body=body["body"], context=context, job=job)
     else:
         record.body = record.body + body["body"] if body.get("append") else body["body"]
-        record.updated_at = call.world.lifecycle.now
+        record.updated_at = request.context.lifecycle.now
     record.style = body.get("style") or record.style
     record.priority = body.get("priority") or record.priority
-    return Reply(201, payload=annotation(call.view, record))
+    return Reply(201, payload=annotation(request.view, record))
 
 
-def delete_build_annotation(call: Call) -> Reply:
+def delete_build_annotation(request: ApiRequest) -> Reply:
     """Take an annotation off a build."""
-    return _delete(call, call.build.annotations)
+    return _delete(request, request.build.annotations)
 
 
-def delete_job_annotation(call: Call) -> Reply:
+def delete_job_annotation(request: ApiRequest) -> Reply:
     """Take an annotation off a job."""
-    return _delete(call, call.job.annotations)
+    return _delete(request, request.job.annotations)
 
 
-def _delete(call: Call, there: list[AnnotationRecord]) -> Reply:
-    record = next((each for each in there if each.id == call.arguments["annotation"]), None)
+def _delete(request: ApiRequest, there: list[AnnotationRecord]) -> Reply:
+    record = next((each for each in there if each.id == request.arguments["annotation"]), None)
     if record is None:
         raise ApiError(404, "No annotation found")
     there.remove(record)

@@ -18,7 +18,7 @@ from buildkite_orm.fake.wildcards import allows, compiled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import BuildRecord, JobRecord, Json, QueueRecord, UserRecord
 
     Test = Callable[[BuildRecord], bool]
@@ -49,30 +49,30 @@ TOO_DEEP = (
 # -- listings
 
 
-def list_all_builds(call: Call) -> Reply:
+def list_all_builds(request: ApiRequest) -> Reply:
     """List the builds of all organizations that the token reaches."""
-    store = call.world.store
-    if all(call.token.reaches(each) for each in store.organizations.values()):
-        return _list(call, store.builds)
-    return _list(call, [each for each in store.builds if call.token.reaches(each.organization)])
+    store = request.context.store
+    if all(request.token.reaches(each) for each in store.organizations.values()):
+        return _list(request, store.builds)
+    return _list(request, [each for each in store.builds if request.token.reaches(each.organization)])
 
 
-def list_organization_builds(call: Call) -> Reply:
+def list_organization_builds(request: ApiRequest) -> Reply:
     """List an organization's builds."""
-    return _list(call, call.organization.builds)
+    return _list(request, request.organization.builds)
 
 
-def list_pipeline_builds(call: Call) -> Reply:
+def list_pipeline_builds(request: ApiRequest) -> Reply:
     """List a pipeline's builds."""
-    return _list(call, call.pipeline.builds)
+    return _list(request, request.pipeline.builds)
 
 
-def _list(call: Call, builds: list[BuildRecord]) -> Reply:
-    size = page_size(call)
-    start = (page_number(call) - 1) * size
-    limit = call.world.settings.depth_limit
-    tests = _tests(call)
-    low, high = window(builds, _time(call, "created_from"), _time(call, "created_to"))
+def _list(request: ApiRequest, builds: list[BuildRecord]) -> Reply:
+    size = page_size(request)
+    start = (page_number(request) - 1) * size
+    limit = request.context.settings.depth_limit
+    tests = _tests(request)
+    low, high = window(builds, _time(request, "created_from"), _time(request, "created_to"))
     if limit is not None and start >= limit:
         raise ApiError(400, TOO_DEEP)
     if tests:
@@ -80,81 +80,83 @@ def _list(call: Call, builds: list[BuildRecord]) -> Reply:
         total, page = len(found), found[start : start + size]
     else:
         total, page = high - low, builds[max(low, high - start - size) : max(low, high - start)][::-1]
-    view, shown = call.view, _shown_in_list(call)
-    return Reply(payload=[build(view, each, shown) for each in page], headers=link_header(call, total))
+    view, shown = request.view, _shown_in_list(request)
+    return Reply(payload=[build(view, each, shown) for each in page], headers=link_header(request, total))
 
 
-def _shown_in_list(call: Call) -> Shown:
+def _shown_in_list(request: ApiRequest) -> Shown:
     return Shown(
-        jobs=not call.flag("exclude_jobs"),
-        pipeline=not call.flag("exclude_pipeline"),
-        retried_jobs=call.flag("include_retried_jobs"),
-        paused_jobs=call.flag("include_paused", default=True),
+        jobs=not request.flag("exclude_jobs"),
+        pipeline=not request.flag("exclude_pipeline"),
+        retried_jobs=request.flag("include_retried_jobs"),
+        paused_jobs=request.flag("include_paused", default=True),
     )
 
 
-def _time(call: Call, name: str) -> float | None:
-    text = call.request.args.get(name)
+def _time(request: ApiRequest, name: str) -> float | None:
+    text = request.http.args.get(name)
     if not text:
         return None
     moment = times.parse(text)
     if moment is None:
         raise ApiError(422, f"{name} must be a valid ISO 8601 time")
-    return float(int(moment)) if call.world.settings.filter_precision == "seconds" else moment
+    return float(int(moment)) if request.context.settings.filter_precision == "seconds" else moment
 
 
-def _tests(call: Call) -> list[Test]:
+def _tests(request: ApiRequest) -> list[Test]:
     """Give what a build must pass to be listed, apart from its time."""
     every = (_states, _branches, _commits, _creator, _meta_data, _finished_from, _paused)
-    return [test for make in every if (test := make(call)) is not None]
+    return [test for make in every if (test := make(request)) is not None]
 
 
-def _states(call: Call) -> Test | None:
-    asked = set(call.values("state"))
+def _states(request: ApiRequest) -> Test | None:
+    asked = set(request.values("state"))
     if not asked:
         return None
     if unknown := asked - STATES:
         raise ApiError(422, f"Invalid state: {', '.join(sorted(unknown))}")
     if "finished" in asked:
         asked |= FINISHED
-    view = call.view
+    view = request.view
     return lambda each: shown_state(view, each) in asked or (each.blocked and "blocked" in asked)
 
 
-def _branches(call: Call) -> Test | None:
-    patterns = call.values("branch")
+def _branches(request: ApiRequest) -> Test | None:
+    patterns = request.values("branch")
     if not patterns:
         return None
     match = compiled(patterns).fullmatch
     return lambda each: match(each.branch) is not None
 
 
-def _commits(call: Call) -> Test | None:
-    asked = set(call.values("commit"))
+def _commits(request: ApiRequest) -> Test | None:
+    asked = set(request.values("commit"))
     return (lambda each: each.commit in asked) if asked else None
 
 
-def _creator(call: Call) -> Test | None:
-    asked = call.request.args.get("creator")
+def _creator(request: ApiRequest) -> Test | None:
+    asked = request.http.args.get("creator")
     return (lambda each: each.creator is not None and each.creator.id == asked) if asked else None
 
 
-def _meta_data(call: Call) -> Test | None:
+def _meta_data(request: ApiRequest) -> Test | None:
     pairs = [
         (found[1], value)
-        for name, value in call.request.args.items(multi=True)
+        for name, value in request.http.args.items(multi=True)
         if (found := re.fullmatch(r"meta_data\[(.+)\]", name, re.DOTALL))
     ]
     return (lambda each: all(each.meta_data.get(key) == value for key, value in pairs)) if pairs else None
 
 
-def _finished_from(call: Call) -> Test | None:
-    moment = _time(call, "finished_from")
+def _finished_from(request: ApiRequest) -> Test | None:
+    moment = _time(request, "finished_from")
     return None if moment is None else lambda each: each.finished_at is not None and each.finished_at >= moment
 
 
-def _paused(call: Call) -> Test | None:
-    if call.flag("include_paused", default=True) or not any(queue.paused for queue in call.world.store.queues()):
+def _paused(request: ApiRequest) -> Test | None:
+    if request.flag("include_paused", default=True) or not any(
+        queue.paused for queue in request.context.store.queues()
+    ):
         return None
     return lambda each: not _all_paused([job.queue for job in each.jobs if job.type == "script"])
 
@@ -166,23 +168,23 @@ def _all_paused(queues: list[QueueRecord | None]) -> bool:
 # -- one build
 
 
-def get_build(call: Call) -> Reply:
+def get_build(request: ApiRequest) -> Reply:
     """Get one, with its jobs unless told otherwise."""
     shown = Shown(
-        jobs=not call.flag("exclude_jobs"),
-        pipeline=not call.flag("exclude_pipeline"),
-        retried_jobs=call.flag("include_retried_jobs"),
-        job_states=frozenset(call.values("job_states")),
+        jobs=not request.flag("exclude_jobs"),
+        pipeline=not request.flag("exclude_pipeline"),
+        retried_jobs=request.flag("include_retried_jobs"),
+        job_states=frozenset(request.values("job_states")),
         job_state_counts=True,
-        test_engine=call.flag("include_test_engine"),
+        test_engine=request.flag("include_test_engine"),
     )
-    return Reply(payload=build(call.view, call.build, shown))
+    return Reply(payload=build(request.view, request.build, shown))
 
 
-def _answer(call: Call, record: BuildRecord, status: int = 200, **more: Any) -> Reply:
+def _answer(request: ApiRequest, record: BuildRecord, status: int = 200, **more: Any) -> Reply:
     """Answer a write with the build, moved by what is due at once."""
-    call.world.lifecycle.run()
-    return Reply(status, payload=build(call.view, record, Shown()) | more)
+    request.context.lifecycle.run()
+    return Reply(status, payload=build(request.view, record, Shown()) | more)
 
 
 def _is_author(value: Any) -> bool:
@@ -206,28 +208,28 @@ _CREATE = {
 }
 
 
-def create_build(call: Call) -> Reply:
+def create_build(request: ApiRequest) -> Reply:
     """Create one."""
-    pipeline, body = call.pipeline, call.body()
+    pipeline, body = request.pipeline, request.body()
     require_valid(body, _CREATE)
     if pipeline.archived_at is not None:
         raise ApiError(422, "Pipeline is archived")
     if not (body.get("ignore_pipeline_branch_filters") or allows(pipeline.branch_configuration, body["branch"])):
         raise ApiError(422, f"Branch {body['branch']} is not configured to be built by this pipeline")
-    record = call.world.lifecycle.create(
+    record = request.context.lifecycle.create(
         pipeline,
         branch=body["branch"],
         commit=body["commit"],
         message=body.get("message"),
-        author=_author(body.get("author"), call.token.user),
+        author=_author(body.get("author"), request.token.user),
         env=texts_of(body.get("env")),
         meta_data=texts_of(body.get("meta_data")),
         clean_checkout=bool(body.get("clean_checkout")),
         pull_request=_pull_request(body),
         source="api",
-        creator=call.token.user,
+        creator=request.token.user,
     )
-    return _answer(call, record, 201)
+    return _answer(request, record, 201)
 
 
 def _author(author: Any, asks: UserRecord) -> Json:
@@ -252,29 +254,29 @@ def _pull_request(body: Json) -> Json | None:
     }
 
 
-def cancel_build(call: Call) -> Reply:
+def cancel_build(request: ApiRequest) -> Reply:
     """Cancel one that is on its way."""
-    record = call.build
+    record = request.build
     if record.state not in CANCELABLE:
         why = "already being canceled" if record.state == "canceling" else "already finished"
         raise ApiError(422, f"Build can't be canceled because it's {why}.")
-    call.world.lifecycle.cancel(record)
-    return _answer(call, record)
+    request.context.lifecycle.cancel(record)
+    return _answer(request, record)
 
 
-def rebuild_build(call: Call) -> Reply:
+def rebuild_build(request: ApiRequest) -> Reply:
     """Build the same again, as a new build."""
-    record = call.build
+    record = request.build
     if not record.pipeline.allow_rebuilds:
         raise ApiError(422, "Rebuilds are not allowed on this pipeline")
     if record.pipeline.archived_at is not None:
         raise ApiError(422, "Pipeline is archived")
-    return _answer(call, call.world.lifecycle.rebuild(record, call.token.user))
+    return _answer(request, request.context.lifecycle.rebuild(record, request.token.user))
 
 
-def retry_failed_jobs(call: Call) -> Reply:
+def retry_failed_jobs(request: ApiRequest) -> Reply:
     """Retry the failed jobs, a moment later; until then the build stays as it is."""
-    record, body = call.build, call.body()
+    record, body = request.build, request.body()
     asked = body.get("states") or ""
     if not isinstance(asked, str):
         raise InvalidError([("states", "invalid")])
@@ -283,8 +285,8 @@ def retry_failed_jobs(call: Call) -> Reply:
         raise ApiError(400, f"Invalid states: {', '.join(unknown)}. Valid states are {', '.join(RETRYABLE)}.")
     over = record.state in {"canceled", "canceling"}
     jobs = [] if over else [job for job in record.jobs if _retryable(job, states or set(RETRYABLE))]
-    call.world.lifecycle.retry_soon(jobs, call.token.user)
-    return _answer(call, record, 202, retried_jobs_count=len(jobs))
+    request.context.lifecycle.retry_soon(jobs, request.token.user)
+    return _answer(request, record, 202, retried_jobs_count=len(jobs))
 
 
 def _retryable(job: JobRecord, states: set[str]) -> bool:

@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.route import Route, route
 from buildkite_orm.fake.handlers.validation import Check, require_valid
-from buildkite_orm.fake.http import ApiError, Call, Reply
+from buildkite_orm.fake.http import ApiError, ApiRequest, Reply
 from buildkite_orm.fake.paging import cursor_paged, links_in_header, paged
 
 if TYPE_CHECKING:
@@ -27,27 +27,27 @@ Verb = Literal["list", "create", "get", "update", "delete"]
 USUAL: tuple[Verb, ...] = ("list", "create", "get", "update", "delete")
 
 
-def of_organization(call: Call) -> str:
+def of_organization(request: ApiRequest) -> str:
     """Say that things belong to the organization of the path."""
-    return call.organization.id
+    return request.organization.id
 
 
-def _id(thing: Thing) -> str:
+def _id(thing: Record) -> str:
     """Name a thing by its id."""
     return thing.id
 
 
-def made(call: Call, data: Json) -> Thing:
+def made(request: ApiRequest, data: Json) -> Record:
     """Make a thing, at this moment, by whoever asks."""
-    now, user = call.world.lifecycle.now, call.token.user
-    return Thing(id=call.world.store.ids.uuid(), data=data, created_at=now, created_by=user)
+    now, user = request.context.lifecycle.now, request.token.user
+    return Record(id=request.context.store.ids.uuid(), data=data, created_at=now, created_by=user)
 
 
-def _as_it_is(_call: Call, _thing: Thing, _body: Json) -> None:
+def _as_it_is(_call: ApiRequest, _thing: Record, _body: Json) -> None:
     """Change nothing more."""
 
 
-def _nothing(_call: Call, _thing: Thing) -> Json:
+def _nothing(_call: ApiRequest, _thing: Record) -> Json:
     """Tell, and do, nothing more."""
     return {}
 
@@ -82,16 +82,16 @@ class Collection:
     key: str
     read: str
     write: str
-    tell: Callable[[Call, Thing], Json]
-    reveal: Callable[[Call, Thing], Json] = _nothing
+    tell: Callable[[ApiRequest, Record], Json]
+    reveal: Callable[[ApiRequest, Record], Json] = _nothing
     create: Mapping[str, Check] = field(default_factory=dict[str, Check])
     update: Mapping[str, Check] = field(default_factory=dict[str, Check])
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    owner: Callable[[Call], str] = of_organization
-    make: Callable[[Call, Json], Thing] = made
-    identify: Callable[[Thing], str] = _id
-    settle: Callable[[Call, Thing, Json], None] = _as_it_is
-    unsettle: Callable[[Call, Thing], object] = _nothing
+    owner: Callable[[ApiRequest], str] = of_organization
+    make: Callable[[ApiRequest, Json], Record] = made
+    identify: Callable[[Record], str] = _id
+    settle: Callable[[ApiRequest, Record, Json], None] = _as_it_is
+    unsettle: Callable[[ApiRequest, Record], object] = _nothing
     paging: Literal["link", "cursor", "newest", "array"] = "link"
     statuses: Mapping[Verb, int] = field(default_factory=dict[Verb, int])
     methods: tuple[str, ...] = ("PATCH", "PUT")
@@ -108,77 +108,77 @@ class Collection:
         }
         return tuple(each for verb in verbs or USUAL for each in table[verb])
 
-    def shelf(self, call: Call) -> dict[str, Thing]:
+    def shelf(self, request: ApiRequest) -> dict[str, Record]:
         """Give the things that the path is about, by their keys."""
-        return call.world.store.shelves.of(self.kind, self.owner(call))
+        return request.context.store.shelves.of(self.kind, self.owner(request))
 
-    def find(self, call: Call) -> Thing:
+    def find(self, request: ApiRequest) -> Record:
         """Give the thing that the path names."""
-        found = self.shelf(call).get(call.arguments[self.key])
+        found = self.shelf(request).get(request.arguments[self.key])
         if found is None:
             raise ApiError(404, f"No {self.kind.replace('_', ' ')} found")
         return found
 
-    def answer(self, call: Call, thing: Thing, verb: Verb, usual: int) -> Reply:
+    def answer(self, request: ApiRequest, thing: Record, verb: Verb, usual: int) -> Reply:
         """Answer with a thing."""
-        return Reply(self.statuses.get(verb, usual), payload=self.tell(call, thing))
+        return Reply(self.statuses.get(verb, usual), payload=self.tell(request, thing))
 
-    def list_them(self, call: Call) -> Reply:
+    def list_them(self, request: ApiRequest) -> Reply:
         """List them."""
-        return self.listed(call, list(self.shelf(call).values()))
+        return self.listed(request, list(self.shelf(request).values()))
 
-    def listed(self, call: Call, things: list[Thing]) -> Reply:
+    def listed(self, request: ApiRequest, things: list[Record]) -> Reply:
         """Answer with some of them, in the pages that the API has here."""
-        render = partial(self.tell, call)
+        render = partial(self.tell, request)
         if self.paging == "array":
             return Reply(payload=[render(each) for each in things])
         if self.paging == "link":
-            return paged(call, things, render)
+            return paged(request, things, render)
         # by their places among all, so that a cursor stays when others come
-        places = {each.id: place for place, each in enumerate(self.shelf(call).values())}
+        places = {each.id: place for place, each in enumerate(self.shelf(request).values())}
         if self.paging == "cursor":
-            return cursor_paged(call, things, lambda each: places[each.id], render)
-        return links_in_header(cursor_paged(call, things[::-1], lambda each: -places[each.id], render))
+            return cursor_paged(request, things, lambda each: places[each.id], render)
+        return links_in_header(cursor_paged(request, things[::-1], lambda each: -places[each.id], render))
 
-    def get_one(self, call: Call) -> Reply:
+    def get_one(self, request: ApiRequest) -> Reply:
         """Get one."""
-        return self.answer(call, self.find(call), "get", 200)
+        return self.answer(request, self.find(request), "get", 200)
 
-    def create_one(self, call: Call) -> Reply:
+    def create_one(self, request: ApiRequest) -> Reply:
         """Create one."""
-        shelf, body = self.shelf(call), call.body()
+        shelf, body = self.shelf(request), request.body()
         require_valid(body, self.create)
         given = {name: body[name] for name in self.create if name in body}
-        thing = self.make(call, {**self.defaults, **given})
-        self.settle(call, thing, body)
+        thing = self.make(request, {**self.defaults, **given})
+        self.settle(request, thing, body)
         shelf[self.identify(thing)] = thing
-        audit.note_of_thing(call, self.kind, "Created", thing)
-        told = self.answer(call, thing, "create", 201)
-        told.payload |= self.reveal(call, thing)
+        audit.note_of_thing(request, self.kind, "Created", thing)
+        told = self.answer(request, thing, "create", 201)
+        told.payload |= self.reveal(request, thing)
         return told
 
-    def update_one(self, call: Call) -> Reply:
+    def update_one(self, request: ApiRequest) -> Reply:
         """Change one."""
-        thing, shelf, body = self.find(call), self.shelf(call), call.body()
+        thing, shelf, body = self.find(request), self.shelf(request), request.body()
         require_valid(body, self.update)
         before = dict(thing.data)
         thing.data.update({name: body[name] for name in self.update if name in body})
         try:
-            self.settle(call, thing, body)
+            self.settle(request, thing, body)
         except ApiError:
             thing.data = before
             raise
-        thing.updated_at, thing.updated_by = call.world.lifecycle.now, call.token.user
+        thing.updated_at, thing.updated_by = request.context.lifecycle.now, request.token.user
         if shelf.get(self.identify(thing)) is not thing:  # its name has changed
-            del shelf[call.arguments[self.key]]
+            del shelf[request.arguments[self.key]]
             shelf[self.identify(thing)] = thing
-        audit.note_of_thing(call, self.kind, "Updated", thing)
-        return self.answer(call, thing, "update", 200)
+        audit.note_of_thing(request, self.kind, "Updated", thing)
+        return self.answer(request, thing, "update", 200)
 
-    def delete_one(self, call: Call) -> Reply:
+    def delete_one(self, request: ApiRequest) -> Reply:
         """Delete one."""
-        thing = self.find(call)
-        self.unsettle(call, thing)
-        del self.shelf(call)[call.arguments[self.key]]
-        audit.note_of_thing(call, self.kind, "Deleted", thing)
+        thing = self.find(request)
+        self.unsettle(request, thing)
+        del self.shelf(request)[request.arguments[self.key]]
+        audit.note_of_thing(request, self.kind, "Deleted", thing)
         return Reply(self.statuses.get("delete", 204))

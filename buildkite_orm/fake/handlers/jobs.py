@@ -18,7 +18,7 @@ from buildkite_orm.fake.payloads.view import web_build
 from buildkite_orm.fake.steps import BlockStep, CommandStep
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json, UserRecord
 
 STATES = frozenset(
@@ -48,13 +48,13 @@ STATES = frozenset(
 )
 
 
-def list_jobs(call: Call) -> Reply:
+def list_jobs(request: ApiRequest) -> Reply:
     """List a build's jobs, attempts that were retried among them unless told otherwise."""
-    states = set(call.values("state"))
+    states = set(request.values("state"))
     if unknown := sorted(states - STATES):
         raise ApiError(400, f"Invalid state: {', '.join(unknown)}")
-    keys = {name: call.request.args.get(name) for name in ("step_key", "group_key")}
-    with_retried = call.flag("include_retried_jobs", default=True)
+    keys = {name: request.http.args.get(name) for name in ("step_key", "group_key")}
+    with_retried = request.flag("include_retried_jobs", default=True)
 
     def listed(record: JobRecord) -> bool:
         return (
@@ -63,19 +63,19 @@ def list_jobs(call: Call) -> Reply:
             and all(value is None or getattr(record, name) == value for name, value in keys.items())
         )
 
-    places = {record.id: place for place, record in enumerate(call.build.jobs)}
-    found = [record for record in call.build.jobs if listed(record)]
-    return cursor_paged(call, found, lambda record: places[record.id], partial(job, call.view))
+    places = {record.id: place for place, record in enumerate(request.build.jobs)}
+    found = [record for record in request.build.jobs if listed(record)]
+    return cursor_paged(request, found, lambda record: places[record.id], partial(job, request.view))
 
 
-def get_job(call: Call) -> Reply:
+def get_job(request: ApiRequest) -> Reply:
     """Get one."""
-    return Reply(payload=job(call.view, call.job))
+    return Reply(payload=job(request.view, request.job))
 
 
-def retry_job(call: Call) -> Reply:
+def retry_job(request: ApiRequest) -> Reply:
     """Put a new attempt in a job's place, and answer with that."""
-    record = call.job
+    record = request.job
     permitted = isinstance(record.step, CommandStep) and record.step.permit_retry_on_passed
     retryable = {"failed", "timed_out", "canceled"} | ({"passed"} if permitted else set[str]())
     if record.retried:
@@ -88,41 +88,41 @@ def retry_job(call: Call) -> Reply:
     if origin and not getattr(origin.step, "async_", False) and origin.build.state in {"canceled", "canceling"}:
         why = "this build was triggered by a synchronous trigger step in a canceled build"
         raise ApiError(422, f"This job can't be retried because {why}")
-    again = call.world.lifecycle.retry(record, kind="manual", user=call.token.user)
-    return Reply(payload=job(call.view, again))
+    again = request.context.lifecycle.retry(record, kind="manual", user=request.token.user)
+    return Reply(payload=job(request.view, again))
 
 
-def reprioritize_job(call: Call) -> Reply:
+def reprioritize_job(request: ApiRequest) -> Reply:
     """Change a job's priority."""
-    record, priority = call.job, call.body().get("priority")
+    record, priority = request.job, request.body().get("priority")
     if not isinstance(priority, int) or isinstance(priority, bool):
         raise ApiError(400, "Priority must be an integer")
     record.priority = priority
-    return Reply(payload=job(call.view, record))
+    return Reply(payload=job(request.view, record))
 
 
-def unblock_job(call: Call) -> Reply:
+def unblock_job(request: ApiRequest) -> Reply:
     """Open a block step."""
-    record = call.job
-    if call.world.settings.unblock_needs_body and call.request.body.strip() in {b"", b"null"}:
+    record = request.job
+    if request.context.settings.unblock_needs_body and request.http.body.strip() in {b"", b"null"}:
         raise ApiError(500, "Internal Server Error")
-    body = {} if call.request.body.strip() == b"null" else call.body()
+    body = {} if request.http.body.strip() == b"null" else request.body()
     if record.type != "manual":
         raise ApiError(400, "This job type cannot be unblocked")
     if record.build.state in {"canceled", "canceling"}:
         raise ApiError(422, "Jobs from canceled builds cannot be unblocked")
-    user = _unblocker(call, body)
+    user = _unblocker(request, body)
     if record.state != "blocked":
         raise ApiError(422, "This job cannot be unblocked")
-    call.world.lifecycle.unblock(record, user, _fields(record, body))
-    return Reply(payload=job(call.view, record))
+    request.context.lifecycle.unblock(record, user, _fields(record, body))
+    return Reply(payload=job(request.view, record))
 
 
-def _unblocker(call: Call, body: Json) -> UserRecord:
+def _unblocker(request: ApiRequest, body: Json) -> UserRecord:
     asked = body.get("unblocker")
     if asked is None:
-        return call.token.user
-    for user in call.organization.users:
+        return request.token.user
+    for user in request.organization.users:
         if user.id == asked:
             return user
     raise ApiError(422, "Unblocker is not a valid user id for this organization")
@@ -146,31 +146,31 @@ def _fields(record: JobRecord, body: Json) -> Json:
 # -- logs
 
 
-def _script(call: Call) -> JobRecord:
-    record = call.job
+def _script(request: ApiRequest) -> JobRecord:
+    record = request.job
     if record.type != "script":
         raise ApiError(404, "No job found")
     return record
 
 
-def get_log(call: Call) -> Reply:
+def get_log(request: ApiRequest) -> Reply:
     """Get a log in the form that is accepted, or its last bytes."""
-    accepted = call.request.accept_mimetypes.best_match(["application/json", "text/plain", "text/html"])
-    if call.request.method == "HEAD":
-        return _log_size(call)
-    if "Range" in call.request.headers:
-        return _log_tail(call, plain=accepted == "text/plain")
+    accepted = request.http.accept_mimetypes.best_match(["application/json", "text/plain", "text/html"])
+    if request.http.method == "HEAD":
+        return _log_size(request)
+    if "Range" in request.http.headers:
+        return _log_tail(request, plain=accepted == "text/plain")
     if accepted == "text/plain":
-        return get_log_text(call)
-    return get_log_html(call) if accepted == "text/html" else _log_json(call)
+        return get_log_text(request)
+    return get_log_html(request) if accepted == "text/html" else _log_json(request)
 
 
-def _log_json(call: Call) -> Reply:
-    record = _script(call)
-    raw = logs.raw(record, call.world.clock.now())
+def _log_json(request: ApiRequest) -> Reply:
+    record = _script(request)
+    raw = logs.raw(record, request.context.clock.now())
     return Reply(
         payload={
-            "url": f"{call.view.job(record)}/log",
+            "url": f"{request.view.job(record)}/log",
             "content": raw.decode(errors="replace"),
             "size": len(raw),
             "header_times": logs.header_times(raw),
@@ -178,27 +178,27 @@ def _log_json(call: Call) -> Reply:
     )
 
 
-def get_log_text(call: Call) -> Reply:
+def get_log_text(request: ApiRequest) -> Reply:
     """Get a log as it is."""
-    raw = logs.raw(_script(call), call.world.clock.now())
+    raw = logs.raw(_script(request), request.context.clock.now())
     return Reply(body=raw, content_type="text/plain; charset=utf-8")
 
 
-def get_log_html(call: Call) -> Reply:
+def get_log_html(request: ApiRequest) -> Reply:
     """Get a log as HTML."""
-    raw = logs.raw(_script(call), call.world.clock.now())
+    raw = logs.raw(_script(request), request.context.clock.now())
     return Reply(body=logs.as_html(raw), content_type="text/html; charset=utf-8")
 
 
-def _log_size(call: Call) -> Reply:
-    raw = logs.raw(_script(call), call.world.clock.now())
+def _log_size(request: ApiRequest) -> Reply:
+    raw = logs.raw(_script(request), request.context.clock.now())
     headers = {"Accept-Ranges": "bytes", "Content-Length": str(len(raw))}
     return Reply(body=b"", headers=headers, content_type="text/plain; charset=utf-8", compress=False)
 
 
-def _log_tail(call: Call, *, plain: bool) -> Reply:
-    raw = logs.raw(_script(call), call.world.clock.now())
-    found = re.fullmatch(r"bytes=-(\d{1,18})", call.request.headers["Range"].strip())
+def _log_tail(request: ApiRequest, *, plain: bool) -> Reply:
+    raw = logs.raw(_script(request), request.context.clock.now())
+    found = re.fullmatch(r"bytes=-(\d{1,18})", request.http.headers["Range"].strip())
     if not plain:
         raise ApiError(400, "Range requests are only supported with Accept: text/plain")
     if found is None or int(found[1]) == 0:
@@ -215,24 +215,24 @@ def _log_tail(call: Call, *, plain: bool) -> Reply:
     )
 
 
-def delete_log(call: Call) -> Reply:
+def delete_log(request: ApiRequest) -> Reply:
     """Delete a log for good."""
-    _script(call).log = b""
+    _script(request).log = b""
     return Reply(204)
 
 
 # -- environments
 
 
-def get_env(call: Call) -> Reply:
+def get_env(request: ApiRequest) -> Reply:
     """Get a job's environment in the form that is accepted."""
-    accepted = call.request.accept_mimetypes.best_match(["application/json", "text/plain"])
-    return get_env_text(call) if accepted == "text/plain" else Reply(payload={"env": _environment(_script(call))})
+    accepted = request.http.accept_mimetypes.best_match(["application/json", "text/plain"])
+    return get_env_text(request) if accepted == "text/plain" else Reply(payload={"env": _environment(_script(request))})
 
 
-def get_env_text(call: Call) -> Reply:
+def get_env_text(request: ApiRequest) -> Reply:
     """Get a job's environment as lines."""
-    lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(call)).items()]
+    lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(request)).items()]
     return Reply(body="".join(lines), content_type="text/plain; charset=utf-8")
 
 

@@ -17,9 +17,9 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from buildkite_orm.fake.collections import Thing
+    from buildkite_orm.fake.collections import Record
     from buildkite_orm.fake.handlers.route import Handler
-    from buildkite_orm.fake.http import Call, Reply
+    from buildkite_orm.fake.http import ApiRequest, Reply
     from buildkite_orm.fake.records import Json
 
 STATES = (
@@ -164,39 +164,39 @@ PROVIDERS: dict[str, Provider] = {
 # -- services
 
 
-def _service(call: Call, thing: Thing) -> Json:
+def _service(request: ApiRequest, thing: Record) -> Json:
     data, provider = thing.data, PROVIDERS[thing.data["provider"]]
     return {
         "id": thing.id,
         "graphql_id": provider.graphql and graphql_id(provider.graphql, thing.id),
-        "url": f"{call.view.organization(call.organization)}/services/{thing.id}",
+        "url": f"{request.view.organization(request.organization)}/services/{thing.id}",
         **data,
         "provider": {"id": data["provider"], "name": provider.name},
         "settings": provider.tell(data["settings"]),
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
     }
 
 
-def _of_organization(call: Call) -> str:
-    if not call.organization.members_manage_services:
-        require_administrator(call)
-    return call.organization.id
+def _of_organization(request: ApiRequest) -> str:
+    if not request.organization.members_manage_services:
+        require_administrator(request)
+    return request.organization.id
 
 
-def _settle(call: Call, thing: Thing, body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
     data = thing.data
     if unknown := sorted(body.keys() - _BODY):
         raise InvalidError([(name, "unknown") for name in unknown])
     if body.get("provider", data["provider"]) != data["provider"]:
         raise ApiError(422, "Validation failed: Provider can't be changed")
-    if data["provider"] in call.organization.plan_lacks:
+    if data["provider"] in request.organization.plan_lacks:
         raise ApiError(422, "Validation failed: Provider is not available")
     require_valid(body, _LAID_OVER)
     data["build_states"] = data["build_states"] | (body.get("build_states") or {})
     data["settings"] = _laid_over(PROVIDERS[data["provider"]], data["settings"], body.get("settings") or {})
     data["branch_configuration"] = data["branch_configuration"] or ""
-    _settle_scope(call, data, body)
+    _settle_scope(request, data, body)
 
 
 def _laid_over(provider: Provider, before: Json, said: Json) -> Json:
@@ -214,18 +214,18 @@ def _laid_over(provider: Provider, before: Json, said: Json) -> Json:
     return after
 
 
-def _settle_scope(call: Call, data: Json, body: Json) -> None:
+def _settle_scope(request: ApiRequest, data: Json, body: Json) -> None:
     """See that what a scope names is there; all is all, and names nothing."""
     if data["scope"] == "all":
         if body.get("scope_uuids"):
             raise ApiError(422, "Validation failed: Scope uuids must be omitted when the scope is all")
         data["scope_uuids"] = []
-    elif {"scope", "scope_uuids"} & body.keys() and not set(data["scope_uuids"]) <= _in_scope(call, data["scope"]):
+    elif {"scope", "scope_uuids"} & body.keys() and not set(data["scope_uuids"]) <= _in_scope(request, data["scope"]):
         raise ApiError(422, "Validation failed: Scope uuids must exist")
 
 
-def _in_scope(call: Call, scope: str) -> set[str]:
-    organization = call.organization
+def _in_scope(request: ApiRequest, scope: str) -> set[str]:
+    organization = request.organization
     if scope == "some_projects":
         return {each.id for each in organization.pipelines.values()}
     kind = scope.removeprefix("some_").removesuffix("s")
@@ -275,11 +275,11 @@ SERVICES = Collection(
 
 
 def _turn(change: str, *, enabled: bool) -> Handler:
-    def turn(call: Call) -> Reply:
-        thing = SERVICES.find(call)
+    def turn(request: ApiRequest) -> Reply:
+        thing = SERVICES.find(request)
         thing.data["enabled"] = enabled
-        audit.note_of_thing(call, SERVICES.kind, change, thing)
-        return SERVICES.answer(call, thing, "get", 200)
+        audit.note_of_thing(request, SERVICES.kind, change, thing)
+        return SERVICES.answer(request, thing, "get", 200)
 
     return turn
 

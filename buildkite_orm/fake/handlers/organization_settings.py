@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.portals import are_networks
 from buildkite_orm.fake.handlers.route import ORGANIZATION, Route, route
 from buildkite_orm.fake.handlers.validation import Check, is_uuid, one_of, require_administrator, require_valid
@@ -15,7 +15,7 @@ from buildkite_orm.fake.http import ApiError, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json, OrganizationRecord, UserRecord
 
 _READ, _WRITE = "read_organization_settings", "write_organization_settings"
@@ -38,10 +38,10 @@ class Settings:
 
     kind: str
     path: str
-    tell: Callable[[Call, Json], Json]
+    tell: Callable[[ApiRequest, Json], Json]
     update: Mapping[str, Check]
     defaults: Callable[[OrganizationRecord], Json]
-    settle: Callable[[Call, Json, Json], None]
+    settle: Callable[[ApiRequest, Json, Json], None]
     event: str
 
     def routes(self) -> tuple[Route, ...]:
@@ -54,28 +54,28 @@ class Settings:
         kept = organization.shelves.of(self.kind, organization.id)
         if self.kind not in kept:
             data = self.defaults(organization)
-            kept[self.kind] = Thing(id=organization.id, data=data, created_at=organization.created_at)
+            kept[self.kind] = Record(id=organization.id, data=data, created_at=organization.created_at)
         return kept[self.kind].data
 
-    def get(self, call: Call) -> Reply:
+    def get(self, request: ApiRequest) -> Reply:
         """Tell them."""
-        require_administrator(call)
-        return Reply(payload=self.tell(call, self.of(call.organization)))
+        require_administrator(request)
+        return Reply(payload=self.tell(request, self.of(request.organization)))
 
-    def change(self, call: Call) -> Reply:
+    def change(self, request: ApiRequest) -> Reply:
         """Change some."""
-        require_administrator(call)
-        data, body = self.of(call.organization), call.body()
+        require_administrator(request)
+        data, body = self.of(request.organization), request.body()
         require_valid(body, self.update)
         changed = {name: body[name] for name in self.update if name in body}
-        self.settle(call, {**data, **changed}, body)
-        return self.put(call, changed)
+        self.settle(request, {**data, **changed}, body)
+        return self.put(request, changed)
 
-    def put(self, call: Call, changed: Json, event: str | None = None) -> Reply:
+    def put(self, request: ApiRequest, changed: Json, event: str | None = None) -> Reply:
         """Take over values that are good."""
-        self.of(call.organization).update(changed)
-        audit.note_of_organization(call, event or self.event, changed=list(changed))
-        return self.get(call)
+        self.of(request.organization).update(changed)
+        audit.note_of_organization(request, event or self.event, changed=list(changed))
+        return self.get(request)
 
 
 # -- API settings
@@ -87,15 +87,15 @@ _FEATURES = {
 }
 
 
-def _api_settings(call: Call, data: Json) -> Json:
-    lacks = call.organization.plan_lacks
+def _api_settings(request: ApiRequest, data: Json) -> Json:
+    lacks = request.organization.plan_lacks
     features = {feature: feature not in lacks for feature in _FEATURES.values()}
-    return {"url": f"{call.view.organization(call.organization)}/api-settings", **data, "features": features}
+    return {"url": f"{request.view.organization(request.organization)}/api-settings", **data, "features": features}
 
 
-def _settle_api(call: Call, _data: Json, body: Json) -> None:
+def _settle_api(request: ApiRequest, _data: Json, body: Json) -> None:
     for name, feature in _FEATURES.items():
-        if name in body and feature in call.organization.plan_lacks:
+        if name in body and feature in request.organization.plan_lacks:
             raise ApiError(403, f"Your plan doesn't include {feature}")
 
 
@@ -136,22 +136,22 @@ def turned_on(at: float, by: UserRecord) -> Json:
     return {"at": at, "by": by}
 
 
-def _switch(call: Call, on: Json | None) -> Json:
+def _switch(request: ApiRequest, on: Json | None) -> Json:
     if on is None:
         return {"enabled": False, "enabled_at": None, "enabled_by": None}
     by: UserRecord = on["by"]
-    return {"enabled": True, "enabled_at": call.view.time(on["at"]), "enabled_by": {"id": by.id, "name": by.name}}
+    return {"enabled": True, "enabled_at": request.view.time(on["at"]), "enabled_by": {"id": by.id, "name": by.name}}
 
 
-def _pipeline_settings(call: Call, data: Json) -> Json:
+def _pipeline_settings(request: ApiRequest, data: Json) -> Json:
     export = data["build_exports"]
     return {
-        "url": f"{call.view.organization(call.organization)}/pipeline-settings",
+        "url": f"{request.view.organization(request.organization)}/pipeline-settings",
         **data,
-        **{name: _switch(call, data[name]) for name in (_HOSTED_SSH, _PUBLIC)},
-        _METRICS: {**_switch(call, data[_METRICS]), "disable_supported": False},
+        **{name: _switch(request, data[name]) for name in (_HOSTED_SSH, _PUBLIC)},
+        _METRICS: {**_switch(request, data[_METRICS]), "disable_supported": False},
         "build_exports": {
-            "available": "build_exports" not in call.organization.plan_lacks,
+            "available": "build_exports" not in request.organization.plan_lacks,
             "enabled": export["location"] is not None,
             **export,
             "supported_strategies": list(_STRATEGIES),
@@ -159,8 +159,8 @@ def _pipeline_settings(call: Call, data: Json) -> Json:
     }
 
 
-def _settle_pipeline(call: Call, data: Json, body: Json) -> None:
-    organization, cluster = call.organization, data["default_cluster_id"]
+def _settle_pipeline(request: ApiRequest, data: Json, body: Json) -> None:
+    organization, cluster = request.organization, data["default_cluster_id"]
     default, most = data["default_timeout_in_minutes"], data["maximum_timeout_in_minutes"]
     if "default_cluster_id" in body and cluster is not None:
         if cluster not in organization.shelves.of("cluster", organization.id):
@@ -204,41 +204,43 @@ PIPELINE_SETTINGS = Settings(
 def _switches(place: str, name: str, *methods: str) -> tuple[Route, ...]:
     """Make the routes that turn a setting on (PUT) and off (DELETE)."""
 
-    def turn_on(call: Call) -> Reply:
-        require_administrator(call)
-        already = PIPELINE_SETTINGS.of(call.organization)[name]
-        return PIPELINE_SETTINGS.put(call, {name: already or turned_on(call.world.lifecycle.now, call.token.user)})
+    def turn_on(request: ApiRequest) -> Reply:
+        require_administrator(request)
+        already = PIPELINE_SETTINGS.of(request.organization)[name]
+        return PIPELINE_SETTINGS.put(
+            request, {name: already or turned_on(request.context.lifecycle.now, request.token.user)}
+        )
 
-    def turn_off(call: Call) -> Reply:
-        require_administrator(call)
-        return PIPELINE_SETTINGS.put(call, {name: None})
+    def turn_off(request: ApiRequest) -> Reply:
+        require_administrator(request)
+        return PIPELINE_SETTINGS.put(request, {name: None})
 
     handlers = {"PUT": turn_on, "DELETE": turn_off}
     return tuple(route(method, f"{PIPELINE_SETTINGS.path}/{place}", _WRITE, handlers[method]) for method in methods)
 
 
-def configure_build_export(call: Call) -> Reply:
+def configure_build_export(request: ApiRequest) -> Reply:
     """Have builds exported; a bucket that is named by its URI is known by its name."""
-    _require_build_exports(call)
-    body = call.body()
+    _require_build_exports(request)
+    body = request.body()
     require_valid(body, _EXPORT_CHECKS)
     location = body["location"].strip().removeprefix("s3://").removeprefix("gs://")
-    return _put_export(call, {"location": location, "strategy_id": body["strategy_id"]})
+    return _put_export(request, {"location": location, "strategy_id": body["strategy_id"]})
 
 
-def disable_build_export(call: Call) -> Reply:
+def disable_build_export(request: ApiRequest) -> Reply:
     """Have builds exported no more."""
-    _require_build_exports(call)
-    return _put_export(call, _NO_EXPORT)
+    _require_build_exports(request)
+    return _put_export(request, _NO_EXPORT)
 
 
-def _put_export(call: Call, export: Json) -> Reply:
-    return PIPELINE_SETTINGS.put(call, {"build_exports": export}, "OrganizationBuildExportUpdated")
+def _put_export(request: ApiRequest, export: Json) -> Reply:
+    return PIPELINE_SETTINGS.put(request, {"build_exports": export}, "OrganizationBuildExportUpdated")
 
 
-def _require_build_exports(call: Call) -> None:
-    require_administrator(call)
-    if "build_exports" in call.organization.plan_lacks:
+def _require_build_exports(request: ApiRequest) -> None:
+    require_administrator(request)
+    if "build_exports" in request.organization.plan_lacks:
         raise ApiError(403, "Your plan doesn't include build exports")
 
 

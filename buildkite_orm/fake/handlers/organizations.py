@@ -12,7 +12,7 @@ from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads import accounts
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
 
 
 _PICTURES = "https://buildkiteassets.com/emoji"
@@ -25,21 +25,21 @@ EMOJIS = (
 )
 
 
-def list_organizations(call: Call) -> Reply:
+def list_organizations(request: ApiRequest) -> Reply:
     """List those that the token reaches."""
-    reached = [each for each in call.world.store.organizations.values() if call.token.reaches(each)]
-    return paged(call, reached, partial(accounts.organization, call.view))
+    reached = [each for each in request.context.store.organizations.values() if request.token.reaches(each)]
+    return paged(request, reached, partial(accounts.organization, request.view))
 
 
-def get_organization(call: Call) -> Reply:
+def get_organization(request: ApiRequest) -> Reply:
     """Get one."""
-    return Reply(payload=accounts.organization(call.view, call.organization))
+    return Reply(payload=accounts.organization(request.view, request.organization))
 
 
-def get_rate_limit(call: Call) -> Reply:
+def get_rate_limit(request: ApiRequest) -> Reply:
     """Tell how much of the organization's budget is used."""
-    budget = call.world.budgets.peek(call.organization.slug)
-    now = call.world.clock.now()
+    budget = request.context.budgets.peek(request.organization.slug)
+    now = request.context.clock.now()
     is_limited = budget.limit > 0
     rest = {"limit": budget.limit, "current": budget.current, "reset": budget.reset, "enforced": is_limited}
     graphql = {"limit": 50000, "current": 0, "reset": 300, "enforced": True}
@@ -50,9 +50,9 @@ def get_rate_limit(call: Call) -> Reply:
     return Reply(payload={"scopes": scopes})
 
 
-def list_emojis(call: Call) -> Reply:
+def list_emojis(request: ApiRequest) -> Reply:
     """List those of the organization, and those that all have."""
-    organization = call.organization
+    organization = request.organization
     own = [each.data for each in organization.shelves.of("emoji", organization.id).values()]
     return Reply(payload=[*EMOJIS, *own])
 

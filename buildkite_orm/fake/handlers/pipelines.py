@@ -29,30 +29,30 @@ from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads.pipelines import SETTINGS, pipeline, provider_of
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json, OrganizationRecord, PipelineRecord
 
 
-def list_pipelines(call: Call) -> Reply:
+def list_pipelines(request: ApiRequest) -> Reply:
     """List an organization's pipelines; filters match parts of what they name."""
-    name, repository = (call.request.args.get(key, "").lower() for key in ("name", "repository"))
+    name, repository = (request.http.args.get(key, "").lower() for key in ("name", "repository"))
     found = [
         each
-        for each in call.organization.pipelines.values()
+        for each in request.organization.pipelines.values()
         if name in each.name.lower() and repository in each.repository.lower()
     ]
-    return paged(call, found, partial(pipeline, call.view))
+    return paged(request, found, partial(pipeline, request.view))
 
 
-def get_pipeline(call: Call) -> Reply:
+def get_pipeline(request: ApiRequest) -> Reply:
     """Get one."""
-    return Reply(payload=pipeline(call.view, call.pipeline))
+    return Reply(payload=pipeline(request.view, request.pipeline))
 
 
-def _changed(call: Call, record: PipelineRecord, change: str, status: int = 200) -> Reply:
+def _changed(request: ApiRequest, record: PipelineRecord, change: str, status: int = 200) -> Reply:
     """Write down what was done to a pipeline, and answer with it."""
-    audit.note(call, f"Pipeline{change}", audit.subject("Pipeline", record.id, record.name))
-    return Reply(status, payload=pipeline(call.view, record))
+    audit.note(request, f"Pipeline{change}", audit.subject("Pipeline", record.id, record.name))
+    return Reply(status, payload=pipeline(request.view, record))
 
 
 # -- what bodies must be
@@ -136,13 +136,13 @@ CREATES = UPDATES | {
 _APART = frozenset({"configuration", "env", "provider_settings", "slug", "steps", "tags", "teams"})
 
 
-def _check_named(call: Call, body: Json) -> None:
+def _check_named(request: ApiRequest, body: Json) -> None:
     """Raise where a body names what there is not, or what the organization does not have."""
-    organization = call.organization
+    organization = request.organization
     clusters = organization.shelves.of("cluster", organization.id)
     if body.get("cluster_id") and body["cluster_id"] not in clusters:
         raise InvalidError([("cluster_id", "invalid")])
-    if body.get("pipeline_template_uuid") and body["pipeline_template_uuid"] not in TEMPLATES.shelf(call):
+    if body.get("pipeline_template_uuid") and body["pipeline_template_uuid"] not in TEMPLATES.shelf(request):
         raise InvalidError([("pipeline_template_uuid", "invalid")])
     if body.get("clone_mirror_url") and "clone_mirrors" in organization.plan_lacks:
         raise InvalidError([("clone_mirror_url", "invalid")])
@@ -151,33 +151,33 @@ def _check_named(call: Call, body: Json) -> None:
 # -- creating them
 
 
-def create_pipeline(call: Call) -> Reply:
+def create_pipeline(request: ApiRequest) -> Reply:
     """Create one, of steps as YAML, of visual steps, or of those of a template."""
-    organization, body, store = call.organization, call.body(), call.world.store
+    organization, body, store = request.organization, request.body(), request.context.store
     require_valid(body, CREATES)
-    _check_named(call, body)
+    _check_named(request, body)
     _check_has_steps(body)
     slug = body.get("slug") or slug_of(body["name"])
     _check_free(organization, slug, body["name"])
     identity = store.ids.uuid()
-    _assign_teams(call, identity, body)
+    _assign_teams(request, identity, body)
     record = store.add_pipeline(
         organization,
         slug,
         [],
         id=identity,
         repository=body["repository"],
-        created_at=call.world.lifecycle.now,
-        created_by=call.token.user,
+        created_at=request.context.lifecycle.now,
+        created_by=request.token.user,
         configuration=None,
         default_branch=PIPELINE_SETTINGS.of(organization)["default_branch"],
         env={},
     )
     _apply(record, body)
     if not (body.get("configuration") or body.get("steps")):
-        template = TEMPLATES.shelf(call)[body["pipeline_template_uuid"]]
+        template = TEMPLATES.shelf(request)[body["pipeline_template_uuid"]]
         record.plan = plan_of(steps_of(template.data["configuration"]))
-    return _changed(call, record, "Created", 201)
+    return _changed(request, record, "Created", 201)
 
 
 def _check_has_steps(body: Json) -> None:
@@ -195,28 +195,28 @@ def _check_free(organization: OrganizationRecord, slug: str, name: str) -> None:
         raise InvalidError([("slug", "already_exists" if slug in organization.pipelines else "invalid")])
 
 
-def _assign_teams(call: Call, identity: str, body: Json) -> None:
-    if call.organization.teams_enabled and not body.get("teams") and call.token.user.role != "admin":
+def _assign_teams(request: ApiRequest, identity: str, body: Json) -> None:
+    if request.organization.teams_enabled and not body.get("teams") and request.token.user.role != "admin":
         raise InvalidError([("teams", "missing_field")])
-    teams.assign(call, teams.PIPELINES, identity, body.get("teams") or {})
+    teams.assign(request, teams.PIPELINES, identity, body.get("teams") or {})
 
 
 # -- changing them
 
 
-def update_pipeline(call: Call) -> Reply:
+def update_pipeline(request: ApiRequest) -> Reply:
     """Change some properties."""
-    record, body = call.pipeline, call.body()
+    record, body = request.pipeline, request.body()
     require_valid(body, UPDATES)
     if record.archived_at is not None:
         raise ApiError(422, "Pipeline is archived")
-    _check_named(call, body)
+    _check_named(request, body)
     _check_steps(record, body)
-    teams.assign(call, teams.PIPELINES, record.id, body.get("teams") or {})
+    teams.assign(request, teams.PIPELINES, record.id, body.get("teams") or {})
     if "slug" in body or "name" in body:
-        _rename(call.organization, record, body.get("slug") or slug_of(body["name"]))
+        _rename(request.organization, record, body.get("slug") or slug_of(body["name"]))
     _apply(record, body)
-    return _changed(call, record, "Updated")
+    return _changed(request, record, "Updated")
 
 
 def _check_steps(record: PipelineRecord, body: Json) -> None:
@@ -258,39 +258,39 @@ def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str)
     organization.pipelines.update({each.slug: each for each in kept})
 
 
-def archive_pipeline(call: Call) -> Reply:
+def archive_pipeline(request: ApiRequest) -> Reply:
     """Put one into the archive."""
-    record = call.pipeline
+    record = request.pipeline
     if record.archived_at is not None:
         raise ApiError(422, "Pipeline could not be archived.")
-    record.archived_at = call.world.lifecycle.now
-    return _changed(call, record, "Archived")
+    record.archived_at = request.context.lifecycle.now
+    return _changed(request, record, "Archived")
 
 
-def unarchive_pipeline(call: Call) -> Reply:
+def unarchive_pipeline(request: ApiRequest) -> Reply:
     """Take one out of the archive."""
-    record = call.pipeline
+    record = request.pipeline
     if record.archived_at is None:
         raise ApiError(422, "Pipeline could not be unarchived.")
     record.archived_at = None
-    return _changed(call, record, "Unarchived")
+    return _changed(request, record, "Unarchived")
 
 
-def delete_pipeline(call: Call) -> Reply:
+def delete_pipeline(request: ApiRequest) -> Reply:
     """Delete one, with its builds and schedules."""
-    record = call.pipeline
-    call.world.lifecycle.delete(record)
-    call.organization.shelves.of(SCHEDULES.kind, record.id).clear()
-    _changed(call, record, "Deleted")
+    record = request.pipeline
+    request.context.lifecycle.delete(record)
+    request.organization.shelves.of(SCHEDULES.kind, record.id).clear()
+    _changed(request, record, "Deleted")
     return Reply(204)
 
 
 # -- webhooks
 
 
-def add_webhook(call: Call) -> Reply:
+def add_webhook(request: ApiRequest) -> Reply:
     """Have GitHub tell of pushes."""
-    record = call.pipeline
+    record = request.pipeline
     if record.provider_id != "github":
         raise ApiError(422, "Auto-creating webhooks is not supported for your repository.")
     if record.has_webhook:
@@ -299,41 +299,41 @@ def add_webhook(call: Call) -> Reply:
     return Reply(201)
 
 
-def _github_pipeline(call: Call) -> PipelineRecord:
-    record = call.pipeline
-    is_enrolled = "expanded_webhook_triggers" not in call.organization.plan_lacks
+def _github_pipeline(request: ApiRequest) -> PipelineRecord:
+    record = request.pipeline
+    is_enrolled = "expanded_webhook_triggers" not in request.organization.plan_lacks
     if not is_enrolled or record.provider_id not in {"github", "github_enterprise"}:
         raise ApiError(404, "Not Found")
     return record
 
 
-def get_github_webhooks(call: Call) -> Reply:
+def get_github_webhooks(request: ApiRequest) -> Reply:
     """Tell whether the webhooks of GitHub are taken."""
-    record = _github_pipeline(call)
+    record = _github_pipeline(request)
     by = record.webhooks_disabled_by
     return Reply(
         payload={
-            "url": f"{call.view.pipeline(record)}/github-webhooks",
+            "url": f"{request.view.pipeline(record)}/github-webhooks",
             "enabled": by is None,
-            "disabled_at": call.view.time(record.webhooks_disabled_at),
+            "disabled_at": request.view.time(record.webhooks_disabled_at),
             "disabled_by": by and by.name,
         }
     )
 
 
-def enable_github_webhooks(call: Call) -> Reply:
+def enable_github_webhooks(request: ApiRequest) -> Reply:
     """Take them; nothing changes where they are taken."""
-    record = _github_pipeline(call)
+    record = _github_pipeline(request)
     record.webhooks_disabled_at = record.webhooks_disabled_by = None
-    return get_github_webhooks(call)
+    return get_github_webhooks(request)
 
 
-def disable_github_webhooks(call: Call) -> Reply:
+def disable_github_webhooks(request: ApiRequest) -> Reply:
     """Take none; nothing changes where none are taken."""
-    record = _github_pipeline(call)
+    record = _github_pipeline(request)
     if record.webhooks_disabled_by is None:
-        record.webhooks_disabled_at, record.webhooks_disabled_by = call.world.lifecycle.now, call.token.user
-    return get_github_webhooks(call)
+        record.webhooks_disabled_at, record.webhooks_disabled_by = request.context.lifecycle.now, request.token.user
+    return get_github_webhooks(request)
 
 
 _ALL, _HOOKS = ORGANIZATION + "/pipelines", PIPELINE + "/github-webhooks"

@@ -13,25 +13,25 @@ from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 
-def portal(call: Call, thing: Thing) -> Json:
+def portal(request: ApiRequest, thing: Record) -> Json:
     """Tell a portal, without its secret."""
     return {
         "uuid": thing.id,
-        "organization_uuid": call.organization.id,
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "organization_uuid": request.organization.id,
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
         **thing.data,
     }
 
 
-def _secret(call: Call, _thing: Thing) -> Json:
+def _secret(request: ApiRequest, _thing: Record) -> Json:
     """Make the secret, which is told once and not kept."""
-    return {"token": call.world.store.ids.token("bkpt")}
+    return {"token": request.context.store.ids.token("bkpt")}
 
 
 def are_networks(text: str) -> bool:
@@ -42,11 +42,11 @@ def are_networks(text: str) -> bool:
         return False
 
 
-def _settle(call: Call, thing: Thing, _body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
     slug = thing.data["slug"] = thing.data["slug"] or slug_of(thing.data["name"])
     if not slug:
         raise ApiError(422, "Validation failed: Slug can't be blank")
-    if PORTALS.shelf(call).get(slug, thing) is not thing:
+    if PORTALS.shelf(request).get(slug, thing) is not thing:
         raise ApiError(422, "Validation failed: Slug has already been taken")
 
 

@@ -12,33 +12,33 @@ from buildkite_orm.fake.handlers.validation import require_administrator
 from buildkite_orm.fake.http import ApiError, Reply
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json
 
 _LIFETIME = 1800.0
 
 
-def _create(call: Call, kind: str) -> Reply:
-    job = call.job
-    require_administrator(call)
-    if not PIPELINE_SETTINGS.of(call.organization)["hosted_agents_terminal_access"]:
+def _create(request: ApiRequest, kind: str) -> Reply:
+    job = request.job
+    require_administrator(request)
+    if not PIPELINE_SETTINGS.of(request.organization)["hosted_agents_terminal_access"]:
         raise ApiError(404, f"{kind} access is not available for this organization")
     if not _is_reachable(job):
         raise ApiError(422, "The job is not a running command job on a macOS hosted agent")
-    if call.world.settings.hosted_agents_fail:
+    if request.context.settings.hosted_agents_fail:
         raise ApiError(503, f"The {kind} session could not be created")
-    expires_at = times.iso(call.world.clock.now() + _LIFETIME, "seconds")
+    expires_at = times.iso(request.context.clock.now() + _LIFETIME, "seconds")
     session: Json = {
         "endpoint": f"wss://{job.id}.remote-access.invalid",
-        "access_token": call.world.store.ids.token("bkra"),
+        "access_token": request.context.store.ids.token("bkra"),
         "expires_at": expires_at,
     }
-    return Reply(payload=session | _ways(call)[kind], headers={"Cache-Control": "no-store"})
+    return Reply(payload=session | _ways(request)[kind], headers={"Cache-Control": "no-store"})
 
 
-def _ways(call: Call) -> dict[str, Json]:
+def _ways(request: ApiRequest) -> dict[str, Json]:
     """Make what a client logs in with."""
-    token = call.world.store.ids.token
+    token = request.context.store.ids.token
     return {
         "VNC": {"vnc": {"username": "buildkite", "password": token("vnc")}},
         "SSH": {"transport": "namespace_ingress", "ssh": {"username": "buildkite", "private_key": token("ssh")}},

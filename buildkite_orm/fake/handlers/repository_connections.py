@@ -10,8 +10,8 @@ from buildkite_orm.fake.handlers.validation import is_uuid, require_administrato
 from buildkite_orm.fake.http import ApiError, Reply
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _CANNOT_LIST = frozenset({"bitbucket_server", "gitlab_self_managed", "github_enterprise"})
@@ -19,14 +19,14 @@ _BRIEFLY = ("type", "display_name")
 _IN_FULL = ("service_account", "host", "rate_limit")
 
 
-def _brief(call: Call, thing: Thing) -> Json:
-    url = f"{call.view.organization(call.organization)}/repository_connections/{thing.id}"
+def _brief(request: ApiRequest, thing: Record) -> Json:
+    url = f"{request.view.organization(request.organization)}/repository_connections/{thing.id}"
     return {"id": thing.id, **{name: thing.data[name] for name in _BRIEFLY}, "url": url}
 
 
-def _of_organization(call: Call) -> str:
-    require_administrator(call)
-    return call.organization.id
+def _of_organization(request: ApiRequest) -> str:
+    require_administrator(request)
+    return request.organization.id
 
 
 CONNECTIONS = Collection(
@@ -41,22 +41,22 @@ CONNECTIONS = Collection(
 )
 
 
-def _found(call: Call) -> Thing:
-    require_administrator(call)
-    if not is_uuid(call.arguments["connection"]):
+def _found(request: ApiRequest) -> Record:
+    require_administrator(request)
+    if not is_uuid(request.arguments["connection"]):
         raise ApiError(400, "The repository connection's ID must be a UUID")
-    return CONNECTIONS.find(call)
+    return CONNECTIONS.find(request)
 
 
-def get_connection(call: Call) -> Reply:
+def get_connection(request: ApiRequest) -> Reply:
     """Get one."""
-    thing = _found(call)
-    return Reply(payload=_brief(call, thing) | {name: thing.data[name] for name in _IN_FULL})
+    thing = _found(request)
+    return Reply(payload=_brief(request, thing) | {name: thing.data[name] for name in _IN_FULL})
 
 
-def list_repositories(call: Call) -> Reply:
+def list_repositories(request: ApiRequest) -> Reply:
     """List the repositories that one reaches; only the one of a name where that is given."""
-    data, args = _found(call).data, call.request.args
+    data, args = _found(request).data, request.http.args
     if any(name.startswith("repository[") for name in args):
         raise ApiError(400, "repository must be a string")
     if data["type"] in _CANNOT_LIST:

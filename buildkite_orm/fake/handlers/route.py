@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from buildkite_orm.fake.http import Call, Reply
+from buildkite_orm.fake.http import ApiRequest, Reply
 
-Handler = Callable[[Call], Reply]
+Handler = Callable[[ApiRequest], Reply]
 
 ORGANIZATION = "/v2/organizations/{org}"
 PIPELINE = ORGANIZATION + "/pipelines/{pipeline}"

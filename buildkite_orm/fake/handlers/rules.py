@@ -12,21 +12,21 @@ from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json, OrganizationRecord
 
 _TYPES = ("pipeline.trigger_build.pipeline", "pipeline.artifacts_read.pipeline")
 
 
-def rule(call: Call, thing: Thing) -> Json:
+def rule(request: ApiRequest, thing: Record) -> Json:
     """Tell a rule."""
     source_type, action, target_type = thing.data["type"].split(".")
     return {
         "uuid": thing.id,
         "graphql_id": graphql_id("Rule", thing.id),
-        "organization_uuid": call.organization.id,
-        "url": f"{call.view.organization(call.organization)}/rules/{thing.id}",
+        "organization_uuid": request.organization.id,
+        "url": f"{request.view.organization(request.organization)}/rules/{thing.id}",
         "type": thing.data["type"],
         "source_type": source_type,
         "source_uuid": thing.data["source_uuid"],
@@ -34,15 +34,15 @@ def rule(call: Call, thing: Thing) -> Json:
         "target_uuid": thing.data["target_uuid"],
         "effect": "allow",
         "action": action,
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
     }
 
 
-def _settle(call: Call, thing: Thing, _body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
     value = thing.data["value"]
     for end in ("source", "target"):
-        thing.data[f"{end}_uuid"] = _pipeline(call.organization, value.get(f"{end}_pipeline"), end)
+        thing.data[f"{end}_uuid"] = _pipeline(request.organization, value.get(f"{end}_pipeline"), end)
     if not isinstance(value.get("conditions", []), list):
         raise ApiError(422, "Conditions must be a list")
 

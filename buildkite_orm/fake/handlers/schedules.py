@@ -14,21 +14,21 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.wildcards import allows
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call, Reply
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest, Reply
     from buildkite_orm.fake.lifecycle import Lifecycle
     from buildkite_orm.fake.records import Json, PipelineRecord
 
 _SAID = ("label", "cronline", "message", "commit", "branch", "env", "enabled")
 
 
-def of_pipeline(call: Call) -> str:
+def of_pipeline(request: ApiRequest) -> str:
     """Say that things belong to the pipeline of the path."""
-    return call.pipeline.id
+    return request.pipeline.id
 
 
-def _schedule(call: Call, thing: Thing) -> Json:
-    view, data, pipeline = call.view, thing.data, call.pipeline
+def _schedule(request: ApiRequest, thing: Record) -> Json:
+    view, data, pipeline = request.view, thing.data, request.pipeline
     url = view.pipeline(pipeline)
     return {
         "id": thing.id,
@@ -52,8 +52,8 @@ def _is_cronline(line: str) -> bool:
     return True
 
 
-def _settle(call: Call, thing: Thing, body: Json) -> None:
-    data, pipeline = thing.data, call.pipeline
+def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
+    data, pipeline = thing.data, request.pipeline
     if not _is_cronline(data["cronline"]):
         raise ApiError(422, "Validation failed: Cronline is not a valid interval")
     data["commit"] = data["commit"] or "HEAD"
@@ -61,10 +61,10 @@ def _settle(call: Call, thing: Thing, body: Json) -> None:
     data["env"] = data["env"] and texts_of(data["env"])
     if body.get("enabled"):
         data["failed_message"] = data["failed_at"] = None
-    plan(call.world.lifecycle, pipeline, thing)
+    plan(request.context.lifecycle, pipeline, thing)
 
 
-def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Thing) -> None:
+def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Record) -> None:
     """Have a schedule create its next build, if it is enabled; what was planned before is off."""
     data = thing.data
     moment = cron.read(data["cronline"]).after(lifecycle.now) if data["enabled"] else None
@@ -73,7 +73,7 @@ def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Thing) -> None:
         lifecycle.at(moment, lambda: _fire(lifecycle, pipeline, thing, moment))
 
 
-def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Thing, moment: float) -> None:
+def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Record, moment: float) -> None:
     kept = pipeline.organization.shelves.of(SCHEDULES.kind, pipeline.id)
     if kept.get(thing.id) is not thing or thing.data["next_build_at"] != moment:
         return
@@ -93,7 +93,7 @@ def _problem(pipeline: PipelineRecord, data: Json) -> str | None:
     return None if allowed else f"Branch {data['branch']} is not configured to be built by this pipeline"
 
 
-def _build(thing: Thing) -> dict[str, Any]:
+def _build(thing: Record) -> dict[str, Any]:
     data = thing.data
     said = {name: data[name] for name in ("commit", "branch", "message")}
     return {**said, "env": dict(data["env"] or {}), "source": "schedule", "creator": thing.created_by}
@@ -132,9 +132,9 @@ SCHEDULES = Collection(
 )
 
 
-def list_schedules(call: Call) -> Reply:
+def list_schedules(request: ApiRequest) -> Reply:
     """List them, the newest first."""
-    return SCHEDULES.listed(call, list(reversed(SCHEDULES.shelf(call).values())))
+    return SCHEDULES.listed(request, list(reversed(SCHEDULES.shelf(request).values())))
 
 
 ROUTES = (

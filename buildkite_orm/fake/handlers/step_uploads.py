@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import BUILD, route
 from buildkite_orm.fake.handlers.validation import is_uuid
@@ -12,7 +12,7 @@ from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json
     from buildkite_orm.fake.store import Store
 
@@ -21,23 +21,23 @@ _LARGEST = 2 * 1024 * 1024
 _FILTER = "filter[source_job_id]"
 
 
-def _step_upload(call: Call, thing: Thing) -> Json:
+def _step_upload(request: ApiRequest, thing: Record) -> Json:
     """Tell an upload, without what was uploaded."""
-    view, data = call.view, thing.data
+    view, data = request.view, thing.data
     told = {name: value for name, value in data.items() if name not in {"definition", "processed_at"}}
     return {
         "uuid": thing.id,
         "graphql_id": graphql_id("BuildStepUpload", thing.id),
         **told,
-        "url": f"{view.build(call.build)}/step-uploads/{thing.id}",
+        "url": f"{view.build(request.build)}/step-uploads/{thing.id}",
         "created_at": view.time(thing.created_at),
         "processed_at": view.time(data["processed_at"]),
     }
 
 
-def _of_build(call: Call) -> str:
-    build = call.build
-    if build.created_at < call.world.lifecycle.now - _LIFETIME:
+def _of_build(request: ApiRequest) -> str:
+    build = request.build
+    if build.created_at < request.context.lifecycle.now - _LIFETIME:
         raise ApiError(410, "Step uploads are no longer available for this build")
     return build.id
 
@@ -54,20 +54,20 @@ UPLOADS = Collection(
 )
 
 
-def list_step_uploads(call: Call) -> Reply:
+def list_step_uploads(request: ApiRequest) -> Reply:
     """List a build's, or those of one of its jobs, the newest first."""
-    things = list(UPLOADS.shelf(call).values())
-    if any(name.startswith("filter[") and name != _FILTER for name in call.request.args):
+    things = list(UPLOADS.shelf(request).values())
+    if any(name.startswith("filter[") and name != _FILTER for name in request.http.args):
         raise ApiError(422, "Unsupported filter")
-    job_id = call.request.args.get(_FILTER)
+    job_id = request.http.args.get(_FILTER)
     if job_id is not None and not is_uuid(job_id):
         raise ApiError(422, f"{_FILTER} must be a UUID")
-    return UPLOADS.listed(call, [each for each in things if job_id in {None, each.data["source_job_id"]}])
+    return UPLOADS.listed(request, [each for each in things if job_id in {None, each.data["source_job_id"]}])
 
 
-def get_step_upload(call: Call) -> Reply:
+def get_step_upload(request: ApiRequest) -> Reply:
     """Get one, with what was uploaded unless that is too large."""
-    thing = UPLOADS.find(call)
+    thing = UPLOADS.find(request)
     definition: str = thing.data["definition"]
     size = len(definition.encode())
     omitted = size > _LARGEST
@@ -76,10 +76,10 @@ def get_step_upload(call: Call) -> Reply:
         "definition_yaml": None if omitted else definition,
         "definition_yaml_omitted": omitted,
     }
-    return Reply(payload=_step_upload(call, thing) | yaml)
+    return Reply(payload=_step_upload(request, thing) | yaml)
 
 
-def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any) -> Thing:
+def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any) -> Record:
     """Add an upload of a job to its build, one that was applied a second later unless `fields` say otherwise."""
     created_at = (job.started_at or job.created_at) + 1
     data = {
@@ -93,7 +93,7 @@ def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any
         "processed_at": created_at + 1,
         "definition": definition,
     }
-    thing = Thing(id=store.ids.uuid(), data=data | fields, created_at=created_at)
+    thing = Record(id=store.ids.uuid(), data=data | fields, created_at=created_at)
     return store.shelves.put(UPLOADS.kind, job.build.id, thing.id, thing)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
 from buildkite_orm.fake.handlers.validation import Check, one_of, require_administrator, require_valid
@@ -16,7 +16,7 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json, PipelineRecord, UserRecord
 
 _TEAM = ORGANIZATION + "/teams/{team}"
@@ -41,18 +41,18 @@ EVERYONE: Json = {
 # -- teams themselves
 
 
-def embedded_team(thing: Thing) -> Json:
+def embedded_team(thing: Record) -> Json:
     """Tell a team where something names it."""
     return {"id": thing.id, "graphql_id": graphql_id("Team", thing.id), "slug": slug_of(thing.data["name"])}
 
 
-def _team(call: Call, thing: Thing) -> Json:
+def _team(request: ApiRequest, thing: Record) -> Json:
     return {
         **embedded_team(thing),
         **thing.data,
         "default": thing.data["is_default_team"],
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
     }
 
 
@@ -67,9 +67,9 @@ def _fields(*, required: bool) -> dict[str, Check]:
     }
 
 
-def _settle_team(call: Call, thing: Thing, _body: Json) -> None:
+def _settle_team(request: ApiRequest, thing: Record, _body: Json) -> None:
     slug = slug_of(thing.data["name"])
-    if any(slug == slug_of(each.data["name"]) for each in TEAMS.shelf(call).values() if each is not thing):
+    if any(slug == slug_of(each.data["name"]) for each in TEAMS.shelf(request).values() if each is not thing):
         raise ApiError(422, "Validation failed: Name has already been taken")
 
 
@@ -86,33 +86,33 @@ TEAMS = Collection(
 )
 
 
-def list_teams(call: Call) -> Reply:
+def list_teams(request: ApiRequest) -> Reply:
     """List the teams; only those that have a user as a member where one is named."""
-    teams, user_id = list(TEAMS.shelf(call).values()), call.request.args.get("user_id")
+    teams, user_id = list(TEAMS.shelf(request).values()), request.http.args.get("user_id")
     if user_id is not None:
-        is_member = user_id in _users(call)
-        teams = [each for each in teams if is_member and user_id in MEMBERS.of(call, each)]
-    return TEAMS.listed(call, teams)
+        is_member = user_id in _users(request)
+        teams = [each for each in teams if is_member and user_id in MEMBERS.of(request, each)]
+    return TEAMS.listed(request, teams)
 
 
-def enable_teams(call: Call) -> Reply:
+def enable_teams(request: ApiRequest) -> Reply:
     """Have the organization go by teams; where there are none, the first is one of all members."""
-    organization, teams = call.organization, TEAMS.shelf(call)
-    require_administrator(call)
+    organization, teams = request.organization, TEAMS.shelf(request)
+    require_administrator(request)
     if "teams" in organization.plan_lacks:
         raise ApiError(403, "Your plan doesn't include team permissions. Upgrade your plan to enable teams.")
     if not organization.teams_enabled and not teams:
-        everyone = _made(call, EVERYONE)
+        everyone = _made(request, EVERYONE)
         teams[everyone.id] = everyone
         for user in organization.users:
-            MEMBERS.of(call, everyone)[user.id] = _made(call, {"user_id": user.id, "role": "member"})
+            MEMBERS.of(request, everyone)[user.id] = _made(request, {"user_id": user.id, "role": "member"})
     organization.teams_enabled = True
     return Reply(204)
 
 
-def _made(call: Call, data: Json) -> Thing:
-    now, user = call.world.lifecycle.now, call.token.user
-    return Thing(id=call.world.store.ids.uuid(), data=dict(data), created_at=now, created_by=user)
+def _made(request: ApiRequest, data: Json) -> Record:
+    now, user = request.context.lifecycle.now, request.token.user
+    return Record(id=request.context.store.ids.uuid(), data=dict(data), created_at=now, created_by=user)
 
 
 # -- what they are tied to
@@ -126,39 +126,43 @@ class Ties(Collection):
         targets: Gives the things that there are, by their ids.
     """
 
-    targets: Callable[[Call], Mapping[str, Any]]
+    targets: Callable[[ApiRequest], Mapping[str, Any]]
 
-    def of(self, call: Call, team: Thing) -> dict[str, Thing]:
+    def of(self, request: ApiRequest, team: Record) -> dict[str, Record]:
         """Give those of a team."""
-        return call.world.store.shelves.of(self.kind, team.id)
+        return request.context.store.shelves.of(self.kind, team.id)
 
-    def shelf(self, call: Call) -> dict[str, Thing]:
+    def shelf(self, request: ApiRequest) -> dict[str, Record]:
         """Give those of the team in the path; what tied it to something that is gone is gone too."""
-        ties = self.of(call, TEAMS.find(call))
-        for gone in ties.keys() - self.targets(call).keys():
+        ties = self.of(request, TEAMS.find(request))
+        for gone in ties.keys() - self.targets(request).keys():
             del ties[gone]
         return ties
 
-    def create_one(self, call: Call) -> Reply:
+    def create_one(self, request: ApiRequest) -> Reply:
         """Tie one to the team."""
-        body, ties = call.body(), self.shelf(call)
+        body, ties = request.body(), self.shelf(request)
         require_valid(body, self.create)
         noun = self.key.removesuffix("_id").capitalize()
-        if body[self.key] not in self.targets(call):
+        if body[self.key] not in self.targets(request):
             raise ApiError(422, f"Validation failed: {noun} must exist")
         if body[self.key] in ties:
             raise ApiError(422, f"Validation failed: {noun} has already been taken")
-        return Collection.create_one(self, call)
+        return Collection.create_one(self, request)
 
 
 def _ties(
-    noun: str, key: str, said: Json, targets: Callable[[Call], Mapping[str, Any]], more: Callable[[Call, Any], Json]
+    noun: str,
+    key: str,
+    said: Json,
+    targets: Callable[[ApiRequest], Mapping[str, Any]],
+    more: Callable[[ApiRequest, Any], Json],
 ) -> Ties:
     """Make the ties of one kind: `said` is what a body says of one, `more` is told of the thing beyond its id."""
 
-    def tell(call: Call, thing: Thing) -> Json:
-        target = targets(call)[thing.data[key]]
-        return {**thing.data, "created_at": call.view.time(thing.created_at), **more(call, target)}
+    def tell(request: ApiRequest, thing: Record) -> Json:
+        target = targets(request)[thing.data[key]]
+        return {**thing.data, "created_at": request.view.time(thing.created_at), **more(request, target)}
 
     return Ties(
         kind=f"team_{noun}",
@@ -174,20 +178,20 @@ def _ties(
     )
 
 
-def _users(call: Call) -> dict[str, UserRecord]:
-    return {each.id: each for each in call.organization.users}
+def _users(request: ApiRequest) -> dict[str, UserRecord]:
+    return {each.id: each for each in request.organization.users}
 
 
-def _pipelines(call: Call) -> dict[str, PipelineRecord]:
-    return {each.id: each for each in call.organization.pipelines.values()}
+def _pipelines(request: ApiRequest) -> dict[str, PipelineRecord]:
+    return {each.id: each for each in request.organization.pipelines.values()}
 
 
-def _suites(call: Call) -> dict[str, Thing]:
-    return {each.id: each for each in call.world.store.shelves.of("suite", call.organization.id).values()}
+def _suites(request: ApiRequest) -> dict[str, Record]:
+    return {each.id: each for each in request.context.store.shelves.of("suite", request.organization.id).values()}
 
 
-def _suite_url(call: Call, suite: Thing) -> str:
-    return f"{call.view.base}/analytics/organizations/{call.organization.slug}/suites/{suite.data['slug']}"
+def _suite_url(request: ApiRequest, suite: Record) -> str:
+    return f"{request.view.base}/analytics/organizations/{request.organization.slug}/suites/{suite.data['slug']}"
 
 
 MEMBERS = _ties(
@@ -202,7 +206,7 @@ PIPELINES = _ties(
     "pipeline_id",
     {"access_level": one_of(*_PIPELINE_LEVELS, required=True)},
     _pipelines,
-    lambda call, pipeline: {"pipeline_url": call.view.pipeline(pipeline)},
+    lambda request, pipeline: {"pipeline_url": request.view.pipeline(pipeline)},
 )
 SUITES = _ties(
     "suite",
@@ -213,19 +217,19 @@ SUITES = _ties(
         )
     },
     _suites,
-    lambda call, suite: {"suite_url": _suite_url(call, suite)},
+    lambda request, suite: {"suite_url": _suite_url(request, suite)},
 )
 
 
-def assign(call: Call, ties: Ties, target: str, levels: Mapping[str, Any]) -> None:
+def assign(request: ApiRequest, ties: Ties, target: str, levels: Mapping[str, Any]) -> None:
     """Tie a thing to teams, by the ids of these, each with its access level; what ties it to others stays."""
-    teams = TEAMS.shelf(call)
+    teams = TEAMS.shelf(request)
     check = ties.update["access_level"]
     for team_id, level in levels.items():
         if team_id not in teams or check.problem({"access_level": level}, "access_level"):
             raise ApiError(422, "Validation failed: Teams must exist, each with an access level")
     for team_id, level in levels.items():
-        ties.of(call, teams[team_id])[target] = _made(call, {ties.key: target, "access_level": level})
+        ties.of(request, teams[team_id])[target] = _made(request, {ties.key: target, "access_level": level})
 
 
 ROUTES = (

@@ -14,13 +14,13 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 
-def _template(call: Call, thing: Thing) -> Json:
-    view, organization = call.view, call.organization
+def _template(request: ApiRequest, thing: Record) -> Json:
+    view, organization = request.view, request.organization
     return {
         "uuid": thing.id,
         "graphql_id": graphql_id("PipelineTemplate", thing.id),
@@ -37,31 +37,31 @@ def _template(call: Call, thing: Thing) -> Json:
 class Templates(Collection):
     """The templates that whoever asks may see; administrators see all, and change them."""
 
-    def shelf(self, call: Call) -> dict[str, Thing]:
+    def shelf(self, request: ApiRequest) -> dict[str, Record]:
         """Give those that may be seen."""
-        things = Collection.shelf(self, call)
-        if call.token.user.role == "admin":
+        things = Collection.shelf(self, request)
+        if request.token.user.role == "admin":
             return things
         return {key: each for key, each in things.items() if each.data["available"]}
 
-    def create_one(self, call: Call) -> Reply:
+    def create_one(self, request: ApiRequest) -> Reply:
         """Create one."""
-        require_administrator(call)
-        return Collection.create_one(self, call)
+        require_administrator(request)
+        return Collection.create_one(self, request)
 
-    def update_one(self, call: Call) -> Reply:
+    def update_one(self, request: ApiRequest) -> Reply:
         """Change one."""
-        require_administrator(call)
-        return Collection.update_one(self, call)
+        require_administrator(request)
+        return Collection.update_one(self, request)
 
-    def delete_one(self, call: Call) -> Reply:
+    def delete_one(self, request: ApiRequest) -> Reply:
         """Delete one that no pipeline has."""
-        require_administrator(call)
-        return Collection.delete_one(self, call)
+        require_administrator(request)
+        return Collection.delete_one(self, request)
 
 
-def _unsettle(call: Call, thing: Thing) -> None:
-    if any(each.pipeline_template_uuid == thing.id for each in call.organization.pipelines.values()):
+def _unsettle(request: ApiRequest, thing: Record) -> None:
+    if any(each.pipeline_template_uuid == thing.id for each in request.organization.pipelines.values()):
         raise ApiError(422, "Pipeline template is assigned to pipelines")
 
 

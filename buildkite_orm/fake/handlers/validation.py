@@ -11,7 +11,7 @@ from buildkite_orm.fake.http import ApiError, InvalidError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
@@ -89,10 +89,10 @@ def one_of(*values: str, required: bool = False) -> Check:
     return Check(str, required=required, filled=True, accepts=lambda value: value in values)
 
 
-def require_administrator(call: Call) -> None:
+def require_administrator(request: ApiRequest) -> None:
     """Raise a 403 for a user who does not administer the organization."""
-    user = call.token.user
-    if user not in call.organization.users or user.role != "admin":
+    user = request.token.user
+    if user not in request.organization.users or user.role != "admin":
         raise ApiError(403, "You must be an organization administrator to do that")
 
 

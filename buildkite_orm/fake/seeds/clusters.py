@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.clusters.agent_tokens import AGENT_TOKENS
 from buildkite_orm.fake.handlers.clusters.cluster import CLUSTERS, MAINTAINERS
 from buildkite_orm.fake.handlers.clusters.hosted import IMAGES, RANGES, VOLUMES, image_ref
@@ -50,9 +50,9 @@ def _add_hosted(store: Store, acme: OrganizationRecord) -> None:
     add(store, acme, RANGES, hosted, {"cidr_range": "203.0.113.0/29", "kind": "NAMESPACE_MANAGED"})
 
 
-def add(store: Store, organization: OrganizationRecord, collection: Collection, cluster: Thing, data: Json) -> Thing:
+def add(store: Store, organization: OrganizationRecord, collection: Collection, cluster: Record, data: Json) -> Record:
     """Add a thing to a cluster, made a month ago."""
-    thing = Thing(
+    thing = Record(
         id=store.ids.uuid(),
         data={**collection.defaults, **data},
         created_at=seconds(store.clock.now()) - 30 * _DAY,

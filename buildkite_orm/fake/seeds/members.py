@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.members import INVITATIONS, PENDING
 from buildkite_orm.fake.times import seconds
 
@@ -30,5 +30,5 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
     for place, (email, fields) in enumerate(invitations):
         data: Json = {**PENDING, "email": email, "role": "member", "sso_mode": "required", "teams": {}, **fields}
         created_at = now - (8 - place) * _DAY
-        thing = Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=admin)
+        thing = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=admin)
         store.shelves.put(INVITATIONS.kind, acme.id, thing.id, thing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import audit
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.notification_services import PROVIDERS, SERVICES, STATES
 from buildkite_orm.fake.handlers.organization_settings import API_SETTINGS, PIPELINE_SETTINGS, turned_on
 from buildkite_orm.fake.handlers.repository_connections import CONNECTIONS
@@ -122,6 +122,6 @@ def _log(store: Store, acme: OrganizationRecord, now: float) -> None:
         thing.created_by = thing.created_by if context else None
 
 
-def _put(store: Store, acme: OrganizationRecord, kind: str, data: Json, created_at: float) -> Thing:
-    thing = Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+def _put(store: Store, acme: OrganizationRecord, kind: str, data: Json, created_at: float) -> Record:
+    thing = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
     return store.shelves.put(kind, acme.id, thing.id, thing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.handlers.packages.packages import PACKAGES, packaged, put_package
 from buildkite_orm.fake.handlers.packages.registries import NEW_REGISTRY, REGISTRIES
@@ -59,6 +59,6 @@ def _content(filename: str) -> Json:
     return upload.content
 
 
-def _made(store: Store, acme: OrganizationRecord, data: Json, *, age: int) -> Thing:
+def _made(store: Store, acme: OrganizationRecord, data: Json, *, age: int) -> Record:
     created_at = seconds(store.clock.now()) - age * _DAY
-    return Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+    return Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.schedules import SCHEDULES, plan
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
 from buildkite_orm.fake.handlers.templates import TEMPLATES
@@ -60,8 +60,8 @@ def populate(store: Store, acme: OrganizationRecord, lifecycle: Lifecycle) -> No
     _add_archived(store, acme, now)
 
 
-def _made(store: Store, acme: OrganizationRecord, data: Json, created_at: float) -> Thing:
-    return Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+def _made(store: Store, acme: OrganizationRecord, data: Json, created_at: float) -> Record:
+    return Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
 
 
 def _upload(store: Store, build: BuildRecord) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.portals import PORTALS
 from buildkite_orm.fake.ids import graphql_id, slug_of
 from buildkite_orm.fake.times import seconds
@@ -30,5 +30,5 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
         "user_invokable": False,
     }
     created_at = seconds(store.clock.now()) - _MONTH
-    portal = Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+    portal = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
     store.shelves.put(PORTALS.kind, acme.id, data["slug"], portal)

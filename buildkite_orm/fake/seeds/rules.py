@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.rules import RULES
 from buildkite_orm.fake.times import seconds
 
@@ -21,5 +21,5 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
     created_at = seconds(store.clock.now()) - _WEEK
     for kind, source, target in _RULES:
         data = {"type": kind, "source_uuid": acme.pipelines[source].id, "target_uuid": acme.pipelines[target].id}
-        rule = Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+        rule = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
         store.shelves.put(RULES.kind, acme.id, rule.id, rule)

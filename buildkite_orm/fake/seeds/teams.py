@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.teams import EVERYONE, MEMBERS, PIPELINES, SUITES, TEAMS
 from buildkite_orm.fake.times import seconds
 
@@ -47,10 +47,10 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
             _tie(store, acme, SUITES, team, suite.id, access_level=["read", "edit"])
 
 
-def _tie(store: Store, acme: OrganizationRecord, ties: Ties, team: Thing, target: str, **said: object) -> None:
+def _tie(store: Store, acme: OrganizationRecord, ties: Ties, team: Record, target: str, **said: object) -> None:
     store.shelves.put(ties.kind, team.id, target, _made(store, acme, {ties.key: target, **said}))
 
 
-def _made(store: Store, acme: OrganizationRecord, data: Json) -> Thing:
+def _made(store: Store, acme: OrganizationRecord, data: Json) -> Record:
     created_at = seconds(store.clock.now()) - _YEAR
-    return Thing(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+    return Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])

@@ -9,7 +9,7 @@ from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_ru
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkite_orm.fake.collections import Thing
+    from buildkite_orm.fake.collections import Record
     from buildkite_orm.fake.records import BuildRecord, Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
 
@@ -57,7 +57,7 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
             _run(store, suite, build, known, tags)
 
 
-def _run(store: Store, suite: Thing, build: BuildRecord, tests: list[Thing], tags: dict[str, str]) -> None:
+def _run(store: Store, suite: Record, build: BuildRecord, tests: list[Record], tags: dict[str, str]) -> None:
     run = add_run(store, suite, build=build, created_at=build.created_at + 10)
     for place, test in enumerate(tests):
         for result in _results(build, place, test):
@@ -74,7 +74,7 @@ def _run(store: Store, suite: Thing, build: BuildRecord, tests: list[Thing], tag
             )
 
 
-def _results(build: BuildRecord, place: int, test: Thing) -> Iterator[str]:
+def _results(build: BuildRecord, place: int, test: Record) -> Iterator[str]:
     """Give what a test came to in a build, try by try."""
     if test.data["state"] == "skipped":
         yield "skipped"

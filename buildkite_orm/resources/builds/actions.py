@@ -36,7 +36,7 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.resources.builds.build import Build
 
-        return self._send(Build, "PUT", "cancel", acts=True)
+        return self._send(Build, "PUT", "cancel", idempotent=False)
 
     def rebuild(self) -> Build:
         """Build the same commit again, with all that was captured then; the answer is the new build.
@@ -48,7 +48,7 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.resources.builds.build import Build
 
-        answer = self._send(Build, "PUT", "rebuild", acts=True)
+        answer = self._send(Build, "PUT", "rebuild", idempotent=False)
         wait_state(self.session).add_restart(self.api_path, before(answer.created_at), rebuilt_as=answer.api_path)
         return answer
 
@@ -74,7 +74,7 @@ class BuildVerbs(Ref):
         named = ",".join(state for _, state in encode_query({"states": states}))
         body = {"states": named} if named else {}
         try:
-            answer = self._send(Build, "PUT", "retry_failed_jobs", body=body, acts=True)
+            answer = self._send(Build, "PUT", "retry_failed_jobs", body=body, idempotent=False)
         except BuildkiteError as error:
             if error.outcome_unknown:
                 wait_state(self.session).add_restart(self.api_path, None)
@@ -147,9 +147,9 @@ class BuildVerbs(Ref):
             passed
             Build(acme/hello #11 passed on main, 3s)
         """
-        from buildkite_orm.resources.builds.waiting import Rules, wait
+        from buildkite_orm.resources.builds.waiting import WaitOptions, wait
 
-        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        rules = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
         return wait(cast("BuildRef", self), rules, self._own)
 
     def watch(self, *, timeout: float | None = None, on_blocked: OnBlocked = "return") -> Iterator[BuildChange]:
@@ -180,9 +180,9 @@ class BuildVerbs(Ref):
             :wave: Say hello: running -> passed
             acme/hello #11: running -> passed
         """
-        from buildkite_orm.resources.builds.waiting import Rules, watch
+        from buildkite_orm.resources.builds.waiting import WaitOptions, watch
 
-        return watch(cast("BuildRef", self), Rules(timeout, on_blocked))
+        return watch(cast("BuildRef", self), WaitOptions(timeout, on_blocked))
 
     # -- why it took so long, and why it failed
 

@@ -70,7 +70,7 @@ class Annotation(AnnotationRef, Resource):
     """
 
     has_url: ClassVar[bool] = False
-    telling: ClassVar[tuple[str, ...]] = ("context", "style", "scope")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("context", "style", "scope")
 
     id: str
     context: str | None = None

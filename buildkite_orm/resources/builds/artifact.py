@@ -181,7 +181,7 @@ class Artifact(ArtifactRef, Fetchable):
     sha1sum: str | None = None
     sha256sum: str | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         told = self.__dict__
         yield told.get("path")
         yield short_size(told["file_size"]) if isinstance(told.get("file_size"), int) else None
@@ -248,7 +248,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
         globs = Globs.of(self._filters.get("path"))
         return self._filters if globs is None else {**self._filters, "path": globs.for_server}
 
-    def _make_sieve(self) -> Callable[[Artifact], bool] | None:
+    def _make_client_filter(self) -> Callable[[Artifact], bool] | None:
         globs = Globs.of(self._filters.get("path"))
         matches = None if globs is None else globs.matcher()
         return None if matches is None else lambda artifact: matches(str(artifact.__dict__.get("path") or ""))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import BuildSource, BuildState, JobState
 from buildkite_orm.models.paths import parent_path, short_path
-from buildkite_orm.models.resource import Binding, Fetchable, Timestamp
+from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.progress import progress_line
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
@@ -378,7 +379,7 @@ class Build(BuildRef, Fetchable):
         binding = Binding(self.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         told = self.__dict__
         state = "blocked" if build_is_blocked(self) else told.get("state")
         on = f" on {told['branch']}" if told.get("branch") else ""

@@ -14,7 +14,7 @@ from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.status import job_title, moment
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -87,17 +87,17 @@ class FailedJob:
 
     def _lines(self) -> Iterator[str]:
         told = self.job.__dict__
-        parts = [f"{harmless(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
+        parts = [f"{escape_control(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
         parts += [f"exit status {told['exit_status']}"] if told.get("exit_status") is not None else []
         parts += [f"promised exit status {told.get('promised_exit_status')}"] if self.failure == "promised" else []
         signal = " by ".join(str(part) for part in (told.get("signal"), told.get("signal_reason")) if part)
         parts += [signal] if signal else []
         parts += [f"after {self.job.duration.total_seconds():g} s"] if self.job.duration is not None else []
-        yield harmless(", ".join(parts))
-        yield from [harmless(str(told["web_url"]))] if told.get("web_url") else []
+        yield escape_control(", ".join(parts))
+        yield from [escape_control(str(told["web_url"]))] if told.get("web_url") else []
         yield from _shown(self.notes)
-        yield from (f"  | {harmless(line)}" for line in self.log_end)
-        yield from [f"  (no log: {harmless(self.log_problem)})"] if self.log_problem else []
+        yield from (f"  | {escape_control(line)}" for line in self.log_end)
+        yield from [f"  (no log: {escape_control(self.log_problem)})"] if self.log_problem else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +142,26 @@ class FailureSummary:
         return json.dumps(self.dump(), indent=indent, ensure_ascii=False)
 
     def __repr__(self) -> str:
-        return f"<FailureSummary {self._headline()}>"
+        return f"<FailureSummary {self._summary()}>"
 
     def __str__(self) -> str:
-        blocks = [self._headline()]
+        blocks = [self._summary()]
         url, jobs = self.build.__dict__.get("web_url"), (*self.failed, *self.soft_failed)
-        blocks[0] += f"\n{harmless(str(url))}" if url else ""
+        blocks[0] += f"\n{escape_control(str(url))}" if url else ""
         blocks += ["\n".join(_shown(self.notes))] if self.notes else []
         some = "not all" if self.notes or any(job.notes for job in jobs) else "no"
-        blocks += [f"({some} annotations: {harmless(self.problem)})"] if self.problem else []
+        blocks += [f"({some} annotations: {escape_control(self.problem)})"] if self.problem else []
         blocks += [str(job) for job in jobs]
-        blocks += [f"(not all failed jobs: {harmless(self.jobs_problem)})"] if self.jobs_problem else []
+        blocks += [f"(not all failed jobs: {escape_control(self.jobs_problem)})"] if self.jobs_problem else []
         return "\n\n".join(blocks)
 
-    def _headline(self) -> str:
+    def _summary(self) -> str:
         build = self.build
         state = "blocked" if build.is_blocked else build.state
         least = "at least " if self.jobs_problem else ""
         many = f"{least}{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
         soft = f", {len(self.soft_failed)} failed softly" if self.soft_failed else ""
-        return harmless(f"{_name(build)} {state} on {build.branch}: {many}{soft}")
+        return escape_control(f"{_name(build)} {state} on {build.branch}: {many}{soft}")
 
 
 def _name(build: Build) -> str:
@@ -291,7 +291,7 @@ class _LogEnds:
 def _last_lines(text: str, lines: int) -> tuple[str, ...]:
     whole = text if len(text.encode()) < _TAIL - 3 else text.partition("\n")[2] or text  # the first line may be cut
     shown = LogText(whole).plain.removesuffix("\n").split("\n")
-    return tuple(harmless(line.expandtabs()) for line in shown[-lines:]) if shown != [""] else ()
+    return tuple(escape_control(line.expandtabs()) for line in shown[-lines:]) if shown != [""] else ()
 
 
 # -- annotations as text
@@ -320,7 +320,7 @@ def text_of(html: str) -> str:
     parser = _Text()
     parser.feed(html)
     parser.close()
-    lines = (harmless(" ".join(line.split())) for line in "".join(parser.parts).splitlines())
+    lines = (escape_control(" ".join(line.split())) for line in "".join(parser.parts).splitlines())
     return "\n".join(line for line in lines if line)
 
 
@@ -340,6 +340,6 @@ def _dumped(note: AnnotationText) -> dict[str, Any]:
 
 def _shown(notes: Sequence[AnnotationText]) -> Iterator[str]:
     for note in notes:
-        first, *more = map(harmless, note.text.split("\n"))
-        yield f"  [{harmless(note.style or 'note')}] {harmless(note.context or '')}: {first}"
+        first, *more = map(escape_control, note.text.split("\n"))
+        yield f"  [{escape_control(note.style or 'note')}] {escape_control(note.context or '')}: {first}"
         yield from (f"    {line}" for line in more)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, Typed
 from pydantic import Field
 from pydantic_core import core_schema, from_json
 
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
 from buildkite_orm.models.paths import parent_path, path_told
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler
 
-    from buildkite_orm.http.session import Answer
+    from buildkite_orm.http.session import ApiResponse
     from buildkite_orm.querysets.pagination import Step
     from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet, ArtifactRef
@@ -159,7 +159,7 @@ class JobRef(JobVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-environment-variables
         """
-        return self.session.send(Call("GET", self._child("env")), _environment)
+        return self.session.send(ApiRequest("GET", self._child("env")), _environment)
 
 
 class JobPriority(Model):
@@ -250,7 +250,7 @@ class Job(JobRef, Fetchable):
             found = next((path for url in told if isinstance(url, str) and (path := _build_of(url))), None)
         return found
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         told = self.__dict__
         soft = "soft " if job_failure(self) is JobFailure.SOFT_FAILED else ""
         state = f"{soft}{said(told.get('state'))}"
@@ -451,7 +451,7 @@ class _NotedStep:
         return self._step.load()
 
 
-def _environment(answer: Answer) -> dict[str, str]:
+def _environment(answer: ApiResponse) -> dict[str, str]:
     try:
         env = as_object((as_object(json.loads(answer.body)) or {}).get("env"))
     except (ValueError, RecursionError):

@@ -38,7 +38,7 @@ class JobVerbs(RemoteAccess):
         if later:
             raise BadRequestError(f"{self!r} was retried already, as {later}; {_WHAT_THEN}")
         try:
-            answer = self._send(Job, "PUT", "retry", acts=True)
+            answer = self._send(Job, "PUT", "retry", idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise
@@ -66,7 +66,7 @@ class JobVerbs(RemoteAccess):
         _check_fields(self, given["fields"] or {})
         body = {name: value for name, value in given.items() if value is not None}
         try:
-            answer = self._send(Job, "PUT", "unblock", body=body, acts=True)
+            answer = self._send(Job, "PUT", "unblock", body=body, idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise

@@ -59,7 +59,7 @@ class RemoteAccess(UnderJob):
     def _connect(self, model: type[R], session: str) -> R:
         """Create a session, by the path that names no build: the other is not documented."""
         job = Ref.at(self.session, _BUILD.sub("", self.api_path))
-        return job._send(model, "POST", session, acts=True)  # noqa: SLF001 - its own
+        return job._send(model, "POST", session, idempotent=False)  # noqa: SLF001 - its own
 
 
 def organization_path(path: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.paths import parent_path
 from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.resources.builds.job_scoped import UnderJob
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from buildkite_orm.http.session import Answer
+    from buildkite_orm.http.session import ApiResponse
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
     from buildkite_orm.resources.builds.job import JobRef
 
@@ -59,7 +59,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-log-size-without-downloading
         """
-        return self.session.send(Call("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _announced)
+        return self.session.send(ApiRequest("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _announced)
 
     def tail(self, n: int) -> str:
         """Ask for the end of the log; a character that is cut in two at its beginning is left out.
@@ -233,11 +233,11 @@ class Log(LogRef, Fetchable):
             object.__setattr__(self, "_read", read)
         return read
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield short_size(self.size)
 
 
-def _announced(answer: Answer) -> int:
+def _announced(answer: ApiResponse) -> int:
     size = parse_decimal(answer.headers.get("Content-Length"))
     is_page = answer.headers.get("Content-Type", "").startswith("text/html")
     is_packed = answer.headers.get("Content-Encoding", "identity") != "identity"

@@ -11,8 +11,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import ConnectionFailedError, GoneError, NotFoundError, ResponseError, StatusError
-from buildkite_orm.files.download import as_final, insist, log_chunks
-from buildkite_orm.http.session import Call
+from buildkite_orm.files.download import as_final, log_chunks, retry_transfer
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.http.sizes import content_range
 from buildkite_orm.http.transport import ReadsStream
 from buildkite_orm.logs.terminal import ROWS, Terminal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterator, Mapping
 
-    from buildkite_orm.http.session import Answer
+    from buildkite_orm.http.session import ApiResponse
     from buildkite_orm.http.transport import Stream
     from buildkite_orm.logs.text import LogLine, LogMatch
     from buildkite_orm.resources.builds.log import LogRef
@@ -112,7 +112,7 @@ class _Content(ReadsStream):
             size: How long the log is, if that is known.
         """
         self._size = size
-        return insist(self._session, self._read)
+        return retry_transfer(self._session, self._read)
 
     def close(self) -> None:
         """Give the connection back."""
@@ -233,15 +233,15 @@ class _Follower:
 
     def _pause(self) -> None:
         wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
-        organization = Call("GET", self._log.api_path).organization
+        organization = ApiRequest("GET", self._log.api_path).organization
         affordable = _REQUESTS_A_LOOK * wait_state(self._session).pace(organization)
         sleep(self._session.clock, max(wanted, affordable))
 
 
-def _call(log: LogRef, last: int | None) -> Call:
+def _call(log: LogRef, last: int | None) -> ApiRequest:
     """Ask for the last so many bytes of a log, or for all."""
     of_it = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
-    return Call("GET", log.api_path, headers={"Accept": "text/plain", **of_it})
+    return ApiRequest("GET", log.api_path, headers={"Accept": "text/plain", **of_it})
 
 
 def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
@@ -250,7 +250,7 @@ def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
     return (found.start, found.stop) if found else None
 
 
-def _whole_end(answer: Answer) -> bytes:
+def _whole_end(answer: ApiResponse) -> bytes:
     told = _range(answer.headers) if answer.status == _PARTIAL else None
     if told is not None and told[1] - told[0] != len(answer.body):
         error = answer.unexpected("the end of the log is not as long as its Content-Range tells")

@@ -53,7 +53,7 @@ class _Session(Resource):
     def __repr_args__(self) -> ReprArgs:
         return ()
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f"expires {said(self.expires_at)}"
 
 

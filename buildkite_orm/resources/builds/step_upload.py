@@ -77,7 +77,7 @@ class StepUpload(StepUploadRef, Fetchable):
     """
 
     identity: ClassVar[str | None] = "uuid"
-    telling: ClassVar[tuple[str, ...]] = ("uuid", "state", "message")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("uuid", "state", "message")
 
     uuid: str
     graphql_id: str | None = None

@@ -15,8 +15,8 @@ from buildkite_orm.errors import (
     UnprocessableEntityError,
     WaitTimeoutError,
 )
-from buildkite_orm.http.retry import may_send_again, within
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.retry import is_retryable, within
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.paths import parent_path, short_path
 from buildkite_orm.progress import progress_line
 from buildkite_orm.resources.builds.actions import OnBlocked
@@ -25,7 +25,7 @@ from buildkite_orm.resources.builds.status import JOB_ENDS, job_title, moment
 from buildkite_orm.resources.builds.wait_state import wait_state
 from buildkite_orm.utils.cancellation import sleep
 from buildkite_orm.utils.plain_values import as_number
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -66,12 +66,12 @@ class BuildChange:
     after: str
 
     def __str__(self) -> str:
-        what = short_path(self.build.api_path) if self.job is None else harmless(job_title(self.job))
+        what = short_path(self.build.api_path) if self.job is None else escape_control(job_title(self.job))
         return f"{what}: {self.after}" if self.before is None else f"{what}: {self.before} -> {self.after}"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WaitOptions:
     """How to wait; see `Build.wait`."""
 
     timeout: float | None = None
@@ -91,7 +91,7 @@ class Rules:
             raise ValueError(msg)
 
 
-def wait(ref: BuildRef, rules: Rules, own: Callable[[Build], Build]) -> Build:
+def wait(ref: BuildRef, rules: WaitOptions, own: Callable[[Build], Build]) -> Build:
     """Wait until a build has ended; see `Build.wait`.
 
     Args:
@@ -99,18 +99,18 @@ def wait(ref: BuildRef, rules: Rules, own: Callable[[Build], Build]) -> Build:
         rules: How to wait.
         own: Has the ref take over what was seen of it, and gives what is to be given.
     """
-    return _Vigil(ref, rules, _Patience(ref.session, rules.timeout), own=own).keep()
+    return BuildWaiter(ref, rules, Deadline(ref.session, rules.timeout), own=own).keep()
 
 
-def watch(ref: BuildRef, rules: Rules) -> Iterator[BuildChange]:
+def watch(ref: BuildRef, rules: WaitOptions) -> Iterator[BuildChange]:
     """Give the changes of a build as they happen; see `Build.watch`."""
-    vigil = _Vigil(ref, rules, _Patience(ref.session, rules.timeout), with_jobs=True)
+    vigil = BuildWaiter(ref, rules, Deadline(ref.session, rules.timeout), with_jobs=True)
     return _changes_seen(vigil)
 
 
 def wait_for(
     pipeline: PipelineRef,
-    rules: Rules,
+    rules: WaitOptions,
     *,
     commit: str | None = None,
     branch: str | None = None,
@@ -119,9 +119,9 @@ def wait_for(
     """Wait for a build of a pipeline to appear, and then for its end; see `Pipeline.wait_for`."""
     wanted: dict[str, Any] = {"commit": commit, "branch": branch, "created_from": created_from}
     filters: BuildFilters = {name: value for name, value in wanted.items() if value is not None}  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-    patience = _Patience(pipeline.session, rules.timeout)
+    patience = Deadline(pipeline.session, rules.timeout)
     found = _appearance(pipeline, filters, patience, rules)
-    return _Vigil(found, rules, patience, seen=found).keep()
+    return BuildWaiter(found, rules, patience, seen=found).keep()
 
 
 def state_of(build: Build) -> str:
@@ -140,7 +140,7 @@ def interval(elapsed: float, usual: float | None) -> float:
     return min(max(wanted, SHORTEST), LONGEST)
 
 
-class _Patience:
+class Deadline:
     """How long one waits, and what one puts up with meanwhile."""
 
     def __init__(self, session: Session, timeout: float | None) -> None:
@@ -155,10 +155,12 @@ class _Patience:
 
     @property
     def elapsed(self) -> float:
+        """The seconds since the beginning."""
         return self._clock.monotonic() - self.began
 
     @property
     def is_over(self) -> bool:
+        """Whether no time is left."""
         return self._clock.monotonic() >= self.deadline
 
     def in_time(self, at_least: float) -> AbstractContextManager[None]:
@@ -196,21 +198,21 @@ class _Patience:
         asked = error.retry_after if isinstance(error, StatusError) else None
         if isinstance(error, RateLimitError):
             asked = _UNKNOWN_WAIT if asked is None and not error.gave_up else asked
-        elif not may_send_again(error, repeatable=True):
+        elif not is_retryable(error, repeatable=True):
             return False
         self._not_before = now + (asked or 0.0)
         self._failing_since = now if self._failing_since is None else self._failing_since
         return self.deadline < math.inf or self._not_before - self._failing_since <= OUTAGE
 
 
-class _Vigil:
+class BuildWaiter:
     """Looks at one build again and again, until it has ended."""
 
     def __init__(
         self,
         ref: BuildRef,
-        rules: Rules,
-        patience: _Patience,
+        rules: WaitOptions,
+        patience: Deadline,
         *,
         own: Callable[[Build], Build] | None = None,
         seen: Build | None = None,
@@ -325,7 +327,7 @@ class _Vigil:
         if self._build is not None and not self._is_restarted:
             elapsed = max(elapsed, self._age(self._build))
             usual = self._state.usual_duration(self._pipeline)
-        organization = Call("GET", self._ref.api_path).organization
+        organization = ApiRequest("GET", self._ref.api_path).organization
         return max(interval(elapsed, usual), self._state.pace(organization))
 
     def _age(self, build: Build) -> float:
@@ -375,7 +377,7 @@ class _Vigil:
             self._build = self._own(self._build)
 
 
-def _changes_seen(vigil: _Vigil) -> Iterator[BuildChange]:
+def _changes_seen(vigil: BuildWaiter) -> Iterator[BuildChange]:
     states: dict[str, str] = {}
     with vigil.attended():
         for build in vigil.looks():
@@ -394,12 +396,12 @@ def _change(states: dict[str, str], build: Build, job: Job | None) -> BuildChang
     return BuildChange(build, job, before, str(told))
 
 
-def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: _Patience, rules: Rules) -> Build:
+def _appearance(pipeline: PipelineRef, filters: BuildFilters, patience: Deadline, rules: WaitOptions) -> Build:
     """Wait until there is a build, and give the newest."""
     told = " and ".join(f"{name} {value}" for name, value in filters.items())
     what = f"{short_path(pipeline.api_path)}: a build{' of ' if told else ''}{told}"
     builds = pipeline.builds(**filters).limit(1)
-    organization = Call("GET", pipeline.api_path).organization
+    organization = ApiRequest("GET", pipeline.api_path).organization
     state = wait_state(pipeline.session)
     try:
         with progress_line(rules.progress) as show, state.waiting():

@@ -49,7 +49,7 @@ class AgentImage(AgentImageRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#agent-image-data-model
     """
 
-    telling: ClassVar[tuple[str, ...]] = ("name", "status")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "status")
 
     id: str
     name: str

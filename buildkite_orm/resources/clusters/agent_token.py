@@ -75,7 +75,7 @@ class AgentToken(AgentTokenRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(AgentTokenChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("description", "id")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("description", "id")
 
     id: str
     graphql_id: str | None = None

@@ -54,7 +54,7 @@ class CacheVolume(CacheVolumeRef, Resource):
     attached_at: Timestamp | None = None
     detached_at: Timestamp | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield self.tag
         yield short_size(self.size_mb * 10**6) if isinstance(self.size_mb, int) else None
 

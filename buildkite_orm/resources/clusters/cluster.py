@@ -214,7 +214,7 @@ class Cluster(ClusterRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(ClusterChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("name", "description")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "description")
 
     id: str
     graphql_id: str | None = None

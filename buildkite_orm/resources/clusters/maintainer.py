@@ -75,7 +75,7 @@ class ClusterMaintainer(ClusterMaintainerRef, Fetchable):
     id: str
     actor: MaintainerActor
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield self.actor.name or self.actor.slug or self.actor.id
         yield self.actor.type
 

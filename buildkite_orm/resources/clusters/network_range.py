@@ -22,7 +22,7 @@ class NetworkRange(InCluster, Resource):
     _kind = "network_range"
     identity: ClassVar[str | None] = "cidr_range"
     has_url: ClassVar[bool] = False
-    telling: ClassVar[tuple[str, ...]] = ("cidr_range", "kind")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("cidr_range", "kind")
 
     cidr_range: str
     kind: str | None = None

@@ -111,7 +111,7 @@ class QueueRef(InCluster, Deletable):
         """
         # the page lists the one name and shows the other, which clients send; the server ignores what it does not know
         body = {} if note is None else {"note": note, "dispatch_paused_note": note}
-        return self._send(Queue, "POST", "pause_dispatch", body=body, acts=True)
+        return self._send(Queue, "POST", "pause_dispatch", body=body, idempotent=False)
 
     def resume(self) -> Queue:
         """Have jobs go to its agents again.
@@ -121,7 +121,7 @@ class QueueRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#resume-a-paused-queue
         """
-        return self._send(Queue, "POST", "resume_dispatch", body={}, acts=True)
+        return self._send(Queue, "POST", "resume_dispatch", body={}, idempotent=False)
 
 
 class HostedInstance(Model):
@@ -175,7 +175,7 @@ class Queue(QueueRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset({"description", "retry_agent_affinity"})
-    telling: ClassVar[tuple[str, ...]] = ("key", "description", "hosted", "dispatch_paused")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("key", "description", "hosted", "dispatch_paused")
 
     id: str
     graphql_id: str | None = None

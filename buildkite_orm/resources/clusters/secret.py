@@ -102,7 +102,7 @@ class Secret(SecretRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(SecretChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("key", "description")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("key", "description")
 
     id: str
     graphql_id: str | None = None

@@ -72,7 +72,7 @@ class AuditEvent(AuditEventRef, Fetchable):
     data: dict[str, Any] = Field(default_factory=dict[str, Any])
     url: str
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         by = f" by {self.actor.name}" if self.actor and self.actor.name else ""
         yield f"{self.type}{by}"
         yield self.occurred_at

@@ -33,7 +33,7 @@ class Emoji(InOrganization, Resource):
     url: str
     aliases: list[str] = Field(default_factory=list[str])
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f":{self.name}:"
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.models.parsing import load_list
-from buildkite_orm.models.resource import Binding, Fetchable, Model, Timestamp
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.organizations.member import OrganizationRole, SsoMode
@@ -100,7 +101,7 @@ class Invitation(InvitationRef, Fetchable):
         https://buildkite.com/docs/apis/rest-api/organizations/invitations#organization-invitation-data-model
     """
 
-    telling: ClassVar[tuple[str, ...]] = ("email", "state", "role")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("email", "state", "role")
 
     id: str
     graphql_id: str | None = None
@@ -138,7 +139,9 @@ class InvitationQuerySet(QuerySet[Invitation]):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/invitations#create-organization-invitations
         """
-        call = Call("POST", self._path, body=encode_body({"emails": emails, **options}, InvitationOptions, "emails"))
+        call = ApiRequest(
+            "POST", self._path, body=encode_body({"emails": emails, **options}, InvitationOptions, "emails")
+        )
         strict, binding = self._session.strict, Binding(self._session, self._collection)
         made = self._session.send(call, lambda answer: load_list(Invitation, answer, strict=strict))
         return [each.bind(binding) for each in made]

@@ -77,7 +77,7 @@ class OrganizationMember(OrganizationMemberRef, Editable):
 
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(OrganizationMemberChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("name", "role")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "role")
 
     id: str
     name: str

@@ -98,7 +98,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#enable-a-notification-service
         """
-        return self._send(NotificationService, "PUT", "enable", acts=True)
+        return self._send(NotificationService, "PUT", "enable", idempotent=False)
 
     def disable(self) -> NotificationService:
         """Have it tell nothing for now.
@@ -106,7 +106,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#disable-a-notification-service
         """
-        return self._send(NotificationService, "PUT", "disable", acts=True)
+        return self._send(NotificationService, "PUT", "disable", idempotent=False)
 
 
 class NotificationServiceProvider(Model):
@@ -145,7 +145,7 @@ class NotificationService(NotificationServiceRef, Editable):
     created_at: Timestamp | None = None
     created_by: EmbeddedUser | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield self.provider and self.provider.id
         yield self.description or self.id
         yield None if self.enabled is None else "enabled" if self.enabled else "disabled"

@@ -351,7 +351,7 @@ class Organization(OrganizationRef, Fetchable):
     """
 
     identity: ClassVar[str | None] = "slug"
-    telling: ClassVar[tuple[str, ...]] = ("slug", "name")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name")
 
     id: str
     graphql_id: str | None = None

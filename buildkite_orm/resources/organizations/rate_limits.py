@@ -60,7 +60,7 @@ class RateLimits(RateLimitsRef, Fetchable):
 
     scopes: RateLimitScopes
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         for name in ("rest", "graphql"):
             limit: RateLimit | None = getattr(self.scopes, name)
             yield limit and f"{name} {limit.current} of {limit.limit}"

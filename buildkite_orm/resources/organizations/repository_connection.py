@@ -111,7 +111,7 @@ class RepositoryConnection(RepositoryConnectionRef, Fetchable):
         https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#repository-connection-data-model
     """
 
-    telling: ClassVar[tuple[str, ...]] = ("type", "display_name")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("type", "display_name")
 
     id: str
     type: RepositoryConnectionType
@@ -137,7 +137,7 @@ class Repository(InOrganization, Resource):
     _kind: ClassVar[str] = "repository"
     identity: ClassVar[str | None] = "full_name"
     has_url: ClassVar[bool] = False
-    telling: ClassVar[tuple[str, ...]] = ("full_name", "default_branch")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("full_name", "default_branch")
 
     full_name: str
     html_url: str | None = None

@@ -8,8 +8,9 @@ from urllib.parse import unquote
 from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
-from buildkite_orm.http.session import Call
-from buildkite_orm.models.resource import Binding, Fetchable, Model, Ref, Resource, Timestamp, load_object
+from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.resource import Fetchable, Model, Ref, Resource, Timestamp, load_object
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.packages.parents import EmbeddedOrganization, EmbeddedRegistry, InRegistry
 
@@ -86,7 +87,7 @@ class Package(PackageRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
     """
 
-    telling: ClassVar[tuple[str, ...]] = ("name", "version", "variant")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "version", "variant")
 
     id: str
     url: str
@@ -129,7 +130,7 @@ class PresignedUpload(Resource):
 
     identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
-    telling: ClassVar[tuple[str, ...]] = ("uri",)
+    _repr_fields: ClassVar[tuple[str, ...]] = ("uri",)
 
     uri: str | None = None
     form: PresignedForm
@@ -195,7 +196,7 @@ class PackageQuerySet(QuerySet[Package]):
         return self._create(MultipartForm({"package_url": send_to_storage(self._session, self._form(), content)}))
 
     def _form(self) -> PresignedForm:
-        call, binding = Call("POST", f"{self._path}/upload", reads=True), Binding(self._session, self._path)
+        call, binding = ApiRequest("POST", f"{self._path}/upload", safe=True), Binding(self._session, self._path)
         upload = load_object(PresignedUpload, self._session, call, binding)
         if upload.drift:
             raise ResponseError("the server gives no form to upload by", method="POST")

@@ -134,7 +134,7 @@ class Registry(RegistryRef, Editable):
 
     identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(RegistryChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("slug", "ecosystem", "public")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "ecosystem", "public")
 
     id: str
     graphql_id: str | None = None

@@ -69,7 +69,7 @@ class RegistryToken(RegistryTokenRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(RegistryTokenChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("description", "id")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("description", "id")
 
     id: str
     graphql_id: str | None = None

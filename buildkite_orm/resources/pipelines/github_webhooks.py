@@ -68,6 +68,6 @@ class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
     disabled_at: Timestamp | None = None
     disabled_by: str | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield short_path(self._find_path())
         yield "enabled" if self.enabled else f"disabled by {self.disabled_by}"

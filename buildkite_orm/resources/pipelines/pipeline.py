@@ -210,7 +210,7 @@ class Pipeline(PipelineRef, Editable):
         uuid = self.pipeline_template_uuid
         return None if uuid is None else self.organization.pipeline_template(uuid)
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         told = self.__dict__
         yield short_path(self._find_path())
         yield None if str(told.get("name")).lower() == told.get("slug") else told.get("name")

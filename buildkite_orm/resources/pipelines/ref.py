@@ -102,9 +102,9 @@ class PipelineRef(InOrganization, Deletable):
             >>> pipeline.wait_for(commit=sha, timeout=600)
             Build(acme/hello #11 passed on main, 3s)
         """
-        from buildkite_orm.resources.builds.waiting import Rules, wait_for
+        from buildkite_orm.resources.builds.waiting import WaitOptions, wait_for
 
-        rules = Rules(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        rules = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
         return wait_for(self, rules, commit=commit, branch=branch, created_from=created_from)
 
     def history(self, *, days: int = 30, progress: bool | None = None, **filters: Unpack[HistoryFilters]) -> History:
@@ -163,7 +163,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline
 
-        return self._send(Pipeline, "POST", "archive", acts=True)
+        return self._send(Pipeline, "POST", "archive", idempotent=False)
 
     def unarchive(self) -> Pipeline:
         """Take the pipeline out of the archive.
@@ -175,7 +175,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline
 
-        return self._send(Pipeline, "POST", "unarchive", acts=True)
+        return self._send(Pipeline, "POST", "unarchive", idempotent=False)
 
     def add_webhook(self) -> None:
         """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
@@ -185,7 +185,7 @@ class PipelineRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#add-a-webhook
         """
-        self._do("POST", "webhook", acts=True)
+        self._do("POST", "webhook", idempotent=False)
 
     def github_webhooks(self) -> GitHubWebhooksRef:
         """Give the ref of whether it takes the webhooks of GitHub; no request."""

@@ -101,7 +101,7 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
     """
 
     editable: ClassVar[frozenset[str]] = frozenset(PipelineScheduleChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("label", "cronline", "branch", "enabled")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("label", "cronline", "branch", "enabled")
 
     id: str
     graphql_id: str | None = None

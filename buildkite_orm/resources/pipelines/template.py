@@ -79,7 +79,7 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
 
     identity: ClassVar[str | None] = "uuid"
     editable: ClassVar[frozenset[str]] = frozenset(PipelineTemplateChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("name", "available")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "available")
 
     uuid: str
     graphql_id: str | None = None

@@ -62,7 +62,7 @@ class TeamMember(TeamMemberRef, Editable):
     identity: ClassVar[str | None] = "user_id"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamMemberChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("user_name", "role")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("user_name", "role")
 
     user_name: str
     user_id: str

@@ -87,7 +87,7 @@ class TeamPipeline(TeamPipelineRef, Editable):
 
         return PipelineRef.at(self.session, path_told(self.pipeline_url))
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         path = path_told(self.pipeline_url)
         yield self.pipeline_id if path is None else short_path(path)
         yield self.access_level

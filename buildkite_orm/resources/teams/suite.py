@@ -90,7 +90,7 @@ class TeamSuite(TeamSuiteRef, Editable):
 
         return SuiteRef.at(self.session, path_told(self.suite_url))
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         path = path_told(self.suite_url)
         yield self.suite_id if path is None else short_path(path)
         yield " and ".join(self.access_level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.http.session import Call
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.models.resource import Deletable, Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
@@ -160,7 +160,7 @@ class Team(TeamRef, Editable):
 
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamChanges.__annotations__)
-    telling: ClassVar[tuple[str, ...]] = ("name", "privacy", "default")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("name", "privacy", "default")
 
     id: str | None = None
     graphql_id: str | None = None
@@ -233,4 +233,4 @@ class TeamQuerySet(QuerySet[Team]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#enable-teams
         """
-        self._session.send(Call("POST", f"{self._path}/enable", acts=True), lambda _answer: None)
+        self._session.send(ApiRequest("POST", f"{self._path}/enable", idempotent=False), lambda _answer: None)

@@ -90,7 +90,7 @@ class SuiteRun(SuiteRunRef, Fetchable):
     build_id: str | None = None
     created_at: Timestamp | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         on = f" on {self.branch}" if self.branch else ""
         yield f"{short_path(self._find_path())} {self.result or self.state}{on}"
 
@@ -149,7 +149,7 @@ class FailedExecution(InSuite, Resource):
         tests = f"{suite_path(self.api_path)}/tests"
         return SuiteTestRef.at(self.session, path_below(tests, self.test_id))
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f"{self.test_name} at {self.location}"
         yield quoted(self.failure_reason)
 

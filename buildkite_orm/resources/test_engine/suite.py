@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.http.session import Call
-from buildkite_orm.models.resource import Binding, Deletable, Editable, load_object
+from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.resource import Deletable, Editable, load_object
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 from buildkite_orm.resources.test_engine.run import SuiteRunQuerySet, SuiteRunRef
@@ -154,7 +155,7 @@ class SuiteRef(InOrganization, Deletable):
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#find-a-test-with-scope-and-name
         """
         body = {"name": name} if scope is None else {"scope": scope, "name": name}
-        call = Call("POST", self._child("tests", "find"), body=encode_body(body), reads=True)
+        call = ApiRequest("POST", self._child("tests", "find"), body=encode_body(body), safe=True)
         return load_object(SuiteTest, self.session, call, Binding(self.session, self._child("tests")))
 
     def muted_tests(self) -> QuarantinedTestQuerySet:
@@ -215,7 +216,7 @@ class Suite(SuiteRef, Editable):
 
     identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(SuiteChanges.__annotations__) - {"show_api_token"}
-    telling: ClassVar[tuple[str, ...]] = ("slug", "name", "default_branch")
+    _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name", "default_branch")
 
     id: str
     graphql_id: str | None = None

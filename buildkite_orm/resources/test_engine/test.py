@@ -117,21 +117,21 @@ class SuiteTestRef(InSuite):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-skip-test
         """
-        return self._send(SuiteTest, "PUT", "skip", acts=True)
+        return self._send(SuiteTest, "PUT", "skip", idempotent=False)
 
     def mute(self) -> SuiteTest:
         """Have the test run, and its failures not count.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-mute-test
         """
-        return self._send(SuiteTest, "PUT", "mute", acts=True)
+        return self._send(SuiteTest, "PUT", "mute", idempotent=False)
 
     def enable(self) -> SuiteTest:
         """Have the test run and count again.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-enable-test
         """
-        return self._send(SuiteTest, "PUT", "enable", acts=True)
+        return self._send(SuiteTest, "PUT", "enable", idempotent=False)
 
     def add_labels(self, *labels: str) -> SuiteTest:
         """Add labels; those that it has already stay.
@@ -207,7 +207,7 @@ class SuiteTest(SuiteTestRef, Fetchable):
         """
         return self._become(self.fetch(**window))  # type: ignore[arg-type]
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f"{self.scope or ''} {self.name}"
         yield self.location
 
@@ -274,7 +274,7 @@ class FlakyTest(SuiteTestRef, Resource):
     last_resolved_at: Timestamp | None = None
     ownership_team_ids: list[str] | None = None
 
-    def _headline(self) -> Iterable[object]:
+    def _summary(self) -> Iterable[object]:
         yield f"{self.scope or ''} {self.name}"
         yield self.location
 

@@ -12,7 +12,7 @@ from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.text import ago, one_line, said, short_duration, with_emoji
 
 if TYPE_CHECKING:
-    from buildkite_orm.views.display.status_colors import Tone
+    from buildkite_orm.views.display.status_colors import StatusStyle
 
 _LONGEST: Final = 120
 _SEVERAL: Final = 8
@@ -29,7 +29,7 @@ class Toned(NamedTuple):
     """A value with a tone."""
 
     value: object
-    tone: Tone
+    tone: StatusStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Cell:
     """
 
     text: str = ""
-    tone: Tone | None = None
+    tone: StatusStyle | None = None
     href: str | None = None
     exact: str = ""
     moment: str = ""

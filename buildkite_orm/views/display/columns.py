@@ -1,6 +1,6 @@
 """What is shown of each kind of thing, side by side. A kind that is not named here is shown by its fields.
 
-Such a kind has a column for each field that its class declares as `telling`, for its state, and for when it was
+Such a kind has a column for each field that its class declares as `_repr_fields`, for its state, and for when it was
 created, so that a new class needs nothing here.
 """
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.models.enums import JobFailure
 from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.resource import repr_fields
 from buildkite_orm.resources.builds.status import build_is_blocked, job_failure, job_share, job_title
 from buildkite_orm.utils.text import short_size
 from buildkite_orm.views.display.cells import Linked, Toned
-from buildkite_orm.views.display.status_colors import Tone, tone_of
+from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +70,7 @@ def field(name: str, title: str = "", *, long: bool = False, minor: bool = False
 
     def value(thing: Resource) -> object:
         told = thing.__dict__.get(name)
-        return told if name not in _STATES or told is None else Toned(told, tone_of(told))
+        return told if name not in _STATES or told is None else Toned(told, style_of(told))
 
     return Column(title or name.removesuffix("_at").replace("_", " "), value, (name,), long=long, minor=minor)
 
@@ -84,7 +85,7 @@ def linked(name: str, title: str = "", *, long: bool = False) -> Column:
 
 
 def _by_fields(model: type[Resource]) -> tuple[Column, ...]:
-    names = model.telling or tuple(name for name in (model.identity, "name") if name in model.model_fields)
+    names = repr_fields(model) or tuple(name for name in (model.identity, "name") if name in model.model_fields)
     more = (name for name in (*_STATES, "created_at") if name in model.model_fields and name not in names)
     first, *others = (*names, *more) or ("url",)
     return (linked(first), *(field(name, long=name in {"description", "name"}) for name in others))
@@ -100,7 +101,7 @@ def _build(build: Build) -> object:
 
 def _build_state(build: Build) -> object:
     blocked = build_is_blocked(build)
-    return Toned("blocked" if blocked else build.state, tone_of(build.state, blocked=blocked))
+    return Toned("blocked" if blocked else build.state, style_of(build.state, blocked=blocked))
 
 
 def _who(build: Build) -> object:
@@ -114,7 +115,7 @@ def _job(job: Job) -> object:
 def _job_state(job: Job) -> object:
     soft = job_failure(job) is JobFailure.SOFT_FAILED
     shown = f"{'soft ' if soft else ''}{job.state or ''}{', retried' if job.was_retried else ''}"
-    return Toned(shown, Tone.WAITING if soft else Tone.QUIET if job.was_retried else tone_of(job.state))
+    return Toned(shown, StatusStyle.WAITING if soft else StatusStyle.QUIET if job.was_retried else style_of(job.state))
 
 
 def _annotation(annotation: Annotation) -> object:
@@ -132,8 +133,8 @@ def _size(artifact: Artifact) -> object:
 
 def _agent_state(agent: Agent) -> object:
     if agent.paused:
-        return Toned("paused", Tone.BLOCKED)
-    return Toned(agent.connection_state, tone_of(agent.connection_state))
+        return Toned("paused", StatusStyle.BLOCKED)
+    return Toned(agent.connection_state, style_of(agent.connection_state))
 
 
 def _agent_job(agent: Agent) -> object:
@@ -237,7 +238,7 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "Queue": (
         linked("key", "queue"),
-        Column("state", lambda queue: Toned("paused", Tone.BLOCKED) if queue.dispatch_paused else None),
+        Column("state", lambda queue: Toned("paused", StatusStyle.BLOCKED) if queue.dispatch_paused else None),
         field("description", long=True),
         field("hosted"),
         field("created_at"),

@@ -9,7 +9,7 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.views.display.status_colors import Tone
+from buildkite_orm.views.display.status_colors import StatusStyle
 from buildkite_orm.views.display.themes import GROUNDS, colours, declared, themed
 
 if TYPE_CHECKING:
@@ -93,6 +93,6 @@ def _text(text: str) -> str:
 
 STYLE: Final = _SHEET.substitute(
     themes=themed(".bk-orm", *(f"color-scheme:{ground};{declared(colours(ground))}" for ground in GROUNDS)),
-    tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in Tone),
+    tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in StatusStyle),
 ).strip()
 """The style sheet, all of which is bound to the class `bk-orm`."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from buildkite_orm.models.display import Glimpse, ShownObject
+    from buildkite_orm.models.display import Preview, ShownObject
     from buildkite_orm.models.resource import Resource
 
 _LONGEST = 500
@@ -27,7 +27,7 @@ def object_bundle(thing: ShownObject) -> dict[str, str]:
     return {"text/plain": repr(thing), "text/html": card_html(card_of(cast("Resource", thing)))}
 
 
-def listing_bundle(listing: object, glimpse: Callable[[], Glimpse], load: Callable[[], None]) -> dict[str, str]:
+def listing_bundle(listing: object, glimpse: Callable[[], Preview], load: Callable[[], None]) -> dict[str, str]:
     """Give what IPython and notebooks show of a listing: a table.
 
     Args:
@@ -52,7 +52,7 @@ def rich_object(thing: ShownObject) -> RenderableType:
     return rich_card(card_of(cast("Resource", thing)))
 
 
-def rich_listing(listing: object, glimpse: Glimpse) -> RenderableType:
+def rich_listing(listing: object, glimpse: Preview) -> RenderableType:
     """Give what rich prints of a listing: a table of what is loaded."""
     from rich.text import Text  # noqa: PLC0415 - an extra
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 
-class Tone(StrEnum):
+class StatusStyle(StrEnum):
     """What a state means to who looks at it."""
 
     GOOD = "good"
@@ -39,32 +39,32 @@ class _Colours(NamedTuple):
 
 
 _COLOURS: Final = {
-    Tone.GOOD: _Colours("#1a7f37", "#57c97a", "green"),
-    Tone.BAD: _Colours("#c62828", "#ff8178", "bold red"),
-    Tone.BUSY: _Colours("#0b63c5", "#6cb6ff", "cyan"),
-    Tone.WAITING: _Colours("#8a5a00", "#e0b040", "yellow"),
-    Tone.BLOCKED: _Colours("#7a3fb8", "#c99cf0", "magenta"),
-    Tone.QUIET: _Colours("#5f6670", "#a0a8b3", "dim"),
+    StatusStyle.GOOD: _Colours("#1a7f37", "#57c97a", "green"),
+    StatusStyle.BAD: _Colours("#c62828", "#ff8178", "bold red"),
+    StatusStyle.BUSY: _Colours("#0b63c5", "#6cb6ff", "cyan"),
+    StatusStyle.WAITING: _Colours("#8a5a00", "#e0b040", "yellow"),
+    StatusStyle.BLOCKED: _Colours("#7a3fb8", "#c99cf0", "magenta"),
+    StatusStyle.QUIET: _Colours("#5f6670", "#a0a8b3", "dim"),
 }
 
 _STATES: Final = {
-    Tone.GOOD: "passed success finished connected unblocked ready enabled active verified available",
-    Tone.BAD: (
+    StatusStyle.GOOD: "passed success finished connected unblocked ready enabled active verified available",
+    StatusStyle.BAD: (
         "failed failing error timed_out timing_out expired lost waiting_failed blocked_failed unblocked_failed "
         "promised soft_failed"
     ),
-    Tone.BUSY: "running assigned accepted canceling creating stopping info processing uploading building",
-    Tone.WAITING: "scheduled waiting limiting limited pending new warning paused unknown",
-    Tone.BLOCKED: "blocked",
+    StatusStyle.BUSY: "running assigned accepted canceling creating stopping info processing uploading building",
+    StatusStyle.WAITING: "scheduled waiting limiting limited pending new warning paused unknown",
+    StatusStyle.BLOCKED: "blocked",
 }
 _TONES: Final = {state: tone for tone, states in _STATES.items() for state in states.split()}
 
 
-def tone_of(state: object, *, blocked: bool = False) -> Tone:
+def style_of(state: object, *, blocked: bool = False) -> StatusStyle:
     """Tell the tone of a state, of whatever kind of thing.
 
     Args:
         state: The state of a build, a job, an agent, …; one that is not known is quiet.
         blocked: Whether it waits for somebody to unblock it, whatever its state says.
     """
-    return Tone.BLOCKED if blocked else _TONES.get(str(state).lower(), Tone.QUIET)
+    return StatusStyle.BLOCKED if blocked else _TONES.get(str(state).lower(), StatusStyle.QUIET)

@@ -11,14 +11,14 @@ from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.resources.builds.status import now_of
 from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.redaction import is_secret
-from buildkite_orm.utils.text import harmless
+from buildkite_orm.utils.text import escape_control
 from buildkite_orm.views.display.cells import Cell, Linked, cell_of
 from buildkite_orm.views.display.columns import Column, columns_of, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkite_orm.models.display import Glimpse
+    from buildkite_orm.models.display import Preview
     from buildkite_orm.models.resource import Resource
 
 ROWS: Final = 20
@@ -64,7 +64,7 @@ class Card:
     lines: list[tuple[str, Cell]]
 
 
-def table_of(glimpse: Glimpse) -> Table:
+def table_of(glimpse: Preview) -> Table:
     """Make the table of a listing: its first rows, without the columns that are empty in all of them."""
     rows = glimpse.rows or ()
     now = _now_of(rows[0] if rows else None)
@@ -72,7 +72,7 @@ def table_of(glimpse: Glimpse) -> Table:
     cells = [[_cell(column, thing, now) for column in columns] for thing in rows[:ROWS]]
     used = [index for index in range(len(columns)) if not cells or any(row[index].text for row in cells)]
     return Table(
-        harmless(glimpse.title),
+        escape_control(glimpse.title),
         tuple(columns[index] for index in used),
         [[row[index] for index in used] for row in cells],
         _foot(len(rows), whole=glimpse.whole),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from buildkite_orm.views.display.status_colors import Tone
+from buildkite_orm.views.display.status_colors import StatusStyle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,9 @@ _COLOURS: Final[dict[Ground, tuple[str, ...]]] = {
 
 def colours(ground: Ground) -> dict[str, str]:
     """Give the colours on a ground: of itself, the ink, what is less important, lines, and of each tone."""
-    return dict(zip(_NAMES, _COLOURS[ground], strict=True)) | {tone.value: getattr(tone, ground) for tone in Tone}
+    return dict(zip(_NAMES, _COLOURS[ground], strict=True)) | {
+        tone.value: getattr(tone, ground) for tone in StatusStyle
+    }
 
 
 def declared(named: Mapping[str, str]) -> str:

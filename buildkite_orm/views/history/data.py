@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.models.paths import short_path
-from buildkite_orm.utils.text import harmless, short_duration
+from buildkite_orm.utils.text import escape_control, short_duration
 
 if TYPE_CHECKING:
     import os
@@ -204,7 +204,7 @@ class History:
         return save(path, {".svg": self.svg, ".png": lambda: png(self)}, of="a history")
 
     def __repr__(self) -> str:
-        return f"<History {_headline(self)}>"
+        return f"<History {_summary(self)}>"
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -219,12 +219,12 @@ class History:
         yield summary(self)
         yield f"{'day':10} builds failed    rate   median      p90   queued      p90"
         yield from (_line(day) for day in self.days if day.figures.builds)
-        yield from [f"(older builds are missing: {harmless(self.problem)})"] if self.problem else []
+        yield from [f"(older builds are missing: {escape_control(self.problem)})"] if self.problem else []
 
 
 def summary(history: History) -> str:
     """Tell in a line what a history comes to."""
-    told, figures = [_headline(history)], history.figures
+    told, figures = [_summary(history)], history.figures
     if figures.failure_rate is not None:
         told.append(f"{figures.failure_rate:.0%} of {figures.passed + figures.failed} failed")
     if figures.duration is not None:
@@ -235,7 +235,7 @@ def summary(history: History) -> str:
     return ", ".join(told)
 
 
-def _headline(history: History) -> str:
+def _summary(history: History) -> str:
     days, builds = len(history.days), history.figures.builds
     return f"{history.name}: {builds} build{'s' * (builds != 1)} in {days} day{'s' * (days != 1)}"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.utils.text import one_line
-from buildkite_orm.views.display.status_colors import Tone
+from buildkite_orm.views.display.status_colors import StatusStyle
 from buildkite_orm.views.history.data import summary
 from buildkite_orm.views.timeline.scale import round_step, time_label
 from buildkite_orm.views.timeline.text import safe, variables, with_plain_colours
@@ -53,7 +53,13 @@ class _Colours(NamedTuple):
 
 _ON_ANY: Final = _Colours("#7d8590", "#7d859060", "#2f9e4f", "#e0524a", "#3d8ee0", "#b98214")
 _ON_WHITE: Final = _Colours(
-    "#1f2328", "#e4e8ec", Tone.GOOD.light, Tone.BAD.light, Tone.BUSY.light, Tone.WAITING.light, "#ffffff"
+    "#1f2328",
+    "#e4e8ec",
+    StatusStyle.GOOD.light,
+    StatusStyle.BAD.light,
+    StatusStyle.BUSY.light,
+    StatusStyle.WAITING.light,
+    "#ffffff",
 )
 # colours that no plot has by itself, which become CSS variables
 _MARKS: Final = _Colours("#010203", "#010204", "#010205", "#010206", "#010207", "#010208", "#010209")

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import UnboundError
-from buildkite_orm.models.resource import Binding
+from buildkite_orm.models.binding import Binding
 from buildkite_orm.resources.builds.job import Job, ManualJob, WaiterJob
 from buildkite_orm.resources.builds.status import job_title
 from buildkite_orm.utils.json_types import as_array
-from buildkite_orm.views.timeline.data import Stretch, Timeline, TimelineRow
+from buildkite_orm.views.timeline.data import Interval, Timeline, TimelineRow
 from buildkite_orm.views.timeline.layout import Bounds, stretches_of_block, stretches_of_build, stretches_of_job
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def timeline_of(build: Build, *, problem: str | None = None) -> Timeline:
     bounds, attempts = Bounds.of(build, jobs), _Attempts(jobs)
     rows: list[TimelineRow] = []
     unplaced: list[Job] = []
-    done: list[Stretch] = []
+    done: list[Interval] = []
     for place, job in enumerate(jobs):
         is_block = isinstance(job, ManualJob)
         stretches = stretches_of_block(job, done, bounds) if is_block else stretches_of_job(job, bounds)

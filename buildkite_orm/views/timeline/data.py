@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.models.paths import path_told, short_path
-from buildkite_orm.utils.text import harmless, short_duration
+from buildkite_orm.utils.text import escape_control, short_duration
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +25,7 @@ _NOTHING: Final = timedelta()
 _VERBS: Final = {"waiting": "waited", "running": "ran", "blocked": "was blocked"}
 
 
-class StretchKind(StrEnum):
+class IntervalKind(StrEnum):
     """What goes on in a stretch of time: a job waits for an agent, it runs, or the build waits for somebody."""
 
     WAITING = "waiting"
@@ -34,7 +34,7 @@ class StretchKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Interval:
     """A stretch of time.
 
     Attributes:
@@ -44,10 +44,10 @@ class Stretch:
         goes_on: Whether it is not over yet; its end is that of the timeline then.
     """
 
-    kind: StretchKind
+    kind: IntervalKind
     start: datetime
     end: datetime
-    goes_on: bool = False
+    ongoing: bool = False
 
     @property
     def duration(self) -> timedelta:
@@ -73,7 +73,7 @@ class TimelineRow:
 
     job: Job
     title: str
-    stretches: tuple[Stretch, ...] = field(repr=False)
+    stretches: tuple[Interval, ...] = field(repr=False)
     attempt: int = 1
     chain: int = field(default=0, repr=False)
     is_critical: bool = False
@@ -89,9 +89,9 @@ class TimelineRow:
         return max(stretch.end for stretch in self.stretches)
 
     @property
-    def goes_on(self) -> bool:
+    def ongoing(self) -> bool:
         """Whether it has not ended yet."""
-        return self.stretches[-1].goes_on
+        return self.stretches[-1].ongoing
 
     @property
     def shard(self) -> tuple[int, int] | None:
@@ -108,20 +108,20 @@ class TimelineRow:
     @property
     def waiting(self) -> timedelta:
         """How long it waited for an agent."""
-        return _total(self.stretches, StretchKind.WAITING)
+        return _total(self.stretches, IntervalKind.WAITING)
 
     @property
     def running(self) -> timedelta:
         """How long it ran."""
-        return _total(self.stretches, StretchKind.RUNNING)
+        return _total(self.stretches, IntervalKind.RUNNING)
 
     @property
     def blocked(self) -> timedelta:
         """How long it waited for somebody to unblock it."""
-        return _total(self.stretches, StretchKind.BLOCKED)
+        return _total(self.stretches, IntervalKind.BLOCKED)
 
     def __str__(self) -> str:
-        return f"{harmless(self.title)}{self.which}: {', '.join(map(str, self.stretches))}"
+        return f"{escape_control(self.title)}{self.which}: {', '.join(map(str, self.stretches))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class Timeline:
     build: Build
     rows: tuple[TimelineRow, ...]
     unplaced: tuple[Job, ...]
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[Interval, ...]
     start: datetime | None
     end: datetime | None
     missing_attempts: int = 0
@@ -197,17 +197,17 @@ class Timeline:
     @property
     def waiting(self) -> timedelta:
         """How long all jobs together waited for agents."""
-        return _total(self._all_stretches(), StretchKind.WAITING)
+        return _total(self._all_stretches(), IntervalKind.WAITING)
 
     @property
     def running(self) -> timedelta:
         """How long all jobs together ran."""
-        return _total(self._all_stretches(), StretchKind.RUNNING)
+        return _total(self._all_stretches(), IntervalKind.RUNNING)
 
     @property
     def blocked(self) -> timedelta:
         """How long all block steps together waited for somebody to unblock them."""
-        return _total(self._all_stretches(), StretchKind.BLOCKED)
+        return _total(self._all_stretches(), IntervalKind.BLOCKED)
 
     @property
     def critical_path(self) -> tuple[TimelineRow, ...]:
@@ -223,7 +223,7 @@ class Timeline:
     @property
     def critical_times(self) -> TimeSpent:
         """What the time of the build went to, along the critical path; all together, its `duration`."""
-        spent = dict.fromkeys(StretchKind, _NOTHING)
+        spent = dict.fromkeys(IntervalKind, _NOTHING)
         between, now = _NOTHING, self.start
         for stretch in (stretch for row in self.critical_path for stretch in row.stretches):
             now = stretch.start if now is None else now
@@ -231,7 +231,7 @@ class Timeline:
             spent[stretch.kind] += max(stretch.end - max(stretch.start, now), _NOTHING)
             now = max(stretch.end, now)
         between += _NOTHING if now is None or self.end is None else self.end - now
-        waiting, running, blocked = (spent[kind] for kind in StretchKind)
+        waiting, running, blocked = (spent[kind] for kind in IntervalKind)
         return TimeSpent(waiting, running, blocked, between)
 
     def svg(self) -> str:
@@ -279,9 +279,9 @@ class Timeline:
 
         return {"text/plain": shown(self), "text/html": f"<div>{self.svg()}</div>"}
 
-    def _all_stretches(self) -> Iterable[Stretch]:
+    def _all_stretches(self) -> Iterable[Interval]:
         return (stretch for row in self.rows for stretch in row.stretches)
 
 
-def _total(stretches: Iterable[Stretch], kind: StretchKind) -> timedelta:
+def _total(stretches: Iterable[Interval], kind: IntervalKind) -> timedelta:
     return sum((stretch.duration for stretch in stretches if stretch.kind == kind), _NOTHING)

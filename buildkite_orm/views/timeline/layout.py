@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from buildkite_orm.models.enums import JobState
 from buildkite_orm.models.timestamps import read_time
 from buildkite_orm.resources.builds.status import build_has_ended, build_is_blocked, job_has_ended, moment, now_of
-from buildkite_orm.views.timeline.data import Stretch, StretchKind
+from buildkite_orm.views.timeline.data import Interval, IntervalKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -48,7 +48,9 @@ class Bounds:
         time = time_of(thing, name)
         return time if time is None or self.start is None else max(time, self.start)
 
-    def stretch(self, kind: StretchKind, start: datetime | None, end: datetime | None, *, over: bool) -> list[Stretch]:
+    def stretch(
+        self, kind: IntervalKind, start: datetime | None, end: datetime | None, *, over: bool
+    ) -> list[Interval]:
         """Give a stretch, or none where its beginning or its end is not known.
 
         Args:
@@ -57,14 +59,14 @@ class Bounds:
             end: When it ends; None where that is not told.
             over: Whether it is over, told or not.
         """
-        goes_on = end is None and not over and not self.has_ended
+        ongoing = end is None and not over and not self.has_ended
         end = self.until if end is None and not over else end
         if start is None or end is None:
             return []
-        return [Stretch(kind, start, max(start, end), goes_on)]
+        return [Interval(kind, start, max(start, end), ongoing)]
 
 
-def stretches_of_build(build: Build, jobs: Iterable[Stretch], bounds: Bounds) -> tuple[Stretch, ...]:
+def stretches_of_build(build: Build, jobs: Iterable[Interval], bounds: Bounds) -> tuple[Interval, ...]:
     """Give what a build did: it waited for its first job to start, it ran, and where it is blocked, it still is.
 
     Args:
@@ -75,25 +77,25 @@ def stretches_of_build(build: Build, jobs: Iterable[Stretch], bounds: Bounds) ->
     started, finished = bounds.time_of(build, "started_at"), bounds.time_of(build, "finished_at")
     is_blocked, over = build_is_blocked(build), bounds.has_ended
     if is_blocked and finished is None:
-        finished = max((each.end for each in jobs if each.kind == StretchKind.RUNNING), default=bounds.start)
+        finished = max((each.end for each in jobs if each.kind == IntervalKind.RUNNING), default=bounds.start)
     ends = [time for time in (started, finished) if time]
-    waiting = bounds.stretch(StretchKind.WAITING, bounds.start, min(ends, default=None), over=over)
-    running = bounds.stretch(StretchKind.RUNNING, started, finished, over=over)
-    blocked = bounds.stretch(StretchKind.BLOCKED, finished, None, over=not is_blocked)
+    waiting = bounds.stretch(IntervalKind.WAITING, bounds.start, min(ends, default=None), over=over)
+    running = bounds.stretch(IntervalKind.RUNNING, started, finished, over=over)
+    blocked = bounds.stretch(IntervalKind.BLOCKED, finished, None, over=not is_blocked)
     return (*_with_length(waiting), *running, *blocked)
 
 
-def stretches_of_job(job: Job, bounds: Bounds) -> tuple[Stretch, ...]:
+def stretches_of_job(job: Job, bounds: Bounds) -> tuple[Interval, ...]:
     """Give what a job did: it waited for an agent, from when it could run, then it ran; none where nothing is known."""
     over = job_has_ended(job)
     runnable, started, finished = (bounds.time_of(job, f"{name}_at") for name in ("runnable", "started", "finished"))
     finished = finished or bounds.time_of(job, "expired_at")
-    waiting = bounds.stretch(StretchKind.WAITING, runnable, started or finished, over=over)
-    running = bounds.stretch(StretchKind.RUNNING, started, finished, over=over)
+    waiting = bounds.stretch(IntervalKind.WAITING, runnable, started or finished, over=over)
+    running = bounds.stretch(IntervalKind.RUNNING, started, finished, over=over)
     return (*(_with_length(waiting) if running else waiting), *running)
 
 
-def stretches_of_block(job: Job, before: Iterable[Stretch], bounds: Bounds) -> tuple[Stretch, ...]:
+def stretches_of_block(job: Job, before: Iterable[Interval], bounds: Bounds) -> tuple[Interval, ...]:
     """Give how long a block step waited for somebody; none where it never did, or that is not told.
 
     It tells when it was unblocked, and not since when it waits: that is taken to be the last end among the jobs that
@@ -107,8 +109,8 @@ def stretches_of_block(job: Job, before: Iterable[Stretch], bounds: Bounds) -> t
     is_blocked = job.__dict__.get("state") == JobState.BLOCKED
     unblocked = None if is_blocked else bounds.time_of(job, "unblocked_at")
     end = bounds.until if is_blocked else unblocked
-    ends = [stretch.end for stretch in before if end is not None and not stretch.goes_on and stretch.end <= end]
-    return tuple(bounds.stretch(StretchKind.BLOCKED, max(ends, default=bounds.start), unblocked, over=not is_blocked))
+    ends = [stretch.end for stretch in before if end is not None and not stretch.ongoing and stretch.end <= end]
+    return tuple(bounds.stretch(IntervalKind.BLOCKED, max(ends, default=bounds.start), unblocked, over=not is_blocked))
 
 
 def time_of(thing: Resource, name: str) -> datetime | None:
@@ -126,5 +128,5 @@ def _extra(thing: Resource) -> dict[str, Any]:
     return getattr(thing, "__pydantic_extra__", None) or {}
 
 
-def _with_length(stretches: list[Stretch]) -> list[Stretch]:
+def _with_length(stretches: list[Interval]) -> list[Interval]:
     return [stretch for stretch in stretches if stretch.end > stretch.start]

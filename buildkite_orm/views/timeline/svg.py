@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.models.enums import JobFailure
 from buildkite_orm.resources.builds.status import moment
 from buildkite_orm.utils.text import short_duration
-from buildkite_orm.views.display.status_colors import Tone, tone_of
-from buildkite_orm.views.timeline.data import StretchKind
+from buildkite_orm.views.display.status_colors import StatusStyle, style_of
+from buildkite_orm.views.timeline.data import IntervalKind
 from buildkite_orm.views.timeline.lanes import Lane, lanes_of
 from buildkite_orm.views.timeline.scale import Scale, fitted
 from buildkite_orm.views.timeline.text import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from buildkite_orm.models.resource import Resource
-    from buildkite_orm.views.timeline.data import Stretch, Timeline, TimelineRow
+    from buildkite_orm.views.timeline.data import Interval, Timeline, TimelineRow
 
 MOST_LANES: Final = 60
 _WIDTH: Final = 800
@@ -43,7 +43,12 @@ _SHORTEST: Final = 3.0
 _LABEL: Final = 30
 _TICKS: Final = 8
 
-_MEANINGS: Final = {Tone.GOOD: "passed", Tone.BAD: "failed", Tone.BUSY: "runs", Tone.QUIET: "ended otherwise"}
+_MEANINGS: Final = {
+    StatusStyle.GOOD: "passed",
+    StatusStyle.BAD: "failed",
+    StatusStyle.BUSY: "runs",
+    StatusStyle.QUIET: "ended otherwise",
+}
 
 _OPENING: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" class="bk-timeline" viewBox="0 0 {width} {height}" width="100%" '
@@ -113,7 +118,7 @@ def draw(timeline: Timeline, *, with_heading: bool = True) -> str:
 def _heading(timeline: Timeline) -> Iterator[str]:
     build, state = timeline.build, state_of(timeline.build)
     head = f"{timeline.name} {state} on {build.__dict__.get('branch')}, {short_duration(timeline.duration)}"
-    tone = tone_of(state)
+    tone = style_of(state)
     yield f'<circle cx="{_EDGE + 5}" cy="21" r="5" style="{painted("fill", tone)}"/>'
     yield _linked(build, f'<text class="head" x="{_EDGE + 18}" y="26">{safe(fitted(head, 96))}</text>')
     if timeline.critical_path:
@@ -135,7 +140,7 @@ def _bands(lanes: Iterable[Lane], top: int) -> Iterator[str]:
 
 
 def _build(timeline: Timeline, scale: Scale, top: int) -> Iterator[str]:
-    tone = tone_of(timeline.build.__dict__.get("state"))
+    tone = style_of(timeline.build.__dict__.get("state"))
     names = ("created_at", "scheduled_at", "started_at", "finished_at")
     times = [(name, at) for name in names if (at := moment(timeline.build, name))]
     told = ", ".join(f"{name.removesuffix('_at')} {at:%Y-%m-%d %H:%M:%S} UTC" for name, at in times)
@@ -180,21 +185,21 @@ def _lane(lane: Lane, scale: Scale, y: int) -> Iterator[str]:
     yield f"{_length(short_duration(lane.duration), y)}</g>"
 
 
-def _bar(stretch: Stretch, scale: Scale, tone: Tone, middle: float) -> str:
+def _bar(stretch: Interval, scale: Scale, tone: StatusStyle, middle: float) -> str:
     start, end = scale.place(stretch.start), scale.place(stretch.end)
     width = max(end - start, _SHORTEST)
     return _rect(stretch.kind, tone, min(start, _RIGHT - width), middle, width)
 
 
-def _rect(kind: StretchKind, tone: Tone, x: float, middle: float, width: float) -> str:
-    tall = _THIN if kind == StretchKind.WAITING else _BAR
-    fill = f' style="{painted("fill", tone)}"' if kind == StretchKind.RUNNING else ""
+def _rect(kind: IntervalKind, tone: StatusStyle, x: float, middle: float, width: float) -> str:
+    tall = _THIN if kind == IntervalKind.WAITING else _BAR
+    fill = f' style="{painted("fill", tone)}"' if kind == IntervalKind.RUNNING else ""
     place = f'x="{x:.1f}" y="{middle - tall / 2:.1f}" width="{width:.1f}" height="{tall}"'
     return f'<rect class="{kind}" {place} rx="1.5"{fill}/>'
 
 
-def _tone(row: TimelineRow) -> Tone:
-    return tone_of(row.job.__dict__.get("state"))
+def _tone(row: TimelineRow) -> StatusStyle:
+    return style_of(row.job.__dict__.get("state"))
 
 
 def _length(text: str, y: int) -> str:
@@ -208,10 +213,10 @@ def _note(text: str, y: int) -> str:
 def _legend(timeline: Timeline, y: int) -> Iterator[str]:
     """Tell what the bars mean that there are."""
     kinds = {stretch.kind for row in timeline.rows for stretch in row.stretches}
-    tones = {_tone(row) for row in timeline.rows if any(each.kind == StretchKind.RUNNING for each in row.stretches)}
-    means = [(StretchKind.WAITING, Tone.WAITING, "waits for an agent")] if StretchKind.WAITING in kinds else []
-    means += [(StretchKind.RUNNING, tone, meaning) for tone, meaning in _MEANINGS.items() if tone in tones]
-    means += [(StretchKind.BLOCKED, Tone.BLOCKED, "blocked")] if StretchKind.BLOCKED in kinds else []
+    tones = {_tone(row) for row in timeline.rows if any(each.kind == IntervalKind.RUNNING for each in row.stretches)}
+    means = [(IntervalKind.WAITING, StatusStyle.WAITING, "waits for an agent")] if IntervalKind.WAITING in kinds else []
+    means += [(IntervalKind.RUNNING, tone, meaning) for tone, meaning in _MEANINGS.items() if tone in tones]
+    means += [(IntervalKind.BLOCKED, StatusStyle.BLOCKED, "blocked")] if IntervalKind.BLOCKED in kinds else []
     x = _EDGE
     for kind, tone, meaning in means:
         yield _rect(kind, tone, x, y - 4, 18)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.models.enums import JobFailure
-from buildkite_orm.utils.text import harmless, one_line, short_duration, with_emoji
+from buildkite_orm.utils.text import escape_control, one_line, short_duration, with_emoji
 from buildkite_orm.views.display.cells import safe_href
 from buildkite_orm.views.display.themes import GROUNDS, colours, declared, themed
 
@@ -98,4 +98,4 @@ def told_of(row: TimelineRow) -> str:
 
 def safe(text: str) -> str:
     """Escape a text for HTML and XML, and what does not print in it."""
-    return escape(harmless(text))
+    return escape(escape_control(text))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.utils.text import short_duration
 from buildkite_orm.views.display.ipython import printed
-from buildkite_orm.views.display.status_colors import Tone, tone_of
-from buildkite_orm.views.timeline.data import StretchKind
+from buildkite_orm.views.display.status_colors import StatusStyle, style_of
+from buildkite_orm.views.timeline.data import IntervalKind
 from buildkite_orm.views.timeline.lanes import Lane, lanes_of
 from buildkite_orm.views.timeline.scale import Scale, cells_of, fitted
 from buildkite_orm.views.timeline.text import notes, state_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 MOST_LANES: Final = 40
 _NARROW, _WIDE = 39, 119
 _TIME: Final = 8
-_ORDER: Final = (StretchKind.WAITING, StretchKind.BLOCKED, StretchKind.RUNNING)
+_ORDER: Final = (IntervalKind.WAITING, IntervalKind.BLOCKED, IntervalKind.RUNNING)
 _BLOCKS: Final = dict(zip(_ORDER, "─▒█", strict=True))
 _ASCII: Final = dict(zip(_ORDER, "-=#", strict=True))
 
@@ -62,7 +62,7 @@ def _lines(timeline: Timeline, width: int) -> Iterator[_Line]:
     label = min(width * 2 // 5, 36)
     scale = Scale.of(timeline, 0, width - label - _TIME - 2)
     lanes, marks = lanes_of(timeline, most=MOST_LANES), _Marks()
-    yield [(fitted(_headline(timeline), width), "bold")]
+    yield [(fitted(_summary(timeline), width), "bold")]
     if timeline.critical_path:
         yield [(fitted(f"critical path {marks.critical}: {timeline.critical_times}", width), "")]
     yield [(f"{'':{label}} {_axis(scale)}", "dim")]
@@ -87,7 +87,7 @@ def _encoding() -> str:
     return getattr(sys.stdout, "encoding", None) or "utf-8"
 
 
-def _headline(timeline: Timeline) -> str:
+def _summary(timeline: Timeline) -> str:
     build = timeline.build
     return f"{timeline.name} {state_of(build)} on {build.__dict__.get('branch')}, {short_duration(timeline.duration)}"
 
@@ -120,9 +120,9 @@ def _bars(lane: Lane, scale: Scale, marks: _Marks) -> _Line:
     for stretch, row in sorted(told, key=lambda each: _ORDER.index(each[0].kind)):
         begin = min(int(scale.place(stretch.start)), length - 1)
         end = min(max(round(scale.place(stretch.end)), begin + 1), length)
-        runs = stretch.kind == StretchKind.RUNNING
+        runs = stretch.kind == IntervalKind.RUNNING
         is_retried = runs and row is not lane.rows[-1] and not lane.is_shared
-        tone = tone_of(row.job.__dict__.get("state")) if runs else Tone(stretch.kind)
+        tone = style_of(row.job.__dict__.get("state")) if runs else StatusStyle(stretch.kind)
         mark = marks.retried if is_retried else marks.bars[stretch.kind]
         cells[begin:end] = [(mark, tone.style)] * (end - begin)
     return cells

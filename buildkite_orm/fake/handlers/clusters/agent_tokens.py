@@ -13,27 +13,27 @@ from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 
-def _token(call: Call, thing: Thing) -> Json:
+def _token(request: ApiRequest, thing: Record) -> Json:
     expires_at = thing.data["expires_at"]
     return {
         "id": thing.id,
         "graphql_id": graphql_id("ClusterToken", thing.id),
         "description": thing.data["description"],
         "allowed_ip_addresses": thing.data["allowed_ip_addresses"],
-        "expires_at": call.view.time(times.parse(expires_at)) if expires_at else None,
-        **urls(call, thing, "tokens"),
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "expires_at": request.view.time(times.parse(expires_at)) if expires_at else None,
+        **urls(request, thing, "tokens"),
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
     }
 
 
-def _secret(call: Call, _thing: Thing) -> Json:
-    return {"token": call.world.store.ids.token("bkct")}
+def _secret(request: ApiRequest, _thing: Record) -> Json:
+    return {"token": request.context.store.ids.token("bkct")}
 
 
 def _are_networks(text: str) -> bool:

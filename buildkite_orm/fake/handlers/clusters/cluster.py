@@ -17,8 +17,8 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.store import NEW_CLUSTER
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
@@ -27,52 +27,52 @@ _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
 # -- maintainers
 
 
-def _actor(call: Call, kind: str, actor_id: object) -> Json | None:
+def _actor(request: ApiRequest, kind: str, actor_id: object) -> Json | None:
     """Tell a user or a team; None where there is none of this id."""
     if kind == "team":
-        team = next((each for each in TEAMS.shelf(call).values() if each.id == actor_id), None)
+        team = next((each for each in TEAMS.shelf(request).values() if each.id == actor_id), None)
         return None if team is None else {**embedded_team(team), "name": team.data["name"], "type": "team"}
-    user = next((each for each in call.organization.users if each.id == actor_id), None)
+    user = next((each for each in request.organization.users if each.id == actor_id), None)
     if user is None:
         return None
     identity = {"id": user.id, "graphql_id": graphql_id("User", user.id)}
     return {**identity, "name": user.name, "email": user.email, "type": "user"}
 
 
-def _maintainer(call: Call, thing: Thing) -> Json:
-    return {"id": thing.id, "actor": _actor(call, **thing.data)}
+def _maintainer(request: ApiRequest, thing: Record) -> Json:
+    return {"id": thing.id, "actor": _actor(request, **thing.data)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maintainers(Collection):
     """Who may manage clusters."""
 
-    def of(self, call: Call, cluster_id: str) -> dict[str, Thing]:
+    def of(self, request: ApiRequest, cluster_id: str) -> dict[str, Record]:
         """Give those of a cluster; who is gone maintains it no more."""
-        things = call.world.store.shelves.of(self.kind, cluster_id)
-        for thing in [each for each in things.values() if _actor(call, **each.data) is None]:
+        things = request.context.store.shelves.of(self.kind, cluster_id)
+        for thing in [each for each in things.values() if _actor(request, **each.data) is None]:
             del things[thing.id]
         return things
 
-    def shelf(self, call: Call) -> dict[str, Thing]:
+    def shelf(self, request: ApiRequest) -> dict[str, Record]:
         """Give those of the cluster in the path."""
-        return self.of(call, of_cluster(call))
+        return self.of(request, of_cluster(request))
 
 
-def _appointed(call: Call, said: Json) -> Json:
+def _appointed(request: ApiRequest, said: Json) -> Json:
     """Read whom a body makes a maintainer."""
     named = [(kind, said[kind]) for kind in ("user", "team") if kind in said]
     if len(named) != 1:
         raise ApiError(422, "Validation failed: Maintainers must be either a user or a team")
     kind, actor_id = named[0]
-    if _actor(call, kind, actor_id) is None:
+    if _actor(request, kind, actor_id) is None:
         raise ApiError(422, f"Validation failed: {kind.capitalize()} must exist")
     return {"kind": kind, "actor_id": actor_id}
 
 
-def _settle_maintainer(call: Call, thing: Thing, body: Json) -> None:
-    thing.data = _appointed(call, body)
-    if any(each.data == thing.data for each in MAINTAINERS.shelf(call).values()):
+def _settle_maintainer(request: ApiRequest, thing: Record, body: Json) -> None:
+    thing.data = _appointed(request, body)
+    if any(each.data == thing.data for each in MAINTAINERS.shelf(request).values()):
         raise ApiError(422, f"Validation failed: {thing.data['kind'].capitalize()} has already been taken")
 
 
@@ -91,39 +91,39 @@ MAINTAINERS = Maintainers(
 # -- clusters
 
 
-def _cluster(call: Call, thing: Thing) -> Json:
-    url, page, queue = cluster_url(call, thing.id), cluster_page(call, thing.id), thing.data["default_queue_id"]
-    maintainers = MAINTAINERS.of(call, thing.id).values()
+def _cluster(request: ApiRequest, thing: Record) -> Json:
+    url, page, queue = cluster_url(request, thing.id), cluster_page(request, thing.id), thing.data["default_queue_id"]
+    maintainers = MAINTAINERS.of(request, thing.id).values()
     return {
         "id": thing.id,
         "graphql_id": graphql_id("Cluster", thing.id),
         **thing.data,
         "maintainers": {
-            f"{kind}s": [_maintainer(call, each) for each in maintainers if each.data["kind"] == kind]
+            f"{kind}s": [_maintainer(request, each) for each in maintainers if each.data["kind"] == kind]
             for kind in ("user", "team")
         },
         "url": url,
         "web_url": page,
         "queues_url": f"{url}/queues",
         "default_queue_url": queue and f"{url}/queues/{queue}",
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
     }
 
 
-def _settle(call: Call, thing: Thing, body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
     queue, appointed = thing.data["default_queue_id"], thing.data.pop("maintainers", None)
-    if queue is not None and queue not in call.world.store.shelves.of("queue", thing.id):
+    if queue is not None and queue not in request.context.store.shelves.of("queue", thing.id):
         raise ApiError(422, "Validation failed: Default queue is not a queue of this cluster")
-    if any(body.get(name) for name in _CACHES) and not is_hosted(call, thing.id):
+    if any(body.get(name) for name in _CACHES) and not is_hosted(request, thing.id):
         raise ApiError(422, "Validation failed: Hosted caches are for clusters with hosted agents")
-    for data in [_appointed(call, each) for each in appointed or ()]:
-        maintainer = made(call, data)
-        call.world.store.shelves.put(MAINTAINERS.kind, thing.id, maintainer.id, maintainer)
+    for data in [_appointed(request, each) for each in appointed or ()]:
+        maintainer = made(request, data)
+        request.context.store.shelves.put(MAINTAINERS.kind, thing.id, maintainer.id, maintainer)
 
 
-def _unsettle(call: Call, thing: Thing) -> None:
-    organization, shelves = call.organization, call.world.store.shelves
+def _unsettle(request: ApiRequest, thing: Record) -> None:
+    organization, shelves = request.organization, request.context.store.shelves
     if thing.id == organization.cluster_id:
         raise ApiError(422, "The default cluster of new pipelines cannot be deleted")
     if any(pipeline.cluster_id == thing.id for pipeline in organization.pipelines.values()):

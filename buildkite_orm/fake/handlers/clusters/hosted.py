@@ -14,8 +14,8 @@ from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import digest
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _BUILDING = 60.0
@@ -27,33 +27,33 @@ _FAILING = re.compile(r"^[ \t]*RUN[ \t]+(?:false|exit 1)[ \t]*$", re.MULTILINE).
 # -- agent images
 
 
-def image_ref(slug: str, image: Thing) -> str:
+def image_ref(slug: str, image: Record) -> str:
     """Give the URL of an agent image that is built."""
     return f"registry.buildkite.example/{slug}/{image.id}:v1"
 
 
-def _image(call: Call, thing: Thing) -> Json:
+def _image(request: ApiRequest, thing: Record) -> Json:
     ready = thing.data["status"] == "READY"
-    cluster_id = call.arguments["cluster"]
+    cluster_id = request.arguments["cluster"]
     return {
         "id": thing.id,
         **thing.data,
-        "image_ref": image_ref(call.organization.slug, thing) if ready else None,
+        "image_ref": image_ref(request.organization.slug, thing) if ready else None,
         "version": 1,
         "base_image": _BASE,
         "composed_dockerfile": f"{_BASE}\n{thing.data['dockerfile']}",
-        **urls(call, thing, "agent-images"),
-        "web_url": f"{cluster_page(call, cluster_id)}/agent_images/{thing.id}",
+        **urls(request, thing, "agent-images"),
+        "web_url": f"{cluster_page(request, cluster_id)}/agent_images/{thing.id}",
     }
 
 
-def _make_image(call: Call, data: Json) -> Thing:
-    thing = made(call, data)
+def _make_image(request: ApiRequest, data: Json) -> Record:
+    thing = made(request, data)
     thing.id = thing.id.replace("-", "")[:13]
     return thing
 
 
-def _begin_building(call: Call, thing: Thing) -> None:
+def _begin_building(request: ApiRequest, thing: Record) -> None:
     """Begin to build an image; what has `RUN false` fails."""
 
     def finish() -> None:
@@ -61,25 +61,25 @@ def _begin_building(call: Call, thing: Thing) -> None:
         thing.data["status"] = "FAILED" if failing else "READY"
         thing.data["last_build_error"] = f"{failing[0].strip()}: exit code 1" if failing else None
 
-    call.world.lifecycle.at(thing.created_at + _BUILDING, finish)
+    request.context.lifecycle.at(thing.created_at + _BUILDING, finish)
 
 
-def _settle_image(call: Call, thing: Thing, _body: Json) -> None:
+def _settle_image(request: ApiRequest, thing: Record, _body: Json) -> None:
     name, dockerfile = thing.data["name"], thing.data["dockerfile"]
-    if not is_hosted(call, of_cluster(call)):
+    if not is_hosted(request, of_cluster(request)):
         raise ApiError(422, "Agent images are for clusters with hosted agents")
     if dockerfile is None:
         raise InvalidError([("dockerfile", "invalid")])
     if _FROM(dockerfile):
         raise ApiError(422, "The Dockerfile must not contain a FROM instruction")
-    if any(each.data["name"] == name for each in IMAGES.shelf(call).values()):
+    if any(each.data["name"] == name for each in IMAGES.shelf(request).values()):
         raise ApiError(409, f'an agent image named "{name}" already exists in this cluster')
-    _begin_building(call, thing)
+    _begin_building(request, thing)
 
 
-def _unsettle_image(call: Call, thing: Thing) -> None:
-    ref = image_ref(call.organization.slug, thing)
-    if any(queue.agent_image_ref == ref for queue in call.world.store.queues()):
+def _unsettle_image(request: ApiRequest, thing: Record) -> None:
+    ref = image_ref(request.organization.slug, thing)
+    if any(queue.agent_image_ref == ref for queue in request.context.store.queues()):
         raise ApiError(
             409, "this agent image is in use by one or more queues; reassign those queues before deleting it"
         )
@@ -89,21 +89,21 @@ def _unsettle_image(call: Call, thing: Thing) -> None:
 class Images(Collection):
     """Agent images, of organizations that may have them."""
 
-    def shelf(self, call: Call) -> dict[str, Thing]:
+    def shelf(self, request: ApiRequest) -> dict[str, Record]:
         """Give those of the cluster in the path, by their names; none where it has no hosted agents."""
-        if "agent_images" in call.organization.plan_lacks:
+        if "agent_images" in request.organization.plan_lacks:
             raise ApiError(404, "Not Found")
-        return Collection.shelf(self, call) if is_hosted(call, self.owner(call)) else {}
+        return Collection.shelf(self, request) if is_hosted(request, self.owner(request)) else {}
 
-    def find(self, call: Call) -> Thing:
+    def find(self, request: ApiRequest) -> Record:
         """Give the one that the path names."""
-        if call.arguments[self.key] not in self.shelf(call):
+        if request.arguments[self.key] not in self.shelf(request):
             raise ApiError(404, "No agent image found with the given ID.")
-        return Collection.find(self, call)
+        return Collection.find(self, request)
 
-    def list_them(self, call: Call) -> Reply:
+    def list_them(self, request: ApiRequest) -> Reply:
         """List them by their names."""
-        return self.listed(call, sorted(self.shelf(call).values(), key=lambda thing: str(thing.data["name"])))
+        return self.listed(request, sorted(self.shelf(request).values(), key=lambda thing: str(thing.data["name"])))
 
 
 IMAGES = Images(
@@ -126,15 +126,15 @@ IMAGES = Images(
 # -- cache volumes
 
 
-def _volume(call: Call, thing: Thing) -> Json:
+def _volume(request: ApiRequest, thing: Record) -> Json:
     return {
         "id": thing.id,
         "tag": thing.data["tag"],
-        "cluster_id": call.arguments["cluster"],
+        "cluster_id": request.arguments["cluster"],
         "size_mb": thing.data["size_mb"],
-        "created_at": call.view.time(thing.created_at),
-        "attached_at": call.view.time(thing.data["attached_at"]),
-        "detached_at": call.view.time(thing.data["detached_at"]),
+        "created_at": request.view.time(thing.created_at),
+        "attached_at": request.view.time(thing.data["attached_at"]),
+        "detached_at": request.view.time(thing.data["detached_at"]),
     }
 
 
@@ -150,19 +150,19 @@ VOLUMES = Collection(
 )
 
 
-def list_volumes(call: Call) -> Reply:
+def list_volumes(request: ApiRequest) -> Reply:
     """List, of each tag, the volume that was detached last."""
-    detached = [each for each in VOLUMES.shelf(call).values() if each.data["detached_at"] is not None]
+    detached = [each for each in VOLUMES.shelf(request).values() if each.data["detached_at"] is not None]
     latest = {each.data["tag"]: each for each in sorted(detached, key=lambda each: float(each.data["detached_at"]))}
-    return VOLUMES.listed(call, list(latest.values()))
+    return VOLUMES.listed(request, list(latest.values()))
 
 
-def delete_volume(call: Call) -> Reply:
+def delete_volume(request: ApiRequest) -> Reply:
     """Delete all volumes of a tag."""
-    shelf, tag = VOLUMES.shelf(call), call.body().get("tag")
+    shelf, tag = VOLUMES.shelf(request), request.body().get("tag")
     if not isinstance(tag, str) or not tag:
         raise ApiError(400, "`tag` must be a non-empty string")
-    if not is_hosted(call, of_cluster(call)):
+    if not is_hosted(request, of_cluster(request)):
         raise ApiError(404, "This cluster has no hosted cache volumes")
     found = [each.id for each in shelf.values() if each.data["tag"] == tag]
     if not found:

@@ -16,8 +16,8 @@ from buildkite_orm.fake.records import QueueRecord
 from buildkite_orm.fake.store import NEW_QUEUE
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _KEY = re.compile(r"[\w-]{1,255}", re.ASCII).fullmatch
@@ -29,26 +29,26 @@ _FAMILIES = {f"{family}_{size}": family for family, sizes in _SIZES.items() for 
 # -- how they are told
 
 
-def _record(thing: Thing) -> QueueRecord:
+def _record(thing: Record) -> QueueRecord:
     if not isinstance(thing, QueueRecord):
         raise TypeError(f"{thing!r} is no queue")
     return thing
 
 
-def _queue(call: Call, thing: Thing) -> Json:
+def _queue(request: ApiRequest, thing: Record) -> Json:
     queue = _record(thing)
     return {
         "id": queue.id,
         "graphql_id": graphql_id("ClusterQueue", queue.id),
         **queue.data,
-        **urls(call, queue, "queues"),
-        "web_url": f"{cluster_page(call, queue.cluster_id)}/queues/{queue.id}",
+        **urls(request, queue, "queues"),
+        "web_url": f"{cluster_page(request, queue.cluster_id)}/queues/{queue.id}",
         "dispatch_paused": queue.paused,
-        "dispatch_paused_by": user_or_none(call.view, queue.paused_by),
-        "dispatch_paused_at": call.view.time(queue.paused_at),
+        "dispatch_paused_by": user_or_none(request.view, queue.paused_by),
+        "dispatch_paused_at": request.view.time(queue.paused_at),
         "dispatch_paused_note": queue.paused_note,
-        "created_at": call.view.time(queue.created_at),
-        "created_by": user_or_none(call.view, queue.created_by),
+        "created_at": request.view.time(queue.created_at),
+        "created_by": user_or_none(request.view, queue.created_by),
         **_hosting(queue),
     }
 
@@ -73,20 +73,20 @@ def _hosting(queue: QueueRecord) -> Json:
 # -- what bodies do to them
 
 
-def _make(call: Call, data: Json) -> QueueRecord:
-    now, user = call.world.lifecycle.now, call.token.user
-    cluster_id = call.arguments["cluster"]
+def _make(request: ApiRequest, data: Json) -> QueueRecord:
+    now, user = request.context.lifecycle.now, request.token.user
+    cluster_id = request.arguments["cluster"]
     return QueueRecord(
-        id=call.world.store.ids.uuid(), data=data, created_at=now, created_by=user, cluster_id=cluster_id
+        id=request.context.store.ids.uuid(), data=data, created_at=now, created_by=user, cluster_id=cluster_id
     )
 
 
-def _settle(call: Call, thing: Thing, _body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
     queue, hosting = _record(thing), thing.data.pop("hostedAgents", None)
-    if queue.id in QUEUES.shelf(call):
+    if queue.id in QUEUES.shelf(request):
         _change_hosting(queue, hosting)
         return
-    if queue.key in call.organization.queues_of(queue.cluster_id):
+    if queue.key in request.organization.queues_of(queue.cluster_id):
         raise ApiError(422, "Validation failed: Key has already been taken")
     _begin_hosting(queue, hosting)
 
@@ -116,11 +116,11 @@ def _change_hosting(queue: QueueRecord, hosting: Json | None) -> None:
     queue.instance_shape, queue.agent_image_ref = shape, image
 
 
-def _unsettle(call: Call, thing: Thing) -> None:
-    cluster = call.world.store.shelves.of("cluster", call.organization.id)[_record(thing).cluster_id]
+def _unsettle(request: ApiRequest, thing: Record) -> None:
+    cluster = request.context.store.shelves.of("cluster", request.organization.id)[_record(thing).cluster_id]
     if cluster.data["default_queue_id"] == thing.id:
         raise ApiError(422, "The default queue of a cluster cannot be deleted")
-    if any(agent.queue is thing for agent in call.organization.agents.values() if agent.is_there):
+    if any(agent.queue is thing for agent in request.organization.agents.values() if agent.is_there):
         raise ApiError(422, "The queue has agents that are connected")
 
 
@@ -153,24 +153,24 @@ QUEUES = Collection(
 # -- dispatch
 
 
-def pause_dispatch(call: Call) -> Reply:
+def pause_dispatch(request: ApiRequest) -> Reply:
     """Give no more jobs to a queue's agents."""
-    queue, body = _record(QUEUES.find(call)), call.body()
+    queue, body = _record(QUEUES.find(request)), request.body()
     require_valid(body, {"note": Check(str), "dispatch_paused_note": Check(str)})
     if queue.paused:
         raise ApiError(422, "Cluster queue is already paused")
-    queue.paused_at, queue.paused_by = call.world.lifecycle.now, call.token.user
+    queue.paused_at, queue.paused_by = request.context.lifecycle.now, request.token.user
     queue.paused_note = body.get("dispatch_paused_note", body.get("note"))
-    return Reply(payload=_queue(call, queue))
+    return Reply(payload=_queue(request, queue))
 
 
-def resume_dispatch(call: Call) -> Reply:
+def resume_dispatch(request: ApiRequest) -> Reply:
     """Give jobs to a queue's agents again."""
-    queue = _record(QUEUES.find(call))
+    queue = _record(QUEUES.find(request))
     if not queue.paused:
         raise ApiError(422, "Cluster queue is not paused")
     queue.paused_at = queue.paused_by = queue.paused_note = None
-    return Reply(payload=_queue(call, queue))
+    return Reply(payload=_queue(request, queue))
 
 
 _ONE = QUEUES.path + "/{queue}"

@@ -15,32 +15,32 @@ from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call, Reply
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest, Reply
     from buildkite_orm.fake.records import Json, UserRecord
 
 _KEY = re.compile(r"(?!buildkite|bk)[a-z][a-z0-9_]{0,254}", re.ASCII | re.IGNORECASE).fullmatch
 _LARGEST_VALUE = 8 * 1024
 
 
-def _secret(call: Call, thing: Thing) -> Json:
-    organization = call.organization
+def _secret(request: ApiRequest, thing: Record) -> Json:
+    organization = request.organization
     return {
         "id": thing.id,
         "graphql_id": graphql_id("Secret", thing.id),
         "key": thing.data["key"],
         "description": thing.data["description"],
         "policy": thing.data["policy"],
-        "created_at": call.view.time(thing.created_at),
+        "created_at": request.view.time(thing.created_at),
         "created_by": _user(thing.created_by),
-        "updated_at": call.view.time(thing.updated_at or thing.created_at),
+        "updated_at": request.view.time(thing.updated_at or thing.created_at),
         "updated_by": _user(thing.updated_by),
         "last_read_at": None,
-        **urls(call, thing, "secrets"),
+        **urls(request, thing, "secrets"),
         "organization": {
             "id": organization.id,
             "slug": organization.slug,
-            "url": call.view.organization(organization),
+            "url": request.view.organization(organization),
             "web_url": f"{WEB}/{organization.slug}",
         },
     }
@@ -50,11 +50,11 @@ def _user(record: UserRecord | None) -> Json | None:
     return None if record is None else {"id": record.id, "name": record.name, "email": record.email}
 
 
-def _settle(call: Call, thing: Thing, body: Json) -> None:
-    others = [each.data["key"] for each in SECRETS.shelf(call).values() if each is not thing]
+def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
+    others = [each.data["key"] for each in SECRETS.shelf(request).values() if each is not thing]
     if thing.data["key"] in others:
         raise ApiError(422, "Validation failed: Key has already been taken")
-    if thing.id not in SECRETS.shelf(call):
+    if thing.id not in SECRETS.shelf(request):
         return
     if "key" in body:
         raise ApiError(422, "The key parameter cannot be updated.")
@@ -87,13 +87,13 @@ SECRETS = Collection(
 )
 
 
-def update_value(call: Call) -> Reply:
+def update_value(request: ApiRequest) -> Reply:
     """Change a secret's value, and nothing else."""
-    thing, body = SECRETS.find(call), call.body()
+    thing, body = SECRETS.find(request), request.body()
     require_valid(body, {"value": replace(_VALUE, required=True)})
     thing.data["value"] = body["value"]
-    thing.updated_at, thing.updated_by = call.world.lifecycle.now, call.token.user
-    return SECRETS.answer(call, thing, "update", 200)
+    thing.updated_at, thing.updated_by = request.context.lifecycle.now, request.token.user
+    return SECRETS.answer(request, thing, "update", 200)
 
 
 ROUTES = (*SECRETS.routes(), route("PUT", SECRETS.path + "/{secret}/value", SECRETS.write, update_value))

@@ -15,8 +15,8 @@ from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.uploads import uploads_in
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _LONGEST_NAME = 255
@@ -28,16 +28,16 @@ _FILE = re.compile(
 _OTHER = re.compile(r"(?P<name>.+?)[-_]v?(?P<version>\d[\dA-Za-z.+~]*?(?:-\d+)?)(?:[-_].*|\.\w*64)?(?:\.tar)?\.[a-z]+")
 
 
-def _package(call: Call, thing: Thing) -> Json:
+def _package(request: ApiRequest, thing: Record) -> Json:
     """Tell a package by itself."""
-    registry = REGISTRIES.find(call)
-    return {**_gist(call, registry, thing), **whereabouts(call, registry)}
+    registry = REGISTRIES.find(request)
+    return {**_gist(request, registry, thing), **whereabouts(request, registry)}
 
 
-def _gist(call: Call, registry: Thing, thing: Thing) -> Json:
+def _gist(request: ApiRequest, registry: Record, thing: Record) -> Json:
     return {
         "id": thing.id,
-        **place(call, registry, f"/packages/{thing.id}"),
+        **place(request, registry, f"/packages/{thing.id}"),
         "name": thing.data["name"],
         "digests": thing.data["digests"],
     }
@@ -56,33 +56,33 @@ PACKAGES = Collection(
 _ONE = PACKAGES.path + "/{package}"
 
 
-def list_packages(call: Call) -> Reply:
+def list_packages(request: ApiRequest) -> Reply:
     """List the packages, newest first; those of a name where one is told."""
-    registry, name = REGISTRIES.find(call), call.request.args.get("name")
-    found = [each for each in reversed(PACKAGES.shelf(call).values()) if name in {None, "", each.data["name"]}]
+    registry, name = REGISTRIES.find(request), request.http.args.get("name")
+    found = [each for each in reversed(PACKAGES.shelf(request).values()) if name in {None, "", each.data["name"]}]
 
-    def tell(thing: Thing) -> Json:
-        more = {"created_at": call.view.time(thing.created_at), "version": thing.data["version"]}
-        return {**_gist(call, registry, thing), **more}
+    def tell(thing: Record) -> Json:
+        more = {"created_at": request.view.time(thing.created_at), "version": thing.data["version"]}
+        return {**_gist(request, registry, thing), **more}
 
-    return cursor_paged(call, found, lambda each: -each.data["place"], tell)
+    return cursor_paged(request, found, lambda each: -each.data["place"], tell)
 
 
-def publish_package(call: Call) -> Reply:
+def publish_package(request: ApiRequest) -> Reply:
     """Publish the file that comes, or the one that has come to the storage."""
-    registry = REGISTRIES.find(call)
-    files = uploads_in(call.request, "file")
-    content = files[0].content if files else _stored(call, registry)
-    return Reply(payload=_package(call, add_package(call, registry, content)))
+    registry = REGISTRIES.find(request)
+    files = uploads_in(request.http, "file")
+    content = files[0].content if files else _stored(request, registry)
+    return Reply(payload=_package(request, add_package(request, registry, content)))
 
 
-def add_package(call: Call, registry: Thing, content: Json) -> Thing:
+def add_package(request: ApiRequest, registry: Record, content: Json) -> Record:
     """Add a package of a content to a registry, now."""
-    thing = made(call, packaged(registry, content))
-    return put_package(call.world.store.shelves.of(PACKAGES.kind, registry.id), thing)
+    thing = made(request, packaged(registry, content))
+    return put_package(request.context.store.shelves.of(PACKAGES.kind, registry.id), thing)
 
 
-def put_package(shelf: dict[str, Thing], thing: Thing) -> Thing:
+def put_package(shelf: dict[str, Record], thing: Record) -> Record:
     """Put a package behind those that a registry has."""
     last = next(reversed(shelf.values()), None)
     thing.data["place"] = 0 if last is None else last.data["place"] + 1
@@ -90,7 +90,7 @@ def put_package(shelf: dict[str, Thing], thing: Thing) -> Thing:
     return thing
 
 
-def packaged(registry: Thing, content: Json) -> Json:
+def packaged(registry: Record, content: Json) -> Json:
     """Give what a package of a content is; raises where its file is not named as one."""
     pattern = _FILE if registry.data["ecosystem"] == "files" else _OTHER
     found = pattern.fullmatch(content["filename"][: _LONGEST_NAME + 1])
@@ -99,44 +99,44 @@ def packaged(registry: Thing, content: Json) -> Json:
     return {**content, **found.groupdict()}
 
 
-def _stored(call: Call, registry: Thing) -> Json:
-    url = call.request.form.get("package_url")
+def _stored(request: ApiRequest, registry: Record) -> Json:
+    url = request.http.form.get("package_url")
     if url is None:
         raise InvalidError([("file", "missing_field")])
-    _, _, key = unquote(url).partition(f"{call.artifacts_base}/")
-    found = storage.uploaded(call.world, key) if key.startswith(f"{_folder(call, registry)}/") else None
+    _, _, key = unquote(url).partition(f"{request.artifacts_base}/")
+    found = storage.uploaded(request.context, key) if key.startswith(f"{_folder(request, registry)}/") else None
     if found is None:
         raise ApiError(422, "Validation failed: Package url is not that of an uploaded file")
     return found.data
 
 
-def request_upload(call: Call) -> Reply:
+def request_upload(request: ApiRequest) -> Reply:
     """Give a form to upload a file by."""
-    folder = f"{_folder(call, REGISTRIES.find(call))}/{call.world.store.ids.uuid()}"
-    now = call.world.clock.now()
-    expires = now + call.world.settings.artifact_url_lifetime
-    return Reply(payload=storage.signed_form(call.artifacts_base, folder, now, expires, call.world.secret))
+    folder = f"{_folder(request, REGISTRIES.find(request))}/{request.context.store.ids.uuid()}"
+    now = request.context.clock.now()
+    expires = now + request.context.settings.artifact_url_lifetime
+    return Reply(payload=storage.signed_form(request.artifacts_base, folder, now, expires, request.context.secret))
 
 
-def _folder(call: Call, registry: Thing) -> str:
-    return f"{call.organization.id}/{registry.id}"
+def _folder(request: ApiRequest, registry: Record) -> str:
+    return f"{request.organization.id}/{registry.id}"
 
 
-def copy_package(call: Call) -> Reply:
+def copy_package(request: ApiRequest) -> Reply:
     """Copy one to another registry."""
-    source, package = REGISTRIES.find(call), PACKAGES.find(call)
-    to = call.request.args.get("to")
+    source, package = REGISTRIES.find(request), PACKAGES.find(request)
+    to = request.http.args.get("to")
     if not to:
         raise InvalidError([("to", "missing_field")])
-    target = REGISTRIES.shelf(call).get(to)
+    target = REGISTRIES.shelf(request).get(to)
     if target is None:
         raise ApiError(404, "No destination registry found")
     if source.data["ecosystem"] not in _COPIED:
         raise ApiError(422, f"Packages of the ecosystem {source.data['ecosystem']} cannot be copied")
     if target.data["ecosystem"] != source.data["ecosystem"]:
         raise ApiError(422, "The destination registry is of another ecosystem")
-    copied = add_package(call, target, package.data)
-    return Reply(payload={**_gist(call, target, copied), **whereabouts(call, target)})
+    copied = add_package(request, target, package.data)
+    return Reply(payload={**_gist(request, target, copied), **whereabouts(request, target)})
 
 
 ROUTES = (

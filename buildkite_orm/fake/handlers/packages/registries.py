@@ -13,8 +13,8 @@ from buildkite_orm.fake.ids import graphql_id, slug_of
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 # what a new one has where nobody says anything
@@ -31,64 +31,64 @@ _REGISTRIES = "/v2/packages/organizations/{org}/registries"
 REGISTRY = _REGISTRIES + "/{registry}"
 
 
-def place(call: Call, registry: Thing, rest: str = "") -> Json:
+def place(request: ApiRequest, registry: Record, rest: str = "") -> Json:
     """Tell where a registry is, or what stands below it."""
-    organization, below = call.organization.slug, f"registries/{registry.data['slug']}{rest}"
+    organization, below = request.organization.slug, f"registries/{registry.data['slug']}{rest}"
     return {
-        "url": f"{call.view.base}/packages/organizations/{organization}/{below}",
+        "url": f"{request.view.base}/packages/organizations/{organization}/{below}",
         "web_url": f"{WEB}/organizations/{organization}/packages/{below}",
     }
 
 
-def whereabouts(call: Call, registry: Thing) -> Json:
+def whereabouts(request: ApiRequest, registry: Record) -> Json:
     """Tell the organization and the registry, as what is in a registry does."""
-    organization = call.organization
+    organization = request.organization
     return {
         "organization": {
             "id": organization.id,
             "slug": organization.slug,
-            "url": call.view.organization(organization),
+            "url": request.view.organization(organization),
             "web_url": f"{WEB}/{organization.slug}",
         },
-        "registry": _named(call, registry),
+        "registry": _named(request, registry),
     }
 
 
-def _named(call: Call, registry: Thing) -> Json:
+def _named(request: ApiRequest, registry: Record) -> Json:
     identity = {"id": registry.id, "graphql_id": graphql_id("Registry", registry.id), "slug": registry.data["slug"]}
-    return {**identity, **place(call, registry)}
+    return {**identity, **place(request, registry)}
 
 
-def _registry(call: Call, thing: Thing) -> Json:
-    teams = TEAMS.shelf(call)
+def _registry(request: ApiRequest, thing: Record) -> Json:
+    teams = TEAMS.shelf(request)
     return {
-        **_named(call, thing),
+        **_named(request, thing),
         **thing.data,
         "team_ids": [each for each in thing.data["team_ids"] if each in teams],
     }
 
 
-def _settle(call: Call, thing: Thing, _body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
     slug = thing.data["slug"] = slug_of(thing.data["name"])
-    if REGISTRIES.shelf(call).get(slug, thing) is not thing:
+    if REGISTRIES.shelf(request).get(slug, thing) is not thing:
         raise ApiError(422, "Validation failed: Name has already been taken")
-    if "registry" not in call.arguments:
-        _assign(call, thing)
+    if "registry" not in request.arguments:
+        _assign(request, thing)
 
 
-def _assign(call: Call, thing: Thing) -> None:
+def _assign(request: ApiRequest, thing: Record) -> None:
     """Let teams use a new registry; where the organization goes by teams, some must be named."""
     teams: list[str] = thing.data["team_ids"] or []
     thing.data["team_ids"] = teams
-    if call.organization.teams_enabled and not teams:
+    if request.organization.teams_enabled and not teams:
         raise InvalidError([("team_ids", "missing_field")])
-    if not set(teams) <= TEAMS.shelf(call).keys():
+    if not set(teams) <= TEAMS.shelf(request).keys():
         raise ApiError(422, "Validation failed: Teams must exist")
 
 
-def _unsettle(call: Call, thing: Thing) -> None:
+def _unsettle(request: ApiRequest, thing: Record) -> None:
     for kind in ("package", "registry_token"):
-        call.world.store.shelves.of(kind, thing.id).clear()
+        request.context.store.shelves.of(kind, thing.id).clear()
 
 
 _DETAILS = {"description": Check(str), "oidc_policy": Check((str, list), accepts=is_policy)}
@@ -118,9 +118,9 @@ REGISTRIES = Collection(
 )
 
 
-def of_registry(call: Call) -> str:
+def of_registry(request: ApiRequest) -> str:
     """Say that things belong to the registry of the path."""
-    return REGISTRIES.find(call).id
+    return REGISTRIES.find(request).id
 
 
 ROUTES = (

@@ -11,26 +11,26 @@ from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 
-def _token(call: Call, thing: Thing) -> Json:
-    registry = REGISTRIES.find(call)
+def _token(request: ApiRequest, thing: Record) -> Json:
+    registry = REGISTRIES.find(request)
     return {
         "id": thing.id,
         "graphql_id": graphql_id("RegistryToken", thing.id),
         **thing.data,
-        "url": place(call, registry, f"/tokens/{thing.id}")["url"],
-        "created_at": call.view.time(thing.created_at),
-        "created_by": user_or_none(call.view, thing.created_by),
-        **whereabouts(call, registry),
+        "url": place(request, registry, f"/tokens/{thing.id}")["url"],
+        "created_at": request.view.time(thing.created_at),
+        "created_by": user_or_none(request.view, thing.created_by),
+        **whereabouts(request, registry),
     }
 
 
-def _secret(call: Call, _thing: Thing) -> Json:
-    return {"token": call.world.store.ids.token("bkrt")}
+def _secret(request: ApiRequest, _thing: Record) -> Json:
+    return {"token": request.context.store.ids.token("bkrt")}
 
 
 _FIELDS = {"description": Check(str, required=True, filled=True)}

@@ -12,8 +12,8 @@ from buildkite_orm.fake.wildcards import compiled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _HOUR = 3600.0
@@ -40,7 +40,7 @@ class Window:
     start: float
     end: float
 
-    def holds(self, execution: Thing) -> bool:
+    def holds(self, execution: Record) -> bool:
         """Tell whether an execution lies in it."""
         return self.start <= execution.created_at <= self.end
 
@@ -49,9 +49,9 @@ class Window:
 class Ran:
     """A test with those of its executions that count."""
 
-    suite: Thing
-    test: Thing
-    executions: list[Thing]
+    suite: Record
+    test: Record
+    executions: list[Record]
 
     def metrics(self) -> Json:
         """Tell the numbers."""
@@ -71,24 +71,24 @@ class Ran:
         }
 
 
-def window(call: Call) -> Window:
+def window(request: ApiRequest) -> Window:
     """Read over which time to aggregate."""
-    asked, now = call.request.args, call.world.clock.now()
+    asked, now = request.http.args, request.context.clock.now()
     if "min_timestamp" not in asked and "max_timestamp" not in asked:
-        return period(call)
+        return period(request)
     if "period" in asked:
         raise ApiError(400, "`period` cannot be combined with `min_timestamp` or `max_timestamp`")
-    return Window(_moment(call, "min_timestamp", now - _PERIODS[_DEFAULT]), _moment(call, "max_timestamp", now))
+    return Window(_moment(request, "min_timestamp", now - _PERIODS[_DEFAULT]), _moment(request, "max_timestamp", now))
 
 
-def period(call: Call) -> Window:
+def period(request: ApiRequest) -> Window:
     """Read how far back to look."""
-    now = call.world.clock.now()
-    return Window(now - _PERIODS[_one_of(call, "period", _PERIODS, _DEFAULT)], now)
+    now = request.context.clock.now()
+    return Window(now - _PERIODS[_one_of(request, "period", _PERIODS, _DEFAULT)], now)
 
 
-def _moment(call: Call, name: str, otherwise: float) -> float:
-    text = call.request.args.get(name)
+def _moment(request: ApiRequest, name: str, otherwise: float) -> float:
+    text = request.http.args.get(name)
     if text is None:
         return otherwise
     moment = times.parse(text)
@@ -97,41 +97,41 @@ def _moment(call: Call, name: str, otherwise: float) -> float:
     return moment
 
 
-def _one_of(call: Call, name: str, known: Iterable[str], otherwise: str) -> str:
+def _one_of(request: ApiRequest, name: str, known: Iterable[str], otherwise: str) -> str:
     """Read a parameter that must be one of those known."""
-    value = call.request.args.get(name, otherwise)
+    value = request.http.args.get(name, otherwise)
     if value not in known:
         raise ApiError(400, f"`{name}` must be one of {', '.join(known)}")
     return value
 
 
-def by_test(suite: Thing, tests: Iterable[Thing], executions: Iterable[Thing]) -> list[Ran]:
+def by_test(suite: Record, tests: Iterable[Record], executions: Iterable[Record]) -> list[Ran]:
     """Put executions to their tests."""
-    sorted_out: dict[str, list[Thing]] = {}
+    sorted_out: dict[str, list[Record]] = {}
     for each in executions:
         sorted_out.setdefault(each.data["test_id"], []).append(each)
     return [Ran(suite, each, sorted_out.get(each.id, [])) for each in tests]
 
 
-def selected(call: Call, candidates: Sequence[Ran]) -> list[Ran]:
+def selected(request: ApiRequest, candidates: Sequence[Ran]) -> list[Ran]:
     """Give the tests that a listing asks for, in its order, each with the executions that it aggregates."""
-    found = [_narrowed(call, each) for each in candidates if _is_asked_for(call, each.test)]
-    ran = [each for each in found if each.executions and _is_asked_for_as_group(call, each)]
-    name, order = _one_of(call, "sort_by", _SORTS, _SORTS[0]), _one_of(call, "order", _ORDERS, _ORDERS[0])
+    found = [_narrowed(request, each) for each in candidates if _is_asked_for(request, each.test)]
+    ran = [each for each in found if each.executions and _is_asked_for_as_group(request, each)]
+    name, order = _one_of(request, "sort_by", _SORTS, _SORTS[0]), _one_of(request, "order", _ORDERS, _ORDERS[0])
     told = [(each.metrics()[name], each) for each in ran]
     known = sorted((pair for pair in told if pair[0] is not None), key=lambda pair: pair[0], reverse=order == "desc")
     return [each for _, each in known] + [each for value, each in told if value is None]
 
 
-def _is_asked_for(call: Call, test: Thing) -> bool:
-    asked, data = call.request.args, test.data
-    if "state" in asked and data["state"] != _one_of(call, "state", _STATES, ""):
+def _is_asked_for(request: ApiRequest, test: Record) -> bool:
+    asked, data = request.http.args, test.data
+    if "state" in asked and data["state"] != _one_of(request, "state", _STATES, ""):
         return False
-    return _admits(_listed(call, "labels"), data["labels"]) and _admits(_listed(call, "owners"), data["owners"])
+    return _admits(_listed(request, "labels"), data["labels"]) and _admits(_listed(request, "owners"), data["owners"])
 
 
-def _listed(call: Call, name: str) -> list[str]:
-    return [each for each in call.request.args.get(name, "").split(",") if each]
+def _listed(request: ApiRequest, name: str) -> list[str]:
+    return [each for each in request.http.args.get(name, "").split(",") if each]
 
 
 def _admits(asked: list[str], has: Iterable[str]) -> bool:
@@ -141,8 +141,8 @@ def _admits(asked: list[str], has: Iterable[str]) -> bool:
     return not unwanted.intersection(has) and (not wanted or bool(wanted.intersection(has)))
 
 
-def _tags(call: Call) -> list[tuple[str, str]]:
-    pairs = [each.partition(":") for each in _listed(call, "tags")]
+def _tags(request: ApiRequest) -> list[tuple[str, str]]:
+    pairs = [each.partition(":") for each in _listed(request, "tags")]
     if any(not colon for _, colon, _ in pairs):
         raise ApiError(400, "`tags` must be given as `key:value`")
     return [(key, value) for key, _, value in pairs]
@@ -152,18 +152,18 @@ def _is_of_group(key: str, value: str) -> bool:
     return key == "result" and value[:1] in _GROUPS and value != ""
 
 
-def _narrowed(call: Call, ran: Ran) -> Ran:
+def _narrowed(request: ApiRequest, ran: Ran) -> Ran:
     """Leave out the executions that are not to be aggregated."""
-    asked = [pair for pair in _tags(call) if not _is_of_group(*pair)]
-    if "branch" in call.request.args:
-        asked.append(("scm.branch", call.request.args["branch"]))
+    asked = [pair for pair in _tags(request) if not _is_of_group(*pair)]
+    if "branch" in request.http.args:
+        asked.append(("scm.branch", request.http.args["branch"]))
     kept = [each for each in ran.executions if all(_fits(value, _tag(each, key)) for key, value in asked)]
     return Ran(ran.suite, ran.test, kept)
 
 
-def _is_asked_for_as_group(call: Call, ran: Ran) -> bool:
+def _is_asked_for_as_group(request: ApiRequest, ran: Ran) -> bool:
     results = [each.data["result"] for each in ran.executions]
-    for key, value in _tags(call):
+    for key, value in _tags(request):
         if _is_of_group(key, value):
             fitting = [_fits(value[1:], each) for each in results]
             if not (any(fitting) if value[0] == "~" else all(fitting)):
@@ -171,7 +171,7 @@ def _is_asked_for_as_group(call: Call, ran: Ran) -> bool:
     return True
 
 
-def _tag(execution: Thing, key: str) -> Any:
+def _tag(execution: Record, key: str) -> Any:
     data = execution.data
     own = {"result": data["result"], "scm.branch": data["branch"], "scm.commit_sha": data["commit_sha"]}
     return own[key] if key in own else data["tags"].get(key)

@@ -14,8 +14,8 @@ from buildkite_orm.fake.http import Reply
 from buildkite_orm.fake.paging import paged
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 _MUTABLE = "mut."
@@ -23,7 +23,7 @@ _MOST_EXECUTIONS = 100_000
 _MOST_TAGS = 10
 
 
-def _run(call: Call, thing: Thing) -> Json:
+def _run(request: ApiRequest, thing: Record) -> Json:
     data = thing.data
     return {
         "id": thing.id,
@@ -31,9 +31,9 @@ def _run(call: Call, thing: Thing) -> Json:
         "commit_sha": data["commit_sha"],
         "state": data["state"],
         "result": data["result"],
-        **place(call, SUITES.find(call), f"/runs/{thing.id}"),
+        **place(request, SUITES.find(request), f"/runs/{thing.id}"),
         "build_id": data["build_id"],
-        "created_at": call.view.time(thing.created_at),
+        "created_at": request.view.time(thing.created_at),
     }
 
 
@@ -48,23 +48,27 @@ RUNS = Collection(
 )
 
 
-def list_runs(call: Call) -> Reply:
+def list_runs(request: ApiRequest) -> Reply:
     """List them, or those of one build."""
-    build = call.request.args.get("build_id")
-    return RUNS.listed(call, [each for each in RUNS.shelf(call).values() if build in {None, each.data["build_id"]}])
+    build = request.http.args.get("build_id")
+    return RUNS.listed(
+        request, [each for each in RUNS.shelf(request).values() if build in {None, each.data["build_id"]}]
+    )
 
 
-def list_failed_executions(call: Call) -> Reply:
+def list_failed_executions(request: ApiRequest) -> Reply:
     """List the executions of a run that failed."""
-    run, suite = RUNS.find(call), SUITES.find(call)
-    of_run = [each for each in executions(call.world.store, suite) if each.data["run_id"] == run.id]
-    return paged(call, [each for each in of_run if each.data["result"] == "failed"], partial(_execution, call, suite))
+    run, suite = RUNS.find(request), SUITES.find(request)
+    of_run = [each for each in executions(request.context.store, suite) if each.data["run_id"] == run.id]
+    return paged(
+        request, [each for each in of_run if each.data["result"] == "failed"], partial(_execution, request, suite)
+    )
 
 
-def _execution(call: Call, suite: Thing, thing: Thing) -> Json:
-    data, view = thing.data, call.view
-    test = call.world.store.shelves.of("test", suite.id)[data["test_id"]]
-    test_url = place(call, suite, f"/tests/{test.id}")["web_url"]
+def _execution(request: ApiRequest, suite: Record, thing: Record) -> Json:
+    data, view = thing.data, request.view
+    test = request.context.store.shelves.of("test", suite.id)[data["test_id"]]
+    test_url = place(request, suite, f"/tests/{test.id}")["web_url"]
     return {
         "execution_id": thing.id,
         "run_id": data["run_id"],
@@ -77,16 +81,16 @@ def _execution(call: Call, suite: Thing, thing: Thing) -> Json:
         "duration": data["duration"],
         "location": test.data["location"],
         "test_name": f"{test.data['scope']} {test.data['name']}".strip(),
-        "run_url": place(call, suite, f"/runs/{data['run_id']}")["web_url"],
+        "run_url": place(request, suite, f"/runs/{data['run_id']}")["web_url"],
         "test_url": test_url,
         "test_execution_url": f"{test_url}?execution_id={thing.id}",
         "tags": data["tags"],
     }
 
 
-def update_execution_tags(call: Call) -> Reply:
+def update_execution_tags(request: ApiRequest) -> Reply:
     """Replace the tags that may be replaced; executions that are not known are passed over."""
-    known, body = call.world.store.shelves.of("execution", of_suite(call)), call.body()
+    known, body = request.context.store.shelves.of("execution", of_suite(request)), request.body()
     require_valid(body, {"executions": Check(list, required=True, accepts=_are_executions)})
     replaced: list[Json] = body["executions"] or []
     for each in replaced:

@@ -13,8 +13,8 @@ from buildkite_orm.fake.ids import digest, graphql_id
 from buildkite_orm.fake.payloads.view import WEB
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
 ANALYTICS = "/v2/analytics/organizations/{org}"
@@ -31,58 +31,58 @@ _LOOKS = {
 _TEAMS = Check(list, accepts=are_strings)
 
 
-def place(call: Call, suite: Thing, rest: str = "") -> Json:
+def place(request: ApiRequest, suite: Record, rest: str = "") -> Json:
     """Tell where a suite is, or what stands below it."""
-    organization, below = call.organization.slug, f"suites/{suite.data['slug']}{rest}"
+    organization, below = request.organization.slug, f"suites/{suite.data['slug']}{rest}"
     return {
-        "url": f"{call.view.base}/analytics/organizations/{organization}/{below}",
+        "url": f"{request.view.base}/analytics/organizations/{organization}/{below}",
         "web_url": f"{WEB}/organizations/{organization}/analytics/{below}",
     }
 
 
-def _suite(call: Call, thing: Thing) -> Json:
+def _suite(request: ApiRequest, thing: Record) -> Json:
     data = thing.data
     return {
         "id": thing.id,
         "graphql_id": graphql_id("Suite", thing.id),
-        "organization_id": call.organization.id,
+        "organization_id": request.organization.id,
         "slug": data["slug"],
         "name": data["name"],
-        **place(call, thing),
+        **place(request, thing),
         "default_branch": data["default_branch"],
         "application_name": data["application_name"],
         "color": data["color"],
         "emoji": data["emoji"],
-        **_api_token(call, thing),
+        **_api_token(request, thing),
         "oidc_policy": data["oidc_policy"],
     }
 
 
-def _api_token(call: Call, thing: Thing) -> Json:
+def _api_token(request: ApiRequest, thing: Record) -> Json:
     """Tell a suite's token to whoever asks for it and may have it."""
-    if not call.flag("show_api_token") and not call.body().get("show_api_token"):
+    if not request.flag("show_api_token") and not request.body().get("show_api_token"):
         return {}
-    if "write_suites" not in call.token.scopes:
+    if "write_suites" not in request.token.scopes:
         raise ApiError(403, "You do not have permission to view the suite's API token")
     return {"api_token": digest("suite", thing.id)[:24]}
 
 
-def _settle(call: Call, thing: Thing, body: Json) -> None:
+def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
     for name in _APART:
         thing.data.pop(name, None)
     if "slug" not in thing.data:
-        thing.data["slug"] = things.free_slug(thing.data["name"], SUITES.shelf(call))
-        _assign(call, thing, body)
+        thing.data["slug"] = things.free_slug(thing.data["name"], SUITES.shelf(request))
+        _assign(request, thing, body)
 
 
-def _assign(call: Call, thing: Thing, body: Json) -> None:
+def _assign(request: ApiRequest, thing: Record, body: Json) -> None:
     """Tie a new suite to teams, where the organization goes by teams."""
-    if not call.organization.teams_enabled:
+    if not request.organization.teams_enabled:
         return
     named = body.get("team_ids") or body.get("teams_ids")  # the documentation has both names
     if not named:
         raise InvalidError([("team_ids", "missing_field")])
-    teams.assign(call, teams.SUITES, thing.id, {each: ["read", "edit"] for each in named})
+    teams.assign(request, teams.SUITES, thing.id, {each: ["read", "edit"] for each in named})
 
 
 SUITES = Collection(
@@ -106,9 +106,9 @@ SUITES = Collection(
 )
 
 
-def of_suite(call: Call) -> str:
+def of_suite(request: ApiRequest) -> str:
     """Say that things belong to the suite of the path."""
-    return SUITES.find(call).id
+    return SUITES.find(request).id
 
 
 ROUTES = SUITES.routes()

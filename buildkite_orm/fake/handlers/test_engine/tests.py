@@ -17,8 +17,8 @@ from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.paging import paged
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.collections import Thing
-    from buildkite_orm.fake.http import Call
+    from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import BuildRecord, Json
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}").fullmatch
@@ -26,11 +26,11 @@ _WITH_METRICS = "2026-08-01"
 _DAY = 86400.0
 
 
-def _test(call: Call, suite: Thing, thing: Thing) -> Json:
+def _test(request: ApiRequest, suite: Record, thing: Record) -> Json:
     data = thing.data
     return {
         "id": thing.id,
-        **place(call, suite, f"/tests/{thing.id}"),
+        **place(request, suite, f"/tests/{thing.id}"),
         "scope": data["scope"],
         "name": data["name"],
         "location": data["location"],
@@ -38,20 +38,20 @@ def _test(call: Call, suite: Thing, thing: Thing) -> Json:
     }
 
 
-def _labelled(call: Call, suite: Thing, thing: Thing) -> Json:
-    return {**_test(call, suite, thing), "labels": thing.data["labels"]}
+def _labelled(request: ApiRequest, suite: Record, thing: Record) -> Json:
+    return {**_test(request, suite, thing), "labels": thing.data["labels"]}
 
 
-def _measured(call: Call, ran: Ran) -> Json:
-    return {**_labelled(call, ran.suite, ran.test), **ran.metrics()}
+def _measured(request: ApiRequest, ran: Ran) -> Json:
+    return {**_labelled(request, ran.suite, ran.test), **ran.metrics()}
 
 
-def _of_path(call: Call, thing: Thing) -> Json:
-    return _test(call, SUITES.find(call), thing)
+def _of_path(request: ApiRequest, thing: Record) -> Json:
+    return _test(request, SUITES.find(request), thing)
 
 
-def _labelled_of_path(call: Call, thing: Thing) -> Json:
-    return _labelled(call, SUITES.find(call), thing)
+def _labelled_of_path(request: ApiRequest, thing: Record) -> Json:
+    return _labelled(request, SUITES.find(request), thing)
 
 
 TESTS = Collection(
@@ -67,52 +67,52 @@ TESTS = Collection(
 LABELLED = replace(TESTS, tell=_labelled_of_path, paging="link")
 
 
-def _asks_for_metrics(call: Call) -> bool:
-    version = call.request.headers.get("Buildkite-Version", "").strip()
+def _asks_for_metrics(request: ApiRequest) -> bool:
+    version = request.http.headers.get("Buildkite-Version", "").strip()
     if version and not _VERSION(version):
         raise ApiError(400, "Buildkite-Version must be in format YYYY-MM-DD")
     return version >= _WITH_METRICS
 
 
-def list_tests(call: Call) -> Reply:
+def list_tests(request: ApiRequest) -> Reply:
     """List them all; in a version with metrics, those that ran."""
-    tests, asked = list(TESTS.shelf(call).values()), call.request.args
+    tests, asked = list(TESTS.shelf(request).values()), request.http.args
     if "label" in asked:
         tests = [each for each in tests if asked["label"] in each.data["labels"]]
-    if not _asks_for_metrics(call):
-        return LABELLED.listed(call, tests)
+    if not _asks_for_metrics(request):
+        return LABELLED.listed(request, tests)
     if "label" in asked and "labels" in asked:
         raise ApiError(400, "`label` cannot be combined with `labels`")
-    return paged(call, selected(call, _in_window(call, tests)), partial(_measured, call))
+    return paged(request, selected(request, _in_window(request, tests)), partial(_measured, request))
 
 
-def _in_window(call: Call, tests: list[Thing]) -> list[Ran]:
-    suite, span = SUITES.find(call), window(call)
-    return by_test(suite, tests, filter(span.holds, executions(call.world.store, suite)))
+def _in_window(request: ApiRequest, tests: list[Record]) -> list[Ran]:
+    suite, span = SUITES.find(request), window(request)
+    return by_test(suite, tests, filter(span.holds, executions(request.context.store, suite)))
 
 
-def get_test(call: Call) -> Reply:
+def get_test(request: ApiRequest) -> Reply:
     """Get one, in a version with metrics with its metrics."""
-    test = TESTS.find(call)
-    if not _asks_for_metrics(call):
-        return LABELLED.get_one(call)
-    (ran,) = _in_window(call, [test])
-    return Reply(payload=_measured(call, ran))
+    test = TESTS.find(request)
+    if not _asks_for_metrics(request):
+        return LABELLED.get_one(request)
+    (ran,) = _in_window(request, [test])
+    return Reply(payload=_measured(request, ran))
 
 
-def find_test(call: Call) -> Reply:
+def find_test(request: ApiRequest) -> Reply:
     """Find one by its scope and name."""
-    body = call.body()
+    body = request.body()
     require_valid(body, {"scope": Check(str), "name": Check(str)})
-    for each in TESTS.shelf(call).values():
+    for each in TESTS.shelf(request).values():
         if all(each.data[name] == body[name] for name in ("scope", "name") if name in body):
-            return TESTS.answer(call, each, "get", 200)
+            return TESTS.answer(request, each, "get", 200)
     raise ApiError(404, "No test found")
 
 
-def update_labels(call: Call) -> Reply:
+def update_labels(request: ApiRequest) -> Reply:
     """Add labels to one, or remove them."""
-    test, body = TESTS.find(call), call.body()
+    test, body = TESTS.find(request), request.body()
     require_valid(
         body,
         {
@@ -124,47 +124,47 @@ def update_labels(call: Call) -> Reply:
     )
     others = [each for each in test.data["labels"] if each not in body["labels"]]
     test.data["labels"] = others + (list(dict.fromkeys(body["labels"])) if body["operator"] == "add" else [])
-    return LABELLED.answer(call, test, "update", 200)
+    return LABELLED.answer(request, test, "update", 200)
 
 
-def _put_into(state: str, call: Call) -> Reply:
-    test = TESTS.find(call)
+def _put_into(state: str, request: ApiRequest) -> Reply:
+    test = TESTS.find(request)
     test.data["state"] = state
-    return TESTS.answer(call, test, "update", 200)
+    return TESTS.answer(request, test, "update", 200)
 
 
-def _list_in(state: str, call: Call) -> Reply:
-    return TESTS.listed(call, [each for each in TESTS.shelf(call).values() if each.data["state"] == state])
+def _list_in(state: str, request: ApiRequest) -> Reply:
+    return TESTS.listed(request, [each for each in TESTS.shelf(request).values() if each.data["state"] == state])
 
 
-def list_build_tests(call: Call) -> Reply:
+def list_build_tests(request: ApiRequest) -> Reply:
     """List those that ran in a build, of all suites."""
-    build, store = _build(call), call.world.store
-    span = Window(build.created_at, min(build.finished_at or call.world.clock.now(), build.created_at + _DAY))
+    build, store = _build(request), request.context.store
+    span = Window(build.created_at, min(build.finished_at or request.context.clock.now(), build.created_at + _DAY))
     ran: list[Ran] = []
-    for suite in SUITES.shelf(call).values():
+    for suite in SUITES.shelf(request).values():
         runs = {each.id for each in store.shelves.of("run", suite.id).values() if each.data["build_id"] == build.id}
         of_build = [each for each in executions(store, suite) if each.data["run_id"] in runs and span.holds(each)]
         ran += by_test(suite, store.shelves.of("test", suite.id).values(), of_build)
-    return paged(call, selected(call, ran), partial(_measured, call))
+    return paged(request, selected(request, ran), partial(_measured, request))
 
 
-def _build(call: Call) -> BuildRecord:
-    found = next((each for each in call.organization.builds if each.id == call.arguments["build"]), None)
+def _build(request: ApiRequest) -> BuildRecord:
+    found = next((each for each in request.organization.builds if each.id == request.arguments["build"]), None)
     if found is None:
         raise ApiError(404, "No build found")
     return found
 
 
-def list_flaky_tests(call: Call) -> Reply:
+def list_flaky_tests(request: ApiRequest) -> Reply:
     """List those that both passed and failed for one commit."""
-    suite, span = SUITES.find(call), period(call)
-    asked, tests = call.request.args, TESTS.shelf(call).values()
+    suite, span = SUITES.find(request), period(request)
+    asked, tests = request.http.args, TESTS.shelf(request).values()
     search, branch = asked.get("search", ""), asked.get("branch")
     found = [each for each in tests if any(search in (each.data[name] or "") for name in ("name", "scope", "location"))]
-    candidates = by_test(suite, found, filter(span.holds, executions(call.world.store, suite)))
+    candidates = by_test(suite, found, filter(span.holds, executions(request.context.store, suite)))
     told = [(each, _flakes(each, branch)) for each in candidates]
-    return Reply(payload=[_flaky(call, ran, flakes) for ran, flakes in told if flakes])
+    return Reply(payload=[_flaky(request, ran, flakes) for ran, flakes in told if flakes])
 
 
 def _flakes(ran: Ran, branch: str | None) -> list[float]:
@@ -175,14 +175,14 @@ def _flakes(ran: Ran, branch: str | None) -> list[float]:
     return [at for commit, at in failed.items() if commit in passed]
 
 
-def _flaky(call: Call, ran: Ran, flakes: list[float]) -> Json:
-    told = _test(call, ran.suite, ran.test)
+def _flaky(request: ApiRequest, ran: Ran, flakes: list[float]) -> Json:
+    told = _test(request, ran.suite, ran.test)
     del told["url"]
     return {
         **told,
         "instances": len(flakes),
-        "latest_occurrence_at": call.view.time(max(flakes)),
-        "most_recent_instance_at": call.view.time(max(flakes)),
+        "latest_occurrence_at": request.view.time(max(flakes)),
+        "most_recent_instance_at": request.view.time(max(flakes)),
         "last_resolved_at": None,
         "ownership_team_ids": list(ran.test.data["owners"].values()),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Thing
+from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.times import seconds
 
@@ -34,7 +34,7 @@ def free_slug(name: str, taken: Container[str]) -> str:
     return numbered
 
 
-def add_suite(store: Store, organization: OrganizationRecord, name: str, **fields: Any) -> Thing:
+def add_suite(store: Store, organization: OrganizationRecord, name: str, **fields: Any) -> Record:
     """Add a test suite; `fields` are those of the API."""
     shelf = store.shelves.of("suite", organization.id)
     slug = free_slug(name, shelf)
@@ -42,7 +42,7 @@ def add_suite(store: Store, organization: OrganizationRecord, name: str, **field
     return shelf[slug]
 
 
-def add_run(store: Store, suite: Thing, *, build: BuildRecord | None = None, **fields: Any) -> Thing:
+def add_run(store: Store, suite: Record, *, build: BuildRecord | None = None, **fields: Any) -> Record:
     """Add a run, of a build where one is given, which then tells of it; it has no results yet."""
     values: Json = {**_RUN, "commit_sha": fields.get("commit_sha") or store.ids.commit()}
     if build is not None:
@@ -55,12 +55,12 @@ def add_run(store: Store, suite: Thing, *, build: BuildRecord | None = None, **f
     return run
 
 
-def add_test(store: Store, suite: Thing, name: str, **fields: Any) -> Thing:
+def add_test(store: Store, suite: Record, name: str, **fields: Any) -> Record:
     """Add a test; `owners` are the ids of teams by their slugs."""
     return _put(store, "test", suite, {**_TEST, "labels": [], "owners": {}, "name": name, **fields})
 
 
-def add_execution(store: Store, suite: Thing, run: Thing, test: Thing, **fields: Any) -> Thing:
+def add_execution(store: Store, suite: Record, run: Record, test: Record, **fields: Any) -> Record:
     """Add what one execution of a test came to, and let the run's result follow."""
     of = {"run_id": run.id, "test_id": test.id, "branch": run.data["branch"], "commit_sha": run.data["commit_sha"]}
     execution = _put(store, "execution", suite, {**_EXECUTION, "tags": {}, **of, **fields})
@@ -69,16 +69,16 @@ def add_execution(store: Store, suite: Thing, run: Thing, test: Thing, **fields:
     return execution
 
 
-def executions(store: Store, suite: Thing) -> list[Thing]:
+def executions(store: Store, suite: Record) -> list[Record]:
     """Give all executions of a suite's tests, in the order in which they came."""
     return list(store.shelves.of("execution", suite.id).values())
 
 
-def _put(store: Store, kind: str, suite: Thing, data: Json) -> Thing:
+def _put(store: Store, kind: str, suite: Record, data: Json) -> Record:
     thing = _thing(store, data)
     return store.shelves.put(kind, suite.id, thing.id, thing)
 
 
-def _thing(store: Store, data: Json) -> Thing:
+def _thing(store: Store, data: Json) -> Record:
     created_at = seconds(data.pop("created_at", store.clock.now()))
-    return Thing(id=data.pop("id", None) or store.ids.uuid(), data=data, created_at=created_at)
+    return Record(id=data.pop("id", None) or store.ids.uuid(), data=data, created_at=created_at)

@@ -1,0 +1,42 @@
+"""What binds an object to a client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from buildkite_orm.http.session import Session
+
+
+class Binding:
+    """The session that loaded an object, and where it was found. The objects of a page share one.
+
+    Attributes:
+        session: The session; None for an object that no client has loaded.
+        collection: The path of the listing that it was found in.
+        context: What its listing knows of how it was requested.
+        path: The path of the ref whose verb returned the object, if that is the object's own.
+    """
+
+    __slots__ = ("collection", "context", "path", "session")
+
+    def __init__(
+        self, session: Session | None, collection: str | None, context: object = None, path: str | None = None
+    ) -> None:
+        self.session = session
+        self.collection = collection
+        self.context = context
+        self.path = path
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Binding], tuple[None, str | None, object, str | None]]:
+        """Travel without the session, and so without the token."""
+        return Binding, (None, self.collection, self.context, self.path)
+
+
+UNBOUND = Binding(None, None)
