@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import FakeBuildkite
-from tests.display.odd import EVIL
+from tests.views.display.odd import EVIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.scenes import SCENES
-from tests.timeline.builds import block, build, job
+from tests.views.timeline.builds import block, build, job
 
 if TYPE_CHECKING:
     from buildkite_orm import Timeline

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from buildkite_orm import Buildkite, BuildkiteError, PermissionDeniedError, RetryPolicy
 from buildkite_orm.errors import error_for
 from buildkite_orm.utils.redaction import MASK, Secrets, SignedUrl
+from tests.http.test_secrets import check_traceback
 from tests.reliability.leaks import told_by
-from tests.test_secrets import check_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

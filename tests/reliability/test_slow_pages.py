@@ -10,7 +10,7 @@ import pytest
 
 from buildkite_orm import BuildkiteError, RequestTimeoutError, RetryPolicy, ServerError
 from buildkite_orm.fake import paging
-from tests import test_builds_simulation as simulation
+from tests.querysets import test_time_pagination_simulation as simulation
 from tests.reliability.listings import (
     MAKERS,
     NOON,

@@ -1,0 +1,179 @@
+"""The schedules of pipelines."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import NotFoundError, UnprocessableEntityError
+from buildkite_orm.resources.pipelines.schedule import PipelineSchedule, PipelineScheduleOptions
+
+if TYPE_CHECKING:
+    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs, Sent
+    from tests.resources.conftest import Examples
+
+SCHEDULES = "/v2/organizations/acme/pipelines/web/schedules"
+HOUR = 3600
+OPTIONS: dict[str, Any] = {
+    "label": "Nachtlauf",
+    "message": "Über Nacht",
+    "commit": "abcd0b72a1e580e90712cdd9eb26d3fb41cd09c8",
+    "branch": "größe",
+    "env": {"DEPLOY_ENV": "staging"},
+    "enabled": False,
+}
+
+
+@pytest.fixture
+def web(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
+    server.add_pipeline("web", default_branch="trunk")
+    return bk.organization("acme").pipeline("web")
+
+
+def test_a_schedule_is_created_with_what_is_said_and_nothing_else(web: PipelineRef, sent: Sent, costs: Costs) -> None:
+    with costs(1):
+        schedule = web.schedules().create(cronline="@daily")
+    assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily"})
+    assert (type(schedule), schedule.commit, schedule.branch, schedule.enabled) == (
+        PipelineSchedule,
+        "HEAD",
+        "trunk",
+        True,
+    )
+    assert schedule.next_build_at is not None
+    assert schedule.next_build_at.isoformat() == "2026-08-02T00:00:00+00:00"
+    assert schedule.embedded_pipeline is not None
+    assert (schedule.embedded_pipeline.slug, schedule.pipeline) == ("web", web)
+
+
+def test_everything_may_be_said_of_a_new_one(web: PipelineRef, sent: Sent) -> None:
+    schedule = web.schedules().create(cronline="0 8 * * 1-5 +02:00", **OPTIONS)
+    assert sent() == (f"POST {SCHEDULES}", {"cronline": "0 8 * * 1-5 +02:00", **OPTIONS})
+    assert schedule.dump().items() >= OPTIONS.items()
+    assert schedule.next_build_at is None
+    assert OPTIONS.keys() == PipelineScheduleOptions.__annotations__.keys()
+
+
+def test_schedules_are_listed_the_newest_first_and_got(web: PipelineRef, sent: Sent, costs: Costs) -> None:
+    first = web.schedules().create(cronline="@daily", label="Nightly")
+    second = web.schedules().create(cronline="@hourly")
+    with costs(2):
+        assert list(web.schedules()) == [second, first]
+        assert web.schedule(first.id).fetch() == first
+    assert sent() == (f"GET {SCHEDULES}/{first.id}", None)
+    assert repr(first) == "PipelineSchedule(Nightly, @daily, trunk, enabled)"
+
+
+def test_one_that_is_not_there_is_not_found(web: PipelineRef, bk: Buildkite) -> None:
+    with pytest.raises(NotFoundError, match="No pipeline schedule found"):
+        web.schedule("0191").fetch()
+    with pytest.raises(NotFoundError, match="No pipeline found"):
+        list(bk.organization("acme").pipeline("nothing").schedules())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("label", None),
+        ("label", ""),
+        ("message", None),
+        ("message", ""),
+        ("env", {}),
+        ("env", None),
+        ("enabled", False),
+    ],
+)
+def test_unset_null_and_empty_are_told_apart(web: PipelineRef, sent: Sent, field: str, value: object) -> None:
+    schedule = web.schedules().create(cronline="@daily", label="Before", message="x", env={"A": "1"})
+    setattr(schedule, field, value)
+    schedule.save()
+    assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
+    assert getattr(schedule, field) == value
+
+
+@pytest.mark.parametrize("field", ["commit", "branch"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_null_and_empty_are_sent_where_the_server_has_a_default(
+    web: PipelineRef, sent: Sent, field: str, value: str | None
+) -> None:
+    schedule = web.schedules().create(cronline="@daily", commit="abcd0b7", branch="main")
+    change: Any = {field: value}
+    schedule.update(**change)
+    assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
+    assert getattr(schedule, field) == {"commit": "HEAD", "branch": "trunk"}[field]
+
+
+@pytest.mark.parametrize("said", [{"label": None, "env": None}, {"label": "", "env": {}}, {"enabled": False}])
+def test_null_empty_and_false_are_said_of_a_new_one(web: PipelineRef, sent: Sent, said: Any) -> None:
+    schedule = web.schedules().create(cronline="@daily", **said)
+    assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily", **said})
+    assert schedule.dump().items() >= said.items()
+
+
+def test_everything_can_be_changed(web: PipelineRef, sent: Sent) -> None:
+    schedule = web.schedules().create(cronline="@daily")
+    assert schedule.update(cronline="@weekly", **OPTIONS) is schedule
+    assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {"cronline": "@weekly", **OPTIONS})
+    assert (schedule.enabled, schedule.next_build_at) == (False, None)
+
+
+@pytest.mark.parametrize("cronline", ["", "whenever", "* * *", "0 ~ * * *", "61 * * * *", "0 0 * * * Mars/Base"])
+def test_what_is_no_interval_is_not_accepted(web: PipelineRef, cronline: str) -> None:
+    schedule = web.schedules().create(cronline="@daily")
+    with pytest.raises(UnprocessableEntityError):
+        web.schedules().create(cronline=cronline)
+    with pytest.raises(UnprocessableEntityError):
+        schedule.update(cronline=cronline)
+    assert (schedule.reload().cronline, len(list(web.schedules()))) == ("@daily", 1)
+
+
+def test_a_schedule_creates_builds(server: FakeBuildkite, web: PipelineRef) -> None:
+    schedule = web.schedules().create(cronline="@hourly", message="Again", env={"A": "1"})
+    server.clock.advance(2 * HOUR + 60)
+    latest, before = web.builds()
+    assert (latest.source, latest.message, latest.branch, latest.env) == ("schedule", "Again", "trunk", {"A": "1"})
+    assert (before.created_at.isoformat(), latest.created_at.hour) == ("2026-08-01T13:00:00+00:00", 14)
+    following = schedule.reload().next_build_at
+    assert following is not None
+    assert following.hour == 15
+
+
+@pytest.mark.parametrize("way", ["disabled", "deleted", "moved"])
+def test_what_was_planned_is_off(server: FakeBuildkite, web: PipelineRef, sent: Sent, way: str) -> None:
+    schedule = web.schedules().create(cronline="@hourly")
+    if way == "disabled":
+        schedule.update(enabled=False)
+        assert sent()[1] == {"enabled": False}
+    elif way == "deleted":
+        schedule.delete()
+        assert sent() == (f"DELETE {SCHEDULES}/{schedule.id}", None)
+        assert schedule not in web.schedules()
+    else:
+        schedule.update(cronline="@monthly")
+    server.clock.advance(2 * HOUR)
+    assert list(web.builds()) == []
+
+
+def test_one_that_fails_says_why_until_it_is_enabled_again(server: FakeBuildkite, web: PipelineRef, sent: Sent) -> None:
+    schedule = web.schedules().create(cronline="@hourly", branch="feature/x")
+    web.update(branch_configuration="trunk")
+    server.clock.advance(HOUR)
+    schedule.reload()
+    assert (schedule.enabled, schedule.next_build_at) == (False, None)
+    assert "feature/x is not configured" in (schedule.failed_message or "")
+    assert schedule.failed_at is not None
+    assert sent()[0] == f"GET {SCHEDULES}/{schedule.id}"
+    enabled = web.schedule(schedule.id).update(enabled=True)
+    assert (enabled.enabled, enabled.failed_message, enabled.failed_at) == (True, None, None)
+    web.archive()
+    server.clock.advance(HOUR)
+    assert schedule.reload().failed_message == "Pipeline is archived"
+    assert list(web.builds()) == []
+
+
+def test_the_documented_examples_load_and_dump(examples: Examples) -> None:
+    verbs = ("list-pipeline-schedules", *(f"{verb}-a-pipeline-schedule" for verb in ("get", "create", "update")))
+    examples(PipelineSchedule, *(f"pipeline_schedules/{verb}" for verb in verbs))

@@ -1,0 +1,175 @@
+"""What a terminal shows: colours where it wants them, tables that fit, and plain text where rich is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wcwidth import wcswidth
+
+from buildkite_orm.views.display.plain import cut, width
+from tests.views.display.pages import drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkite_orm import Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.conftest import Costs
+
+COLOUR = re.compile(r"\x1b\[[\d;]*(?:3[0-9]|9[0-7])[\d;]*m")
+FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
+
+
+class Terminal(io.StringIO):
+    """A standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def builds(acme: FakeBuildkite) -> Iterator[Any]:
+    with acme.client() as bk:
+        listing = bk.organization("acme").pipeline("web").builds()
+        listing.first()
+        yield listing
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A terminal of 120 columns that knows colours."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    return monkeypatch
+
+
+def text_of(thing: Any, stdout: io.StringIO | None = None) -> str:
+    """Give what IPython would print, on a terminal unless told otherwise."""
+    with contextlib.redirect_stdout(stdout or Terminal()):
+        return str(thing._repr_mimebundle_()["text/plain"])
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\][^\x1b]*\x1b\\|\x1b\[[\d;]*m", "", text)
+
+
+# -- colours
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_gets_colours_and_links(builds: Any) -> None:
+    text = text_of(builds)
+    assert "\x1b[32mpassed" in text
+    assert "\x1b[1;31mfailed" in text
+    assert ";https://buildkite.com/acme/web/builds/123\x1b\\web #123\x1b]8;;\x1b\\" in text
+    assert plain(text).splitlines()[0] == "BuildQuerySet acme/web/builds"
+
+
+def test_no_colour_where_none_is_wanted(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+    terminal.setenv("NO_COLOR", "1")
+    assert not COLOUR.search(text_of(builds))
+
+
+def test_nothing_but_text_for_a_dumb_terminal(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+    terminal.setenv("TERM", "dumb")
+    assert "\x1b" not in text_of(builds)
+
+
+def test_nothing_but_text_for_a_file_unless_colours_are_forced(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+    assert "\x1b" not in text_of(builds, io.StringIO())
+    terminal.setenv("FORCE_COLOR", "1")
+    assert "\x1b[32mpassed" in text_of(builds, io.StringIO())
+
+
+def test_plain_text_where_rich_is_not_there(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+    with_rich = plain(text_of(builds)).splitlines()
+    for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
+        terminal.setitem(sys.modules, name, None)
+    terminal.delitem(sys.modules, "buildkite_orm.views.display.console", raising=False)
+    assert [line.rstrip() for line in with_rich] == text_of(builds).splitlines()
+
+
+# -- what fits
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_a_table_is_no_wider_than_the_terminal(builds: Any, columns: int) -> None:
+    lines = drawn(builds, width=columns).splitlines()
+    assert max(map(wcswidth, lines)) <= columns
+    assert len(lines) == 23
+    assert all(line.lstrip().startswith("web #") for line in lines[2:-1])
+
+
+def test_what_matters_less_is_left_out_and_texts_are_cut(builds: Any) -> None:
+    wide, narrow, tiny = (drawn(builds, width=columns).splitlines() for columns in (200, 80, 60))
+    assert wide[1].split() == ["build", "state", "branch", "message", "by", "created", "waited", "took"]
+    assert narrow[1].split() == tiny[1].split() == ["build", "state", "branch", "message", "created", "took"]
+    assert narrow[7] == "web #118  passed     main            Bump to version 0.2…  7 hours ago    1m 00s"
+    assert tiny[7].startswith("web #118  passed     main")
+
+
+def test_where_there_is_hardly_any_room_it_is_drawn_all_the_same(builds: Any) -> None:
+    assert len(drawn(builds, width=10).splitlines()) == 23
+
+
+# -- cards
+
+
+def test_a_card_is_drawn(acme: FakeBuildkite, costs: Costs) -> None:
+    with acme.client() as bk:
+        build = bk.organization("acme").pipeline("web").build(119).fetch()
+        with costs(0, of=acme):
+            title, *lines = drawn(build, width=80).splitlines()
+    card = {name: text.strip() for name, text in (line.split("  ", 1) for line in lines)}
+    assert title == 'Build acme/web #119 failed on main, 1m 00s, "Größere Knöpfe"'
+    assert card["state"] == "failed"
+    assert card["created"] == "5 hours ago (2026-08-01 06:11:09 UTC)"
+    assert card["took"] == "1m 00s"
+
+
+def test_an_object_among_others_is_its_line(builds: Any) -> None:
+    assert drawn([builds[4]], width=200) == f"[{builds[4]!r}]"
+
+
+# -- how wide text is
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("", 0), ("abc", 3), ("機能", 4), ("🚀", 2), ("e\u0301", 1), (FAMILY, 2), ("❤\ufe0f", 1), (f"a{FAMILY}b", 4)],
+)
+def test_how_wide_a_text_is(text: str, columns: int) -> None:
+    assert width(text) == columns
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("aä機🚀e\u0301 \u200d\U0001f469"), max_size=20), st.integers(1, 12))
+def test_a_cut_text_fits(text: str, most: int) -> None:
+    shown = cut(text, most)
+    assert width(shown) <= most or shown == "…"
+    assert shown == text or shown.endswith("…")
+    assert text.startswith(shown.removesuffix("…"))
+
+
+def test_nothing_is_cut_off_from_what_it_belongs_to() -> None:
+    assert cut(f"ab{FAMILY}cd", 5) == f"ab{FAMILY}…"
+    assert cut(f"ab{FAMILY}cd", 4) == "ab…"
+    assert cut("機能検索", 5) == "機能…"
+    assert unicodedata.is_normalized("NFD", cut("e\u0301e\u0301e\u0301", 2))
+
+
+def test_what_is_plain_is_aligned(bk: Buildkite, server: FakeBuildkite) -> None:
+    for branch in ("main", "機能/検索", "🚀", "e\u0301"):
+        server.add_build("web", branch=branch, message="x")
+    rows = text_of(bk.builds()).splitlines()[2:-1]
+    assert len({wcswidth(row[: row.index(" x ")]) for row in rows}) == 1
