@@ -132,6 +132,6 @@ def test_what_came_in_the_place_of_a_time_is_none(server: FakeBuildkite, bk: Bui
 @pytest.mark.parametrize("state", BuildState.__members__.values(), ids=str)
 def test_each_state_that_is_known_is_an_end_or_is_none(bk: Buildkite, state: BuildState) -> None:
     ends = {"passed", "failed", "canceled", "skipped", "not_run"}
-    assert build_of(bk, state, {"finished_at": -10}).has_ended == (state in ends)
-    assert not build_of(bk, state, {"finished_at": -10}, blocked=True).has_ended
+    assert build_of(bk, state, {"finished_at": -10}).is_finished == (state in ends)
+    assert not build_of(bk, state, {"finished_at": -10}, blocked=True).is_finished
     assert build_of(bk, state, {}).is_blocked == (state == "blocked")

@@ -93,7 +93,7 @@ def test_a_state_that_is_new_is_not_the_end_while_nothing_says_that_it_has_finis
     later(record, 300, finished_at=server.clock.now() + 300)
     build = web(bk).build(1).wait(timeout=600)
     assert (build.state, build.finished_at is not None) == ("hibernating", True)
-    assert build.has_ended
+    assert build.is_finished
 
 
 @pytest.mark.parametrize("state", ["passed", "failed", "running", "blocked"])
@@ -103,7 +103,7 @@ def test_a_blocked_build_is_seen_by_its_flag_whatever_its_state(
     record = server.add_build("web", state="passed")
     record.state, record.blocked = state, state != "blocked"
     build = web(bk).build(1).wait(timeout=60)
-    assert (build.is_blocked, build.has_ended) == (True, False)
+    assert (build.is_blocked, build.is_finished) == (True, False)
     with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits for somebody") as caught:
         web(bk).build(1).wait(on_blocked="raise")
     assert caught.value.build == build
@@ -331,7 +331,7 @@ def test_after_rebuild_the_new_build_is_waited_for(server: FakeBuildkite, bk: Bu
     server.run(100)
     build.rebuild()
     again = build.wait()
-    assert (again.number, again.has_ended, build.number) == (3, True, 1)
+    assert (again.number, again.is_finished, build.number) == (3, True, 1)
 
 
 def test_a_rebuild_of_what_still_runs_does_not_take_its_end(server: FakeBuildkite, bk: Buildkite) -> None:

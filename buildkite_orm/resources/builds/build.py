@@ -17,7 +17,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
 from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
 from buildkite_orm.resources.builds.jobs_context import JobsContext
-from buildkite_orm.resources.builds.status import build_has_ended, build_is_blocked, span, took
+from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, span, took
 from buildkite_orm.resources.embedded import (
     Author,
     EmbeddedPipeline,
@@ -296,19 +296,19 @@ class Build(BuildRef, Fetchable):
         return build_is_blocked(self)
 
     @property
-    def has_ended(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether it has ended, and does not just wait for somebody; `failing` and `canceling` are no ends."""
-        return build_has_ended(self)
+        return build_is_finished(self)
 
     @property
     def duration(self) -> timedelta | None:
         """How long it took from its start to its end, or to now; None where it has not begun, or that is not known."""
-        return span(self, "started_at", "finished_at", over=build_has_ended)
+        return span(self, "started_at", "finished_at", over=build_is_finished)
 
     @property
     def queue_time(self) -> timedelta | None:
         """How long it took from its creation to its start, or to now; None where that is not known."""
-        return span(self, "created_at", "started_at", "finished_at", over=build_has_ended)
+        return span(self, "created_at", "started_at", "finished_at", over=build_is_finished)
 
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
         """List the jobs: the latest attempt of each, from what came with the build where that is all there is.

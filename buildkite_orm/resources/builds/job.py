@@ -15,7 +15,7 @@ from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 from buildkite_orm.querysets.pagination import LinkStep
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.job_actions import JobVerbs
-from buildkite_orm.resources.builds.status import job_failure, job_has_ended, job_share, job_title, span, took
+from buildkite_orm.resources.builds.status import job_failure, job_is_finished, job_share, job_title, span, took
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
 from buildkite_orm.utils.json_types import as_object
 from buildkite_orm.utils.text import one_line, said
@@ -235,13 +235,13 @@ class Job(JobRef, Fetchable):
     @property
     def duration(self) -> timedelta | None:
         """How long it ran, up to now where it still does; None where it has not begun, or that is not known."""
-        return span(self, "started_at", "finished_at", over=job_has_ended)
+        return span(self, "started_at", "finished_at", over=job_is_finished)
 
     @property
     def queue_time(self) -> timedelta | None:
         """How long it waited for an agent, from when it could have run; None where it could not yet."""
         ends = ("started_at", "finished_at", "expired_at")
-        return span(self, "runnable_at", *ends, over=job_has_ended)
+        return span(self, "runnable_at", *ends, over=job_is_finished)
 
     def _build_path(self) -> str | None:
         found = super()._build_path()

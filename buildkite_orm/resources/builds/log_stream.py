@@ -18,7 +18,7 @@ from buildkite_orm.http.transport import ReadsStream
 from buildkite_orm.logs.terminal import ROWS, Terminal
 from buildkite_orm.logs.text import LineReader, search_lines
 from buildkite_orm.resources.builds.job import ScriptJob
-from buildkite_orm.resources.builds.status import job_has_ended, moment
+from buildkite_orm.resources.builds.status import job_is_finished, moment
 from buildkite_orm.resources.builds.wait_state import wait_state
 from buildkite_orm.utils.cancellation import sleep
 from buildkite_orm.utils.plain_values import as_number
@@ -172,7 +172,7 @@ class _Follower:
         self._content = _Content(log)
         self._lines = _Lines(rows=1)
         self._is_command = False
-        self._has_ended = False
+        self._is_finished = False
         self._ran_at = -math.inf  # when it was last seen before its end, by the monotonic clock
         self._is_settled = False
         self._quiet = 0
@@ -189,7 +189,7 @@ class _Follower:
     def _growth(self) -> Iterator[LogLine]:
         has_grown = False
         while True:
-            was_over = self._has_ended
+            was_over = self._is_finished
             if not has_grown and not was_over:
                 self._look_at_job()
             size = self._size()
@@ -201,17 +201,17 @@ class _Follower:
                     yield from self._lines.feed(chunk)
             if self._is_settled or (was_over and not has_grown):
                 return
-            self._quiet = 0 if has_grown or self._has_ended else self._quiet + 1
+            self._quiet = 0 if has_grown or self._is_finished else self._quiet + 1
             self._pause()
 
     def _look_at_job(self) -> None:
         """See whether the job has ended; its agent may go on for a moment to send what was written."""
         job = self._log.job.fetch()
         self._is_command = isinstance(job, ScriptJob)
-        self._has_ended = job_has_ended(job)
+        self._is_finished = job_is_finished(job)
         finished_at = moment(job, "finished_at")
         clock = self._session.clock
-        if not self._has_ended:
+        if not self._is_finished:
             self._ran_at = clock.monotonic()
         elif finished_at is not None:
             # a wall clock that is ahead must not hide what the agent sends after the end that was waited for

@@ -46,7 +46,7 @@ def build_is_blocked(build: Resource) -> bool:
     return told.get("blocked") is True or told.get("state") == BuildState.BLOCKED
 
 
-def build_has_ended(build: Resource) -> bool:
+def build_is_finished(build: Resource) -> bool:
     """Tell whether a build is at its end; of a state that is not known yet, only `finished_at` tells."""
     if build_is_blocked(build):
         return False
@@ -56,7 +56,7 @@ def build_has_ended(build: Resource) -> bool:
     return moment(build, "finished_at") is not None
 
 
-def job_has_ended(job: Resource) -> bool:
+def job_is_finished(job: Resource) -> bool:
     """Tell whether a job is at its end; one in a state that is not known yet is not."""
     state = job.__dict__.get("state")
     return isinstance(state, str) and state in JOB_ENDS

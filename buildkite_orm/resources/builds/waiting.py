@@ -290,7 +290,7 @@ class BuildWaiter:
         """Judge what was seen: an end from before it was begun again is none."""
         path = self._ref.api_path
         restart = self._state.restart_of(path)
-        if not build.is_blocked and not build.has_ended:
+        if not build.is_blocked and not build.is_finished:
             self._state.has_begun(path)
             return False
         if build.is_blocked and self._rules.on_blocked == "wait":
@@ -314,7 +314,7 @@ class BuildWaiter:
             self._state.add_restart(build.api_path, moment(build, "finished_at"))
 
     def _note_duration(self, build: Build) -> None:
-        if build.has_ended and build.duration is not None and not self._is_restarted:
+        if build.is_finished and build.duration is not None and not self._is_restarted:
             self._state.note_duration(self._pipeline, build.duration.total_seconds())
 
     @property
@@ -384,7 +384,7 @@ def _changes_seen(vigil: BuildWaiter) -> Iterator[BuildChange]:
             with vigil.in_time():  # they came with the build, unless the response was odd
                 jobs = [_change(states, build, job) for job in build.jobs(include_retried_jobs=True)]
             own = _change(states, build, None)
-            yield from (change for change in ([*jobs, own] if build.has_ended else [own, *jobs]) if change)
+            yield from (change for change in ([*jobs, own] if build.is_finished else [own, *jobs]) if change)
 
 
 def _change(states: dict[str, str], build: Build, job: Job | None) -> BuildChange | None:

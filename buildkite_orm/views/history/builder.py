@@ -68,7 +68,7 @@ def _told(build: Build) -> HistoryBuild | None:
         number,
         "blocked" if blocked else str(state),
         created,
-        build.duration if build.has_ended else None,
+        build.duration if build.is_finished else None,
         None if started is None else build.queue_time,
         None if blocked or not isinstance(state, str) else _OUTCOMES.get(BuildState(state)),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.models.enums import JobState
 from buildkite_orm.models.timestamps import read_time
-from buildkite_orm.resources.builds.status import build_has_ended, build_is_blocked, job_has_ended, moment, now_of
+from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, job_is_finished, moment, now_of
 from buildkite_orm.views.timeline.data import Interval, IntervalKind
 
 if TYPE_CHECKING:
@@ -28,17 +28,17 @@ class Bounds:
     Attributes:
         start: When the build was created: nothing of it is earlier, whatever clocks say. None where that is not known.
         until: Up to when that lasts which has no end: now, or the end of the build.
-        has_ended: Whether the build has.
+        is_finished: Whether the build has.
     """
 
     start: datetime | None
     until: datetime | None
-    has_ended: bool
+    is_finished: bool
 
     @classmethod
     def of(cls, build: Build, jobs: Sequence[Job]) -> Bounds:
         """Read them off a build."""
-        over = build_has_ended(build)
+        over = build_is_finished(build)
         known = [time for thing in (build, *jobs) for name in _TIMES if (time := time_of(thing, name))]
         until = moment(build, "finished_at") if over else now_of(build)
         return cls(moment(build, "created_at"), until or max(known, default=None), over)
@@ -59,7 +59,7 @@ class Bounds:
             end: When it ends; None where that is not told.
             over: Whether it is over, told or not.
         """
-        ongoing = end is None and not over and not self.has_ended
+        ongoing = end is None and not over and not self.is_finished
         end = self.until if end is None and not over else end
         if start is None or end is None:
             return []
@@ -75,7 +75,7 @@ def stretches_of_build(build: Build, jobs: Iterable[Interval], bounds: Bounds) -
         bounds: Between what it stands.
     """
     started, finished = bounds.time_of(build, "started_at"), bounds.time_of(build, "finished_at")
-    is_blocked, over = build_is_blocked(build), bounds.has_ended
+    is_blocked, over = build_is_blocked(build), bounds.is_finished
     if is_blocked and finished is None:
         finished = max((each.end for each in jobs if each.kind == IntervalKind.RUNNING), default=bounds.start)
     ends = [time for time in (started, finished) if time]
@@ -87,7 +87,7 @@ def stretches_of_build(build: Build, jobs: Iterable[Interval], bounds: Bounds) -
 
 def stretches_of_job(job: Job, bounds: Bounds) -> tuple[Interval, ...]:
     """Give what a job did: it waited for an agent, from when it could run, then it ran; none where nothing is known."""
-    over = job_has_ended(job)
+    over = job_is_finished(job)
     runnable, started, finished = (bounds.time_of(job, f"{name}_at") for name in ("runnable", "started", "finished"))
     finished = finished or bounds.time_of(job, "expired_at")
     waiting = bounds.stretch(IntervalKind.WAITING, runnable, started or finished, over=over)

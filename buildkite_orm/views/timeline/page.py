@@ -86,7 +86,7 @@ def _about(timeline: Timeline) -> Iterator[str]:
     yield from [f"branch {branch}"] if branch else []
     yield from [f"commit {str(commit)[:10]}"] if commit else []
     yield from [f"created {created:%Y-%m-%d %H:%M:%S} UTC"] if created else []
-    yield from [] if timeline.build.has_ended else ["not over yet"]
+    yield from [] if timeline.build.is_finished else ["not over yet"]
 
 
 def _critical_path(timeline: Timeline) -> Iterator[str]:
