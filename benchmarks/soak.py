@@ -245,7 +245,7 @@ class Worker:
     def _read_log(self) -> None:
         log = self._org.job(self.place["jobs"][0]).log()
         expect(log.fetch().content, LOG.decode())
-        expect(log.tail(100), LOG[-100:].decode())
+        expect(log.tail_bytes(100), LOG[-100:].decode())
 
     def _create(self) -> None:
         """Create a build once, whatever happens: where an error says that it may have, look."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from buildkite_orm import OrganizationRef, PipelineRef
 
 SHOWN = 3
-ESCAPES = re.compile(r"\x1b_[^\x07]*\x07|\x1b\[[0-9;]*[A-Za-z]")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,8 +83,8 @@ def show_what_runs(org: OrganizationRef) -> None:
 def show_job(job: ScriptJob) -> None:
     """Tell where a job runs, and the last line of its log."""
     agent = job.agent.name if job.agent else "no agent yet"
-    lines = ESCAPES.sub("", job.log().tail(200)).splitlines() or ["(no output yet)"]
-    print(f"    {job.name or job.command} on {agent}: {lines[-1]}")
+    last_line = job.log().tail(1).rstrip("\n") or "(no output yet)"
+    print(f"    {job.name or job.command} on {agent}: {last_line}")
 
 
 def build_and_follow(pipeline: PipelineRef) -> None:

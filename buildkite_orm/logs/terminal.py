@@ -69,8 +69,11 @@ class Terminal:
         rows: How many rows the cursor reaches; those above cannot change any more.
         columns: How many cells a row has.
         marks: Whether each line keeps its last mark, which says when it was written.
-        style: Called with each colour sequence, returns what is put before each cell from there on; such a terminal is
-            slow, for all is cells.
+        style: Called with each color sequence, returns what is put before each cell from there on; such a terminal is
+            slow, because everything is drawn into cells.
+
+    Attributes:
+        has_moved_up: Whether the cursor has left the last line; only then are the rows of the whole screen kept.
     """
 
     def __init__(
@@ -93,8 +96,9 @@ class Terminal:
         self._saved = (0, 0)
         self._done: list[str] = []
         self._whole = 0  # how many of them make whole lines
-        # until then the screen has one row, and what is above it is text; with styles that could not become cells again
-        self._has_moved_up = style is not None
+        # until the cursor moves up, the screen has one row and the lines above it are text; text with styles could not
+        # become cells again
+        self.has_moved_up = style is not None
         self._held: list[str] = []
         self._held_size = 0
         self._time = 0
@@ -119,7 +123,7 @@ class Terminal:
         if not self._whole:
             return ""
         done, going_on = "".join(self._done[: self._whole]), self._done[self._whole :]
-        done, kept = (done, "") if self._has_moved_up else _split(done, self._height)
+        done, kept = (done, "") if self.has_moved_up else _split(done, self._height)
         if len(kept) > _LONG_LINE:
             cut = kept.rfind("\n", 0, len(kept) - _LONG_LINE) + 1
             done, kept = done + kept[:cut], kept[cut:]
@@ -171,7 +175,7 @@ class Terminal:
 
     def _append(self, shown: str) -> None:
         """Add lines in which nothing moves, or has moved already."""
-        if not self._has_moved_up:
+        if not self.has_moved_up:
             self._done.append(shown)
             self._whole = len(self._done)
             return
@@ -241,7 +245,7 @@ class Terminal:
 
     def _row(self) -> Row:
         """Return the row of the cursor to write to; make it if it is not there yet."""
-        height = self._height if self._has_moved_up else 1
+        height = self._height if self.has_moved_up else 1
         if len(self._rows) < height:
             self._y = min(self._y, height - 1)  # a screen that is not full has nothing to scroll
         while self._y >= len(self._rows):
@@ -322,9 +326,9 @@ class Terminal:
 
     def _see_screen(self) -> None:
         """Have the rows of the whole screen at hand, from here on."""
-        if self._has_moved_up:
+        if self.has_moved_up:
             return
-        self._has_moved_up = True
+        self.has_moved_up = True
         done, kept = _split("".join(self._done), self._height)
         self._done, self._whole = ([done], 1) if done else ([], 0)
         *lines, going_on = kept.split("\n")

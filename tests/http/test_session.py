@@ -94,7 +94,7 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
     job = build.jobs()[0]
     artifact = job.artifacts()[0]
     assert job.log().fetch_size() == 4
-    assert job.log().tail(2) == "g\n"
+    assert job.log().tail_bytes(2) == "g\n"
     job.log().save_to(folder / "log")
     assert artifact.download() == b"hello"
     with artifact.download(stream=True) as chunks:

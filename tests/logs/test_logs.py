@@ -101,7 +101,7 @@ def test_the_log_of_what_is_no_command_is_not_found(server: FakeBuildkite, bk: B
 def test_a_log_needs_its_own_scope(server: FakeBuildkite, job: JobRecord) -> None:
     with server.client(token=server.make_token("read_builds")) as bk:
         log = bk.organization("acme").job(job.id).log()
-        for ask in (log.fetch, log.fetch_size, lambda: log.tail(5)):
+        for ask in (log.fetch, log.fetch_size, log.tail, lambda: log.tail_bytes(5)):
             with pytest.raises(PermissionDeniedError, match="needs the scope read_build_logs"):
                 ask()
 
@@ -161,7 +161,7 @@ def test_a_tail_asks_for_its_bytes_only(server: FakeBuildkite, bk: Buildkite, jo
     server.set_log(job, b"0123456789")
     for path, ref in routes(bk, job).items():
         server.requests.clear()
-        assert ref.log().tail(4) == "6789"
+        assert ref.log().tail_bytes(4) == "6789"
         (request,) = server.requests
         assert (request.method, request.path, request.query, request.status) == ("GET", f"{path}/log", [], 206)
         assert (request.headers["Range"], request.headers["Accept"]) == ("bytes=-4", "text/plain")
@@ -169,19 +169,19 @@ def test_a_tail_asks_for_its_bytes_only(server: FakeBuildkite, bk: Buildkite, jo
 
 
 def test_a_tail_longer_than_the_log_is_the_log(log: LogRef) -> None:
-    assert log.tail(1_000_000) == TEXT
+    assert log.tail_bytes(1_000_000) == TEXT
 
 
 def test_the_tail_of_an_empty_log_is_empty(server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs) -> None:
     server.set_log(job, b"")
     with costs(1):
-        assert log.tail(100) == ""
+        assert log.tail_bytes(100) == ""
 
 
 @pytest.mark.parametrize("n", [0, -1])
 def test_a_tail_of_nothing_is_refused(log: LogRef, costs: Costs, n: int) -> None:
-    with costs(0), pytest.raises(ValueError, match="at least 1 byte"):
-        log.tail(n)
+    with costs(0), pytest.raises(ValueError, match=f"n={n}: must be at least 1"):
+        log.tail_bytes(n)
 
 
 @pytest.mark.parametrize(("n", "text"), [(1, ""), (2, ""), (3, "✓"), (4, "✓"), (5, "ß✓"), (6, "aß✓")])
@@ -189,7 +189,7 @@ def test_a_character_that_is_cut_in_two_is_left_out(
     server: FakeBuildkite, job: JobRecord, log: LogRef, n: int, text: str
 ) -> None:
     server.set_log(job, "aß✓".encode())
-    assert log.tail(n) == text
+    assert log.tail_bytes(n) == text
 
 
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -198,7 +198,7 @@ def test_a_tail_of_text_is_the_end_of_the_text_and_as_much_as_fits(
     server: FakeBuildkite, job: JobRecord, log: LogRef, text: str, n: int
 ) -> None:
     server.set_log(job, text.encode())
-    tail = log.tail(n)
+    tail = log.tail_bytes(n)
     assert text.endswith(tail)
     assert len(tail.encode()) <= n
     rest = text.removesuffix(tail)
@@ -207,7 +207,7 @@ def test_a_tail_of_text_is_the_end_of_the_text_and_as_much_as_fits(
 
 def test_what_is_no_text_is_shown_as_such_and_not_lost(server: FakeBuildkite, job: JobRecord, log: LogRef) -> None:
     server.set_log(job, b"before \xff after")
-    assert log.tail(100) == "before � after"
+    assert log.tail_bytes(100) == "before � after"
 
 
 class Rangeless(HTTPAdapter):
@@ -224,14 +224,14 @@ def test_a_server_that_ignores_the_range_gives_the_same_tail(
 ) -> None:
     server.set_log(job, "größe ✓".encode())
     with server.client(door="http", transport=Rangeless()) as bk:
-        assert bk.organization("acme").job(job.id).log().tail(n) == text
+        assert bk.organization("acme").job(job.id).log().tail_bytes(n) == text
     assert server.requests[-1].status == 200
 
 
 def test_a_web_page_is_not_taken_for_a_tail(server: FakeBuildkite, log: LogRef) -> None:
     server.faults.add("html", status=200, times=None)
     with pytest.raises(ResponseError):
-        log.tail(10)
+        log.tail_bytes(10)
 
 
 def test_a_tail_that_is_shorter_than_told_is_asked_for_again(
@@ -241,7 +241,7 @@ def test_a_tail_that_is_shorter_than_told_is_asked_for_again(
     server.set_log(job, b"0123456789")
     server.faults.add("cut_json", at=2)
     with costs(2):
-        assert log.tail(4) == "6789"
+        assert log.tail_bytes(4) == "6789"
 
 
 def test_a_tail_that_is_always_shorter_than_told_is_an_error(
@@ -250,7 +250,112 @@ def test_a_tail_that_is_always_shorter_than_told_is_an_error(
     server.set_log(job, b"0123456789")
     server.faults.add("cut_json", times=None)
     with costs(RetryPolicy().attempts), pytest.raises(ResponseError, match="not as long as its Content-Range tells"):
-        log.tail(4)
+        log.tail_bytes(4)
+
+
+# -- the last lines
+
+
+def test_the_last_lines_are_plain_text_from_one_request(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, "".join(f"\x1b_bk;t=1\x07\x1b[32mline\x1b[0m {n}\r\n" for n in range(10_000)).encode())
+    with costs(1):
+        assert log.tail() == "".join(f"line {n}\n" for n in range(9_980, 10_000))
+    assert server.requests[-1].headers["Range"] == "bytes=-16384"
+    with costs(1):
+        assert log.tail(2) == "line 9998\nline 9999\n"
+
+
+def test_a_log_with_fewer_lines_is_returned_whole(log: LogRef, costs: Costs) -> None:
+    with costs(1):
+        assert log.tail(lines=4) == "~~~ Preparing\ngrößer ✓\n東京\n"
+
+
+@pytest.mark.parametrize(("text", "tail"), [(b"", ""), (b"one", "one"), (b"one\ntwo", "two"), (b"one\n\n", "\n")])
+def test_a_last_line_without_an_end_is_a_line(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, text: bytes, tail: str
+) -> None:
+    server.set_log(job, text)
+    assert log.tail(1) == tail
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("length", "requests"), [(500, 1), (5_000, 2), (50_000, 3)])
+def test_long_lines_take_larger_requests(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, length: int, requests: int
+) -> None:
+    lines = [f"{n:02}{'x' * length}\n" for n in range(60)]
+    server.set_log(job, "".join(lines).encode())
+    assert log.tail(20) == "".join(lines[-20:])
+    assert [request.headers["Range"] for request in server.requests] == [
+        f"bytes=-{16384 * 8**number}" for number in range(requests)
+    ]
+
+
+def test_lines_that_do_not_fit_into_three_requests_are_left_out_and_never_cut(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, b"".join(b"%d%s\n" % (n, b"x" * 300_000) for n in range(9)))
+    with costs(3):
+        assert [line[0] for line in log.tail(20).splitlines()] == ["6", "7", "8"]
+
+
+def test_a_line_that_is_longer_than_three_requests_is_cut_at_its_beginning(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, "東".encode() * 1_000_000)
+    with costs(3):
+        assert log.tail() == "東" * (1024 * 1024 // 3)
+
+
+def test_many_lines_take_a_larger_first_request(
+    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+) -> None:
+    server.set_log(job, b"".join(b"line %d\n" % n for n in range(10_000)))
+    with costs(1):
+        assert log.tail(5_000).startswith("line 5000\n")
+
+
+def test_lines_that_the_cursor_has_moved_up_to_are_as_in_the_whole_log(
+    server: FakeBuildkite, job: JobRecord, log: LogRef
+) -> None:
+    layers = range(10)
+    steps = [f"layer {layer}: {percent}%\x1b[K\r\n" for percent in range(101) for layer in layers]
+    frames = ["".join(steps[start : start + 10]) + "\x1b[10A" for start in range(0, len(steps), 10)]
+    server.set_log(job, ("pull\r\n" + "".join(frames) + "\x1b[10Bdone\r\n").encode())
+    assert log.tail(12) == log.fetch().plain
+    assert log.tail(4) == "layer 7: 100%\nlayer 8: 100%\nlayer 9: 100%\ndone\n"
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    parts=st.lists(st.sampled_from(["a", "long", "\r\n", "\n", "10%\r", "\x1b[31m", "\x1b[K", "\u2028", "\x07"])),
+    lines=st.integers(1, 9),
+)
+def test_the_last_lines_are_those_of_the_whole_log(
+    server: FakeBuildkite, bk: Buildkite, parts: list[str], lines: int
+) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    log = bk.organization("acme").job(job.id).log()
+    server.set_log(job, "".join(parts).replace("long", "東" * 3000).encode())
+    shown = [line.text for line in log.fetch().lines]
+    tail = log.tail(lines)
+    assert log.fetch().plain.endswith(tail)
+    assert tail.removesuffix("\n").split("\n") == (shown[-lines:] or [""])
+
+
+@pytest.mark.parametrize("lines", [0, -1])
+def test_at_least_one_line_must_be_requested(log: LogRef, costs: Costs, lines: int) -> None:
+    with costs(0), pytest.raises(ValueError, match=f"lines={lines}: must be at least 1"):
+        log.tail(lines)
+
+
+def test_a_server_without_ranges_returns_the_same_last_lines(server: FakeBuildkite, job: JobRecord) -> None:
+    server.set_log(job, b"".join(b"line %d\n" % n for n in range(10_000)))
+    with server.client(door="http", transport=Rangeless()) as bk:
+        assert bk.organization("acme").job(job.id).log().tail(2) == "line 9998\nline 9999\n"
+    assert len(server.requests) == 1
 
 
 # -- to a file

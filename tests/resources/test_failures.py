@@ -285,10 +285,17 @@ def test_numbers_below_zero_are_refused(bk: Buildkite) -> None:
 def test_the_end_of_a_long_log_is_read_alone_and_without_a_cut_line(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
     server.set_log(record.jobs[0], b"".join(b"%06d ----- \xe2\x9c\x93 ----------------\r\n" % n for n in range(40_000)))
-    (job,) = web(bk).failure_summary(lines=10_000).failed
-    assert job.log_end[-1].startswith("039999 ")
-    assert {len(line) for line in job.log_end} == {len(job.log_end[-1])}
-    assert 100 < len(job.log_end) < 1000
+    (job,) = web(bk).failure_summary(lines=30).failed
+    assert [line[:7] for line in job.log_end] == [f"{number:06} " for number in range(39_970, 40_000)]
+    (request,) = (request for request in server.requests if request.path.endswith("/log"))
+    assert request.headers["Range"] == "bytes=-16384"
+
+
+def test_long_lines_of_a_log_are_left_out_and_never_cut(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
+    server.set_log(record.jobs[0], b"".join(b"%d%s\r\n" % (n, b"-" * 5_000) for n in range(9)))
+    (job,) = web(bk).failure_summary(lines=20).failed
+    assert [line[0] for line in job.log_end] == ["6", "7", "8"]
 
 
 def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -> None:

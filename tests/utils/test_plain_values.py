@@ -359,11 +359,11 @@ def test_a_header_has_a_number_as_it_is_meant(server: FakeBuildkite, bk: Buildki
     record = server.add_build("web", jobs=1)
     server.set_log(record.jobs[0], b"0123456789")
     log = bk.organization("acme").pipeline("web").build(record.number).job(record.jobs[0].id).log()
-    assert log.tail(value) == "3456789"
+    assert log.tail_bytes(value) == "3456789"
     assert server.requests[-1].headers["Range"] == "bytes=-7"
     for other in (True, 1.5, "7", None):
         with pytest.raises(TypeError, match="n is a whole number, not"):
-            log.tail(other)  # type: ignore[arg-type]
+            log.tail_bytes(other)  # type: ignore[arg-type]
 
 
 # -- assigned fields

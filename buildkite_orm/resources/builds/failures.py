@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError, UnboundError
-from buildkite_orm.logs.text import LogText
 from buildkite_orm.models.enums import BuildState, JobFailure
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import ScriptJob
+from buildkite_orm.resources.builds.log_stream import tail
 from buildkite_orm.resources.builds.status import job_title, moment
 from buildkite_orm.utils.text import escape_control
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.job import Job
 
 _FAILED: Final = ("failed", "timed_out", "expired", "canceled")
-_TAIL: Final = 16 * 1024
 _ANNOTATIONS: Final = 100  # the most that a page has
 _FORBIDDEN: Final = 403
 _ENOUGH: Final = 2  # logs in a row that could not be reached, each after as many attempts as the client makes
@@ -278,20 +277,19 @@ class _LogEnds:
             return (), f"only {self._most} are read, see logs="
         self._left -= 1
         try:
-            text = job.log().tail(_TAIL)
+            text = tail(job.log(), self._lines, requests=1)
         except BuildkiteError as error:
             self._unreached = self._unreached + 1 if isinstance(error, TransportError) else 0
             is_for_all = error.status == _FORBIDDEN or isinstance(error, RateLimitError)
             self._refusal = error.message if is_for_all or self._unreached > _ENOUGH else None
             return (), error.message
         self._unreached = 0
-        return _last_lines(text, self._lines), None
+        return _log_lines(text), None
 
 
-def _last_lines(text: str, lines: int) -> tuple[str, ...]:
-    whole = text if len(text.encode()) < _TAIL - 3 else text.partition("\n")[2] or text  # the first line may be cut
-    shown = LogText(whole).plain.removesuffix("\n").split("\n")
-    return tuple(escape_control(line.expandtabs()) for line in shown[-lines:]) if shown != [""] else ()
+def _log_lines(text: str) -> tuple[str, ...]:
+    lines = text.removesuffix("\n").split("\n") if text else ()
+    return tuple(escape_control(line.expandtabs()) for line in lines)
 
 
 # -- annotations as text

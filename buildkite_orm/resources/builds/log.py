@@ -61,24 +61,49 @@ class LogRef(UnderJob):
         """
         return self.session.send(ApiRequest("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _announced)
 
-    def tail(self, n: int) -> str:
-        """Ask for the end of the log; a character that is cut in two at its beginning is left out.
+    def tail(self, lines: int = 20) -> str:
+        """Fetch the last lines of the log as plain text, as a terminal shows them.
+
+        One request of 16 KiB is enough for most logs. If that has too few whole lines, up to two larger ones follow,
+        of up to 1 MiB (for more than 64 lines: 16 KiB per line). The first line is cut only if it is longer than that.
+
+        Args:
+            lines: How many lines, from 1; fewer are returned if the log, or the part that was requested, has no more.
+
+        Raises:
+            ValueError: `lines` is below 1.
+            NotFoundError: The job is not a command job.
+            PermissionDeniedError: The token lacks the scope `read_build_logs`.
+
+        Example:
+            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].jobs()[0].log()
+            >>> print(log.tail(1), end="")
+            🚨 Error: The command exited with status 1
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-a-log-tail-using-a-range-request
+        """
+        from buildkite_orm.resources.builds.log_stream import tail
+
+        return tail(self, _at_least_one("lines", lines))
+
+    def tail_bytes(self, n: int) -> str:
+        """Fetch the last bytes of the log as they are stored, with escape sequences.
+
+        A character that is cut in two at the beginning is left out.
 
         Args:
             n: How many bytes, from 1.
 
         Raises:
             ValueError: `n` is below 1.
+            NotFoundError: The job is not a command job.
+            PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-a-log-tail-using-a-range-request
         """
-        n = as_index("n", n)
-        if n < 1:
-            msg = f"tail({n}): at least 1 byte"
-            raise ValueError(msg)
-        from buildkite_orm.resources.builds.log_stream import tail
+        from buildkite_orm.resources.builds.log_stream import tail_bytes
 
-        return tail(self, n)
+        return tail_bytes(self, _at_least_one("n", n))
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
         """Save the log as it is, in the memory of one chunk, and give where.
@@ -235,6 +260,14 @@ class Log(LogRef, Fetchable):
 
     def _summary(self) -> Iterable[object]:
         yield short_size(self.size)
+
+
+def _at_least_one(name: str, value: int) -> int:
+    number = as_index(name, value)
+    if number < 1:
+        msg = f"{name}={number}: must be at least 1"
+        raise ValueError(msg)
+    return number
 
 
 def _announced(answer: ApiResponse) -> int:

@@ -39,17 +39,50 @@ _SETTLED: Final = 60.0
 _SLOWER: Final = 1.5
 _ENDS: Final = 10
 _REQUESTS_A_LOOK: Final = 2
+_TAIL_SIZE: Final = 16 * 1024
+_TAIL_GROWTH: Final = 8
+_TAIL_REQUESTS: Final = 3
+_LINE_SIZE: Final = 256
 
 
-def tail(log: LogRef, n: int) -> str:
-    """Give the end of a log; see `LogRef.tail`."""
+def tail(log: LogRef, lines: int, *, requests: int = _TAIL_REQUESTS) -> str:
+    """Fetch the last lines of a log as plain text; see `LogRef.tail`.
+
+    Args:
+        log: The log.
+        lines: How many lines.
+        requests: How many requests this may take; each asks for eight times as much as the one before it.
+    """
+    body, shown = b"", list[str]()
+    size = max(_TAIL_SIZE, _LINE_SIZE * lines)
+    for n in (size * _TAIL_GROWTH**number for number in range(requests)):
+        body, is_complete = _end_of(log, n)
+        terminal = Terminal()
+        whole_lines = body if is_complete else body.partition(b"\n")[2]
+        shown = _split_lines(terminal.close(whole_lines.decode(errors="replace")))
+        # a cursor that moved up may have reached lines that are not in this part of the log
+        needed = lines + ROWS if terminal.has_moved_up else lines
+        if is_complete or len(shown) >= needed:
+            break
+    if not shown:  # no line begins in this part: return the end of the one there is
+        shown = _split_lines(Terminal().close(_without_cut_character(body).decode(errors="replace")))
+    return "".join(shown[-lines:])
+
+
+def tail_bytes(log: LogRef, n: int) -> str:
+    """Fetch the last bytes of a log; see `LogRef.tail_bytes`."""
+    body, _ = _end_of(log, n)
+    return _without_cut_character(body[-n:]).decode(errors="replace")
+
+
+def _end_of(log: LogRef, n: int) -> tuple[bytes, bool]:
+    """Fetch the last bytes of a log, and whether they are all of it; a server without ranges returns the whole log."""
     try:
-        body = log.session.send(_call(log, n), _whole_end)
+        return log.session.send(_call(log, n), _whole_end)
     except StatusError as error:
         if error.status != _NOTHING_THERE:
             raise
-        return ""
-    return _without_cut_character(body[-n:]).decode(errors="replace")
+        return b"", True
 
 
 def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
@@ -250,13 +283,19 @@ def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
     return (found.start, found.stop) if found else None
 
 
-def _whole_end(answer: ApiResponse) -> bytes:
+def _whole_end(answer: ApiResponse) -> tuple[bytes, bool]:
     told = _range(answer.headers) if answer.status == _PARTIAL else None
     if told is not None and told[1] - told[0] != len(answer.body):
         error = answer.unexpected("the end of the log is not as long as its Content-Range tells")
         error.damaged = True
         raise error
-    return answer.body
+    return answer.body, answer.status == _WHOLE or (told is not None and told[0] == 0)
+
+
+def _split_lines(text: str) -> list[str]:
+    """Split a text into lines with their ends; only a line feed ends a line."""
+    *lines, rest = text.split("\n")
+    return [f"{line}\n" for line in lines] + ([rest] if rest else [])
 
 
 def _without_cut_character(body: bytes) -> bytes:
