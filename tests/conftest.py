@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from buildkite_orm.fake import FakeBuildkite, Settings
+from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from buildkite_orm import Buildkite
+    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm.fake.records import JobRecord
 
 
 class Costs(Protocol):
@@ -66,6 +68,27 @@ def acme() -> Iterator[FakeBuildkite]:
     """A fake Buildkite with the seeded organization `acme`, and no rate limits."""
     with FakeBuildkite(settings=unlimited()) as server:
         yield server
+
+
+@pytest.fixture
+def web(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
+    """A ref of the pipeline `acme/web`, which has no builds yet."""
+    server.add_pipeline("web")
+    return web_pipeline(bk)
+
+
+@pytest.fixture
+def job(server: FakeBuildkite) -> JobRecord:
+    """The only job of the build `acme/web` #1, as the fake has it."""
+    return server.add_build("web", jobs=[{"name": "Test"}]).jobs[0]
+
+
+@pytest.fixture
+def server_with_build(server: FakeBuildkite, job: JobRecord) -> FakeBuildkite:
+    """`server`, with the build `acme/web` #1, whose job has a log and an artifact."""
+    server.add_artifact(job, "a.txt", b"hello")
+    server.set_log(job, b"log\n")
+    return server
 
 
 class Sent(Protocol):

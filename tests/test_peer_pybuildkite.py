@@ -38,15 +38,15 @@ def peer(server: FakeBuildkite) -> Any:
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
+def failed_job(server: FakeBuildkite) -> JobRecord:
     record = server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}]).jobs[0]
     server.set_log(record, "größe ✓\r\n".encode())
     return record
 
 
 @pytest.fixture
-def stored(server: FakeBuildkite, job: JobRecord) -> ArtifactRecord:
-    return server.add_artifact(job, "dist/app.bin", CONTENT)
+def stored(server: FakeBuildkite, failed_job: JobRecord) -> ArtifactRecord:
+    return server.add_artifact(failed_job, "dist/app.bin", CONTENT)
 
 
 def test_it_lists_and_gets_organizations(server: FakeBuildkite, peer: Any) -> None:
@@ -117,10 +117,10 @@ def test_it_filters_builds_as_this_library_does(server: FakeBuildkite, bk: Build
     assert len(theirs) == 1
 
 
-def test_it_gets_a_build_as_this_library_does(job: JobRecord, bk: Buildkite, peer: Any) -> None:
+def test_it_gets_a_build_as_this_library_does(failed_job: JobRecord, bk: Buildkite, peer: Any) -> None:
     theirs = peer.builds().get_build_by_number("acme", "web", 1)
     ours = bk.organization("acme").pipeline("web").build(1).fetch()
-    assert theirs["jobs"][0]["id"] == job.id
+    assert theirs["jobs"][0]["id"] == failed_job.id
     assert theirs.keys() == ours.dump().keys()
 
 
@@ -141,43 +141,45 @@ def test_it_creates_cancels_and_rebuilds_a_build(server: FakeBuildkite, bk: Buil
     assert again["rebuilt_from"]["number"] == created["number"]
 
 
-def test_it_reads_a_log_in_each_form(job: JobRecord, peer: Any) -> None:
+def test_it_reads_a_log_in_each_form(failed_job: JobRecord, peer: Any) -> None:
     def read(form: LogFormat) -> Any:
-        return peer.jobs().get_job_log("acme", "web", 1, job.id, log_format=form)
+        return peer.jobs().get_job_log("acme", "web", 1, failed_job.id, log_format=form)
 
     assert read(LogFormat.JSON)["content"] == "größe ✓\r\n"
     assert read(LogFormat.TEXT).decode() == "größe ✓\r\n"
     assert "größe ✓" in read(LogFormat.HTML).decode()
 
 
-def test_it_reads_the_environment_of_a_job(job: JobRecord, bk: Buildkite, peer: Any) -> None:
-    theirs = peer.jobs().get_job_environment_variables("acme", "web", 1, job.id)["env"]
-    assert theirs == bk.organization("acme").job(job.id).environment()
+def test_it_reads_the_environment_of_a_job(failed_job: JobRecord, bk: Buildkite, peer: Any) -> None:
+    theirs = peer.jobs().get_job_environment_variables("acme", "web", 1, failed_job.id)["env"]
+    assert theirs == bk.organization("acme").job(failed_job.id).environment()
 
 
-def test_it_lists_and_gets_artifacts(job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
+def test_it_lists_and_gets_artifacts(failed_job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
     artifacts = peer.artifacts()
     assert [each["path"] for each in artifacts.list_artifacts_for_build("acme", "web", 1)] == ["dist/app.bin"]
-    assert [each["path"] for each in artifacts.list_artifacts_for_job("acme", "web", 1, job.id)] == ["dist/app.bin"]
-    one = artifacts.get_artifact("acme", "web", 1, job.id, stored.id)
+    assert [each["path"] for each in artifacts.list_artifacts_for_job("acme", "web", 1, failed_job.id)] == [
+        "dist/app.bin"
+    ]
+    one = artifacts.get_artifact("acme", "web", 1, failed_job.id, stored.id)
     assert one["sha1sum"] == hashlib.sha1(CONTENT).hexdigest()  # noqa: S324 - the API's choice
 
 
-def test_it_downloads_an_artifact_as_bytes(job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
-    assert peer.artifacts().download_artifact("acme", "web", 1, job.id, stored.id) == CONTENT
+def test_it_downloads_an_artifact_as_bytes(failed_job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
+    assert peer.artifacts().download_artifact("acme", "web", 1, failed_job.id, stored.id) == CONTENT
 
 
-def test_it_downloads_an_artifact_as_a_stream(job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
-    chunks = peer.artifacts().download_artifact("acme", "web", 1, job.id, stored.id, as_stream=True)
+def test_it_downloads_an_artifact_as_a_stream(failed_job: JobRecord, stored: ArtifactRecord, peer: Any) -> None:
+    chunks = peer.artifacts().download_artifact("acme", "web", 1, failed_job.id, stored.id, as_stream=True)
     assert iter(chunks) is chunks
     assert b"".join(chunks) == CONTENT
 
 
-def test_it_retries_a_job_once(job: JobRecord, peer: Any) -> None:
-    again = peer.jobs().retry_job("acme", "web", 1, job.id)
-    assert again["retry_source"]["job_id"] == job.id
+def test_it_retries_a_job_once(failed_job: JobRecord, peer: Any) -> None:
+    again = peer.jobs().retry_job("acme", "web", 1, failed_job.id)
+    assert again["retry_source"]["job_id"] == failed_job.id
     with pytest.raises(HTTPError, match="400"):
-        peer.jobs().retry_job("acme", "web", 1, job.id)
+        peer.jobs().retry_job("acme", "web", 1, failed_job.id)
 
 
 def test_it_unblocks_a_job(server: FakeBuildkite, peer: Any) -> None:

@@ -17,11 +17,6 @@ NO_TOKEN: dict[str, Any] = {"Authorization": None}
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    return server.add_build("web", jobs=2).jobs[0]
-
-
-@pytest.fixture
 def artifact(server: FakeBuildkite, job: JobRecord) -> ArtifactRecord:
     return server.add_artifact(job, "dist/größe 1.txt", b"0123456789")
 
@@ -80,6 +75,7 @@ def test_what_is_told_may_be_false(server: FakeBuildkite, api: Session, job: Job
 
 
 def test_a_build_lists_the_artifacts_of_all_its_jobs(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
+    server.add_job(job.build)
     for number, each in enumerate(job.build.jobs):
         server.add_artifact(each, f"log/{number}.txt")
     assert paths(api, f"{WEB}/artifacts") == ["log/0.txt", "log/1.txt"]

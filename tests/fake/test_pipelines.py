@@ -16,7 +16,7 @@ WEB = f"{PIPELINES}/web"
 
 
 @pytest.fixture(autouse=True)
-def web(server: FakeBuildkite) -> None:
+def _two_pipelines(server: FakeBuildkite) -> None:
     server.add_pipeline("web", name="Web")
     server.add_pipeline("api", name="Public API", repository="https://git.example/acme/Backend.git")
 

@@ -37,11 +37,6 @@ CONTENT = bytes(range(256)) * (BIG // 256)
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    return server.add_build("web", jobs=[{"name": "Test"}]).jobs[0]
-
-
-@pytest.fixture
 def stored(server: FakeBuildkite, job: JobRecord) -> ArtifactRecord:
     return server.add_artifact(job, "dist/app.bin", CONTENT)
 

@@ -41,13 +41,8 @@ CONTENT = bytes(range(256)) * 1200  # more than a few chunks
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    return server.add_build("web", jobs=2).jobs[0]
-
-
-@pytest.fixture
-def other(job: JobRecord) -> JobRecord:
-    return job.build.jobs[1]
+def other(server: FakeBuildkite, job: JobRecord) -> JobRecord:
+    return server.add_job(job.build)
 
 
 @pytest.fixture

@@ -47,11 +47,6 @@ CONTENT = random.Random(6).randbytes(3 * MIB + 77)  # noqa: S311 - a content, no
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    return server.add_build("web", jobs=[{"name": "Test"}]).jobs[0]
-
-
-@pytest.fixture
 def add(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> Callable[..., Artifact]:
     """Adds an artifact, and gives it as the client has it."""
 

@@ -26,11 +26,12 @@ from buildkite_orm import (
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import BuildState
+from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm import Buildkite
     from buildkite_orm.http.retry import Wait
 
     Write = Callable[[Buildkite], object]
@@ -60,85 +61,80 @@ lost = pytest.mark.parametrize(("kind", "options"), LOST.values(), ids=LOST)
 broken = pytest.mark.parametrize(("kind", "options"), ANY.values(), ids=ANY)
 
 
-def pipeline(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
-
-
-@pytest.fixture
-def web(server: FakeBuildkite) -> FakeBuildkite:
-    """The server with one failed build, which has one job, one artifact and an agent."""
+@pytest.fixture(autouse=True)
+def _failed_build(server: FakeBuildkite) -> None:
+    """Add one failed build, which has one job with one artifact, and an agent."""
     build = server.add_build("web", state="failed", jobs=[JOB])
     server.add_artifact(build.jobs[0], "a.txt", b"hello")
     server.add_agent("one")
-    return server
 
 
 # -- what may be sent again --------------------------------------------------------------------------------------------
 
 
 @broken
-def test_a_get_is_sent_again(web: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
-    web.faults.add(kind, **options)
-    assert pipeline(bk).fetch().slug == "web"
-    assert [request.method for request in web.requests] == ["GET", "GET"]
+def test_a_get_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
+    server.faults.add(kind, **options)
+    assert web_pipeline(bk).fetch().slug == "web"
+    assert [request.method for request in server.requests] == ["GET", "GET"]
 
 
 @broken
 def test_a_listing_comes_whole_whatever_happens_to_each_page(
     server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
-    server.add_builds("web", 25)
+    server.add_builds("api", 25)
     for page in range(3):
         server.faults.add(kind, match=r"GET .*/builds\?", after=page, **options)
-    assert [build.number for build in pipeline(bk).builds().per_page(10)] == list(range(25, 0, -1))
+    builds = bk.organization("acme").pipeline("api").builds().per_page(10)
+    assert [build.number for build in builds] == list(range(25, 0, -1))
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "error"])
-def test_a_head_is_sent_again(web: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
-    web.set_log(web.build("web", 1).jobs[0], b"hello")
-    web.faults.add(kind)
-    job = bk.organization("acme").job(web.build("web", 1).jobs[0].id)
+def test_a_head_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
+    server.set_log(server.build("web", 1).jobs[0], b"hello")
+    server.faults.add(kind)
+    job = bk.organization("acme").job(server.build("web", 1).jobs[0].id)
     assert job.log().fetch_size() == 5
-    assert [request.method for request in web.requests] == ["HEAD", "HEAD"]
+    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
 
 
 @broken
-def test_a_patch_is_sent_again(web: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
-    web.faults.add(kind, **options)
-    assert pipeline(bk).update(description="new").description == "new"
-    assert [request.method for request in web.requests] == ["PATCH", "PATCH"]
-    assert web.requests[0].body == web.requests[1].body
+def test_a_patch_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
+    server.faults.add(kind, **options)
+    assert web_pipeline(bk).update(description="new").description == "new"
+    assert [request.method for request in server.requests] == ["PATCH", "PATCH"]
+    assert server.requests[0].body == server.requests[1].body
 
 
 @lost
 def test_a_put_to_a_resource_is_sent_again(
-    web: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
+    server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
-    web.faults.add(kind, **options)
+    server.faults.add(kind, **options)
     with pytest.raises(NotFoundError):  # the fake has no such route; that it was asked twice is what counts
         bk.session.send(
             ApiRequest("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda answer: answer
         )
-    assert [request.method for request in web.requests] == ["PUT", "PUT"]
+    assert [request.method for request in server.requests] == ["PUT", "PUT"]
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
 def test_a_delete_that_did_its_work_and_is_sent_again_has_succeeded(
-    web: FakeBuildkite, bk: Buildkite, kind: Any
+    server: FakeBuildkite, bk: Buildkite, kind: Any
 ) -> None:
-    artifact = pipeline(bk).build(1).artifacts()[0]
-    web.requests.clear()
-    web.faults.add(kind, processed=True)
+    artifact = web_pipeline(bk).build(1).artifacts()[0]
+    server.requests.clear()
+    server.faults.add(kind, processed=True)
     artifact.delete()
-    assert [(request.method, request.status == 404) for request in web.requests] == [
+    assert [(request.method, request.status == 404) for request in server.requests] == [
         ("DELETE", False),
         ("DELETE", True),
     ]
 
 
-@pytest.mark.usefixtures("web")
 def test_a_delete_that_finds_nothing_at_once_has_failed(bk: Buildkite) -> None:
-    artifact = pipeline(bk).build(1).artifacts()[0]
+    artifact = web_pipeline(bk).build(1).artifacts()[0]
     artifact.delete()
     with pytest.raises(NotFoundError) as caught:
         artifact.delete()
@@ -147,33 +143,33 @@ def test_a_delete_that_finds_nothing_at_once_has_failed(bk: Buildkite) -> None:
 
 @pytest.mark.parametrize("kind", ["rate_limit", "refuse"])
 def test_a_delete_that_was_surely_not_done_before_fails_where_it_finds_nothing(
-    web: FakeBuildkite, bk: Buildkite, kind: Any
+    server: FakeBuildkite, bk: Buildkite, kind: Any
 ) -> None:
-    web.faults.add(kind)
+    server.faults.add(kind)
     with pytest.raises(NotFoundError):
         bk.session.send(ApiRequest("DELETE", "organizations/acme/pipelines/none"), lambda answer: answer.status)
 
 
-def test_an_html_page_with_200_is_no_deletion(web: FakeBuildkite, bk: Buildkite) -> None:
-    artifact = pipeline(bk).build(1).artifacts()[0]
-    web.faults.add("html", status=200, times=None)
+def test_an_html_page_with_200_is_no_deletion(server: FakeBuildkite, bk: Buildkite) -> None:
+    artifact = web_pipeline(bk).build(1).artifacts()[0]
+    server.faults.add("html", status=200, times=None)
     with pytest.raises(ResponseError) as caught:
         artifact.delete()
     assert caught.value.outcome_unknown
 
 
-def test_a_rename_that_is_sent_again_and_finds_nothing_is_unknown(web: FakeBuildkite, bk: Buildkite) -> None:
-    web.faults.add("read_timeout")
-    web.faults.add("error", status=404, message="No pipeline found", match="PATCH", after=1)
+def test_a_rename_that_is_sent_again_and_finds_nothing_is_unknown(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("read_timeout")
+    server.faults.add("error", status=404, message="No pipeline found", match="PATCH", after=1)
     with pytest.raises(NotFoundError) as caught:
-        pipeline(bk).update(name="Other")
+        web_pipeline(bk).update(name="Other")
     assert caught.value.outcome_unknown
     assert "list https://api.buildkite.com/v2/organizations/acme/pipelines and look for it" in str(caught.value)
 
 
 def test_a_rename_that_finds_nothing_at_once_has_not_happened(bk: Buildkite) -> None:
     with pytest.raises(NotFoundError) as caught:
-        pipeline(bk).update(name="Other")
+        bk.organization("acme").pipeline("unknown").update(name="Other")
     assert not caught.value.outcome_unknown
 
 
@@ -181,27 +177,27 @@ def test_a_rename_that_finds_nothing_at_once_has_not_happened(bk: Buildkite) -> 
     ("second", "kind"), [("error", PermissionDeniedError), ("refuse", ConnectionFailedError)], ids=["refused", "gone"]
 )
 def test_what_an_earlier_attempt_may_have_done_stays_unknown(
-    web: FakeBuildkite, bk: Buildkite, second: Any, kind: type[BuildkiteError]
+    server: FakeBuildkite, bk: Buildkite, second: Any, kind: type[BuildkiteError]
 ) -> None:
-    web.faults.add("reset_before", processed=True)
+    server.faults.add("reset_before", processed=True)
     options: dict[str, Any] = {"status": 403} if second == "error" else {}
-    web.faults.add(second, times=None, **options)
+    server.faults.add(second, times=None, **options)
     with pytest.raises(kind) as caught:
-        pipeline(bk).update(description="new")
+        web_pipeline(bk).update(description="new")
     assert caught.value.outcome_unknown
-    assert web.store.organizations["acme"].pipelines["web"].description == "new"
+    assert server.store.organizations["acme"].pipelines["web"].description == "new"
 
 
 # -- what never is -----------------------------------------------------------------------------------------------------
 
 WRITES: dict[str, Write] = {
-    "POST builds": lambda bk: pipeline(bk).builds().create(commit="HEAD", branch="main"),
-    "POST annotations": lambda bk: pipeline(bk).build(1).annotations().create(body="hello"),
-    "PUT rebuild": lambda bk: pipeline(bk).build(1).rebuild(),
-    "PUT cancel": lambda bk: pipeline(bk).build(1).cancel(),
-    "PUT retry_failed_jobs": lambda bk: pipeline(bk).build(1).retry_failed_jobs(),
-    "PUT retry": lambda bk: pipeline(bk).build(1).job("0190").retry(),
-    "PUT unblock": lambda bk: pipeline(bk).build(1).job("0190").unblock(),
+    "POST builds": lambda bk: web_pipeline(bk).builds().create(commit="HEAD", branch="main"),
+    "POST annotations": lambda bk: web_pipeline(bk).build(1).annotations().create(body="hello"),
+    "PUT rebuild": lambda bk: web_pipeline(bk).build(1).rebuild(),
+    "PUT cancel": lambda bk: web_pipeline(bk).build(1).cancel(),
+    "PUT retry_failed_jobs": lambda bk: web_pipeline(bk).build(1).retry_failed_jobs(),
+    "PUT retry": lambda bk: web_pipeline(bk).build(1).job("0190").retry(),
+    "PUT unblock": lambda bk: web_pipeline(bk).build(1).job("0190").unblock(),
     "PUT stop": lambda bk: bk.organization("acme").agent("0190").stop(),
     "PUT pause": lambda bk: bk.organization("acme").agent("0190").pause(),
     "PUT resume": lambda bk: bk.organization("acme").agent("0190").resume(),
@@ -210,26 +206,26 @@ writes = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 @writes
-def test_what_acts_reaches_the_server_once(web: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+def test_what_acts_reaches_the_server_once(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
     for kind, options in LOST.values():
-        web.requests.clear()
-        web.faults.clear()
-        web.faults.add(kind, times=None, **options)  # type: ignore[arg-type]
+        server.requests.clear()
+        server.faults.clear()
+        server.faults.add(kind, times=None, **options)  # type: ignore[arg-type]
         with pytest.raises((TransportError, ServerError), match="It may have happened all the same") as caught:
             write(bk)
-        assert (len(web.requests), caught.value.outcome_unknown) == (1, True), kind
+        assert (len(server.requests), caught.value.outcome_unknown) == (1, True), kind
 
 
 @broken
-def test_a_build_is_not_created_twice(web: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
+def test_a_build_is_not_created_twice(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
     processed: dict[str, Any] = {"processed": True} if kind in {"reset_before", "read_timeout", "html", "error"} else {}
-    web.faults.add(kind, **options, **processed)
+    server.faults.add(kind, **options, **processed)
     with pytest.raises(BuildkiteError) as caught:
-        pipeline(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
     where = "https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds"
     assert f"before you send it again, list {where} and look for it" in str(caught.value)
-    assert len(web.store.organizations["acme"].pipelines["web"].by_number) == 2
+    assert len(server.store.organizations["acme"].pipelines["web"].by_number) == 2
 
 
 @pytest.mark.parametrize(
@@ -240,55 +236,59 @@ def test_a_build_is_not_created_twice(web: FakeBuildkite, bk: Buildkite, kind: A
         ("PUT retry", "look at https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/1/jobs/0190."),
     ],
 )
-def test_an_unknown_outcome_says_how_to_find_out(web: FakeBuildkite, bk: Buildkite, write: str, where: str) -> None:
-    web.faults.add("read_timeout")
+def test_an_unknown_outcome_says_how_to_find_out(server: FakeBuildkite, bk: Buildkite, write: str, where: str) -> None:
+    server.faults.add("read_timeout")
     with pytest.raises(RequestTimeoutError) as caught:
         WRITES[write](bk)
     assert where in str(caught.value)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 422])
-def test_a_refusal_is_final_and_known(web: FakeBuildkite, bk: Buildkite, status: int) -> None:
-    web.faults.add("error", status=status, times=None)
+def test_a_refusal_is_final_and_known(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
+    server.faults.add("error", status=status, times=None)
     for method in ("GET", "PATCH", "DELETE", "POST"):
-        web.requests.clear()
+        server.requests.clear()
         with pytest.raises(BuildkiteError) as caught:
             bk.session.send(ApiRequest(method, "organizations/acme/x", headers=ODD), lambda answer: answer)
-        assert (len(web.requests), caught.value.status, caught.value.outcome_unknown) == (1, status, False)
+        assert (len(server.requests), caught.value.status, caught.value.outcome_unknown) == (
+            1,
+            status,
+            False,
+        )
 
 
 @pytest.mark.parametrize("kind", [kind for kind, _ in LOST.values()][:4])
-def test_the_outcome_of_a_get_is_never_unknown(web: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
-    web.faults.add(kind, times=None)
+def test_the_outcome_of_a_get_is_never_unknown(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
+    server.faults.add(kind, times=None)
     with pytest.raises(ConnectionFailedError) as caught:
-        pipeline(bk).fetch()
+        web_pipeline(bk).fetch()
     assert not caught.value.outcome_unknown
 
 
-def test_json_of_another_shape_is_the_answer_and_asked_for_once(web: FakeBuildkite, bk: Buildkite) -> None:
-    web.faults.add("error", status=200, payload={"message": "a dict, not a list"}, times=None)
+def test_json_of_another_shape_is_the_answer_and_asked_for_once(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("error", status=200, payload={"message": "a dict, not a list"}, times=None)
     with pytest.raises(ResponseError):
-        list(pipeline(bk).builds())
-    assert len(web.requests) == 1
+        list(web_pipeline(bk).builds())
+    assert len(server.requests) == 1
 
 
-def test_a_strict_client_asks_once_for_what_is_not_as_documented(web: FakeBuildkite) -> None:
-    web.settings.drift = lambda payload: payload | {"created_at": 7}
-    with web.client(strict=True) as bk, pytest.raises(ResponseError, match="not as documented"):
-        pipeline(bk).fetch()
-    assert len(web.requests) == 1
+def test_a_strict_client_asks_once_for_what_is_not_as_documented(server: FakeBuildkite) -> None:
+    server.settings.drift = lambda payload: payload | {"created_at": 7}
+    with server.client(strict=True) as bk, pytest.raises(ResponseError, match="not as documented"):
+        web_pipeline(bk).fetch()
+    assert len(server.requests) == 1
 
 
 # -- a connection that was never made ----------------------------------------------------------------------------------
 
 
 @writes
-def test_what_was_never_sent_is_sent_again_whatever_it_is(web: FakeBuildkite, bk: Buildkite, write: Write) -> None:
-    web.faults.add("refuse")
-    web.faults.add("error", status=422, after=1)
+def test_what_was_never_sent_is_sent_again_whatever_it_is(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+    server.faults.add("refuse")
+    server.faults.add("error", status=422, after=1)
     with pytest.raises(BuildkiteError) as caught:
         write(bk)
-    assert (len(web.requests), caught.value.status) == (2, 422)
+    assert (len(server.requests), caught.value.status) == (2, 422)
 
 
 def test_a_build_is_created_once_the_server_is_there() -> None:
@@ -307,7 +307,7 @@ def test_a_build_is_created_once_the_server_is_there() -> None:
     with FakeBuildkite(populate=False) as other:  # of the same seed, so of the same token
         client = other.client(base_url=url, transport=None, retry=RetryPolicy(on_wait=start))
     with client:
-        created = pipeline(client).builds().create(commit="HEAD", branch="main")
+        created = web_pipeline(client).builds().create(commit="HEAD", branch="main")
     assert created.state in {BuildState.CREATING, BuildState.SCHEDULED}
     (server,) = servers
     assert [request.method for request in server.requests] == ["POST"]
@@ -324,7 +324,7 @@ def test_where_nothing_listens_the_outcome_is_known() -> None:
         other.client(base_url=url, transport=None, retry=RetryPolicy(on_wait=waits.append)) as bk,
         pytest.raises(ConnectionFailedError) as caught,
     ):
-        pipeline(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert (caught.value.outcome_unknown, caught.value.never_sent, len(waits)) == (False, True, 4)
 
 
@@ -345,74 +345,74 @@ SOCKETS = [
 
 
 @pytest.mark.parametrize("kind", SOCKETS)
-def test_over_a_socket_a_get_is_sent_again(web: FakeBuildkite, kind: Any) -> None:
-    web.faults.add(kind)
-    with web.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk:
-        assert pipeline(bk).fetch().slug == "web"
-    assert len(web.requests) == 2
+def test_over_a_socket_a_get_is_sent_again(server: FakeBuildkite, kind: Any) -> None:
+    server.faults.add(kind)
+    with server.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk:
+        assert web_pipeline(bk).fetch().slug == "web"
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("kind", SOCKETS)
-def test_over_a_socket_a_post_is_sent_once(web: FakeBuildkite, kind: Any) -> None:
-    web.faults.add(kind)
+def test_over_a_socket_a_post_is_sent_once(server: FakeBuildkite, kind: Any) -> None:
+    server.faults.add(kind)
     with (
-        web.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk,
+        server.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk,
         pytest.raises(BuildkiteError) as caught,
     ):
-        pipeline(bk).builds().create(commit="HEAD", branch="main")
-    assert (len(web.requests), caught.value.outcome_unknown) == (1, True)
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
+    assert (len(server.requests), caught.value.outcome_unknown) == (1, True)
 
 
 # -- 429 ---------------------------------------------------------------------------------------------------------------
 
 
 @writes
-def test_a_429_is_waited_for_whatever_was_sent(web: FakeBuildkite, bk: Buildkite, write: Write) -> None:
-    web.faults.add("rate_limit", reset=30)
-    web.faults.add("error", status=422, after=1)
-    began = web.clock.now()
+def test_a_429_is_waited_for_whatever_was_sent(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+    server.faults.add("rate_limit", reset=30)
+    server.faults.add("error", status=422, after=1)
+    began = server.clock.now()
     with pytest.raises(BuildkiteError) as caught:
         write(bk)
-    assert (len(web.requests), caught.value.status) == (2, 422)
-    assert 30 <= web.clock.now() - began <= 32
+    assert (len(server.requests), caught.value.status) == (2, 422)
+    assert 30 <= server.clock.now() - began <= 32
 
 
-def test_a_429_is_no_failed_attempt(web: FakeBuildkite) -> None:
-    web.faults.add("rate_limit", reset=1, times=8)
-    with web.client(retry=RetryPolicy(attempts=1)) as bk:
-        assert pipeline(bk).fetch().slug == "web"
-    assert len(web.requests) == 9
+def test_a_429_is_no_failed_attempt(server: FakeBuildkite) -> None:
+    server.faults.add("rate_limit", reset=1, times=8)
+    with server.client(retry=RetryPolicy(attempts=1)) as bk:
+        assert web_pipeline(bk).fetch().slug == "web"
+    assert len(server.requests) == 9
 
 
 # -- how long ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 7])
-def test_a_request_is_attempted_as_often_as_allowed(web: FakeBuildkite, attempts: int) -> None:
-    web.faults.add("error", times=None)
-    with web.client(retry=RetryPolicy(attempts=attempts)) as bk, pytest.raises(ServerError):
-        pipeline(bk).fetch()
-    assert len(web.requests) == attempts
+def test_a_request_is_attempted_as_often_as_allowed(server: FakeBuildkite, attempts: int) -> None:
+    server.faults.add("error", times=None)
+    with server.client(retry=RetryPolicy(attempts=attempts)) as bk, pytest.raises(ServerError):
+        web_pipeline(bk).fetch()
+    assert len(server.requests) == attempts
 
 
-def test_no_attempt_begins_after_the_time_that_is_allowed(web: FakeBuildkite) -> None:
-    web.faults.add("latency", times=None, seconds=20)
-    web.faults.add("error", times=None)
+def test_no_attempt_begins_after_the_time_that_is_allowed(server: FakeBuildkite) -> None:
+    server.faults.add("latency", times=None, seconds=20)
+    server.faults.add("error", times=None)
     with (
-        web.client(retry=RetryPolicy(attempts=50, max_elapsed=90)) as bk,
+        server.client(retry=RetryPolicy(attempts=50, max_elapsed=90)) as bk,
         pytest.raises((ServerError, RequestTimeoutError)),
     ):
-        pipeline(bk).fetch()
-    assert 3 <= len(web.requests) <= 5  # at 0, 20, 40, … seconds, and pauses between
+        web_pipeline(bk).fetch()
+    assert 3 <= len(server.requests) <= 5  # at 0, 20, 40, … seconds, and pauses between
 
 
-def test_429_after_429_ends_with_the_time_that_is_allowed(web: FakeBuildkite) -> None:
-    web.faults.add("rate_limit", times=None, reset=0)
-    began = web.clock.now()
-    with web.client(retry=RetryPolicy(max_elapsed=20)) as bk, pytest.raises(RateLimitError):
-        pipeline(bk).fetch()
-    assert web.clock.now() - began <= 20
-    assert len(web.requests) <= 21
+def test_429_after_429_ends_with_the_time_that_is_allowed(server: FakeBuildkite) -> None:
+    server.faults.add("rate_limit", times=None, reset=0)
+    began = server.clock.now()
+    with server.client(retry=RetryPolicy(max_elapsed=20)) as bk, pytest.raises(RateLimitError):
+        web_pipeline(bk).fetch()
+    assert server.clock.now() - began <= 20
+    assert len(server.requests) <= 21
 
 
 @settings(deadline=None, max_examples=30)
@@ -434,17 +434,17 @@ def test_no_policy_is_overstayed(policy: RetryPolicy, kinds: list[Any]) -> None:
         server.faults.add("error", times=None)
         began = server.clock.now()
         with pytest.raises((ServerError, TransportError, RateLimitError)):
-            pipeline(bk).fetch()
+            web_pipeline(bk).fetch()
         assert server.clock.now() - began <= policy.max_elapsed + 0.001
         assert sum(request.status != 429 for request in server.requests) <= policy.attempts
 
 
-def test_each_wait_is_announced_before_it_begins(web: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
-    web.faults.add("error", times=3)
+def test_each_wait_is_announced_before_it_begins(server: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
+    server.faults.add("error", times=3)
     told: list[tuple[Wait, float]] = []
-    policy = RetryPolicy(on_wait=lambda wait: told.append((wait, web.clock.now())))
-    with caplog.at_level(logging.INFO, "buildkite_orm"), web.client(retry=policy) as bk:
-        pipeline(bk).fetch()
+    policy = RetryPolicy(on_wait=lambda wait: told.append((wait, server.clock.now())))
+    with caplog.at_level(logging.INFO, "buildkite_orm"), server.client(retry=policy) as bk:
+        web_pipeline(bk).fetch()
     assert len(told) == 3
     for wait, now in told:
         assert wait.until == now + wait.seconds
@@ -452,24 +452,27 @@ def test_each_wait_is_announced_before_it_begins(web: FakeBuildkite, caplog: pyt
     assert caplog.text.count("waiting ") == 3
 
 
-def test_pauses_stay_below_their_bound_and_use_the_clock(web: FakeBuildkite) -> None:
-    web.faults.add("error", times=9)
+def test_pauses_stay_below_their_bound_and_use_the_clock(server: FakeBuildkite) -> None:
+    server.faults.add("error", times=9)
     waits: list[Wait] = []
-    began = web.clock.now()
-    with web.client(retry=RetryPolicy(attempts=10, backoff=4, max_backoff=5, on_wait=waits.append)) as bk:
-        pipeline(bk).fetch()
+    began = server.clock.now()
+    with server.client(retry=RetryPolicy(attempts=10, backoff=4, max_backoff=5, on_wait=waits.append)) as bk:
+        web_pipeline(bk).fetch()
     assert all(0 < wait.seconds <= 5 for wait in waits)
-    assert web.clock.now() - began == pytest.approx(sum(wait.seconds for wait in waits))
+    assert server.clock.now() - began == pytest.approx(sum(wait.seconds for wait in waits))
 
 
-def test_a_callback_that_raises_ends_the_request(web: FakeBuildkite) -> None:
+def test_a_callback_that_raises_ends_the_request(server: FakeBuildkite) -> None:
     def stop(wait: Wait) -> None:
         raise RuntimeError(wait.reason)
 
-    web.faults.add("error", times=None)
-    with web.client(retry=RetryPolicy(on_wait=stop)) as bk, pytest.raises(RuntimeError, match="ServerError"):
-        pipeline(bk).fetch()
-    assert len(web.requests) == 1
+    server.faults.add("error", times=None)
+    with (
+        server.client(retry=RetryPolicy(on_wait=stop)) as bk,
+        pytest.raises(RuntimeError, match="ServerError"),
+    ):
+        web_pipeline(bk).fetch()
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -26,30 +26,17 @@ from buildkite_orm import (
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.http.auth import StaticToken
 from buildkite_orm.http.session import ApiRequest, ApiResponse, Session, path_of, query_of
+from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
-    from buildkite_orm import PipelineRef
-
     Ask = Callable[[Buildkite], object]
 
 PUBLIC = "https://api.buildkite.com"
-
-
-def pipeline(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
-
-
-@pytest.fixture
-def web(server: FakeBuildkite) -> FakeBuildkite:
-    """The server with a build that has a job with a log and an artifact."""
-    job = server.add_build("web", jobs=1).jobs[0]
-    server.add_artifact(job, "a.txt", b"hello")
-    server.set_log(job, b"log\n")
-    return server
+pytestmark = pytest.mark.usefixtures("server_with_build")
 
 
 def asked(server: FakeBuildkite) -> list[str]:
@@ -59,12 +46,12 @@ def asked(server: FakeBuildkite) -> list[str]:
 
 def use_much(bk: Buildkite, folder: Path) -> None:
     """Ask for objects and listings, write, save files."""
-    build = pipeline(bk).builds()[0]
+    build = web_pipeline(bk).builds()[0]
     job = build.fetch().jobs()[0]
     job.log().save_to(folder / "log")
     assert job.log().fetch_size() == 4
     assert job.artifacts()[0].download() == b"hello"
-    pipeline(bk).builds().create(commit="HEAD", branch="main")
+    web_pipeline(bk).builds().create(commit="HEAD", branch="main")
 
 
 # -- the token, and who does not get it --------------------------------------------------------------------------------
@@ -81,11 +68,11 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize("door", ["local", "http"])
-def test_a_netrc_replaces_no_token_and_goes_nowhere(web: FakeBuildkite, tmp_path: Path, door: Any) -> None:
-    with web.client(door=door) as bk:
+def test_a_netrc_replaces_no_token_and_goes_nowhere(server: FakeBuildkite, tmp_path: Path, door: Any) -> None:
+    with server.client(door=door) as bk:
         use_much(bk, tmp_path)
-    sent = {(request.origin, request.headers.get("Authorization")) for request in web.requests}
-    assert sent == {("api", f"Bearer {web.token}"), ("artifacts", None)}
+    sent = {(request.origin, request.headers.get("Authorization")) for request in server.requests}
+    assert sent == {("api", f"Bearer {server.token}"), ("artifacts", None)}
 
 
 ELSEWHERE = [
@@ -101,38 +88,40 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
-def test_a_redirect_is_not_followed_and_not_asked_for_again(web: FakeBuildkite, bk: Buildkite, location: str) -> None:
-    web.faults.add("redirect", location=location, times=None)
+def test_a_redirect_is_not_followed_and_not_asked_for_again(
+    server: FakeBuildkite, bk: Buildkite, location: str
+) -> None:
+    server.faults.add("redirect", location=location, times=None)
     with pytest.raises(ResponseError, match="redirect") as caught:
         bk.user()
     assert caught.value.status == 302
-    assert asked(web) == ["api.buildkite.com/v2/user"]
+    assert asked(server) == ["api.buildkite.com/v2/user"]
 
 
 @pytest.mark.parametrize(
     ("method", "status"), [("GET", 301), ("POST", 302), ("POST", 303), ("PUT", 307), ("PATCH", 308), ("HEAD", 302)]
 )
-def test_no_kind_of_redirect_is_followed(web: FakeBuildkite, bk: Buildkite, method: str, status: int) -> None:
-    web.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
+def test_no_kind_of_redirect_is_followed(server: FakeBuildkite, bk: Buildkite, method: str, status: int) -> None:
+    server.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
     with pytest.raises(ResponseError, match=r"to https://evil\.example/, which"):
         bk.session.send(ApiRequest(method, "user", headers={"User-Agent": "odd/1"}), lambda answer: answer)
-    assert asked(web) == ["api.buildkite.com/v2/user"]
+    assert asked(server) == ["api.buildkite.com/v2/user"]
 
 
-def test_a_redirect_to_another_port_brings_the_token_to_nobody(web: FakeBuildkite) -> None:
+def test_a_redirect_to_another_port_brings_the_token_to_nobody(server: FakeBuildkite) -> None:
     with FakeBuildkite(populate=False) as other:
-        web.faults.add("redirect", location=f"{other.url}/v2/user", times=None)
-        with web.client(door="http") as bk:
+        server.faults.add("redirect", location=f"{other.url}/v2/user", times=None)
+        with server.client(door="http") as bk:
             for ask in (bk.user, bk.builds().first):
                 with pytest.raises(ResponseError):
                     ask()
         assert other.requests == []
 
 
-def test_a_file_from_elsewhere_is_had_without_the_token(web: FakeBuildkite, bk: Buildkite) -> None:
-    artifact = pipeline(bk).build(1).artifacts()[0]
+def test_a_file_from_elsewhere_is_had_without_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
+    artifact = web_pipeline(bk).build(1).artifacts()[0]
     assert artifact.download() == b"hello"
-    elsewhere = [request for request in web.requests if request.origin == "artifacts"]
+    elsewhere = [request for request in server.requests if request.origin == "artifacts"]
     assert len(elsewhere) == 1
     assert "Authorization" not in elsewhere[0].headers
     assert elsewhere[0].headers["Accept"] == "*/*"
@@ -143,15 +132,15 @@ def test_a_file_from_elsewhere_is_had_without_the_token(web: FakeBuildkite, bk: 
     ["http://evil.example/x?key=s3cret", "ftp://h/x?key=s3cret", "file:///etc/passwd", "//h/x", "http://[bad", "", "x",
      f"https://{'a' * 70}/?key=s3cret", "https://"],
 )  # fmt: skip
-def test_a_file_is_not_had_from_where_it_is_not_safe(web: FakeBuildkite, bk: Buildkite, url: str) -> None:
+def test_a_file_is_not_had_from_where_it_is_not_safe(server: FakeBuildkite, bk: Buildkite, url: str) -> None:
     with pytest.raises(ResponseError) as caught:
         bk.session.stream_elsewhere(url, {})
     assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
-    assert web.requests == []
+    assert server.requests == []
 
 
-def test_an_error_from_elsewhere_does_not_show_the_key_to_the_file(web: FakeBuildkite, bk: Buildkite) -> None:
-    web.faults.add("reset_before", origin="artifacts", times=None)
+def test_an_error_from_elsewhere_does_not_show_the_key_to_the_file(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("reset_before", origin="artifacts", times=None)
     with pytest.raises(ConnectionFailedError) as caught:
         bk.session.stream_elsewhere("https://artifacts.buildkite.fake/x?sig=s3cret", {})
     assert caught.value.url == "https://artifacts.buildkite.fake/x"
@@ -160,30 +149,36 @@ def test_an_error_from_elsewhere_does_not_show_the_key_to_the_file(web: FakeBuil
 # -- auth --------------------------------------------------------------------------------------------------------------
 
 
-def test_auth_is_asked_for_each_request_and_each_attempt(web: FakeBuildkite) -> None:
-    tokens = iter([web.token, web.make_token("read_user"), web.make_token("read_user")])
-    web.faults.add("error", after=1)
-    with web.client(token=None, auth=lambda: next(tokens)) as bk:
+def test_auth_is_asked_for_each_request_and_each_attempt(server: FakeBuildkite) -> None:
+    tokens = iter([server.token, server.make_token("read_user"), server.make_token("read_user")])
+    server.faults.add("error", after=1)
+    with server.client(token=None, auth=lambda: next(tokens)) as bk:
         bk.user()
         bk.user()
-    assert len({request.headers["Authorization"] for request in web.requests}) == 3
+    assert len({request.headers["Authorization"] for request in server.requests}) == 3
 
 
-def test_what_auth_raises_comes_through_and_nothing_is_sent(web: FakeBuildkite) -> None:
+def test_what_auth_raises_comes_through_and_nothing_is_sent(server: FakeBuildkite) -> None:
     def locked() -> str:
         raise LookupError("the keyring is locked")
 
-    with web.client(token=None, auth=locked) as bk, pytest.raises(LookupError, match="the keyring is locked") as caught:
-        pipeline(bk).fetch()
+    with (
+        server.client(token=None, auth=locked) as bk,
+        pytest.raises(LookupError, match="the keyring is locked") as caught,
+    ):
+        web_pipeline(bk).fetch()
     assert any(entry.name == "locked" for entry in caught.traceback)
-    assert web.requests == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize("token", [None, "", "a b", "a\nX-Evil: 1", "tök", 7, b"bytes"], ids=repr)
-def test_what_auth_gives_must_be_a_token(web: FakeBuildkite, token: Any) -> None:
-    with web.client(token=None, auth=lambda: token) as bk, pytest.raises(ConfigurationError, match="token"):
+def test_what_auth_gives_must_be_a_token(server: FakeBuildkite, token: Any) -> None:
+    with (
+        server.client(token=None, auth=lambda: token) as bk,
+        pytest.raises(ConfigurationError, match="token"),
+    ):
         bk.user()
-    assert web.requests == []
+    assert server.requests == []
 
 
 # -- URLs in answers ---------------------------------------------------------------------------------------------------
@@ -191,22 +186,22 @@ def test_what_auth_gives_must_be_a_token(web: FakeBuildkite, token: Any) -> None
 
 def test_links_to_elsewhere_are_followed_at_the_base_url(server: FakeBuildkite) -> None:
     server.settings.public_urls = "https://evil.example:666/other/prefix"
-    for number in range(5):
+    for number in range(4):
         server.add_pipeline(f"p{number}")
     with server.client(base_url="https://proxy.example/bk") as bk:
         assert len(list(bk.organization("acme").pipelines().per_page(2))) == 5
     assert asked(server) == ["proxy.example/bk/v2/organizations/acme/pipelines"] * 3
 
 
-def test_objects_whose_url_is_elsewhere_are_asked_for_at_the_base_url(web: FakeBuildkite) -> None:
-    web.settings.public_urls = "https://evil.example:666/other/prefix"
-    with web.client(base_url="https://proxy.example/bk") as bk:
-        build = pipeline(bk).builds()[0]
+def test_objects_whose_url_is_elsewhere_are_asked_for_at_the_base_url(server: FakeBuildkite) -> None:
+    server.settings.public_urls = "https://evil.example:666/other/prefix"
+    with server.client(base_url="https://proxy.example/bk") as bk:
+        build = web_pipeline(bk).builds()[0]
         assert build.url.startswith("https://evil.example:666/")
         build.reload()
         build.jobs()[0].artifacts()[0].reload()
-    assert len(web.requests) >= 4
-    assert all(url.startswith("proxy.example/bk/v2/organizations/acme/") for url in asked(web))
+    assert len(server.requests) >= 4
+    assert all(url.startswith("proxy.example/bk/v2/organizations/acme/") for url in asked(server))
 
 
 @pytest.mark.parametrize(
@@ -353,7 +348,7 @@ trouble = pytest.mark.parametrize("options", TROUBLE.values(), ids=TROUBLE)
 
 
 def write(bk: Buildkite) -> object:
-    return pipeline(bk).builds().create(commit="HEAD", branch="main")
+    return web_pipeline(bk).builds().create(commit="HEAD", branch="main")
 
 
 def check_traceback(error: BaseException, secret: str) -> None:
@@ -364,42 +359,45 @@ def check_traceback(error: BaseException, secret: str) -> None:
 
 @trouble
 @pytest.mark.parametrize("ask", [Buildkite.user, write], ids=["read", "write"])
-def test_no_error_leads_to_the_token(web: FakeBuildkite, bk: Buildkite, options: dict[str, Any], ask: Ask) -> None:
-    web.faults.add(**options, times=None)
+def test_no_error_leads_to_the_token(server: FakeBuildkite, bk: Buildkite, options: dict[str, Any], ask: Ask) -> None:
+    server.faults.add(**options, times=None)
     with pytest.raises(BuildkiteError) as caught:
         ask(bk)
-    check_traceback(caught.value, web.token)
-    assert web.token.encode() not in pickle.dumps(caught.value)
+    check_traceback(caught.value, server.token)
+    assert server.token.encode() not in pickle.dumps(caught.value)
 
 
 @trouble
-def test_no_error_of_a_socket_leads_to_the_token(web: FakeBuildkite, options: dict[str, Any]) -> None:
-    web.faults.add(**options, times=None)
+def test_no_error_of_a_socket_leads_to_the_token(server: FakeBuildkite, options: dict[str, Any]) -> None:
+    server.faults.add(**options, times=None)
     policy = RetryPolicy(attempts=2)
-    with web.client(door="http", timeout=(5, 0.2), retry=policy) as bk, pytest.raises(BuildkiteError) as caught:
+    with (
+        server.client(door="http", timeout=(5, 0.2), retry=policy) as bk,
+        pytest.raises(BuildkiteError) as caught,
+    ):
         bk.user()
-    check_traceback(caught.value, web.token)
+    check_traceback(caught.value, server.token)
 
 
 @pytest.mark.parametrize(
     ("drift", "kind"), [(interrupt, KeyboardInterrupt), (stumble, RuntimeError)], ids=["interrupt", "mistake"]
 )
 def test_no_exception_from_below_leads_to_the_token(
-    web: FakeBuildkite, bk: Buildkite, drift: Any, kind: type[BaseException]
+    server: FakeBuildkite, bk: Buildkite, drift: Any, kind: type[BaseException]
 ) -> None:
-    web.settings.drift = drift
+    server.settings.drift = drift
     with pytest.raises(kind) as caught:
         bk.user()
-    check_traceback(caught.value, web.token)
+    check_traceback(caught.value, server.token)
 
 
-def test_a_connection_that_nobody_takes_leads_to_no_token(web: FakeBuildkite) -> None:
+def test_a_connection_that_nobody_takes_leads_to_no_token(server: FakeBuildkite) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with web.client(base_url=url, transport=None) as bk, pytest.raises(ConnectionFailedError) as caught:
+    with server.client(base_url=url, transport=None) as bk, pytest.raises(ConnectionFailedError) as caught:
         bk.user()
-    check_traceback(caught.value, web.token)
+    check_traceback(caught.value, server.token)
 
 
 @pytest.mark.parametrize("token", ["s3cret with spaces", "s3cret\n", "s3crét", "s3cret\x00"], ids=ascii)
@@ -410,24 +408,35 @@ def test_a_token_that_is_none_is_not_repeated(token: str) -> None:
     assert "s3cr" not in f"{caught.value} {caught.value!r}"
 
 
-def test_what_auth_gives_is_not_repeated_where_it_is_no_token(web: FakeBuildkite) -> None:
-    with web.client(token=None, auth=lambda: "s3cret \n") as bk, pytest.raises(ConfigurationError) as caught:
+def test_what_auth_gives_is_not_repeated_where_it_is_no_token(server: FakeBuildkite) -> None:
+    with (
+        server.client(token=None, auth=lambda: "s3cret \n") as bk,
+        pytest.raises(ConfigurationError) as caught,
+    ):
         bk.user()
     search(caught.value, "s3cret", "the error")
 
 
-def test_nothing_shows_the_token(web: FakeBuildkite, bk: Buildkite) -> None:
-    build = pipeline(bk).build(1).fetch()
-    things = [bk, bk.session, bk.organization("acme"), pipeline(bk), pipeline(bk).builds(), build, build.jobs()[0]]
-    things += [bk.user(), bk.access_token(), ApiRequest("GET", "user", body={"a": web.token})]
+def test_nothing_shows_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = web_pipeline(bk).build(1).fetch()
+    things = [
+        bk,
+        bk.session,
+        bk.organization("acme"),
+        web_pipeline(bk),
+        web_pipeline(bk).builds(),
+        build,
+        build.jobs()[0],
+    ]
+    things += [bk.user(), bk.access_token(), ApiRequest("GET", "user", body={"a": server.token})]
     shown = [f"{thing!r} {thing}" for thing in things]
-    assert web.token not in " ".join(shown)
+    assert server.token not in " ".join(shown)
 
 
-def test_an_objects_pickle_does_not_have_the_token(web: FakeBuildkite, bk: Buildkite) -> None:
-    build = pipeline(bk).build(1).fetch()
-    for thing in (build, build.jobs()[0], pipeline(bk), bk.organization("acme"), bk.user()):
-        assert web.token.encode() not in pickle.dumps(thing)
+def test_an_objects_pickle_does_not_have_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
+    build = web_pipeline(bk).build(1).fetch()
+    for thing in (build, build.jobs()[0], web_pipeline(bk), bk.organization("acme"), bk.user()):
+        assert server.token.encode() not in pickle.dumps(thing)
 
 
 def test_a_client_and_a_token_are_not_pickled(bk: Buildkite) -> None:
@@ -437,18 +446,20 @@ def test_a_client_and_a_token_are_not_pickled(bk: Buildkite) -> None:
 
 
 @pytest.mark.parametrize("door", ["local", "http"])
-def test_no_log_has_the_token(web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture, door: Any) -> None:
-    web.settings.user_limit = 5
-    link = f'<{PUBLIC}/v2/organizations?page=2&api_key={web.token}>; rel="next"'
-    with caplog.at_level(logging.DEBUG), web.client(door=door) as bk:
+def test_no_log_has_the_token(
+    server: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture, door: Any
+) -> None:
+    server.settings.user_limit = 5
+    link = f'<{PUBLIC}/v2/organizations?page=2&api_key={server.token}>; rel="next"'
+    with caplog.at_level(logging.DEBUG), server.client(door=door) as bk:
         use_much(bk, tmp_path)
-        web.faults.add("reset_before")
+        server.faults.add("reset_before")
         bk.user()
-        web.faults.add("error", status=200, payload=[], headers={"Link": link})
+        server.faults.add("error", status=200, payload=[], headers={"Link": link})
         list(bk.organizations())
     assert "DEBUG" in caplog.text
     assert "waiting " in caplog.text
-    assert web.token not in caplog.text
+    assert server.token not in caplog.text
 
 
 def test_a_token_in_a_link_is_not_sent_on(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -458,9 +469,9 @@ def test_a_token_in_a_link_is_not_sent_on(server: FakeBuildkite, bk: Buildkite) 
     assert server.requests[1].query == [("page", "2")]
 
 
-def test_a_url_never_has_the_token(web: FakeBuildkite, bk: Buildkite, tmp_path: Path) -> None:
+def test_a_url_never_has_the_token(server: FakeBuildkite, bk: Buildkite, tmp_path: Path) -> None:
     use_much(bk, tmp_path)
-    assert not any(web.token in request.line for request in web.requests)
-    assert {request.headers["Authorization"] for request in web.requests if request.origin == "api"} == {
-        f"Bearer {web.token}"
+    assert not any(server.token in request.line for request in server.requests)
+    assert {request.headers["Authorization"] for request in server.requests if request.origin == "api"} == {
+        f"Bearer {server.token}"
     }

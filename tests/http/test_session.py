@@ -23,21 +23,19 @@ from buildkite_orm import (
     __version__,
 )
 from buildkite_orm.http.session import ApiRequest, ApiResponse
+from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import requests
 
-    from buildkite_orm import Artifact, PipelineRef
+    from buildkite_orm import Artifact
     from buildkite_orm.fake import FakeBuildkite
 
 PUBLIC = "https://api.buildkite.com"
 CERTIFICATES = Path(certifi.where()).read_bytes()
-
-
-def pipeline(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
+pytestmark = pytest.mark.usefixtures("server_with_build")
 
 
 class Watching(BaseAdapter):
@@ -67,30 +65,21 @@ class Watching(BaseAdapter):
 
 
 @pytest.fixture
-def web(server: FakeBuildkite) -> FakeBuildkite:
-    """The server with a build that has a job with a log and an artifact."""
-    job = server.add_build("web", jobs=1).jobs[0]
-    server.add_artifact(job, "a.txt", b"hello")
-    server.set_log(job, b"log\n")
-    return server
-
-
-@pytest.fixture
-def watching(web: FakeBuildkite) -> Watching:
+def watching(server: FakeBuildkite) -> Watching:
     """A transport to `web`."""
-    return Watching(web)
+    return Watching(server)
 
 
 @pytest.fixture
-def watched(web: FakeBuildkite, watching: Watching) -> Iterator[Buildkite]:
+def watched(server: FakeBuildkite, watching: Watching) -> Iterator[Buildkite]:
     """A client of `web` through `watching`."""
-    with web.client(transport=watching) as bk:
+    with server.client(transport=watching) as bk:
         yield bk
 
 
 def use_everything(bk: Buildkite, folder: Path) -> Artifact:
     """Ask in each way there is: objects, listings, writes, HEAD, ranges, streams, errors, files from elsewhere."""
-    build = pipeline(bk).build(1).fetch()
+    build = web_pipeline(bk).build(1).fetch()
     job = build.jobs()[0]
     artifact = job.artifacts()[0]
     assert job.log().fetch_size() == 4
@@ -101,9 +90,9 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
         assert next(chunks) == b"hello"
     with contextlib.suppress(BuildkiteError):
         bk.organization("none").fetch()
-    pipeline(bk).builds().create(commit="HEAD", branch="main")
-    pipeline(bk).build(1).rebuild()
-    pipeline(bk).update(description="new")
+    web_pipeline(bk).builds().create(commit="HEAD", branch="main")
+    web_pipeline(bk).build(1).rebuild()
+    web_pipeline(bk).update(description="new")
     artifact.delete()
     return artifact
 
@@ -120,18 +109,18 @@ def pools(bk: Buildkite) -> dict[int, int]:
     return {int(port): count for port, count in made.items()}
 
 
-def test_one_connection_serves_many_requests_of_all_kinds(web: FakeBuildkite, tmp_path: Path) -> None:
-    with web.client(door="http") as bk:
+def test_one_connection_serves_many_requests_of_all_kinds(server: FakeBuildkite, tmp_path: Path) -> None:
+    with server.client(door="http") as bk:
         use_everything(bk, tmp_path)
-        assert len(web.requests) > 12
+        assert len(server.requests) > 12
         assert list(pools(bk).values()) == [1, 1]  # the API's, and that of where artifacts are
 
 
-def test_a_connection_outlives_errors_and_redirects(web: FakeBuildkite) -> None:
-    web.faults.add("error", status=422)
-    web.faults.add("html", status=403)
-    web.faults.add("redirect", location="https://elsewhere.example/")
-    with web.client(door="http") as bk:
+def test_a_connection_outlives_errors_and_redirects(server: FakeBuildkite) -> None:
+    server.faults.add("error", status=422)
+    server.faults.add("html", status=403)
+    server.faults.add("redirect", location="https://elsewhere.example/")
+    with server.client(door="http") as bk:
         for _ in range(3):
             with pytest.raises(BuildkiteError, match=r"422|403|302"):
                 bk.user()
@@ -139,15 +128,15 @@ def test_a_connection_outlives_errors_and_redirects(web: FakeBuildkite) -> None:
         assert list(pools(bk).values()) == [1]
 
 
-def test_threads_use_no_more_connections_than_they_are(web: FakeBuildkite) -> None:
-    with web.client(door="http") as bk, ThreadPoolExecutor(4) as pool:
+def test_threads_use_no_more_connections_than_they_are(server: FakeBuildkite) -> None:
+    with server.client(door="http") as bk, ThreadPoolExecutor(4) as pool:
         assert len({user.id for user in pool.map(Buildkite.user, [bk] * 40)}) == 1
         (made,) = pools(bk).values()
         assert made <= 4
 
 
-def test_closing_a_client_closes_its_connections(web: FakeBuildkite) -> None:
-    with web.client(door="http") as bk:
+def test_closing_a_client_closes_its_connections(server: FakeBuildkite) -> None:
+    with server.client(door="http") as bk:
         bk.user()
         assert pools(bk)
     assert pools(bk) == {}
@@ -158,8 +147,10 @@ def test_closing_a_client_closes_its_transport(watched: Buildkite, watching: Wat
     assert watching.closed
 
 
-def test_a_body_that_breaks_gives_its_connection_up(watched: Buildkite, watching: Watching, web: FakeBuildkite) -> None:
-    web.faults.add("truncate")
+def test_a_body_that_breaks_gives_its_connection_up(
+    watched: Buildkite, watching: Watching, server: FakeBuildkite
+) -> None:
+    server.faults.add("truncate")
     watched.user()
     assert len(watching.responses) == 2
     assert all(response.raw.closed for response in watching.responses)
@@ -180,25 +171,25 @@ def interrupt(*_: object, **__: object) -> Any:
 def test_an_interrupt_while_sending_ends_the_request_and_is_not_retried(watched: Buildkite, watching: Watching) -> None:
     watching.before = interrupt
     with pytest.raises(KeyboardInterrupt):
-        pipeline(watched).fetch()
+        web_pipeline(watched).fetch()
     assert (len(watching.urls), in_flight(watched)) == (1, 0)
 
 
 def test_an_interrupt_while_reading_closes_the_connection(watched: Buildkite, watching: Watching) -> None:
     watching.after = lambda response: setattr(response.raw, "read1", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        pipeline(watched).fetch()
+        web_pipeline(watched).fetch()
     assert (len(watching.urls), in_flight(watched)) == (1, 0)
     assert watching.responses[0].raw.closed
 
 
-def test_an_interrupt_while_waiting_gives_all_permits_back(web: FakeBuildkite) -> None:
-    web.faults.add("error")
-    with web.client(retry=RetryPolicy(on_wait=interrupt)) as bk:
+def test_an_interrupt_while_waiting_gives_all_permits_back(server: FakeBuildkite) -> None:
+    server.faults.add("error")
+    with server.client(retry=RetryPolicy(on_wait=interrupt)) as bk:
         with pytest.raises(KeyboardInterrupt):
-            pipeline(bk).fetch()
+            web_pipeline(bk).fetch()
         assert in_flight(bk) == 0
-        assert pipeline(bk).fetch().slug == "web"
+        assert web_pipeline(bk).fetch().slug == "web"
 
 
 def test_a_parser_that_raises_gives_its_permit_back(watched: Buildkite) -> None:
@@ -217,9 +208,9 @@ def test_a_parser_that_raises_gives_its_permit_back(watched: Buildkite) -> None:
     ("given", "sent"), [({}, (5.0, 30.0)), ({"timeout": 7}, (7, 7)), ({"timeout": (1.5, 60)}, (1.5, 60))], ids=str
 )
 def test_every_request_has_both_timeouts(
-    web: FakeBuildkite, watching: Watching, tmp_path: Path, given: dict[str, Any], sent: object
+    server: FakeBuildkite, watching: Watching, tmp_path: Path, given: dict[str, Any], sent: object
 ) -> None:
-    with web.client(transport=watching, **given) as bk:
+    with server.client(transport=watching, **given) as bk:
         use_everything(bk, tmp_path)
     assert len(watching.options) > 12
     assert {options["timeout"] for options in watching.options} == {sent}
@@ -238,42 +229,42 @@ def test_a_client_without_timeouts_cannot_be(server: FakeBuildkite, timeout: Any
 # -- headers -----------------------------------------------------------------------------------------------------------
 
 
-def test_each_request_names_the_library_and_its_version(web: FakeBuildkite, bk: Buildkite, tmp_path: Path) -> None:
+def test_each_request_names_the_library_and_its_version(server: FakeBuildkite, bk: Buildkite, tmp_path: Path) -> None:
     use_everything(bk, tmp_path)
-    assert {request.headers["User-Agent"] for request in web.requests} == {f"buildkite-orm/{__version__}"}
+    assert {request.headers["User-Agent"] for request in server.requests} == {f"buildkite-orm/{__version__}"}
 
 
 def test_gzip_is_asked_for_except_where_bytes_are_counted(
-    web: FakeBuildkite, watched: Buildkite, tmp_path: Path
+    server: FakeBuildkite, watched: Buildkite, tmp_path: Path
 ) -> None:
     use_everything(watched, tmp_path)
-    for request in web.requests:
+    for request in server.requests:
         counted = request.method == "HEAD" or "Range" in request.headers or request.origin == "artifacts"
         assert ("gzip" in request.headers["Accept-Encoding"]) is not counted, request.line
 
 
-def test_an_answer_in_gzip_is_read(web: FakeBuildkite, watched: Buildkite, watching: Watching) -> None:
-    web.add_builds("web", 30)
-    assert len(list(pipeline(watched).builds())) == 31
+def test_an_answer_in_gzip_is_read(server: FakeBuildkite, watched: Buildkite, watching: Watching) -> None:
+    server.add_builds("web", 30)
+    assert len(list(web_pipeline(watched).builds())) == 31
     assert watching.responses[0].headers["Content-Encoding"] == "gzip"
 
 
-def test_a_json_body_says_that_it_is_one(web: FakeBuildkite, bk: Buildkite) -> None:
-    pipeline(bk).builds().create(commit="HEAD", branch="grün")
-    (request,) = web.requests
+def test_a_json_body_says_that_it_is_one(server: FakeBuildkite, bk: Buildkite) -> None:
+    web_pipeline(bk).builds().create(commit="HEAD", branch="grün")
+    (request,) = server.requests
     assert request.headers["Content-Type"] == "application/json"
     assert request.headers["Accept"] == "application/json"
     assert b'"branch": "gr\\u00fcn"' in request.body
 
 
-def test_cookies_are_not_kept(web: FakeBuildkite) -> None:
+def test_cookies_are_not_kept(server: FakeBuildkite) -> None:
     for door in ("local", "http"):
-        with web.client(door=door) as bk:
-            web.faults.add("error", status=500, headers={"Set-Cookie": "session=abc; Path=/"})
+        with server.client(door=door) as bk:
+            server.faults.add("error", status=500, headers={"Set-Cookie": "session=abc; Path=/"})
             bk.user()
             bk.user()
-    assert len(web.requests) == 6
-    assert not any("Cookie" in request.headers for request in web.requests)
+    assert len(server.requests) == 6
+    assert not any("Cookie" in request.headers for request in server.requests)
 
 
 # -- base_url ----------------------------------------------------------------------------------------------------------
@@ -337,10 +328,10 @@ def test_a_base_url_that_cannot_be_is_refused_and_not_repeated(server: FakeBuild
 
 
 @pytest.mark.parametrize("slash", ["", "/", "/v2", "/v2/"])
-def test_a_proxy_with_a_path_prefix_works(web: FakeBuildkite, tmp_path: Path, slash: str) -> None:
-    with web.client(door="http", base_url=f"{web.url}/proxy{slash}") as bk:
+def test_a_proxy_with_a_path_prefix_works(server: FakeBuildkite, tmp_path: Path, slash: str) -> None:
+    with server.client(door="http", base_url=f"{server.url}/proxy{slash}") as bk:
         use_everything(bk, tmp_path)
-    assert {request.path.split("/v2/")[0] for request in web.requests if request.origin == "api"} == {"/proxy"}
+    assert {request.path.split("/v2/")[0] for request in server.requests if request.origin == "api"} == {"/proxy"}
 
 
 # -- the environment ---------------------------------------------------------------------------------------------------
@@ -387,37 +378,39 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listening]:
     proxy.close()
 
 
-def test_plain_http_on_this_machine_goes_through_no_proxy(web: FakeBuildkite, proxy: Listening, tmp_path: Path) -> None:
-    with web.client(door="http") as bk:
+def test_plain_http_on_this_machine_goes_through_no_proxy(
+    server: FakeBuildkite, proxy: Listening, tmp_path: Path
+) -> None:
+    with server.client(door="http") as bk:
         use_everything(bk, tmp_path)
     assert proxy.received == []
 
 
 def test_https_goes_through_the_proxy_that_the_environment_names_which_sees_no_token(
-    web: FakeBuildkite, proxy: Listening
+    server: FakeBuildkite, proxy: Listening
 ) -> None:
     with (
-        web.client(transport=None, retry=RetryPolicy(attempts=2)) as bk,
+        server.client(transport=None, retry=RetryPolicy(attempts=2)) as bk,
         pytest.raises(ConnectionFailedError) as caught,
     ):
-        pipeline(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert caught.value.never_sent
     assert caught.value.permanent
     assert len(proxy.received) == 1
     assert all(data.startswith(b"CONNECT api.buildkite.com:443 ") for data in proxy.received)
-    assert not any(web.token.encode() in data for data in proxy.received)
+    assert not any(server.token.encode() in data for data in proxy.received)
 
 
-def test_a_proxy_that_cannot_be_is_said_so(web: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_is_said_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     monkeypatch.setenv("https_proxy", "http://")
-    with web.client(transport=None) as bk, pytest.raises(ConfigurationError, match="proxy"):
+    with server.client(transport=None) as bk, pytest.raises(ConfigurationError, match="proxy"):
         bk.user()
 
 
-def test_certificates_that_are_not_there_are_said_so(web: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_that_are_not_there_are_said_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with web.client(transport=None) as bk, pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
+    with server.client(transport=None) as bk, pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
         bk.user()
 
 
@@ -445,40 +438,44 @@ def test_a_change_of_the_environment_counts_from_the_next_request_on(
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_stream_is_asked_for_again_until_its_headers_are_there(web: FakeBuildkite, bk: Buildkite) -> None:
-    web.faults.add("reset_before")
-    web.faults.add("html", status=502)
-    web.faults.add("html", status=200)
-    job = web.build("web", 1).jobs[0]
+def test_a_stream_is_asked_for_again_until_its_headers_are_there(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("reset_before")
+    server.faults.add("html", status=502)
+    server.faults.add("html", status=200)
+    job = server.build("web", 1).jobs[0]
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with bk.session.stream(call) as stream:
         assert stream.read() == b"log\n"
-    assert len(web.requests) == 4
+    assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize("kind", ["truncate", "reset_mid_body"])
 @pytest.mark.parametrize("door", ["local", "http"])
-def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(web: FakeBuildkite, kind: Any, door: Any) -> None:
-    web.faults.add(kind, at=2)
-    job = web.build("web", 1).jobs[0]
+def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(server: FakeBuildkite, kind: Any, door: Any) -> None:
+    server.faults.add(kind, at=2)
+    job = server.build("web", 1).jobs[0]
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     received: list[bytes] = []
-    with web.client(door=door) as bk, bk.session.stream(call) as stream, pytest.raises(ConnectionFailedError):
+    with (
+        server.client(door=door) as bk,
+        bk.session.stream(call) as stream,
+        pytest.raises(ConnectionFailedError),
+    ):
         received.extend(stream.chunks(1))
     assert b"".join(received) == b"lo"
-    assert len(web.requests) == 1
+    assert len(server.requests) == 1
 
 
-def test_a_stream_that_is_refused_is_an_error_with_what_the_server_said(web: FakeBuildkite, bk: Buildkite) -> None:
-    web.faults.add("error", status=503, message="Down for maintenance", times=None)
+def test_a_stream_that_is_refused_is_an_error_with_what_the_server_said(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.faults.add("error", status=503, message="Down for maintenance", times=None)
     with pytest.raises(ServerError, match="Down for maintenance") as caught:
         bk.session.stream(ApiRequest("GET", "organizations/acme"))
     assert caught.value.url == f"{PUBLIC}/v2/organizations/acme"
 
 
-def test_chunks_are_no_larger_than_asked_for(web: FakeBuildkite, bk: Buildkite) -> None:
-    job = web.build("web", 1).jobs[0]
-    web.set_log(job, b"x" * 1000)
+def test_chunks_are_no_larger_than_asked_for(server: FakeBuildkite, bk: Buildkite) -> None:
+    job = server.build("web", 1).jobs[0]
+    server.set_log(job, b"x" * 1000)
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with bk.session.stream(call) as stream:
         sizes = [len(chunk) for chunk in stream.chunks(300)]
@@ -486,10 +483,10 @@ def test_chunks_are_no_larger_than_asked_for(web: FakeBuildkite, bk: Buildkite) 
 
 
 def test_leaving_a_stream_early_closes_its_connection(
-    watched: Buildkite, watching: Watching, web: FakeBuildkite
+    watched: Buildkite, watching: Watching, server: FakeBuildkite
 ) -> None:
-    job = web.build("web", 1).jobs[0]
-    web.set_log(job, b"x" * 1_000_000)
+    job = server.build("web", 1).jobs[0]
+    server.set_log(job, b"x" * 1_000_000)
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     with watched.session.stream(call) as stream:
         next(iter(stream))

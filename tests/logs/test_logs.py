@@ -33,11 +33,9 @@ BUILD = "/v2/organizations/acme/pipelines/web/builds/1"
 TEXT = "~~~ Preparing\r\n\x1b_bk;t=1785585600000\x07\x1b[32mgrößer ✓\x1b[0m\r\n東京\r\n"
 
 
-@pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    record = server.add_build("web", jobs=[{"name": "Test"}]).jobs[0]
-    server.set_log(record, TEXT.encode())
-    return record
+@pytest.fixture(autouse=True)
+def _log(server: FakeBuildkite, job: JobRecord) -> None:
+    server.set_log(job, TEXT.encode())
 
 
 @pytest.fixture

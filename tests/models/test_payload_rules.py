@@ -8,31 +8,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import ManyRequestsWarning
+from tests.helpers import ids
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from buildkite_orm import Buildkite, BuildQuerySet, Job
+    from buildkite_orm import Buildkite, BuildQuerySet
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.fake.records import BuildRecord
     from buildkite_orm.resources.pipelines.ref import PipelineRef
     from tests.conftest import Costs
 
 
-@pytest.fixture
-def web(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
-    """A pipeline."""
-    server.add_pipeline("web")
-    return bk.organization("acme").pipeline("web")
-
-
 def sent(server: FakeBuildkite) -> dict[str, str]:
     """Give what the last request asked."""
     return dict(server.requests[-1].query)
-
-
-def ids(jobs: Iterable[Job]) -> list[str]:
-    return [job.id for job in jobs]
 
 
 def with_a_retry(server: FakeBuildkite) -> BuildRecord:

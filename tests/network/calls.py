@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.helpers import web_pipeline
+
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from buildkite_orm.resources.builds.artifact import ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.builds.log import LogRef
-    from buildkite_orm.resources.pipelines.ref import PipelineRef
 
 JOB: Final = "0190abcd-0000-4000-8000-000000000001"
 ARTIFACT: Final = "0190abcd-0000-4000-8000-000000000002"
 
 
-def web(bk: Buildkite) -> PipelineRef:
-    return bk.organization().pipeline("web")
-
-
 def build(bk: Buildkite, number: int = 1) -> BuildRef:
-    return web(bk).build(number)
+    return web_pipeline(bk).build(number)
 
 
 def log(bk: Buildkite) -> LogRef:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from buildkite_orm import BuildkiteError, TransportError
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import artifact, build, log, web
+from tests.network.calls import artifact, build, log
 from tests.network.conftest import policy
 from tests.network.servers import chunked, head, in_turn, json_response, response
 from tests.network.timing import timed
@@ -70,7 +71,7 @@ def test_a_status_without_a_body_has_none_whatever_its_headers_declare(
     server = serve(in_turn(head(status, [tuple(name.split(": "))]), json_response(payloads.build(7))))  # type: ignore[list-item]
     bk = connect(server, retry=ONCE)
     with timed(deadline=0.5):
-        web(bk).delete()
+        web_pipeline(bk).delete()
         assert build(bk, 7).fetch().number == 7
 
 

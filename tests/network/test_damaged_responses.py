@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from buildkite_orm import BuildkiteError, TransportError
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import artifact, build, log, web
+from tests.network.calls import artifact, build, log
 from tests.network.conftest import policy
 from tests.network.servers import chunked, head, in_turn, json_response, response
 
@@ -98,7 +99,7 @@ def test_a_header_block_with_a_malformed_line_is_an_error_after_the_retries(
 def test_a_malformed_line_leaves_the_outcome_of_a_create_unknown(serve: Serve, connect: Connect, line: bytes) -> None:
     server = serve(in_turn(_spoiled(json_response(payloads.build(1), 201), line)))
     with pytest.raises(TransportError) as caught:
-        web(connect(server)).builds().create(commit="HEAD", branch="main")
+        web_pipeline(connect(server)).builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
     assert len(server.requests) == 1
 
@@ -130,7 +131,7 @@ def _redirect(_: str = "") -> bytes:
 WITHOUT_AN_END: Final[dict[str, tuple[bytes, Callable[[Buildkite], object]]]] = {
     "200": (json_response(payloads.build(1)), lambda bk: build(bk).fetch()),
     "HEAD": (head(200, {"Content-Length": "7"}), lambda bk: log(bk).fetch_size()),
-    "204": (head(204, {"X-Request-Id": "1"}), lambda bk: web(bk).delete()),
+    "204": (head(204, {"X-Request-Id": "1"}), lambda bk: web_pipeline(bk).delete()),
     "302": (_redirect(), lambda bk: artifact(bk).download()),
 }
 
@@ -271,5 +272,5 @@ def test_a_gzip_stream_of_several_members_is_whole(serve: Serve, connect: Connec
 
 def test_a_response_without_a_body_that_claims_to_be_packed_is_whole(serve: Serve, connect: Connect) -> None:
     server = serve(in_turn(head(204, {"Content-Encoding": "gzip"})))
-    web(connect(server)).delete()
+    web_pipeline(connect(server)).delete()
     assert len(server.requests) == 1

@@ -11,8 +11,9 @@ import pytest
 
 from buildkite_orm import BuildkiteError, RequestTimeoutError, TransportError, WaitTimeoutError
 from buildkite_orm.http.retry import Wait
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import artifact, build, log, web
+from tests.network.calls import artifact, build, log
 from tests.network.conftest import WaitingClock, policy
 from tests.network.names import closed_port
 from tests.network.proxies import ConnectProxy
@@ -80,7 +81,7 @@ def test_a_create_whose_response_comes_byte_by_byte_ends_at_max_elapsed(
     server = serve(_trickle(name))
     bk = connect(server, timeout=PATIENT, retry=policy(max_elapsed=DEADLINE))
     with timed(deadline=DEADLINE), pytest.raises(RequestTimeoutError) as caught:
-        web(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
     assert len(server.requests) == 1
 

@@ -15,7 +15,7 @@ from buildkite_orm import (
     StatusError,
     UnprocessableEntityError,
 )
-from tests.network.calls import web
+from tests.helpers import web_pipeline
 from tests.network.conftest import policy
 from tests.network.servers import in_turn, response
 
@@ -52,7 +52,7 @@ def test_the_status_of_an_error_counts_though_its_body_cannot_be_decoded(
     server = serve(in_turn(refuse))
     bk = connect(server, retry=policy(max_wait=0.0))
     with pytest.raises(STATUSES[status]) as caught:
-        web(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert caught.value.status == status or isinstance(caught.value, RateLimitError)
     assert caught.value.outcome_unknown == (status >= 500)
     assert len(server.requests) == 1

@@ -13,8 +13,9 @@ import pytest
 
 from buildkite_orm import BuildkiteError, ConnectionFailedError, TransportError
 from buildkite_orm.fake.clock import ManualClock
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import build, web
+from tests.network.calls import build
 from tests.network.conftest import policy
 from tests.network.names import NO_SUCH_HOST, TEMPORARY_FAILURE, closed_port
 from tests.network.proxies import ConnectProxy
@@ -39,7 +40,7 @@ CREATED: Final = json_response(payloads.build(1), 201)
 def _failure(bk: Buildkite) -> TransportError:
     """Try a create, which is repeated only where nothing was sent, and return its error."""
     with pytest.raises(TransportError) as caught:
-        web(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     error = caught.value
     assert (error.never_sent, error.outcome_unknown) == (True, False)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
@@ -141,7 +142,7 @@ def test_a_5xx_of_a_proxy_is_retried(
     with ConnectProxy({HOST: server.address}, refusal=status, times=2) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         bk = connect(server)
-        assert web(bk).builds().create(commit="HEAD", branch="main").number == 1
+        assert web_pipeline(bk).builds().create(commit="HEAD", branch="main").number == 1
         bk.close()
         assert len(proxy.connects) == 3
     assert len(server.requests) == 1
@@ -198,7 +199,7 @@ def test_after_a_first_response_every_failure_of_dns_is_retried(serve: Serve, co
     names.lead("localhost", server.address, NO_SUCH_HOST, NO_SUCH_HOST, server.address)
     bk = connect(f"http://localhost:{server.port}")
     build(bk).fetch()
-    assert web(bk).builds().create(commit="HEAD", branch="main").number == 1
+    assert web_pipeline(bk).builds().create(commit="HEAD", branch="main").number == 1
     assert names.count("localhost") == 4
 
 

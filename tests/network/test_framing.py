@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from buildkite_orm import BuildkiteError, PermissionDeniedError, ResponseError, TransportError
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import ARTIFACT, artifact, build, log, web
+from tests.network.calls import ARTIFACT, artifact, build, log
 from tests.network.servers import always, head, in_turn, json_response, response
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_an_interim_response_before_a_403_to_a_delete_does_not_count_as_done(
 ) -> None:
     server = serve(always(head(status, reason="Interim") + REFUSED))
     with pytest.raises(PermissionDeniedError):
-        web(connect(server)).delete()
+        web_pipeline(connect(server)).delete()
     assert len(server.requests) == 1
 
 
@@ -80,7 +81,7 @@ def test_a_101_is_an_error(serve: Serve, connect: Connect) -> None:
 def test_a_101_to_a_create_leaves_its_outcome_unknown(serve: Serve, connect: Connect) -> None:
     server = serve(always(head(101, {"Upgrade": "websocket", "Connection": "Upgrade"})))
     with pytest.raises(BuildkiteError) as caught:
-        web(connect(server)).builds().create(commit="HEAD", branch="main")
+        web_pipeline(connect(server)).builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
     assert len(server.requests) == 1
 
@@ -101,7 +102,7 @@ def test_a_204_with_a_body_that_comes_late_does_not_feed_the_next_get(serve: Ser
 
     server = serve(in_turn(no_content, json_response(payloads.build(1))))
     bk = connect(server)
-    web(bk).delete()
+    web_pipeline(bk).delete()
     assert came.wait(2)
     assert build(bk).fetch().number == 1
 
@@ -115,7 +116,7 @@ def test_a_connection_is_closed_after_a_status_that_has_no_body(serve: Serve, co
     server = serve(in_turn(no_body, json_response(payloads.build(1))))
     bk = connect(server)
     try:
-        web(bk).delete()
+        web_pipeline(bk).delete()
     except BuildkiteError:
         assert status == 304
     assert build(bk).fetch().number == 1
@@ -193,7 +194,7 @@ def test_a_reload_raises_if_the_response_is_of_another_number(serve: Serve, conn
 
 def test_a_fetch_by_slug_takes_the_response_of_a_pipeline_that_was_renamed(serve: Serve, connect: Connect) -> None:
     bk = connect(serve(always(json_response(payloads.pipeline("web-2")))))
-    assert web(bk).fetch().slug == "web-2"
+    assert web_pipeline(bk).fetch().slug == "web-2"
 
 
 def test_a_fetch_does_not_compare_host_and_prefix_of_the_response(serve: Serve, connect: Connect) -> None:
@@ -209,7 +210,7 @@ def test_a_verb_does_not_compare_the_number_of_the_response(serve: Serve, connec
 
 def test_items_of_a_list_are_not_compared(serve: Serve, connect: Connect) -> None:
     bk = connect(serve(always(json_response([payloads.build(3), payloads.build(2)]))))
-    assert [each.number for each in web(bk).builds()] == [3, 2]
+    assert [each.number for each in web_pipeline(bk).builds()] == [3, 2]
 
 
 def test_a_log_that_is_saved_is_that_of_its_own_request(serve: Serve, connect: Connect, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import vcr
 
 from buildkite_orm import Buildkite, PermissionDeniedError
 from buildkite_orm.fake import FakeBuildkite, Settings
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import build, log, web
+from tests.network.calls import build, log
 from tests.network.conftest import TOKEN
 from tests.network.servers import in_turn, json_response
 
@@ -43,8 +44,8 @@ def test_responses_answers_for_the_network(bk: Buildkite) -> None:
         mock.add("POST", f"{WEB}/builds", json=payloads.build(3), status=201)
         mock.add("DELETE", WEB, status=204)
         assert build(bk, 2).fetch().number == 2
-        assert web(bk).builds().create(commit="HEAD", branch="main").number == 3
-        web(bk).delete()
+        assert web_pipeline(bk).builds().create(commit="HEAD", branch="main").number == 3
+        web_pipeline(bk).delete()
         assert mock.calls[0].request.headers["User-Agent"].startswith("buildkite-orm/")
 
 
@@ -58,7 +59,7 @@ def test_responses_lists_pages_and_refuses(bk: Buildkite) -> None:
         mock.add("GET", WEB, json={"message": "Forbidden"}, status=403)
         assert [agent.id for agent in bk.organization().agents()] == ids
         with pytest.raises(PermissionDeniedError):
-            web(bk).fetch()
+            web_pipeline(bk).fetch()
 
 
 def test_responses_gives_a_log_without_a_length(bk: Buildkite, tmp_path: Path) -> None:
@@ -81,8 +82,8 @@ def test_requests_mock_answers_for_the_network(bk: Buildkite) -> None:
         mock.post(f"{WEB}/builds", json=payloads.build(3), status_code=201)
         mock.delete(WEB, status_code=204)
         assert build(bk, 2).fetch().number == 2
-        assert web(bk).builds().create(commit="HEAD", branch="main").number == 3
-        web(bk).delete()
+        assert web_pipeline(bk).builds().create(commit="HEAD", branch="main").number == 3
+        web_pipeline(bk).delete()
         assert len(mock.request_history) == 3
 
 
@@ -93,7 +94,7 @@ def test_requests_mock_is_a_transport(connect: Connect) -> None:
     bk = connect(BASE, transport=adapter)
     assert build(bk, 2).fetch().number == 2
     with pytest.raises(PermissionDeniedError):
-        web(bk).fetch()
+        web_pipeline(bk).fetch()
 
 
 def test_a_transport_may_put_a_plain_file_in_the_place_of_the_response_of_urllib3(connect: Connect) -> None:
@@ -122,7 +123,7 @@ def test_vcrpy_records_and_replays(
 
     def work() -> list[int]:
         bk = connect(server)
-        found = [build(bk, 2).fetch().number, web(bk).builds().create(commit="HEAD", branch="main").number]
+        found = [build(bk, 2).fetch().number, web_pipeline(bk).builds().create(commit="HEAD", branch="main").number]
         bk.close()
         return found
 

@@ -23,8 +23,9 @@ from buildkite_orm import (
     SizeLimits,
     TransportError,
 )
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import artifact, build, web
+from tests.network.calls import artifact, build
 from tests.network.conftest import TOKEN, policy
 from tests.network.names import closed_port
 from tests.network.proxies import ConnectProxy
@@ -486,9 +487,9 @@ def test_hooks_never_see_the_token_a_query_or_a_body(serve: Serve, connect: Conn
 
     server, events = serve(always(echo)), Events()
     bk = connect(server, **_hooks(events))
-    web(bk).builds().create(commit="HEAD", branch="main", message="what is in the body")
+    web_pipeline(bk).builds().create(commit="HEAD", branch="main", message="what is in the body")
     with pytest.raises(ResponseError):
-        list(web(bk).builds(branch="what-is-in-the-query"))
+        list(web_pipeline(bk).builds(branch="what-is-in-the-query"))
     assert len(events) >= 4
     for secret in (TOKEN, TOKEN.partition("_")[2], "what is in the body", "what-is-in-the-query", "?"):
         assert secret not in f"{events}"

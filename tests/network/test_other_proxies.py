@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from buildkite_orm import StatusError, TransportError
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import artifact, build, web
+from tests.network.calls import artifact, build
 from tests.network.conftest import policy
 from tests.network.servers import always, in_turn, json_response, response
 from tests.network.timing import timed
@@ -125,7 +126,7 @@ def test_a_damaged_response_to_connect_names_the_proxy_and_has_sent_nothing(
     proxy = serve(always(answer))
     bk = connect(f"https://{HOST}", retry=policy(attempts=2), proxies={"https": proxy.url})
     with pytest.raises(TransportError, match=r"proxy 127\.0\.0\.1 is damaged.*HTTPS_PROXY") as caught:
-        web(bk).builds().create(commit="HEAD", branch="main")
+        web_pipeline(bk).builds().create(commit="HEAD", branch="main")
     assert (caught.value.never_sent, caught.value.outcome_unknown) == (True, False)
     assert len(proxy.requests) == 2
 
@@ -163,7 +164,7 @@ def test_a_signed_link_goes_through_a_forwarding_proxy_byte_for_byte(serve: Serv
 def test_a_407_of_a_forwarding_proxy_names_its_setting_and_not_its_password(serve: Serve, connect: Connect) -> None:
     proxy = serve(always(response(407, {"Proxy-Authenticate": 'Basic realm="proxy"'})))
     with pytest.raises(StatusError, match="407") as caught:
-        web(_forwarded(connect, proxy)).builds().create(commit="HEAD", branch="main")
+        web_pipeline(_forwarded(connect, proxy)).builds().create(commit="HEAD", branch="main")
     assert "HTTP_PROXY" in str(caught.value)
     assert not caught.value.outcome_unknown
     assert PASSWORD not in f"{caught.value}{caught.value!r}"

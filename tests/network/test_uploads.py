@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from buildkite_orm import TransportError
+from tests.helpers import web_pipeline
 from tests.network import payloads
-from tests.network.calls import web
 from tests.network.conftest import policy
 from tests.network.proxies import ConnectProxy, SlowLine
 from tests.network.servers import always, in_turn, json_response, response
@@ -85,7 +85,7 @@ def test_an_upload_over_a_connection_that_was_used_before_arrives_on_a_slow_line
     server = serve(in_turn(json_response(payloads.build(1)), json_response(PACKAGE, 201)))
     with SlowLine(server.address, SPEED) as line:
         bk = connect(line, timeout=TIMEOUT, retry=policy(attempts=1))
-        web(bk).build(1).fetch()
+        web_pipeline(bk).build(1).fetch()
         assert _publish(bk).name == "app"
         assert line.connections == 1
 

@@ -14,14 +14,12 @@ from requests.adapters import BaseAdapter
 
 from buildkite_orm import PermissionDeniedError
 from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
+from tests.helpers import ids, newest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from requests import PreparedRequest, Response
 
-    from buildkite_orm import Build, Buildkite, BuildQuerySet
-    from buildkite_orm.fake.records import BuildRecord
+    from buildkite_orm import Buildkite, BuildQuerySet
     from tests.conftest import Costs
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)
@@ -34,14 +32,6 @@ def builds(server: FakeBuildkite, bk: Buildkite) -> BuildQuerySet:
     """The builds of a pipeline, ten to a page."""
     server.add_pipeline("web")
     return bk.organization("acme").pipeline("web").builds().per_page(10)
-
-
-def ids(found: Iterable[Build]) -> list[str]:
-    return [build.id for build in found]
-
-
-def newest_first(records: Iterable[BuildRecord]) -> list[str]:
-    return [record.id for record in sorted(records, key=lambda each: (each.created_at, each.sequence), reverse=True)]
 
 
 def pages_asked(server: FakeBuildkite) -> list[int]:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import BadRequestError, ResponseError
+from tests.helpers import ids
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 # -- the shapes

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkite_orm import MultipleResultsError, NotFoundError, ResponseError
+from tests.helpers import ids
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from tests.querysets.conftest import Kind
 
 COUNT = 50  # things in each listing
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 def sizes(server: FakeBuildkite) -> list[str | None]:

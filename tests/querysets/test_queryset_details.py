@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from buildkite_orm import MultipleResultsError, NotFoundError, ResponseError
+from tests.helpers import ids
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 # -- costs -------------------------------------------------------------------------------------------------------------

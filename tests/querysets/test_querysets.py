@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import PermissionDeniedError
+from tests.helpers import ids
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 COUNT = 50  # things in each listing
 SIZE = 20  # of them on a page
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 def sizes(server: FakeBuildkite) -> list[str | None]:

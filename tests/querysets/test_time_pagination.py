@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import BadRequestError, PermissionDeniedError, ResponseError
+from tests.helpers import ids, newest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from buildkite_orm import Build, Buildkite, BuildQuerySet
     from buildkite_orm.fake import FakeBuildkite
@@ -29,14 +30,6 @@ def builds(server: FakeBuildkite, bk: Buildkite) -> BuildQuerySet:
     """The builds of a pipeline."""
     server.add_pipeline("web")
     return bk.organization("acme").pipeline("web").builds()
-
-
-def ids(found: Iterable[Build]) -> list[str]:
-    return [build.id for build in found]
-
-
-def newest_first(records: Iterable[BuildRecord]) -> list[str]:
-    return [record.id for record in sorted(records, key=lambda each: (each.created_at, each.sequence), reverse=True)]
 
 
 def at(server: FakeBuildkite, *seconds: float, **fields: Any) -> list[BuildRecord]:

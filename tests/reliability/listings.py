@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import deep_history
 from buildkite_orm import BadRequestError, BuildkiteError, ResponseError, ServerError
 from buildkite_orm.fake import FakeBuildkite, Settings
+from tests.helpers import ids
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -81,10 +82,6 @@ def slow_above(server: FakeBuildkite, most: int, *, what: str = "504", **options
     kind, fault = SLOW[what]
     options = {"times": None, **options}
     server.faults.add(kind, match=lambda request: size_of(request) > most, **fault, **options)
-
-
-def ids(items: Any) -> list[str]:
-    return [item.id for item in items]
 
 
 def fetched(requests: list[RecordedRequest]) -> set[str]:

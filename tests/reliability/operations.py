@@ -8,10 +8,12 @@ from io import BytesIO
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from tests.helpers import web_pipeline
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm import Buildkite
     from buildkite_orm.fake import JobRecord, RecordedRequest
     from buildkite_orm.models.resource import Resource
     from buildkite_orm.resources.builds.artifact import Artifact
@@ -78,10 +80,6 @@ def artifacts(request: RecordedRequest) -> bool:
     return request.origin == "artifacts"
 
 
-def web(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
-
-
 def dumped(items: Iterable[Resource]) -> list[dict[str, Any]]:
     return [item.dump() for item in items]
 
@@ -104,7 +102,7 @@ def jobs(stage: Stage) -> Reader:
     build = stage.server.add_build("web", jobs=2 * PAGES)
 
     def reader(bk: Buildkite) -> Ask:
-        listed = web(bk).build(build.number).jobs().per_page(2)
+        listed = web_pipeline(bk).build(build.number).jobs().per_page(2)
         return lambda: dumped(listed)
 
     return reader
@@ -125,7 +123,7 @@ def builds(stage: Stage) -> Reader:
     stage.server.add_builds("web", 2 * PAGES + 1)  # a page repeats the last build of the one before
 
     def reader(bk: Buildkite) -> Ask:
-        listed = web(bk).builds().per_page(3)
+        listed = web_pipeline(bk).builds().per_page(3)
         return lambda: dumped(listed)
 
     return reader
@@ -133,7 +131,7 @@ def builds(stage: Stage) -> Reader:
 
 def pipeline(stage: Stage) -> Reader:
     stage.server.add_pipeline("web")
-    return lambda bk: lambda: web(bk).fetch().dump()
+    return lambda bk: lambda: web_pipeline(bk).fetch().dump()
 
 
 def with_log(stage: Stage) -> JobRecord:
@@ -201,7 +199,7 @@ def create(stage: Stage) -> Iterator[Trial]:
     def trial(number: int) -> Trial:
         message = f"build {number}"
         return Trial(
-            do=lambda: web(stage.bk).builds().create(commit="HEAD", branch="main", message=message),
+            do=lambda: web_pipeline(stage.bk).builds().create(commit="HEAD", branch="main", message=message),
             happened=lambda: sum(build.message == message for build in pipeline.builds),
             shown=lambda listed: sum(build["message"] == message for build in listed),
         )
@@ -215,7 +213,7 @@ def update(stage: Stage) -> Iterator[Trial]:
     def trial(number: int) -> Trial:
         text = f"description {number}"
         return Trial(
-            do=lambda: web(stage.bk).update(description=text),
+            do=lambda: web_pipeline(stage.bk).update(description=text),
             happened=lambda: int(pipeline.description == text),
             shown=lambda found: int(found["description"] == text),
         )
@@ -229,7 +227,7 @@ def rebuild(stage: Stage) -> Iterator[Trial]:
     def trial(_: int) -> Trial:
         old = stage.server.add_build(pipeline)
         return Trial(
-            do=lambda: web(stage.bk).build(old.number).rebuild(),
+            do=lambda: web_pipeline(stage.bk).build(old.number).rebuild(),
             happened=lambda: sum(build.rebuilt_from is old for build in pipeline.builds),
             shown=lambda listed: sum(
                 build["rebuilt_from"] is not None and build["rebuilt_from"]["id"] == old.id for build in listed

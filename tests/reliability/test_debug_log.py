@@ -32,7 +32,7 @@ def _everything(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 
 @pytest.fixture
-def web(server: FakeBuildkite) -> FakeBuildkite:
+def server_with_build(server: FakeBuildkite) -> FakeBuildkite:
     """The server with a job that has an artifact and a log, and a registry."""
     job = server.add_build("web", jobs=1).jobs[0]
     server.add_artifact(job, "a.txt", b"hello")
@@ -58,26 +58,26 @@ def assert_silent(caplog: pytest.LogCaptureFixture, *secrets: str) -> None:
 
 
 def test_a_log_of_everything_has_neither_the_token_nor_a_signed_query(
-    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with web.client(door="http") as bk:
+    with server_with_build.client(door="http") as bk:
         use_files(bk, tmp_path)
-    assert any("Signature=" in request.line for request in web.requests)
+    assert any("Signature=" in request.line for request in server_with_build.requests)
     told = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
     assert len([line for line in told if "?[hidden] HTTP/1.1" in line]) >= 2
     assert len([line for line in told if '"GET /v2/organizations/acme/' in line]) >= 4
-    assert_silent(caplog, web.token)
+    assert_silent(caplog, server_with_build.token)
 
 
 def test_an_adapter_that_tries_again_by_itself_logs_no_signed_query(
-    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    web.faults.add("reset_before", origin="artifacts")
-    with web.client(door="http", transport=HTTPAdapter(max_retries=1)) as bk:
+    server_with_build.faults.add("reset_before", origin="artifacts")
+    with server_with_build.client(door="http", transport=HTTPAdapter(max_retries=1)) as bk:
         use_files(bk, tmp_path)
     assert {"urllib3.connectionpool", "urllib3.util.retry"} <= {record.name for record in caplog.records}
     assert "after connection broken by" in caplog.text
-    assert_silent(caplog, web.token)
+    assert_silent(caplog, server_with_build.token)
 
 
 def test_headers_that_cannot_be_read_show_no_query(caplog: pytest.LogCaptureFixture) -> None:
@@ -104,22 +104,22 @@ def test_headers_that_cannot_be_read_show_no_query(caplog: pytest.LogCaptureFixt
 
 
 def test_what_others_ask_for_is_logged_as_it_is(
-    web: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Before, meanwhile in another thread, and after."""
     others: list[threading.Thread] = []
 
     def ask(name: str) -> None:
-        requests.get(f"{web.url}/v2/meta?mine={name}", timeout=5)
+        requests.get(f"{server_with_build.url}/v2/meta?mine={name}", timeout=5)
 
     def meanwhile(_: object) -> bool:
         others.append(threading.Thread(target=ask, args=["meanwhile"]))
         others[-1].start()
         return False
 
-    web.faults.add("html", origin="artifacts", match=meanwhile)
+    server_with_build.faults.add("html", origin="artifacts", match=meanwhile)
     ask("before")
-    with web.client(door="http") as bk:
+    with server_with_build.client(door="http") as bk:
         use_files(bk, tmp_path)
         with pytest.raises(BuildkiteError):
             bk.organization("acme").pipeline("none").fetch()

@@ -10,13 +10,13 @@ import pytest
 
 from buildkite_orm import BuildkiteError, RequestTimeoutError, RetryPolicy, ServerError
 from buildkite_orm.fake import paging
+from tests.helpers import ids
 from tests.querysets import test_time_pagination_simulation as simulation
 from tests.reliability.listings import (
     MAKERS,
     NOON,
     asked,
     fetched,
-    ids,
     make_agents,
     make_builds,
     make_crowded,

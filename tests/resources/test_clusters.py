@@ -30,12 +30,6 @@ def user_id(server: FakeBuildkite) -> str:
 
 
 @pytest.fixture
-def ids(user_id: str, team_id: str) -> dict[str, str]:
-    """The two of them."""
-    return {"user": user_id, "team": team_id}
-
-
-@pytest.fixture
 def team_id(server: FakeBuildkite) -> str:
     """The id of a team."""
     team = Record(id=server.store.ids.uuid(), data={**EVERYONE, "name": "Fearless Frontenders"}, created_at=0.0)
@@ -188,9 +182,9 @@ def test_its_organization_is_one_step_up(bk: Buildkite, cluster: Cluster) -> Non
 
 @pytest.mark.parametrize("kind", ["user", "team"])
 def test_a_user_or_a_team_is_made_a_maintainer(
-    cluster: Cluster, sent: Sent, costs: Costs, kind: str, ids: dict[str, str]
+    cluster: Cluster, sent: Sent, costs: Costs, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    target: Any = {kind: ids[kind]}
+    target: Any = {kind: request.getfixturevalue(f"{kind}_id")}
     with costs(1):
         maintainer = cluster.maintainers().create(**target)
     assert sent() == (f"POST {CLUSTERS}/{cluster.id}/maintainers", target)

@@ -9,6 +9,7 @@ import pytest
 
 from buildkite_orm import JobFailure, ManyRequestsWarning, NotFoundError, ScriptJob
 from buildkite_orm.fake import BlockStep, CommandStep, TriggerStep, WaitStep
+from tests.helpers import web_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +48,6 @@ COUNTED = {
 }
 
 
-def web(bk: Buildkite, number: int = 1) -> BuildRef:
-    return bk.organization("acme").pipeline("web").build(number)
-
-
 def every_kind(server: FakeBuildkite) -> BuildRecord:
     return server.add_build("web", state="failing", jobs=JOBS)
 
@@ -60,9 +57,9 @@ def failures(build: BuildRef, **options: bool) -> dict[str | None, JobFailure | 
 
 
 ROUTES: dict[str, Callable[[Buildkite], BuildRef]] = {
-    "a ref": web,
-    "an object with its jobs": lambda bk: web(bk).fetch(),
-    "an object without": lambda bk: web(bk).fetch(with_jobs=False),
+    "a ref": web_build,
+    "an object with its jobs": lambda bk: web_build(bk).fetch(),
+    "an object without": lambda bk: web_build(bk).fetch(with_jobs=False),
 }
 
 
@@ -84,9 +81,9 @@ def test_soft_failures_come_only_where_they_are_asked_for(
 
 def test_a_promise_counts_only_where_it_makes_the_build_fail(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="running", jobs=[{"state": "running", "promised_exit_status": 3}])
-    assert web(bk).fetch().failed_jobs() == []
+    assert web_build(bk).fetch().failed_jobs() == []
     record.state = "failing"
-    assert len(web(bk).fetch().failed_jobs()) == 1
+    assert len(web_build(bk).fetch().failed_jobs()) == 1
 
 
 def test_the_latest_attempt_counts(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -100,7 +97,7 @@ def test_the_latest_attempt_counts(server: FakeBuildkite, bk: Buildkite) -> None
         ],
     )
     build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
-    for each in (web(bk), web(bk).fetch(), web(bk).fetch(include_retried_jobs=True)):
+    for each in (web_build(bk), web_build(bk).fetch(), web_build(bk).fetch(include_retried_jobs=True)):
         (job,) = each.failed_jobs()
         assert isinstance(job, ScriptJob)
         assert (job.name, job.retries_count, job.was_retried) == ("Bad", 2, False)
@@ -109,19 +106,19 @@ def test_the_latest_attempt_counts(server: FakeBuildkite, bk: Buildkite) -> None
 
 def test_what_came_with_the_build_is_not_asked_for(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     every_kind(server)
-    build = web(bk).fetch()
+    build = web_build(bk).fetch()
     with costs(0):
         build.failed_jobs()
     with costs(1):
-        web(bk).failed_jobs()
-    some = web(bk).fetch(job_states="passed")
+        web_build(bk).failed_jobs()
+    some = web_build(bk).fetch(job_states="passed")
     with costs(1):
         some.failed_jobs()
 
 
 def test_a_build_that_came_with_some_of_its_jobs_asks_for_the_others(server: FakeBuildkite, bk: Buildkite) -> None:
     every_kind(server)
-    assert failures(web(bk).fetch(job_states="passed")) == COUNTED
+    assert failures(web_build(bk).fetch(job_states="passed")) == COUNTED
 
 
 def test_only_failed_jobs_are_asked_for_however_many_there_are(
@@ -130,7 +127,7 @@ def test_only_failed_jobs_are_asked_for_however_many_there_are(
     skipped = [{"state": "broken", "exit_status": None}] * 500
     server.add_build("web", state="failed", jobs=[*skipped, *[{"state": "failed"}] * 120])
     with costs(2):
-        assert len(web(bk).failed_jobs()) == 120
+        assert len(web_build(bk).failed_jobs()) == 120
 
 
 def test_a_loop_that_could_have_had_the_jobs_at_once_is_told_so(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -176,7 +173,7 @@ def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkit
     record = lifelike(server)
     test, lint, killed, _ = record.jobs
     page = "https://buildkite.com/acme/web/builds/1"
-    printed = str(web(bk).failure_summary(lines=2))
+    printed = str(web_build(bk).failure_summary(lines=2))
     length = killed.finished_at - killed.started_at if killed.finished_at and killed.started_at else 0
     assert printed.startswith(f"acme/web #1 failed on dev: 2 failed jobs, 1 failed softly\n{page}\n\n")
     assert "  [error] rspec: 3 tests\n    a & b\n    c\n" in printed
@@ -192,7 +189,7 @@ def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkit
 
 def test_a_summary_dumps_as_json(server: FakeBuildkite, bk: Buildkite) -> None:
     lifelike(server)
-    summary = web(bk).failure_summary()
+    summary = web_build(bk).failure_summary()
     told = json.loads(summary.to_json())
     assert told == summary.dump()
     assert (told["number"], told["state"], told["branch"]) == (1, "failed", "dev")
@@ -226,13 +223,13 @@ def test_a_summary_takes_a_bounded_number_of_requests(
 def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}])
     with costs(2):
-        (job,) = web(bk).failure_summary(logs=0).failed
+        (job,) = web_build(bk).failure_summary(logs=0).failed
     assert (job.log_end, job.log_problem) == ((), None)
 
 
 def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "expired", "started_at": None, "finished_at": None}])
-    (job,) = web(bk).failure_summary().failed
+    (job,) = web_build(bk).failure_summary().failed
     assert job.log_problem == "it never ran"
     assert "(no log: it never ran)" in str(job)
     assert not any("/log" in request.path for request in server.requests)
@@ -241,7 +238,7 @@ def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: B
 def test_what_the_token_may_not_read_is_told_and_not_asked_for_again(server: FakeBuildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 5)
     with server.client(token=server.make_token("read_builds")) as bk:
-        summary = web(bk).failure_summary()
+        summary = web_build(bk).failure_summary()
     assert all(job.log_problem and "read_build_logs" in job.log_problem for job in summary.failed)
     assert sum("/log" in request.path for request in server.requests) == 1
 
@@ -249,7 +246,7 @@ def test_what_the_token_may_not_read_is_told_and_not_asked_for_again(server: Fak
 def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 2)
     server.faults.add("error", match="/log", status=404, message="No log", times=1)
-    first, second = web(bk).failure_summary().failed
+    first, second = web_build(bk).failure_summary().failed
     assert (first.log_problem, first.log_end) == ("404 No log", ())
     assert (second.log_problem, len(second.log_end) > 0) == (None, True)
 
@@ -257,7 +254,7 @@ def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: Fak
 def test_annotations_that_cannot_be_read_are_told_of(server: FakeBuildkite, bk: Buildkite) -> None:
     lifelike(server)
     server.faults.add("error", match="/annotations", status=403, message="Forbidden")
-    summary = web(bk).failure_summary()
+    summary = web_build(bk).failure_summary()
     assert summary.problem is not None
     assert summary.problem.startswith("403 Forbidden")
     assert "(no annotations: 403 Forbidden" in str(summary)
@@ -266,7 +263,7 @@ def test_annotations_that_cannot_be_read_are_told_of(server: FakeBuildkite, bk: 
 def test_a_build_that_passed_has_nothing_to_tell(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.add_build("web", state="passed", jobs=3)
     with costs(1):
-        summary = web(bk).failure_summary()
+        summary = web_build(bk).failure_summary()
     assert (summary.failed, summary.soft_failed) == ((), ())
     assert str(summary).startswith("acme/web #1 passed on main: 0 failed jobs\n")
 
@@ -274,18 +271,18 @@ def test_a_build_that_passed_has_nothing_to_tell(server: FakeBuildkite, bk: Buil
 def test_a_build_that_is_not_there_is_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web")
     with pytest.raises(NotFoundError):
-        web(bk, 7).failure_summary()
+        web_build(bk, 7).failure_summary()
 
 
 def test_numbers_below_zero_are_refused(bk: Buildkite) -> None:
     with pytest.raises(ValueError, match="lines=-1"):
-        web(bk).failure_summary(lines=-1)
+        web_build(bk).failure_summary(lines=-1)
 
 
 def test_the_end_of_a_long_log_is_read_alone_and_without_a_cut_line(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
     server.set_log(record.jobs[0], b"".join(b"%06d ----- \xe2\x9c\x93 ----------------\r\n" % n for n in range(40_000)))
-    (job,) = web(bk).failure_summary(lines=30).failed
+    (job,) = web_build(bk).failure_summary(lines=30).failed
     assert [line[:7] for line in job.log_end] == [f"{number:06} " for number in range(39_970, 40_000)]
     (request,) = (request for request in server.requests if request.path.endswith("/log"))
     assert request.headers["Range"] == "bytes=-16384"
@@ -294,14 +291,14 @@ def test_the_end_of_a_long_log_is_read_alone_and_without_a_cut_line(server: Fake
 def test_long_lines_of_a_log_are_left_out_and_never_cut(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
     server.set_log(record.jobs[0], b"".join(b"%d%s\r\n" % (n, b"-" * 5_000) for n in range(9)))
-    (job,) = web(bk).failure_summary(lines=20).failed
+    (job,) = web_build(bk).failure_summary(lines=20).failed
     assert [line[0] for line in job.log_end] == ["6", "7", "8"]
 
 
 def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="failed", jobs=[{"name": "\x1b[2Jx", "state": "failed"}])
     server.set_log(record.jobs[0], b"\x1b]0;title\x07\x1b[2J\x9b2Jhere\x00\tthere")
-    printed = str(web(bk).failure_summary())
+    printed = str(web_build(bk).failure_summary())
     assert all(char.isprintable() or char == "\n" for char in printed)
     assert "here" in printed
 
@@ -309,7 +306,7 @@ def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -
 def test_a_blocked_build_that_failed_says_so(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web", steps=[CommandStep(exits=(1,), soft_fail=True, duration=5), BlockStep()])
     bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
-    assert "acme/web #1 blocked on main: 0 failed jobs, 1 failed softly" in repr(web(bk).failure_summary())
+    assert "acme/web #1 blocked on main: 0 failed jobs, 1 failed softly" in repr(web_build(bk).failure_summary())
 
 
 def test_a_trigger_that_failed_is_one_of_them(server: FakeBuildkite, bk: Buildkite) -> None:

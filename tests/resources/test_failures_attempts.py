@@ -16,18 +16,15 @@ from buildkite_orm import (
     UnprocessableEntityError,
 )
 from buildkite_orm.fake import BlockStep, CommandStep, TriggerStep
+from tests.helpers import web_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm import Build, Buildkite, BuildRef, JobRef
+    from buildkite_orm import Build, Buildkite, JobRef
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.fake.steps import Step
     from tests.conftest import Costs
-
-
-def web(bk: Buildkite) -> BuildRef:
-    return bk.organization("acme").pipeline("web").build(1)
 
 
 def ended(server: FakeBuildkite, bk: Buildkite, *steps: Step) -> Build:
@@ -89,12 +86,12 @@ def test_attempts_take_one_request_for_the_step_or_one_per_hundred_jobs(
     with costs(1):
         assert len(job.attempts()) == 2
     with costs(2):
-        assert len(web(bk).job(job.id).attempts()) == 2
+        assert len(web_build(bk).job(job.id).attempts()) == 2
 
 
 def test_attempts_of_a_job_that_is_not_there_are_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", jobs=2)
-    for ref in (web(bk).job("0190-nobody"), bk.organization("acme").job("0190-nobody")):
+    for ref in (web_build(bk).job("0190-nobody"), bk.organization("acme").job("0190-nobody")):
         with pytest.raises(NotFoundError):
             ref.attempts()
 
@@ -189,11 +186,11 @@ def test_where_it_does_not_tell_the_server_says_what_is_missing(server: FakeBuil
 def test_all_block_steps_are_opened_each_with_the_fields_that_it_has(server: FakeBuildkite, bk: Buildkite) -> None:
     job = blocked(server, bk, told=True)
     server.settings.drift = _repr_fields
-    opened = web(bk).unblock_all(fields={"name": "x", "of another": "y"})
+    opened = web_build(bk).unblock_all(fields={"name": "x", "of another": "y"})
     assert opened == [job]
     assert server.build("web", 1).meta_data == {"name": "x", "note": "none"}
     assert len(server.requests) == 2
-    assert web(bk).unblock_all() == []
+    assert web_build(bk).unblock_all() == []
 
 
 # -- triggers, and inside of a job
@@ -231,16 +228,16 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.mark.usefixtures("inside")
 def test_inside_of_a_job_one_knows_which_it_is(server: FakeBuildkite, bk: Buildkite) -> None:
-    assert bk.current_build() == web(bk)
-    assert bk.current_job() == web(bk).job("0190-job")
-    assert bk.current_job().build == web(bk)
+    assert bk.current_build() == web_build(bk)
+    assert bk.current_job() == web_build(bk).job("0190-job")
+    assert bk.current_job().build == web_build(bk)
     assert server.requests == []
 
 
 @pytest.mark.usefixtures("inside")
 def test_it_is_the_organization_of_the_job_whatever_the_client_was_told(server: FakeBuildkite) -> None:
     with server.client(organization="other") as bk:
-        assert bk.current_build() == web(bk)
+        assert bk.current_build() == web_build(bk)
 
 
 @pytest.mark.parametrize("name", INSIDE)

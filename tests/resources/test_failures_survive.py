@@ -11,7 +11,7 @@ import pytest
 
 from buildkite_orm import BuildkiteError, RetryPolicy
 from buildkite_orm.utils.json_types import as_array, as_object
-from tests.resources.test_failures import web
+from tests.helpers import web_build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +59,8 @@ def record(server: FakeBuildkite, bk: Buildkite) -> BuildRecord:
     record = server.add_build("web", state="failed", jobs=jobs)
     for job in record.jobs:
         server.set_log(job, f"the end of {job.name}\n".encode())
-    web(bk).annotations().create(body="of the build", context="a")
-    web(bk).fetch().jobs()[0].annotations().create(body="of the job", context="b")
+    web_build(bk).annotations().create(body="of the build", context="a")
+    web_build(bk).fetch().jobs()[0].annotations().create(body="of the job", context="b")
     server.requests.clear()
     return record
 
@@ -78,7 +78,7 @@ def test_a_failure_summary_survives_the_loss_of_its_annotations(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
     server.faults.add(**fault, match="/annotations", times=None)
-    summary = web(bk).failure_summary()
+    summary = web_build(bk).failure_summary()
     assert summary.problem
     logs = [job.log_end or job.log_problem for job in summary.failed]
     no_budget = [summary.problem] * 2  # for logs either
@@ -93,7 +93,7 @@ def test_a_failure_summary_survives_the_loss_of_a_log(
     server: FakeBuildkite, bk: Buildkite, record: BuildRecord, fault: dict[str, Any]
 ) -> None:
     server.faults.add(**fault, match=f"{record.jobs[0].id}/log", times=None)
-    first, second = web(bk).failure_summary().failed
+    first, second = web_build(bk).failure_summary().failed
     assert (first.log_end, bool(first.log_problem)) == ((), True)
     assert f"(no log: {first.log_problem})" in str(first)
     assert [note.text for note in first.notes] == ["of the job"]
@@ -105,7 +105,7 @@ def test_a_failure_summary_survives_the_loss_of_a_log(
 def test_a_failure_summary_survives_the_loss_of_all_its_parts(
     server: FakeBuildkite, bk: Buildkite, record: BuildRecord, fault: dict[str, Any]
 ) -> None:
-    build = web(bk).fetch()
+    build = web_build(bk).fetch()
     server.faults.add(**fault, match="/log|/annotations", times=None)
     summary = build.failure_summary()
     assert [job.job.id for job in summary.failed] == [job.id for job in record.jobs]
@@ -115,9 +115,15 @@ def test_a_failure_summary_survives_the_loss_of_all_its_parts(
 @every_fault
 @pytest.mark.usefixtures("record")
 def test_what_is_lost_entirely_still_raises(server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]) -> None:
-    build = web(bk).fetch(with_jobs=False)
+    build = web_build(bk).fetch(with_jobs=False)
     server.faults.add(**fault, times=None)
-    for lose in (web(bk).failure_summary, web(bk).failed_jobs, web(bk).timeline, build.failure_summary, build.timeline):
+    for lose in (
+        web_build(bk).failure_summary,
+        web_build(bk).failed_jobs,
+        web_build(bk).timeline,
+        build.failure_summary,
+        build.timeline,
+    ):
         with pytest.raises(BuildkiteError):
             lose()
     with pytest.raises(BuildkiteError):
@@ -129,7 +135,7 @@ def test_a_further_page_of_failed_jobs_that_fails_is_named_and_those_before_are_
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}] * 150)
-    build = web(bk).fetch(with_jobs=False)
+    build = web_build(bk).fetch(with_jobs=False)
     server.faults.add(**fault, match="/jobs", after=1, times=None)
     summary = build.failure_summary(logs=0)
     assert len(summary.failed) == 100
@@ -145,10 +151,10 @@ def test_a_failure_summary_says_that_there_are_more_than_a_hundred_annotations(
 ) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}])
     for number in range(101):
-        web(bk).annotations().create(body=f"note {number}", context=str(number))
+        web_build(bk).annotations().create(body=f"note {number}", context=str(number))
         if number == 99:
-            assert web(bk).failure_summary().problem is None
-    summary = web(bk).failure_summary()
+            assert web_build(bk).failure_summary().problem is None
+    summary = web_build(bk).failure_summary()
     assert len(summary.notes) == 100
     assert summary.problem == "there are more than the first 100; list build.annotations(scope='all')"
     check_shown(summary, "(not all annotations: there are more than the first 100;")
@@ -159,7 +165,7 @@ def test_logs_are_not_waited_for_again_and_again_where_nothing_can_be_reached(
 ) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 9)
     server.faults.add("reset_before", match="/log", times=None)
-    summary = web(bk).failure_summary()
+    summary = web_build(bk).failure_summary()
     assert len({job.log_problem for job in summary.failed}) == 1
     assert sum("/log" in request.path for request in server.requests) == 3 * 2  # logs, attempts
 
@@ -167,7 +173,7 @@ def test_logs_are_not_waited_for_again_and_again_where_nothing_can_be_reached(
 @pytest.mark.parametrize("odd", [None, 7, [], {}, "\x1b[31m\u202e", True])
 def test_odd_fields_do_not_keep_a_summary_from_being_printed(server: FakeBuildkite, bk: Buildkite, odd: Any) -> None:
     record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
-    web(bk).annotations().create(body="x", context="a")
+    web_build(bk).annotations().create(body="x", context="a")
     names = {"web_url", "signal", "signal_reason", "branch", "context", "style", "body_html", "exit_status", "name"}
 
     def drift(payload: Any) -> Any:
@@ -179,7 +185,7 @@ def test_odd_fields_do_not_keep_a_summary_from_being_printed(server: FakeBuildki
 
     server.settings.drift = drift
     with warnings.catch_warnings(action="ignore"):  # of the drift
-        summary = web(bk).failure_summary()
+        summary = web_build(bk).failure_summary()
     printed = f"{summary}{summary!r}"
     assert all(char.isprintable() or char == "\n" for char in printed)
     assert record.jobs
@@ -193,7 +199,7 @@ def test_odd_fields_do_not_keep_a_summary_from_being_printed(server: FakeBuildki
 def test_a_timeline_of_what_came_is_drawn_if_earlier_attempts_cannot_be_loaded(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
-    build = web(bk).fetch()
+    build = web_build(bk).fetch()
     server.faults.add(**fault, times=None)
     timeline = build.timeline(include_retried_jobs=True)
     assert len(timeline.rows) == 2

@@ -34,13 +34,13 @@ LONG = "".join(f"{line}\r\n" for line in LINES).encode()
 
 
 @pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
+def running_job(server: FakeBuildkite) -> JobRecord:
     return server.add_build("web", state="running", jobs=[{"name": "Test", "state": "running"}]).jobs[0]
 
 
 @pytest.fixture
-def log(bk: Buildkite, job: JobRecord) -> LogRef:
-    return bk.organization("acme").job(job.id).log()
+def log(bk: Buildkite, running_job: JobRecord) -> LogRef:
+    return bk.organization("acme").job(running_job.id).log()
 
 
 def texts(lines: Iterator[LogLine]) -> list[str]:
@@ -51,17 +51,19 @@ def texts(lines: Iterator[LogLine]) -> list[str]:
 
 
 def test_a_search_is_one_request_and_sees_what_a_terminal_shows(
-    server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
+    server: FakeBuildkite, running_job: JobRecord, log: LogRef, costs: Costs
 ) -> None:
-    server.set_log(job, LONG)
+    server.set_log(running_job, LONG)
     with costs(1):
         (found,) = log.search("^line 19999 größe", context=1)
     assert (found.number, found.before[0].text, found.after) == (20_000, "line 19998 größe 東京", ())
     assert server.requests[-1].headers["Accept"] == "text/plain"
 
 
-def test_a_search_finds_what_one_of_the_fetched_log_finds(server: FakeBuildkite, job: JobRecord, log: LogRef) -> None:
-    server.set_log(job, b"--- a\r\n" + LONG + b"one\ntwo\n\x1b[2Aerror\x1b[K\n\nerr\ror\xff\n\xe6\x9d")
+def test_a_search_finds_what_one_of_the_fetched_log_finds(
+    server: FakeBuildkite, running_job: JobRecord, log: LogRef
+) -> None:
+    server.set_log(running_job, b"--- a\r\n" + LONG + b"one\ntwo\n\x1b[2Aerror\x1b[K\n\nerr\ror\xff\n\xe6\x9d")
     pattern = re.compile(r"line 1999\d|^error|or\ufffd|\ufffd$")
     streamed, fetched = (list(map(str, search(pattern, context=2))) for search in (log.search, log.fetch().search))
     assert len(streamed) == 13
@@ -69,11 +71,11 @@ def test_a_search_finds_what_one_of_the_fetched_log_finds(server: FakeBuildkite,
 
 
 def test_a_search_that_is_left_asks_no_more_and_gives_the_connection_back(
-    server: FakeBuildkite, job: JobRecord, costs: Costs
+    server: FakeBuildkite, running_job: JobRecord, costs: Costs
 ) -> None:
-    server.set_log(job, LONG)
+    server.set_log(running_job, LONG)
     with server.client(door="http") as bk, costs(1):
-        search = bk.organization("acme").job(job.id).log().search("line")
+        search = bk.organization("acme").job(running_job.id).log().search("line")
         assert next(search).number == 1
 
 
@@ -84,9 +86,9 @@ def test_a_search_asks_for_nothing_before_its_first_match_is_wanted(log: LogRef,
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "reset_after_headers"])
 def test_a_search_goes_on_where_the_connection_broke(
-    server: FakeBuildkite, job: JobRecord, log: LogRef, kind: Any
+    server: FakeBuildkite, running_job: JobRecord, log: LogRef, kind: Any
 ) -> None:
-    server.set_log(job, LONG)
+    server.set_log(running_job, LONG)
     server.faults.add(kind)
     assert [match.number for match in log.search("line")] == list(range(1, 20_001))
     first, *rest = server.requests
@@ -98,9 +100,9 @@ def test_a_search_goes_on_where_the_connection_broke(
 
 
 def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
-    server: FakeBuildkite, job: JobRecord, log: LogRef
+    server: FakeBuildkite, running_job: JobRecord, log: LogRef
 ) -> None:
-    server.set_log(job, LONG)
+    server.set_log(running_job, LONG)
     server.faults.add("reset_after_headers", times=None)
     with pytest.raises(ConnectionFailedError):
         list(log.search("line"))
@@ -108,10 +110,10 @@ def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
 
 
 def test_the_rest_of_a_log_that_is_shorter_than_told_is_asked_for_again(
-    server: FakeBuildkite, job: JobRecord, log: LogRef
+    server: FakeBuildkite, running_job: JobRecord, log: LogRef
 ) -> None:
     """The connection breaks, and the rest comes cut with a `Content-Length` that fits, as a proxy does it."""
-    server.set_log(job, LONG)
+    server.set_log(running_job, LONG)
     server.faults.add("reset_mid_body")
     server.faults.add("cut_json", after=1, at=1000, match="^GET .*/log")
     assert len(list(log.search("^line"))) == len(LINES)
@@ -119,9 +121,9 @@ def test_the_rest_of_a_log_that_is_shorter_than_told_is_asked_for_again(
     assert 1000 < second + 1000 == first < len(LONG)
 
 
-def test_a_search_that_may_not_read_logs_says_so(server: FakeBuildkite, job: JobRecord) -> None:
+def test_a_search_that_may_not_read_logs_says_so(server: FakeBuildkite, running_job: JobRecord) -> None:
     with server.client(token=server.make_token("read_builds")) as bk, pytest.raises(PermissionDeniedError):
-        list(bk.organization("acme").job(job.id).log().search("x"))
+        list(bk.organization("acme").job(running_job.id).log().search("x"))
 
 
 # -- followed
@@ -154,8 +156,8 @@ class Writer:
 
 
 @pytest.fixture
-def writer(server: FakeBuildkite, job: JobRecord) -> Writer:
-    return Writer(server, job)
+def writer(server: FakeBuildkite, running_job: JobRecord) -> Writer:
+    return Writer(server, running_job)
 
 
 def ranges(server: FakeBuildkite) -> list[int]:
@@ -189,7 +191,9 @@ def test_what_was_read_is_not_asked_for_again(server: FakeBuildkite, writer: Wri
     assert sum(ranges(server)) < log.fetch_size()
 
 
-def test_lines_come_while_the_job_runs(server: FakeBuildkite, writer: Writer, log: LogRef, job: JobRecord) -> None:
+def test_lines_come_while_the_job_runs(
+    server: FakeBuildkite, writer: Writer, log: LogRef, running_job: JobRecord
+) -> None:
     writer.at(0, "first\r\n")
     writer.at(60, "second\r\n")
     writer.end(1000)
@@ -198,7 +202,7 @@ def test_lines_come_while_the_job_runs(server: FakeBuildkite, writer: Writer, lo
     began = server.clock.now()
     assert next(follow).text == "second"
     assert 60 <= server.clock.now() - began <= 60 + 30
-    assert job.state == "running"
+    assert running_job.state == "running"
 
 
 def test_a_line_is_given_when_it_is_whole_and_as_a_terminal_shows_it(writer: Writer, log: LogRef) -> None:
@@ -236,8 +240,10 @@ def test_the_log_of_a_job_that_has_ended_long_ago_ends_at_once(
 
 
 @pytest.mark.parametrize("state", ["scheduled", "assigned", "limited", "canceling", "timing_out", "brand-new"])
-def test_a_job_that_has_not_ended_is_waited_for(writer: Writer, log: LogRef, job: JobRecord, state: str) -> None:
-    job.state = state
+def test_a_job_that_has_not_ended_is_waited_for(
+    writer: Writer, log: LogRef, running_job: JobRecord, state: str
+) -> None:
+    running_job.state = state
     writer.at(500, "at last\n")
     writer.end(501)
     assert texts(log.follow()) == ["at last"]
@@ -310,28 +316,30 @@ class Between(LocalAdapter):
 
 
 def test_a_log_that_grows_between_two_requests_has_no_gap(
-    server: FakeBuildkite, writer: Writer, job: JobRecord
+    server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     def grow(lines: int) -> Callable[[], None]:
-        return lambda: server.set_log(job, (job.log or b"") + b"".join(b"more %d\n" % n for n in range(lines)))
+        return lambda: server.set_log(
+            running_job, (running_job.log or b"") + b"".join(b"more %d\n" % n for n in range(lines))
+        )
 
     writer.at(0, "start\n")
     writer.at(20, "go on\n")
     writer.end(60)
     with server.client(transport=Between(server, iter([grow(3), grow(5), grow(400)]))) as bk:
-        lines = texts(bk.organization("acme").job(job.id).log().follow())
+        lines = texts(bk.organization("acme").job(running_job.id).log().follow())
     assert lines == ["start", "go on", *(f"more {number}" for count in (3, 5, 400) for number in range(count))]
 
 
 def test_a_log_that_is_cut_between_two_requests_is_a_new_one(
-    server: FakeBuildkite, writer: Writer, job: JobRecord
+    server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     writer.at(0, "start\n")
     writer.at(20, "go on\n")
     writer.end(60)
-    cut = iter([lambda: server.set_log(job, b""), lambda: None])
+    cut = iter([lambda: server.set_log(running_job, b""), lambda: None])
     with server.client(transport=Between(server, cut)) as bk:
-        assert texts(bk.organization("acme").job(job.id).log().follow()) == ["start"]
+        assert texts(bk.organization("acme").job(running_job.id).log().follow()) == ["start"]
 
 
 class Rangeless(LocalAdapter):
@@ -343,13 +351,13 @@ class Rangeless(LocalAdapter):
 
 
 def test_a_server_that_ignores_ranges_gives_the_same_lines(
-    server: FakeBuildkite, writer: Writer, job: JobRecord
+    server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     for number in range(5):
         writer.at(number * 20, f"line {number}\n")
     writer.end(120)
     with server.client(transport=Rangeless(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
-        lines = texts(bk.organization("acme").job(job.id).log().follow())
+        lines = texts(bk.organization("acme").job(running_job.id).log().follow())
     assert lines == [f"line {number}" for number in range(5)]
 
 
@@ -363,12 +371,12 @@ class Unsaid(LocalAdapter):
 
 
 def test_a_part_that_does_not_say_where_it_begins_is_not_guessed_at(
-    server: FakeBuildkite, writer: Writer, job: JobRecord
+    server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     writer.at(0, "start\n")
     writer.at(20, "go on\n")
     with server.client(transport=Unsaid(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
-        follow = bk.organization("acme").job(job.id).log().follow()
+        follow = bk.organization("acme").job(running_job.id).log().follow()
         assert next(follow).text == "start"
         with pytest.raises(ResponseError, match="without Content-Range"):
             next(follow)
@@ -431,9 +439,11 @@ def test_a_follow_that_is_left_asks_no_more(server: FakeBuildkite, writer: Write
     assert bk.user().id
 
 
-def test_a_log_is_followed_over_real_sockets(server: FakeBuildkite, writer: Writer, job: JobRecord) -> None:
+def test_a_log_is_followed_over_real_sockets(server: FakeBuildkite, writer: Writer, running_job: JobRecord) -> None:
     for number in range(5):
         writer.at(number * 20, f"line {number}\n")
     writer.end(120)
     with server.client(door="http") as bk:
-        assert texts(bk.organization("acme").job(job.id).log().follow()) == [f"line {number}" for number in range(5)]
+        assert texts(bk.organization("acme").job(running_job.id).log().follow()) == [
+            f"line {number}" for number in range(5)
+        ]

@@ -14,37 +14,30 @@ from buildkite_orm import (
     NotFoundError,
     UnprocessableEntityError,
 )
+from tests.helpers import web_build
 
 if TYPE_CHECKING:
-    from buildkite_orm import Buildkite, BuildRef, JobRef
+    from buildkite_orm import Buildkite, JobRef
     from buildkite_orm.fake import FakeBuildkite, JobRecord
 
 BUILD = "/v2/organizations/acme/pipelines/web/builds/1"
 
 
-@pytest.fixture
-def job(server: FakeBuildkite) -> JobRecord:
-    build = server.add_build("web", jobs=[{"name": "Test"}])
-    record = build.jobs[0]
-    server.add_annotation(build, "of the build", context="b", priority=3)
-    server.add_annotation(build, "of the job", context="j", priority=7, job=record)
-    return record
-
-
-def web_1(bk: Buildkite) -> BuildRef:
-    return bk.organization("acme").pipeline("web").build(1)
+@pytest.fixture(autouse=True)
+def _annotations(server: FakeBuildkite, job: JobRecord) -> None:
+    server.add_annotation(job.build, "of the build", context="b", priority=3)
+    server.add_annotation(job.build, "of the job", context="j", priority=7, job=job)
 
 
 def routes(bk: Buildkite, job_id: str) -> dict[str, JobRef]:
     return {
-        f"{BUILD}/jobs/{job_id}/annotations": web_1(bk).job(job_id),
+        f"{BUILD}/jobs/{job_id}/annotations": web_build(bk).job(job_id),
         f"/v2/organizations/acme/jobs/{job_id}/annotations": bk.organization("acme").job(job_id),
     }
 
 
-@pytest.mark.usefixtures("job")
 def test_a_build_lists_its_own_annotations(server: FakeBuildkite, bk: Buildkite) -> None:
-    (annotation,) = web_1(bk).annotations()
+    (annotation,) = web_build(bk).annotations()
     (request,) = server.requests
     assert (request.method, request.path, request.query, request.body) == (
         "GET",
@@ -56,9 +49,8 @@ def test_a_build_lists_its_own_annotations(server: FakeBuildkite, bk: Buildkite)
     assert "of the build" in (annotation.body_html or "")
 
 
-@pytest.mark.usefixtures("job")
 def test_a_build_lists_those_of_its_jobs_too_and_leaves_out_bodies(server: FakeBuildkite, bk: Buildkite) -> None:
-    annotations = list(web_1(bk).annotations(scope="all", omit_body=True))
+    annotations = list(web_build(bk).annotations(scope="all", omit_body=True))
     (request,) = server.requests
     assert sorted(request.query) == [("omit_body", "true"), ("per_page", "100"), ("scope", "all")]
     assert [(each.context, each.body_html) for each in annotations] == [("j", None), ("b", None)]
@@ -71,10 +63,9 @@ def test_a_job_lists_its_annotations_by_either_route(server: FakeBuildkite, bk: 
     assert found[0] == found[1]
 
 
-@pytest.mark.usefixtures("job")
 def test_creating_sends_every_field(server: FakeBuildkite, bk: Buildkite) -> None:
     annotation = (
-        web_1(bk)
+        web_build(bk)
         .annotations()
         .create(body="# Größe\n<b>#1</b>", style=AnnotationStyle.WARNING, priority=9, context="a b+c", append=False)
     )
@@ -90,9 +81,8 @@ def test_creating_sends_every_field(server: FakeBuildkite, bk: Buildkite) -> Non
     assert (type(annotation), annotation.style, annotation.priority) == (Annotation, AnnotationStyle.WARNING, 9)
 
 
-@pytest.mark.usefixtures("job")
 def test_appending_keeps_what_is_there(server: FakeBuildkite, bk: Buildkite) -> None:
-    annotation = web_1(bk).annotations().create(body=", and more", context="b", append=True)
+    annotation = web_build(bk).annotations().create(body=", and more", context="b", append=True)
     assert json.loads(server.requests[-1].body) == {"body": ", and more", "context": "b", "append": True}
     assert "of the build, and more" in (annotation.body_html or "")
 
@@ -113,53 +103,50 @@ def test_creating_on_a_job_takes_either_route(server: FakeBuildkite, bk: Buildki
         assert annotation.job_id == job.id
 
 
-@pytest.mark.usefixtures("job")
 def test_a_priority_that_there_is_not_is_refused_by_name(bk: Buildkite) -> None:
     with pytest.raises(UnprocessableEntityError, match="priority"):
-        web_1(bk).annotations().create(body="Hello", priority=11)
+        web_build(bk).annotations().create(body="Hello", priority=11)
 
 
-@pytest.mark.usefixtures("job")
 def test_an_annotation_of_a_build_is_deleted_there(server: FakeBuildkite, bk: Buildkite) -> None:
-    (annotation,) = web_1(bk).annotations()
+    (annotation,) = web_build(bk).annotations()
     annotation.delete()
     request = server.requests[-1]
     assert (request.method, request.path, request.body) == ("DELETE", f"{BUILD}/annotations/{annotation.id}", b"")
-    assert list(web_1(bk).annotations()) == []
+    assert list(web_build(bk).annotations()) == []
 
 
 def test_an_annotation_that_a_build_lists_for_its_job_is_deleted_below_the_job(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord
 ) -> None:
-    (annotation,) = web_1(bk).annotations(scope="job")
+    (annotation,) = web_build(bk).annotations(scope="job")
     annotation.delete()
     assert server.requests[-1].path == f"/v2/organizations/acme/jobs/{job.id}/annotations/{annotation.id}"
     assert job.annotations == []
 
 
 def test_an_annotation_of_a_job_is_deleted_there(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
-    (annotation,) = web_1(bk).job(job.id).annotations()
+    (annotation,) = web_build(bk).job(job.id).annotations()
     annotation.delete()
     assert server.requests[-1].path == f"{BUILD}/jobs/{job.id}/annotations/{annotation.id}"
     assert job.annotations == []
 
 
-@pytest.mark.usefixtures("job")
 def test_an_annotation_that_is_gone_is_not_found(bk: Buildkite) -> None:
-    (annotation,) = web_1(bk).annotations()
+    (annotation,) = web_build(bk).annotations()
     annotation.delete()
     with pytest.raises(NotFoundError, match="No annotation found"):
         annotation.delete()
 
 
 def test_an_annotation_is_the_same_whichever_way_it_was_found(bk: Buildkite, job: JobRecord) -> None:
-    (through_build,) = web_1(bk).annotations(scope="job")
-    (through_job,) = web_1(bk).job(job.id).annotations()
+    (through_build,) = web_build(bk).annotations(scope="job")
+    (through_job,) = web_build(bk).job(job.id).annotations()
     assert through_build == through_job
 
 
 def test_a_created_annotation_can_be_deleted(bk: Buildkite, job: JobRecord) -> None:
-    for listing in (web_1(bk).annotations(), bk.organization("acme").job(job.id).annotations()):
+    for listing in (web_build(bk).annotations(), bk.organization("acme").job(job.id).annotations()):
         annotation = listing.create(body="Hello", context="new")
         annotation.delete()
         assert annotation.id not in [each.id for each in listing.fresh()]

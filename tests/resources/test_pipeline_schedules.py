@@ -28,14 +28,16 @@ OPTIONS: dict[str, Any] = {
 
 
 @pytest.fixture
-def web(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
+def pipeline(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
     server.add_pipeline("web", default_branch="trunk")
     return bk.organization("acme").pipeline("web")
 
 
-def test_a_schedule_is_created_with_what_is_said_and_nothing_else(web: PipelineRef, sent: Sent, costs: Costs) -> None:
+def test_a_schedule_is_created_with_what_is_said_and_nothing_else(
+    pipeline: PipelineRef, sent: Sent, costs: Costs
+) -> None:
     with costs(1):
-        schedule = web.schedules().create(cronline="@daily")
+        schedule = pipeline.schedules().create(cronline="@daily")
     assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily"})
     assert (type(schedule), schedule.commit, schedule.branch, schedule.enabled) == (
         PipelineSchedule,
@@ -46,30 +48,30 @@ def test_a_schedule_is_created_with_what_is_said_and_nothing_else(web: PipelineR
     assert schedule.next_build_at is not None
     assert schedule.next_build_at.isoformat() == "2026-08-02T00:00:00+00:00"
     assert schedule.embedded_pipeline is not None
-    assert (schedule.embedded_pipeline.slug, schedule.pipeline) == ("web", web)
+    assert (schedule.embedded_pipeline.slug, schedule.pipeline) == ("web", pipeline)
 
 
-def test_everything_may_be_said_of_a_new_one(web: PipelineRef, sent: Sent) -> None:
-    schedule = web.schedules().create(cronline="0 8 * * 1-5 +02:00", **OPTIONS)
+def test_everything_may_be_said_of_a_new_one(pipeline: PipelineRef, sent: Sent) -> None:
+    schedule = pipeline.schedules().create(cronline="0 8 * * 1-5 +02:00", **OPTIONS)
     assert sent() == (f"POST {SCHEDULES}", {"cronline": "0 8 * * 1-5 +02:00", **OPTIONS})
     assert schedule.dump().items() >= OPTIONS.items()
     assert schedule.next_build_at is None
     assert OPTIONS.keys() == PipelineScheduleOptions.__annotations__.keys()
 
 
-def test_schedules_are_listed_the_newest_first_and_got(web: PipelineRef, sent: Sent, costs: Costs) -> None:
-    first = web.schedules().create(cronline="@daily", label="Nightly")
-    second = web.schedules().create(cronline="@hourly")
+def test_schedules_are_listed_the_newest_first_and_got(pipeline: PipelineRef, sent: Sent, costs: Costs) -> None:
+    first = pipeline.schedules().create(cronline="@daily", label="Nightly")
+    second = pipeline.schedules().create(cronline="@hourly")
     with costs(2):
-        assert list(web.schedules()) == [second, first]
-        assert web.schedule(first.id).fetch() == first
+        assert list(pipeline.schedules()) == [second, first]
+        assert pipeline.schedule(first.id).fetch() == first
     assert sent() == (f"GET {SCHEDULES}/{first.id}", None)
     assert repr(first) == "PipelineSchedule(Nightly, @daily, trunk, enabled)"
 
 
-def test_one_that_is_not_there_is_not_found(web: PipelineRef, bk: Buildkite) -> None:
+def test_one_that_is_not_there_is_not_found(pipeline: PipelineRef, bk: Buildkite) -> None:
     with pytest.raises(NotFoundError, match="No pipeline schedule found"):
-        web.schedule("0191").fetch()
+        pipeline.schedule("0191").fetch()
     with pytest.raises(NotFoundError, match="No pipeline found"):
         list(bk.organization("acme").pipeline("nothing").schedules())
 
@@ -86,8 +88,8 @@ def test_one_that_is_not_there_is_not_found(web: PipelineRef, bk: Buildkite) -> 
         ("enabled", False),
     ],
 )
-def test_unset_null_and_empty_are_told_apart(web: PipelineRef, sent: Sent, field: str, value: object) -> None:
-    schedule = web.schedules().create(cronline="@daily", label="Before", message="x", env={"A": "1"})
+def test_unset_null_and_empty_are_told_apart(pipeline: PipelineRef, sent: Sent, field: str, value: object) -> None:
+    schedule = pipeline.schedules().create(cronline="@daily", label="Before", message="x", env={"A": "1"})
     setattr(schedule, field, value)
     schedule.save()
     assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
@@ -97,9 +99,9 @@ def test_unset_null_and_empty_are_told_apart(web: PipelineRef, sent: Sent, field
 @pytest.mark.parametrize("field", ["commit", "branch"])
 @pytest.mark.parametrize("value", [None, ""])
 def test_null_and_empty_are_sent_where_the_server_has_a_default(
-    web: PipelineRef, sent: Sent, field: str, value: str | None
+    pipeline: PipelineRef, sent: Sent, field: str, value: str | None
 ) -> None:
-    schedule = web.schedules().create(cronline="@daily", commit="abcd0b7", branch="main")
+    schedule = pipeline.schedules().create(cronline="@daily", commit="abcd0b7", branch="main")
     change: Any = {field: value}
     schedule.update(**change)
     assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {field: value})
@@ -107,33 +109,33 @@ def test_null_and_empty_are_sent_where_the_server_has_a_default(
 
 
 @pytest.mark.parametrize("said", [{"label": None, "env": None}, {"label": "", "env": {}}, {"enabled": False}])
-def test_null_empty_and_false_are_said_of_a_new_one(web: PipelineRef, sent: Sent, said: Any) -> None:
-    schedule = web.schedules().create(cronline="@daily", **said)
+def test_null_empty_and_false_are_said_of_a_new_one(pipeline: PipelineRef, sent: Sent, said: Any) -> None:
+    schedule = pipeline.schedules().create(cronline="@daily", **said)
     assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily", **said})
     assert schedule.dump().items() >= said.items()
 
 
-def test_everything_can_be_changed(web: PipelineRef, sent: Sent) -> None:
-    schedule = web.schedules().create(cronline="@daily")
+def test_everything_can_be_changed(pipeline: PipelineRef, sent: Sent) -> None:
+    schedule = pipeline.schedules().create(cronline="@daily")
     assert schedule.update(cronline="@weekly", **OPTIONS) is schedule
     assert sent() == (f"PUT {SCHEDULES}/{schedule.id}", {"cronline": "@weekly", **OPTIONS})
     assert (schedule.enabled, schedule.next_build_at) == (False, None)
 
 
 @pytest.mark.parametrize("cronline", ["", "whenever", "* * *", "0 ~ * * *", "61 * * * *", "0 0 * * * Mars/Base"])
-def test_what_is_no_interval_is_not_accepted(web: PipelineRef, cronline: str) -> None:
-    schedule = web.schedules().create(cronline="@daily")
+def test_what_is_no_interval_is_not_accepted(pipeline: PipelineRef, cronline: str) -> None:
+    schedule = pipeline.schedules().create(cronline="@daily")
     with pytest.raises(UnprocessableEntityError):
-        web.schedules().create(cronline=cronline)
+        pipeline.schedules().create(cronline=cronline)
     with pytest.raises(UnprocessableEntityError):
         schedule.update(cronline=cronline)
-    assert (schedule.reload().cronline, len(list(web.schedules()))) == ("@daily", 1)
+    assert (schedule.reload().cronline, len(list(pipeline.schedules()))) == ("@daily", 1)
 
 
-def test_a_schedule_creates_builds(server: FakeBuildkite, web: PipelineRef) -> None:
-    schedule = web.schedules().create(cronline="@hourly", message="Again", env={"A": "1"})
+def test_a_schedule_creates_builds(server: FakeBuildkite, pipeline: PipelineRef) -> None:
+    schedule = pipeline.schedules().create(cronline="@hourly", message="Again", env={"A": "1"})
     server.clock.advance(2 * HOUR + 60)
-    latest, before = web.builds()
+    latest, before = pipeline.builds()
     assert (latest.source, latest.message, latest.branch, latest.env) == ("schedule", "Again", "trunk", {"A": "1"})
     assert (before.created_at.isoformat(), latest.created_at.hour) == ("2026-08-01T13:00:00+00:00", 14)
     following = schedule.reload().next_build_at
@@ -142,36 +144,38 @@ def test_a_schedule_creates_builds(server: FakeBuildkite, web: PipelineRef) -> N
 
 
 @pytest.mark.parametrize("way", ["disabled", "deleted", "moved"])
-def test_what_was_planned_is_off(server: FakeBuildkite, web: PipelineRef, sent: Sent, way: str) -> None:
-    schedule = web.schedules().create(cronline="@hourly")
+def test_what_was_planned_is_off(server: FakeBuildkite, pipeline: PipelineRef, sent: Sent, way: str) -> None:
+    schedule = pipeline.schedules().create(cronline="@hourly")
     if way == "disabled":
         schedule.update(enabled=False)
         assert sent()[1] == {"enabled": False}
     elif way == "deleted":
         schedule.delete()
         assert sent() == (f"DELETE {SCHEDULES}/{schedule.id}", None)
-        assert schedule not in web.schedules()
+        assert schedule not in pipeline.schedules()
     else:
         schedule.update(cronline="@monthly")
     server.clock.advance(2 * HOUR)
-    assert list(web.builds()) == []
+    assert list(pipeline.builds()) == []
 
 
-def test_one_that_fails_says_why_until_it_is_enabled_again(server: FakeBuildkite, web: PipelineRef, sent: Sent) -> None:
-    schedule = web.schedules().create(cronline="@hourly", branch="feature/x")
-    web.update(branch_configuration="trunk")
+def test_one_that_fails_says_why_until_it_is_enabled_again(
+    server: FakeBuildkite, pipeline: PipelineRef, sent: Sent
+) -> None:
+    schedule = pipeline.schedules().create(cronline="@hourly", branch="feature/x")
+    pipeline.update(branch_configuration="trunk")
     server.clock.advance(HOUR)
     schedule.reload()
     assert (schedule.enabled, schedule.next_build_at) == (False, None)
     assert "feature/x is not configured" in (schedule.failed_message or "")
     assert schedule.failed_at is not None
     assert sent()[0] == f"GET {SCHEDULES}/{schedule.id}"
-    enabled = web.schedule(schedule.id).update(enabled=True)
+    enabled = pipeline.schedule(schedule.id).update(enabled=True)
     assert (enabled.enabled, enabled.failed_message, enabled.failed_at) == (True, None, None)
-    web.archive()
+    pipeline.archive()
     server.clock.advance(HOUR)
     assert schedule.reload().failed_message == "Pipeline is archived"
-    assert list(web.builds()) == []
+    assert list(pipeline.builds()) == []
 
 
 def test_the_documented_examples_load_and_dump(examples: Examples) -> None:

@@ -68,7 +68,7 @@ def needed(cluster_id: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def web(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
+def pipeline(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
     """A pipeline with steps as YAML."""
     server.add_pipeline("web")
     return bk.organization("acme").pipeline("web").fetch()
@@ -178,12 +178,12 @@ def test_a_template_may_have_the_steps(server: FakeBuildkite, bk: Buildkite, nee
     ],
 )
 def test_a_pipeline_that_cannot_be_is_not_made(
-    bk: Buildkite, web: Pipeline, needed: dict[str, Any], fields: dict[str, Any], at_fault: str
+    bk: Buildkite, pipeline: Pipeline, needed: dict[str, Any], fields: dict[str, Any], at_fault: str
 ) -> None:
     with pytest.raises(UnprocessableEntityError) as caught:
         bk.organization("acme").pipelines().create(**(needed | fields))
     assert [error["field"] for error in caught.value.errors] == [at_fault]
-    assert list(bk.organization("acme").pipelines()) == [web]
+    assert list(bk.organization("acme").pipelines()) == [pipeline]
 
 
 def test_without_steps_the_error_says_what_is_missing(bk: Buildkite, needed: dict[str, Any]) -> None:
@@ -204,41 +204,41 @@ def test_where_there_are_teams_only_administrators_create_pipelines_of_none(
         bk.organization("acme").pipelines().create(**needed, configuration=YAML)
 
 
-def test_clone_mirrors_must_be_enabled(server: FakeBuildkite, bk: Buildkite, web: Pipeline) -> None:
+def test_clone_mirrors_must_be_enabled(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
     server.store.organizations["acme"].plan_lacks.add("clone_mirrors")
-    assert "clone_mirror_url" not in web.reload().dump()
+    assert "clone_mirror_url" not in pipeline.reload().dump()
     with pytest.raises(UnprocessableEntityError, match="clone_mirror_url"):
-        web.update(clone_mirror_url="git@mirror.acme.example:acme/web.git")
-    assert bk.organization("acme").pipeline("web").update(clone_mirror_url=None) == web
+        pipeline.update(clone_mirror_url="git@mirror.acme.example:acme/web.git")
+    assert bk.organization("acme").pipeline("web").update(clone_mirror_url=None) == pipeline
 
 
 # -- what is changed
 
 
 @pytest.mark.parametrize("value", [None, "", "The shop"])
-def test_unset_null_and_empty_are_told_apart(web: Pipeline, sent: Sent, value: str | None) -> None:
-    web.update(description="Before", branch_configuration="main")
-    web.description = value
-    web.save()
+def test_unset_null_and_empty_are_told_apart(pipeline: Pipeline, sent: Sent, value: str | None) -> None:
+    pipeline.update(description="Before", branch_configuration="main")
+    pipeline.description = value
+    pipeline.save()
     assert sent() == (f"PATCH {WEB}", {"description": value})
-    assert (web.description, web.branch_configuration) == (value, "main")
+    assert (pipeline.description, pipeline.branch_configuration) == (value, "main")
 
 
-def test_false_is_sent(web: Pipeline, sent: Sent) -> None:
-    assert web.update(allow_rebuilds=False) is web
+def test_false_is_sent(pipeline: Pipeline, sent: Sent) -> None:
+    assert pipeline.update(allow_rebuilds=False) is pipeline
     assert sent() == (f"PATCH {WEB}", {"allow_rebuilds": False})
 
 
-def test_a_change_that_yaml_pipelines_ignore_is_warned_of(bk: Buildkite, web: Pipeline) -> None:
+def test_a_change_that_yaml_pipelines_ignore_is_warned_of(bk: Buildkite, pipeline: Pipeline) -> None:
     with pytest.warns(IgnoredChangeWarning, match="a pipeline has .* ignored env$"):
         bk.organization("acme").pipeline("web").update(env={"A": "1"})
     with pytest.warns(IgnoredChangeWarning, match="ignored env and steps$"):
-        web.update(env={}, steps=[], configuration=YAML)
-    web.env = {"A": "1"}
+        pipeline.update(env={}, steps=[], configuration=YAML)
+    pipeline.env = {"A": "1"}
     with pytest.warns(IgnoredChangeWarning, match="ignored env$") as caught:
-        web.save()
+        pipeline.save()
     assert caught[0].filename == __file__
-    assert web.env == {"FOO": "bar"}
+    assert pipeline.env == {"FOO": "bar"}
 
 
 def test_a_change_that_is_ignored_is_warned_of_in_the_same_words_for_each_pipeline(
@@ -256,12 +256,12 @@ def test_a_change_that_is_ignored_is_warned_of_in_the_same_words_for_each_pipeli
 
 
 @pytest.mark.parametrize("configuration", NO_PIPELINES)
-def test_what_is_no_pipeline_changes_none(web: Pipeline, configuration: str) -> None:
-    before = web.dump()
+def test_what_is_no_pipeline_changes_none(pipeline: Pipeline, configuration: str) -> None:
+    before = pipeline.dump()
     with pytest.raises(UnprocessableEntityError) as caught:
-        web.update(name="Changed", configuration=configuration)
+        pipeline.update(name="Changed", configuration=configuration)
     assert [error["field"] for error in caught.value.errors] == ["configuration"]
-    assert web.reload().dump() == before
+    assert pipeline.reload().dump() == before
 
 
 @pytest.mark.parametrize(
@@ -277,71 +277,73 @@ def test_what_the_fake_does_not_read_is_accepted(
     assert (build.reload().state, build.jobs().count()) == ("passed", jobs)
 
 
-def test_visual_steps_for_a_yaml_pipeline_are_refused(web: Pipeline) -> None:
+def test_visual_steps_for_a_yaml_pipeline_are_refused(pipeline: Pipeline) -> None:
     with pytest.raises(UnprocessableEntityError, match="configuration"):
-        web.update(steps=VISUAL)
+        pipeline.update(steps=VISUAL)
 
 
 # -- the archive
 
 
-def test_a_pipeline_goes_into_the_archive_and_comes_out(bk: Buildkite, web: Pipeline, sent: Sent, costs: Costs) -> None:
+def test_a_pipeline_goes_into_the_archive_and_comes_out(
+    bk: Buildkite, pipeline: Pipeline, sent: Sent, costs: Costs
+) -> None:
     ref = bk.organization("acme").pipeline("web")
     with costs(1):
         archived = ref.archive()
     assert sent() == (f"POST {WEB}/archive", None)
-    assert archived == web
+    assert archived == pipeline
     assert archived.archived_at is not None
     with costs(1):
         assert ref.unarchive().archived_at is None
     assert sent() == (f"POST {WEB}/unarchive", None)
 
 
-def test_an_archived_pipeline_takes_no_builds_and_no_changes(bk: Buildkite, web: Pipeline) -> None:
-    build = web.builds().create(commit="HEAD", branch="main")
-    web.archive()
+def test_an_archived_pipeline_takes_no_builds_and_no_changes(bk: Buildkite, pipeline: Pipeline) -> None:
+    build = pipeline.builds().create(commit="HEAD", branch="main")
+    pipeline.archive()
     with pytest.raises(UnprocessableEntityError, match="archived"):
-        web.builds().create(commit="HEAD", branch="main")
+        pipeline.builds().create(commit="HEAD", branch="main")
     with pytest.raises(UnprocessableEntityError, match="archived"):
         build.rebuild()
     with pytest.raises(UnprocessableEntityError, match="archived"):
-        web.update(description="x")
-    assert list(web.builds()) == [build]
-    assert web in bk.organization("acme").pipelines()
+        pipeline.update(description="x")
+    assert list(pipeline.builds()) == [build]
+    assert pipeline in bk.organization("acme").pipelines()
 
 
-def test_it_is_archived_once(web: Pipeline) -> None:
+def test_it_is_archived_once(pipeline: Pipeline) -> None:
     with pytest.raises(UnprocessableEntityError, match=r"Pipeline could not be unarchived\."):
-        web.unarchive()
-    web.archive()
+        pipeline.unarchive()
+    pipeline.archive()
     with pytest.raises(UnprocessableEntityError, match=r"Pipeline could not be archived\."):
-        web.archive()
+        pipeline.archive()
 
 
-def test_a_trigger_of_an_archived_pipeline_fails(server: FakeBuildkite, bk: Buildkite, web: Pipeline) -> None:
-    starter = server.add_pipeline("starter", configuration=None)
-    pipeline = bk.organization("acme").pipeline("starter")
-    pipeline.update(steps=[{"type": "trigger", "trigger_project_slug": "web"}])
-    web.archive()
-    build = pipeline.builds().create(commit="HEAD", branch="main")
+def test_a_trigger_of_an_archived_pipeline_fails(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
+    record = server.add_pipeline("starter", configuration=None)
+    starter = bk.organization("acme").pipeline("starter")
+    starter.update(steps=[{"type": "trigger", "trigger_project_slug": "web"}])
+    pipeline.archive()
+    build = starter.builds().create(commit="HEAD", branch="main")
     server.clock.advance(60)
-    assert (build.reload().state, starter.plan[0].key) == ("failed", None)
+    assert (build.reload().state, record.plan[0].key) == ("failed", None)
 
 
 # -- deleting
 
 
 def test_a_deleted_pipeline_is_gone_with_its_builds(
-    server: FakeBuildkite, bk: Buildkite, web: Pipeline, sent: Sent
+    server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline, sent: Sent
 ) -> None:
     org = bk.organization("acme")
-    build = web.builds().create(commit="HEAD", branch="main")
+    build = pipeline.builds().create(commit="HEAD", branch="main")
     server.clock.advance(4)
     job = next(iter(build.jobs()))
-    schedule = web.schedules().create(cronline="@hourly")
-    web.delete()
+    schedule = pipeline.schedules().create(cronline="@hourly")
+    pipeline.delete()
     assert sent() == (f"DELETE {WEB}", None)
-    for gone in (web, build, org.job(job.id), schedule):
+    for gone in (pipeline, build, org.job(job.id), schedule):
         with pytest.raises(NotFoundError):
             gone.fetch()
     server.clock.advance(7200)
@@ -349,13 +351,13 @@ def test_a_deleted_pipeline_is_gone_with_its_builds(
     assert [agent.embedded_job for agent in org.agents()] == []
 
 
-def test_what_waits_for_a_deleted_pipeline_fails(server: FakeBuildkite, bk: Buildkite, web: Pipeline) -> None:
+def test_what_waits_for_a_deleted_pipeline_fails(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
     server.add_pipeline("starter", configuration=None)
-    pipeline = bk.organization("acme").pipeline("starter")
-    pipeline.update(steps=[{"type": "trigger", "trigger_project_slug": "web"}])
-    build = pipeline.builds().create(commit="HEAD", branch="main")
+    starter = bk.organization("acme").pipeline("starter")
+    starter.update(steps=[{"type": "trigger", "trigger_project_slug": "web"}])
+    build = starter.builds().create(commit="HEAD", branch="main")
     server.clock.advance(5)
-    web.delete()
+    pipeline.delete()
     assert build.reload().state == "failed"
 
 
@@ -375,21 +377,21 @@ def test_the_audit_log_tells_of_it(bk: Buildkite, needed: dict[str, Any]) -> Non
 # -- webhooks
 
 
-def test_a_webhook_is_added_once(bk: Buildkite, web: Pipeline, sent: Sent, costs: Costs) -> None:
+def test_a_webhook_is_added_once(bk: Buildkite, pipeline: Pipeline, sent: Sent, costs: Costs) -> None:
     with costs(1):
         bk.organization("acme").pipeline("web").add_webhook()
     assert sent() == (f"POST {WEB}/webhook", None)
     with pytest.raises(UnprocessableEntityError, match="could not be created for your repository"):
-        web.add_webhook()
+        pipeline.add_webhook()
 
 
-def test_a_webhook_is_for_github_alone(web: Pipeline) -> None:
-    web.update(repository="git@gitlab.com:acme/web.git")
+def test_a_webhook_is_for_github_alone(pipeline: Pipeline) -> None:
+    pipeline.update(repository="git@gitlab.com:acme/web.git")
     with pytest.raises(UnprocessableEntityError, match="not supported for your repository"):
-        web.add_webhook()
+        pipeline.add_webhook()
 
 
-def test_the_webhooks_of_github_are_taken_or_not(bk: Buildkite, web: Pipeline, sent: Sent, costs: Costs) -> None:
+def test_the_webhooks_of_github_are_taken_or_not(bk: Buildkite, pipeline: Pipeline, sent: Sent, costs: Costs) -> None:
     hooks = bk.organization("acme").pipeline("web").github_webhooks()
     with costs(1):
         state = hooks.fetch()
@@ -404,18 +406,18 @@ def test_the_webhooks_of_github_are_taken_or_not(bk: Buildkite, web: Pipeline, s
         assert disabled.enable().enabled
     assert sent() == (f"PUT {WEB}/github-webhooks", None)
     assert state.reload() == hooks
-    assert (state.pipeline, state.organization) == (web, bk.organization("acme"))
+    assert (state.pipeline, state.organization) == (pipeline, bk.organization("acme"))
 
 
 @pytest.mark.parametrize("lacks", ["the feature", "the provider"])
 def test_without_the_feature_or_github_there_is_nothing_to_ask(
-    server: FakeBuildkite, web: Pipeline, lacks: str
+    server: FakeBuildkite, pipeline: Pipeline, lacks: str
 ) -> None:
     if lacks == "the feature":
         server.store.organizations["acme"].plan_lacks.add("expanded_webhook_triggers")
     else:
-        web.update(repository="ssh://git@git.acme.example/web.git")
-    hooks = web.github_webhooks()
+        pipeline.update(repository="ssh://git@git.acme.example/web.git")
+    hooks = pipeline.github_webhooks()
     for ask in (hooks.fetch, hooks.enable, hooks.disable):
         with pytest.raises(NotFoundError):
             ask()

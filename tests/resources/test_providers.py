@@ -41,7 +41,7 @@ PAYLOAD: dict[str, Any] = {
 
 
 @pytest.fixture
-def web(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
+def pipeline(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
     server.add_pipeline("web", provider_settings={"brand_new": {"x": [1]}})
     return bk.organization("acme").pipeline("web").fetch()
 
@@ -83,8 +83,8 @@ def test_the_settings_of_a_provider_may_be_missing() -> None:
     assert Pipeline.model_validate({**PAYLOAD, "provider": None}).changes() == {}
 
 
-def test_settings_are_read_as_what_they_are(web: Pipeline) -> None:
-    settings = github(web)
+def test_settings_are_read_as_what_they_are(pipeline: Pipeline) -> None:
+    settings = github(pipeline)
     assert settings.trigger_mode is TriggerMode.CODE
     assert (settings.build_tags, settings.repository) == (False, "acme/web")
     assert settings.model_extra == {"brand_new": {"x": [1]}}
@@ -104,53 +104,53 @@ def test_settings_are_read_as_what_they_are(web: Pipeline) -> None:
     ],
 )
 def test_what_is_changed_in_place_is_saved_and_nothing_else(
-    web: Pipeline, sent: Sent, costs: Costs, name: str, value: object
+    pipeline: Pipeline, sent: Sent, costs: Costs, name: str, value: object
 ) -> None:
-    setattr(github(web), name, value)
-    assert web.changes() == {"provider_settings": {name: value}}
+    setattr(github(pipeline), name, value)
+    assert pipeline.changes() == {"provider_settings": {name: value}}
     with costs(1):
-        assert web.save() is web
+        assert pipeline.save() is pipeline
     assert sent() == (f"PATCH {WEB}", {"provider_settings": {name: value}})
-    assert getattr(github(web), name) == value
-    assert github(web).build_branches is True
+    assert getattr(github(pipeline), name) == value
+    assert github(pipeline).build_branches is True
     with costs(0):
-        web.save()
+        pipeline.save()
 
 
-def test_settings_and_fields_are_saved_together(web: Pipeline, sent: Sent) -> None:
-    web.description = None
-    settings = github(web)
+def test_settings_and_fields_are_saved_together(pipeline: Pipeline, sent: Sent) -> None:
+    pipeline.description = None
+    settings = github(pipeline)
     settings.build_tags, settings.build_create_event = True, False
-    web.description = "The shop"
-    web.save()
+    pipeline.description = "The shop"
+    pipeline.save()
     assert sent()[1] == {
         "description": "The shop",
         "provider_settings": {"build_tags": True, "build_create_event": False},
     }
 
 
-def test_a_change_that_was_taken_back_is_no_change(web: Pipeline, costs: Costs) -> None:
-    github(web).build_tags = True
-    github(web).build_tags = False
+def test_a_change_that_was_taken_back_is_no_change(pipeline: Pipeline, costs: Costs) -> None:
+    github(pipeline).build_tags = True
+    github(pipeline).build_tags = False
     with costs(0):
-        web.save()
+        pipeline.save()
 
 
-def test_what_is_not_known_yet_is_set_by_update(web: Pipeline, sent: Sent) -> None:
-    web.update(provider_settings={"brand_new": 2, "build_tags": True})
+def test_what_is_not_known_yet_is_set_by_update(pipeline: Pipeline, sent: Sent) -> None:
+    pipeline.update(provider_settings={"brand_new": 2, "build_tags": True})
     assert sent() == (f"PATCH {WEB}", {"provider_settings": {"brand_new": 2, "build_tags": True}})
-    assert (github(web).model_extra, github(web).build_tags) == ({"brand_new": 2}, True)
+    assert (github(pipeline).model_extra, github(pipeline).build_tags) == ({"brand_new": 2}, True)
 
 
-def test_a_misspelt_setting_and_the_repository_cannot_be_assigned(web: Pipeline) -> None:
-    settings: Any = github(web)
+def test_a_misspelt_setting_and_the_repository_cannot_be_assigned(pipeline: Pipeline) -> None:
+    settings: Any = github(pipeline)
     with pytest.raises(AttributeError, match="has no field 'bild_tags'"):
         settings.bild_tags = True
     with pytest.raises(AttributeError, match="repository is set by the server"):
         settings.repository = "acme/other"
     with pytest.raises(ValidationError, match="build_tags"):
         settings.build_tags = "yes"
-    assert web.changes() == {}
+    assert pipeline.changes() == {}
 
 
 def test_every_setting_of_every_provider_can_be_assigned() -> None:

@@ -35,13 +35,13 @@ def record(server: FakeBuildkite, bk: Buildkite) -> JobRecord:
 
 
 @pytest.fixture
-def job(bk: Buildkite, record: JobRecord) -> JobRef:
+def job_ref(bk: Buildkite, record: JobRecord) -> JobRef:
     return bk.organization("acme").job(record.id)
 
 
-def test_a_vnc_session_is_created(job: JobRef, record: JobRecord, sent: Sent, costs: Costs) -> None:
+def test_a_vnc_session_is_created(job_ref: JobRef, record: JobRecord, sent: Sent, costs: Costs) -> None:
     with costs(1):
-        session = job.create_vnc_session()
+        session = job_ref.create_vnc_session()
     assert sent() == (f"POST {JOBS}/{record.id}/vnc-session", None)
     assert (type(session), session.vnc.username) == (VncSession, "buildkite")
     assert session.endpoint.startswith("wss://")
@@ -49,9 +49,9 @@ def test_a_vnc_session_is_created(job: JobRef, record: JobRecord, sent: Sent, co
     assert session.expires_at.isoformat() == "2026-08-01T12:30:00+00:00"
 
 
-def test_an_ssh_session_is_created(job: JobRef, record: JobRecord, sent: Sent, costs: Costs) -> None:
+def test_an_ssh_session_is_created(job_ref: JobRef, record: JobRecord, sent: Sent, costs: Costs) -> None:
     with costs(1):
-        session = job.create_ssh_session()
+        session = job_ref.create_ssh_session()
     assert sent() == (f"POST {JOBS}/{record.id}/ssh-session", None)
     assert (type(session), session.transport) == (SshSession, "namespace_ingress")
     assert session.ssh.private_key
@@ -70,72 +70,72 @@ def shown(thing: Any) -> str:
     return f"{thing!r} {thing} {list(thing.__rich_repr__() or ())} {[str(each) for each in thing.__pretty__(str)]}"
 
 
-def test_its_secrets_show_nowhere(job: JobRef, caplog: pytest.LogCaptureFixture) -> None:
+def test_its_secrets_show_nowhere(job_ref: JobRef, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    vnc, ssh = job.create_vnc_session(), job.create_ssh_session()
+    vnc, ssh = job_ref.create_vnc_session(), job_ref.create_ssh_session()
     assert repr(vnc) == "VncSession(expires 2026-08-01 12:30:00 UTC)"
     seen = f"{shown(vnc)} {shown(vnc.vnc)} {shown(ssh)} {shown(ssh.ssh)} {caplog.text}"
     for secret in (vnc.access_token, vnc.vnc.password, ssh.access_token, ssh.ssh.private_key):
         assert secret not in seen
 
 
-def test_a_field_that_is_not_known_shows_as_little(job: JobRef, server: FakeBuildkite) -> None:
+def test_a_field_that_is_not_known_shows_as_little(job_ref: JobRef, server: FakeBuildkite) -> None:
     def drift(payload: Any) -> Any:
         return payload | {"vnc": payload["vnc"] | {"otp": "hidden-one"}, "key": "hidden-one"}
 
     server.settings.drift = drift
-    session = job.create_vnc_session()
+    session = job_ref.create_vnc_session()
     assert session.vnc.model_extra == {"otp": "hidden-one"}
     assert "hidden-one" not in f"{shown(session)} {shown(session.vnc)}"
 
 
-def test_each_session_is_one_of_its_own(job: JobRef) -> None:
-    first, second = job.create_vnc_session(), job.create_vnc_session()
+def test_each_session_is_one_of_its_own(job_ref: JobRef) -> None:
+    first, second = job_ref.create_vnc_session(), job_ref.create_vnc_session()
     assert first != second
     assert len({first, second}) == 2
 
 
-def test_where_it_may_not_be(server: FakeBuildkite, job: JobRef) -> None:
+def test_where_it_may_not_be(server: FakeBuildkite, job_ref: JobRef) -> None:
     server.store.organizations["acme"].users[0].role = "member"
-    for create in (job.create_vnc_session, job.create_ssh_session):
+    for create in (job_ref.create_vnc_session, job_ref.create_ssh_session):
         with pytest.raises(PermissionDeniedError):
             create()
 
 
-def test_where_it_is_not_to_be_had(bk: Buildkite, job: JobRef) -> None:
+def test_where_it_is_not_to_be_had(bk: Buildkite, job_ref: JobRef) -> None:
     with pytest.raises(NotFoundError, match="No job found"):
         bk.organization("acme").job("0191").create_ssh_session()
     bk.organization("acme").pipeline_settings().disable_hosted_agents_ssh()
     with pytest.raises(NotFoundError, match="VNC access is not available"):
-        job.create_vnc_session()
+        job_ref.create_vnc_session()
     with pytest.raises(NotFoundError, match="SSH access is not available"):
-        job.create_ssh_session()
+        job_ref.create_ssh_session()
 
 
 @pytest.mark.parametrize(
     "fields", [{"state": "passed"}, {"type": "waiter"}, {"agent": None}], ids=["it has ended", "no command", "no agent"]
 )
-def test_it_takes_a_command_that_runs(job: JobRef, record: JobRecord, fields: dict[str, Any]) -> None:
+def test_it_takes_a_command_that_runs(job_ref: JobRef, record: JobRecord, fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         setattr(record, name, value)
     with pytest.raises(UnprocessableEntityError, match="not a running command job"):
-        job.create_vnc_session()
+        job_ref.create_vnc_session()
 
 
 @pytest.mark.parametrize("shape", [None, "LINUX_AMD64_4X16"])
-def test_it_takes_a_hosted_mac(job: JobRef, record: JobRecord, shape: str | None) -> None:
+def test_it_takes_a_hosted_mac(job_ref: JobRef, record: JobRecord, shape: str | None) -> None:
     assert record.agent is not None
     record.agent.queue.instance_shape = shape
     with pytest.raises(UnprocessableEntityError, match="macOS"):
-        job.create_ssh_session()
+        job_ref.create_ssh_session()
 
 
 def test_what_the_provider_cannot_create_is_not_asked_for_again(
-    server: FakeBuildkite, job: JobRef, costs: Costs
+    server: FakeBuildkite, job_ref: JobRef, costs: Costs
 ) -> None:
     server.settings.hosted_agents_fail = True
     with costs(1), pytest.raises(ServerError, match="could not be created") as caught:
-        job.create_vnc_session()
+        job_ref.create_vnc_session()
     assert caught.value.status == 503
 
 

@@ -12,11 +12,12 @@ from buildkite_orm import Build, BuildBlockedError, BuildkiteError, NotFoundErro
 from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
 from buildkite_orm.fake.times import iso
 from buildkite_orm.resources.builds.wait_state import wait_state
+from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm import Buildkite, PipelineRef
+    from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.fake.records import BuildRecord
 
@@ -42,14 +43,10 @@ def later(server: FakeBuildkite) -> Later:
     return change
 
 
-def web(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
-
-
 def new_build(server: FakeBuildkite, bk: Buildkite, *steps: CommandStep | BlockStep | WaitStep) -> Build:
     """Create a build of these steps."""
     server.add_pipeline("web", steps=list(steps) or [CommandStep(duration=20)])
-    return web(bk).builds().create(commit="HEAD", branch="main")
+    return web_pipeline(bk).builds().create(commit="HEAD", branch="main")
 
 
 def failed_build(server: FakeBuildkite, bk: Buildkite, *, exits: tuple[int, ...] = (1, 0)) -> Build:
@@ -70,7 +67,7 @@ def test_what_is_on_its_way_is_not_the_end(server: FakeBuildkite, bk: Buildkite,
     record.state = state
     later(record, 300, state="failed", finished_at=server.clock.now() + 300)
     began = server.clock.now()
-    assert web(bk).build(1).wait(timeout=600).state == "failed"
+    assert web_pipeline(bk).build(1).wait(timeout=600).state == "failed"
     assert server.clock.now() >= began + 300
 
 
@@ -80,7 +77,7 @@ def test_each_end_is_one_at_once(server: FakeBuildkite, bk: Buildkite, state: st
     record = server.add_build("web", state=state)
     record.finished_at = server.clock.now() if finished else None
     began = server.clock.now()
-    assert web(bk).build(1).wait(timeout=600).state == state
+    assert web_pipeline(bk).build(1).wait(timeout=600).state == state
     assert server.clock.now() == began
     assert len(server.requests) == 1
 
@@ -91,7 +88,7 @@ def test_a_state_that_is_new_is_not_the_end_while_nothing_says_that_it_has_finis
     record = server.add_build("web", state="running")
     record.state = "hibernating"
     later(record, 300, finished_at=server.clock.now() + 300)
-    build = web(bk).build(1).wait(timeout=600)
+    build = web_pipeline(bk).build(1).wait(timeout=600)
     assert (build.state, build.finished_at is not None) == ("hibernating", True)
     assert build.is_finished
 
@@ -102,13 +99,13 @@ def test_a_blocked_build_is_seen_by_its_flag_whatever_its_state(
 ) -> None:
     record = server.add_build("web", state="passed")
     record.state, record.blocked = state, state != "blocked"
-    build = web(bk).build(1).wait(timeout=60)
+    build = web_pipeline(bk).build(1).wait(timeout=60)
     assert (build.is_blocked, build.is_finished) == (True, False)
     with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits for somebody") as caught:
-        web(bk).build(1).wait(on_blocked="raise")
+        web_pipeline(bk).build(1).wait(on_blocked="raise")
     assert caught.value.build == build
     with pytest.raises(WaitTimeoutError, match="is still blocked after 60 s"):
-        web(bk).build(1).wait(timeout=60, on_blocked="wait")
+        web_pipeline(bk).build(1).wait(timeout=60, on_blocked="wait")
 
 
 def test_a_blocked_build_can_be_waited_for_until_somebody_has_opened_it(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -154,7 +151,7 @@ def test_an_object_takes_over_how_the_build_is_and_gives_itself(server: FakeBuil
 
 def test_a_ref_gives_an_object(server: FakeBuildkite, bk: Buildkite) -> None:
     new_build(server, bk)
-    build = web(bk).build(1).wait()
+    build = web_pipeline(bk).build(1).wait()
     assert isinstance(build, Build)
     assert build.state == "passed"
     assert [str(job.state) for job in build.jobs()] == ["passed"]
@@ -170,7 +167,7 @@ def test_each_build_that_is_told_of_stays_as_it_was_then(server: FakeBuildkite, 
 def test_a_build_that_is_not_there_is_an_error_at_once(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web")
     with pytest.raises(NotFoundError):
-        web(bk).build(7).wait()
+        web_pipeline(bk).build(7).wait()
     assert len(server.requests) == 1
 
 
@@ -178,7 +175,7 @@ def test_a_build_that_is_not_there_is_an_error_at_once(server: FakeBuildkite, bk
 def test_rules_that_cannot_be_are_refused_before_anything_is_sent(
     server: FakeBuildkite, bk: Buildkite, options: dict[str, Any]
 ) -> None:
-    for use in (web(bk).build(1).wait, web(bk).build(1).watch, web(bk).wait_for):
+    for use in (web_pipeline(bk).build(1).wait, web_pipeline(bk).build(1).watch, web_pipeline(bk).wait_for):
         with pytest.raises(ValueError, match=next(iter(options))):
             use(**options)
     assert server.requests == []
@@ -235,7 +232,7 @@ def test_a_retry_that_is_over_between_two_looks_is_seen_by_its_end(server: FakeB
 
 def test_where_no_job_was_retried_the_end_counts_at_once(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "passed"}])
-    build = web(bk).build(1).fetch()
+    build = web_pipeline(bk).build(1).fetch()
     answer = build.retry_failed_jobs()
     assert answer.retried_jobs_count == 0
     began = server.clock.now()
@@ -367,13 +364,13 @@ def test_a_timeout_says_how_the_build_was_last_seen(server: FakeBuildkite, bk: B
 def test_a_build_that_ends_at_the_last_moment_has_ended(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
     record = server.add_build("web", state="running")
     later(record, 90, state="passed", finished_at=server.clock.now() + 90)
-    assert web(bk).build(1).wait(timeout=90).state == "passed"
+    assert web_pipeline(bk).build(1).wait(timeout=90).state == "passed"
 
 
 def test_no_time_at_all_is_one_look(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="running")
     with pytest.raises(WaitTimeoutError):
-        web(bk).build(1).wait(timeout=0)
+        web_pipeline(bk).build(1).wait(timeout=0)
     assert len(server.requests) == 1
 
 
@@ -391,7 +388,7 @@ def test_what_ends_while_it_should_be_canceled_has_ended(server: FakeBuildkite, 
     server.faults.add("latency", match="PUT .*/cancel", seconds=0.4)
     later(record, 90.2, state="passed", finished_at=server.clock.now() + 90.2)
     server.faults.add("error", match="PUT .*/cancel", status=422, message="Build can't be canceled")
-    assert web(bk).build(1).wait(timeout=90, cancel_on_timeout=True).state == "passed"
+    assert web_pipeline(bk).build(1).wait(timeout=90, cancel_on_timeout=True).state == "passed"
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -399,14 +396,14 @@ def test_what_cannot_be_canceled_is_told_with_the_timeout(server: FakeBuildkite,
     server.add_build("web", state="running")
     server.faults.add("error", match="PUT .*/cancel", status=status, message="No way")
     with pytest.raises(WaitTimeoutError, match=f"it could not be canceled: {status} No way"):
-        web(bk).build(1).wait(timeout=90, cancel_on_timeout=True)
+        web_pipeline(bk).build(1).wait(timeout=90, cancel_on_timeout=True)
 
 
 def test_on_a_machine_whose_clock_is_wrong_it_waits_as_well(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="running")
     record.created_at = record.started_at = server.clock.now() + 7200
     with pytest.raises(WaitTimeoutError) as caught:
-        web(bk).build(1).wait(timeout=3600)
+        web_pipeline(bk).build(1).wait(timeout=3600)
     assert caught.value.build is not None
     assert caught.value.build.duration == timedelta()
     assert len(server.requests) < 200
@@ -473,7 +470,7 @@ def test_an_outage_without_end_is_given_up_when_the_time_is_up(server: FakeBuild
 def test_over_the_network_it_is_the_same(server: FakeBuildkite) -> None:
     server.add_pipeline("web", steps=[CommandStep(duration=40)])
     with server.client(door="http") as bk:
-        build = web(bk).builds().create(commit="HEAD", branch="main")
+        build = web_pipeline(bk).builds().create(commit="HEAD", branch="main")
         for kind in ("html", "reset_mid_body", "truncate"):
             server.faults.add(kind, times=2, after=1)  # pyright: ignore[reportArgumentType]
         assert build.wait(timeout=600).state == "passed"
@@ -525,7 +522,7 @@ def test_ctrl_c_while_nothing_has_appeared_says_so(
     server.add_pipeline("web")
     stopping_at(server.clock.now() + 50, server, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped waiting: acme/web: a build of branch dev has not appeared"):
-        web(bk).wait_for(branch="dev")
+        web_pipeline(bk).wait_for(branch="dev")
 
 
 # -- what a client keeps in mind

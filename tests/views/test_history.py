@@ -19,17 +19,12 @@ from tests.views.timeline.builds import mimebundle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from buildkite_orm import Buildkite, History, PipelineRef
+    from buildkite_orm import History, PipelineRef
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
 
 NOON = datetime(2026, 8, 1, 12, tzinfo=UTC)  # where the fake's clock begins
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture
-def web(bk: Buildkite) -> PipelineRef:
-    return bk.organization("acme").pipeline("web")
 
 
 def add(

@@ -1,0 +1,31 @@
+"""Functions that many tests share: refs of the pipeline `acme/web`, and the ids of what was listed or added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from buildkite_orm import Buildkite, BuildRef, PipelineRef
+    from buildkite_orm.fake.records import BuildRecord
+
+
+def web_pipeline(bk: Buildkite) -> PipelineRef:
+    """Return a ref of the pipeline `acme/web`."""
+    return bk.organization("acme").pipeline("web")
+
+
+def web_build(bk: Buildkite, number: int = 1) -> BuildRef:
+    """Return a ref of a build of `acme/web`."""
+    return web_pipeline(bk).build(number)
+
+
+def ids(items: Iterable[Any]) -> list[str]:
+    """Return the ids of these items, in their order."""
+    return [item.id for item in items]
+
+
+def newest_first(records: Iterable[BuildRecord]) -> list[str]:
+    """Return the ids of these builds as a listing has them: the newest first, and the later of two at one time."""
+    return [record.id for record in sorted(records, key=lambda each: (each.created_at, each.sequence), reverse=True)]
