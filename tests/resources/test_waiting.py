@@ -499,11 +499,11 @@ def test_ctrl_c_says_that_the_build_goes_on(
     with pytest.raises(KeyboardInterrupt) as caught:
         build.wait()
     assert str(caught.value) == (
-        "stopped waiting for acme/web #1, which is running; the build goes on: https://buildkite.com/acme/web/builds/1"
+        "stopped waiting for acme/web #1, which is running; the build continues: https://buildkite.com/acme/web/builds/1"
     )
     assert build.state == "running"
     assert server.build("web", 1).state == "running"
-    assert wait_state(bk.session).pace("acme") == 0
+    assert wait_state(bk.session).min_interval("organizations/acme") == 0
 
 
 def test_ctrl_c_while_watching_says_the_same(
@@ -513,7 +513,7 @@ def test_ctrl_c_while_watching_says_the_same(
     stopping_at(server.clock.now() + 50, server, monkeypatch)
     with pytest.raises(KeyboardInterrupt, match="stopped waiting for acme/web #1, which is running"):
         list(build.watch())
-    assert wait_state(bk.session).pace("acme") == 0
+    assert wait_state(bk.session).min_interval("organizations/acme") == 0
 
 
 def test_ctrl_c_while_nothing_has_appeared_says_so(

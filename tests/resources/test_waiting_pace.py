@@ -168,7 +168,7 @@ def test_each_further_wait_makes_all_of_them_rarer_but_none_rarer_than_the_budge
         paces: list[float] = []
         for _ in range(40):
             waits.enter_context(wait_state(bk.session).waiting())
-            paces.append(wait_state(bk.session).pace("acme"))
+            paces.append(wait_state(bk.session).min_interval("organizations/acme"))
     assert paces[1] == pytest.approx(2 * paces[0])
     assert paces[3] == pytest.approx(4 * paces[0])
     assert max(paces) <= 61
@@ -221,7 +221,7 @@ def test_on_a_terminal_a_line_tells_how_far_it_is_and_goes_away(
     monkeypatch.setattr(sys, "stderr", terminal)
     build_of(server, bk, 95).wait()
     assert "acme/web #1 running, 1:" in terminal.getvalue()
-    assert "0 of 1 jobs ended" in terminal.getvalue()
+    assert "0 of 1 jobs finished" in terminal.getvalue()
     assert terminal.getvalue().split("\r")[-1].strip() == ""
 
 

@@ -113,5 +113,5 @@ def test_who_stops_looking_leaves_nothing_behind(server: FakeBuildkite, bk: Buil
     for _ in build.watch():
         break
     asked = len(server.requests)
-    assert wait_state(bk.session).pace("acme") == 0
+    assert wait_state(bk.session).min_interval("organizations/acme") == 0
     assert len(server.requests) == asked

@@ -149,8 +149,8 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.resources.builds.waiting import WaitOptions, wait
 
-        rules = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
-        return wait(cast("BuildRef", self), rules, self._own)
+        options = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait(cast("BuildRef", self), options, self._own)
 
     def watch(self, *, timeout: float | None = None, on_blocked: OnBlocked = "return") -> Iterator[BuildChange]:
         """Give each change of the build and of its jobs as it happens, once, until the build has ended.

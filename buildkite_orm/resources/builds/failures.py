@@ -13,7 +13,7 @@ from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.job import ScriptJob
 from buildkite_orm.resources.builds.log_stream import tail
-from buildkite_orm.resources.builds.status import job_title, moment
+from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
 from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
@@ -156,11 +156,10 @@ class FailureSummary:
 
     def _summary(self) -> str:
         build = self.build
-        state = "blocked" if build.is_blocked else build.state
         least = "at least " if self.jobs_problem else ""
         many = f"{least}{len(self.failed)} failed job{'s' * (len(self.failed) != 1)}"
         soft = f", {len(self.soft_failed)} failed softly" if self.soft_failed else ""
-        return escape_control(f"{_name(build)} {state} on {build.branch}: {many}{soft}")
+        return escape_control(f"{_name(build)} {displayed_state(build)} on {build.branch}: {many}{soft}")
 
 
 def _name(build: Build) -> str:

@@ -38,7 +38,7 @@ _LONGEST_PAUSE: Final = 30.0
 _SETTLED: Final = 60.0
 _SLOWER: Final = 1.5
 _ENDS: Final = 10
-_REQUESTS_A_LOOK: Final = 2
+_REQUESTS_PER_POLL: Final = 2
 _TAIL_SIZE: Final = 16 * 1024
 _TAIL_GROWTH: Final = 8
 _TAIL_REQUESTS: Final = 3
@@ -266,8 +266,7 @@ class _Follower:
 
     def _pause(self) -> None:
         wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
-        organization = ApiRequest("GET", self._log.api_path).organization
-        affordable = _REQUESTS_A_LOOK * wait_state(self._session).pace(organization)
+        affordable = _REQUESTS_PER_POLL * wait_state(self._session).min_interval(self._log.api_path)
         sleep(self._session.clock, max(wanted, affordable))
 
 

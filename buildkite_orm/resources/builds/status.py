@@ -46,6 +46,11 @@ def build_is_blocked(build: Resource) -> bool:
     return told.get("blocked") is True or told.get("state") == BuildState.BLOCKED
 
 
+def displayed_state(build: Resource) -> str:
+    """Return the state of a build; `blocked` if it waits to be unblocked, whatever its state."""
+    return "blocked" if build_is_blocked(build) else str(build.__dict__.get("state"))
+
+
 def build_is_finished(build: Resource) -> bool:
     """Tell whether a build is at its end; of a state that is not known yet, only `finished_at` tells."""
     if build_is_blocked(build):

@@ -1,4 +1,4 @@
-"""What a client remembers of builds for its waits: restarts, usual durations, and how many waits there are."""
+"""What a client remembers between waits: restarted builds, usual durations, and the number of current waits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 from weakref import WeakKeyDictionary
 
+from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
     from buildkite_orm.http.session import Session
 
-_MOST: Final = 1000
+_MAX_ENTRIES: Final = 1000
 _DURATIONS: Final = 5
 _GRACE: Final = 60.0
-# Waits poll so often that they use one in so many of the requests that are left.
+# Waits use at most one in two of the requests that are left.
 _SHARE: Final = 2
 
 T = TypeVar("T")
@@ -27,12 +28,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """A build was restarted, so that the end which it shows may be an earlier one.
+    """A restart of a build, after which the build may show its earlier end for a moment.
 
     Attributes:
-        last_end: Ends up to this time are earlier ones; None if it is not known, and any end may be one.
-        until: When an end counts all the same, by `clock.monotonic()`: the restart may have had no effect.
-        rebuilt_as: The path of the build that takes its place, if there is one.
+        last_end: Ends up to this time are from before the restart; None if that time is not known, so that any end may
+            be.
+        until: From when on any end counts, by `clock.monotonic()`: the restart may have had no effect.
+        rebuilt_as: The path of the new build, if the build was rebuilt.
     """
 
     last_end: datetime | None
@@ -40,21 +42,21 @@ class Restart:
     rebuilt_as: str | None = None
 
     def is_old(self, finished_at: datetime | None, now: float) -> bool:
-        """Whether a build that shows an end shows an earlier one."""
+        """Whether an end is from before the restart."""
         if self.rebuilt_as is None and now >= self.until:
             return False
         return finished_at is None or self.last_end is None or finished_at <= self.last_end
 
 
 class WaitState:
-    """What the threads of one client share; it remembers the last thousand builds and pipelines.
+    """What the threads of one client share: the last thousand restarted builds and pipelines.
 
     Args:
         session: The session of the client.
     """
 
     def __init__(self, session: Session) -> None:
-        self._limiter = session.limiter  # not the session, which would then never be freed
+        self._limiter = session.limiter  # not the session, which then could never be freed
         self._clock = session.clock
         self._lock = ForkSafeLock()
         self._restarts: dict[str, Restart] = {}
@@ -66,19 +68,19 @@ class WaitState:
 
         Args:
             build: Its path.
-            last_end: Ends up to this time do not count; none counts if it is not a time.
-            rebuilt_as: The path of the new build, if it was restarted as one.
+            last_end: Ends up to this time do not count; if it is not a datetime, none does.
+            rebuilt_as: The path of the new build, if the build was rebuilt.
         """
         end = last_end if isinstance(last_end, datetime) else None
         with self._lock:
-            _keep(self._restarts, build, Restart(end, self._clock.monotonic() + _GRACE, rebuilt_as))
+            _store(self._restarts, build, Restart(end, self._clock.monotonic() + _GRACE, rebuilt_as))
 
     def restart_of(self, build: str) -> Restart | None:
         """Return the restart of a build, if its end may be an earlier one."""
         return self._restarts.get(build)
 
-    def has_begun(self, build: str) -> None:
-        """Note that a build was seen unfinished: its next end is a new one."""
+    def note_unfinished(self, build: str) -> None:
+        """Note that a build is unfinished after a restart: its next end is a new one."""
         restart = self._restarts.get(build)
         if restart is not None and restart.rebuilt_as is None:
             with self._lock:
@@ -89,10 +91,10 @@ class WaitState:
         with self._lock:
             durations = self._durations.get(pipeline) or deque(maxlen=_DURATIONS)
             durations.append(seconds)
-            _keep(self._durations, pipeline, durations)
+            _store(self._durations, pipeline, durations)
 
     def usual_duration(self, pipeline: str) -> float | None:
-        """Return how many seconds the builds of a pipeline take; None if none was seen to its end."""
+        """Return the median duration of the last builds of a pipeline in seconds; None if none is known."""
         from statistics import median
 
         with self._lock:
@@ -110,9 +112,13 @@ class WaitState:
             with self._lock:
                 self._waits -= 1
 
-    def pace(self, organization: str | None) -> float:
-        """Return the seconds that each wait must leave between its requests, so that all stay within the budget."""
-        return self._limiter.pace(organization, _SHARE * self._waits)
+    def min_interval(self, path: str) -> float:
+        """Return the seconds that each wait must leave between its requests, so that all stay within the budget.
+
+        Args:
+            path: The path that is requested; it names the organization whose budget counts.
+        """
+        return self._limiter.pace(ApiRequest("GET", path).organization, _SHARE * self._waits)
 
 
 _LOCK: Final = ForkSafeLock()
@@ -120,7 +126,7 @@ _STATES: WeakKeyDictionary[Session, WaitState] = WeakKeyDictionary()
 
 
 def wait_state(session: Session) -> WaitState:
-    """Return what a session's client remembers for its waits."""
+    """Return what the client of a session remembers for its waits."""
     with _LOCK:
         state = _STATES.get(session)
         if state is None:
@@ -129,14 +135,18 @@ def wait_state(session: Session) -> WaitState:
 
 
 def before(moment: object) -> datetime | None:
-    """Return the last time before another; None if it is cut to seconds, which hides the order within one."""
+    """Return the last microsecond before a time.
+
+    A time that is cut to seconds is returned unchanged, because the order within the second is not known. None if it is
+    not a datetime.
+    """
     if not isinstance(moment, datetime):
         return None
     return moment - timedelta(microseconds=1) if moment.microsecond else moment
 
 
-def _keep(entries: dict[str, T], key: str, value: T) -> None:
+def _store(entries: dict[str, T], key: str, value: T) -> None:
     entries.pop(key, None)
     entries[key] = value
-    if len(entries) > _MOST:
+    if len(entries) > _MAX_ENTRIES:
         del entries[next(iter(entries))]

@@ -104,8 +104,8 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.builds.waiting import WaitOptions, wait_for
 
-        rules = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
-        return wait_for(self, rules, commit=commit, branch=branch, created_from=created_from)
+        options = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait_for(self, options, commit=commit, branch=branch, created_from=created_from)
 
     def history(self, *, days: int = 30, progress: bool | None = None, **filters: Unpack[HistoryFilters]) -> History:
         """Give its builds of the last days over time: how long they took and waited, and how many failed.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.models.enums import BuildState
 from buildkite_orm.progress import progress_line
-from buildkite_orm.resources.builds.status import build_is_blocked, moment
+from buildkite_orm.resources.builds.status import build_is_blocked, displayed_state, moment
 from buildkite_orm.views.history.data import History, HistoryBuild, HistoryDay, HistoryFigures
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ def _told(build: Build) -> HistoryBuild | None:
     number, created, started = build.__dict__.get("number"), moment(build, "created_at"), moment(build, "started_at")
     if not isinstance(number, int) or created is None:
         return None
-    blocked, state = build_is_blocked(build), build.__dict__.get("state")
+    state = build.__dict__.get("state")
     return HistoryBuild(
         number,
-        "blocked" if blocked else str(state),
+        displayed_state(build),
         created,
         build.duration if build.is_finished else None,
         None if started is None else build.queue_time,
-        None if blocked or not isinstance(state, str) else _OUTCOMES.get(BuildState(state)),
+        None if build_is_blocked(build) or not isinstance(state, str) else _OUTCOMES.get(BuildState(state)),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.resources.builds.status import job_title, moment
+from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
 from buildkite_orm.utils.text import one_line, short_duration, with_emoji
 from buildkite_orm.views.display.status_colors import style_of
 from buildkite_orm.views.timeline.svg import draw
-from buildkite_orm.views.timeline.text import link_to, safe, state_of, variables
+from buildkite_orm.views.timeline.text import link_to, safe, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def write(timeline: Timeline) -> str:
 
 
 def _heading(timeline: Timeline) -> Iterator[str]:
-    build, state = timeline.build, state_of(timeline.build)
+    build, state = timeline.build, displayed_state(timeline.build)
     shown = f'<span class="state" style="color:var(--bk-{style_of(state)})">{safe(state)}</span>'
     yield f"<h1>{_linked(build, timeline.name)} {shown}</h1>"
     about = " · ".join(_about(timeline))

@@ -7,18 +7,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.models.enums import JobFailure
-from buildkite_orm.resources.builds.status import moment
+from buildkite_orm.resources.builds.status import displayed_state, moment
 from buildkite_orm.utils.text import short_duration
 from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 from buildkite_orm.views.timeline.data import IntervalKind
 from buildkite_orm.views.timeline.lanes import Lane, lanes_of
 from buildkite_orm.views.timeline.scale import Scale, fitted
 from buildkite_orm.views.timeline.text import (
+    headline,
     link_to,
     notes,
     painted,
     safe,
-    state_of,
     summary,
     told_of,
     variables,
@@ -116,11 +116,9 @@ def draw(timeline: Timeline, *, with_heading: bool = True) -> str:
 
 
 def _heading(timeline: Timeline) -> Iterator[str]:
-    build, state = timeline.build, state_of(timeline.build)
-    head = f"{timeline.name} {state} on {build.__dict__.get('branch')}, {short_duration(timeline.duration)}"
-    tone = style_of(state)
+    build, tone = timeline.build, style_of(displayed_state(timeline.build))
     yield f'<circle cx="{_EDGE + 5}" cy="21" r="5" style="{painted("fill", tone)}"/>'
-    yield _linked(build, f'<text class="head" x="{_EDGE + 18}" y="26">{safe(fitted(head, 96))}</text>')
+    yield _linked(build, f'<text class="head" x="{_EDGE + 18}" y="26">{safe(fitted(headline(timeline), 96))}</text>')
     if timeline.critical_path:
         spent = f"Critical path: {timeline.critical_times}"
         yield f'<text class="soft" x="{_EDGE}" y="46">{safe(spent)}</text>'

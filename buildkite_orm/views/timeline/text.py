@@ -7,13 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.models.enums import JobFailure
+from buildkite_orm.resources.builds.status import displayed_state
 from buildkite_orm.utils.text import escape_control, one_line, short_duration, with_emoji
 from buildkite_orm.views.display.cells import safe_href
 from buildkite_orm.views.display.themes import GROUNDS, colours, declared, themed
 
 if TYPE_CHECKING:
     from buildkite_orm.models.resource import Resource
-    from buildkite_orm.resources.builds.build import Build
     from buildkite_orm.views.display.themes import Ground
     from buildkite_orm.views.timeline.data import Timeline, TimelineRow
 
@@ -55,9 +55,10 @@ def _colours(ground: Ground) -> dict[str, str]:
     return colours(ground) | {"band": _BANDS[ground]}
 
 
-def state_of(build: Build) -> str:
-    """Tell how a build stands: that it is blocked, whatever its state is, or its state."""
-    return "blocked" if build.is_blocked else str(build.__dict__.get("state"))
+def headline(timeline: Timeline) -> str:
+    """Return one line with the name, state, branch and duration of a build."""
+    build, took = timeline.build, short_duration(timeline.duration)
+    return f"{timeline.name} {displayed_state(build)} on {build.__dict__.get('branch')}, {took}"
 
 
 def summary(timeline: Timeline) -> str:

@@ -12,7 +12,7 @@ from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 from buildkite_orm.views.timeline.data import IntervalKind
 from buildkite_orm.views.timeline.lanes import Lane, lanes_of
 from buildkite_orm.views.timeline.scale import Scale, cells_of, fitted
-from buildkite_orm.views.timeline.text import notes, state_of
+from buildkite_orm.views.timeline.text import headline, notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _lines(timeline: Timeline, width: int) -> Iterator[_Line]:
     label = min(width * 2 // 5, 36)
     scale = Scale.of(timeline, 0, width - label - _TIME - 2)
     lanes, marks = lanes_of(timeline, most=MOST_LANES), _Marks()
-    yield [(fitted(_summary(timeline), width), "bold")]
+    yield [(fitted(headline(timeline), width), "bold")]
     if timeline.critical_path:
         yield [(fitted(f"critical path {marks.critical}: {timeline.critical_times}", width), "")]
     yield [(f"{'':{label}} {_axis(scale)}", "dim")]
@@ -85,11 +85,6 @@ class _Marks:
 
 def _encoding() -> str:
     return getattr(sys.stdout, "encoding", None) or "utf-8"
-
-
-def _summary(timeline: Timeline) -> str:
-    build = timeline.build
-    return f"{timeline.name} {state_of(build)} on {build.__dict__.get('branch')}, {short_duration(timeline.duration)}"
 
 
 def _axis(scale: Scale) -> str:
