@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from buildkite_orm.resources.test_engine.run import FailedExecution, SuiteRun
 from buildkite_orm.resources.test_engine.suite import Suite
 from buildkite_orm.resources.test_engine.test import FlakyTest, SuiteTest, SuiteTestState
 from buildkite_orm.utils.json_types import as_array
+from tests.documented import PAYLOADS
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 ANALYTICS = "/v2/analytics/organizations/acme"
 TESTS = f"{ANALYTICS}/suites/rspec/tests"
-PAYLOADS = Path(__file__).resolve().parents[3] / "shared" / "contract" / "payloads" / "test_engine"
 DAY = 86400.0
 
 
@@ -342,10 +341,9 @@ EXAMPLES: dict[str, type[Resource]] = {
 }
 
 
-@pytest.mark.skipif(not PAYLOADS.exists(), reason="the documented examples are not here")
 def test_the_documented_examples_load_and_dump_back() -> None:
-    for file in sorted(PAYLOADS.rglob("*.json")):
-        name = file.relative_to(PAYLOADS).as_posix()
+    for file in sorted((PAYLOADS / "test_engine").rglob("*.json")):
+        name = file.relative_to(PAYLOADS / "test_engine").as_posix()
         model = EXAMPLES.get(name) or EXAMPLES[name.partition("/")[0]]
         told: object = json.loads(file.read_text(encoding="utf-8"))
         for each in as_array(told) or [told]:
