@@ -72,7 +72,8 @@ if TYPE_CHECKING:
         Visibility,
     )
     from buildkite_orm.models.parsing import Drift, DriftWarning
-    from buildkite_orm.models.resource import Model, Ref, Resource
+    from buildkite_orm.models.ref import Ref
+    from buildkite_orm.models.resource import Model, Resource
     from buildkite_orm.querysets.page import LoadedPage, Page
     from buildkite_orm.querysets.queryset import QuerySet
     from buildkite_orm.resources.account import AccessToken, Meta, User
@@ -325,9 +326,9 @@ _HOMES: Final = {
         "Page",
     ),
     "querysets.queryset": ("QuerySet",),
+    "models.ref": ("Ref",),
     "models.resource": (
         "Model",
-        "Ref",
         "Resource",
     ),
     "resources.account": (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError, redact_url
@@ -15,7 +14,8 @@ from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
 from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, ApiRequest, Session
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.resource import Ref, Resource, load_object
+from buildkite_orm.models.ref import Ref, load_object
+from buildkite_orm.models.resource import Resource
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
 from buildkite_orm.utils.numbers import parse_decimal
@@ -44,50 +44,6 @@ R = TypeVar("R", bound=Resource)
 TOKEN_VARIABLE: Final = "BUILDKITE_API_TOKEN"  # noqa: S105 - a name
 ORGANIZATION_VARIABLE: Final = "BUILDKITE_ORGANIZATION_SLUG"
 ENDPOINT_VARIABLE: Final = "BUILDKITE_REST_API_ENDPOINT"
-
-# What stands where in a path of the API: the module of its ref, below `resources`, and the name of that.
-_KINDS: Final = {
-    "organizations/*": ("organizations.organization", "OrganizationRef"),
-    "organizations/*/agents/*": ("agent", "AgentRef"),
-    "organizations/*/clusters/*": ("clusters.cluster", "ClusterRef"),
-    "organizations/*/clusters/*/queues/*": ("clusters.queue", "QueueRef"),
-    "organizations/*/jobs/*": ("builds.job", "JobRef"),
-    "organizations/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
-    "organizations/*/pipelines/*": ("pipelines.ref", "PipelineRef"),
-    "organizations/*/pipelines/*/builds/*": ("builds.build", "BuildRef"),
-    "organizations/*/pipelines/*/builds/*/jobs/*": ("builds.job", "JobRef"),
-    "organizations/*/pipelines/*/builds/*/jobs/*/artifacts/*": ("builds.artifact", "ArtifactRef"),
-    "organizations/*/pipelines/*/schedules/*": ("pipelines.schedule", "PipelineScheduleRef"),
-    "analytics/organizations/*/suites/*": ("test_engine.suite", "SuiteRef"),
-    "packages/organizations/*/registries/*": ("packages.registry", "RegistryRef"),
-}
-# What may follow and leads to no thing of its own.
-_TAILS: Final = frozenset(
-    {
-        "agents",
-        "annotations",
-        "artifacts",
-        "builds",
-        "clusters",
-        "download",
-        "emojis",
-        "env",
-        "env.txt",
-        "jobs",
-        "log",
-        "log.html",
-        "log.txt",
-        "packages",
-        "pipelines",
-        "queues",
-        "raw_log",
-        "runs",
-        "schedules",
-        "settings",
-        "tests",
-        "tokens",
-    }
-)
 
 
 class Buildkite:
@@ -298,8 +254,10 @@ class Buildkite:
             >>> bk.from_url("https://buildkite.com/acme/web/builds/42")
             BuildRef(acme/web #42)
         """
+        from buildkite_orm.resources.any_ref import ref_at
+
         path = api_path_in(url, own_host=urlsplit(self.session.base_url).hostname)
-        ref = self._ref_at(path) or self._ref_at(_without_tail(path))
+        ref = ref_at(self.session, path)
         if ref is None:
             msg = f"from_url({redact_url(url)!r}): it leads to nothing that this library has a ref for"
             raise ValueError(msg)
@@ -315,15 +273,6 @@ class Buildkite:
             thing: The object or ref; what it is bound to is changed in place.
         """
         return thing.rebind(self.session)
-
-    def _ref_at(self, path: str) -> AnyRef | None:
-        segments = path.split("/")
-        for pattern, (module, name) in _KINDS.items():
-            shape = pattern.split("/")
-            if len(shape) == len(segments) and all(map(_fits, shape, segments)):
-                kind = getattr(import_module(f"buildkite_orm.resources.{module}"), name)
-                return cast("AnyRef", kind.at(self.session, path))
-        return None
 
     def _single(self, model: type[R], path: str) -> R:
         return load_object(model, self.session, ApiRequest("GET", path), Binding(self.session, path))
@@ -347,15 +296,6 @@ def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
 def _check_kind(name: str, value: object, kind: type, example: str) -> None:
     if value is not None and not isinstance(value, kind):
         raise ConfigurationError(f"{name}= is a {kind.__name__}, as {example}, not {type(value).__name__}")
-
-
-def _fits(want: str, got: str) -> bool:
-    return want in {"*", got}
-
-
-def _without_tail(path: str) -> str:
-    before, _, last = path.rpartition("/")
-    return before if last in _TAILS else path
 
 
 def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm import Buildkite, resources
-from buildkite_orm.models.resource import Deletable, Ref
+from buildkite_orm.models.ref import Deletable, Ref
 from buildkite_orm.querysets.queryset import QuerySet
 
 if TYPE_CHECKING:

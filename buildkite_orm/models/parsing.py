@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, cast, get_args
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from buildkite_orm.errors import BuildkiteWarning
-from buildkite_orm.models.paths import path_told
+from buildkite_orm.models.paths import key_in, path_from_url
 from buildkite_orm.utils.json_types import as_array, as_object
 from buildkite_orm.utils.text import escape_control
 
@@ -94,10 +94,10 @@ def check_identity(method: str, path: str, answer: ApiResponse, item: Resource) 
     Raises:
         ResponseError: It is another's.
     """
-    wanted = path.rpartition("/")[2]
+    wanted = key_in(path)
     if method != "GET" or item.identity in {None, "slug"} or not _NUMBER_OR_UUID.fullmatch(wanted):
         return
-    got = (path_told(item.__dict__.get("url")) or wanted).rpartition("/")[2]
+    got = key_in(path_from_url(item.__dict__.get("url")) or wanted)
     if got.lower() != wanted.lower():
         raise answer.unexpected(f"{wanted} was requested, and the response is about {escape_control(got)}")
 

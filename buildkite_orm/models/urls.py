@@ -70,16 +70,6 @@ def api_path_in(url: str, *, own_host: str | None = None) -> str:
     raise _not_known(shown, f"{parts.hostname} is neither {WEB_HOST} nor the API's host")
 
 
-def build_path_in(url: str) -> str | None:
-    """Read which build a URL leads to, or below, as a path of the API; None where it leads to none."""
-    try:
-        path = api_path_in(url, own_host=urlsplit(url).hostname)
-    except ValueError:
-        return None
-    segments = path.split("/")
-    return "/".join(segments[:6]) if segments[4:5] == ["builds"] and len(segments) > 5 else None  # noqa: PLR2004
-
-
 def _segments(path: str) -> list[str]:
     return [unquote(segment) for segment in path.split("/")]
 

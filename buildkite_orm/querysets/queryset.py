@@ -16,7 +16,8 @@ from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.display import Preview, ShownListing
 from buildkite_orm.models.paths import short_path
-from buildkite_orm.models.resource import Resource, load_object
+from buildkite_orm.models.ref import load_object
+from buildkite_orm.models.resource import Resource
 from buildkite_orm.progress import gather
 from buildkite_orm.querysets.page import LoadedPage, Page
 from buildkite_orm.querysets.pagination import FilteredPaginator, LinkStep, Listing

@@ -20,7 +20,7 @@ class User(Fetchable):
     """
 
     _kind: ClassVar[str] = "user"
-    identity: ClassVar[str | None] = None
+    _paths: ClassVar[tuple[str, ...]] = ("user",)
     has_url: ClassVar[bool] = False
     _repr_fields: ClassVar[tuple[str, ...]] = ("name",)
 
@@ -50,7 +50,7 @@ class AccessToken(Fetchable):
     """
 
     _kind: ClassVar[str] = "access_token"
-    identity: ClassVar[str | None] = None
+    _paths: ClassVar[tuple[str, ...]] = ("access-token",)
     has_url: ClassVar[bool] = False
 
     uuid: str
@@ -86,7 +86,7 @@ class Meta(Fetchable):
     """
 
     _kind: ClassVar[str] = "meta"
-    identity: ClassVar[str | None] = None
+    _paths: ClassVar[tuple[str, ...]] = ("meta",)
     has_url: ClassVar[bool] = False
 
     webhook_ips: list[str] = Field(default_factory=list[str])

@@ -8,18 +8,17 @@ from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import AgentConnectionState, JobState, JobType
-from buildkite_orm.models.paths import parent_path, path_below
-from buildkite_orm.models.resource import Fetchable, Model, Ref, Timestamp
+from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.status import job_title
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedUser
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Unpack
 
     from buildkite_orm.resources.builds.job import JobRef
-    from buildkite_orm.resources.organizations.organization import OrganizationRef
 
 
 class AgentFilters(TypedDict, total=False):
@@ -38,17 +37,11 @@ class AgentFilters(TypedDict, total=False):
     cluster_queue_id: str
 
 
-class AgentRef(Ref):
+class AgentRef(InOrganization):
     """Where an agent is."""
 
     _kind = "agent"
-
-    @property
-    def organization(self) -> OrganizationRef:
-        """The organization that it works for."""
-        from buildkite_orm.resources.organizations.organization import OrganizationRef
-
-        return OrganizationRef.at(self.session, parent_path(self.api_path, 2))
+    _paths = ("organizations/{organization}/agents/{id}",)
 
     def fetch(self) -> Agent:
         """Ask for the agent, in whatever connection state.
@@ -58,7 +51,7 @@ class AgentRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#get-an-agent
         """
-        return self._send(Agent)
+        return self._request(Agent)
 
     def stop(self, *, force: bool = True) -> None:
         """Have the agent stop.
@@ -71,7 +64,7 @@ class AgentRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#stop-an-agent
         """
-        self._do("PUT", "stop", body={"force": force}, idempotent=False)
+        self._execute("PUT", "stop", body={"force": force}, idempotent=False)
 
     def pause(self, *, note: str | None = None, timeout_in_minutes: int | None = None) -> None:
         """Have the agent take no more jobs.
@@ -87,7 +80,7 @@ class AgentRef(Ref):
         """
         given = {"note": note, "timeout_in_minutes": timeout_in_minutes}
         body = encode_body({name: value for name, value in given.items() if value is not None})
-        self._do("PUT", "pause", body=body, idempotent=False)
+        self._execute("PUT", "pause", body=body, idempotent=False)
 
     def resume(self) -> None:
         """Have the agent take jobs again.
@@ -97,7 +90,7 @@ class AgentRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#resume-an-agent
         """
-        self._do("PUT", "resume", body={}, idempotent=False)
+        self._execute("PUT", "resume", body={}, idempotent=False)
 
 
 class AgentJob(Model):
@@ -166,10 +159,8 @@ class Agent(AgentRef, Fetchable):
         """The job that it runs, if it runs one."""
         from buildkite_orm.resources.builds.job import JobRef
 
-        if self.embedded_job is None:
-            return None
-        jobs = f"{parent_path(self.api_path, 2)}/jobs"
-        return JobRef.at(self.session, path_below(jobs, getattr(self.embedded_job, "id", None)))
+        job = self.embedded_job
+        return None if job is None else self._sibling(JobRef, getattr(job, "id", None))
 
     def _summary(self) -> Iterable[object]:
         told = self.__dict__

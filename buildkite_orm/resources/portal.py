@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
@@ -44,6 +45,7 @@ class PortalRef(InOrganization, Deletable):
     """Where a portal is."""
 
     _kind = "portal"
+    _paths = ("organizations/{organization}/portals/{slug}",)
     _update_method = "PUT"
     delete_documentation = "portals#portals-delete-a-portal"
 
@@ -55,7 +57,7 @@ class PortalRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-get-a-portal
         """
-        return self._send(Portal)
+        return self._request(Portal)
 
     def update(self, **changes: Unpack[PortalChanges]) -> Portal:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -81,7 +83,6 @@ class Portal(PortalRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-portal-data-model
     """
 
-    identity: ClassVar[str | None] = "slug"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(PortalChanges.__annotations__) - {"slug"}
     _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name", "user_invokable")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Fetchable, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
@@ -40,6 +41,7 @@ class RuleRef(InOrganization, Deletable):
     """Where a rule is."""
 
     _kind = "rule"
+    _paths = ("organizations/{organization}/rules/{uuid}",)
     delete_documentation = "rules#rules-delete-a-rule"
 
     def fetch(self) -> Rule:
@@ -50,7 +52,7 @@ class RuleRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-get-a-rule
         """
-        return self._send(Rule)
+        return self._request(Rule)
 
 
 class Rule(RuleRef, Fetchable):
@@ -59,7 +61,6 @@ class Rule(RuleRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/rules
     """
 
-    identity: ClassVar[str | None] = "uuid"
     _repr_fields: ClassVar[tuple[str, ...]] = ("type", "effect", "uuid")
 
     uuid: str

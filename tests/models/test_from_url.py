@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,7 @@ from buildkite_orm import (
     OrganizationRef,
     PipelineRef,
 )
+from buildkite_orm.resources import any_ref
 from buildkite_orm.resources.clusters import ClusterRef, QueueRef
 from buildkite_orm.resources.packages import RegistryRef
 from buildkite_orm.resources.pipelines import PipelineScheduleRef
@@ -74,6 +77,8 @@ KNOWN = [
     # the API
     (f"{API}/organizations/acme", OrganizationRef, "organizations/acme"),
     (f"{API}/organizations/acme/pipelines", OrganizationRef, "organizations/acme"),
+    (f"{API}/organizations/acme/teams", OrganizationRef, "organizations/acme"),
+    (f"{API}/{BUILD}/rebuild", BuildRef, BUILD),
     (f"{API}/organizations/acme/pipelines/web", PipelineRef, "organizations/acme/pipelines/web"),
     (f"{API}/organizations/acme/pipelines/v2/builds", PipelineRef, "organizations/acme/pipelines/v2"),
     (f"{API}/{BUILD}?exclude_jobs=true", BuildRef, BUILD),
@@ -95,6 +100,19 @@ KNOWN = [
 def test_a_url_leads_to_its_ref(url: str, kind: type, path: str) -> None:
     ref = OFFLINE.from_url(url)
     assert (type(ref), ref.api_path) == (kind, path)
+
+
+def test_any_ref_is_the_union_of_the_classes_that_urls_lead_to() -> None:
+    classes = get_args(any_ref.AnyRef)
+    (declared,) = [
+        ast.unparse(node.value)
+        for node in ast.walk(ast.parse(Path(any_ref.__file__).read_text()))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AnyRef"
+    ]
+    assert {each.__name__ for each in classes} == set(declared.split(" | "))
+    for collection, (_, name) in any_ref._CLASSES.items():
+        (kind,) = [each for each in classes if each.__name__ == name]
+        assert {path.split("/")[-2] for path in kind._paths} == {collection}
 
 
 HOSTILE = [

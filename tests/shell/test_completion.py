@@ -16,7 +16,7 @@ from IPython.core.completer import IPCompleter, provisionalcompleter
 import buildkite_orm
 from buildkite_orm import Build, BuildState
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.models.paths import parent_path
+from buildkite_orm.models.paths import collection_of
 from buildkite_orm.shell import load_ipython_extension
 from buildkite_orm.shell.annotations import evaluated, keywords
 from buildkite_orm.shell.completion import Offer, complete
@@ -48,7 +48,7 @@ class Loaded:
             "builds_of": org.builds,
             "buildkite_orm": buildkite_orm,
             "slug_of_mine": "web",
-            "parent_path": parent_path,
+            "collection_of": collection_of,
         }
         self.server.requests.clear()
 
@@ -103,7 +103,7 @@ def _asks_nothing(loaded: Loaded) -> Iterator[None]:
         ("org.builds()[0].embedded_jobs[0].graph", ["graphql_id"]),
         ("org.builds()[0].embedded_jobs[0].build.retry", ["retry_failed_jobs"]),
         ("org.builds()[0].embedded_jobs[:2][0].graph", ["graphql_id"]),
-        ("parent_path('a/b').uppe", ["upper"]),
+        ("collection_of('a/b').uppe", ["upper"]),
         ("org.builds(state=BuildState.RUN", ["RUNNING"]),
         ("print(org.builds()[0].bran", ["branch"]),
         ("[b for b in org.builds() if org.pipelines", ["pipelines"]),

@@ -12,7 +12,7 @@ from buildkite_orm import Build
 from buildkite_orm.errors import redact_url
 from buildkite_orm.http.links import read_links
 from buildkite_orm.http.session import path_of, query_of
-from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.utils.numbers import parse_decimal
@@ -48,7 +48,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "relations without an end": lambda size: "<x>" + '; rel="' * (size // 7),
 }
 READERS: dict[str, Callable[[str], object]] = {
-    "path_told": path_told,
+    "path_from_url": path_from_url,
     "path_of": path_of,
     "query_of": query_of,
     "short_path": short_path,
@@ -126,4 +126,4 @@ def test_the_hash_of_an_object_with_a_long_url_costs_time_in_proportion_to_its_l
     ],
 )
 def test_the_path_of_a_url_is_what_stands_behind_the_version(url: object, path: str | None) -> None:
-    assert path_told(url) == path
+    assert path_from_url(url) == path

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.http.encoding import encode_query
-from buildkite_orm.models.resource import Ref
 from buildkite_orm.resources.builds.job_actions import declared_only
 from buildkite_orm.resources.builds.wait_state import before, wait_state
+from buildkite_orm.resources.parents import InPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ RetryableState = Literal["canceled", "expired", "failed", "soft_failed", "timed_
 OnBlocked = Literal["return", "raise", "wait"]
 
 
-class BuildVerbs(Ref):
+class BuildVerbs(InPipeline):
     """A build, as far as it is acted on, waited for and asked why it failed."""
 
     def cancel(self) -> Build:
@@ -36,7 +36,7 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.resources.builds.build import Build
 
-        return self._send(Build, "PUT", "cancel", idempotent=False)
+        return self._request(Build, "PUT", "cancel", idempotent=False)
 
     def rebuild(self) -> Build:
         """Build the same commit again, with all that was captured then; the answer is the new build.
@@ -48,7 +48,7 @@ class BuildVerbs(Ref):
         """
         from buildkite_orm.resources.builds.build import Build
 
-        answer = self._send(Build, "PUT", "rebuild", idempotent=False)
+        answer = self._request(Build, "PUT", "rebuild", idempotent=False)
         wait_state(self.session).add_restart(self.api_path, before(answer.created_at), rebuilt_as=answer.api_path)
         return answer
 
@@ -74,7 +74,7 @@ class BuildVerbs(Ref):
         named = ",".join(state for _, state in encode_query({"states": states}))
         body = {"states": named} if named else {}
         try:
-            answer = self._send(Build, "PUT", "retry_failed_jobs", body=body, idempotent=False)
+            answer = self._request(Build, "PUT", "retry_failed_jobs", body=body, idempotent=False)
         except BuildkiteError as error:
             if error.outcome_unknown:
                 wait_state(self.session).add_restart(self.api_path, None)
@@ -150,7 +150,7 @@ class BuildVerbs(Ref):
         from buildkite_orm.resources.builds.waiting import WaitOptions, wait
 
         options = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
-        return wait(cast("BuildRef", self), options, self._own)
+        return wait(cast("BuildRef", self), options, self._apply)
 
     def watch(self, *, timeout: float | None = None, on_blocked: OnBlocked = "return") -> Iterator[BuildChange]:
         """Give each change of the build and of its jobs as it happens, once, until the build has ended.

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import AnnotationScope, AnnotationStyle
-from buildkite_orm.models.paths import path_below
+from buildkite_orm.models.paths import encode_key
 from buildkite_orm.models.resource import Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.builds.job_scoped import UnderJob, organization_path
+from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -43,10 +43,15 @@ class AnnotationOptions(TypedDict, total=False):
     append: bool
 
 
-class AnnotationRef(UnderJob):
+class AnnotationRef(InOrganization):
     """Where an annotation is."""
 
     _kind = "annotation"
+    _paths = (
+        "organizations/{organization}/pipelines/{pipeline}/builds/{build}/annotations/{id}",
+        "organizations/{organization}/pipelines/{pipeline}/builds/{build}/jobs/{job}/annotations/{id}",
+        "organizations/{organization}/jobs/{job}/annotations/{id}",
+    )
 
     def delete(self) -> None:
         """Delete the annotation.
@@ -57,7 +62,7 @@ class AnnotationRef(UnderJob):
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-build
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-job
         """
-        self._do("DELETE")
+        self._execute("DELETE")
 
 
 class Annotation(AnnotationRef, Resource):
@@ -83,12 +88,15 @@ class Annotation(AnnotationRef, Resource):
     updated_at: Timestamp | None = None
 
     def _path_in_collection(self) -> str | None:
-        collection = self._bound.collection
-        if collection is None or not self.job_id or "/jobs/" in collection:
-            return super()._path_in_collection()
-        # a build lists the annotations of its jobs too; those stand below their job
-        job = path_below(f"{organization_path(collection)}/jobs", self.job_id)
-        return path_below(job and f"{job}/annotations", self.__dict__.get("id"))
+        path = super()._path_in_collection()
+        keys = {} if path is None else self._routes.keys_in(path)
+        job = encode_key(self.job_id) if self.job_id and "job" not in keys else None
+        if job is None or not keys:
+            return path
+        # a build lists the annotations of its jobs too, which are deleted by the path of their job
+        return self._routes.path_of(
+            {"organization": keys["organization"], "job": job, "annotation": keys["annotation"]}
+        )
 
 
 class AnnotationQuerySet(QuerySet[Annotation]):

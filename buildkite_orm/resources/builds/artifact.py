@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
 
 from buildkite_orm.models.enums import ArtifactState
-from buildkite_orm.models.paths import parent_path
 from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.builds.job_scoped import UnderJob
+from buildkite_orm.resources.parents import InJob
 from buildkite_orm.utils.text import short_size
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from buildkite_orm.files.bulk import DownloadReport
     from buildkite_orm.files.download import ArtifactStream
     from buildkite_orm.files.layouts import Layout
-    from buildkite_orm.resources.builds.job import JobRef
 
 
 class ArtifactFilters(TypedDict, total=False):
@@ -39,7 +37,7 @@ class ArtifactFilters(TypedDict, total=False):
     path: str | Sequence[str]
 
 
-class ArtifactRef(UnderJob):
+class ArtifactRef(InJob):
     """Where an artifact is.
 
     A ref does not know size and checksums, so what is downloaded through it is checked only against what its storage
@@ -47,13 +45,10 @@ class ArtifactRef(UnderJob):
     """
 
     _kind = "artifact"
-
-    @property
-    def job(self) -> JobRef:
-        """The job that has uploaded it."""
-        from buildkite_orm.resources.builds.job import JobRef
-
-        return JobRef.at(self.session, parent_path(self.api_path, 2))
+    _paths = (
+        "organizations/{organization}/pipelines/{pipeline}/builds/{build}/jobs/{job}/artifacts/{id}",
+        "organizations/{organization}/jobs/{job}/artifacts/{id}",
+    )
 
     def fetch(self) -> Artifact:
         """Ask for what is known of the artifact.
@@ -63,7 +58,7 @@ class ArtifactRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#get-an-artifact
         """
-        return self._send(Artifact)
+        return self._request(Artifact)
 
     @overload
     def download(self, *, stream: Literal[False] = False) -> bytes: ...
@@ -151,7 +146,7 @@ class ArtifactRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#delete-an-artifact
         """
-        self._do("DELETE")
+        self._execute("DELETE")
 
 
 class Artifact(ArtifactRef, Fetchable):

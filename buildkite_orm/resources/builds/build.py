@@ -10,7 +10,7 @@ from pydantic import Field
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import BuildSource, BuildState, JobState
-from buildkite_orm.models.paths import parent_path, short_path
+from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.progress import progress_line
 from buildkite_orm.querysets.queryset import QuerySet
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
-    from buildkite_orm.resources.organizations.organization import OrganizationRef
-    from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
 BuildStateName = Literal[
@@ -152,18 +150,7 @@ class BuildRef(BuildVerbs):
     """
 
     _kind = "build"
-
-    @property
-    def pipeline(self) -> PipelineRef:
-        """The pipeline that it is a run of."""
-        from buildkite_orm.resources.pipelines.ref import PipelineRef
-
-        return PipelineRef.at(self.session, parent_path(self.api_path, 2))
-
-    @property
-    def organization(self) -> OrganizationRef:
-        """The organization that it belongs to."""
-        return self.pipeline.organization
+    _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{number}",)
 
     def fetch(self, **params: Unpack[BuildFetch]) -> Build:
         """Ask for the build, with its jobs unless told otherwise.
@@ -182,7 +169,7 @@ class BuildRef(BuildVerbs):
         context = JobsContext(
             complete=not params.get("job_states"), with_retried=params.get("include_retried_jobs", False)
         )
-        return self._send(Build, params=sent, lists=("job_states",), context=context)
+        return self._request(Build, params=sent, lists=("job_states",), context=context)
 
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
         """List the jobs: the latest attempt of each, in one request per hundred.
@@ -254,8 +241,6 @@ class Build(BuildRef, Fetchable):
 
     Documentation: https://buildkite.com/docs/apis/rest-api/builds#build-data-model
     """
-
-    identity: ClassVar[str | None] = "number"
 
     id: str
     graphql_id: str | None = None
@@ -345,7 +330,7 @@ class Build(BuildRef, Fetchable):
         Raises:
             NotFoundError: It is not there any more.
         """
-        return self._become(self.fetch(**params))  # type: ignore[arg-type]
+        return self._copy_data_from(self.fetch(**params))  # type: ignore[arg-type]
 
     @property
     def _jobs_context(self) -> JobsContext:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_core import core_schema, from_json
 
 from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
-from buildkite_orm.models.paths import parent_path, path_told
+from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 from buildkite_orm.querysets.pagination import LinkStep
 from buildkite_orm.querysets.queryset import QuerySet
@@ -86,26 +87,10 @@ class JobRef(JobVerbs):
     """
 
     _kind = "job"
-
-    @property
-    def build(self) -> BuildRef:
-        """The build that it belongs to.
-
-        Raises:
-            UnboundError: Only its organization is known; `fetch()` asks for the rest.
-        """
-        from buildkite_orm.resources.builds.build import BuildRef
-
-        path = self._build_path()
-        if path is None:
-            from buildkite_orm.errors import UnboundError
-
-            raise UnboundError(f"{self!r} does not say which build it belongs to; .fetch() asks for that")
-        return BuildRef.at(self.session, path)
-
-    def _build_path(self) -> str | None:
-        path = parent_path(self.api_path, 2)
-        return path if "/builds/" in path else None
+    _paths = (
+        "organizations/{organization}/pipelines/{pipeline}/builds/{build}/jobs/{id}",
+        "organizations/{organization}/jobs/{id}",
+    )
 
     def fetch(self) -> Job:
         """Ask for the job, as the kind of job that it is.
@@ -115,7 +100,7 @@ class JobRef(JobVerbs):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-job
         """
-        return self._send(Job)
+        return self._request(Job)
 
     def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
         """List the artifacts that it has uploaded.
@@ -243,12 +228,12 @@ class Job(JobRef, Fetchable):
         ends = ("started_at", "finished_at", "expired_at")
         return span(self, "runnable_at", *ends, over=job_is_finished)
 
-    def _build_path(self) -> str | None:
-        found = super()._build_path()
-        if found is None:
-            told = [self.__dict__.get(name) for name in ("build_url", "web_url", "log_url", "unblock_url")]
-            found = next((path for url in told if isinstance(url, str) and (path := _build_of(url))), None)
-        return found
+    def _keys(self) -> dict[str, str]:
+        keys = super()._keys()
+        if "build" not in keys:
+            urls = (self.__dict__.get(name) for name in ("build_url", "web_url", "log_url", "unblock_url"))
+            keys = next(filter(None, map(_build_keys, urls)), {}) | keys
+        return keys
 
     def _summary(self) -> Iterable[object]:
         told = self.__dict__
@@ -363,7 +348,7 @@ class TriggerJob(Job):
         from buildkite_orm.resources.builds.build import BuildRef
 
         build = self.embedded_triggered_build
-        return None if build is None else BuildRef.at(self.session, path_told(getattr(build, "url", None)))
+        return None if build is None else BuildRef.at(self.session, path_from_url(getattr(build, "url", None)))
 
 
 _KINDS: dict[str, type[Job]] = {
@@ -461,8 +446,13 @@ def _environment(answer: ApiResponse) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in env.items()}
 
 
-def _build_of(url: str) -> str | None:
-    """Read which build a URL leads to, or below: one of the API, or a page."""
-    from buildkite_orm.models.urls import build_path_in
+def _build_keys(url: object) -> dict[str, str]:
+    """Return the keys of the build that a URL leads to: one of the API, or of a page; none if it leads to none."""
+    from buildkite_orm.models.urls import api_path_in
+    from buildkite_orm.resources.builds.build import BuildRef
 
-    return build_path_in(url)
+    try:
+        path = api_path_in(url, own_host=urlsplit(url).hostname) if isinstance(url, str) else ""
+    except ValueError:
+        return {}
+    return BuildRef._routes.keys_in(path)  # noqa: SLF001

@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from buildkite_orm.errors import BadRequestError, BuildkiteError, UnboundError
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.resources.builds.job_scoped import RemoteAccess
+from buildkite_orm.models.ref import Ref
 from buildkite_orm.resources.builds.wait_state import before, wait_state
+from buildkite_orm.resources.parents import InBuild
 from buildkite_orm.utils.json_types import as_array, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from buildkite_orm.models.resource import R
     from buildkite_orm.resources.builds.job import Job, JobFilters, JobRef
+    from buildkite_orm.resources.builds.remote_access import SshSession, VncSession
 
 _ONCE: Final = "only be retried once"
 _WHAT_THEN: Final = "retry its latest attempt: job.latest_attempt().retry()"
 
 
-class JobVerbs(RemoteAccess):
+class JobVerbs(InBuild):
     """A job, as far as it is acted on and tried again."""
 
     def retry(self) -> Job:
@@ -38,7 +41,7 @@ class JobVerbs(RemoteAccess):
         if later:
             raise BadRequestError(f"{self!r} was retried already, as {later}; {_WHAT_THEN}")
         try:
-            answer = self._send(Job, "PUT", "retry", idempotent=False)
+            answer = self._request(Job, "PUT", "retry", idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise
@@ -66,7 +69,7 @@ class JobVerbs(RemoteAccess):
         _check_fields(self, given["fields"] or {})
         body = {name: value for name, value in given.items() if value is not None}
         try:
-            answer = self._send(Job, "PUT", "unblock", body=body, idempotent=False)
+            answer = self._request(Job, "PUT", "unblock", body=body, idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise
@@ -83,7 +86,7 @@ class JobVerbs(RemoteAccess):
         """
         from buildkite_orm.resources.builds.job import Job
 
-        return self._send(Job, "PUT", "reprioritize", body={"priority": priority})
+        return self._request(Job, "PUT", "reprioritize", body={"priority": priority})
 
     def attempts(self) -> list[Job]:
         """Give all attempts of the job, the first one first; alone where it was never retried.
@@ -102,7 +105,7 @@ class JobVerbs(RemoteAccess):
         """
         from buildkite_orm.resources.builds.job import Job
 
-        itself = self if isinstance(self, Job) or self._build_path() else cast("JobRef", self).fetch()
+        itself = self if isinstance(self, Job) or "build" in self._keys() else cast("JobRef", self).fetch()
         filters: JobFilters = {"include_retried_jobs": True}
         if isinstance(itself, Job) and itself.step_key:
             filters["step_key"] = itself.step_key
@@ -121,10 +124,6 @@ class JobVerbs(RemoteAccess):
         """
         return self.attempts()[-1]
 
-    if TYPE_CHECKING:
-
-        def _build_path(self) -> str | None: ...
-
     def _renew_build(self, answer: Job, when: str) -> None:
         """Keep in mind that the end which its build had does not count any more."""
         with suppress(UnboundError):
@@ -134,9 +133,45 @@ class JobVerbs(RemoteAccess):
         """Say what to do in place of a second retry; and where nobody knows what happened, take it that it did."""
         if isinstance(error, BadRequestError) and _ONCE in error.message:
             error.message += f"; {_WHAT_THEN}"
-        build = self._build_path() if error.outcome_unknown else None
-        if build is not None:
-            wait_state(self.session).add_restart(build, None)
+        if error.outcome_unknown:
+            with suppress(UnboundError):
+                wait_state(self.session).add_restart(self.build.api_path, None)
+
+    def create_vnc_session(self) -> VncSession:
+        """Create what a VNC client needs to show the desktop of the hosted macOS agent that runs the job.
+
+        Raises:
+            PermissionDeniedError: The user may not manage hosted agents.
+            NotFoundError: There is no such job, or the organization has no remote access.
+            UnprocessableEntityError: It is no command job that runs on a hosted macOS agent.
+            ServerError: There is no session to be had.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-a-remote-desktop-session
+        """
+        from buildkite_orm.resources.builds.remote_access import VncSession
+
+        return self._connect(VncSession, "vnc-session")
+
+    def create_ssh_session(self) -> SshSession:
+        """Create what an SSH client needs to reach the hosted macOS agent that runs the job.
+
+        Raises:
+            PermissionDeniedError: The user may not manage hosted agents.
+            NotFoundError: There is no such job, or the organization has no remote access.
+            UnprocessableEntityError: It is no command job that runs on a hosted macOS agent.
+            ServerError: There is no session to be had.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-an-ssh-session
+        """
+        from buildkite_orm.resources.builds.remote_access import SshSession
+
+        return self._connect(SshSession, "ssh-session")
+
+    def _connect(self, model: type[R], session: str) -> R:
+        """Create a session, by the path that names no build: the other is not documented."""
+        keys = self._keys()
+        path = self._routes.path_of({name: keys[name] for name in self._routes.shared if name in keys})
+        return Ref.at(self.session, path)._request(model, "POST", session, idempotent=False)  # noqa: SLF001
 
 
 def declared_only(job: Job, fields: Mapping[str, str] | None) -> Mapping[str, str] | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from buildkite_orm.http.session import ApiRequest
-from buildkite_orm.models.paths import parent_path
 from buildkite_orm.models.resource import Fetchable
-from buildkite_orm.resources.builds.job_scoped import UnderJob
+from buildkite_orm.resources.parents import InJob
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.utils.text import short_size
@@ -22,10 +21,9 @@ if TYPE_CHECKING:
 
     from buildkite_orm.http.session import ApiResponse
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
-    from buildkite_orm.resources.builds.job import JobRef
 
 
-class LogRef(UnderJob):
+class LogRef(InJob):
     """Where a job's log is.
 
     Example:
@@ -35,13 +33,10 @@ class LogRef(UnderJob):
     """
 
     _kind = "log"
-
-    @property
-    def job(self) -> JobRef:
-        """The job whose log it is."""
-        from buildkite_orm.resources.builds.job import JobRef
-
-        return JobRef.at(self.session, parent_path(self.api_path))
+    _paths = (
+        "organizations/{organization}/pipelines/{pipeline}/builds/{build}/jobs/{job}/log",
+        "organizations/{organization}/jobs/{job}/log",
+    )
 
     def fetch(self) -> Log:
         """Ask for the whole log; it may be large, see `fetch_size()`, `tail()` and `save_to()`.
@@ -52,7 +47,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
         """
-        return self._send(Log)
+        return self._request(Log)
 
     def fetch_size(self) -> int:
         """Ask for the size of the log, in bytes, and for nothing else.
@@ -179,7 +174,7 @@ class LogRef(UnderJob):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#delete-a-jobs-log-output
         """
-        self._do("DELETE")
+        self._execute("DELETE")
 
 
 class Log(LogRef, Fetchable):
@@ -199,8 +194,6 @@ class Log(LogRef, Fetchable):
     """
 
     __slots__ = ("_read",)
-
-    identity: ClassVar[str | None] = None
 
     url: str
     content: str
@@ -252,7 +245,7 @@ class Log(LogRef, Fetchable):
     def _text(self) -> LogText:
         from buildkite_orm.logs.text import LogText
 
-        read: LogText | None = self._slot("_read", None)
+        read: LogText | None = self._read_slot("_read", None)
         if read is None or read.text is not self.content:
             read = LogText(self.content)
             object.__setattr__(self, "_read", read)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.paths import parent_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.parents import InOrganization
+from buildkite_orm.resources.parents import InBuild
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-    from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.builds.job import JobRef
 
 
@@ -38,17 +36,11 @@ class StepUploadFilters(TypedDict, total=False):
     source_job_id: str
 
 
-class StepUploadRef(InOrganization):
+class StepUploadRef(InBuild):
     """Where a step upload is."""
 
     _kind = "step_upload"
-
-    @property
-    def build(self) -> BuildRef:
-        """The build that it belongs to."""
-        from buildkite_orm.resources.builds.build import BuildRef
-
-        return BuildRef.at(self.session, parent_path(self.api_path, 2))
+    _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{build}/step-uploads/{uuid}",)
 
     def fetch(self) -> StepUpload:
         """Ask for the step upload, with the steps that were uploaded.
@@ -59,7 +51,7 @@ class StepUploadRef(InOrganization):
 
         Documentation: none; the Go client speaks it, for one upload.
         """
-        return self._send(StepUpload)
+        return self._request(StepUpload)
 
 
 class StepUpload(StepUploadRef, Fetchable):
@@ -76,7 +68,6 @@ class StepUpload(StepUploadRef, Fetchable):
         definition_yaml_omitted: Whether it is too large.
     """
 
-    identity: ClassVar[str | None] = "uuid"
     _repr_fields: ClassVar[tuple[str, ...]] = ("uuid", "state", "message")
 
     uuid: str

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Fetchable
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
+from buildkite_orm.resources.parents import InCluster
 
 
 class AgentImageStatus(OpenEnum):
@@ -23,6 +24,7 @@ class AgentImageRef(InCluster, Deletable):
     """Where an agent image is. It can be deleted while no queue uses it."""
 
     _kind = "agent_image"
+    _paths = ("organizations/{organization}/clusters/{cluster}/agent-images/{id}",)
     delete_documentation = "clusters/agent-images#delete-an-agent-image"
 
     def fetch(self) -> AgentImage:
@@ -33,7 +35,7 @@ class AgentImageRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#get-an-agent-image
         """
-        return self._send(AgentImage)
+        return self._request(AgentImage)
 
 
 class AgentImage(AgentImageRef, Fetchable):

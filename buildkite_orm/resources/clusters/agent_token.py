@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
 from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,6 +38,7 @@ class AgentTokenRef(InCluster, Deletable):
     """Where an agent token is. To delete it is to revoke it: no agent connects with it any more."""
 
     _kind = "agent_token"
+    _paths = ("organizations/{organization}/clusters/{cluster}/tokens/{id}",)
     _update_method = "PUT"
     delete_documentation = "clusters/agent-tokens#revoke-a-token"
 
@@ -48,7 +50,7 @@ class AgentTokenRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#get-a-token
         """
-        return self._send(AgentToken)
+        return self._request(AgentToken)
 
     def update(self, **changes: Unpack[AgentTokenChanges]) -> AgentToken:
         """Change some of its properties, and nothing else; an object takes over the answer.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import unquote
 
-from buildkite_orm.models.resource import Ref, Resource, Timestamp
+from buildkite_orm.models.paths import collection_of, key_in
+from buildkite_orm.models.ref import Ref
+from buildkite_orm.models.resource import Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
+from buildkite_orm.resources.parents import InCluster
 from buildkite_orm.utils.text import short_size
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class CacheVolumeRef(InCluster):
     """Where a cache volume is: in its cluster, by its tag, which may change its volume from build to build."""
 
     _kind = "cache_volume"
+    _paths = ("organizations/{organization}/clusters/{cluster}/cache_volumes/{tag}",)
 
     def delete(self) -> None:
         """Delete what is cached under its tag, for good.
@@ -27,9 +29,9 @@ class CacheVolumeRef(InCluster):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/cache-volumes#delete-a-cache-volume
         """
-        volumes, _, tag = self.api_path.rpartition("/")
-        # tags have slashes and semicolons, so the API wants them in the body
-        Ref.at(self.session, volumes)._do("DELETE", body={"tag": unquote(tag)})  # noqa: SLF001 - its own
+        path = self.api_path
+        # tags have slashes and semicolons, so the API takes them in the body
+        Ref.at(self.session, collection_of(path))._execute("DELETE", body={"tag": key_in(path)})  # noqa: SLF001
 
 
 class CacheVolume(CacheVolumeRef, Resource):
@@ -43,7 +45,6 @@ class CacheVolume(CacheVolumeRef, Resource):
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/cache-volumes#cache-volume-data-model
     """
 
-    identity: ClassVar[str | None] = "tag"
     has_url: ClassVar[bool] = False
 
     id: str

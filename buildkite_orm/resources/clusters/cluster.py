@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.clusters.maintainer import MaintainerActor
 from buildkite_orm.resources.embedded import EmbeddedUser
@@ -67,6 +68,7 @@ class ClusterRef(InOrganization, Deletable):
     """Where a cluster is."""
 
     _kind = "cluster"
+    _paths = ("organizations/{organization}/clusters/{id}",)
     _update_method = "PUT"
     delete_documentation = "clusters#clusters-delete-a-cluster"
 
@@ -78,7 +80,7 @@ class ClusterRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-get-a-cluster
         """
-        return self._send(Cluster)
+        return self._request(Cluster)
 
     def update(self, **changes: Unpack[ClusterChanges]) -> Cluster:
         """Change some of its properties, and nothing else; an object takes over the answer.

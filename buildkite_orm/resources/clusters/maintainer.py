@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Fetchable, Model
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Fetchable, Model
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
+from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ class ClusterMaintainerRef(InCluster, Deletable):
     """Where it is said that a user or team maintains a cluster."""
 
     _kind = "cluster_maintainer"
+    _paths = ("organizations/{organization}/clusters/{cluster}/maintainers/{id}",)
     delete_documentation = "clusters/maintainers#remove-a-cluster-maintainer"
 
     def fetch(self) -> ClusterMaintainer:
@@ -43,7 +45,7 @@ class ClusterMaintainerRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#get-a-cluster-maintainer
         """
-        return self._send(ClusterMaintainer)
+        return self._request(ClusterMaintainer)
 
 
 class MaintainerActor(Model):

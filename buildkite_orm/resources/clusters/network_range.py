@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
+from buildkite_orm.resources.parents import InCluster
 
 
 class NetworkRange(InCluster, Resource):
@@ -20,7 +20,7 @@ class NetworkRange(InCluster, Resource):
     """
 
     _kind = "network_range"
-    identity: ClassVar[str | None] = "cidr_range"
+    _paths: ClassVar[tuple[str, ...]] = ("organizations/{organization}/clusters/{cluster}/network_ranges/{cidr_range}",)
     has_url: ClassVar[bool] = False
     _repr_fields: ClassVar[tuple[str, ...]] = ("cidr_range", "kind")
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NotRequired, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
 from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -72,6 +73,7 @@ class QueueRef(InCluster, Deletable):
     """Where a queue is."""
 
     _kind = "queue"
+    _paths = ("organizations/{organization}/clusters/{cluster}/queues/{id}",)
     _update_method = "PUT"
     delete_documentation = "clusters/queues#delete-a-queue"
 
@@ -83,7 +85,7 @@ class QueueRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#get-a-queue
         """
-        return self._send(Queue)
+        return self._request(Queue)
 
     def update(self, **changes: Unpack[QueueOptions]) -> Queue:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -111,7 +113,7 @@ class QueueRef(InCluster, Deletable):
         """
         # the page lists the one name and shows the other, which clients send; the server ignores what it does not know
         body = {} if note is None else {"note": note, "dispatch_paused_note": note}
-        return self._send(Queue, "POST", "pause_dispatch", body=body, idempotent=False)
+        return self._request(Queue, "POST", "pause_dispatch", body=body, idempotent=False)
 
     def resume(self) -> Queue:
         """Have jobs go to its agents again.
@@ -121,7 +123,7 @@ class QueueRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#resume-a-paused-queue
         """
-        return self._send(Queue, "POST", "resume_dispatch", body={}, idempotent=False)
+        return self._request(Queue, "POST", "resume_dispatch", body={}, idempotent=False)
 
 
 class HostedInstance(Model):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.clusters.parents import InCluster
 from buildkite_orm.resources.embedded import EmbeddedUser
+from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -41,6 +42,7 @@ class SecretRef(InCluster, Deletable):
     """Where a secret is."""
 
     _kind = "secret"
+    _paths = ("organizations/{organization}/clusters/{cluster}/secrets/{id}",)
     _update_method = "PUT"
     delete_documentation = "clusters/secrets#delete-a-secret"
 
@@ -52,7 +54,7 @@ class SecretRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#get-a-secret
         """
-        return self._send(Secret)
+        return self._request(Secret)
 
     def update(self, **changes: Unpack[SecretChanges]) -> Secret:
         """Change its description or its policy; an object takes over the answer.
@@ -79,7 +81,7 @@ class SecretRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-value
         """
-        return self._send(Secret, "PUT", "value", body=encode_body({"value": value}))
+        return self._request(Secret, "PUT", "value", body=encode_body({"value": value}))
 
 
 class SecretOrganization(Model):

@@ -30,6 +30,7 @@ class ApiSettingsRef(InOrganization):
     """Where the API settings of an organization are; only administrators reach them."""
 
     _kind = "api_settings"
+    _paths = ("organizations/{organization}/api-settings",)
 
     def fetch(self) -> ApiSettings:
         """Ask for the API settings.
@@ -39,7 +40,7 @@ class ApiSettingsRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#get-api-settings
         """
-        return self._send(ApiSettings)
+        return self._request(ApiSettings)
 
     def update(self, **changes: Unpack[ApiSettingsChanges]) -> ApiSettings:
         """Change some of the settings, and nothing else; an object takes over the answer.
@@ -69,7 +70,6 @@ class ApiSettings(ApiSettingsRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#response-fields
     """
 
-    identity: ClassVar[str | None] = None
     editable: ClassVar[frozenset[str]] = frozenset(ApiSettingsChanges.__annotations__)
 
     url: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ class AuditEventRef(InOrganization):
     """Where an audit event is; only administrators reach it."""
 
     _kind = "audit_event"
+    _paths = ("organizations/{organization}/audit_events/{uuid}",)
 
     def fetch(self) -> AuditEvent:
         """Ask for the audit event.
@@ -28,7 +29,7 @@ class AuditEventRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#get-an-audit-event
         """
-        return self._send(AuditEvent)
+        return self._request(AuditEvent)
 
 
 class AuditParty(Model):
@@ -59,8 +60,6 @@ class AuditEvent(AuditEventRef, Fetchable):
 
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#response-fields
     """
-
-    identity: ClassVar[str | None] = "uuid"
 
     uuid: str
     graphql_id: str | None = None

@@ -26,7 +26,7 @@ class Emoji(InOrganization, Resource):
     """
 
     _kind: ClassVar[str] = "emoji"
-    identity: ClassVar[str | None] = "name"
+    _paths: ClassVar[tuple[str, ...]] = ("organizations/{organization}/emojis/{name}",)
     has_url: ClassVar[bool] = False
 
     name: str

@@ -63,6 +63,7 @@ class InvitationRef(InOrganization):
     """Where an invitation is."""
 
     _kind = "invitation"
+    _paths = ("organizations/{organization}/invitations/{id}",)
 
     def fetch(self) -> Invitation:
         """Ask for the invitation, in whatever state.
@@ -72,7 +73,7 @@ class InvitationRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/invitations#get-an-organization-invitation
         """
-        return self._send(Invitation)
+        return self._request(Invitation)
 
     def revoke(self) -> None:
         """Take the invitation back, while it is pending.
@@ -83,7 +84,7 @@ class InvitationRef(InOrganization):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/invitations#revoke-an-organization-invitation
         """
-        self._do("DELETE")
+        self._execute("DELETE")
 
 
 class InvitedTeam(Model):

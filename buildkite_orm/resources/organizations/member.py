@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Editable
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 
@@ -38,6 +39,7 @@ class OrganizationMemberRef(InOrganization, Deletable):
     """Where an organization's member is: a user, in that organization."""
 
     _kind = "organization_member"
+    _paths = ("organizations/{organization}/members/{id}",)
     delete_documentation = "organizations/members#remove-an-organization-member"
 
     def fetch(self) -> OrganizationMember:
@@ -48,7 +50,7 @@ class OrganizationMemberRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#get-an-organization-member
         """
-        return self._send(OrganizationMember)
+        return self._request(OrganizationMember)
 
     def update(self, **changes: Unpack[OrganizationMemberChanges]) -> OrganizationMember:
         """Change what the user is in the organization; an object takes over the answer.

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
@@ -65,6 +66,7 @@ class NotificationServiceRef(InOrganization, Deletable):
     """Where a notification service is."""
 
     _kind = "notification_service"
+    _paths = ("organizations/{organization}/services/{id}",)
     delete_documentation = "organizations/notification-services#delete-a-notification-service"
 
     def fetch(self) -> NotificationService:
@@ -76,7 +78,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#get-a-notification-service
         """
-        return self._send(NotificationService)
+        return self._request(NotificationService)
 
     def update(self, **changes: Unpack[NotificationServiceOptions]) -> NotificationService:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -98,7 +100,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#enable-a-notification-service
         """
-        return self._send(NotificationService, "PUT", "enable", idempotent=False)
+        return self._request(NotificationService, "PUT", "enable", idempotent=False)
 
     def disable(self) -> NotificationService:
         """Have it tell nothing for now.
@@ -106,7 +108,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#disable-a-notification-service
         """
-        return self._send(NotificationService, "PUT", "disable", idempotent=False)
+        return self._request(NotificationService, "PUT", "disable", idempotent=False)
 
 
 class NotificationServiceProvider(Model):

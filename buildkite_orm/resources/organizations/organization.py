@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from buildkite_orm.models.resource import Fetchable, Ref, Timestamp
+from buildkite_orm.models.ref import Ref
+from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.pipelines.ref import PipelineRef
 
@@ -52,6 +53,7 @@ class OrganizationRef(Ref):
     """
 
     _kind = "organization"
+    _paths = ("organizations/{slug}",)
 
     def fetch(self) -> Organization:
         """Ask for the organization.
@@ -61,7 +63,7 @@ class OrganizationRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations#get-an-organization
         """
-        return self._send(Organization)
+        return self._request(Organization)
 
     def pipelines(self, **filters: Unpack[PipelineFilters]) -> PipelineQuerySet:
         """List the pipelines.
@@ -350,7 +352,6 @@ class Organization(OrganizationRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations
     """
 
-    identity: ClassVar[str | None] = "slug"
     _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name")
 
     id: str

@@ -45,6 +45,7 @@ class PipelineSettingsRef(InOrganization):
     """Where the pipeline settings of an organization are; only administrators reach them."""
 
     _kind = "pipeline_settings"
+    _paths = ("organizations/{organization}/pipeline-settings",)
 
     def fetch(self) -> PipelineSettings:
         """Ask for the pipeline settings.
@@ -54,7 +55,7 @@ class PipelineSettingsRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#get-pipeline-settings
         """
-        return self._send(PipelineSettings)
+        return self._request(PipelineSettings)
 
     def update(self, **changes: Unpack[PipelineSettingsChanges]) -> PipelineSettings:
         """Change some of the settings, and nothing else; an object takes over the answer.
@@ -142,7 +143,7 @@ class PipelineSettingsRef(InOrganization):
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#configure-build-export
         """
         body = encode_body({"location": location, "strategy_id": strategy_id})
-        return self._send(PipelineSettings, "PUT", "build-export", body=body)
+        return self._request(PipelineSettings, "PUT", "build-export", body=body)
 
     def disable_build_export(self) -> PipelineSettings:
         """Have builds exported no more, and forget where to.
@@ -157,10 +158,10 @@ class PipelineSettingsRef(InOrganization):
     # What is put or deleted is the setting itself: once or twice is the same, so either may be sent again.
 
     def _turn_on(self, setting: str) -> PipelineSettings:
-        return self._send(PipelineSettings, "PUT", setting)
+        return self._request(PipelineSettings, "PUT", setting)
 
     def _turn_off(self, setting: str) -> PipelineSettings:
-        return self._send(PipelineSettings, "DELETE", setting)
+        return self._request(PipelineSettings, "DELETE", setting)
 
 
 class OnOffSetting(Model):
@@ -204,7 +205,6 @@ class PipelineSettings(PipelineSettingsRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#response-fields
     """
 
-    identity: ClassVar[str | None] = None
     editable: ClassVar[frozenset[str]] = frozenset(PipelineSettingsChanges.__annotations__)
 
     url: str

@@ -15,13 +15,14 @@ class RateLimitsRef(InOrganization):
     """Where the rate limits of an organization are."""
 
     _kind = "rate_limits"
+    _paths = ("organizations/{organization}/rate_limit",)
 
     def fetch(self) -> RateLimits:
         """Ask how much of the rate limits is used; that is a request too.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#get-rate-limits
         """
-        return self._send(RateLimits)
+        return self._request(RateLimits)
 
 
 class RateLimit(Model):
@@ -55,7 +56,6 @@ class RateLimits(RateLimitsRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#response-fields
     """
 
-    identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
 
     scopes: RateLimitScopes

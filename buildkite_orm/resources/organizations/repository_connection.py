@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.paths import parent_path
 from buildkite_orm.models.resource import Fetchable, Model, Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
@@ -41,6 +40,7 @@ class RepositoryConnectionRef(InOrganization):
     """Where a repository connection is; only administrators reach it."""
 
     _kind = "repository_connection"
+    _paths = ("organizations/{organization}/repository_connections/{id}",)
 
     def fetch(self) -> RepositoryConnection:
         """Ask for the repository connection.
@@ -53,7 +53,7 @@ class RepositoryConnectionRef(InOrganization):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#get-a-repository-connection
         """
-        return self._send(RepositoryConnection)
+        return self._request(RepositoryConnection)
 
     def repositories(self, **filters: Unpack[RepositoryFilters]) -> RepositoryQuerySet:
         """List the repositories that it reaches, in the order of the provider.
@@ -135,7 +135,9 @@ class Repository(InOrganization, Resource):
     """
 
     _kind: ClassVar[str] = "repository"
-    identity: ClassVar[str | None] = "full_name"
+    _paths: ClassVar[tuple[str, ...]] = (
+        "organizations/{organization}/repository_connections/{repository_connection}/repositories/{full_name}",
+    )
     has_url: ClassVar[bool] = False
     _repr_fields: ClassVar[tuple[str, ...]] = ("full_name", "default_branch")
 
@@ -147,7 +149,7 @@ class Repository(InOrganization, Resource):
     @property
     def repository_connection(self) -> RepositoryConnectionRef:
         """The connection that reaches it."""
-        return RepositoryConnectionRef.at(self.session, parent_path(self.api_path, 2))
+        return self._parent(RepositoryConnectionRef)
 
 
 class RepositoryQuerySet(QuerySet[Repository]):

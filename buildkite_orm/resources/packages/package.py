@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, TypedDict
-from urllib.parse import unquote
 
 from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
 from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.resource import Fetchable, Model, Ref, Resource, Timestamp, load_object
+from buildkite_orm.models.paths import key_in
+from buildkite_orm.models.ref import Deletable, Ref, load_object
+from buildkite_orm.models.resource import Fetchable, Model, Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.packages.parents import EmbeddedOrganization, EmbeddedRegistry, InRegistry
+from buildkite_orm.resources.packages.embedded import EmbeddedOrganization, EmbeddedRegistry
+from buildkite_orm.resources.parents import InRegistry
 
 if TYPE_CHECKING:
     import os
@@ -31,10 +33,11 @@ class PackageFilters(TypedDict, total=False):
     name: str
 
 
-class PackageRef(InRegistry):
+class PackageRef(InRegistry, Deletable):
     """Where a package is."""
 
     _kind = "package"
+    _paths = ("packages/organizations/{organization}/registries/{registry}/packages/{id}",)
     delete_documentation = "package-registries/packages#delete-a-package"
 
     def fetch(self) -> Package:
@@ -45,7 +48,7 @@ class PackageRef(InRegistry):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#get-a-package
         """
-        return self._send(Package)
+        return self._request(Package)
 
     def copy_to(self, registry: RegistryRef | str) -> Package:
         """Copy it to another registry of its organization and ecosystem, and give what is there.
@@ -64,8 +67,8 @@ class PackageRef(InRegistry):
         if isinstance(registry, Ref):
             if registry.organization != self.organization:
                 raise ValueError(f"{registry!r} is in another organization than {self!r}")
-            registry = unquote(registry.api_path.rpartition("/")[2])
-        return self._send(Package, "POST", "copy", params={"to": registry})
+            registry = key_in(registry.api_path)
+        return self._request(Package, "POST", "copy", params={"to": registry})
 
 
 class PackageDigests(Model):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 
@@ -55,6 +56,7 @@ class RegistryRef(InOrganization, Deletable):
     """Where a registry is. To delete it is to delete its packages too."""
 
     _kind = "registry"
+    _paths = ("packages/organizations/{organization}/registries/{slug}",)
     _update_method = "POST"
     delete_documentation = "package-registries/registries#delete-a-registry"
 
@@ -66,7 +68,7 @@ class RegistryRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#get-a-registry
         """
-        return self._send(Registry)
+        return self._request(Registry)
 
     def update(self, **changes: Unpack[RegistryChanges]) -> Registry:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -132,7 +134,6 @@ class Registry(RegistryRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries
     """
 
-    identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(RegistryChanges.__annotations__)
     _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "ecosystem", "public")
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.ref import Deletable
 from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.packages.parents import EmbeddedOrganization, EmbeddedRegistry, InRegistry
+from buildkite_orm.resources.packages.embedded import EmbeddedOrganization, EmbeddedRegistry
+from buildkite_orm.resources.parents import InRegistry
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -26,10 +28,11 @@ class RegistryTokenChanges(TypedDict, total=False):
     description: str
 
 
-class RegistryTokenRef(InRegistry):
+class RegistryTokenRef(InRegistry, Deletable):
     """Where a registry token is. Once it is deleted, nobody can install packages with it any more."""
 
     _kind = "registry_token"
+    _paths = ("packages/organizations/{organization}/registries/{registry}/tokens/{id}",)
     _update_method = "POST"
     delete_documentation = "package-registries/registry-tokens#delete-a-registry-token"
 
@@ -41,7 +44,7 @@ class RegistryTokenRef(InRegistry):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#get-a-registry-token
         """
-        return self._send(RegistryToken)
+        return self._request(RegistryToken)
 
     def update(self, **changes: Unpack[RegistryTokenChanges]) -> RegistryToken:
         """Change what it is for; an object takes over the answer.

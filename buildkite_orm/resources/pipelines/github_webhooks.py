@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
-from buildkite_orm.resources.pipelines.parents import InPipeline
+from buildkite_orm.resources.parents import InPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,7 @@ class GitHubWebhooksRef(InPipeline):
     """Where it is said whether a pipeline takes the webhooks of GitHub."""
 
     _kind = "github_webhooks"
+    _paths = ("organizations/{organization}/pipelines/{pipeline}/github-webhooks",)
 
     def fetch(self) -> GitHubWebhooks:
         """Ask whether they are taken.
@@ -26,7 +27,7 @@ class GitHubWebhooksRef(InPipeline):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-get-github-webhook-processing-state
         """
-        return self._send(GitHubWebhooks)
+        return self._request(GitHubWebhooks)
 
     def enable(self) -> GitHubWebhooks:
         """Have the pipeline take them; nothing changes where it does.
@@ -37,7 +38,7 @@ class GitHubWebhooksRef(InPipeline):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-enable-github-webhook-processing
         """
-        return self._send(GitHubWebhooks, "PUT")
+        return self._request(GitHubWebhooks, "PUT")
 
     def disable(self) -> GitHubWebhooks:
         """Have the pipeline take none; nothing changes where it does not.
@@ -48,7 +49,7 @@ class GitHubWebhooksRef(InPipeline):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-disable-github-webhook-processing
         """
-        return self._send(GitHubWebhooks, "DELETE")
+        return self._request(GitHubWebhooks, "DELETE")
 
 
 class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
@@ -60,8 +61,6 @@ class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
 
     Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-data-model
     """
-
-    identity: ClassVar[str | None] = None
 
     url: str
     enabled: bool

@@ -156,7 +156,6 @@ class Pipeline(PipelineRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#pipeline-data-model
     """
 
-    identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(PipelineChanges.__annotations__) - {"provider_settings", "teams"}
 
     id: str

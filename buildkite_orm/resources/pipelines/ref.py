@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.models.resource import Deletable
+from buildkite_orm.models.ref import Deletable
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class PipelineRef(InOrganization, Deletable):
     """
 
     _kind = "pipeline"
+    _paths = ("organizations/{organization}/pipelines/{slug}",)
     delete_documentation = "pipelines#delete-a-pipeline"
 
     def fetch(self) -> Pipeline:
@@ -42,7 +43,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline
 
-        return self._send(Pipeline)
+        return self._request(Pipeline)
 
     def builds(self, **filters: Unpack[BuildFilters]) -> PipelineBuildQuerySet:
         """List the builds, newest first; without their jobs unless `with_jobs=True`.
@@ -163,7 +164,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline
 
-        return self._send(Pipeline, "POST", "archive", idempotent=False)
+        return self._request(Pipeline, "POST", "archive", idempotent=False)
 
     def unarchive(self) -> Pipeline:
         """Take the pipeline out of the archive.
@@ -175,7 +176,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline
 
-        return self._send(Pipeline, "POST", "unarchive", idempotent=False)
+        return self._request(Pipeline, "POST", "unarchive", idempotent=False)
 
     def add_webhook(self) -> None:
         """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
@@ -185,7 +186,7 @@ class PipelineRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#add-a-webhook
         """
-        self._do("POST", "webhook", idempotent=False)
+        self._execute("POST", "webhook", idempotent=False)
 
     def github_webhooks(self) -> GitHubWebhooksRef:
         """Give the ref of whether it takes the webhooks of GitHub; no request."""

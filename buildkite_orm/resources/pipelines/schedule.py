@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Model, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
-from buildkite_orm.resources.pipelines.parents import InPipeline
+from buildkite_orm.resources.parents import InPipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,7 @@ class PipelineScheduleRef(InPipeline, Deletable):
     """Where a schedule is."""
 
     _kind = "pipeline_schedule"
+    _paths = ("organizations/{organization}/pipelines/{pipeline}/schedules/{id}",)
     _update_method = "PUT"
     delete_documentation = "pipeline-schedules#delete-a-pipeline-schedule"
 
@@ -62,7 +64,7 @@ class PipelineScheduleRef(InPipeline, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#get-a-pipeline-schedule
         """
-        return self._send(PipelineSchedule)
+        return self._request(PipelineSchedule)
 
     def update(self, **changes: Unpack[PipelineScheduleChanges]) -> PipelineSchedule:
         """Change some of its properties, and nothing else; an object takes over the answer.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.models.resource import Deletable, Editable, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
@@ -40,6 +41,7 @@ class PipelineTemplateRef(InOrganization, Deletable):
     """Where a template is. One that a pipeline has cannot be deleted."""
 
     _kind = "pipeline_template"
+    _paths = ("organizations/{organization}/pipeline-templates/{uuid}",)
     delete_documentation = "pipeline-templates#delete-a-pipeline-template"
 
     def fetch(self) -> PipelineTemplate:
@@ -50,7 +52,7 @@ class PipelineTemplateRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#get-a-pipeline-template
         """
-        return self._send(PipelineTemplate)
+        return self._request(PipelineTemplate)
 
     def update(self, **changes: Unpack[PipelineTemplateChanges]) -> PipelineTemplate:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -77,7 +79,6 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#pipeline-template-data-model
     """
 
-    identity: ClassVar[str | None] = "uuid"
     editable: ClassVar[frozenset[str]] = frozenset(PipelineTemplateChanges.__annotations__)
     _repr_fields: ClassVar[tuple[str, ...]] = ("name", "available")
 

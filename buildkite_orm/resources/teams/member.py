@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
+from buildkite_orm.models.ref import Deletable
 from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.teams.parents import InTeam
+from buildkite_orm.resources.parents import InTeam
 from buildkite_orm.resources.teams.team import TeamRole
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ class TeamMemberChanges(TypedDict):
     role: TeamRole | Literal["member", "maintainer"]
 
 
-class TeamMemberRef(InTeam):
+class TeamMemberRef(InTeam, Deletable):
     """Where a team's member is: a user, in that team."""
 
     _kind = "team_member"
+    _paths = ("organizations/{organization}/teams/{team}/members/{user_id}",)
     delete_documentation = "teams/members#delete-a-team-member"
 
     def fetch(self) -> TeamMember:
@@ -34,7 +36,7 @@ class TeamMemberRef(InTeam):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#get-a-team-member
         """
-        return self._send(TeamMember)
+        return self._request(TeamMember)
 
     def update(self, **changes: Unpack[TeamMemberChanges]) -> TeamMember:
         """Change what the user is in the team; an object takes over the answer.
@@ -59,7 +61,6 @@ class TeamMember(TeamMemberRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#team-member-data-model
     """
 
-    identity: ClassVar[str | None] = "user_id"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamMemberChanges.__annotations__)
     _repr_fields: ClassVar[tuple[str, ...]] = ("user_name", "role")

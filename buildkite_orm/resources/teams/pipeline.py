@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.paths import path_from_url, short_path
+from buildkite_orm.models.ref import Deletable
 from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.teams.parents import InTeam
+from buildkite_orm.resources.parents import InTeam
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,10 +33,11 @@ class TeamPipelineChanges(TypedDict):
     access_level: PipelineAccessLevel | Literal["read_only", "build_and_read", "manage_build_and_read"]
 
 
-class TeamPipelineRef(InTeam):
+class TeamPipelineRef(InTeam, Deletable):
     """Where it is said what a team may do with a pipeline."""
 
     _kind = "team_pipeline"
+    _paths = ("organizations/{organization}/teams/{team}/pipelines/{pipeline_id}",)
     delete_documentation = "teams/pipelines#delete-a-team-pipeline"
 
     def fetch(self) -> TeamPipeline:
@@ -46,7 +48,7 @@ class TeamPipelineRef(InTeam):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#get-a-team-pipeline
         """
-        return self._send(TeamPipeline)
+        return self._request(TeamPipeline)
 
     def update(self, **changes: Unpack[TeamPipelineChanges]) -> TeamPipeline:
         """Change what the team may do with the pipeline; an object takes over the answer.
@@ -71,7 +73,6 @@ class TeamPipeline(TeamPipelineRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#team-pipeline-data-model
     """
 
-    identity: ClassVar[str | None] = "pipeline_id"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamPipelineChanges.__annotations__)
 
@@ -85,10 +86,10 @@ class TeamPipeline(TeamPipelineRef, Editable):
         """The pipeline itself."""
         from buildkite_orm.resources.pipelines.ref import PipelineRef
 
-        return PipelineRef.at(self.session, path_told(self.pipeline_url))
+        return PipelineRef.at(self.session, path_from_url(self.pipeline_url))
 
     def _summary(self) -> Iterable[object]:
-        path = path_told(self.pipeline_url)
+        path = path_from_url(self.pipeline_url)
         yield self.pipeline_id if path is None else short_path(path)
         yield self.access_level
 

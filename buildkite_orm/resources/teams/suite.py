@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.paths import path_from_url, short_path
+from buildkite_orm.models.ref import Deletable
 from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.teams.parents import InTeam
+from buildkite_orm.resources.parents import InTeam
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,10 +36,11 @@ class TeamSuiteChanges(TypedDict):
     access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]
 
 
-class TeamSuiteRef(InTeam):
+class TeamSuiteRef(InTeam, Deletable):
     """Where it is said what a team may do with a test suite."""
 
     _kind = "team_suite"
+    _paths = ("organizations/{organization}/teams/{team}/suites/{suite_id}",)
     delete_documentation = "teams/suites#delete-a-team-suite"
 
     def fetch(self) -> TeamSuite:
@@ -49,7 +51,7 @@ class TeamSuiteRef(InTeam):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#get-a-team-suite
         """
-        return self._send(TeamSuite)
+        return self._request(TeamSuite)
 
     def update(self, **changes: Unpack[TeamSuiteChanges]) -> TeamSuite:
         """Change what the team may do with the suite; an object takes over the answer.
@@ -74,7 +76,6 @@ class TeamSuite(TeamSuiteRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#team-suite-data-model
     """
 
-    identity: ClassVar[str | None] = "suite_id"
     has_url: ClassVar[bool] = False
     editable: ClassVar[frozenset[str]] = frozenset(TeamSuiteChanges.__annotations__)
 
@@ -88,10 +89,10 @@ class TeamSuite(TeamSuiteRef, Editable):
         """The suite itself."""
         from buildkite_orm.resources.test_engine.suite import SuiteRef
 
-        return SuiteRef.at(self.session, path_told(self.suite_url))
+        return SuiteRef.at(self.session, path_from_url(self.suite_url))
 
     def _summary(self) -> Iterable[object]:
-        path = path_told(self.suite_url)
+        path = path_from_url(self.suite_url)
         yield self.suite_id if path is None else short_path(path)
         yield " and ".join(self.access_level)
 

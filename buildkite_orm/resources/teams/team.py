@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.resource import Deletable, Editable, Timestamp
+from buildkite_orm.models.ref import Deletable
+from buildkite_orm.models.resource import Editable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
@@ -78,6 +79,7 @@ class TeamRef(InOrganization, Deletable):
     """Where a team is."""
 
     _kind = "team"
+    _paths = ("organizations/{organization}/teams/{id}",)
     delete_documentation = "teams#delete-a-team"
 
     def fetch(self) -> Team:
@@ -88,7 +90,7 @@ class TeamRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#get-a-team
         """
-        return self._send(Team)
+        return self._request(Team)
 
     def update(self, **changes: Unpack[TeamChanges]) -> Team:
         """Change some of its properties, and nothing else; an object takes over the answer.

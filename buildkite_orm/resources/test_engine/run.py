@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.models.enums import OpenEnum
-from buildkite_orm.models.paths import parent_path, path_below, short_path
+from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.test_engine.parents import InSuite, suite_path
+from buildkite_orm.resources.parents import InSuite
 from buildkite_orm.utils.json_types import Number
 from buildkite_orm.utils.text import quoted
 
@@ -51,6 +51,7 @@ class SuiteRunRef(InSuite):
     """Where a run of a test suite is."""
 
     _kind = "suite_run"
+    _paths = ("analytics/organizations/{organization}/suites/{suite}/runs/{id}",)
 
     def fetch(self) -> SuiteRun:
         """Ask for the run.
@@ -60,7 +61,7 @@ class SuiteRunRef(InSuite):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-a-run
         """
-        return self._send(SuiteRun)
+        return self._request(SuiteRun)
 
     def failed_executions(self) -> FailedExecutionQuerySet:
         """List the executions that failed.
@@ -117,7 +118,9 @@ class FailedExecution(InSuite, Resource):
     """
 
     _kind: ClassVar[str] = "failed_execution"
-    identity: ClassVar[str | None] = "execution_id"
+    _paths: ClassVar[tuple[str, ...]] = (
+        "analytics/organizations/{organization}/suites/{suite}/runs/{suite_run}/failed_executions/{execution_id}",
+    )
     has_url: ClassVar[bool] = False
 
     execution_id: str
@@ -139,15 +142,14 @@ class FailedExecution(InSuite, Resource):
     @property
     def run(self) -> SuiteRunRef:
         """The run that it belongs to."""
-        return SuiteRunRef.at(self.session, parent_path(self.api_path, 2))
+        return self._parent(SuiteRunRef)
 
     @property
     def test(self) -> SuiteTestRef:
         """The test that was executed."""
         from buildkite_orm.resources.test_engine.test import SuiteTestRef
 
-        tests = f"{suite_path(self.api_path)}/tests"
-        return SuiteTestRef.at(self.session, path_below(tests, self.test_id))
+        return self._sibling(SuiteTestRef, self.test_id)
 
     def _summary(self) -> Iterable[object]:
         yield f"{self.test_name} at {self.location}"

@@ -9,7 +9,8 @@ from pydantic import Field
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.resource import Deletable, Editable, load_object
+from buildkite_orm.models.ref import Deletable, load_object
+from buildkite_orm.models.resource import Editable
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 from buildkite_orm.resources.test_engine.run import SuiteRunQuerySet, SuiteRunRef
@@ -79,6 +80,7 @@ class SuiteRef(InOrganization, Deletable):
     """Where a test suite is."""
 
     _kind = "suite"
+    _paths = ("analytics/organizations/{organization}/suites/{slug}",)
     delete_documentation = "test-engine/suites#delete-a-suite"
 
     def fetch(self, *, show_api_token: bool = False) -> Suite:
@@ -93,7 +95,7 @@ class SuiteRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#get-a-suite
         """
-        return self._send(Suite, params={"show_api_token": show_api_token or None})
+        return self._request(Suite, params={"show_api_token": show_api_token or None})
 
     def update(self, **changes: Unpack[SuiteChanges]) -> Suite:
         """Change some of its properties, and nothing else; an object takes over the answer.
@@ -201,7 +203,7 @@ class SuiteRef(InOrganization, Deletable):
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/execution-tags#update-execution-tags
         """
         told = [{"id": each, "tags": tags} for each, tags in executions.items()]
-        self._do("PUT", "execution-tags", body=encode_body({"executions": told}))
+        self._execute("PUT", "execution-tags", body=encode_body({"executions": told}))
 
 
 class Suite(SuiteRef, Editable):
@@ -214,7 +216,6 @@ class Suite(SuiteRef, Editable):
     Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites
     """
 
-    identity: ClassVar[str | None] = "slug"
     editable: ClassVar[frozenset[str]] = frozenset(SuiteChanges.__annotations__) - {"show_api_token"}
     _repr_fields: ClassVar[tuple[str, ...]] = ("slug", "name", "default_branch")
 

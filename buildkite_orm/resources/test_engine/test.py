@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self, TypedDict
 from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.models.resource import Fetchable, Resource, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
-from buildkite_orm.resources.test_engine.parents import InSuite
+from buildkite_orm.resources.parents import InSuite
 from buildkite_orm.utils.json_types import Number, as_several
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ class SuiteTestRef(InSuite):
     """Where a test of a suite is."""
 
     _kind = "suite_test"
+    _paths = ("analytics/organizations/{organization}/suites/{suite}/tests/{id}",)
 
     def fetch(self, **window: Unpack[MetricsWindow]) -> SuiteTest:
         """Ask for the test with its metrics.
@@ -110,28 +111,28 @@ class SuiteTestRef(InSuite):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests#get-a-test
         """
-        return self._send(SuiteTest, params=window, headers=METRICS_VERSION)
+        return self._request(SuiteTest, params=window, headers=METRICS_VERSION)
 
     def skip(self) -> SuiteTest:
         """Have the test not run any more.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-skip-test
         """
-        return self._send(SuiteTest, "PUT", "skip", idempotent=False)
+        return self._request(SuiteTest, "PUT", "skip", idempotent=False)
 
     def mute(self) -> SuiteTest:
         """Have the test run, and its failures not count.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-mute-test
         """
-        return self._send(SuiteTest, "PUT", "mute", idempotent=False)
+        return self._request(SuiteTest, "PUT", "mute", idempotent=False)
 
     def enable(self) -> SuiteTest:
         """Have the test run and count again.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-enable-test
         """
-        return self._send(SuiteTest, "PUT", "enable", idempotent=False)
+        return self._request(SuiteTest, "PUT", "enable", idempotent=False)
 
     def add_labels(self, *labels: str) -> SuiteTest:
         """Add labels; those that it has already stay.
@@ -162,7 +163,7 @@ class SuiteTestRef(InSuite):
         return self._label("remove", labels)
 
     def _label(self, operator: str, labels: Sequence[str]) -> SuiteTest:
-        return self._send(SuiteTest, "PATCH", "labels", body={"operator": operator, "labels": list(labels)})
+        return self._request(SuiteTest, "PATCH", "labels", body={"operator": operator, "labels": list(labels)})
 
 
 class SuiteTest(SuiteTestRef, Fetchable):
@@ -205,7 +206,7 @@ class SuiteTest(SuiteTestRef, Fetchable):
         Raises:
             NotFoundError: It is not there any more.
         """
-        return self._become(self.fetch(**window))  # type: ignore[arg-type]
+        return self._copy_data_from(self.fetch(**window))  # type: ignore[arg-type]
 
     def _summary(self) -> Iterable[object]:
         yield f"{self.scope or ''} {self.name}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.models.enums import JobFailure
-from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.models.resource import repr_fields
 from buildkite_orm.resources.builds.status import build_is_blocked, job_failure, job_share, job_title
 from buildkite_orm.utils.text import short_size
@@ -168,7 +168,7 @@ def _place(name: str) -> Callable[[Resource], object]:
     """Make what tells where a URL of the API leads to, as people write it."""
 
     def value(thing: Resource) -> object:
-        path = path_told(thing.__dict__.get(name))
+        path = path_from_url(thing.__dict__.get(name))
         return None if path is None else short_path(path)
 
     return value

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.models.paths import path_told, short_path
+from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.utils.text import escape_control, short_duration
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Timeline:
     @property
     def name(self) -> str:
         """What the build is called: `acme/web #42`."""
-        return short_path(path_told(self.build.__dict__.get("url")))
+        return short_path(path_from_url(self.build.__dict__.get("url")))
 
     @property
     def duration(self) -> timedelta:
