@@ -117,7 +117,7 @@ def serve(share: float, seed: int) -> None:
         sys.stdin.read()
         made = server.store.organizations["acme"].pipelines["made"].by_number.values()
         struck = Counter(f"{rule.origin}: {rule.kind}" for rule in server.faults.rules for _ in range(rule.used))
-        told = {"arrived": server.context.arrived, "struck": struck, "made": [each.message for each in made]}
+        told = {"arrived": server.context.request_count, "struck": struck, "made": [each.message for each in made]}
         print(json.dumps(told), flush=True)
 
 

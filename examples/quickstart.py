@@ -54,7 +54,7 @@ def fake_client(stack: ExitStack) -> Buildkite:
 
     server = stack.enter_context(FakeBuildkite())
     print("No BUILDKITE_API_TOKEN: this is the fake Buildkite that the library ships, and its organization acme.\n")
-    return server.client(door="http", organization="acme")
+    return server.client(http=True, organization="acme")
 
 
 def pick_organization(bk: Buildkite) -> OrganizationRef:

@@ -202,7 +202,7 @@ def test_a_reserve_is_a_share(reserve: float) -> None:
 
 
 def test_a_client_can_be_closed_and_used_again(server: FakeBuildkite) -> None:
-    bk = server.client(door="http")
+    bk = server.client(http=True)
     bk.close()
     assert bk.user().name
     bk.close()

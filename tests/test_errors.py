@@ -417,7 +417,7 @@ def test_an_odd_answer_to_a_post_is_unknown_and_not_asked_for_again(
 def test_a_timeout_over_a_socket_is_an_error_of_ours(server: FakeBuildkite) -> None:
     server.faults.add("read_timeout", times=None)
     with (
-        server.client(door="http", timeout=0.05, retry=RetryPolicy(attempts=2)) as bk,
+        server.client(http=True, timeout=0.05, retry=RetryPolicy(attempts=2)) as bk,
         pytest.raises(RequestTimeoutError, match="waiting for the response"),
     ):
         bk.user()

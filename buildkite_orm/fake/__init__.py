@@ -1,9 +1,9 @@
-"""A Buildkite in memory: it behaves as the documented REST API does, with no account and no network.
+"""An in-memory Buildkite server: it follows the documented REST API, and needs no account and no network.
 
 >>> import requests
 >>> with FakeBuildkite() as server:
-...     answer = requests.get(f"{server.url}/v2/user", headers={"Authorization": f"Bearer {server.token}"})
-...     answer.status_code
+...     response = requests.get(f"{server.url}/v2/user", headers={"Authorization": f"Bearer {server.token}"})
+...     response.status_code
 200
 """
 

@@ -1,4 +1,4 @@
-"""From request to response: route, authentication, budgets, scopes, the handler, and the answer's form."""
+"""From request to response: route, authentication, budgets, scopes, handler, serialization."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from buildkite_orm.fake import faults, storage
 from buildkite_orm.fake.faults import RecordedRequest
 from buildkite_orm.fake.http import ApiError, ApiRequest, Reply
 from buildkite_orm.fake.ids import digest
-from buildkite_orm.fake.public_keys import holder_of
-from buildkite_orm.fake.response_plan import Delivery
+from buildkite_orm.fake.public_keys import token_of_jwt
+from buildkite_orm.fake.response_plan import ResponsePlan
 from buildkite_orm.fake.routes import Router
 from buildkite_orm.fake.serialization import to_bytes, to_json
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import TokenRecord
     from buildkite_orm.fake.validation import IncomingRequest
 
-_SMALL = 1000
+_LEAST_COMPRESSED = 1000
 _MOST_REQUESTS = 100_000
 _UNAUTHENTICATED = (
     "Authentication required. Please supply a valid API Access Token: "
@@ -32,52 +32,52 @@ _UNAUTHENTICATED = (
 
 
 class App:
-    """Answers requests to the API and to the artifacts' origin."""
+    """Handles requests to the API and to the storage origin."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._router = Router()
 
-    def exchange(self, incoming: IncomingRequest, origin: Origin, artifacts_base: str) -> Delivery:
-        """Answer a request, or spoil the answer where a fault says so."""
+    def handle(self, incoming: IncomingRequest, origin: Origin, artifacts_base: str) -> ResponsePlan:
+        """Return the response to a request, with a fault applied if one is due."""
         incoming.receive()
         record = RecordedRequest.of(incoming, origin)
         with self.context.lock:
-            self._keep(record)
-            late, fault = self.context.faults.take(record)
-        late += self.context.settings.latency
-        self.context.pause(late)
+            self._store_request(record)
+            delay, fault = self.context.faults.take(record)
+        delay += self.context.settings.latency
+        self.context.wait(delay)
         if fault is None:
-            delivery = Delivery(self.respond(incoming, origin, artifacts_base))
+            plan = ResponsePlan(self.respond(incoming, origin, artifacts_base))
         else:
-            delivery = faults.spoil(fault, self.context, lambda: self.respond(incoming, origin, artifacts_base))
-        delivery.late = late
-        record.status = delivery.status
-        return delivery
+            plan = faults.apply_fault(fault, self.context, lambda: self.respond(incoming, origin, artifacts_base))
+        plan.delay = delay
+        record.status = plan.status
+        return plan
 
-    def _keep(self, record: RecordedRequest) -> None:
-        """Keep a request to be looked at; a server that runs for days forgets the oldest ones."""
-        self.context.arrived += 1
+    def _store_request(self, record: RecordedRequest) -> None:
+        """Store a request for tests to inspect; a server that runs for days drops the oldest ones."""
+        self.context.request_count += 1
         self.context.requests.append(record)
         if len(self.context.requests) > _MOST_REQUESTS:
             del self.context.requests[: _MOST_REQUESTS // 2]
 
     def respond(self, incoming: IncomingRequest, origin: Origin, artifacts_base: str) -> Response:
-        """Answer a request as it should be."""
+        """Return the response to a request, without faults."""
         with self.context.lock:
             self.context.lifecycle.run()
-            if incoming.problem is not None:
-                return self.refusal(incoming.problem, origin)
+            if incoming.error is not None:
+                return self.error_response(incoming.error, origin)
             if origin == "artifacts":
                 return storage.serve(self.context, incoming)
             return self._api(incoming, artifacts_base)
 
     @staticmethod
-    def refusal(problem: ApiError, origin: Origin) -> Response:
-        """Answer a request that cannot be read, in the form of the origin."""
+    def error_response(error: ApiError, origin: Origin) -> Response:
+        """Return the error response to a request that cannot be parsed, in the format of the origin."""
         if origin == "artifacts":
-            return storage.refused(problem.status, "InvalidRequest", str(problem))
-        return Response(to_json(problem.payload), problem.status, content_type=Reply().content_type)
+            return storage.error_response(error.status, "InvalidRequest", str(error))
+        return Response(to_json(error.payload), error.status, content_type=Reply().content_type)
 
     def _api(self, incoming: IncomingRequest, artifacts_base: str) -> Response:
         headers: dict[str, str] = {}
@@ -85,37 +85,37 @@ class App:
             reply = self._reply(incoming, artifacts_base, headers)
         except ApiError as error:
             reply = Reply(error.status, payload=error.payload)
-        headers["X-Request-Id"] = digest(self.context.secret, self.context.arrived)[:32]
+        headers["X-Request-Id"] = digest(self.context.secret, self.context.request_count)[:32]
         return self._response(incoming, reply, headers)
 
     def _reply(self, incoming: IncomingRequest, artifacts_base: str, headers: dict[str, str]) -> Reply:
-        """Run the handler; `headers` gets what every answer tells, errors too."""
+        """Run the handler; `headers` is filled with the headers of every response, including errors."""
         prefix, path = _split(incoming.path)
         root = self.context.settings.public_urls or f"{incoming.host_url.rstrip('/')}{prefix}"
         match = self._router.match(incoming.method, path)
         request = ApiRequest(self.context, incoming, match.arguments, f"{root.rstrip('/')}/v2", artifacts_base)
         if match.route.scopes is None:
             return match.route.handler(request)
-        request.holder = self._holder(incoming)
+        request.authenticated = self._authenticate(incoming)
         headers["X-OAuth-Scopes"] = ", ".join(request.token.scopes)
         headers["X-Accepted-OAuth-Scopes"] = ", ".join(match.route.scopes)
-        self._spend(request, headers)
+        self._count_request(request, headers)
         if not set(match.route.scopes) <= set(request.token.scopes):
             raise ApiError(403, "Forbidden")
         if incoming.is_json and incoming.body.strip():
-            _ = incoming.document  # a malformed one is refused, also where the route takes none
+            _ = incoming.document  # malformed JSON is a 400, even if the route uses no body
         return match.route.handler(request)
 
-    def _holder(self, incoming: IncomingRequest) -> TokenRecord:
+    def _authenticate(self, incoming: IncomingRequest) -> TokenRecord:
         kind, _, secret = incoming.headers.get("Authorization", "").partition(" ")
         store, now = self.context.store, self.context.clock.now()
-        token = store.tokens.get(secret.strip()) or holder_of(secret.strip(), store.public_keys, now)
+        token = store.tokens.get(secret.strip()) or token_of_jwt(secret.strip(), store.public_keys, now)
         if kind != "Bearer" or token is None or (token.expires_at is not None and token.expires_at <= now):
             raise ApiError(401, _UNAUTHENTICATED)
         return token
 
-    def _spend(self, request: ApiRequest, headers: dict[str, str]) -> None:
-        """Count the request against the budgets of its organization, if it names one, and of its user."""
+    def _count_request(self, request: ApiRequest, headers: dict[str, str]) -> None:
+        """Count the request against the budgets of its user, and of its organization if it names one."""
         slug = request.arguments.get("org")
         named = self.context.store.organizations.get(slug) if slug else None
         counted = named.slug if named and request.token.reaches(named) else None
@@ -123,7 +123,7 @@ class App:
         if self.context.settings.rate_limit_headers:
             for budget in budgets:
                 headers.update(budget.headers())
-        refuse(budgets)
+        raise_if_exceeded(budgets)
 
     def _response(self, incoming: IncomingRequest, reply: Reply, headers: dict[str, str]) -> Response:
         body = to_bytes(reply.body) if isinstance(reply.body, str) else reply.body or b""
@@ -133,7 +133,7 @@ class App:
         response = Response(status=reply.status, headers=headers | reply.headers, content_type=reply.content_type)
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = "Link"
-        if reply.compress and len(body) > _SMALL and incoming.method != "HEAD" and _takes_gzip(incoming):
+        if reply.compress and len(body) > _LEAST_COMPRESSED and incoming.method != "HEAD" and _accepts_gzip(incoming):
             body = gzip.compress(body, 1, mtime=0)
             response.headers["Content-Encoding"] = "gzip"
             response.headers["Vary"] = "Accept-Encoding"
@@ -145,8 +145,8 @@ class App:
         return response
 
 
-def refuse(budgets: list[Budget]) -> None:
-    """Raise a 429 where a budget is exceeded."""
+def raise_if_exceeded(budgets: list[Budget]) -> None:
+    """Raise a 429 if a budget is exceeded."""
     for budget in budgets:
         if budget.exceeded:
             payload = budget.payload()
@@ -154,10 +154,10 @@ def refuse(budgets: list[Budget]) -> None:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """Split a path into what stands before the API's and the API's."""
+    """Split a path into the prefix before `/v2` and the rest."""
     at = max(0, f"{path}/".find("/v2/"))
     return path[:at].rstrip("/"), path[at:]
 
 
-def _takes_gzip(incoming: IncomingRequest) -> bool:
+def _accepts_gzip(incoming: IncomingRequest) -> bool:
     return incoming.accept_encodings["gzip"] > 0

@@ -1,4 +1,4 @@
-"""The audit log: who has done what to which thing."""
+"""The audit log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 KIND: Final = "audit_event"
-# What the log calls the things that it tells of.
+# the names of kinds in the log; other kinds are not logged
 SUBJECTS: Final = {
     "cluster": "Cluster",
     "notification_service": "NotificationService",
@@ -28,34 +28,34 @@ SUBJECTS: Final = {
 
 
 def subject(kind: str, uuid: str, name: str | None) -> Json:
-    """Say what an event is about."""
+    """Return the subject of an event."""
     return {"type": kind, "uuid": uuid, "name": name}
 
 
-def note(request: ApiRequest, event: str, about: Json, **data: Any) -> None:
-    """Write down what whoever asks has done."""
+def log_event(request: ApiRequest, event: str, about: Json, **data: Any) -> None:
+    """Add an event by the user of the request."""
     incoming, store = request.http, request.context.store
     context = {
         "type": "APIContext",
         "request_ip": incoming.remote_addr,
         "request_user_agent": incoming.headers.get("User-Agent"),
     }
-    thing = Record(
+    record = Record(
         id=store.ids.uuid(),
         data={"type": f"{event}Event", "subject": about, "context": context, "data": data},
         created_at=request.context.lifecycle.now,
         created_by=request.token.user,
     )
-    store.shelves.put(KIND, request.organization.id, thing.id, thing)
+    store.collections.put(KIND, request.organization.id, record.id, record)
 
 
-def note_of_organization(request: ApiRequest, event: str, **data: Any) -> None:
-    """Write down what was done to the organization itself."""
-    note(request, event, subject("Organization", request.organization.id, request.organization.slug), **data)
+def log_organization_event(request: ApiRequest, event: str, **data: Any) -> None:
+    """Add an event about the organization."""
+    log_event(request, event, subject("Organization", request.organization.id, request.organization.slug), **data)
 
 
-def note_of_thing(request: ApiRequest, kind: str, change: str, thing: Record) -> None:
-    """Write down what was done to a thing on a shelf, if the log tells of its kind."""
+def log_change(request: ApiRequest, kind: str, change: str, record: Record) -> None:
+    """Add an event about a record, if its kind is logged."""
     if (named := SUBJECTS.get(kind)) is not None:
-        name = thing.data.get("name") or thing.data.get("label") or thing.data.get("description")
-        note(request, f"{named}{change}", subject(named, thing.id, name))
+        name = record.data.get("name") or record.data.get("label") or record.data.get("description")
+        log_event(request, f"{named}{change}", subject(named, record.id, name))

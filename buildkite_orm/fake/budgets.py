@@ -1,4 +1,4 @@
-"""The two rate limits: requests per window, of an organization and of a user."""
+"""The two rate limits: requests per window, per organization and per user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARNING = "You have exceeded your API rate limit."
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of one limit; `remaining` goes below zero when refused requests go on."""
+    """What is left of one limit; `remaining` goes below zero when requests continue after it is used up."""
 
     scope: str
     limit: int
@@ -24,24 +24,24 @@ class Budget:
 
     @property
     def remaining(self) -> int:
-        """How many requests may still come."""
+        """The number of requests left."""
         return self.limit - self.current
 
     @property
     def exceeded(self) -> bool:
-        """Whether this request was one too many."""
+        """Whether this request exceeded the limit."""
         return self.remaining < 0
 
     def headers(self) -> dict[str, str]:
-        """Tell it in headers."""
+        """Return the rate-limit headers."""
         prefix = "RateLimit-User-" if self.scope == "rest_user" else "RateLimit-"
-        told = {"Scope": self.scope, "Remaining": self.remaining, "Limit": self.limit, "Reset": self.reset}
+        fields = {"Scope": self.scope, "Remaining": self.remaining, "Limit": self.limit, "Reset": self.reset}
         if self.remaining <= 0:
-            told["Warning"] = WARNING
-        return {prefix + name: str(value) for name, value in told.items()}
+            fields["Warning"] = WARNING
+        return {prefix + name: str(value) for name, value in fields.items()}
 
     def payload(self) -> dict[str, Any]:
-        """Tell it in a 429's body."""
+        """Return the payload of a 429."""
         message = (
             f"You have exceeded your API rate limit. Please wait {self.reset} seconds before making more requests."
         )
@@ -55,7 +55,7 @@ class Budget:
 
 
 class Budgets:
-    """Counts requests in fixed windows, each of which begins with the first request in it."""
+    """Counts requests in fixed windows, each of which begins with its first request."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -63,7 +63,7 @@ class Budgets:
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
 
     def count(self, user: str, organization: str | None) -> list[Budget]:
-        """Count a request and give the budgets that it comes from."""
+        """Count a request and return the budgets that it counts against."""
         budgets: list[Budget] = []
         if organization is not None and self._settings.organization_limit is not None:
             budgets.append(self._hit("rest", organization, self._settings.organization_limit))
@@ -72,12 +72,12 @@ class Budgets:
         return budgets
 
     def peek(self, organization: str) -> Budget:
-        """Give an organization's budget as it stands."""
+        """Return an organization's budget without counting a request."""
         begin, current = self._window("rest", organization)
         return Budget("rest", self._settings.organization_limit or 0, current, self._left(begin))
 
     def reset(self) -> None:
-        """Forget all windows."""
+        """Start new windows."""
         self._windows.clear()
 
     def _hit(self, scope: str, key: str, limit: int) -> Budget:
@@ -91,5 +91,5 @@ class Budgets:
         return (begin, current) if now < begin + self._settings.rate_window else (now, 0)
 
     def _left(self, begin: float) -> int:
-        # rounding keeps 59.99999 of floating point from telling a second too many
+        # without rounding, 59.99999 of floating point would add a second
         return max(1, math.ceil(round(begin + self._settings.rate_window - self._clock.now(), 6)))

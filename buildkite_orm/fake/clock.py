@@ -1,4 +1,4 @@
-"""The clocks of the fake: one that tests move, one that moves when all threads wait, and the machine's."""
+"""The clocks of the fake: one that tests move, one that moves when all threads wait, and the system clock."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-_PATIENCE = 60.0
+_TIMEOUT = 60.0
 START = 1785585600.0  # 2026-08-01T12:00:00Z
 
 
 class Clock(Protocol):
-    """What the fake asks of time. Times are seconds since the Unix epoch, UTC."""
+    """The time source of the fake. Times are seconds since the Unix epoch, UTC."""
 
     def now(self) -> float:
         """Return the wall time."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds since some moment in the past."""
+        """Return seconds since an arbitrary moment in the past."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Return after that many seconds."""
+        """Return after `seconds` seconds."""
         ...
 
     def wait_until(self, moment: float, /) -> None:
-        """Come back when it is `moment` or later."""
+        """Return when it is `moment` or later."""
         ...
 
 
 class ManualClock:
-    """A clock that stands still until it is moved; whoever waits on it moves it.
+    """A clock that only moves when it is advanced; waiting on it advances it.
 
     >>> clock = ManualClock()
     >>> clock.advance(30)
@@ -48,7 +48,7 @@ class ManualClock:
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self._now
 
     def monotonic(self) -> float:
@@ -56,11 +56,11 @@ class ManualClock:
         return self._now
 
     def sleep(self, seconds: float, /) -> None:
-        """Move forward by that many seconds at once, without sleeping."""
+        """Move forward by `seconds` at once, without sleeping."""
         self.wait_until(self._now + seconds)
 
     def wait_until(self, moment: float, /) -> None:
-        """Move to `moment` at once, without sleeping; never back."""
+        """Move to `moment` at once, without sleeping; never backwards."""
         with self._lock:
             self._now = max(self._now, float(moment))
 
@@ -71,7 +71,7 @@ class ManualClock:
 
 
 class SharedClock:
-    """A clock that stands still while any of its threads works; once all wait, it moves to where the first may go on.
+    """A clock that stands still while any of its threads works; once all wait, it moves to the earliest time awaited.
 
     >>> clock = SharedClock(threads=1)
     >>> with clock.thread():
@@ -81,11 +81,11 @@ class SharedClock:
     """
 
     def __init__(self, threads: int, start: float = START) -> None:
-        """Make a clock.
+        """Create a clock.
 
         Args:
-            threads: How many threads there will be; each works inside of `thread()`, and none waits elsewhere.
-            start: The time.
+            threads: The number of threads; each works inside a `thread()` block, and none waits on anything else.
+            start: The initial time.
         """
         self._now = float(start)
         self._threads = threads
@@ -93,7 +93,7 @@ class SharedClock:
         self._moved = threading.Condition()
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return self._now
 
     def monotonic(self) -> float:
@@ -101,12 +101,12 @@ class SharedClock:
         return self._now
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait for all others to wait too, until that many seconds have passed."""
+        """Wait until all other threads wait too, and `seconds` have passed."""
         self.wait_until(self._now + seconds)
 
     @contextmanager
     def thread(self) -> Generator[None]:
-        """Count the thread out at the end of the block."""
+        """Register the end of the thread when the block ends."""
         try:
             yield
         finally:
@@ -115,29 +115,29 @@ class SharedClock:
                 self._move()
 
     def wait_until(self, moment: float, /) -> None:
-        """Wait for all others to wait too.
+        """Wait until all other threads wait too, and it is `moment`.
 
         Raises:
-            TimeoutError: One of them neither waits nor goes on.
+            TimeoutError: One of them neither waits nor ends.
         """
         with self._moved:
             self._waiting.append(moment)
             try:
                 self._move()
-                if not self._moved.wait_for(lambda: self._now >= moment, _PATIENCE):
-                    raise TimeoutError(f"of {self._threads} threads, {len(self._waiting)} wait on the clock")
+                if not self._moved.wait_for(lambda: self._now >= moment, _TIMEOUT):
+                    raise TimeoutError(f"only {len(self._waiting)} of {self._threads} threads wait on the clock")
             finally:
                 self._waiting.remove(moment)
 
     def _move(self) -> None:
-        ahead = [moment for moment in self._waiting if moment > self._now]  # others have only not woken up yet
+        ahead = [moment for moment in self._waiting if moment > self._now]  # the others have yet to wake up
         if ahead and len(ahead) >= self._threads:
             self._now = min(ahead)
             self._moved.notify_all()
 
 
 def _real_monotonic() -> Callable[[], float]:
-    """Return the function that reads the monotonic clock; freezegun replaces `time.monotonic`, and not this one."""
+    """Return the function that reads the monotonic clock; freezegun replaces `time.monotonic`, but not this one."""
     read, kind = getattr(time, "clock_gettime", None), getattr(time, "CLOCK_MONOTONIC", None)
     if read is None or kind is None:  # Windows
         return time.monotonic
@@ -145,23 +145,23 @@ def _real_monotonic() -> Callable[[], float]:
 
 
 class SystemClock:
-    """The machine's time."""
+    """The system clock."""
 
     _monotonic = staticmethod(_real_monotonic())
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some moment in the past."""
+        """Return seconds since an arbitrary moment in the past."""
         return self._monotonic()
 
     def sleep(self, seconds: float, /) -> None:
-        """Sleep that many seconds."""
+        """Sleep for `seconds`."""
         if seconds > 0:
             time.sleep(seconds)
 
     def wait_until(self, moment: float, /) -> None:
-        """Sleep as long as it is from now to `moment`."""
+        """Sleep until `moment`."""
         self.sleep(moment - self.now())

@@ -1,4 +1,4 @@
-"""Things that are only kept: created, told, changed and deleted, with nothing that moves them."""
+"""Records without behavior: they are created, read, updated and deleted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Record:
-    """One of them: `data` has its fields by the API's names, but for those that follow from the rest."""
+    """A record: `data` has its fields under the API's names, except those that are derived."""
 
     id: str
     data: Json
@@ -23,22 +23,24 @@ class Record:
 
 
 @dataclass(slots=True)
-class Shelves:
-    """All of them, by their kind and the id of what they belong to, in the order in which they came."""
+class Collections:
+    """All records, by kind and by the id of their owner, in the order in which they were added."""
 
-    things: dict[tuple[str, str], dict[str, Record]] = field(
+    records: dict[tuple[str, str], dict[str, Record]] = field(
         default_factory=lambda: defaultdict[tuple[str, str], dict[str, Record]](dict)
     )
 
     def of(self, kind: str, owner: str) -> dict[str, Record]:
-        """Give the things of a kind that belong to something, by their keys."""
-        return self.things[kind, owner]
+        """Return the records of a kind that belong to an owner, by key."""
+        return self.records[kind, owner]
 
-    def every(self, kind: str) -> list[Record]:
-        """Give all things of a kind, whatever they belong to."""
-        return [each for (each_kind, _), things in self.things.items() if each_kind == kind for each in things.values()]
+    def all(self, kind: str) -> list[Record]:
+        """Return all records of a kind."""
+        return [
+            each for (each_kind, _), records in self.records.items() if each_kind == kind for each in records.values()
+        ]
 
-    def put(self, kind: str, owner: str, key: str, thing: Record) -> Record:
-        """Add a thing, or put it in another's place."""
-        self.things[kind, owner][key] = thing
-        return thing
+    def put(self, kind: str, owner: str, key: str, record: Record) -> Record:
+        """Add a record, or replace the one with the same key."""
+        self.records[kind, owner][key] = record
+        return record

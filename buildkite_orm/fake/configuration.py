@@ -1,4 +1,4 @@
-"""What a pipeline says that its builds do: YAML, as far as the fake reads it, or visual steps."""
+"""The steps of a pipeline: from YAML, as far as the fake parses it, or from visual steps."""
 
 from __future__ import annotations
 
@@ -17,67 +17,67 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.steps import Step
 
 _LINE = re.compile(r"""( *)(- +)?["']?([\w-]+)["']?(?::(?: +(.*))?)?""").fullmatch
-_AT_TOP = re.compile(r"""["']?([\w.-]+)["']? *:(?:\s+(.*))?""").fullmatch
-_PASSED_OVER = re.compile(r"\s*(#.*)?|(---|\.\.\.|%)(\s.*)?").fullmatch
-_DECORATION = re.compile(r"([&!]\S*\s+|#.*\n)*")
+_TOP_LEVEL_KEY = re.compile(r"""["']?([\w.-]+)["']? *:(?:\s+(.*))?""").fullmatch
+_IGNORED_LINE = re.compile(r"\s*(#.*)?|(---|\.\.\.|%)(\s.*)?").fullmatch
+_ANCHOR_OR_COMMENT = re.compile(r"([&!]\S*\s+|#.*\n)*")
 _QUOTED_OR_COMMENT = re.compile(r"""(?<!\\)"(\\.|[^"\\])*"|'[^']*'|(?<!\S)#.*""")
 
 
 def env_of(configuration: str) -> Json:
-    """Read the environment variables at the top of a configuration."""
+    """Return the environment variables at the top level of a configuration."""
     pairs = (_LINE(line) for line in _block(configuration, "env"))
-    return {found[3]: _bare(found[4]) for found in pairs if found is not None}
+    return {found[3]: _unquoted(found[4]) for found in pairs if found is not None}
 
 
 def steps_of(configuration: str) -> list[Json]:
-    """Read the steps of a configuration, one that is nested deeper left out, as visual ones."""
+    """Return the steps of a configuration as visual steps; nested ones are left out."""
     return [step for item in _items(configuration) if (step := _step(item)) is not None]
 
 
 def has_steps(configuration: str) -> bool:
-    """Tell whether a configuration is one of a pipeline, and of one that is not empty.
+    """Return whether a text is the configuration of a pipeline, with at least one step.
 
-    This is lenient: it refuses what has no list of steps, or an empty one, or brackets at the top that stay open. There
-    is more that is no YAML, and much that `steps_of` leaves out.
+    The check is lenient: it rejects a missing or empty list of steps, and unbalanced brackets at the top level, but no
+    other invalid YAML. `steps_of` ignores much of what it accepts.
     """
     lines = _lines(configuration)
     text = "\n".join(lines)
     if text.startswith("{"):
         return _is_closed(text) and re.search(r"""steps["']?\s*:\s*(\*|\[\s*[^]\s])""", text) is not None
     if text.startswith(("-", "[")):
-        return _are_listed(text)
+        return _is_list(text)
     values = _values(lines)
-    return all(map(_is_closed, values.values())) and (_are_listed(values.get("steps", "")) or "\n<<:" in f"\n{text}")
+    return all(map(_is_closed, values.values())) and (_is_list(values.get("steps", "")) or "\n<<:" in f"\n{text}")
 
 
 def _lines(configuration: str) -> list[str]:
-    """Give the lines that say something, without what all are indented by."""
-    lines = [line.rstrip() for line in configuration.splitlines() if not _PASSED_OVER(line)]
+    """Return the lines without blank lines, comments and the common indentation."""
+    lines = [line.rstrip() for line in configuration.splitlines() if not _IGNORED_LINE(line)]
     return dedent("\n".join(lines)).splitlines()
 
 
 def _values(lines: Iterable[str]) -> dict[str, str]:
-    """Give what stands behind and below each name at the top."""
+    """Return the text of each value at the top level, by key."""
     values: dict[str, str] = {}
     name = ""
     is_closed = True
     for line in lines:
-        found = _AT_TOP(line) if is_closed else None
+        found = _TOP_LEVEL_KEY(line) if is_closed else None
         name = name if found is None else found[1]
         values[name] = f"{values.get(name, '')}{line}\n" if found is None else f"{found[2] or ''}\n"
-        if found is not None or re.search(r"[]}]", line):  # nothing else closes it, and to check takes long
+        if found is not None or re.search(r"[]}]", line):  # nothing else closes it, and the check is slow
             is_closed = _is_closed(values[name])
-    return {name: _DECORATION.sub("", value.lstrip(), count=1).strip() for name, value in values.items()}
+    return {name: _ANCHOR_OR_COMMENT.sub("", value.lstrip(), count=1).strip() for name, value in values.items()}
 
 
-def _are_listed(value: str) -> bool:
+def _is_list(value: str) -> bool:
     if value.startswith("["):
         return _is_closed(value) and re.match(r"\[[\s,]*]", value) is None
     return re.match(r"-(\s|$)|\*\w", value) is not None
 
 
 def _is_closed(value: str) -> bool:
-    """Tell whether brackets that a value begins with are closed, as far as can be told."""
+    """Return whether a value's brackets are balanced, if it begins with one; quotes and comments are ignored."""
     if not value.startswith(("[", "{")):
         return True
     bare = _QUOTED_OR_COMMENT.sub("", value)
@@ -85,19 +85,19 @@ def _is_closed(value: str) -> bool:
 
 
 def _block(configuration: str, name: str) -> Iterator[str]:
-    """Give the lines that stand below a name at the top; those of a bare list are steps."""
+    """Yield the lines below a key at the top level; those of a bare list are steps."""
     lines = _lines(configuration)
     inside = name == "steps" and lines[:1] != [] and lines[0].startswith("- ")
     for line in lines:
         if re.match(r"[\w\"']", line):
-            found = _AT_TOP(line)
+            found = _TOP_LEVEL_KEY(line)
             inside = found is not None and found[1] == name
         elif inside:
             yield line
 
 
 def _items(configuration: str) -> Iterator[dict[str, str]]:
-    """Give the keys of each step, with what stands behind them."""
+    """Yield the keys of each step with their values."""
     item: dict[str, str] = {}
     depth, inner = None, -1
     for found in filter(None, map(_LINE, _block(configuration, "steps"))):
@@ -109,12 +109,12 @@ def _items(configuration: str) -> Iterator[dict[str, str]]:
             item = {}
             inner = indent + dash
         if indent + dash == inner:
-            item[found[3]] = _bare(found[4])
+            item[found[3]] = _unquoted(found[4])
     if item:
         yield item
 
 
-def _bare(text: str | None) -> str:
+def _unquoted(text: str | None) -> str:
     text = (text or "").strip()
     return text[1:-1] if text[:1] in {'"', "'"} and text[-1:] == text[:1] else text
 
@@ -131,7 +131,7 @@ def _step(item: dict[str, str]) -> Json | None:
 
 
 def trigger_step(pipeline: str, label: str | None) -> Json:
-    """Tell a step that starts a build of another pipeline."""
+    """Return a step that starts a build of another pipeline."""
     return {
         "type": "trigger",
         "label": label,
@@ -145,25 +145,25 @@ def trigger_step(pipeline: str, label: str | None) -> Json:
 
 
 def visual_steps(given: Iterable[Json]) -> list[Json]:
-    """Tell visual steps as they are answered when they are given to a pipeline."""
+    """Return visual steps in the form in which pipelines render them."""
     return [_visual(each) for each in given]
 
 
 def _visual(given: Json) -> Json:
     if given["type"] == "script":
-        told: Json = {**visual_step(given.get("command") or ""), "agent_query_rules": []}
-        said = {name: given[name] for name in told.keys() & given.keys()}
-        return told | said | ({"env": texts_of(said["env"])} if "env" in said else {})
+        step: Json = {**visual_step(given.get("command") or ""), "agent_query_rules": []}
+        given_fields = {name: given[name] for name in step.keys() & given.keys()}
+        return step | given_fields | ({"env": texts_of(given_fields["env"])} if "env" in given_fields else {})
     if given["type"] == "trigger":
         step = trigger_step(given["trigger_project_slug"], given.get("label"))
-        said = {name: given.get(f"trigger_{name}") for name in ("branch", "commit", "message")}
-        said["env"] = given.get("trigger_env") and texts_of(given["trigger_env"])
-        return step | {"build": said, "async": bool(given.get("trigger_async"))}
+        build = {name: given.get(f"trigger_{name}") for name in ("branch", "commit", "message")}
+        build["env"] = given.get("trigger_env") and texts_of(given["trigger_env"])
+        return step | {"build": build, "async": bool(given.get("trigger_async"))}
     return {name: given[name] for name in ("type", "label") if name in given}
 
 
 def plan_of(steps: Iterable[Json]) -> list[Step]:
-    """Give what builds do that have some steps."""
+    """Return the steps that builds run, from visual steps."""
     return [_plan(each) for each in steps]
 
 

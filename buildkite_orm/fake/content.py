@@ -1,4 +1,4 @@
-"""What is in an artifact: given bytes, or bytes that are made while they are read."""
+"""The content of an artifact: given bytes, or bytes that are generated while they are read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BLOCK = 1 << 16
 
 
 class Content:
-    """A file's content, read in pieces and never held whole unless it was given whole."""
+    """A file's content, read in blocks and never held in memory as a whole unless it was given as bytes."""
 
     def __init__(self, source: bytes | int, seed: object = 0) -> None:
-        """Take the bytes, or the size of a content that follows from `seed`."""
+        """Take the bytes, or the size of a content that is generated from `seed`."""
         self._given = source if isinstance(source, bytes) else None
         self._seed = str(seed)
         self._block = b""
@@ -25,16 +25,16 @@ class Content:
 
     @property
     def sha1sum(self) -> str:
-        """The SHA-1 of it all."""
+        """The SHA-1 of the content."""
         return self._digests()[0]
 
     @property
     def sha256sum(self) -> str:
-        """The SHA-256 of it all."""
+        """The SHA-256 of the content."""
         return self._digests()[1]
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Give the bytes from `start` to before `stop`, in blocks."""
+        """Yield the bytes from `start` up to `stop`, in blocks."""
         end = self.size if stop is None else min(stop, self.size)
         while start < end:
             number, skip = divmod(start, _BLOCK)
@@ -47,7 +47,7 @@ class Content:
             return self._given[number * _BLOCK : (number + 1) * _BLOCK]
         if not self._block:
             self._block = Random(self._seed).randbytes(min(_BLOCK, self.size + 8))
-        # the number in each block makes blocks that change places show
+        # each block has its number, so that swapped blocks are detected
         return (number.to_bytes(8, "big") + self._block[8:])[: self.size - number * _BLOCK]
 
     def _digests(self) -> tuple[str, str]:

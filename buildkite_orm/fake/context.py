@@ -1,4 +1,4 @@
-"""What all requests share."""
+"""The state that all requests share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Context:
-    """The state, the clock, and whoever moves them; `lock` is held by whoever reads or changes the state."""
+    """The state, the clock and their services; hold `lock` while reading or changing the state."""
 
     settings: Settings
     clock: Clock
@@ -26,11 +26,11 @@ class Context:
     budgets: Budgets
     faults: Faults
     secret: str
-    arrived: int = 0
+    request_count: int = 0
     requests: list[RecordedRequest] = field(default_factory=list["RecordedRequest"])
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def pause(self, seconds: float) -> None:
-        """Let time pass, as the clock has it."""
+    def wait(self, seconds: float) -> None:
+        """Wait on the clock."""
         if seconds > 0:
             self.clock.wait_until(self.clock.now() + seconds)

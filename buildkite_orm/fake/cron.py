@@ -1,4 +1,4 @@
-"""When schedules create builds: intervals by name, and lines as in a crontab."""
+"""When schedules create builds: named intervals and crontab lines."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _OFFSET = re.compile(r"([+-])(\d\d):(\d\d)").fullmatch
 _RANGE = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d+))?").fullmatch
 _MODULO = re.compile(r"(.+)%([1-9]\d*)(?:\+(\d+))?").fullmatch
 _WEEKS_BEGIN = date(2019, 1, 1)
-_YEARS_AHEAD = 9  # February 29 comes within these
+_YEARS_AHEAD = 9  # February 29 occurs within these
 _ZONED = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Weekday:
-    """A day of the week, in every week or in one of `modulo`."""
+    """A day of the week, in every week or in one of `modulo` weeks."""
 
     number: int
     modulo: int = 1
     rest: int = 0
 
     def matches(self, day: date) -> bool:
-        """Tell whether a day is one of these."""
+        """Return whether a day matches."""
         weeks = (day - _WEEKS_BEGIN).days // 7
         return day.isoweekday() % 7 == self.number and weeks % self.modulo == self.rest % self.modulo
 
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """A line that was read; `days` and `weekdays` are None where any will do, and -1 is the last day of a month."""
+    """A parsed line; `days` and `weekdays` are None if any day matches, and -1 is the last day of a month."""
 
     minutes: list[int]
     hours: list[int]
@@ -51,7 +51,7 @@ class Cron:
     zone: tzinfo
 
     def after(self, moment: float) -> float | None:
-        """Give the next moment after one; None where there is none."""
+        """Return the next moment after `moment`, or None."""
         today = datetime.fromtimestamp(moment, self.zone).date()
         for ahead in range(_YEARS_AHEAD * 366):
             day = today + timedelta(days=ahead)
@@ -69,7 +69,7 @@ class Cron:
         ]
 
     def _on(self, day: date) -> bool:
-        """Tell whether it is a day for it; where both kinds of day are named, either will do."""
+        """Return whether a day matches; if both kinds of day are given, either is enough."""
         is_last = (day + timedelta(days=1)).day == 1
         by_day = self.days is not None and (day.day in self.days or (is_last and -1 in self.days))
         by_weekday = self.weekdays is not None and any(each.matches(day) for each in self.weekdays)
@@ -77,10 +77,10 @@ class Cron:
 
 
 def read(line: str) -> Cron:
-    """Read a line.
+    """Parse a line.
 
     Raises:
-        ValueError: It makes no sense.
+        ValueError: It is invalid.
     """
     parts = _NAMED.get(line, line).split()
     zone = _zone(parts.pop()) if len(parts) == _ZONED else UTC
@@ -136,6 +136,6 @@ def _numbers(text: str, least: int, most: int, names: tuple[str, ...] = ()) -> s
 
 
 def _number(text: str, least: int, names: tuple[str, ...]) -> int:
-    """Read a number, or a name of one."""
+    """Parse a number, or the name of one."""
     name = text[:3].lower()
     return names.index(name) + least if name in names else int(text)

@@ -1,4 +1,4 @@
-"""What can go wrong between the fake and whoever asks it, on purpose."""
+"""Faults: errors that the fake produces on purpose."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.budgets import Budget
-from buildkite_orm.fake.response_plan import Delivery
+from buildkite_orm.fake.response_plan import ResponsePlan
 from buildkite_orm.fake.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from buildkite_orm.fake.context import Context
-    from buildkite_orm.fake.response_plan import Silence
+    from buildkite_orm.fake.response_plan import Failure
     from buildkite_orm.fake.validation import IncomingRequest
 
     Respond = Callable[[], Response]
@@ -47,7 +47,7 @@ Kind = Literal[
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """A request that arrived; `status` is what was answered, 0 where nothing was; a large form has no `body`."""
+    """A received request; `status` is that of the response, or 0 if none was sent; a large form has no `body`."""
 
     method: str
     path: str
@@ -60,11 +60,11 @@ class RecordedRequest:
 
     @classmethod
     def of(cls, request: IncomingRequest, origin: Origin) -> RecordedRequest:
-        """Record a request that was received; one that is refused has no parameters."""
+        """Record a received request; a rejected one has no query parameters."""
         return cls(
             method=request.method,
             path=request.path,
-            query=list(request.args.items(multi=True)) if request.problem is None else [],
+            query=list(request.args.items(multi=True)) if request.error is None else [],
             headers=Headers(list(request.headers)),
             body=request.body,
             origin=origin,
@@ -73,7 +73,7 @@ class RecordedRequest:
 
     @property
     def line(self) -> str:
-        """Method, path and query, as patterns match them."""
+        """Method, path and query, which patterns match."""
         return f"{self.method} {self.path}" + (f"?{self.query_string}" if self.query_string else "")
 
 
@@ -103,7 +103,7 @@ Match = str | re.Pattern[str] | None
 
 @dataclass(slots=True)
 class Fault:
-    """One rule: what goes wrong, for which requests, and how often."""
+    """A rule: which error, for which requests, and how often."""
 
     kind: Kind
     match: Callable[[RecordedRequest], bool] | Match
@@ -114,8 +114,8 @@ class Fault:
     seen: int = 0
     used: int = 0
 
-    def concerns(self, request: RecordedRequest) -> bool:
-        """Tell whether the rule is about a request."""
+    def matches(self, request: RecordedRequest) -> bool:
+        """Return whether the rule matches a request."""
         if self.origin not in {None, request.origin}:
             return False
         if self.match is None:
@@ -126,13 +126,13 @@ class Fault:
 
     @property
     def due(self) -> bool:
-        """Whether it strikes a request that it has just seen."""
+        """Whether it applies to the request that it was last matched with."""
         return self.seen > self.after and (self.times is None or self.used < self.times)
 
 
 @dataclass(slots=True)
 class Faults:
-    """The rules, in the order in which they were added; of those that are due, the first one strikes."""
+    """The rules, in the order in which they were added; the first one that is due applies."""
 
     rules: list[Fault] = field(default_factory=list[Fault])
 
@@ -149,123 +149,124 @@ class Faults:
         """Add a rule.
 
         Args:
-            kind: What goes wrong. `refuse`: no connection; `dns`: nobody knows the host (over HTTP, either is a reset
-                without an answer). `reset_before`: the connection breaks before an answer. `reset_after_headers`;
-                `reset_mid_body` (`at=` bytes). `truncate`: the body ends at `at=` bytes. `read_timeout`: no answer
-                ever. `corrupt_gzip`. `cut_json`: JSON that ends at `at=` bytes. `html` (`status=502`). `error`
-                (`status=500`, `message=`, `payload=`, `headers=`). `rate_limit` (`scope="rest"`, `"rest_user"` or
-                `"both"`, `reset=30`, `remaining=0`, `headers=True`). `redirect` (`location=`, `status=302`).
-                `trickle`: byte by byte, `pause=` seconds between. `stall`: no byte comes after the first `at=`.
-                `latency` (`seconds=`). `corrupt_body`: some bytes are others.
-            match: A predicate, or a pattern that is searched in "METHOD /path?query"; None for all.
-            times: How often it strikes; None for always.
-            after: How many matching requests are spared first.
-            origin: Which origin it concerns; None for both.
-            options: What `kind` takes. `reset_before`, `read_timeout`, `html` and `error` take `processed=True` where
-                the request does its work all the same.
+            kind: The error. `refuse`: the connection is refused; `dns`: the host name does not resolve (over HTTP,
+                both are a reset without a response). `reset_before`: a reset before the response.
+                `reset_after_headers`; `reset_mid_body` (after `at=` bytes). `truncate`: the body ends after `at=`
+                bytes. `read_timeout`: no response. `corrupt_gzip`. `cut_json`: JSON that ends after `at=` bytes.
+                `html` (`status=502`). `error` (`status=500`, `message=`, `payload=`, `headers=`). `rate_limit`
+                (`scope="rest"`, `"rest_user"` or `"both"`, `reset=30`, `remaining=0`, `headers=True`). `redirect`
+                (`location=`, `status=302`). `trickle`: byte by byte, `pause=` seconds apart. `stall`: nothing is sent
+                after `at=` bytes. `latency` (`seconds=`). `corrupt_body`: some bytes are changed.
+            match: A predicate, or a regular expression that is searched in "METHOD /path?query"; None for all.
+            times: How often it applies; None for always.
+            after: The number of matching requests to skip first.
+            origin: The origin that it applies to; None for both.
+            options: Options of `kind`. With `processed=True`, which `reset_before`, `read_timeout`, `html` and `error`
+                take, the request is processed before it fails.
         """
         if kind not in _OPTIONS:
-            raise ValueError(f"no such fault: {kind!r}; there are {', '.join(_OPTIONS)}")
+            raise ValueError(f"unknown fault {kind!r}; choose one of {', '.join(_OPTIONS)}")
         if unknown := sorted(options.keys() - _OPTIONS[kind]):
-            raise TypeError(f"{kind} takes no {', '.join(unknown)}; it takes {', '.join(sorted(_OPTIONS[kind]))}")
+            known = ", ".join(sorted(_OPTIONS[kind])) or "none"
+            raise TypeError(f"the fault {kind} has no option {', '.join(unknown)}; its options: {known}")
         if kind == "redirect" and "location" not in options:
-            raise TypeError("redirect needs location=")
+            raise TypeError("the fault redirect needs location=")
         rule = Fault(kind=kind, match=match, times=times, after=after, origin=origin, options=options)
         self.rules.append(rule)
         return rule
 
     def clear(self) -> None:
-        """Forget all rules."""
+        """Remove all rules."""
         self.rules.clear()
 
     def take(self, request: RecordedRequest) -> tuple[float, Fault | None]:
-        """Give how much later a request is answered, and what strikes it."""
-        concerned = [rule for rule in self.rules if rule.concerns(request)]
-        late = 0.0
-        striking: Fault | None = None
-        for rule in concerned:
+        """Return the delay of a request, and the fault to apply to it."""
+        matching = [rule for rule in self.rules if rule.matches(request)]
+        delay = 0.0
+        applied: Fault | None = None
+        for rule in matching:
             rule.seen += 1
-            if not rule.due or (rule.kind != "latency" and striking is not None):
+            if not rule.due or (rule.kind != "latency" and applied is not None):
                 continue
             rule.used += 1
             if rule.kind == "latency":
-                late += rule.options.get("seconds", 1.0)
+                delay += rule.options.get("seconds", 1.0)
             else:
-                striking = rule
-        return late, striking
+                applied = rule
+        return delay, applied
 
 
-def spoil(fault: Fault, context: Context, respond: Respond) -> Delivery:
-    """Do to a response what a rule says."""
-    return _SPOILERS[fault.kind](fault.options, context, respond)
+def apply_fault(fault: Fault, context: Context, respond: Respond) -> ResponsePlan:
+    """Return the response to a request with a fault applied."""
+    return _APPLIERS[fault.kind](fault.options, context, respond)
 
 
-def _silent(options: dict[str, Any], respond: Respond, silence: Silence) -> Delivery:
+def _no_response(options: dict[str, Any], respond: Respond, failure: Failure) -> ResponsePlan:
     if options.get("processed", False):
         respond()
-    return Delivery(None, silence=silence)
+    return ResponsePlan(None, failure=failure)
 
 
-def _refuse(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return _silent({}, respond, "refused")
+def _refuse(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return _no_response({}, respond, "refused")
 
 
-def _dns(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return _silent({}, respond, "unresolved")
+def _dns(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return _no_response({}, respond, "unresolved")
 
 
-def _reset_before(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return _silent(options, respond, "reset")
+def _reset_before(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return _no_response(options, respond, "reset")
 
 
-def _read_timeout(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return _silent(options, respond, "held")
+def _read_timeout(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return _no_response(options, respond, "stalled")
 
 
-def _reset_after_headers(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return Delivery(respond(), cut_at=0, ending="reset")
+def _reset_after_headers(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return ResponsePlan(respond(), cut_at=0, ending="reset")
 
 
-def _reset_mid_body(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _reset_mid_body(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
-    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="reset")
+    return ResponsePlan(response, cut_at=options.get("at", _middle(response)), ending="reset")
 
 
-def _truncate(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _truncate(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
-    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="closed")
+    return ResponsePlan(response, cut_at=options.get("at", _middle(response)), ending="closed")
 
 
-def _trickle(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return Delivery(respond(), pause=options.get("pause", 0.001))
+def _trickle(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return ResponsePlan(respond(), byte_delay=options.get("pause", 0.001))
 
 
-def _stall(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _stall(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
-    return Delivery(response, cut_at=options.get("at", _middle(response)), ending="held")
+    return ResponsePlan(response, cut_at=options.get("at", _middle(response)), ending="stalled")
 
 
-def _latency(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
-    return Delivery(respond())
+def _latency(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
+    return ResponsePlan(respond())
 
 
 def _middle(response: Response) -> int:
     return int(response.headers.get("Content-Length", 0)) // 2
 
 
-def _corrupt_gzip(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _corrupt_gzip(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
     response.headers["Content-Encoding"] = "gzip"
     _replace(response, b"\x1f\x8b\x08\x00" + b"\xff" * 60)
-    return Delivery(response)
+    return ResponsePlan(response)
 
 
-def _cut_json(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _cut_json(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
     encoded = response.headers.pop("Content-Encoding", None) is not None
     text = _plain(response, encoded=encoded)
     _replace(response, text[: options.get("at", len(text) // 2)])
-    return Delivery(response)
+    return ResponsePlan(response)
 
 
 def _plain(response: Response, *, encoded: bool) -> bytes:
@@ -273,24 +274,24 @@ def _plain(response: Response, *, encoded: bool) -> bytes:
     return gzip.decompress(data) if encoded else data
 
 
-def _html(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _html(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     if options.get("processed", False):
         respond()
     status = options.get("status", 502)
     response = Response(status=status, content_type="text/html")
     page = f"<html><head><title>{response.status}</title></head><body><h1>{response.status}</h1></body></html>"
     _replace(response, page.encode())
-    return Delivery(response)
+    return ResponsePlan(response)
 
 
-def _error(options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _error(options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     if options.get("processed", False):
         respond()
     payload = options.get("payload", {"message": options.get("message", "Internal Server Error")})
-    return Delivery(_json(options.get("status", 500), payload, options.get("headers", {})))
+    return ResponsePlan(_json(options.get("status", 500), payload, options.get("headers", {})))
 
 
-def _rate_limit(options: dict[str, Any], context: Context, _respond: Respond) -> Delivery:
+def _rate_limit(options: dict[str, Any], context: Context, _respond: Respond) -> ResponsePlan:
     scope, remaining = options.get("scope", "rest_user"), options.get("remaining", 0)
     limits = {"rest": context.settings.organization_limit or 200, "rest_user": context.settings.user_limit or 50}
     struck = ("rest", "rest_user") if scope == "both" else (scope,)
@@ -298,23 +299,23 @@ def _rate_limit(options: dict[str, Any], context: Context, _respond: Respond) ->
         Budget(name, limit, limit - remaining if name in struck else 1, options.get("reset", 30))
         for name, limit in limits.items()
     ]
-    told: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for budget in budgets if options.get("headers", True) else []:
-        told |= budget.headers()
+        headers |= budget.headers()
     payload = next(budget for budget in budgets if budget.scope == struck[0]).payload()
-    return Delivery(_json(429, payload, told))
+    return ResponsePlan(_json(429, payload, headers))
 
 
-def _redirect(options: dict[str, Any], _world: Context, _respond: Respond) -> Delivery:
+def _redirect(options: dict[str, Any], _context: Context, _respond: Respond) -> ResponsePlan:
     response = Response(status=options.get("status", 302), headers={"Location": options["location"]})
     _replace(response, b"")
-    return Delivery(response)
+    return ResponsePlan(response)
 
 
-def _corrupt_body(_options: dict[str, Any], _world: Context, respond: Respond) -> Delivery:
+def _corrupt_body(_options: dict[str, Any], _context: Context, respond: Respond) -> ResponsePlan:
     response = respond()
     response.response = _flipped(response.iter_encoded())
-    return Delivery(response)
+    return ResponsePlan(response)
 
 
 def _flipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -333,7 +334,7 @@ def _replace(response: Response, body: bytes) -> None:
     response.headers["Content-Length"] = str(len(body))
 
 
-_SPOILERS: dict[Kind, Callable[[dict[str, Any], Context, Respond], Delivery]] = {
+_APPLIERS: dict[Kind, Callable[[dict[str, Any], Context, Respond], ResponsePlan]] = {
     "refuse": _refuse,
     "dns": _dns,
     "reset_before": _reset_before,

@@ -1,6 +1,6 @@
 """Read requests from a connection: the request line, the headers, and where the body ends.
 
-HTTP/1.1 as Puma reads it, and strictly: what is ambiguous is refused, since the rest of the connection would be, too.
+HTTP/1.1 as strict as Puma: an ambiguous request is rejected, since it would make the rest of the connection ambiguous.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Head:
 
 
 def read_head(stream: io.BufferedReader) -> Head | None:
-    """Read a request up to its body; None where the client has gone."""
-    if not _BEGINNING(stream.peek(1)):  # TLS, for one: no line may ever come
+    """Read a request up to its body; None if the client has disconnected."""
+    if not _BEGINNING(stream.peek(1)):  # for example TLS: no line may ever arrive
         raise ApiError(400, "This is not HTTP")
     line = stream.readline(_LONGEST_LINE + 1)
-    if line in _EMPTY:  # some clients end a body with one
+    if line in _EMPTY:  # some clients send an extra empty line after a body
         line = stream.readline(_LONGEST_LINE + 1)
     if len(line) > _LONGEST_LINE:
         raise ApiError(414, f"The request line is longer than {_LONGEST_LINE} bytes")
@@ -81,7 +81,7 @@ def read_head(stream: io.BufferedReader) -> Head | None:
 def _is_url(target: str) -> bool:
     try:
         urlsplit(target)
-    except ValueError:  # as of `http://[`
+    except ValueError:  # for example `http://[`
         return False
     return re.match(r"https?://[^/?#]", target, re.IGNORECASE) is not None
 
@@ -102,7 +102,7 @@ def _read_headers(stream: io.BufferedReader) -> list[tuple[str, str]]:
 
 
 def body_of(head: Head, stream: io.BufferedReader) -> Body:
-    """Return the body that follows; raise where it is unclear where that ends."""
+    """Return the body that follows; raise if its end is ambiguous."""
     codings, lengths = head.values("transfer-encoding"), head.values("content-length")
     if not codings:
         return SizedBody(stream, _length(lengths))
@@ -130,7 +130,7 @@ def _length(lengths: list[str]) -> int:
 
 
 class Body(io.RawIOBase):
-    """A body that is read from a connection, and not beyond its end.
+    """A body that is read from a connection, and never beyond its end.
 
     Attributes:
         finished: Whether it was read to its end, so that another request may follow.
@@ -148,7 +148,7 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read what comes next; raise where the client leaves before the end, or takes too long."""
+        """Read the next bytes; raise if the client disconnects before the end, or takes too long."""
         view = memoryview(buffer).cast("B")
         try:
             if not self._left and not self.finished:
@@ -163,12 +163,12 @@ class Body(io.RawIOBase):
         return len(data)
 
     def _proceed(self) -> None:
-        """Find out how many bytes come next, if any do."""
+        """Read how many bytes come next, if any do."""
         self.finished = True
 
 
 class SizedBody(Body):
-    """A body whose length was declared."""
+    """A body with a `Content-Length`."""
 
     def __init__(self, stream: io.BufferedReader, length: int) -> None:
         super().__init__(stream)
@@ -176,14 +176,14 @@ class SizedBody(Body):
         self.finished = length == 0
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read what comes next."""
+        """Read the next bytes."""
         size = super().readinto(buffer)
         self.finished = self._left == 0
         return size
 
 
 class ChunkedBody(Body):
-    """A body that comes in chunks."""
+    """A chunked body."""
 
     _begun = False
 

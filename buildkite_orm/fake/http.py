@@ -1,4 +1,4 @@
-"""What a handler gets and gives: a call, a reply, or an error to raise."""
+"""What a handler receives, returns and raises: a request, a reply, an error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FALSE = frozenset({"", "0", "f", "F", "false", "FALSE", "off", "OFF", "False"})
 
 
 class ApiError(Exception):
-    """An answer that is not what was asked for."""
+    """A response with an error status, as an exception."""
 
     def __init__(self, status: int, message: str, **more: Any) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 
 class InvalidError(ApiError):
-    """A 422 that names the fields at fault."""
+    """A 422 that names the invalid fields."""
 
     def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class InvalidError(ApiError):
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: a payload to be told as JSON, or a body as it is."""
+    """A response: a payload to serialize as JSON, or a body to send as it is."""
 
     status: int = 200
     payload: Any = None
@@ -58,27 +58,27 @@ class Reply:
 
 @dataclass(slots=True)
 class ApiRequest:
-    """One request to the API, with what its path names; what does not exist raises the documented 404."""
+    """A request to the API, with the records that its path names; one that does not exist raises the documented 404."""
 
     context: Context
     http: IncomingRequest
     arguments: dict[str, str]
     base: str
     artifacts_base: str
-    holder: TokenRecord | None = None
+    authenticated: TokenRecord | None = None
     shared: dict[Any, Any] = field(default_factory=dict[Any, Any])
 
     @property
     def token(self) -> TokenRecord:
-        """Whose request it is."""
-        if self.holder is None:
+        """The access token of the request."""
+        if self.authenticated is None:
             raise LookupError("a route without authentication has no token")
-        return self.holder
+        return self.authenticated
 
     @property
     def view(self) -> View:
-        """How payloads are told to this caller."""
-        scopes = self.holder.scopes if self.holder else ()
+        """How payloads are rendered for this request."""
+        scopes = self.authenticated.scopes if self.authenticated else ()
         return View(
             self.context.settings, self.base, self.context.clock.now(), "write_pipelines" in scopes, self.shared
         )
@@ -86,19 +86,19 @@ class ApiRequest:
     # -- the query
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """Read a boolean of the query, as Rails does."""
+        """Return a boolean query parameter, parsed as Rails does."""
         value = self.http.args.get(name)
         return default if value is None else value not in _FALSE
 
     def values(self, name: str) -> list[str]:
-        """Read a parameter that may be given once, or as a list (`name[]`); a blank one is not given."""
+        """Return the values of a parameter that may be given once or as a list (`name[]`); blank values are dropped."""
         given = self.http.args.getlist(name) + self.http.args.getlist(f"{name}[]")
         return [value for value in given if value]
 
     # -- the body
 
     def body(self) -> Json:
-        """Read the body, a JSON object; an empty one is empty, and anything else is a 400."""
+        """Return the body as a JSON object; an empty one is `{}`, anything else is a 400."""
         if not self.http.body.strip():
             return {}
         value = self.http.document
@@ -106,11 +106,11 @@ class ApiRequest:
             raise ApiError(400, "The body must be a JSON object")
         return cast("Json", value)
 
-    # -- what the path names
+    # -- the path
 
     @property
     def organization(self) -> OrganizationRecord:
-        """The organization of the path."""
+        """The organization in the path."""
         found = self.context.store.organizations.get(self.arguments["org"])
         if found is None or not self.token.reaches(found):
             raise ApiError(404, "No organization found")
@@ -118,7 +118,7 @@ class ApiRequest:
 
     @property
     def pipeline(self) -> PipelineRecord:
-        """The pipeline of the path."""
+        """The pipeline in the path."""
         found = self.organization.pipelines.get(self.arguments["pipeline"])
         if found is None:
             raise ApiError(404, "No pipeline found")
@@ -126,7 +126,7 @@ class ApiRequest:
 
     @property
     def build(self) -> BuildRecord:
-        """The build of the path, by its number."""
+        """The build in the path, by its number."""
         pipeline = self.pipeline
         number = self.arguments["number"]
         found = pipeline.by_number.get(int(number)) if number.isdecimal() and len(number) <= _LONGEST_NUMBER else None
@@ -136,11 +136,11 @@ class ApiRequest:
 
     @property
     def job(self) -> JobRecord:
-        """The job of the path, which names its build or only the organization."""
+        """The job in the path, which names its build or only the organization."""
         organization = self.organization
         build = self.build if "number" in self.arguments else None
         if build is not None and build.job_source is not None:
-            len(build.jobs)  # jobs that nobody has asked for yet are not filed
+            len(build.jobs)  # jobs are indexed when they are first created
         found = self.context.store.jobs.get(self.arguments["job"])
         if found is None or found.build.organization is not organization or build not in {None, found.build}:
             raise ApiError(404, "No job found")
@@ -148,7 +148,7 @@ class ApiRequest:
 
     @property
     def agent(self) -> AgentRecord:
-        """The agent of the path."""
+        """The agent in the path."""
         found = self.organization.agents.get(self.arguments["agent"])
         if found is None:
             raise ApiError(404, "No agent found")

@@ -1,4 +1,4 @@
-"""Ids, tokens and hashes, all from one seed."""
+"""Ids, tokens and hashes, all derived from one seed."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from random import Random
 
 
 class Ids:
-    """Makes the same ids in the same order for the same seed."""
+    """Generates the same ids in the same order for the same seed."""
 
     def __init__(self, seed: int | str) -> None:
         self.random = Random(seed)
 
     def uuid(self) -> str:
-        """Make a UUID."""
+        """Return a new UUID."""
         digits = f"{self.random.getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
     def commit(self) -> str:
-        """Make a git commit's SHA."""
+        """Return a new commit SHA."""
         return f"{self.random.getrandbits(160):040x}"
 
     def token(self, kind: str = "bkua") -> str:
-        """Make a token; an access token unless another kind is named."""
+        """Return a new token; an access token unless `kind` names another prefix."""
         return f"{kind}_{self.random.getrandbits(160):040x}"
 
 
 def graphql_id(kind: str, uuid: str) -> str:
-    """Give the id that the GraphQL API has for a thing."""
+    """Return the GraphQL id of a resource."""
     return base64.b64encode(f"{kind}---{uuid}".encode()).decode()
 
 
 def digest(*parts: object) -> str:
-    """Give 40 hexadecimal digits that follow from `parts`."""
+    """Return 40 hexadecimal digits that are derived from `parts`."""
     return hashlib.sha1("/".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
 
 
 def slug_of(name: str) -> str:
-    """Give the slug that follows from a name."""
+    """Return the slug for a name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

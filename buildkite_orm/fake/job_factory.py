@@ -1,4 +1,4 @@
-"""From steps to jobs: those of a new build, those of one that ended long ago, and a new attempt of one."""
+"""Create jobs from steps: for a new build, for a build that finished in the past, and for a retry."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _FIELDS_SIGNED = ["command", "env", "matrix", "plugins", "repository_url"]
 
 
-def expand(store: Store, build: BuildRecord, ids: Ids | None = None) -> list[JobRecord]:
-    """Make a build's jobs, all of them still waiting."""
+def create_jobs(store: Store, build: BuildRecord, ids: Ids | None = None) -> list[JobRecord]:
+    """Create a build's jobs, all of them waiting."""
     ids = ids or store.ids
     jobs = [
         JobRecord(id=ids.uuid(), build=build, state="waiting", created_at=build.created_at, **values)
@@ -83,9 +83,9 @@ def _signature(step_id: str) -> Json:
     }
 
 
-def retry_of(store: Store, job: JobRecord, now: float, ids: Ids | None = None) -> JobRecord:
-    """Make the next attempt of a job, not yet anywhere."""
-    again = replace(
+def create_retry(store: Store, job: JobRecord, now: float, ids: Ids | None = None) -> JobRecord:
+    """Create the next attempt of a job; the caller adds it to the build."""
+    retry = replace(
         job,
         id=(ids or store.ids).uuid(),
         state="scheduled",
@@ -111,28 +111,29 @@ def retry_of(store: Store, job: JobRecord, now: float, ids: Ids | None = None) -
         annotations=[],
         triggered_build=None,
     )
-    store.jobs[again.id] = again
-    return again
+    store.jobs[retry.id] = retry
+    return retry
 
 
-def expand_ended(store: Store, build: BuildRecord) -> list[JobRecord]:
-    """Make the jobs of a build that has ended, as they must have been for its state; the same ones every time."""
+def create_finished_jobs(store: Store, build: BuildRecord) -> list[JobRecord]:
+    """Create the jobs of a finished build, in states that fit the build's; the same ones every time."""
     ids = Ids(digest(store.seed, build.sequence))
-    jobs = expand(store, build, ids)
-    commands = [job for job in jobs if job.type == "script"]
-    culprit = commands[ids.random.randrange(len(commands))] if commands and build.state == "failed" else None
-    ended: list[JobRecord] = []
+    jobs = create_jobs(store, build, ids)
+    script_jobs = [job for job in jobs if job.type == "script"]
+    has_failed = build.state == "failed" and bool(script_jobs)
+    failing_job = script_jobs[ids.random.randrange(len(script_jobs))] if has_failed else None
+    finished: list[JobRecord] = []
     moment = build.started_at or build.created_at
     failed = False
     for job in jobs:
         job.scheduled_at = build.created_at
         if job.type == "script":
             job.agent = _agent(job, ids)
-        ended.extend(_ended(store, job, moment, ids, stopped=failed, fails=job is culprit))
+        finished.extend(_finish_job(store, job, moment, ids, stopped=failed, fails=job is failing_job))
         if job.type in {"waiter", "manual"}:
-            failed = failed or (culprit is not None and culprit in ended)
+            failed = failed or (failing_job is not None and failing_job in finished)
             moment = min(moment + 20, build.finished_at or moment)
-    return ended
+    return finished
 
 
 def _agent(job: JobRecord, ids: Ids) -> AgentRecord | None:
@@ -141,10 +142,12 @@ def _agent(job: JobRecord, ids: Ids) -> AgentRecord | None:
     return ids.random.choice(agents) if agents else None
 
 
-def _ended(store: Store, job: JobRecord, moment: float, ids: Ids, *, stopped: bool, fails: bool) -> list[JobRecord]:
+def _finish_job(
+    store: Store, job: JobRecord, moment: float, ids: Ids, *, stopped: bool, fails: bool
+) -> list[JobRecord]:
     build = job.build
     if stopped or build.state in {"canceled", "skipped", "not_run"}:
-        _never(job, build.state)
+        _mark_not_run(job, build.state)
         return [job]
     if job.type in {"waiter", "manual"}:
         _pass_gate(job, moment)
@@ -160,18 +163,18 @@ def _ended(store: Store, job: JobRecord, moment: float, ids: Ids, *, stopped: bo
     if step.soft_fail and step.exits[-1]:
         job.state, job.exit_status, job.soft_failed = "failed", step.exits[-1], True
         return [job]
-    return [job] if step.exits[0] == 0 else [*_tried_twice(store, job, moment, ids, step.exits[0])]
+    return [job] if step.exits[0] == 0 else [*_retry_once(store, job, moment, ids, step.exits[0])]
 
 
-def _tried_twice(store: Store, job: JobRecord, moment: float, ids: Ids, status: int) -> tuple[JobRecord, JobRecord]:
+def _retry_once(store: Store, job: JobRecord, moment: float, ids: Ids, status: int) -> tuple[JobRecord, JobRecord]:
     job.state, job.exit_status, job.retry_type = "failed", status, "automatic"
-    again = retry_of(store, job, moment + 8, ids)
-    job.retried_in, again.agent = again, job.agent
-    _run(store, again, moment + 8, ids, 0)
-    return job, again
+    retry = create_retry(store, job, moment + 8, ids)
+    job.retried_in, retry.agent = retry, job.agent
+    _run(store, retry, moment + 8, ids, 0)
+    return job, retry
 
 
-def _never(job: JobRecord, state: str) -> None:
+def _mark_not_run(job: JobRecord, state: str) -> None:
     job.agent = None
     if state == "failed":
         job.state = "blocked_failed" if job.type == "manual" else "waiting_failed"

@@ -1,7 +1,7 @@
-"""How builds move: events on a heap, processed up to the clock's time at the beginning of each request.
+"""How builds change state: events on a heap, processed up to the clock's time before each request.
 
 A build goes creating -> scheduled -> running -> (failing ->) passed, failed or canceled. Its jobs are released section
-by section: a wait or block step opens when nothing before it is unfinished, and stays shut behind a failure.
+by section: a gate (wait or block step) opens when nothing before it is unfinished, and fails after a failure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.job_factory import expand, retry_of
+from buildkite_orm.fake.job_factory import create_jobs, create_retry
 from buildkite_orm.fake.records import UNFINISHED_JOB
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_orm.fake.times import seconds
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.settings import Settings
     from buildkite_orm.fake.store import Store
 
-_NO_AGENT_YET = 5.0
+_AGENT_RETRY = 5.0
 CANCELABLE = frozenset({"creating", "scheduled", "running", "failing"})
 
 
 class Lifecycle:
-    """Moves builds and their jobs through time."""
+    """Moves builds and their jobs from state to state."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self._store = store
@@ -42,39 +42,39 @@ class Lifecycle:
 
     @property
     def now(self) -> float:
-        """The time: that of the event in hand, else the clock's."""
+        """The time of the current event, or the clock's."""
         return seconds(self._clock.now()) if self._moment is None else self._moment
 
     def run(self) -> None:
         """Process all events that are due."""
         until = self._clock.now()
         while self._heap and self._heap[0][0] <= until:
-            self._moment, _, happen = heapq.heappop(self._heap)
+            self._moment, _, callback = heapq.heappop(self._heap)
             try:
-                happen()
+                callback()
             finally:
                 self._moment = None
 
-    def at(self, moment: float, happen: Callable[[], None]) -> None:
-        """Have something happen at a time."""
-        heapq.heappush(self._heap, (round(moment, 3), next(self._order), happen))
+    def at(self, moment: float, callback: Callable[[], None]) -> None:
+        """Schedule a callback."""
+        heapq.heappush(self._heap, (round(moment, 3), next(self._order), callback))
 
-    def _later(self, delay: float, happen: Callable[[], None]) -> None:
-        self.at(self.now + delay, happen)
+    def _later(self, delay: float, callback: Callable[[], None]) -> None:
+        self.at(self.now + delay, callback)
 
     # -- builds
 
     def create(self, pipeline: PipelineRecord, *, created_at: float | None = None, **fields: Any) -> BuildRecord:
-        """Create a build that goes its way; `created_at` may lie in the past, and `run` catches up."""
+        """Create a build that will run; if `created_at` is in the past, `run` catches up."""
         created = self.now if created_at is None else seconds(created_at)
         build = self._store.new_build(pipeline, created_at=created, state="creating", **fields)
-        build.job_list = expand(self._store, build)
+        build.job_list = create_jobs(self._store, build)
         self.at(created + self._settings.pace.creating, lambda: self._schedule(build))
-        self._intermediate(build)
+        self._replace_earlier_builds(build)
         return build
 
-    def _intermediate(self, build: BuildRecord) -> None:
-        """Skip or cancel earlier builds of the branch, where the pipeline says so."""
+    def _replace_earlier_builds(self, build: BuildRecord) -> None:
+        """Skip or cancel earlier builds of the branch, if the pipeline says so."""
         pipeline = build.pipeline
         for other in list(pipeline.active.values()):
             if other is build or other.branch != build.branch:
@@ -95,7 +95,7 @@ class Lifecycle:
             if job.unfinished or job.state == "waiting":
                 job.state = "skipped"
                 self._free(job)
-        self._tell_trigger(build)
+        self._finish_trigger_job(build)
 
     def _schedule(self, build: BuildRecord) -> None:
         if build.state != "creating":
@@ -105,7 +105,7 @@ class Lifecycle:
         self.advance(build)
 
     def cancel(self, build: BuildRecord, *, outdated: bool = False) -> None:
-        """Cancel a build: what has not begun ends at once, what runs ends after a moment."""
+        """Cancel a build: jobs that have not started end at once, running ones after a delay."""
         self._store.move(build, "canceling")
         origin = build.triggered_from
         if outdated and origin is not None and origin.state == "running":
@@ -131,33 +131,33 @@ class Lifecycle:
             build.finished_at = self.now
             build.blocked = False
             self._store.move(build, "canceled")
-            self._tell_trigger(build)
+            self._finish_trigger_job(build)
 
     def delete(self, pipeline: PipelineRecord) -> None:
-        """Delete a pipeline with its builds; what they ran is let go."""
+        """Delete a pipeline with its builds, and free their agents."""
         for build in pipeline.builds:
             self._store.move(build, "canceled")
             for job in build.job_list:
                 if job.unfinished or job.state in {"waiting", "blocked"}:
                     job.state, job.retry_pending = "canceled", False
                     self._free(job)
-            self._tell_trigger(build)
+            self._finish_trigger_job(build)
         self._store.remove_pipeline(pipeline)
 
-    def recur(self, pipeline: PipelineRecord, every: float) -> None:
-        """Build a pipeline's default branch again and again."""
+    def build_repeatedly(self, pipeline: PipelineRecord, every: float) -> None:
+        """Create a build of a pipeline's default branch every `every` seconds."""
 
-        def happen() -> None:
+        def callback() -> None:
             if pipeline.organization.pipelines.get(pipeline.slug) is not pipeline:
                 return
-            branch = pipeline.default_branch or "main"
-            self.create(pipeline, branch=branch, commit=self._store.ids.commit(), message="Go on", source="schedule")
-            self._later(every, happen)
+            branch, commit = pipeline.default_branch or "main", self._store.ids.commit()
+            self.create(pipeline, branch=branch, commit=commit, message="Scheduled build", source="schedule")
+            self._later(every, callback)
 
-        self._later(every, happen)
+        self._later(every, callback)
 
     def rebuild(self, build: BuildRecord, user: UserRecord) -> BuildRecord:
-        """Create a build that copies what was captured on another."""
+        """Create a build with the same commit and settings as another."""
         return self.create(
             build.pipeline,
             branch=build.branch,
@@ -173,16 +173,16 @@ class Lifecycle:
             rebuilt_from=build,
         )
 
-    # -- the way of the jobs
+    # -- jobs
 
     def advance(self, build: BuildRecord) -> None:
-        """Release the jobs whose turn it is, and give the build the state that follows from its jobs."""
+        """Start the jobs that can start, and update the build's state from its jobs."""
         if not build.unfinished and not build.blocked:
             return
         if build.state in {"creating", "canceling"}:
             return
         self._release(build)
-        self._settle(build)
+        self._validate(build)
 
     def _release(self, build: BuildRecord) -> None:
         waiting, failed = False, False
@@ -203,20 +203,20 @@ class Lifecycle:
             failed = failed or job.failed_hard
 
     def _open(self, gate: JobRecord, *, failed: bool) -> bool:
-        """Open a gate that has nothing unfinished before it; tell whether what is behind may go on."""
+        """Open a gate that has nothing unfinished before it; return whether the jobs behind it may start."""
         if isinstance(gate.step, WaitStep):
             if failed and not gate.step.continue_on_failure:
-                self._shut(gate)
+                self._fail_gate(gate)
                 return False
             gate.state, gate.finished_at = "passed", self.now
             return True
         if failed:
-            self._shut(gate)
+            self._fail_gate(gate)
         else:
             gate.state = "blocked"
         return False
 
-    def _shut(self, gate: JobRecord) -> None:
+    def _fail_gate(self, gate: JobRecord) -> None:
         behind = False
         for job in gate.build.jobs:
             behind = behind or job is gate
@@ -237,7 +237,7 @@ class Lifecycle:
         else:
             self._later(pace.assigning, lambda: self._assign(job))
 
-    def _settle(self, build: BuildRecord) -> None:
+    def _validate(self, build: BuildRecord) -> None:
         current = [job for job in build.jobs if not job.retried]
         failed = any(job.failed_hard for job in current)
         if any(job.unfinished for job in current):
@@ -250,30 +250,30 @@ class Lifecycle:
         work = [job.state for job in current if job.type != "waiter"]
         if work and all(state == "broken" for state in work):
             self._store.move(build, "not_run")
-            self._tell_trigger(build)
+            self._finish_trigger_job(build)
             return
         gate = next((job for job in current if job.state == "blocked"), None)
         build.blocked = gate is not None
         passing = gate.step.blocked_state if gate and isinstance(gate.step, BlockStep) else "passed"
         self._store.move(build, "failed" if failed else passing)
         if not build.blocked:
-            self._tell_trigger(build)
+            self._finish_trigger_job(build)
 
     def _assign(self, job: JobRecord) -> None:
         if job.state != "scheduled":
             return
         agent = self._free_agent(job)
         if agent is None:
-            self._later(_NO_AGENT_YET, lambda: self._assign(job))
+            self._later(_AGENT_RETRY, lambda: self._assign(job))
             return
         agent.job, job.agent = job, agent
         job.state = "assigned"
         self._later(self._settings.pace.accepting, lambda: self._accept(job))
 
     def _free_agent(self, job: JobRecord) -> AgentRecord | None:
-        """Find an agent, or bring one up where all of the queue are busy; None where they may not work."""
+        """Return an agent, a new one if all of the queue are busy; None if the queue's agents may not run jobs."""
         organization, queue = job.build.organization, job.queue
-        if queue is None or queue.paused or queue.id not in self._store.shelves.of("queue", queue.cluster_id):
+        if queue is None or queue.paused or queue.id not in self._store.collections.of("queue", queue.cluster_id):
             return None
         mine = [agent for agent in organization.agents.values() if agent.queue is queue and not agent.ephemeral]
         ready = [agent for agent in mine if agent.connection_state == "connected" and agent.paused_at is None]
@@ -323,7 +323,7 @@ class Lifecycle:
         job.soft_failed = step.soft_fail
         if job.attempt < step.automatic_retries:
             job.retry_pending, job.retry_type = True, "automatic"
-            self._later(self._settings.pace.retrying, lambda: self._retry_by_itself(job))
+            self._later(self._settings.pace.retrying, lambda: self._retry_automatically(job))
         self._finish(job, "timed_out" if step.times_out else "failed")
 
     def _finish(self, job: JobRecord, state: str) -> None:
@@ -340,7 +340,7 @@ class Lifecycle:
             self.disconnect(agent)
 
     def disconnect(self, agent: AgentRecord) -> None:
-        """Let an agent go."""
+        """Disconnect an agent."""
         stopping = agent.connection_state == "stopping"
         agent.connection_state = "stopped" if stopping else "disconnected"
         agent.disconnected_at = self.now
@@ -373,43 +373,43 @@ class Lifecycle:
         else:
             self.advance(job.build)
 
-    def _tell_trigger(self, build: BuildRecord) -> None:
+    def _finish_trigger_job(self, build: BuildRecord) -> None:
         origin = build.triggered_from
         if origin is not None and origin.state == "running":
             ends = {"passed": "passed", "skipped": "skipped", "not_run": "passed"}
             self._finish(origin, ends.get(build.state, "failed"))
 
-    # -- once more
+    # -- retries and unblocking
 
     def retry(self, job: JobRecord, *, kind: str, user: UserRecord | None = None) -> JobRecord:
-        """Put a new attempt in a job's place."""
+        """Replace a job with a new attempt."""
         job.retry_pending = False
         job.retry_type, job.retried_by = kind, user
         build = job.build
-        again = retry_of(self._store, job, self.now)
-        job.retried_in = again
-        build.jobs.insert(build.jobs.index(job) + 1, again)
+        retry_job = create_retry(self._store, job, self.now)
+        job.retried_in = retry_job
+        build.jobs.insert(build.jobs.index(job) + 1, retry_job)
         self._reopen(build)
-        self._make_runnable(again)
-        self._settle(build)
-        return again
+        self._make_runnable(retry_job)
+        self._validate(build)
+        return retry_job
 
-    def _retry_by_itself(self, job: JobRecord) -> None:
+    def _retry_automatically(self, job: JobRecord) -> None:
         if job.retry_pending and job.build.unfinished:
             self.retry(job, kind="automatic")
 
     def retry_soon(self, jobs: list[JobRecord], user: UserRecord) -> None:
-        """Retry jobs after a moment."""
+        """Retry jobs after a delay."""
 
-        def happen() -> None:
+        def callback() -> None:
             for job in jobs:
                 if not job.retried and job.build.state not in {"canceled", "canceling"}:
                     self.retry(job, kind="manual", user=user)
 
-        self._later(self._settings.pace.retrying, happen)
+        self._later(self._settings.pace.retrying, callback)
 
     def unblock(self, job: JobRecord, user: UserRecord, fields: dict[str, Any]) -> None:
-        """Open a block step."""
+        """Unblock a block step."""
         job.state, job.unblocked_by, job.unblocked_at = "unblocked", user, self.now
         job.field_values = fields
         build = job.build

@@ -1,4 +1,4 @@
-"""Job logs: made up from the job where none was given, growing while it runs."""
+"""Job logs: generated from the job if none was given, growing while it runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _USUAL_LENGTH = 60.0
 
 
 def raw(job: JobRecord, now: float) -> bytes:
-    """Give a job's log as it stands."""
+    """Return a job's log up to now."""
     if job.log is not None:
         return job.log
     if job.started_at is None:
@@ -67,7 +67,7 @@ def _texts(job: JobRecord, random: Random) -> Iterator[str]:
 
 
 def header_times(log: bytes) -> list[int]:
-    """Give the times of a log's group headers, in nanoseconds."""
+    """Return the times of a log's group headers, in nanoseconds."""
     times: list[int] = []
     for line in log.decode(errors="replace").splitlines():
         mark = _MARK.search(line)
@@ -77,7 +77,7 @@ def header_times(log: bytes) -> list[int]:
 
 
 def as_html(log: bytes) -> str:
-    """Render a log as HTML: colours as spans, a time at each line that has one."""
+    """Render a log as HTML: colors as spans, a time at each line that has one."""
     return "\n".join(_html_line(line) for line in log.decode(errors="replace").splitlines())
 
 

@@ -1,4 +1,4 @@
-"""Pages by number with a `Link` header, and pages by cursor."""
+"""Paging by number with a `Link` header, and by cursor."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ LARGEST_SIZE = 100
 
 
 def page_number(request: ApiRequest) -> int:
-    """Read `page`; what makes no sense is the first one."""
+    """Return `page`; an invalid one is 1."""
     return max(1, _number(request.http.args.get("page"), 1))
 
 
 def page_size(request: ApiRequest) -> int:
-    """Read `per_page`; more than 100 are 100."""
+    """Return `per_page`, at most 100."""
     size = _number(request.http.args.get("per_page"), DEFAULT_SIZE)
     return min(size, LARGEST_SIZE) if size > 0 else DEFAULT_SIZE
 
 
 def paged(request: ApiRequest, items: Sequence[T], render: Callable[[T], Any]) -> Reply:
-    """Answer with the page that was asked for, rendering only what is on it."""
+    """Return the requested page, rendering only its items."""
     start = (page_number(request) - 1) * page_size(request)
     shown = items[start : start + page_size(request)]
     return Reply(payload=[render(item) for item in shown], headers=link_header(request, len(items)))
 
 
 def link_header(request: ApiRequest, total: int) -> dict[str, str]:
-    """Tell in `Link` where the other pages of `total` items are."""
+    """Return the `Link` header for `total` items."""
     page, last = page_number(request), max(1, -(-total // page_size(request)))
     targets: dict[str, int] = {}
     if page > 1:
@@ -54,7 +54,7 @@ def link_header(request: ApiRequest, total: int) -> dict[str, str]:
 
 
 def cursor_paged(request: ApiRequest, items: Sequence[T], key: Callable[[T], int], render: Callable[[T], Any]) -> Reply:
-    """Answer with items and links in the body; `key` ascends along `items` and is what a cursor holds."""
+    """Return items and links in the body; `key` ascends along `items` and is what a cursor encodes."""
     size = _cursor_size(request)
     after, before = (request.http.args.get(name) for name in ("after", "before"))
     if after is not None and before is not None:
@@ -75,15 +75,15 @@ def cursor_paged(request: ApiRequest, items: Sequence[T], key: Callable[[T], int
 
 
 def links_in_header(reply: Reply) -> Reply:
-    """Tell the links of a page by cursor in `Link` too."""
+    """Add the links of a page by cursor to the `Link` header too."""
     links = reply.payload["links"].items()
     reply.headers["Link"] = ", ".join(f'<{url}>; rel="{name}"' for name, url in links)
     return reply
 
 
 def _cursor_size(request: ApiRequest) -> int:
-    asked = request.http.args.get("per_page")
-    size = DEFAULT_SIZE if asked is None else _number(asked, 0)
+    text = request.http.args.get("per_page")
+    size = DEFAULT_SIZE if text is None else _number(text, 0)
     if not 1 <= size <= LARGEST_SIZE:
         raise ApiError(400, f"per_page must be between 1 and {LARGEST_SIZE}")
     return size
@@ -110,7 +110,7 @@ def _cursor_url(request: ApiRequest, size: int, *, after: str | None = None, bef
 
 
 def _url(request: ApiRequest, **changes: object) -> str:
-    """Give the URL that was asked for with some parameters changed, or left out where they are None."""
+    """Return the requested URL with some parameters changed, or dropped if they are None."""
     kept = [(name, value) for name, value in request.http.args.items(multi=True) if name not in changes]
     changed = [(name, value) for name, value in changes.items() if value is not None]
     path = request.http.path

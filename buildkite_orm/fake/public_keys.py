@@ -1,4 +1,4 @@
-"""Access by public key: JWTs that are signed with the key of a token, as Buildkite checks them."""
+"""Authentication by public key: JWTs that are signed with a token's key, verified as Buildkite does."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
 
     from buildkite_orm.fake.records import TokenRecord
 
-_NEAR_ENOUGH = 10.0
-_LONGEST = 300.0
+_CLOCK_SKEW = 10.0
+_MAX_LIFETIME = 300.0
 
 
-def holder_of(secret: str, keys: Mapping[str, tuple[TokenRecord, str]], now: float) -> TokenRecord | None:
-    """Give the token that a JWT speaks for; None where it is none, or its signature or times are not good.
+def token_of_jwt(secret: str, keys: Mapping[str, tuple[TokenRecord, str]], now: float) -> TokenRecord | None:
+    """Return the token that a JWT authenticates; None if it is not a JWT, or its signature or times are invalid.
 
     Args:
-        secret: What stands in the header behind `Bearer`.
+        secret: The text after `Bearer` in the header.
         keys: Tokens and their public keys (PEM), by the tokens' UUIDs.
-        now: The time.
+        now: The current time.
     """
     if secret.count(".") != 2:  # noqa: PLR2004 - a JWT has three parts
         return None
-    import jwt  # noqa: PLC0415 - an extra
+    import jwt  # noqa: PLC0415 - optional dependency
 
     try:
         token, public_key = keys[str(jwt.decode(secret, options={"verify_signature": False}).get("iss"))]
@@ -33,5 +33,5 @@ def holder_of(secret: str, keys: Mapping[str, tuple[TokenRecord, str]], now: flo
         issued, expires = float(claims["iat"]), float(claims["exp"])
     except (jwt.PyJWTError, KeyError, TypeError, ValueError):
         return None
-    good = abs(now - issued) <= _NEAR_ENOUGH and now < expires <= issued + _LONGEST
-    return token if good else None
+    is_valid = abs(now - issued) <= _CLOCK_SKEW and now < expires <= issued + _MAX_LIFETIME
+    return token if is_valid else None

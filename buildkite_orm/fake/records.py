@@ -1,11 +1,11 @@
-"""The state: plain records that point to each other. Times are seconds since the epoch, to the millisecond."""
+"""The state: plain records that reference each other. Times are seconds since the epoch, to the millisecond."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Record, Shelves
+from buildkite_orm.fake.collections import Collections, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ class UserRecord:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class TokenRecord:
-    """An access token: whose it is, and what it may."""
+    """An access token: its user, its scopes, and the organizations that it can access."""
 
     uuid: str
     token: str
@@ -48,7 +48,7 @@ class TokenRecord:
     organizations: frozenset[str] | None = None
 
     def reaches(self, organization: OrganizationRecord) -> bool:
-        """Tell whether the token is good for an organization."""
+        """Return whether the token can access an organization."""
         return self.organizations is None or organization.slug in self.organizations
 
 
@@ -65,20 +65,20 @@ class QueueRecord(Record):
 
     @property
     def key(self) -> str:
-        """What jobs call it."""
+        """The key that jobs use to select it."""
         return str(self.data["key"])
 
     @property
     def paused(self) -> bool:
-        """Whether it gives no jobs to its agents."""
+        """Whether dispatch is paused, so that its agents receive no jobs."""
         return self.paused_at is not None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class OrganizationRecord:
-    """An organization and what belongs to it; `plan_lacks` names what its plan does not include, as `teams`.
+    """An organization and its contents; `missing_features` names what its plan does not include, such as `teams`.
 
-    `cluster_id` is the cluster of new pipelines and agents; `shelves` are those of the store.
+    `cluster_id` is the cluster of new pipelines and agents; `collections` are those of the store.
     """
 
     id: str
@@ -86,9 +86,9 @@ class OrganizationRecord:
     name: str
     created_at: float
     cluster_id: str
-    shelves: Shelves
+    collections: Collections
     users: list[UserRecord] = field(default_factory=list[UserRecord])
-    plan_lacks: set[str] = field(default_factory=set[str])
+    missing_features: set[str] = field(default_factory=set[str])
     teams_enabled: bool = False
     sso_enabled: bool = False
     members_manage_services: bool = False
@@ -98,18 +98,18 @@ class OrganizationRecord:
 
     @property
     def queues(self) -> dict[str, QueueRecord]:
-        """The queues of its own cluster, by their keys."""
+        """The queues of the default cluster, by key."""
         return self.queues_of(self.cluster_id)
 
     def queues_of(self, cluster_id: str) -> dict[str, QueueRecord]:
-        """Give the queues of a cluster, by their keys."""
-        things = self.shelves.of("queue", cluster_id).values()
-        return {each.key: each for each in things if isinstance(each, QueueRecord)}
+        """Return the queues of a cluster, by key."""
+        records = self.collections.of("queue", cluster_id).values()
+        return {each.key: each for each in records if isinstance(each, QueueRecord)}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class PipelineRecord:
-    """A pipeline; `plan` is what its builds do."""
+    """A pipeline; `plan` has the steps that its builds run."""
 
     id: str
     organization: OrganizationRecord
@@ -153,7 +153,7 @@ class PipelineRecord:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class BuildRecord:
-    """A build. Its jobs may be made when they are first asked for (`job_source`)."""
+    """A build. Its jobs may be created lazily, on first access (`job_source`)."""
 
     id: str
     sequence: int
@@ -188,7 +188,7 @@ class BuildRecord:
 
     @property
     def jobs(self) -> list[JobRecord]:
-        """All jobs, attempts that were retried among them, in their order."""
+        """All jobs in order, including attempts that were retried."""
         if self.job_source is not None:
             source, self.job_source = self.job_source, None
             self.job_list = source(self)
@@ -201,13 +201,13 @@ class BuildRecord:
 
     @property
     def unfinished(self) -> bool:
-        """Whether it is still on its way."""
+        """Whether it has not reached a final state."""
         return self.state in UNFINISHED_BUILD
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class JobRecord:
-    """A job, of any kind; `step` is what it was made from."""
+    """A job of any type; `step` is the step that it was created from."""
 
     id: str
     build: BuildRecord
@@ -259,17 +259,17 @@ class JobRecord:
 
     @property
     def retried(self) -> bool:
-        """Whether a later attempt took its place."""
+        """Whether a later attempt replaced it."""
         return self.retried_in is not None
 
     @property
     def unfinished(self) -> bool:
-        """Whether it still runs, will run, or is about to be tried again."""
+        """Whether it runs, will run, or is about to be retried automatically."""
         return self.retry_pending or self.state in UNFINISHED_JOB
 
     @property
     def promised_failure(self) -> bool:
-        """Whether it runs, and has declared a failure that neither a retry nor a soft failure will absorb."""
+        """Whether it is running, and has declared a failure that neither a retry nor a soft failure will absorb."""
         if self.state != "running" or not self.promised_exit_status:
             return False
         absorbed = getattr(self.step, "soft_fail", False) or self.attempt < getattr(self.step, "automatic_retries", 0)
@@ -314,14 +314,14 @@ class AgentRecord:
     ephemeral: bool = False
 
     @property
-    def is_there(self) -> bool:
-        """Whether it is connected, be it that it is about to stop."""
+    def is_connected(self) -> bool:
+        """Whether it is connected, including an agent that is stopping."""
         return self.connection_state in {"connected", "stopping"}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class ArtifactRecord:
-    """A file that a job has uploaded; what is not None of the last four is told instead of the truth."""
+    """A file that a job uploaded; each of the last four fields that is not None replaces the true value in payloads."""
 
     id: str
     job: JobRecord
@@ -337,7 +337,7 @@ class ArtifactRecord:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class AnnotationRecord:
-    """A note on a build (job is None) or on a job."""
+    """An annotation of a build (`job` is None) or of a job."""
 
     id: str
     context: str

@@ -1,4 +1,4 @@
-"""The door inside of the process: an adapter for `requests` that hands each request to the app."""
+"""An adapter for `requests` that passes each request to the app, without a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.app import App
     from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.faults import Origin
-    from buildkite_orm.fake.response_plan import Delivery
+    from buildkite_orm.fake.response_plan import ResponsePlan
 
 ARTIFACTS_HOST = "artifacts.buildkite.fake"
 _NO_CONNECTION: dict[str | None, str] = {
@@ -35,10 +35,10 @@ _NO_CONNECTION: dict[str | None, str] = {
 
 
 class LocalAdapter(BaseAdapter):
-    """Serves any host; bodies come in pieces, and break as those of a socket would.
+    """Serves any host; bodies are read in chunks, and break as those of a socket would.
 
-    The exceptions that it raises for the faults `refuse` and `dns`, where there is no connection, have the attribute
-    `request_was_sent = False`: nothing has left, and any request may be sent again. Other exceptions have no such
+    The exceptions for the faults `refuse` and `dns`, which prevent a connection, have the attribute
+    `request_was_sent = False`: nothing was sent, and any request may be retried. Other exceptions do not have the
     attribute, since the request may have arrived.
     """
 
@@ -56,33 +56,33 @@ class LocalAdapter(BaseAdapter):
         cert: Any = None,  # noqa: ARG002
         proxies: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> requests.Response:
-        """Hand a request to the app, and what comes back to `requests`."""
-        asked = IncomingRequest(_environment(request))
-        origin: Origin = "artifacts" if asked.host.partition(":")[0] == ARTIFACTS_HOST else "api"
-        delivery = self._app.exchange(asked, origin, f"https://{ARTIFACTS_HOST}")
-        patience = timeout[1] if isinstance(timeout, tuple) else timeout
-        if patience is not None and delivery.late > patience:
-            raise _timed_out(request, patience)
-        if delivery.silence is not None or delivery.response is None:
-            raise _silence(delivery, request, patience, self._app.context)
+        """Pass a request to the app, and return its response."""
+        incoming = IncomingRequest(_environment(request))
+        origin: Origin = "artifacts" if incoming.host.partition(":")[0] == ARTIFACTS_HOST else "api"
+        plan = self._app.handle(incoming, origin, f"https://{ARTIFACTS_HOST}")
+        read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout
+        if read_timeout is not None and plan.delay > read_timeout:
+            raise _timed_out(request, read_timeout)
+        if plan.failure is not None or plan.response is None:
+            raise _connection_error(plan, request, read_timeout, self._app.context)
         raw = Urllib3Response(
-            body=_Body(delivery, delivery.response, self._app.context, patience, empty=asked.method == "HEAD"),
-            headers=HTTPHeaderDict(list(delivery.response.headers)),
-            status=delivery.response.status_code,
-            reason=delivery.response.status.partition(" ")[2],
+            body=_Body(plan, plan.response, self._app.context, read_timeout, empty=incoming.method == "HEAD"),
+            headers=HTTPHeaderDict(list(plan.response.headers)),
+            status=plan.response.status_code,
+            reason=plan.response.status.partition(" ")[2],
             version=11,
             preload_content=False,
-            request_method=asked.method,
+            request_method=incoming.method,
         )
         return self._builder.build_response(request, raw)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def _environment(request: requests.PreparedRequest) -> dict[str, Any]:
     url = urlsplit(request.url or "")
-    data = _whole(request.body)
+    data = _body_bytes(request.body)
     environment: dict[str, Any] = {
         "REQUEST_METHOD": request.method or "GET",
         "SCRIPT_NAME": "",
@@ -108,40 +108,40 @@ def _environment(request: requests.PreparedRequest) -> dict[str, Any]:
 
 
 def _bytes_as_text(text: str) -> str:
-    """Return a text as WSGI has it: one character for each byte."""
+    """Return a text in the encoding of WSGI: one character per byte."""
     return text.encode(errors="surrogatepass").decode("latin-1")
 
 
 def _text(value: Any) -> str:
-    """Return the value of a header; raise a `UnicodeEncodeError` where it cannot be sent, as `http.client` does."""
+    """Return the value of a header; raise a `UnicodeEncodeError` if it cannot be sent, as `http.client` does."""
     data = value if isinstance(value, bytes) else str(value).encode("latin-1")
     return data.decode("latin-1")
 
 
-def _whole(body: Any) -> bytes:
+def _body_bytes(body: Any) -> bytes:
     if body is None or isinstance(body, bytes):
         return body or b""
     return body.encode() if isinstance(body, str) else b"".join(body)
 
 
-def _timed_out(request: requests.PreparedRequest, patience: float | None) -> requests.ReadTimeout:
+def _timed_out(request: requests.PreparedRequest, read_timeout: float | None) -> requests.ReadTimeout:
     pool = HTTPConnectionPool(urlsplit(request.url or "").hostname or "localhost")
-    message = f"Read timed out. (read timeout={patience})"
+    message = f"Read timed out. (read timeout={read_timeout})"
     return requests.ReadTimeout(ReadTimeoutError(pool, request.url or "", message), request=request)
 
 
-def _silence(
-    delivery: Delivery, request: requests.PreparedRequest, patience: float | None, context: Context
+def _connection_error(
+    plan: ResponsePlan, request: requests.PreparedRequest, read_timeout: float | None, context: Context
 ) -> requests.RequestException:
-    """Give what `requests` raises where no answer comes; waiting in vain takes as long as the timeout."""
-    if delivery.silence == "held":
-        context.pause(patience or 0)
-        return _timed_out(request, patience)
-    if delivery.silence in _NO_CONNECTION:
+    """Return the exception of `requests` for a failed connection; a timeout passes on the clock."""
+    if plan.failure == "stalled":
+        context.wait(read_timeout or 0)
+        return _timed_out(request, read_timeout)
+    if plan.failure in _NO_CONNECTION:
         url = request.url or ""
         pool = HTTPConnectionPool(urlsplit(url).hostname or "localhost")
         connection = HTTPConnection(pool.host)
-        why = _NO_CONNECTION[delivery.silence]
+        why = _NO_CONNECTION[plan.failure]
         reason = NewConnectionError(connection, f"Failed to establish a new connection: {why}")
         error = requests.ConnectionError(MaxRetryError(pool, url, reason), request=request)
         vars(error)["request_was_sent"] = False
@@ -151,32 +151,32 @@ def _silence(
 
 
 class _Body(io.RawIOBase):
-    """A response's body as a socket would give it."""
+    """A response's body, read as from a socket."""
 
     def __init__(
-        self, delivery: Delivery, response: Response, context: Context, patience: float | None, *, empty: bool
+        self, plan: ResponsePlan, response: Response, context: Context, read_timeout: float | None, *, empty: bool
     ) -> None:
         super().__init__()
-        self._delivery = delivery
+        self._plan = plan
         self._response = response
-        self._world = context
-        self._patience = math.inf if patience is None else patience
-        self._pieces: Iterator[bytes] = iter(()) if empty else delivery.pieces()
+        self._context = context
+        self._read_timeout = math.inf if read_timeout is None else read_timeout
+        self._chunks: Iterator[bytes] = iter(()) if empty else plan.chunks()
         self._left = b""
 
     def readable(self) -> bool:
         return True
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Read what has come, as a buffered reader does."""
+        """Read available bytes, as a buffered reader does."""
         return self.read(size)
 
     def readinto(self, buffer: Any) -> int:
         while not self._left:
-            piece = self._next()
-            if piece is None:
+            chunk = self._next()
+            if chunk is None:
                 return 0
-            self._left = piece
+            self._left = chunk
         size = min(len(buffer), len(self._left))
         buffer[:size] = self._left[:size]
         self._left = self._left[size:]
@@ -184,22 +184,22 @@ class _Body(io.RawIOBase):
 
     def _next(self) -> bytes | None:
         try:
-            piece = next(self._pieces, None)
+            chunk = next(self._chunks, None)
         except DroppedError as drop:
             if drop.ending == "reset":
                 raise ConnectionResetError(104, "Connection reset by peer") from None
-            if drop.ending == "held":
-                self._give_up()
+            if drop.ending == "stalled":
+                self._time_out()
             return None
-        if piece is not None:
-            if self._delivery.pause > self._patience:
-                self._give_up()
-            self._world.pause(self._delivery.pause)
-        return piece
+        if chunk is not None:
+            if self._plan.byte_delay > self._read_timeout:
+                self._time_out()
+            self._context.wait(self._plan.byte_delay)
+        return chunk
 
-    def _give_up(self) -> NoReturn:
-        """Wait for bytes as long as the client does."""
-        self._world.pause(0 if math.isinf(self._patience) else self._patience)
+    def _time_out(self) -> NoReturn:
+        """Wait for the read timeout, then raise."""
+        self._context.wait(0 if math.isinf(self._read_timeout) else self._read_timeout)
         raise TimeoutError("timed out")
 
     def close(self) -> None:

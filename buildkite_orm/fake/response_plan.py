@@ -1,4 +1,4 @@
-"""What a door has to deliver: a response, and what is to go wrong on its way."""
+"""What a server has to send: a response, and how its delivery fails."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-Ending = Literal["whole", "closed", "reset", "held"]
-Silence = Literal["unresolved", "refused", "reset", "held"]
+Ending = Literal["complete", "closed", "reset", "stalled"]
+Failure = Literal["unresolved", "refused", "reset", "stalled"]
 
 
 class DroppedError(Exception):
-    """The connection breaks here; `ending` says how."""
+    """The connection ends here; `ending` says how."""
 
     def __init__(self, ending: Ending) -> None:
         super().__init__(ending)
@@ -23,35 +23,34 @@ class DroppedError(Exception):
 
 
 @dataclass(slots=True)
-class Delivery:
-    """A response on its way to whoever asked.
+class ResponsePlan:
+    """A response and how to send it.
 
     Attributes:
-        response: The answer; None where there is none.
-        silence: What there is instead: a host that nobody knows, or a connection that is refused, reset, or held for
-            ever.
-        cut_at: After how many bytes of the body the connection ends too early.
-        ending: How it ends then; `held` is open, and silent for ever.
-        pause: Seconds between one byte and the next; 0 sends the body in pieces as they come.
-        late: How many seconds the answer took.
+        response: The response; None if none is sent.
+        failure: Why none is sent: the host name does not resolve, or the connection is refused, reset or stalls.
+        cut_at: The number of bytes of the body to send; None for all.
+        ending: How the connection ends after these; a stalled one stays open, and nothing more is sent.
+        byte_delay: Seconds between bytes; 0 sends whole chunks.
+        delay: Seconds that the response took.
     """
 
     response: Response | None
-    silence: Silence | None = None
+    failure: Failure | None = None
     cut_at: int | None = None
-    ending: Ending = "whole"
-    pause: float = 0.0
-    late: float = 0.0
+    ending: Ending = "complete"
+    byte_delay: float = 0.0
+    delay: float = 0.0
 
     @property
     def status(self) -> int:
-        """The status that was sent; 0 where none was."""
-        return self.response.status_code if self.response is not None and self.silence is None else 0
+        """The status that was sent; 0 if none was."""
+        return self.response.status_code if self.response is not None and self.failure is None else 0
 
-    def pieces(self) -> Iterator[bytes]:
-        """Give the body up to where it is cut; raises where it breaks."""
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the body up to the cut; raise if the connection breaks there."""
         left = self.cut_at
-        for chunk in self._chunks():
+        for chunk in self._whole_chunks():
             if left is None:
                 yield chunk
                 continue
@@ -62,11 +61,11 @@ class Delivery:
         if left is not None and left <= 0:
             raise DroppedError(self.ending)
 
-    def _chunks(self) -> Iterator[bytes]:
+    def _whole_chunks(self) -> Iterator[bytes]:
         if self.response is None:
             return
         for chunk in self.response.iter_encoded():
-            if self.pause:
+            if self.byte_delay:
                 yield from (chunk[at : at + 1] for at in range(len(chunk)))
             elif chunk:
                 yield chunk

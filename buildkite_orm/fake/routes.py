@@ -1,4 +1,4 @@
-"""All routes of the API, and the one a request takes."""
+"""All routes of the API, and the router."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def _routes() -> Iterator[Route]:
-    """Yield the `ROUTES` of all modules in `handlers`: a new one needs no entry elsewhere."""
+    """Yield the `ROUTES` of all modules in `handlers`; a new module needs no other entry."""
     for module in walk_packages(handlers.__path__, f"{handlers.__name__}."):
         yield from getattr(import_module(module.name), "ROUTES", ())
 
@@ -44,7 +44,7 @@ class Router:
         self._adapter = _table().bind("fake")
 
     def match(self, method: str, path: str) -> Match:
-        """Find the route; none is a 404, a doubled slash the 500 that was seen."""
+        """Return the route of a request; raise a 404 if there is none, and a 500 for a double slash, as observed."""
         if "//" in path:
             raise ApiError(500, "Internal Server Error")
         try:
@@ -56,7 +56,7 @@ class Router:
 
 @cache
 def _table() -> Map:
-    """Compile the routes; once, for it takes as long as many requests."""
+    """Compile the routes; once, since it takes as long as many requests."""
     rules = [
         Rule(path.replace("{", "<").replace("}", ">"), methods=[route.method], endpoint=route)
         for route in ROUTES

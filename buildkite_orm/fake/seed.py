@@ -1,29 +1,24 @@
-"""The organization `acme`, as lifelike as its pipelines, people and history make it."""
+"""The seeded organization `acme`: pipelines, users, agents, and a history of builds."""
 
 from __future__ import annotations
 
 from functools import partial
+from graphlib import TopologicalSorter
+from importlib import import_module
+from pkgutil import iter_modules
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.job_factory import expand_ended
-from buildkite_orm.fake.seeds import (
-    clusters,
-    members,
-    organizations,
-    packages,
-    pipelines,
-    portals,
-    rules,
-    teams,
-    test_engine,
-)
+from buildkite_orm.fake import seeds
+from buildkite_orm.fake.job_factory import create_finished_jobs
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.lifecycle import Lifecycle
     from buildkite_orm.fake.records import BuildRecord, JobRecord, Json, OrganizationRecord, PipelineRecord
     from buildkite_orm.fake.steps import Step
@@ -145,12 +140,16 @@ ENDINGS = ("passed",) * 6 + ("failed",) * 2 + ("canceled", "skipped", "not_run")
 SOURCES = ("webhook", "webhook", "api", "ui", "schedule")
 
 
-# Teams use the suites, and registries the teams.
-AREAS = (clusters, members, organizations, test_engine, teams, packages, portals, rules)
+def _modules() -> Iterator[ModuleType]:
+    """Yield the modules in `seeds`, each after those that it needs; a new one needs no entry elsewhere."""
+    modules = {each.name: import_module(f"{seeds.__name__}.{each.name}") for each in iter_modules(seeds.__path__)}
+    order = TopologicalSorter({name: getattr(module, "AFTER", ()) for name, module in sorted(modules.items())})
+    return map(modules.__getitem__, order.static_order())
 
 
-def populate(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> None:
-    """Fill the organization with pipelines, people, agents, a history, and builds on their way."""
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add pipelines, users, agents, finished builds and running builds to the organization."""
+    store, lifecycle = context.store, context.lifecycle
     for name, email in (
         ("Grace Hopper", "grace@acme.example"),
         ("Katherine Johnson", "katherine@acme.example"),
@@ -164,11 +163,10 @@ def populate(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> No
     random = Random(store.seed)
     for slug, (_, count, _) in PIPELINES.items():
         _add_history(store, acme.pipelines[slug], count, random)
-    _add_living(store, lifecycle, acme)
-    _add_notes(store, acme)
-    for area in AREAS:
-        area.populate(store, acme)
-    pipelines.populate(store, acme, lifecycle)
+    _add_unfinished_builds(store, lifecycle, acme)
+    _add_annotations(store, acme)
+    for module in _modules():
+        module.populate(context, acme)
 
 
 def _add_agents(store: Store, acme: OrganizationRecord) -> None:
@@ -185,10 +183,10 @@ def _add_agents(store: Store, acme: OrganizationRecord) -> None:
 
 
 def _add_history(store: Store, pipeline: PipelineRecord, count: int, random: Random) -> None:
-    """Add builds that have ended, the last of them two hours ago."""
+    """Add finished builds, the last one two hours ago."""
     now = seconds(store.clock.now())
     users = pipeline.organization.users
-    job_source = partial(expand_ended, store)
+    job_source = partial(create_finished_jobs, store)
     for place in range(count):
         created = round(now - 2 * _HOUR - (count - place) * 1.7 * _HOUR - random.random() * _HOUR, 3)
         source = random.choice(SOURCES)
@@ -213,8 +211,8 @@ def _pull_request(number: int) -> Json:
     return {"id": str(100 + number), "base": "main", "repository": "git://github.com/acme/web.git", "labels": []}
 
 
-def _add_living(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> None:
-    """Add builds on their way, begun in the past, and bring them to where they are now."""
+def _add_unfinished_builds(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) -> None:
+    """Add unfinished builds that began in the past, and advance them to now."""
     now = seconds(store.clock.now())
 
     def begin(slug: str, ago: float, **fields: Any) -> BuildRecord:
@@ -237,14 +235,14 @@ def _add_living(store: Store, lifecycle: Lifecycle, acme: OrganizationRecord) ->
     lifecycle.at(now - 1, lambda: lifecycle.cancel(stopping))
     lifecycle.run()
     for build in (running, latest, mobile, testing, planning):
-        _equip(store, build)
+        _add_uploads(store, build)
     begin("api", 1.5)
     begin("docs", 0.4)
     lifecycle.run()
 
 
-def _equip(store: Store, build: BuildRecord) -> None:
-    """Give the jobs that run what they have uploaded so far."""
+def _add_uploads(store: Store, build: BuildRecord) -> None:
+    """Add the artifacts that running jobs have uploaded so far."""
     running = [job for job in build.jobs if job.type == "script" and job.state == "running"]
     for number, job in enumerate(running):
         store.add_artifact(job, f"log/test-{number}.log", f"test {number}\nçok güzel\n".encode() * 50)
@@ -252,7 +250,7 @@ def _equip(store: Store, build: BuildRecord) -> None:
         store.add_artifact(job, "tmp/pending.bin", 1_000, state="new")
 
 
-def _add_notes(store: Store, acme: OrganizationRecord) -> None:
+def _add_annotations(store: Store, acme: OrganizationRecord) -> None:
     for build in acme.pipelines["web"].builds[-3:]:
         store.add_annotation(build, body="# Test results\n\nAll *42* tests passed", context="tests", style="success")
         store.add_annotation(

@@ -1,4 +1,4 @@
-"""Write every body that the fake sends: JSON and text, whatever is in them."""
+"""Serialize every body that the fake sends, as JSON or text, whatever it contains."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LARGEST = sys.float_info.max
 
 
 def to_json(value: Any) -> bytes:
-    """Return a value as JSON; this never fails.
+    """Return a value as JSON; never fail.
 
-    What JSON has no form for is replaced: a number that is not finite by null, an object of another type by its text,
-    what is nested deeper than 100 levels by null. Half a surrogate pair is written as an escape sequence.
+    Values that JSON does not support are replaced: infinite numbers and NaN by null, objects of other types by their
+    text, values nested deeper than 100 levels by null. A lone surrogate becomes an escape sequence.
     """
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -24,16 +24,16 @@ def to_json(value: Any) -> bytes:
 
 
 def to_bytes(text: str) -> bytes:
-    """Return a text as UTF-8, half a surrogate pair in it as a question mark."""
+    """Return a text as UTF-8; a lone surrogate becomes a question mark."""
     return text.encode(errors="replace")
 
 
 def _writable(value: Any, levels: int) -> Any:
-    """Copy a value so that JSON can hold it."""
+    """Return a copy of a value that can be serialized."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int | float):
-        return value if -_LARGEST <= value <= _LARGEST else None  # NaN is neither
+        return value if -_LARGEST <= value <= _LARGEST else None  # false for NaN too
     if isinstance(value, dict | list | tuple):
         return _copied(cast("_Nested", value), levels - 1) if levels else None
     return _text(value)
@@ -48,5 +48,5 @@ def _copied(value: _Nested, levels: int) -> Any:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - whatever an object of somebody else's does
+    except Exception:  # noqa: BLE001 - `__str__` of a foreign object may raise anything
         return object.__repr__(value)

@@ -1,4 +1,4 @@
-"""The fake as tests hold it: state, doors, clock and faults in one object."""
+"""The fake as tests use it: state, servers, clock and faults in one object."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import threading
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.app import App
 from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
 from buildkite_orm.fake.context import Context
 from buildkite_orm.fake.faults import Faults
-from buildkite_orm.fake.http_server import HttpDoor
+from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.lifecycle import Lifecycle
 from buildkite_orm.fake.requests_adapter import LocalAdapter
 from buildkite_orm.fake.seed import populate as populate_acme
@@ -47,15 +47,15 @@ PUBLIC_URL = "https://api.buildkite.com"
 
 
 class FakeBuildkite:
-    """A Buildkite in memory, with a door in the process (`adapter()`) and one on the network (`url`).
+    """An in-memory Buildkite server, for `requests` in the process (`adapter()`) and over HTTP (`url`).
 
     Attributes:
-        settings: Limits, forms and quirks; may be changed at any time.
-        clock: The time; `server.clock.advance(60)` on the default clock.
+        settings: Limits, formats and quirks; may be changed at any time.
+        clock: The clock; the default one is moved by `server.clock.advance(60)`.
         store: The state.
-        faults: What is to go wrong.
+        faults: The errors to produce.
         token: A token with all scopes.
-        world: All of it together, for whoever opens a door of their own.
+        context: All of these together, for a server of your own.
     """
 
     def __init__(
@@ -68,15 +68,15 @@ class FakeBuildkite:
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        """Make a server.
+        """Create a server.
 
         Args:
-            seed: What ids, tokens and contents follow from.
-            populate: Whether the organization `acme` has pipelines, builds and agents; else it has one user.
-            clock: The time; a `ManualClock` at 2026-08-01T12:00:00Z unless given.
-            settings: Limits, forms and quirks.
-            host: Where `url` listens.
-            port: On which port; 0 for a free one.
+            seed: The seed of ids, tokens and contents.
+            populate: Whether the organization `acme` has pipelines, builds and agents, or only one user.
+            clock: The clock; a `ManualClock` at 2026-08-01T12:00:00Z unless given.
+            settings: Limits, formats and quirks.
+            host: The interface that the HTTP server listens on.
+            port: Its port; 0 for a free one.
         """
         self.settings = settings or Settings()
         self.clock: Any = clock or ManualClock()
@@ -93,63 +93,63 @@ class FakeBuildkite:
             secret=self.store.ids.token(),
         )
         self._app = App(self.context)
-        self._place = (host, port)
-        self._doors: dict[Origin, HttpDoor] = {}
-        self._opening = threading.RLock()
+        self._address = (host, port)
+        self._servers: dict[Origin, HttpServer] = {}
+        self._lock = threading.RLock()
         _SERVERS.add(self)
-        weakref.finalize(self, _close_all, self._doors)  # also where the interpreter ends and nobody has closed it
+        weakref.finalize(self, _close_all, self._servers)  # runs at interpreter exit too
         acme = self.store.add_organization("acme", name="Acme Inc")
         self._user = self.store.add_user(acme, "Ada Lovelace", "ada@acme.example")
         self.token = self.store.add_token(self._user).token
         if populate:
-            populate_acme(self.store, lifecycle, acme)
+            populate_acme(self.context, acme)
 
-    # -- doors
+    # -- access
 
     @property
     def url(self) -> str:
-        """The base URL of the HTTP server, which starts when this is first asked for."""
-        return self._door("api").url
+        """The base URL of the HTTP server, which is started on first access."""
+        return self._http_server("api").url
 
     @property
     def artifacts_url(self) -> str:
-        """The base URL of the other origin, where artifacts are."""
-        return self._door("artifacts").url
+        """The base URL of the storage origin."""
+        return self._http_server("artifacts").url
 
-    def _door(self, origin: Origin) -> HttpDoor:
-        """Return the HTTP server of an origin; one that is open takes no lock."""
-        if (door := self._doors.get(origin)) is not None:
-            return door
-        with self._opening:
-            if origin not in self._doors:
-                host, port = self._place if origin == "api" else (self._place[0], 0)
+    def _http_server(self, origin: Origin) -> HttpServer:
+        """Return the HTTP server of an origin; takes no lock if it is running."""
+        if (server := self._servers.get(origin)) is not None:
+            return server
+        with self._lock:
+            if origin not in self._servers:
+                host, port = self._address if origin == "api" else (self._address[0], 0)
                 base = str if origin == "artifacts" else lambda: self.artifacts_url
-                self._doors[origin] = HttpDoor(self._app, origin, base, host, port)
-            return self._doors[origin]
+                self._servers[origin] = HttpServer(self._app, origin, base, host, port)
+            return self._servers[origin]
 
     def adapter(self) -> LocalAdapter:
-        """Give an adapter for a `requests.Session`; it serves any host without a network."""
+        """Return an adapter for a `requests.Session`; it serves any host without a network."""
         return LocalAdapter(self._app)
 
-    def client(self, *, door: Literal["local", "http"] = "local", **options: Any) -> Buildkite:
-        """Give a client of this server; `door="http"` goes over the network."""
+    def client(self, *, http: bool = False, **options: Any) -> Buildkite:
+        """Return a client of this server; with `http=True`, over the network."""
         from buildkite_orm.client import Buildkite  # noqa: PLC0415
 
         values: dict[str, Any] = {"token": self.token, "clock": self.clock}
-        if door == "http":
+        if http:
             values["base_url"] = self.url
         else:
             values |= {"base_url": PUBLIC_URL, "transport": self.adapter()}
         return Buildkite(**(values | options))
 
     def close(self) -> None:
-        """Stop the HTTP servers, and end their connections; in a forked process, leave those of the parent alone."""
-        with self._opening:
-            _close_all(self._doors)
+        """Stop the HTTP servers and close their connections; a forked process leaves those of its parent alone."""
+        with self._lock:
+            _close_all(self._servers)
 
     def renew_locks(self) -> None:
-        """Replace the locks in a forked process, where threads that hold them do not exist."""
-        self._opening = threading.RLock()
+        """Replace the locks in a forked process, in which the threads that hold them do not exist."""
+        self._lock = threading.RLock()
         self.context.lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -160,39 +160,39 @@ class FakeBuildkite:
     ) -> None:
         self.close()
 
-    # -- what happened, and what happens
+    # -- requests and time
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """All requests that arrived, in their order; `clear()` it as you like."""
+        """All received requests, in order; you may `clear()` it."""
         return self.context.requests
 
     def run(self, seconds: float = 0.0) -> None:
-        """Let time pass, and builds move."""
-        self.context.pause(seconds)
+        """Wait `seconds` on the clock, and process what is due."""
+        self.context.wait(seconds)
         with self.context.lock:
             self.context.lifecycle.run()
 
     def build_every(self, seconds: float, pipeline: str, *, organization: str = "acme") -> None:
-        """Have a pipeline's default branch built again and again, so that there is always something on its way."""
+        """Create a build of a pipeline's default branch every `seconds`, so that there is always a running one."""
         with self.context.lock:
-            self.context.lifecycle.recur(self.store.organizations[organization].pipelines[pipeline], seconds)
+            self.context.lifecycle.build_repeatedly(self.store.organizations[organization].pipelines[pipeline], seconds)
 
     def reset_budgets(self) -> None:
-        """Begin new windows of all rate limits."""
+        """Start new windows of all rate limits."""
         self.context.budgets.reset()
 
-    # -- what there is
+    # -- contents
 
     def make_token(
         self, *scopes: str, user: UserRecord | None = None, organizations: Iterable[str] | None = None
     ) -> str:
-        """Make a token that has only these scopes, and reaches only these organizations (by slug) if any are named."""
+        """Create a token with only these scopes, for only these organizations (slugs; all unless given)."""
         with self.context.lock:
             return self.store.add_token(user or self._user, scopes, organizations=organizations).token
 
     def add_public_key(self, public_key: str, *scopes: str) -> str:
-        """Make a token that JWTs speak for which the private key of this RSA key (PEM) has signed; give its UUID.
+        """Create a token that is used by JWTs signed with the private key of this RSA key (PEM); return its UUID.
 
         It has all scopes unless some are named.
         """
@@ -208,7 +208,7 @@ class FakeBuildkite:
             return self.store.add_user(self.store.organizations[organization], name, email)
 
     def add_organization(self, slug: str, *, name: str | None = None) -> OrganizationRecord:
-        """Add an organization, which all tokens reach."""
+        """Add an organization, which all tokens can access."""
         with self.context.lock:
             organization = self.store.add_organization(slug, name=name)
             organization.users.append(self._user)
@@ -217,7 +217,7 @@ class FakeBuildkite:
     def add_pipeline(
         self, slug: str, *, steps: Sequence[Step] | None = None, organization: str = "acme", **fields: Any
     ) -> PipelineRecord:
-        """Add a pipeline whose builds do `steps` (one command unless given); `fields` are those of its record."""
+        """Add a pipeline whose builds run `steps` (one command unless given); `fields` are those of its record."""
         with self.context.lock:
             plan = [CommandStep(label="Test", command="make test", key="test")] if steps is None else steps
             return self.store.add_pipeline(self.store.organizations[organization], slug, plan, **fields)
@@ -236,11 +236,11 @@ class FakeBuildkite:
         """Add a build that is in `state` and stays there.
 
         Args:
-            pipeline: Its pipeline, or that one's slug; made if there is none.
+            pipeline: Its pipeline, or the slug of one, which is created if it does not exist.
             number: Its number; the next one unless given.
             state: Its state.
             created_at: When it was created; now unless given.
-            jobs: How many jobs it has (made when they are first asked for), or their fields.
+            jobs: The number of its jobs (created on first access), or their fields.
             organization: The organization of a pipeline that is named by its slug.
             fields: Fields of its record: `branch`, `commit`, `meta_data`, `blocked`, `creator`, ...
         """
@@ -285,7 +285,7 @@ class FakeBuildkite:
             return self.store.add_job(build, **fields)
 
     def add_artifact(self, job: JobRecord, path: str, content: bytes | int = b"", **fields: Any) -> ArtifactRecord:
-        """Add an artifact: its bytes, or a size for a content that is made while it is read."""
+        """Add an artifact: its bytes, or the size of a content that is generated while it is read."""
         with self.context.lock:
             return self.store.add_artifact(job, path, content, **fields)
 
@@ -310,23 +310,23 @@ class FakeBuildkite:
             return self.store.add_annotation(build, body=body, context=context, job=job, **fields)
 
     def set_log(self, job: JobRecord, log: bytes) -> None:
-        """Give a job a log."""
+        """Set the log of a job."""
         with self.context.lock:
             job.log = log
 
     def set_state(self, build: BuildRecord, state: str) -> None:
-        """Put a build into a state, with the times that go with it."""
+        """Set the state of a build, and times that fit it."""
         with self.context.lock:
             self.store.set_state(build, state)
 
     def build(self, pipeline: str, number: int, *, organization: str = "acme") -> BuildRecord:
-        """Give a build's record."""
+        """Return the record of a build."""
         return self.store.organizations[organization].pipelines[pipeline].by_number[number]
 
 
-def _close_all(doors: dict[Origin, HttpDoor]) -> None:
-    while doors:
-        doors.popitem()[1].close()
+def _close_all(servers: dict[Origin, HttpServer]) -> None:
+    while servers:
+        servers.popitem()[1].close()
 
 
 def _renew_locks() -> None:

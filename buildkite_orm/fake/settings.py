@@ -1,4 +1,4 @@
-"""What a test may choose about the fake's behaviour; every field may be changed while it serves."""
+"""The settings of the fake; each may be changed while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Precision = Literal["milliseconds", "seconds"]
 
 @dataclass(slots=True)
 class Pace:
-    """How many seconds a build and its jobs take between states."""
+    """Seconds that a build and its jobs take between states."""
 
     creating: float = 1.0
     assigning: float = 1.0
@@ -26,28 +26,28 @@ class Pace:
 
 @dataclass(slots=True)
 class Settings:
-    """Limits, forms and quirks.
+    """Limits, formats and quirks.
 
     Attributes:
         organization_limit: Requests to an organization per window; None for no limit.
         user_limit: Requests of a user per window; None for no limit.
         rate_window: Length of a window in seconds; it begins with the first request in it.
-        rate_limit_headers: Whether answers tell the budgets.
-        depth_limit: How many builds deep a listing may go by page number; None for no limit.
-        link_last: Whether `Link` tells the last page.
-        empty_link_header: Whether `Link` is sent, empty, where there is nothing to link.
-        time_precision: How precisely payloads tell times.
-        filter_precision: How precisely `created_from`, `created_to` and `finished_from` compare.
-        blocked_state: Whether a blocked build says `blocked` in `state` too.
-        public_urls: What the URLs in answers begin with, instead of the host that was asked.
-        legacy_times: Whether pipelines and access tokens tell `created_at` as "2013-09-03 13:24:38 UTC".
-        latency: Seconds that each request takes.
-        artifact_url_lifetime: Seconds for which a URL to download from, or a form to upload by, is good.
-        unblock_needs_body: Whether unblocking with an empty body or `null` breaks the server with a 500.
-        hosted_agents_fail: Whether the provider of hosted agents creates no remote sessions, which is a 503.
-        sha256sums: Whether artifacts tell `sha256sum`, which is not documented.
-        drift: Called with each JSON payload of the API before it is sent; what it gives is sent.
-        pace: How fast builds move.
+        rate_limit_headers: Whether responses have rate-limit headers.
+        depth_limit: The number of builds that a listing can reach by page number; None for no limit.
+        link_last: Whether `Link` includes the last page.
+        empty_link_header: Whether an empty `Link` is sent if there is no other page.
+        time_precision: The precision of times in payloads.
+        filter_precision: The precision with which `created_from`, `created_to` and `finished_from` compare.
+        blocked_state: Whether the `state` of a blocked build is `blocked`.
+        public_urls: The base of URLs in responses; the requested host unless given.
+        legacy_times: Whether pipelines and access tokens have `created_at` as "2013-09-03 13:24:38 UTC".
+        latency: Seconds that every request takes.
+        artifact_url_lifetime: Seconds for which download URLs and upload forms are valid.
+        unblock_needs_body: Whether unblocking with an empty body or `null` is a 500.
+        hosted_agents_fail: Whether the creation of remote sessions fails with a 503.
+        sha256sums: Whether artifacts have `sha256sum`, which is not documented.
+        drift: Called with each JSON payload of the API; its return value is sent.
+        pace: How fast builds change state.
     """
 
     organization_limit: int | None = 200

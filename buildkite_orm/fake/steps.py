@@ -1,4 +1,4 @@
-"""The steps of a pipeline: what the jobs of its builds will be and do."""
+"""The steps of a pipeline, from which the jobs of its builds are created."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ class CommandStep:
 
     Attributes:
         label: Name of the job; None for an unnamed one.
-        command: What it runs.
+        command: The command.
         key: Its key in the pipeline.
         group: Key of the group that it belongs to.
         duration: Seconds that the command takes.
         exits: Exit status of the first attempt, the second and so on; the last one repeats.
         signal: The signal that ends a failing attempt.
         times_out: Whether a failing attempt ends as `timed_out`.
-        parallelism: How many jobs it becomes.
-        matrix: One job for each of these.
+        parallelism: The number of parallel jobs.
+        matrix: The matrix values, one job for each.
         soft_fail: Whether a failure does not fail the build.
-        automatic_retries: How many times a failure is tried again by itself.
+        automatic_retries: How many times a failed job is retried automatically.
         permit_retry_on_passed: Whether a passed job may be retried.
-        artifacts: Path and content, or its size, of what each job uploads.
-        artifact_paths: The globs that the step names.
+        artifacts: Path and content (or its size) of the files that each job uploads.
+        artifact_paths: The artifact globs of the step.
         agents: Agent query rules, `key=value`.
         env: Environment of the command.
         concurrency_wait_ms: How long each job waits for its concurrency group, if it has one.
-        promised_exit_status: An exit status that the job declares half way through.
-        condition: Whether the step's `if` holds; else its jobs are broken.
-        signed: Whether the step bears a signature.
+        promised_exit_status: An exit status that the job declares halfway through.
+        condition: Whether the step's `if` is true; otherwise its jobs are broken.
+        signed: Whether the step has a signature.
     """
 
     label: str | None = None
@@ -62,7 +62,7 @@ class CommandStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitStep:
-    """A step that waits for all before it."""
+    """A step that waits for all steps before it."""
 
     continue_on_failure: bool = False
     key: str | None = None
@@ -71,7 +71,7 @@ class WaitStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStep:
-    """A step that waits for somebody, who may have to fill in `fields`."""
+    """A step that waits until a user unblocks it, with values for `fields` if it has any."""
 
     label: str = "Continue?"
     key: str | None = None
@@ -82,7 +82,7 @@ class BlockStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerStep:
-    """A step that starts a build of another pipeline, and waits for it unless `async_`."""
+    """A step that starts a build of another pipeline, and waits for it unless `async_` is true."""
 
     pipeline: str
     label: str | None = None

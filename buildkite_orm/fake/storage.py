@@ -1,4 +1,4 @@
-"""Where files are kept: another origin, which answers signed URLs, takes signed forms, and nothing else, as S3 does."""
+"""The storage origin: serves signed URLs, accepts signed forms, and rejects everything else, as S3 does."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UPLOADED = ("uploaded_file", _BUCKET)
 
 
 def signed_url(base: str, artifact: ArtifactRecord, expires: float, secret: str) -> str:
-    """Give a URL that is good until `expires`."""
+    """Return a URL that is valid until `expires`."""
     path = to_bytes(f"/{digest('artifact', artifact.id)[:32]}/{artifact.id}/{artifact.path}").decode()
     until = str(math.ceil(expires))
     query = {"AWSAccessKeyId": _KEY_ID, "Expires": until, "Signature": _signature(secret, path, until)}
@@ -40,7 +40,7 @@ def signed_url(base: str, artifact: ArtifactRecord, expires: float, secret: str)
 
 
 def signed_form(base: str, folder: str, now: float, expires: float, secret: str) -> Json:
-    """Give a form that a file is uploaded into a folder by, until `expires`."""
+    """Return a form for uploading a file into a folder, valid until `expires`."""
     conditions = [{"bucket": _BUCKET}, ["starts-with", "$key", folder]]
     policy = json.dumps({"expiration": iso(expires), "conditions": conditions})
     encoded = base64.b64encode(policy.encode()).decode()
@@ -59,8 +59,8 @@ def signed_form(base: str, folder: str, now: float, expires: float, secret: str)
 
 
 def uploaded(context: Context, key: str) -> Record | None:
-    """Give what was uploaded under a key, if anything was."""
-    return context.store.shelves.of(*_UPLOADED).get(key)
+    """Return the record of an uploaded file by its key, or None."""
+    return context.store.collections.of(*_UPLOADED).get(key)
 
 
 def _signature(secret: str, path: str, expires: str) -> str:
@@ -71,34 +71,34 @@ def _signed(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def refused(status: int, code: str, message: str) -> Response:
-    """Answer with an error, as S3 writes it."""
+def error_response(status: int, code: str, message: str) -> Response:
+    """Return an error response in the format of S3."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Response(body, status, content_type="application/xml")
 
 
 def serve(context: Context, request: Request) -> Response:
-    """Answer a request for a file, or for a part of it, or one that brings a file."""
+    """Return the response to a download (whole or a range) or an upload."""
     if "Authorization" in request.headers:
         message = "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "
         message += "Signature query string parameter or the Authorization header should be specified"
-        return refused(400, "InvalidArgument", message)
+        return error_response(400, "InvalidArgument", message)
     if request.method == "POST":
-        return _take(context, request)
+        return _receive_upload(context, request)
     if request.method in {"GET", "HEAD"}:
-        return _give(context, request)
-    return refused(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
+        return _serve_file(context, request)
+    return error_response(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
 
 
-def _give(context: Context, request: Request) -> Response:
+def _serve_file(context: Context, request: Request) -> Response:
     expires, signature = (request.args.get(name, "") for name in ("Expires", "Signature"))
     if not hmac.compare_digest(signature.encode(), _signature(context.secret, request.path, expires).encode()):
-        return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        return error_response(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if context.clock.now() > float(expires):
-        return refused(403, "AccessDenied", "Request has expired")
+        return error_response(403, "AccessDenied", "Request has expired")
     artifact = context.store.artifacts.get(request.path.split("/")[2])
     if artifact is None or artifact.state == "deleted":
-        return refused(404, "NoSuchKey", "The specified key does not exist.")
+        return error_response(404, "NoSuchKey", "The specified key does not exist.")
     return _file(request, artifact)
 
 
@@ -107,12 +107,12 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
     etag = f'"{digest(artifact.id, content.size)[:32]}"'
     headers = {"Accept-Ranges": "bytes", "ETag": etag, "Last-Modified": http_date(artifact.job.created_at)}
     start, stop, status = 0, content.size, 200
-    asked = parse_range_header(request.headers.get("Range"))
-    # S3 answers several ranges at once, and a range of another version, with the whole
-    if asked is not None and len(asked.ranges) == 1 and request.headers.get("If-Range", etag) == etag:
-        found = asked.range_for_length(content.size)
+    byte_range = parse_range_header(request.headers.get("Range"))
+    # S3 returns the whole file for several ranges, and for a range of another version
+    if byte_range is not None and len(byte_range.ranges) == 1 and request.headers.get("If-Range", etag) == etag:
+        found = byte_range.range_for_length(content.size)
         if found is None:
-            response = refused(416, "InvalidRange", "The requested range is not satisfiable")
+            response = error_response(416, "InvalidRange", "The requested range is not satisfiable")
             response.headers["Content-Range"] = f"bytes */{content.size}"
             return response
         (start, stop), status = found, 206
@@ -122,27 +122,27 @@ def _file(request: Request, artifact: ArtifactRecord) -> Response:
     return response
 
 
-def _take(context: Context, request: Request) -> Response:
-    """Take a file that a signed form brings."""
+def _receive_upload(context: Context, request: Request) -> Response:
+    """Store the file of a signed form."""
     if request.content_length is None:
-        return refused(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+        return error_response(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
     form, files = request.form, uploads_in(request, "file")
     policy, signature = form.get("policy", ""), form.get("x-amz-signature", "")
     if not hmac.compare_digest(signature.encode(), _signed(context.secret, policy).encode()):
-        return refused(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
+        return error_response(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
     if len(files) != 1:
-        return refused(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
+        return error_response(400, "IncorrectNumberOfFilesInPostRequest", "POST requires exactly one file upload.")
     key = form.get("key", "").replace(_FILE_NAME, files[0].filename)
-    if (problem := _against(json.loads(base64.b64decode(policy)), key, context.clock.now())) is not None:
-        return refused(403, "AccessDenied", f"Invalid according to Policy: {problem}")
-    thing = Record(id=key, data=files[0].content, created_at=context.clock.now())
-    context.store.shelves.put(*_UPLOADED, key, thing)
+    if (problem := _policy_violation(json.loads(base64.b64decode(policy)), key, context.clock.now())) is not None:
+        return error_response(403, "AccessDenied", f"Invalid according to Policy: {problem}")
+    record = Record(id=key, data=files[0].content, created_at=context.clock.now())
+    context.store.collections.put(*_UPLOADED, key, record)
     etag = f'"{digest(*files[0].content["digests"].values())[:32]}"'
     return Response(status=204, headers={"ETag": etag, "Location": f"{request.host_url}{quote(key)}"})
 
 
-def _against(policy: Json, key: str, now: float) -> str | None:
-    """Tell what a form's policy has against an upload, if anything."""
+def _policy_violation(policy: Json, key: str, now: float) -> str | None:
+    """Return how an upload violates a form's policy, or None."""
     if now > (parse(policy["expiration"]) or 0):
         return "Policy expired."
     _, (_, _, folder) = policy["conditions"]

@@ -1,4 +1,4 @@
-"""All state in one place: what there is, how it is found, and how a test adds to it."""
+"""All state in one place, with its indexes and the functions that add to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Record, Shelves
+from buildkite_orm.fake.collections import Collections, Record
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.ids import Ids, digest
 from buildkite_orm.fake.records import (
@@ -77,7 +77,7 @@ SCOPES = (
     "write_suites",
     "read_user",
 )
-# what new ones have where nobody says anything
+# the fields of new clusters and queues
 NEW_CLUSTER = {
     "description": None,
     "emoji": None,
@@ -93,7 +93,7 @@ _RUNNING = frozenset({"running", "failing", "canceling"})
 
 
 def listing_order(build: BuildRecord) -> tuple[float, int]:
-    """Give what builds are sorted by; listings show the greatest first."""
+    """Return the sort key of builds; listings begin with the greatest."""
     return (build.created_at, build.sequence)
 
 
@@ -110,13 +110,13 @@ class Store:
         self.builds: list[BuildRecord] = []
         self.jobs: dict[str, JobRecord] = {}
         self.artifacts: dict[str, ArtifactRecord] = {}
-        self.shelves = Shelves()
+        self.collections = Collections()
         self._sequence = 0
 
-    # -- whom the API knows
+    # -- users, tokens, organizations, clusters, agents
 
     def add_user(self, organization: OrganizationRecord, name: str, email: str) -> UserRecord:
-        """Add a member to an organization; the first one administers it."""
+        """Add a member to an organization; the first one is its administrator."""
         created_at = seconds(self.clock.now()) - 900 * _DAY
         role = "member" if organization.users else "admin"
         user = UserRecord(id=self.ids.uuid(), name=name, email=email, created_at=created_at, role=role)
@@ -131,7 +131,7 @@ class Store:
         description: str = "Development Token",
         organizations: Iterable[str] | None = None,
     ) -> TokenRecord:
-        """Make a token of a user."""
+        """Create a token for a user."""
         created_at = seconds(self.clock.now()) - 9 * _DAY
         token = TokenRecord(
             uuid=self.ids.uuid(),
@@ -154,7 +154,7 @@ class Store:
             name=name or slug.replace("-", " ").title(),
             created_at=seconds(self.clock.now()) - 1000 * _DAY,
             cluster_id=self.ids.uuid(),
-            shelves=self.shelves,
+            collections=self.collections,
         )
         self.organizations[slug] = organization
         cluster = self.add_cluster(organization, "Default cluster", cluster_id=organization.cluster_id)
@@ -169,7 +169,7 @@ class Store:
             created_at=organization.created_at,
             created_by=organization.users[0] if organization.users else None,
         )
-        return self.shelves.put("cluster", organization.id, cluster.id, cluster)
+        return self.collections.put("cluster", organization.id, cluster.id, cluster)
 
     def add_queue(
         self,
@@ -180,7 +180,7 @@ class Store:
         cluster: Record | None = None,
         **fields: Any,
     ) -> QueueRecord:
-        """Add a queue to a cluster, an organization's own unless another is named; `fields` are those of its record."""
+        """Add a queue to a cluster (the default one unless given); `fields` are those of its record."""
         queue = QueueRecord(
             id=self.ids.uuid(),
             data={**NEW_QUEUE, "key": key},
@@ -190,12 +190,12 @@ class Store:
             paused_at=seconds(self.clock.now()) if paused else None,
             **fields,
         )
-        self.shelves.put("queue", queue.cluster_id, queue.id, queue)
+        self.collections.put("queue", queue.cluster_id, queue.id, queue)
         return queue
 
     def queues(self) -> list[QueueRecord]:
-        """Give all queues of all clusters."""
-        return [each for each in self.shelves.every("queue") if isinstance(each, QueueRecord)]
+        """Return the queues of all clusters."""
+        return [each for each in self.collections.all("queue") if isinstance(each, QueueRecord)]
 
     def add_agent(
         self,
@@ -205,7 +205,7 @@ class Store:
         queue: QueueRecord | str = "default",
         **fields: Any,
     ) -> AgentRecord:
-        """Add an agent, connected unless `fields` say otherwise; a key names a queue of the organization's cluster."""
+        """Add an agent, connected unless `fields` says otherwise; a string names a queue of the default cluster."""
         number = len(organization.agents) + 1
         since = seconds(self.clock.now()) - 3600
         if isinstance(queue, str):
@@ -232,7 +232,7 @@ class Store:
     def add_pipeline(
         self, organization: OrganizationRecord, slug: str, plan: Sequence[Step], **fields: Any
     ) -> PipelineRecord:
-        """Add a pipeline whose builds will do `plan`."""
+        """Add a pipeline whose builds run `plan`."""
         values: dict[str, Any] = {
             "id": self.ids.uuid(),
             "name": slug.replace("-", " ").title(),
@@ -247,7 +247,7 @@ class Store:
         return pipeline
 
     def remove_pipeline(self, pipeline: PipelineRecord) -> None:
-        """Remove a pipeline with its builds, and what belongs to them."""
+        """Remove a pipeline with its builds and their contents."""
         organization = pipeline.organization
         del organization.pipelines[pipeline.slug]
         for listing in (self.builds, organization.builds):
@@ -256,7 +256,7 @@ class Store:
         self.artifacts = {key: each for key, each in self.artifacts.items() if each.job.build.pipeline is not pipeline}
 
     def new_build(self, pipeline: PipelineRecord, *, created_at: float, **fields: Any) -> BuildRecord:
-        """Make a build and file it, without its jobs."""
+        """Add a build without jobs."""
         self._sequence += 1
         number = fields.pop("number", None) or pipeline.next_number
         commit = fields.pop("commit", None) or self.ids.commit()
@@ -306,7 +306,7 @@ class Store:
         return build
 
     def move(self, build: BuildRecord, state: str) -> None:
-        """Put a build into a state, keeping the count of those on their way."""
+        """Set a build's state, and update the pipeline's active builds."""
         build.state = state
         if build.unfinished:
             build.pipeline.active[build.id] = build
@@ -314,21 +314,21 @@ class Store:
             build.pipeline.active.pop(build.id, None)
 
     def set_state(self, build: BuildRecord, state: str) -> None:
-        """Put a build into a state, with the times that go with it."""
+        """Set a build's state, and times that fit it."""
         now = seconds(self.clock.now())
         build.blocked = state == "blocked"
         state = "passed" if build.blocked else state
         self.move(build, state)
-        told = build_times(state, build.created_at, now, finished=now)
-        build.scheduled_at = told["scheduled_at"] and (build.scheduled_at or told["scheduled_at"])
-        build.started_at = told["started_at"] and (build.started_at or told["started_at"])
-        build.failing_at = build.failing_at or told["failing_at"]
-        build.finished_at = told["finished_at"]
+        times = build_times(state, build.created_at, now, finished=now)
+        build.scheduled_at = times["scheduled_at"] and (build.scheduled_at or times["scheduled_at"])
+        build.started_at = times["started_at"] and (build.started_at or times["started_at"])
+        build.failing_at = build.failing_at or times["failing_at"]
+        build.finished_at = times["finished_at"]
 
-    # -- what belongs to builds
+    # -- contents of builds
 
     def add_job(self, build: BuildRecord, **fields: Any) -> JobRecord:
-        """Add a job to a build; its state and times follow from the build's unless given."""
+        """Add a job to a build; its state and times are derived from the build's unless given."""
         kind = fields.get("type", "script")
         state = fields.get("state") or _job_state(build, kind)
         values: dict[str, Any] = {
@@ -349,7 +349,7 @@ class Store:
         return job
 
     def _make_jobs(self, count: int, build: BuildRecord) -> list[JobRecord]:
-        """Make a build's jobs when they are first asked for; the same ones in whatever order builds are asked."""
+        """Create a build's jobs on first access; the same ones in any order of access."""
         ids = Ids(digest(self.seed, build.sequence))
         queue = build.organization.queues.get("default")
         jobs: list[JobRecord] = []
@@ -374,7 +374,7 @@ class Store:
         return jobs
 
     def add_artifact(self, job: JobRecord, path: str, content: bytes | int, **fields: Any) -> ArtifactRecord:
-        """Add a file; a number makes a content of that size, which is made while it is read."""
+        """Add an artifact; a number is the size of a content that is generated while it is read."""
         values: dict[str, Any] = {"mime_type": mimetypes.guess_type(path)[0] or "application/octet-stream"} | fields
         identity = values.pop("id", None) or self.ids.uuid()
         artifact = ArtifactRecord(id=identity, job=job, path=path, content=Content(content, identity), **values)
@@ -394,14 +394,14 @@ class Store:
 
 
 def window(builds: list[BuildRecord], created_from: float | None, created_to: float | None) -> tuple[int, int]:
-    """Find where in a sorted list the builds of a time window lie: `created_to` itself is outside."""
+    """Return the bounds of a time window in a sorted list; `created_to` itself is excluded."""
     low = 0 if created_from is None else bisect_left(builds, (created_from, 0), key=listing_order)
     high = len(builds) if created_to is None else bisect_left(builds, (created_to, 0), key=listing_order)
     return low, max(low, high)
 
 
 def build_times(state: str, created: float, now: float, finished: float | None = None) -> dict[str, float | None]:
-    """Give the times that a build has when it is in `state`, none of them in the future."""
+    """Return the times of a build in `state`, none of them in the future."""
     latest = max(created, now)
     started = None if state in _NEVER_RAN else min(created + 2, latest)
     ended = None if state in _RUNNING or state in {"creating", "scheduled"} else finished or min(created + 62, latest)

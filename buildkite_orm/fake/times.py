@@ -1,4 +1,4 @@
-"""Times: seconds inside, ISO 8601 outside."""
+"""Times: seconds in the state, ISO 8601 in payloads."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?")
 
-# what `iso` can write, in any precision
+# the range that `iso` can write, in any precision
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
 
 
 def seconds(moment: datetime | float) -> float:
-    """Give a moment as seconds since the epoch, to the millisecond, as records keep them."""
+    """Return a moment as seconds since the epoch, to the millisecond, as records store them."""
     if isinstance(moment, datetime):
         moment = moment.timestamp()
     return round(moment, 3)
@@ -26,7 +26,7 @@ def seconds(moment: datetime | float) -> float:
 
 @lru_cache(maxsize=1 << 14)
 def iso(moment: float, precision: Precision = "milliseconds") -> str:
-    """Tell a moment as the API does: 2026-08-01T12:00:00.000Z."""
+    """Return a moment in the format of the API: 2026-08-01T12:00:00.000Z."""
     if precision == "seconds":
         moment = int(moment)
     text = datetime.fromtimestamp(moment, UTC).isoformat(timespec=precision)
@@ -34,14 +34,14 @@ def iso(moment: float, precision: Precision = "milliseconds") -> str:
 
 
 def legacy(moment: float) -> str:
-    """Tell a moment as the API did once: 2013-09-03 13:24:38 UTC."""
+    """Return a moment in the old format of the API: 2013-09-03 13:24:38 UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def parse(text: str) -> float | None:
-    """Read a time; None where it is not ISO 8601, or no year of four digits in UTC.
+    """Parse a time; None if it is not ISO 8601, or if its year in UTC does not have four digits.
 
-    An unescaped `+` of a query arrives as a space.
+    An unescaped `+` in a query is decoded as a space.
     """
     if not _ISO_8601.fullmatch(text):
         return None
@@ -49,5 +49,5 @@ def parse(text: str) -> float | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    told = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), 6)
-    return told if _EARLIEST <= told < _LATEST else None
+    timestamp = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), 6)
+    return timestamp if _EARLIEST <= timestamp < _LATEST else None

@@ -1,4 +1,4 @@
-"""Files that are uploaded by forms: digested while they come, and not kept."""
+"""Files that are uploaded in forms: hashed while they are received, and discarded."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Upload(io.BytesIO):
-    """A file as it comes: counted and digested, and forgotten.
+    """A file that is counted and hashed while it is received.
 
     Attributes:
-        size: Its bytes so far.
+        size: The number of bytes received.
     """
 
     def __init__(self, filename: str) -> None:
@@ -29,7 +29,7 @@ class Upload(io.BytesIO):
         self._sums = (hashlib.sha256(), hashlib.sha512())
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Take what comes next."""
+        """Count and hash the next bytes."""
         for each in self._sums:
             each.update(data)
         size = memoryview(data).nbytes
@@ -38,7 +38,7 @@ class Upload(io.BytesIO):
 
     @property
     def content(self) -> Json:
-        """What is kept of it."""
+        """What is stored of the file."""
         return {
             "filename": self.filename,
             "size": self.size,
@@ -47,7 +47,7 @@ class Upload(io.BytesIO):
 
 
 class FormRequest(Request):
-    """A request whose form may have large files."""
+    """A request whose form may contain large files."""
 
     def _get_file_stream(
         self,
@@ -60,12 +60,12 @@ class FormRequest(Request):
         return Upload(filename or "")
 
     def make_form_data_parser(self) -> FormDataParser:
-        """Make a parser that raises where a form is malformed."""
+        """Return a parser that raises if a form is malformed."""
         parser = super().make_form_data_parser()
         parser.silent = False
         return parser
 
 
 def uploads_in(request: Request, field: str) -> list[Upload]:
-    """Give the files in a field of a form."""
+    """Return the files in a field of a form."""
     return [each.stream for each in request.files.getlist(field) if isinstance(each.stream, Upload)]

@@ -1,7 +1,7 @@
-"""Read and check what a request brings before anything uses it: target, headers, body, form and JSON.
+"""Read and validate a request before anything uses it: target, headers, body, form and JSON.
 
-What is refused here is what Rails and the server before it refuse: 400 for what cannot be read, 413 and 414 for what
-is too large, and 422 for values that no model accepts.
+The errors are those of Rails and the server before it: 400 for unreadable requests, 413 and 414 for too large ones,
+and 422 for values that no model accepts.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?").fullmatch
 
 
 class IncomingRequest(FormRequest):
-    """A request that is read and checked once, when it arrives.
+    """A request that is read and validated once, when it is received.
 
     Attributes:
-        body: Its bytes; empty for a large form, whose files are digested as they come.
-        problem: Why it is refused, if it is.
+        body: Its bytes; empty for a large form, whose files are hashed while they are received.
+        error: Why it is rejected, or None.
     """
 
     body: bytes = b""
-    problem: ApiError | None = None
+    error: ApiError | None = None
 
     def receive(self) -> None:
-        """Read the body, and check everything but whether a body is the JSON that a route expects."""
+        """Read the body, and validate everything except JSON, which only some routes expect."""
         try:
             self.body = self._cached_data = _read(self)
             _check_host(self)
             _check_target(self.environ)
             _check_form(self)
         except ApiError as error:
-            self.problem = error
+            self.error = error
 
     @cached_property
     def document(self) -> Any:
-        """The body as JSON; raise a 400 where it is none, a 422 where a value is out of range."""
+        """The body as JSON; raise a 400 if it is not JSON, a 422 if a value is out of range."""
         return parse_document(self.body)
 
 
@@ -102,7 +102,7 @@ def _parse_form(request: FormRequest) -> None:
     except RequestEntityTooLarge:
         raise ApiError(413, "The form has too many or too large fields") from None
     except ValueError:
-        while request.stream.read(_BLOCK):  # the connection can be used again after what is left
+        while request.stream.read(_BLOCK):  # so that the connection can be used again
             pass
         raise ApiError(400, "Invalid form parameters: the form could not be parsed") from None
 
@@ -139,7 +139,7 @@ def _check_target(environ: dict[str, Any]) -> None:
 
 
 def _check_encoded(text: str, what: str, *, null_bytes: bool = False) -> None:
-    """Check a percent-encoded text, one character for each byte."""
+    """Validate a percent-encoded text, one character for each byte."""
     if text.isascii() and "%" not in text and "\0" not in text:
         return
     if _BAD_ESCAPE(text):
@@ -171,7 +171,7 @@ def _has_lone_surrogate(text: str) -> bool:
 
 
 def parse_document(data: bytes) -> Any:
-    """Read a body as JSON, as strictly as the API does; duplicate keys are allowed, and the last one counts."""
+    """Parse a body as JSON, as strictly as the API does; of duplicate keys, the last one counts."""
     try:
         value = _DECODER.decode(data.decode())
     except UnicodeDecodeError:
@@ -186,7 +186,7 @@ def parse_document(data: bytes) -> Any:
 
 
 def _integer(digits: str) -> int | float:
-    """Read an integer; one that no column holds becomes infinite, which is refused with the field's name."""
+    """Parse an integer; one too large for any column becomes infinite, which is rejected with the field's name."""
     return int(digits) if len(digits) <= _LONGEST_DIGITS + 2 else math.inf
 
 
@@ -202,7 +202,7 @@ def _too_deep() -> ApiError:
 
 
 def _fields_out_of_range(document: Any) -> Iterator[str]:
-    """Yield the fields with values that no model accepts; raise a 400 for depth and for half a surrogate pair."""
+    """Yield the fields with values that no model accepts; raise a 400 for too deep nesting and lone surrogates."""
     waiting: list[tuple[Any, str, int]] = [(document, "", 0)]
     while waiting:
         value, field, depth = waiting.pop()

@@ -1,4 +1,4 @@
-"""Patterns in which `*` stands for anything."""
+"""Patterns in which `*` matches any text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def compiled(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Give a regular expression that fully matches what any of the patterns does."""
+    """Return a regular expression that matches what any of the patterns matches."""
     return re.compile("|".join(map(_expression, patterns)), re.DOTALL)
 
 
 def _expression(pattern: str) -> str:
-    """Return a pattern as an expression that takes linear time: each star takes as little as it can, for good."""
+    """Return a pattern as an expression that takes linear time: each star matches as little as possible, atomically."""
     first, *rest = map(re.escape, pattern.split("*"))
     if not rest:
         return first
@@ -24,7 +24,7 @@ def _expression(pattern: str) -> str:
 
 
 def allows(configuration: str | None, branch: str) -> bool:
-    """Tell whether a pipeline's branch filter ("main feature/* !feature/x") lets a branch through."""
+    """Return whether a pipeline's branch filter ("main feature/* !feature/x") allows a branch."""
     patterns = (configuration or "").split()
     wanted = [each for each in patterns if not each.startswith("!")]
     unwanted = [each[1:] for each in patterns if each.startswith("!")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from buildkite_orm import Job
 from buildkite_orm.fake import BlockStep, CommandStep, Step, TriggerStep
-from buildkite_orm.fake.handlers.test_engine import things
+from buildkite_orm.fake.handlers.test_engine import records
 from buildkite_orm.fake.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ class Acme:
         acme, store = web.organization, server.store
         build = server.add_build(web, state="blocked", jobs=[{"state": "failed"}, {"type": "manual", "step": plan[1]}])
         job = build.jobs[0]
-        suite = things.add_suite(store, acme, "Rspec")
-        run, test = things.add_run(store, suite, build=build), things.add_test(store, suite, "passes")
-        things.add_execution(store, suite, run, test)
+        suite = records.add_suite(store, acme, "Rspec")
+        run, test = records.add_run(store, suite, build=build), records.add_test(store, suite, "passes")
+        records.add_execution(store, suite, run, test)
         server.set_log(job, b"hello\r\n")
         self.keys |= {
             "pipeline": web.slug,

@@ -1,4 +1,4 @@
-"""Faults: each kind through both doors, and which requests they strike."""
+"""Faults: each kind, through the adapter and over HTTP, and the requests that they apply to."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["local", "http"])
-def door(request: pytest.FixtureRequest) -> Session:
-    """Give a session for each of the doors."""
+def session(request: pytest.FixtureRequest) -> Session:
+    """Return a session through the adapter, and one over HTTP."""
     session: Session = request.getfixturevalue("api" if request.param == "local" else "http")
     return session
 
 
-def fails(door: Session, kind: type[RequestException], path: str = "/user") -> RequestException:
+def fails(session: Session, kind: type[RequestException], path: str = "/user") -> RequestException:
     with pytest.raises(kind) as caught:
-        door.get(path, timeout=5)
+        session.get(path, timeout=5)
     return caught.value
 
 
@@ -45,17 +45,17 @@ def fails(door: Session, kind: type[RequestException], path: str = "/user") -> R
     ],
 )
 def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
-    server: FakeBuildkite, door: Session, kind: Kind, options: dict[str, Any], error: type[RequestException]
+    server: FakeBuildkite, session: Session, kind: Kind, options: dict[str, Any], error: type[RequestException]
 ) -> None:
     server.faults.add(kind, **options)
-    fails(door, error)
-    assert door.get("/user", timeout=5).status_code == 200
+    fails(session, error)
+    assert session.get("/user", timeout=5).status_code == 200
 
 
-def test_what_came_before_a_reset_can_be_read(server: FakeBuildkite, door: Session) -> None:
-    whole = door.get("/user", headers={"Accept-Encoding": "identity"}).content
+def test_what_came_before_a_reset_can_be_read(server: FakeBuildkite, session: Session) -> None:
+    whole = session.get("/user", headers={"Accept-Encoding": "identity"}).content
     server.faults.add("reset_mid_body", at=100)
-    answer = door.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
+    answer = session.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
     assert answer.raw.read(100) == whole[:100]
     with pytest.raises(RequestException):
         next(answer.iter_content(1))
@@ -75,9 +75,9 @@ def test_a_silent_server_times_out_over_a_socket(server: FakeBuildkite, http: Se
     assert http.get("/user").status_code == 200
 
 
-def test_cut_json_has_a_length_that_fits(server: FakeBuildkite, door: Session) -> None:
+def test_cut_json_has_a_length_that_fits(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("cut_json", at=20)
-    answer = door.get("/user")
+    answer = session.get("/user")
     assert (answer.status_code, len(answer.content)) == (200, 20)
     with pytest.raises(JSONDecodeError):
         answer.json()
@@ -85,10 +85,10 @@ def test_cut_json_has_a_length_that_fits(server: FakeBuildkite, door: Session) -
 
 @pytest.mark.parametrize(("options", "status"), [({}, 502), ({"status": 503}, 503)])
 def test_an_html_page_may_stand_for_an_answer(
-    server: FakeBuildkite, door: Session, options: dict[str, Any], status: int
+    server: FakeBuildkite, session: Session, options: dict[str, Any], status: int
 ) -> None:
     server.faults.add("html", **options)
-    answer = door.get("/user")
+    answer = session.get("/user")
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html")
     assert str(status) in answer.text
@@ -103,10 +103,10 @@ def test_an_html_page_may_stand_for_an_answer(
     ],
 )
 def test_an_error_has_the_status_and_payload_it_is_given(
-    server: FakeBuildkite, door: Session, options: dict[str, Any], status: int, payload: Any
+    server: FakeBuildkite, session: Session, options: dict[str, Any], status: int, payload: Any
 ) -> None:
     server.faults.add("error", headers={"X-More": "yes"}, **options)
-    answer = door.get("/user")
+    answer = session.get("/user")
     assert (answer.status_code, answer.json(), answer.headers["X-More"]) == (status, payload, "yes")
 
 
@@ -119,10 +119,10 @@ def test_an_error_has_the_status_and_payload_it_is_given(
     ],
 )
 def test_a_rate_limit_can_be_played(
-    server: FakeBuildkite, door: Session, options: dict[str, Any], scope: str, remaining: tuple[str, str]
+    server: FakeBuildkite, session: Session, options: dict[str, Any], scope: str, remaining: tuple[str, str]
 ) -> None:
     server.faults.add("rate_limit", **options)
-    answer = door.get("/user")
+    answer = session.get("/user")
     reset = options.get("reset", 30)
     assert answer.status_code == 429
     assert (answer.json()["scope"], answer.json()["reset"]) == (scope, reset)
@@ -130,22 +130,22 @@ def test_a_rate_limit_can_be_played(
     assert answer.headers["RateLimit-Reset"] == str(reset)
 
 
-def test_a_rate_limit_may_come_without_headers(server: FakeBuildkite, door: Session) -> None:
+def test_a_rate_limit_may_come_without_headers(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("rate_limit", headers=False)
-    assert not [name for name in door.get("/user").headers if name.startswith("RateLimit")]
+    assert not [name for name in session.get("/user").headers if name.startswith("RateLimit")]
 
 
-def test_a_redirect_leads_away(server: FakeBuildkite, door: Session) -> None:
+def test_a_redirect_leads_away(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("redirect", location="https://elsewhere.example/x", status=307)
-    answer = door.get("/user", allow_redirects=False)
+    answer = session.get("/user", allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (307, "https://elsewhere.example/x")
 
 
-def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, door: Session) -> None:
-    whole = door.get("/user").content
+def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, session: Session) -> None:
+    whole = session.get("/user").content
     server.faults.add("trickle", pause=1.0)
     before = server.clock.now()
-    assert door.get("/user").content == whole
+    assert session.get("/user").content == whole
     assert server.clock.now() - before >= len(whole) - 1  # the last byte arrives before the pause behind it
 
 
@@ -172,10 +172,10 @@ def test_an_answer_that_stalls_times_out_over_a_socket(server: FakeBuildkite, ht
         next(answer.iter_content(1))
 
 
-def test_latency_passes_on_the_clock(server: FakeBuildkite, door: Session) -> None:
+def test_latency_passes_on_the_clock(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("latency", seconds=3.0)
     before = server.clock.now()
-    assert door.get("/user").status_code == 200
+    assert session.get("/user").status_code == 200
     assert server.clock.now() - before == 3.0
 
 
@@ -192,12 +192,12 @@ def test_every_request_may_take_its_time(server: FakeBuildkite, api: Session) ->
     assert server.clock.now() - before == 0.5
 
 
-def test_an_artifact_may_arrive_with_other_bytes(server: FakeBuildkite, door: Session) -> None:
+def test_an_artifact_may_arrive_with_other_bytes(server: FakeBuildkite, session: Session) -> None:
     job = server.add_build("web", jobs=1).jobs[0]
     artifact = server.add_artifact(job, "x", b"hello")
     server.faults.add("corrupt_body", origin="artifacts")
     path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
-    assert [door.get(path).content == b"hello" for _ in range(2)] == [False, True]
+    assert [session.get(path).content == b"hello" for _ in range(2)] == [False, True]
 
 
 def test_a_kind_strikes_only_as_often_as_it_is_told(server: FakeBuildkite, api: Session) -> None:
@@ -261,9 +261,9 @@ def test_requests_are_recorded_with_what_was_answered(server: FakeBuildkite, api
 
 def test_an_unknown_kind_or_option_is_refused_at_once(server: FakeBuildkite) -> None:
     wrong: Any = "explode"
-    with pytest.raises(ValueError, match="no such fault: 'explode'; there are refuse, "):
+    with pytest.raises(ValueError, match="unknown fault 'explode'; choose one of refuse, "):
         server.faults.add(wrong)
-    with pytest.raises(TypeError, match="html takes no stauts; it takes processed, status"):
+    with pytest.raises(TypeError, match="the fault html has no option stauts; its options: processed, status"):
         server.faults.add("html", stauts=503)
-    with pytest.raises(TypeError, match="redirect needs location="):
+    with pytest.raises(TypeError, match="the fault redirect needs location="):
         server.faults.add("redirect")

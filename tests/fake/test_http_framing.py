@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.fake.http_server import HttpDoor
+from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.validation import LARGEST_BODY
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def test_a_client_that_sends_half_a_body_and_leaves_is_forgotten(server: FakeBui
 def test_a_request_that_stops_in_the_middle_is_408(
     server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
-    monkeypatch.setattr(HttpDoor, "patience", 0.05)
+    monkeypatch.setattr(HttpServer, "read_timeout", 0.05)
     assert answer_to(server, data)[0] == 408
     check_it_still_answers(server)
 
@@ -245,7 +245,7 @@ def test_a_forked_child_uses_the_server_of_its_parent_without_the_locks_of_that(
     held, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with server.context.lock, server._opening:  # pyright: ignore[reportPrivateUsage]
+        with server.context.lock, server._lock:  # pyright: ignore[reportPrivateUsage]
             held.set()
             release.wait(20)
 
@@ -255,7 +255,7 @@ def test_a_forked_child_uses_the_server_of_its_parent_without_the_locks_of_that(
 
     def use() -> bool:
         release_parent.send(b"x")
-        with server.client(door="http") as bk:
+        with server.client(http=True) as bk:
             created = bk.organization("acme").clusters().create(name="from a child")
         with server.client() as local:
             seen = [each.name for each in local.organization("acme").clusters()]
@@ -319,12 +319,12 @@ def test_it_closes_within_a_bound_while_clients_hold_connections() -> None:
                 for _ in range(10):
                     connection = stack.enter_context(connect(server))
                     connection.sendall(data)
-            door = server._doors["api"]  # pyright: ignore[reportPrivateUsage]
+            api_server = server._servers["api"]  # pyright: ignore[reportPrivateUsage]
             closing = threading.Thread(target=server.close)
             closing.start()
             closing.join(10)
             assert not closing.is_alive()
-        assert door.open_sockets == {}
+        assert api_server.open_sockets == {}
 
 
 @pytest.mark.parametrize("end", ["server.close()", ""])

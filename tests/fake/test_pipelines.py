@@ -143,7 +143,7 @@ def test_a_configuration_that_is_no_pipeline_leaves_nothing_behind(
     server: FakeBuildkite, api: Session, method: str, configuration: str
 ) -> None:
     before = api.get(PIPELINES).json()
-    cluster_id = next(iter(server.store.shelves.of("cluster", server.store.organizations["acme"].id)))
+    cluster_id = next(iter(server.store.collections.of("cluster", server.store.organizations["acme"].id)))
     body = {"name": "Shop", "repository": "git@git.example:shop", "cluster_id": cluster_id}
     url = PIPELINES if method == "POST" else WEB
     answer = api.request(method, url, json=body | {"configuration": configuration})

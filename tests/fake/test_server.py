@@ -113,8 +113,8 @@ def test_it_listens_only_when_asked() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_it_makes_a_client_of_itself(seeded: FakeBuildkite, door: str) -> None:
-    with seeded.client(door="http" if door == "http" else "local") as client:
+@pytest.mark.parametrize("http", [False, True])
+def test_client_returns_a_client_of_the_server(seeded: FakeBuildkite, *, http: bool) -> None:
+    with seeded.client(http=http) as client:
         assert client.user().name == "Ada Lovelace"
     assert seeded.requests[-1].headers["User-Agent"].startswith("buildkite-orm/")

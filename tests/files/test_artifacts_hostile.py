@@ -114,7 +114,7 @@ def stored(server: FakeBuildkite) -> ArtifactRecord:
 @pytest.fixture
 def artifact(server: FakeBuildkite, stored: ArtifactRecord) -> Iterator[Artifact]:
     """An artifact of 1,000 bytes, by a client that uses sockets and takes files of up to a megabyte without a size."""
-    with server.client(door="http", limits=SizeLimits(file=1_000_000, error_body=2_000)) as bk:
+    with server.client(http=True, limits=SizeLimits(file=1_000_000, error_body=2_000)) as bk:
         yield bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
 
 

@@ -145,7 +145,7 @@ class Meeting(HTTPAdapter):
 
 def test_as_many_as_there_are_workers_come_at_once(server: FakeBuildkite, job: JobRecord, folder: Path) -> None:
     fill(server, job, 8)
-    with server.client(door="http", transport=Meeting(4)) as bk:
+    with server.client(http=True, transport=Meeting(4)) as bk:
         assert len(listed(bk).save_all(folder, workers=4).saved) == 8
 
 
@@ -153,7 +153,7 @@ def test_it_stays_within_the_budget_that_all_threads_share(folder: Path) -> None
     with FakeBuildkite(populate=False, settings=Settings(user_limit=10, artifact_url_lifetime=10**6)) as limited:
         fill(limited, limited.add_build("web", jobs=1).jobs[0], 35)
         began = limited.clock.now()
-        with limited.client(door="http") as bk:
+        with limited.client(http=True) as bk:
             assert len(listed(bk).save_all(folder, workers=8).saved) == 35
         assert 429 not in {request.status for request in limited.requests}
         windows = (1 + 35) // 10
@@ -409,7 +409,7 @@ def test_what_broke_for_a_while_is_tried_again_on_its_own(
 ) -> None:
     fill(server, job, 6)
     server.faults.add("reset_mid_body", origin="artifacts", at=100_000, times=3)
-    with server.client(door="http") as bk, costs(1 + 6, artifacts=6 + 3):
+    with server.client(http=True) as bk, costs(1 + 6, artifacts=6 + 3):
         assert len(listed(bk).save_all(folder).saved) == 6
 
 

@@ -166,7 +166,7 @@ def test_one_403_among_pages_surfaces_at_once_while_the_others_do_not_respond() 
     with serving() as server:
         server.faults.add("error", status=403, message="Not now", match=r"[?&]page=5")
         server.faults.add("latency", match=r"[?&]page=[^5]", times=None, seconds=60)
-        with server.client(door="http", timeout=BOUND) as bk:
+        with server.client(http=True, timeout=BOUND) as bk:
             builds, began = bk.organization("acme").pipeline("web").builds().per_page(10), time.monotonic()
             with pytest.raises(PermissionDeniedError, match="Not now"):
                 builds.all(workers=8)

@@ -347,7 +347,7 @@ SOCKETS = [
 @pytest.mark.parametrize("kind", SOCKETS)
 def test_over_a_socket_a_get_is_sent_again(server: FakeBuildkite, kind: Any) -> None:
     server.faults.add(kind)
-    with server.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk:
+    with server.client(http=True, timeout=(5, 1 if kind == "read_timeout" else 5)) as bk:
         assert web_pipeline(bk).fetch().slug == "web"
     assert len(server.requests) == 2
 
@@ -356,7 +356,7 @@ def test_over_a_socket_a_get_is_sent_again(server: FakeBuildkite, kind: Any) -> 
 def test_over_a_socket_a_post_is_sent_once(server: FakeBuildkite, kind: Any) -> None:
     server.faults.add(kind)
     with (
-        server.client(door="http", timeout=(5, 1 if kind == "read_timeout" else 5)) as bk,
+        server.client(http=True, timeout=(5, 1 if kind == "read_timeout" else 5)) as bk,
         pytest.raises(BuildkiteError) as caught,
     ):
         web_pipeline(bk).builds().create(commit="HEAD", branch="main")

@@ -67,9 +67,9 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("netrc")
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_a_netrc_replaces_no_token_and_goes_nowhere(server: FakeBuildkite, tmp_path: Path, door: Any) -> None:
-    with server.client(door=door) as bk:
+@pytest.mark.parametrize("http", [False, True])
+def test_a_netrc_replaces_no_token_and_goes_nowhere(server: FakeBuildkite, tmp_path: Path, *, http: bool) -> None:
+    with server.client(http=http) as bk:
         use_much(bk, tmp_path)
     sent = {(request.origin, request.headers.get("Authorization")) for request in server.requests}
     assert sent == {("api", f"Bearer {server.token}"), ("artifacts", None)}
@@ -111,7 +111,7 @@ def test_no_kind_of_redirect_is_followed(server: FakeBuildkite, bk: Buildkite, m
 def test_a_redirect_to_another_port_brings_the_token_to_nobody(server: FakeBuildkite) -> None:
     with FakeBuildkite(populate=False) as other:
         server.faults.add("redirect", location=f"{other.url}/v2/user", times=None)
-        with server.client(door="http") as bk:
+        with server.client(http=True) as bk:
             for ask in (bk.user, bk.builds().first):
                 with pytest.raises(ResponseError):
                     ask()
@@ -372,7 +372,7 @@ def test_no_error_of_a_socket_leads_to_the_token(server: FakeBuildkite, options:
     server.faults.add(**options, times=None)
     policy = RetryPolicy(attempts=2)
     with (
-        server.client(door="http", timeout=(5, 0.2), retry=policy) as bk,
+        server.client(http=True, timeout=(5, 0.2), retry=policy) as bk,
         pytest.raises(BuildkiteError) as caught,
     ):
         bk.user()
@@ -445,13 +445,13 @@ def test_a_client_and_a_token_are_not_pickled(bk: Buildkite) -> None:
             pickle.dumps(thing)
 
 
-@pytest.mark.parametrize("door", ["local", "http"])
+@pytest.mark.parametrize("http", [False, True])
 def test_no_log_has_the_token(
-    server: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture, door: Any
+    server: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, http: bool
 ) -> None:
     server.settings.user_limit = 5
     link = f'<{PUBLIC}/v2/organizations?page=2&api_key={server.token}>; rel="next"'
-    with caplog.at_level(logging.DEBUG), server.client(door=door) as bk:
+    with caplog.at_level(logging.DEBUG), server.client(http=http) as bk:
         use_much(bk, tmp_path)
         server.faults.add("reset_before")
         bk.user()

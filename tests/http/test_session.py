@@ -110,7 +110,7 @@ def pools(bk: Buildkite) -> dict[int, int]:
 
 
 def test_one_connection_serves_many_requests_of_all_kinds(server: FakeBuildkite, tmp_path: Path) -> None:
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         use_everything(bk, tmp_path)
         assert len(server.requests) > 12
         assert list(pools(bk).values()) == [1, 1]  # the API's, and that of where artifacts are
@@ -120,7 +120,7 @@ def test_a_connection_outlives_errors_and_redirects(server: FakeBuildkite) -> No
     server.faults.add("error", status=422)
     server.faults.add("html", status=403)
     server.faults.add("redirect", location="https://elsewhere.example/")
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         for _ in range(3):
             with pytest.raises(BuildkiteError, match=r"422|403|302"):
                 bk.user()
@@ -129,14 +129,14 @@ def test_a_connection_outlives_errors_and_redirects(server: FakeBuildkite) -> No
 
 
 def test_threads_use_no_more_connections_than_they_are(server: FakeBuildkite) -> None:
-    with server.client(door="http") as bk, ThreadPoolExecutor(4) as pool:
+    with server.client(http=True) as bk, ThreadPoolExecutor(4) as pool:
         assert len({user.id for user in pool.map(Buildkite.user, [bk] * 40)}) == 1
         (made,) = pools(bk).values()
         assert made <= 4
 
 
 def test_closing_a_client_closes_its_connections(server: FakeBuildkite) -> None:
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         bk.user()
         assert pools(bk)
     assert pools(bk) == {}
@@ -258,8 +258,8 @@ def test_a_json_body_says_that_it_is_one(server: FakeBuildkite, bk: Buildkite) -
 
 
 def test_cookies_are_not_kept(server: FakeBuildkite) -> None:
-    for door in ("local", "http"):
-        with server.client(door=door) as bk:
+    for http in (False, True):
+        with server.client(http=http) as bk:
             server.faults.add("error", status=500, headers={"Set-Cookie": "session=abc; Path=/"})
             bk.user()
             bk.user()
@@ -329,7 +329,7 @@ def test_a_base_url_that_cannot_be_is_refused_and_not_repeated(server: FakeBuild
 
 @pytest.mark.parametrize("slash", ["", "/", "/v2", "/v2/"])
 def test_a_proxy_with_a_path_prefix_works(server: FakeBuildkite, tmp_path: Path, slash: str) -> None:
-    with server.client(door="http", base_url=f"{server.url}/proxy{slash}") as bk:
+    with server.client(http=True, base_url=f"{server.url}/proxy{slash}") as bk:
         use_everything(bk, tmp_path)
     assert {request.path.split("/v2/")[0] for request in server.requests if request.origin == "api"} == {"/proxy"}
 
@@ -381,7 +381,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listening]:
 def test_plain_http_on_this_machine_goes_through_no_proxy(
     server: FakeBuildkite, proxy: Listening, tmp_path: Path
 ) -> None:
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         use_everything(bk, tmp_path)
     assert proxy.received == []
 
@@ -450,14 +450,16 @@ def test_a_stream_is_asked_for_again_until_its_headers_are_there(server: FakeBui
 
 
 @pytest.mark.parametrize("kind", ["truncate", "reset_mid_body"])
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(server: FakeBuildkite, kind: Any, door: Any) -> None:
+@pytest.mark.parametrize("http", [False, True])
+def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(
+    server: FakeBuildkite, kind: Any, *, http: bool
+) -> None:
     server.faults.add(kind, at=2)
     job = server.build("web", 1).jobs[0]
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})
     received: list[bytes] = []
     with (
-        server.client(door=door) as bk,
+        server.client(http=http) as bk,
         bk.session.stream(call) as stream,
         pytest.raises(ConnectionFailedError),
     ):

@@ -130,7 +130,7 @@ def test_the_size_of_a_large_log_is_that_of_the_log_and_not_of_what_is_sent(
     server: FakeBuildkite, job: JobRecord
 ) -> None:
     server.set_log(job, b"x" * 1_000_000)
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         assert bk.organization("acme").job(job.id).log().fetch_size() == 1_000_000
 
 
@@ -221,7 +221,7 @@ def test_a_server_that_ignores_the_range_gives_the_same_tail(
     server: FakeBuildkite, job: JobRecord, n: int, text: str
 ) -> None:
     server.set_log(job, "größe ✓".encode())
-    with server.client(door="http", transport=Rangeless()) as bk:
+    with server.client(http=True, transport=Rangeless()) as bk:
         assert bk.organization("acme").job(job.id).log().tail_bytes(n) == text
     assert server.requests[-1].status == 200
 
@@ -351,7 +351,7 @@ def test_at_least_one_line_must_be_requested(log: LogRef, costs: Costs, lines: i
 
 def test_a_server_without_ranges_returns_the_same_last_lines(server: FakeBuildkite, job: JobRecord) -> None:
     server.set_log(job, b"".join(b"line %d\n" % n for n in range(10_000)))
-    with server.client(door="http", transport=Rangeless()) as bk:
+    with server.client(http=True, transport=Rangeless()) as bk:
         assert bk.organization("acme").job(job.id).log().tail(2) == "line 9998\nline 9999\n"
     assert len(server.requests) == 1
 

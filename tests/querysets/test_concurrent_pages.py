@@ -303,7 +303,7 @@ def test_builds_that_arrive_meanwhile_move_nothing(server: FakeBuildkite, builds
 @pytest.mark.parametrize("workers", [2, 8])
 def test_over_sockets_it_is_the_same_list(server: FakeBuildkite, workers: int) -> None:
     records = server.add_builds("web", 300, spacing=0.25)
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         assert ids(bk.organization("acme").builds().per_page(10).all(workers=workers)) == newest_first(records)
 
 
@@ -326,14 +326,14 @@ def test_over_sockets_requests_are_under_way_side_by_side() -> None:
     with FakeBuildkite(populate=False, settings=own, clock=MeetingClock()) as server:
         server.add_builds("web", 40)
         server.faults.add("latency", match=r"[?&]page=", times=None, seconds=1)
-        with server.client(door="http", clock=ManualClock()) as bk:
+        with server.client(http=True, clock=ManualClock()) as bk:
             assert len(bk.organization("acme").builds().per_page(10).all(workers=3)) == 40
 
 
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_threads_that_load_all_at_once_agree(server: FakeBuildkite, door: Any) -> None:
+@pytest.mark.parametrize("http", [False, True])
+def test_threads_that_load_all_at_once_agree(server: FakeBuildkite, *, http: bool) -> None:
     records = server.add_builds("web", 120, spacing=0.4)
-    with server.client(door=door) as bk:
+    with server.client(http=http) as bk:
         builds = bk.organization("acme").builds().per_page(10)
         found: list[list[str]] = []
         readers = [threading.Thread(target=lambda: found.append(ids(builds.all(workers=3)))) for _ in range(3)]

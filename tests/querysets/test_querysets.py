@@ -150,7 +150,7 @@ def test_threads_that_share_a_queryset_load_each_page_once(kind: Kind, costs: Co
 
 def test_threads_that_share_a_queryset_over_sockets_load_each_page_once(server: FakeBuildkite, costs: Costs) -> None:
     server.add_builds("web", COUNT)
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         builds = bk.organization("acme").builds().per_page(SIZE)
 
         def read(_: int) -> list[int]:

@@ -262,7 +262,7 @@ def secret(ask: Ask) -> Cells:
     with furnished() as carried:
         server = carried.server
         looked = _Looked(lambda: carried.found)
-        with logged() as log, server.client(door="http") as bk:
+        with logged() as log, server.client(http=True) as bk:
             thing = ask(bk)
         data = json.dumps(thing.dump())
         assert carried.in_(data)
@@ -309,7 +309,7 @@ def token() -> Cells:
     with furnished() as carried:
         server = carried.server
         looked = _Looked(lambda: {server.token})
-        with logged() as log, server.client(door="http") as bk:
+        with logged() as log, server.client(http=True) as bk:
             things: list[Any] = [ask(bk) for ask in OPERATIONS]
             things += [bk.user(), bk.access_token()]
             refs = [bk, bk.session, acme(bk), acme(bk).pipeline("mac"), acme(bk).pipeline("mac").builds()]

@@ -93,8 +93,8 @@ class Stage:
     def settle(self) -> None:
         """Wait until the server is done with what a client has given up."""
         self.network.hang_up()
-        doors = self.server._doors.values()  # pyright: ignore[reportPrivateUsage]
-        wait_until(lambda: not any(door.open_sockets for door in doors))
+        servers = self.server._servers.values()  # pyright: ignore[reportPrivateUsage]
+        wait_until(lambda: not any(each.open_sockets for each in servers))
 
     def look(self, url: str) -> Any:
         """Ask for what is at a URL of the API; None where nothing is."""

@@ -60,7 +60,7 @@ def assert_silent(caplog: pytest.LogCaptureFixture, *secrets: str) -> None:
 def test_a_log_of_everything_has_neither_the_token_nor_a_signed_query(
     server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with server_with_build.client(door="http") as bk:
+    with server_with_build.client(http=True) as bk:
         use_files(bk, tmp_path)
     assert any("Signature=" in request.line for request in server_with_build.requests)
     told = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
@@ -73,7 +73,7 @@ def test_an_adapter_that_tries_again_by_itself_logs_no_signed_query(
     server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_with_build.faults.add("reset_before", origin="artifacts")
-    with server_with_build.client(door="http", transport=HTTPAdapter(max_retries=1)) as bk:
+    with server_with_build.client(http=True, transport=HTTPAdapter(max_retries=1)) as bk:
         use_files(bk, tmp_path)
     assert {"urllib3.connectionpool", "urllib3.util.retry"} <= {record.name for record in caplog.records}
     assert "after connection broken by" in caplog.text
@@ -119,7 +119,7 @@ def test_what_others_ask_for_is_logged_as_it_is(
 
     server_with_build.faults.add("html", origin="artifacts", match=meanwhile)
     ask("before")
-    with server_with_build.client(door="http") as bk:
+    with server_with_build.client(http=True) as bk:
         use_files(bk, tmp_path)
         with pytest.raises(BuildkiteError):
             bk.organization("acme").pipeline("none").fetch()

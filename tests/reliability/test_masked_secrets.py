@@ -75,8 +75,8 @@ def assert_nowhere(error: BaseException, token: str) -> None:
     check_frames(error, token)
 
 
-def client_of(server: FakeBuildkite, token: str, door: Any = "local") -> Buildkite:
-    return server.client(token=token, door=door, retry=RetryPolicy(attempts=1))
+def client_of(server: FakeBuildkite, token: str, *, http: bool = False) -> Buildkite:
+    return server.client(token=token, http=http, retry=RetryPolicy(attempts=1))
 
 
 # -- tokens that a server repeats
@@ -99,15 +99,15 @@ def test_an_echoed_token_is_in_no_error_and_no_pickle(
 @tokens
 @pytest.mark.parametrize("status", [200, 301, 400, 401, 403, 404, 422, 429, 500])
 @pytest.mark.parametrize("name", ["X-OAuth-Scopes", "X-Accepted-OAuth-Scopes", "X-Request-Id", "Location", "X-Odd"])
-@pytest.mark.parametrize("door", ["local", "http"])
+@pytest.mark.parametrize("http", [False, True])
 def test_an_echoed_token_of_a_header_is_in_no_error_and_no_pickle(
-    server: FakeBuildkite, token: str, status: int, name: str, door: Any
+    server: FakeBuildkite, token: str, status: int, name: str, *, http: bool
 ) -> None:
     payload = "<html>" if status == 200 else {"message": "no"}
     server.faults.add(
         "error", status=status, payload=payload, headers={name: f"read_builds, {token}", "X-Other": "fine"}
     )
-    with client_of(server, token, door) as bk, pytest.raises(BuildkiteError) as caught:
+    with client_of(server, token, http=http) as bk, pytest.raises(BuildkiteError) as caught:
         bk.user()
     assert_nowhere(caught.value, token)
 
@@ -281,18 +281,18 @@ STORAGE_TROUBLE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("options", STORAGE_TROUBLE.values(), ids=STORAGE_TROUBLE)
 @pytest.mark.parametrize("hops", [0, 1])
-@pytest.mark.parametrize("door", ["local", "http"])
+@pytest.mark.parametrize("http", [False, True])
 def test_a_signed_url_is_in_no_local_of_a_traceback_also_after_a_redirect_of_the_storage(
-    server: FakeBuildkite, options: dict[str, Any], hops: int, door: Any
+    server: FakeBuildkite, options: dict[str, Any], hops: int, *, http: bool
 ) -> None:
     server.add_artifact(server.add_build("web", jobs=1).jobs[0], "a.txt", b"hello")
     if hops:
-        onward = ONWARD if door == "local" else f"{server.url}/next?X-Amz-Signature={SIGNATURE}"
+        onward = f"{server.url}/next?X-Amz-Signature={SIGNATURE}" if http else ONWARD
         server.faults.add("redirect", location=onward, origin="artifacts", times=hops)
     elif "payload" in options:
         options = {**options, "payload": {"message": "no"}}  # the storage repeats the URL that it was asked for
     server.faults.add(**options, origin="artifacts", times=None)
-    with server.client(door=door, timeout=(5, 0.2), retry=RetryPolicy(attempts=1)) as bk:
+    with server.client(http=http, timeout=(5, 0.2), retry=RetryPolicy(attempts=1)) as bk:
         (artifact,) = bk.organization("acme").pipeline("web").build(1).artifacts()
         with pytest.raises(BuildkiteError) as caught:
             artifact.download()

@@ -196,7 +196,7 @@ def test_no_error_of_a_socket_shows_a_secret(ask: Ask, trouble: str) -> None:
     """Without sockets, `leaks` measures it."""
     with furnished() as carried, logged() as log:
         make_trouble(carried, trouble)
-        with carried.server.client(door="http", retry=RetryPolicy(attempts=2), strict=True) as bk:
+        with carried.server.client(http=True, retry=RetryPolicy(attempts=2), strict=True) as bk:
             error = error_of(partial(ask, bk))
         assert carried.found or trouble == "refused"
         for text in (told_by(error), log.getvalue(), pickle.dumps(error).decode("latin-1")):
@@ -216,7 +216,7 @@ def test_a_form_to_upload_by_that_leads_elsewhere_gets_no_token() -> None:
             return {**payload, "form": {**form, "url": f"{other.url}/bucket"}} if form else payload
 
         hosted.settings.drift = lead_away
-        with hosted.client(door="http", retry=RetryPolicy(attempts=1)) as bk, pytest.raises(BuildkiteError):
+        with hosted.client(http=True, retry=RetryPolicy(attempts=1)) as bk, pytest.raises(BuildkiteError):
             acme(bk).registry("files").packages().publish_presigned(io.BytesIO(b"x" * 100), filename="a-1.0.txt")
         (request,) = other.requests
         assert request.path == "/bucket"
@@ -248,7 +248,7 @@ with Buildkite(token, base_url=url) as bk:
 def test_objects_and_refs_travel_to_another_process_and_back(server: FakeBuildkite, costs: Costs) -> None:
     record = server.add_build("web", jobs=1)
     server.add_artifact(record.jobs[0], "a.txt", b"hello")
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         build = acme(bk).pipeline("web").builds()[0]
         job = build.jobs()[0]
         things = [build, build.pipeline, job, acme(bk).job(job.id), job.artifacts()[0], acme(bk)]

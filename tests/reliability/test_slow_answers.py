@@ -48,17 +48,17 @@ def test_an_answer_that_is_slow_and_whole_in_time_is_right(server: FakeBuildkite
 
 
 def test_an_answer_that_was_read_leaves_its_connection_to_the_next_one(server: FakeBuildkite) -> None:
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         for _ in range(5):
             fetch(bk)
-        sockets = server._doors["api"].open_sockets  # pyright: ignore[reportPrivateUsage]
+        sockets = server._servers["api"].open_sockets  # pyright: ignore[reportPrivateUsage]
         assert len(sockets) == 1
 
 
 def test_an_answer_that_was_given_up_leaves_no_connection(server: FakeBuildkite) -> None:
     server.faults.add("stall", times=None)
-    with server.client(door="http", timeout=(5, 0.05), retry=RetryPolicy(attempts=2)) as bk:
+    with server.client(http=True, timeout=(5, 0.05), retry=RetryPolicy(attempts=2)) as bk:
         with pytest.raises(RequestTimeoutError):
             fetch(bk)
-        sockets = server._doors["api"].open_sockets  # pyright: ignore[reportPrivateUsage]
+        sockets = server._servers["api"].open_sockets  # pyright: ignore[reportPrivateUsage]
         wait_until(lambda: not sockets)

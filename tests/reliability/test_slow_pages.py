@@ -59,7 +59,7 @@ def test_a_listing_whose_large_pages_are_slow_comes_whole(  # noqa: PLR0917 - wh
 
 @pytest.mark.parametrize("what", ["504", "timeout"])
 def test_over_sockets_too(server: FakeBuildkite, make: Make, what: str) -> None:
-    with server.client(door="http", timeout=(5, 0.3)) as bk:
+    with server.client(http=True, timeout=(5, 0.3)) as bk:
         listed, wanted = make(server, bk, 230)
         server.requests.clear()
         slow_above(server, 50, what=what, times=1)

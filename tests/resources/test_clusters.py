@@ -33,7 +33,7 @@ def user_id(server: FakeBuildkite) -> str:
 def team_id(server: FakeBuildkite) -> str:
     """The id of a team."""
     team = Record(id=server.store.ids.uuid(), data={**EVERYONE, "name": "Fearless Frontenders"}, created_at=0.0)
-    return server.store.shelves.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
+    return server.store.collections.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
 
 
 # -- clusters themselves
@@ -244,8 +244,8 @@ def test_each_needs_its_scope(server: FakeBuildkite) -> None:
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
-        if len(server.store.shelves.of("cluster", acme.id)) == 1:
-            seed.populate(server.store, acme)
+        if len(server.store.collections.of("cluster", acme.id)) == 1:
+            seed.populate(server.context, acme)
         first, hosted = bk.organization("acme").clusters()
         assert {"default", "macos", "deploy", "gpu"} <= {queue.key for queue in first.queues()}
         assert [secret.key for secret in first.secrets()] == ["DEPLOY_KEY", "NPM_TOKEN"]

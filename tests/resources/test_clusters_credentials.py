@@ -176,7 +176,7 @@ def test_the_value_is_changed_by_itself(
     assert sent() == (f"PUT {secrets}/{secret.id}/value", {"value": "correct horse"})
     assert (changed, changed.description) == (secret, "Before")
     assert changed.updated_by is not None
-    assert server.store.shelves.of("secret", secret.cluster.fetch().id)[secret.id].data["value"] == "correct horse"
+    assert server.store.collections.of("secret", secret.cluster.fetch().id)[secret.id].data["value"] == "correct horse"
 
 
 def test_key_and_value_are_no_changes(secret: Secret) -> None:

@@ -45,7 +45,7 @@ def queue(cluster: Cluster) -> Queue:
 def put(server: FakeBuildkite, cluster: Cluster) -> Put:
     """Add a cache volume, or a network range, to the cluster."""
     acme = server.store.organizations["acme"]
-    thing = server.store.shelves.of("cluster", acme.id)[cluster.id]
+    thing = server.store.collections.of("cluster", acme.id)[cluster.id]
 
     def put(kind: Any, /, **data: Any) -> None:
         add(server.store, acme, kind, thing, data)
@@ -133,7 +133,7 @@ def test_without_hosted_agents_there_are_no_agent_images(plain: Cluster) -> None
 
 
 def test_an_organization_may_have_no_agent_images_at_all(server: FakeBuildkite, plain: Cluster) -> None:
-    server.store.organizations["acme"].plan_lacks.add("agent_images")
+    server.store.organizations["acme"].missing_features.add("agent_images")
     with pytest.raises(NotFoundError):
         list(plain.agent_images())
 

@@ -74,7 +74,7 @@ def test_a_search_that_is_left_asks_no_more_and_gives_the_connection_back(
     server: FakeBuildkite, running_job: JobRecord, costs: Costs
 ) -> None:
     server.set_log(running_job, LONG)
-    with server.client(door="http") as bk, costs(1):
+    with server.client(http=True) as bk, costs(1):
         search = bk.organization("acme").job(running_job.id).log().search("line")
         assert next(search).number == 1
 
@@ -443,7 +443,7 @@ def test_a_log_is_followed_over_real_sockets(server: FakeBuildkite, writer: Writ
     for number in range(5):
         writer.at(number * 20, f"line {number}\n")
     writer.end(120)
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         assert texts(bk.organization("acme").job(running_job.id).log().follow()) == [
             f"line {number}" for number in range(5)
         ]

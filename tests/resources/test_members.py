@@ -244,12 +244,12 @@ def test_each_needs_its_scope(server: FakeBuildkite, grace: UserRecord) -> None:
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
-        if not server.store.shelves.of("invitation", acme.id):
-            seed.populate(server.store, acme)
+        if not server.store.collections.of("invitation", acme.id):
+            seed.populate(server.context, acme)
         org = bk.organization("acme")
         assert [member.role for member in org.members()][:3] == ["admin", "admin", "member"]
         assert [each.email for each in org.invitations()] == ["émilie@acme.example", "mary@acme.example"]
-        states = {org.invitation(key).fetch().state for key in server.store.shelves.of("invitation", acme.id)}
+        states = {org.invitation(key).fetch().state for key in server.store.collections.of("invitation", acme.id)}
         assert states == set(InvitationState)
 
 

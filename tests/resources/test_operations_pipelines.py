@@ -114,7 +114,7 @@ def test_an_update_sends_the_fields_that_were_named(
     server.add_pipeline("web", configuration=None)
     acme = server.store.organizations["acme"]
     for kind in ("cluster", "pipeline_template", "team"):  # what the changes name by its id
-        server.store.shelves.put(kind, acme.id, UUID, Record(id=UUID, data={}, created_at=0.0))
+        server.store.collections.put(kind, acme.id, UUID, Record(id=UUID, data={}, created_at=0.0))
     pipeline = bk.organization("acme").pipeline("web").update(**changes)
     (request,) = server.requests
     assert (request.method, request.path, request.query) == ("PATCH", "/v2/organizations/acme/pipelines/web", [])

@@ -121,7 +121,7 @@ def test_who_may_not_see_the_log(server: FakeBuildkite) -> None:
 
 
 def test_the_log_is_for_some_plans_only(bk: Buildkite, server: FakeBuildkite) -> None:
-    server.store.organizations["acme"].plan_lacks.add("audit_log")
+    server.store.organizations["acme"].missing_features.add("audit_log")
     with pytest.raises(PermissionDeniedError, match="audit log"):
         list(bk.organization("acme").audit_events())
     with pytest.raises(PermissionDeniedError, match="audit log"):

@@ -36,7 +36,7 @@ def connections(bk: Buildkite, server: FakeBuildkite) -> list[RepositoryConnecti
     """One that lists its repositories, `acme/web` and `acme/api`, and one that cannot."""
     for slug in ("web", "api"):
         server.add_pipeline(slug)
-    seed.populate(server.store, server.store.organizations["acme"])
+    seed.populate(server.context, server.store.organizations["acme"])
     return list(bk.organization("acme").repository_connections())
 
 
@@ -113,7 +113,7 @@ def test_a_provider_that_is_not_there_is_an_error_of_the_server(
     server: FakeBuildkite, connections: list[RepositoryConnection]
 ) -> None:
     acme = server.store.organizations["acme"]
-    acme.shelves.of("repository_connection", acme.id)[connections[0].id].data["retry_after"] = 30
+    acme.collections.of("repository_connection", acme.id)[connections[0].id].data["retry_after"] = 30
     with server.client(retry=RetryPolicy(attempts=1)) as bk, pytest.raises(ServerError, match="provider"):
         list(bk.organization("acme").repository_connection(connections[0].id).repositories())
 

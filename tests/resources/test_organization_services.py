@@ -82,7 +82,7 @@ def test_everything_may_be_said_of_a_new_one(
 def test_they_are_listed_the_oldest_first_and_got(
     bk: Buildkite, services: NotificationServiceQuerySet, server: FakeBuildkite, sent: Sent, costs: Costs
 ) -> None:
-    seed.populate(server.store, server.store.organizations["acme"])
+    seed.populate(server.context, server.store.organizations["acme"])
     with costs(1):
         webhook, datadog, slack = services
     assert sent() == (f"GET {SERVICES}?per_page=100", None)
@@ -198,7 +198,7 @@ def test_a_secret_is_shown_nowhere(
 def test_a_secret_that_goes_back_masked_stays(services: NotificationServiceQuerySet, server: FakeBuildkite) -> None:
     datadog = services.create(provider="datadog_pipeline_visibility", settings={"api_key": "0123456789abcdef"})
     acme = server.store.organizations["acme"]
-    kept = acme.shelves.of("notification_service", acme.id)[datadog.id].data
+    kept = acme.collections.of("notification_service", acme.id)[datadog.id].data
     datadog.settings["datadog_site"] = "datadoghq.eu"
     datadog.save()
     assert (kept["settings"]["api_key"], datadog.settings["datadog_site"]) == ("0123456789abcdef", "datadoghq.eu")
@@ -262,7 +262,7 @@ def test_the_version_of_a_webhook_goes_up_only(services: NotificationServiceQuer
 
 
 def test_a_provider_may_not_be_available(services: NotificationServiceQuerySet, server: FakeBuildkite) -> None:
-    server.store.organizations["acme"].plan_lacks.add("event_log_api")
+    server.store.organizations["acme"].missing_features.add("event_log_api")
     with pytest.raises(UnprocessableEntityError, match="not available"):
         services.create(provider="event_log_api")
 

@@ -107,7 +107,7 @@ def test_a_setting_that_is_not_accepted_changes_nothing(bk: Buildkite, field: st
 
 
 def test_what_the_plan_lacks_is_told_and_refused(bk: Buildkite, record: OrganizationRecord) -> None:
-    record.plan_lacks |= {"api_ip_allow_list", "inactive_api_token_revocation"}
+    record.missing_features |= {"api_ip_allow_list", "inactive_api_token_revocation"}
     settings = bk.organization("acme").api_settings().update(restrict_user_api_token_creation=True)
     assert settings.features is not None
     assert settings.features.dump() == {"api_ip_allow_list": False, "inactive_api_token_revocation": False}
@@ -274,7 +274,7 @@ def test_an_export_that_is_not_accepted(bk: Buildkite, problem: str, said: tuple
 
 
 def test_exports_are_for_some_plans_only(bk: Buildkite, record: OrganizationRecord) -> None:
-    record.plan_lacks.add("build_exports")
+    record.missing_features.add("build_exports")
     settings = bk.organization("acme").pipeline_settings().fetch()
     assert settings.build_exports is not None
     assert settings.build_exports.available is False
@@ -383,8 +383,8 @@ def test_emojis_need_a_token_and_no_scope(server: FakeBuildkite) -> None:
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client(retry=RetryPolicy(attempts=1)) as bk:
         acme = server.store.organizations["acme"]
-        if not acme.shelves.of("emoji", acme.id):
-            seed.populate(server.store, acme)
+        if not acme.collections.of("emoji", acme.id):
+            seed.populate(server.context, acme)
         org = bk.organization("acme")
         assert org.api_settings().fetch().revoke_inactive_tokens_after_days == 90
         export = org.pipeline_settings().fetch().build_exports

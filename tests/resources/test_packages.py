@@ -51,7 +51,7 @@ def add(registry: RegistryRef, filename: str = "app-1.0.0.zip") -> Package:
 
 def add_team(server: FakeBuildkite) -> str:
     team = Record(id=server.store.ids.uuid(), data=dict(EVERYONE), created_at=0.0)
-    return server.store.shelves.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
+    return server.store.collections.put(TEAMS.kind, server.store.organizations["acme"].id, team.id, team).id
 
 
 # -- registries

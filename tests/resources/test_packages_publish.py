@@ -199,12 +199,12 @@ class Failing(BytesIO):
         return super().read(size)
 
 
-@pytest.mark.parametrize("door", ["local", "http"])
+@pytest.mark.parametrize("http", [False, True])
 @pytest.mark.parametrize(("kind", "why"), [(Shrinking, "bytes shorter"), (Failing, "Input/output error")])
 def test_a_file_that_breaks_while_it_is_sent_is_not_published(
-    server: FakeBuildkite, way: str, kind: type[BytesIO], why: str, door: Any
+    server: FakeBuildkite, way: str, kind: type[BytesIO], why: str, *, http: bool
 ) -> None:
-    with server.client(door=door) as bk:
+    with server.client(http=http) as bk:
         packages = packages_of(bk)
         with pytest.raises(UploadError, match=why) as caught:
             getattr(packages, way)(kind(CONTENT), filename=NAME)
@@ -263,9 +263,9 @@ def test_a_file_is_published_by_way_of_the_storage(
     assert package.digests.sha256 == hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.mark.parametrize("door", ["local", "http"])
-def test_the_storage_never_sees_the_token(server: FakeBuildkite, path: Path, door: Any) -> None:
-    with server.client(door=door) as bk:
+@pytest.mark.parametrize("http", [False, True])
+def test_the_storage_never_sees_the_token(server: FakeBuildkite, path: Path, *, http: bool) -> None:
+    with server.client(http=http) as bk:
         packages_of(bk).publish_presigned(path)
     for request in server.requests:
         assert ("Authorization" in request.headers) == (request.origin == "api")

@@ -205,7 +205,7 @@ def test_where_there_are_teams_only_administrators_create_pipelines_of_none(
 
 
 def test_clone_mirrors_must_be_enabled(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
-    server.store.organizations["acme"].plan_lacks.add("clone_mirrors")
+    server.store.organizations["acme"].missing_features.add("clone_mirrors")
     assert "clone_mirror_url" not in pipeline.reload().dump()
     with pytest.raises(UnprocessableEntityError, match="clone_mirror_url"):
         pipeline.update(clone_mirror_url="git@mirror.acme.example:acme/web.git")
@@ -414,7 +414,7 @@ def test_without_the_feature_or_github_there_is_nothing_to_ask(
     server: FakeBuildkite, pipeline: Pipeline, lacks: str
 ) -> None:
     if lacks == "the feature":
-        server.store.organizations["acme"].plan_lacks.add("expanded_webhook_triggers")
+        server.store.organizations["acme"].missing_features.add("expanded_webhook_triggers")
     else:
         pipeline.update(repository="ssh://git@git.acme.example/web.git")
     hooks = pipeline.github_webhooks()

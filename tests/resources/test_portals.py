@@ -147,8 +147,8 @@ def test_each_needs_its_scope(server: FakeBuildkite, portal: Portal) -> None:
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
-        if not server.store.shelves.of("portal", acme.id):
-            seed.populate(server.store, acme)
+        if not server.store.collections.of("portal", acme.id):
+            seed.populate(server.context, acme)
         assert bk.organization("acme").portal("trigger-main-build").fetch().user_invokable is False
 
 

@@ -92,8 +92,8 @@ def test_each_needs_its_scope(server: FakeBuildkite) -> None:
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
-        if not server.store.shelves.of("rule", acme.id):
-            seed.populate(server.store, acme)
+        if not server.store.collections.of("rule", acme.id):
+            seed.populate(server.context, acme)
         assert {rule.type for rule in bk.organization("acme").rules()} == set(RuleType)
 
 

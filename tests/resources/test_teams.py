@@ -159,7 +159,7 @@ def test_teams_are_enabled_once(bk: Buildkite, server: FakeBuildkite, sent: Sent
 
 
 def test_enabling_needs_a_plan_that_has_teams(bk: Buildkite, server: FakeBuildkite) -> None:
-    server.store.organizations["acme"].plan_lacks.add("teams")
+    server.store.organizations["acme"].missing_features.add("teams")
     with pytest.raises(PermissionDeniedError, match="plan doesn't include team permissions"):
         bk.organization("acme").teams().enable()
 
@@ -273,7 +273,7 @@ def suite(server: FakeBuildkite) -> Record:
     """A test suite."""
     store, acme = server.store, server.store.organizations["acme"]
     thing = Record(id=store.ids.uuid(), data={"slug": "suite-dreams"}, created_at=0.0)
-    return store.shelves.put("suite", acme.id, "suite-dreams", thing)
+    return store.collections.put("suite", acme.id, "suite-dreams", thing)
 
 
 def test_a_suite_is_created_listed_and_got(bk: Buildkite, suite: Record, team: Team, sent: Sent, costs: Costs) -> None:
@@ -327,9 +327,9 @@ def test_each_needs_its_scope(server: FakeBuildkite, team: Team, scopes: tuple[s
 def test_what_is_seeded_is_there() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
-        if not server.store.shelves.of("team", acme.id):
-            test_engine.populate(server.store, acme)
-            seed.populate(server.store, acme)
+        if not server.store.collections.of("team", acme.id):
+            test_engine.populate(server.context, acme)
+            seed.populate(server.context, acme)
         everyone, frontenders, _ = bk.organization("acme").teams()
         assert len(list(everyone.members())) == len(acme.users)
         assert {tie.pipeline.fetch().slug for tie in frontenders.pipelines()} == {"web", "docs"}

@@ -8,7 +8,7 @@ import pytest
 
 from buildkite_orm import NotFoundError, PermissionDeniedError, UnprocessableEntityError
 from buildkite_orm.fake.collections import Record
-from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
+from buildkite_orm.fake.handlers.test_engine.records import add_execution, add_run, add_suite, add_test
 from buildkite_orm.fake.seeds.test_engine import populate
 from buildkite_orm.resources.test_engine.run import SuiteRun, SuiteRunResult, SuiteRunState
 from buildkite_orm.resources.test_engine.suite import Suite, SuiteChanges
@@ -74,13 +74,13 @@ def test_two_of_one_name_have_two_slugs(bk: Buildkite) -> None:
 def test_where_there_are_teams_a_suite_is_added_to_some(bk: Buildkite, server: FakeBuildkite) -> None:
     store, acme = server.store, server.store.organizations["acme"]
     acme.teams_enabled = True
-    store.shelves.put("team", acme.id, "team-1", Record(id="team-1", data={"name": "Web"}, created_at=0.0))
+    store.collections.put("team", acme.id, "team-1", Record(id="team-1", data={"name": "Web"}, created_at=0.0))
     suites = bk.organization("acme").suites()
     for team_ids in ([], ["unknown"]):
         with pytest.raises(UnprocessableEntityError):
             suites.create(name="Jasmine", default_branch="main", team_ids=team_ids)
     suite = suites.create(name="Jasmine", default_branch="main", team_ids=["team-1"])
-    assert list(store.shelves.of("team_suite", "team-1")) == [suite.id]
+    assert list(store.collections.of("team_suite", "team-1")) == [suite.id]
     assert list(suites) == [suite]
 
 
@@ -276,8 +276,8 @@ def test_tags_that_are_not_accepted(bk: Buildkite, tags: dict[str, str]) -> None
 
 def test_acme_has_suites_of_its_own(acme: FakeBuildkite) -> None:
     organization = acme.store.organizations["acme"]
-    if not acme.store.shelves.of("suite", organization.id):
-        populate(acme.store, organization)
+    if not acme.store.collections.of("suite", organization.id):
+        populate(acme.context, organization)
     with acme.client() as client:
         org = client.organization("acme")
         assert [suite.slug for suite in org.suites()] == ["rspec", "jest"]

@@ -469,7 +469,7 @@ def test_an_outage_without_end_is_given_up_when_the_time_is_up(server: FakeBuild
 
 def test_over_the_network_it_is_the_same(server: FakeBuildkite) -> None:
     server.add_pipeline("web", steps=[CommandStep(duration=40)])
-    with server.client(door="http") as bk:
+    with server.client(http=True) as bk:
         build = web_pipeline(bk).builds().create(commit="HEAD", branch="main")
         for kind in ("html", "reset_mid_body", "truncate"):
             server.faults.add(kind, times=2, after=1)  # pyright: ignore[reportArgumentType]

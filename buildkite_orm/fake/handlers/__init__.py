@@ -1,1 +1,1 @@
-"""What the API does, one module per area; each begins with the table of its routes."""
+"""The handlers of the API, one module per area, each with its route table."""

@@ -1,4 +1,4 @@
-"""The user, the token, and what needs neither."""
+"""The user, the token, and the routes without authentication."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
 
 
 def get_user(request: ApiRequest) -> Reply:
-    """Tell who asks."""
+    """Get the user of the token."""
     return Reply(payload=accounts.user(request.view, request.token.user))
 
 
 def get_access_token(request: ApiRequest) -> Reply:
-    """Tell the token that asks."""
+    """Get the token."""
     return Reply(payload=accounts.access_token(request.view, request.token))
 
 
 def revoke_access_token(request: ApiRequest) -> Reply:
-    """Make the token that asks useless."""
+    """Revoke the token."""
     del request.context.store.tokens[request.token.token]
     return Reply(204)
 
 
-def get_meta(_call: ApiRequest) -> Reply:
-    """Tell about Buildkite."""
+def get_meta(_request: ApiRequest) -> Reply:
+    """Get Buildkite's IP addresses."""
     return Reply(payload={"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]})
 
 
 def get_root(request: ApiRequest) -> Reply:
-    """Say hello."""
+    """Get the greeting at the root of the API."""
     return Reply(payload={"message": "🛠", "timestamp": int(request.context.clock.now())})
 
 

@@ -20,32 +20,32 @@ _SECONDS = 60
 
 
 def list_agents(request: ApiRequest) -> Reply:
-    """List the connected and the stopping ones."""
-    asked = request.http.args
-    wanted = {name: asked.get(name) for name in ("name", "hostname", "version")}
-    queue = asked.get("cluster_queue_id")
+    """List the agents that are connected or stopping."""
+    params = request.http.args
+    wanted = {name: params.get(name) for name in ("name", "hostname", "version")}
+    queue = params.get("cluster_queue_id")
     found = [
         each
         for each in request.organization.agents.values()
-        if each.is_there
+        if each.is_connected
         and all(value is None or getattr(each, name) == value for name, value in wanted.items())
         and queue in {None, each.queue.id}
     ]
-    return paged(request, found, lambda each: _told(request, each))
+    return paged(request, found, lambda each: _payload(request, each))
 
 
-def _told(request: ApiRequest, record: AgentRecord) -> Json:
+def _payload(request: ApiRequest, record: AgentRecord) -> Json:
     view = request.view
     return accounts.agent(view, record, None if record.job is None else job_of_agent(view, record.job))
 
 
 def get_agent(request: ApiRequest) -> Reply:
-    """Get one, in whatever connection state."""
-    return Reply(payload=_told(request, request.agent))
+    """Get an agent, in any connection state."""
+    return Reply(payload=_payload(request, request.agent))
 
 
 def stop_agent(request: ApiRequest) -> Reply:
-    """Have an agent stop: at once, or after its job unless forced."""
+    """Stop an agent: at once, or after its job if `force` is false."""
     record, body = request.agent, request.body()
     require_valid(body, {"force": Check(bool)})
     if record.connection_state != "connected":
@@ -63,7 +63,7 @@ _PAUSE = {"note": Check(str), "timeout_in_minutes": Check(int, accepts=lambda va
 
 
 def pause_agent(request: ApiRequest) -> Reply:
-    """Have an agent take no more jobs for a while."""
+    """Pause an agent, so that it accepts no jobs."""
     record, body = request.agent, request.body()
     require_valid(body, _PAUSE)
     if record.connection_state != "connected":
@@ -79,7 +79,7 @@ def pause_agent(request: ApiRequest) -> Reply:
 
 
 def resume_agent(request: ApiRequest) -> Reply:
-    """Have a paused agent take jobs again."""
+    """Resume a paused agent."""
     record = request.agent
     if record.paused_at is None:
         raise ApiError(422, "Agent is not paused")
@@ -92,12 +92,12 @@ def _resume(record: AgentRecord, paused_at: float) -> None:
         record.paused_at = record.paused_by = record.paused_note = record.paused_timeout_in_minutes = None
 
 
-_ONE = ORGANIZATION + "/agents/{agent}"
+_ITEM = ORGANIZATION + "/agents/{agent}"
 
 ROUTES = (
     route("GET", ORGANIZATION + "/agents", "read_agents", list_agents),
-    route("GET", _ONE, "read_agents", get_agent),
-    route("PUT", _ONE + "/stop", "write_agents", stop_agent),
-    route("PUT", _ONE + "/pause", "write_agents", pause_agent),
-    route("PUT", _ONE + "/resume", "write_agents", resume_agent),
+    route("GET", _ITEM, "read_agents", get_agent),
+    route("PUT", _ITEM + "/stop", "write_agents", stop_agent),
+    route("PUT", _ITEM + "/pause", "write_agents", pause_agent),
+    route("PUT", _ITEM + "/resume", "write_agents", resume_agent),
 )

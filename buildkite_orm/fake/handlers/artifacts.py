@@ -22,7 +22,7 @@ STATES = frozenset({"new", "error", "finished", "deleted", "expired"})
 
 
 def list_build_artifacts(request: ApiRequest) -> Reply:
-    """List the artifacts of all of a build's jobs."""
+    """List the artifacts of a build."""
     return _list(request, request.build.jobs)
 
 
@@ -53,12 +53,12 @@ def _artifact(request: ApiRequest) -> ArtifactRecord:
 
 
 def get_artifact(request: ApiRequest) -> Reply:
-    """Get one."""
+    """Get an artifact."""
     return Reply(payload=artifact(request.view, _artifact(request)))
 
 
 def download_artifact(request: ApiRequest) -> Reply:
-    """Tell where its content is for a while, in the body and as a redirect."""
+    """Return a temporary URL of the content, in the body and as a redirect."""
     record = _artifact(request)
     if record.state in {"error", "expired"}:
         raise ApiError(404, "No artifact found")
@@ -68,17 +68,17 @@ def download_artifact(request: ApiRequest) -> Reply:
 
 
 def delete_artifact(request: ApiRequest) -> Reply:
-    """Delete one for good."""
+    """Delete an artifact."""
     _artifact(request).state = "deleted"
     return Reply(204)
 
 
-_ONE = under(JOB, "/artifacts/{artifact}")
+_ITEM = under(JOB, "/artifacts/{artifact}")
 
 ROUTES = (
     route("GET", BUILD + "/artifacts", "read_artifacts", list_build_artifacts),
     route("GET", under(JOB, "/artifacts"), "read_artifacts", list_job_artifacts),
-    route("GET", _ONE, "read_artifacts", get_artifact),
-    route("GET", under(_ONE, "/download"), "read_artifacts", download_artifact),
-    route("DELETE", _ONE, "write_artifacts", delete_artifact),
+    route("GET", _ITEM, "read_artifacts", get_artifact),
+    route("GET", under(_ITEM, "/download"), "read_artifacts", download_artifact),
+    route("DELETE", _ITEM, "write_artifacts", delete_artifact),
 )

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 
-def _event(request: ApiRequest, thing: Record) -> Json:
-    actor = thing.created_by
+def _event(request: ApiRequest, record: Record) -> Json:
+    actor = record.created_by
     return {
-        "uuid": thing.id,
-        "graphql_id": graphql_id("AuditEvent", thing.id),
-        "type": thing.data["type"],
-        "occurred_at": request.view.time(thing.created_at),
+        "uuid": record.id,
+        "graphql_id": graphql_id("AuditEvent", record.id),
+        "type": record.data["type"],
+        "occurred_at": request.view.time(record.created_at),
         "actor": actor and audit.subject("User", actor.id, actor.name),
-        "subject": thing.data["subject"],
-        "context": thing.data["context"],
-        "data": thing.data["data"],
-        "url": f"{request.view.organization(request.organization)}/audit_events/{thing.id}",
+        "subject": record.data["subject"],
+        "context": record.data["context"],
+        "data": record.data["data"],
+        "url": f"{request.view.organization(request.organization)}/audit_events/{record.id}",
     }
 
 
-def _of_organization(request: ApiRequest) -> str:
+def _organization_id(request: ApiRequest) -> str:
     require_administrator(request)
-    if "audit_log" in request.organization.plan_lacks:
+    if "audit_log" in request.organization.missing_features:
         raise ApiError(403, "Your plan doesn't include the audit log")
     return request.organization.id
 
@@ -45,8 +45,8 @@ AUDIT_EVENTS = Collection(
     key="event",
     read="read_audit_events",
     write="",
-    tell=_event,
-    owner=_of_organization,
+    render=_event,
+    owner=_organization_id,
     paging="newest",
 )
 

@@ -28,7 +28,7 @@ _CREATE = {
 
 
 def list_build_annotations(request: ApiRequest) -> Reply:
-    """List a build's annotations: its own, its jobs', or both."""
+    """List annotations of a build, of its jobs, or both."""
     build, scope = request.build, request.http.args.get("scope", "build")
     if scope not in {"build", "job", "all"}:
         raise ApiError(422, f"Invalid scope: {scope}")
@@ -76,12 +76,12 @@ def _create(request: ApiRequest, build: BuildRecord, job: JobRecord | None) -> R
 
 
 def delete_build_annotation(request: ApiRequest) -> Reply:
-    """Take an annotation off a build."""
+    """Delete an annotation of a build."""
     return _delete(request, request.build.annotations)
 
 
 def delete_job_annotation(request: ApiRequest) -> Reply:
-    """Take an annotation off a job."""
+    """Delete an annotation of a job."""
     return _delete(request, request.job.annotations)
 
 

@@ -1,4 +1,4 @@
-"""Builds: listings, one build, and what can be done with it."""
+"""Builds: listings, single builds, and actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from buildkite_orm.fake.handlers.validation import Check, are_strings, require_v
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
 from buildkite_orm.fake.paging import link_header, page_number, page_size
-from buildkite_orm.fake.payloads.builds import Shown, build, shown_state
+from buildkite_orm.fake.payloads.builds import BuildFields, build, displayed_state
 from buildkite_orm.fake.store import window
 from buildkite_orm.fake.wildcards import allows, compiled
 
@@ -50,7 +50,7 @@ TOO_DEEP = (
 
 
 def list_all_builds(request: ApiRequest) -> Reply:
-    """List the builds of all organizations that the token reaches."""
+    """List the builds of all organizations that the token can access."""
     store = request.context.store
     if all(request.token.reaches(each) for each in store.organizations.values()):
         return _list(request, store.builds)
@@ -71,7 +71,7 @@ def _list(request: ApiRequest, builds: list[BuildRecord]) -> Reply:
     size = page_size(request)
     start = (page_number(request) - 1) * size
     limit = request.context.settings.depth_limit
-    tests = _tests(request)
+    tests = _filters(request)
     low, high = window(builds, _time(request, "created_from"), _time(request, "created_to"))
     if limit is not None and start >= limit:
         raise ApiError(400, TOO_DEEP)
@@ -80,12 +80,12 @@ def _list(request: ApiRequest, builds: list[BuildRecord]) -> Reply:
         total, page = len(found), found[start : start + size]
     else:
         total, page = high - low, builds[max(low, high - start - size) : max(low, high - start)][::-1]
-    view, shown = request.view, _shown_in_list(request)
-    return Reply(payload=[build(view, each, shown) for each in page], headers=link_header(request, total))
+    view, fields = request.view, _listed_fields(request)
+    return Reply(payload=[build(view, each, fields) for each in page], headers=link_header(request, total))
 
 
-def _shown_in_list(request: ApiRequest) -> Shown:
-    return Shown(
+def _listed_fields(request: ApiRequest) -> BuildFields:
+    return BuildFields(
         jobs=not request.flag("exclude_jobs"),
         pipeline=not request.flag("exclude_pipeline"),
         retried_jobs=request.flag("include_retried_jobs"),
@@ -103,22 +103,22 @@ def _time(request: ApiRequest, name: str) -> float | None:
     return float(int(moment)) if request.context.settings.filter_precision == "seconds" else moment
 
 
-def _tests(request: ApiRequest) -> list[Test]:
-    """Give what a build must pass to be listed, apart from its time."""
+def _filters(request: ApiRequest) -> list[Test]:
+    """Return the filters of the query, except the time window."""
     every = (_states, _branches, _commits, _creator, _meta_data, _finished_from, _paused)
     return [test for make in every if (test := make(request)) is not None]
 
 
 def _states(request: ApiRequest) -> Test | None:
-    asked = set(request.values("state"))
-    if not asked:
+    states = set(request.values("state"))
+    if not states:
         return None
-    if unknown := asked - STATES:
+    if unknown := states - STATES:
         raise ApiError(422, f"Invalid state: {', '.join(sorted(unknown))}")
-    if "finished" in asked:
-        asked |= FINISHED
+    if "finished" in states:
+        states |= FINISHED
     view = request.view
-    return lambda each: shown_state(view, each) in asked or (each.blocked and "blocked" in asked)
+    return lambda each: displayed_state(view, each) in states or (each.blocked and "blocked" in states)
 
 
 def _branches(request: ApiRequest) -> Test | None:
@@ -130,13 +130,13 @@ def _branches(request: ApiRequest) -> Test | None:
 
 
 def _commits(request: ApiRequest) -> Test | None:
-    asked = set(request.values("commit"))
-    return (lambda each: each.commit in asked) if asked else None
+    commits = set(request.values("commit"))
+    return (lambda each: each.commit in commits) if commits else None
 
 
 def _creator(request: ApiRequest) -> Test | None:
-    asked = request.http.args.get("creator")
-    return (lambda each: each.creator is not None and each.creator.id == asked) if asked else None
+    creator_id = request.http.args.get("creator")
+    return (lambda each: each.creator is not None and each.creator.id == creator_id) if creator_id else None
 
 
 def _meta_data(request: ApiRequest) -> Test | None:
@@ -165,12 +165,12 @@ def _all_paused(queues: list[QueueRecord | None]) -> bool:
     return bool(queues) and all(queue is not None and queue.paused for queue in queues)
 
 
-# -- one build
+# -- single builds
 
 
 def get_build(request: ApiRequest) -> Reply:
-    """Get one, with its jobs unless told otherwise."""
-    shown = Shown(
+    """Get a build, with its jobs unless they are excluded."""
+    fields = BuildFields(
         jobs=not request.flag("exclude_jobs"),
         pipeline=not request.flag("exclude_pipeline"),
         retried_jobs=request.flag("include_retried_jobs"),
@@ -178,13 +178,13 @@ def get_build(request: ApiRequest) -> Reply:
         job_state_counts=True,
         test_engine=request.flag("include_test_engine"),
     )
-    return Reply(payload=build(request.view, request.build, shown))
+    return Reply(payload=build(request.view, request.build, fields))
 
 
 def _answer(request: ApiRequest, record: BuildRecord, status: int = 200, **more: Any) -> Reply:
-    """Answer a write with the build, moved by what is due at once."""
+    """Process what is due, and return the build."""
     request.context.lifecycle.run()
-    return Reply(status, payload=build(request.view, record, Shown()) | more)
+    return Reply(status, payload=build(request.view, record, BuildFields()) | more)
 
 
 def _is_author(value: Any) -> bool:
@@ -209,7 +209,7 @@ _CREATE = {
 
 
 def create_build(request: ApiRequest) -> Reply:
-    """Create one."""
+    """Create a build."""
     pipeline, body = request.pipeline, request.body()
     require_valid(body, _CREATE)
     if pipeline.archived_at is not None:
@@ -232,9 +232,9 @@ def create_build(request: ApiRequest) -> Reply:
     return _answer(request, record, 201)
 
 
-def _author(author: Any, asks: UserRecord) -> Json:
+def _author(author: Any, user: UserRecord) -> Json:
     if not author:
-        return {"name": asks.name, "email": asks.email}
+        return {"name": user.name, "email": user.email}
     if isinstance(author, str):
         name, opening, email = author.removesuffix(">").partition("<")
         is_both = bool(opening) and author.endswith(">")
@@ -255,7 +255,7 @@ def _pull_request(body: Json) -> Json | None:
 
 
 def cancel_build(request: ApiRequest) -> Reply:
-    """Cancel one that is on its way."""
+    """Cancel a build."""
     record = request.build
     if record.state not in CANCELABLE:
         why = "already being canceled" if record.state == "canceling" else "already finished"
@@ -265,7 +265,7 @@ def cancel_build(request: ApiRequest) -> Reply:
 
 
 def rebuild_build(request: ApiRequest) -> Reply:
-    """Build the same again, as a new build."""
+    """Create a new build from the same commit and settings."""
     record = request.build
     if not record.pipeline.allow_rebuilds:
         raise ApiError(422, "Rebuilds are not allowed on this pipeline")
@@ -275,12 +275,12 @@ def rebuild_build(request: ApiRequest) -> Reply:
 
 
 def retry_failed_jobs(request: ApiRequest) -> Reply:
-    """Retry the failed jobs, a moment later; until then the build stays as it is."""
+    """Retry the failed jobs after a delay; until then the build does not change."""
     record, body = request.build, request.body()
-    asked = body.get("states") or ""
-    if not isinstance(asked, str):
+    value = body.get("states") or ""
+    if not isinstance(value, str):
         raise InvalidError([("states", "invalid")])
-    states = {each.strip() for each in asked.split(",") if each.strip()}
+    states = {each.strip() for each in value.split(",") if each.strip()}
     if unknown := sorted(states - set(RETRYABLE)):
         raise ApiError(400, f"Invalid states: {', '.join(unknown)}. Valid states are {', '.join(RETRYABLE)}.")
     over = record.state in {"canceled", "canceling"}

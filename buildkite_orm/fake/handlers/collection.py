@@ -1,7 +1,7 @@
-"""The usual routes of a collection: list, create, get, update and delete things on a shelf.
+"""The usual routes of a collection: list, create, get, update and delete records.
 
-An area says in a `Collection` what is its own (paths, scopes, what bodies must be, how a thing is told), and puts the
-routes that it wants into its table.
+A module declares a `Collection` (paths, scopes, checks of bodies, payloads), and adds the routes that it needs to its
+table.
 """
 
 from __future__ import annotations
@@ -24,56 +24,56 @@ if TYPE_CHECKING:
 
 Verb = Literal["list", "create", "get", "update", "delete"]
 
-USUAL: tuple[Verb, ...] = ("list", "create", "get", "update", "delete")
+VERBS: tuple[Verb, ...] = ("list", "create", "get", "update", "delete")
 
 
-def of_organization(request: ApiRequest) -> str:
-    """Say that things belong to the organization of the path."""
+def organization_id_of(request: ApiRequest) -> str:
+    """Return the id of the organization in the path."""
     return request.organization.id
 
 
-def _id(thing: Record) -> str:
-    """Name a thing by its id."""
-    return thing.id
+def _id(record: Record) -> str:
+    """Return the id of a record."""
+    return record.id
 
 
-def made(request: ApiRequest, data: Json) -> Record:
-    """Make a thing, at this moment, by whoever asks."""
+def new_record(request: ApiRequest, data: Json) -> Record:
+    """Create a record now, by the user of the request."""
     now, user = request.context.lifecycle.now, request.token.user
     return Record(id=request.context.store.ids.uuid(), data=data, created_at=now, created_by=user)
 
 
-def _as_it_is(_call: ApiRequest, _thing: Record, _body: Json) -> None:
-    """Change nothing more."""
+def _no_validation(_request: ApiRequest, _new_record: Record, _body: Json) -> None:
+    """Accept any body."""
 
 
-def _nothing(_call: ApiRequest, _thing: Record) -> Json:
-    """Tell, and do, nothing more."""
+def _no_fields(_request: ApiRequest, _new_record: Record) -> Json:
+    """Return no fields."""
     return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """Things of one kind.
+    """The records of one kind, and the usual routes for them.
 
     Attributes:
-        kind: What they are, as `team`; also the noun of "No team found".
-        path: Where they are listed.
-        key: What the last value of one's path is called there.
+        kind: The name of the kind, such as `team`; also used in "No team found".
+        path: The path of the listing.
+        key: The name of the last parameter in the path of a record.
         read: The scopes for reading.
         write: The scopes for writing.
-        tell: Renders one.
-        reveal: Renders what only the answer to its creation tells: a secret, shown once.
-        create: What a body that creates one must be; fields it does not name are ignored.
-        update: What a body that changes one must be.
-        defaults: What a new one has where its body says nothing.
-        owner: Gives the id of what they belong to; a path that names something unknown raises its 404.
-        make: Makes one of its fields.
-        identify: Gives what names a thing in a path; its id unless told otherwise.
-        settle: Does what follows from a body beyond its fields; raises where that cannot be.
-        unsettle: Does what follows from a deletion; raises where that cannot be.
-        paging: `link`, `cursor`, `newest` for cursors that begin with the newest, or `array` for a whole array.
-        statuses: The status of an answer where it is not the usual one.
+        render: Returns the payload of a record.
+        render_secret: Returns fields that only the response to a creation has, such as a secret.
+        create: The checks of a body that creates a record; other fields are ignored.
+        update: The checks of a body that updates a record.
+        defaults: The fields of a new record, unless its body has them.
+        owner: Returns the id of the records' owner; raises a 404 if the path names an unknown one.
+        new: Creates a record from its fields.
+        key_of: Returns the key of a record, which names it in paths; its id by default.
+        validate: Validates a record after its fields are set, and applies side effects; may raise.
+        before_delete: Validates a deletion, and applies side effects; may raise.
+        paging: `link`, `cursor`, `newest` for cursors that begin with the newest record, or `array` for one page.
+        statuses: The statuses of responses that differ from the usual ones.
         methods: The methods of updates.
     """
 
@@ -82,103 +82,103 @@ class Collection:
     key: str
     read: str
     write: str
-    tell: Callable[[ApiRequest, Record], Json]
-    reveal: Callable[[ApiRequest, Record], Json] = _nothing
+    render: Callable[[ApiRequest, Record], Json]
+    render_secret: Callable[[ApiRequest, Record], Json] = _no_fields
     create: Mapping[str, Check] = field(default_factory=dict[str, Check])
     update: Mapping[str, Check] = field(default_factory=dict[str, Check])
     defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    owner: Callable[[ApiRequest], str] = of_organization
-    make: Callable[[ApiRequest, Json], Record] = made
-    identify: Callable[[Record], str] = _id
-    settle: Callable[[ApiRequest, Record, Json], None] = _as_it_is
-    unsettle: Callable[[ApiRequest, Record], object] = _nothing
+    owner: Callable[[ApiRequest], str] = organization_id_of
+    new: Callable[[ApiRequest, Json], Record] = new_record
+    key_of: Callable[[Record], str] = _id
+    validate: Callable[[ApiRequest, Record, Json], None] = _no_validation
+    before_delete: Callable[[ApiRequest, Record], object] = _no_fields
     paging: Literal["link", "cursor", "newest", "array"] = "link"
     statuses: Mapping[Verb, int] = field(default_factory=dict[Verb, int])
     methods: tuple[str, ...] = ("PATCH", "PUT")
 
     def routes(self, *verbs: Verb) -> tuple[Route, ...]:
-        """Give the routes for some of the verbs; for all without any."""
+        """Return the routes for some verbs; for all if none are named."""
         one = f"{self.path}/{{{self.key}}}"
         table: dict[Verb, Iterable[Route]] = {
-            "list": [route("GET", self.path, self.read, self.list_them)],
-            "create": [route("POST", self.path, self.write, self.create_one)],
-            "get": [route("GET", one, self.read, self.get_one)],
-            "update": [route(method, one, self.write, self.update_one) for method in self.methods],
-            "delete": [route("DELETE", one, self.write, self.delete_one)],
+            "list": [route("GET", self.path, self.read, self.list_records)],
+            "create": [route("POST", self.path, self.write, self.create_record)],
+            "get": [route("GET", one, self.read, self.get_record)],
+            "update": [route(method, one, self.write, self.update_record) for method in self.methods],
+            "delete": [route("DELETE", one, self.write, self.delete_record)],
         }
-        return tuple(each for verb in verbs or USUAL for each in table[verb])
+        return tuple(each for verb in verbs or VERBS for each in table[verb])
 
-    def shelf(self, request: ApiRequest) -> dict[str, Record]:
-        """Give the things that the path is about, by their keys."""
-        return request.context.store.shelves.of(self.kind, self.owner(request))
+    def records(self, request: ApiRequest) -> dict[str, Record]:
+        """Return the records that the path names, by key."""
+        return request.context.store.collections.of(self.kind, self.owner(request))
 
     def find(self, request: ApiRequest) -> Record:
-        """Give the thing that the path names."""
-        found = self.shelf(request).get(request.arguments[self.key])
+        """Return the record that the path names."""
+        found = self.records(request).get(request.arguments[self.key])
         if found is None:
             raise ApiError(404, f"No {self.kind.replace('_', ' ')} found")
         return found
 
-    def answer(self, request: ApiRequest, thing: Record, verb: Verb, usual: int) -> Reply:
-        """Answer with a thing."""
-        return Reply(self.statuses.get(verb, usual), payload=self.tell(request, thing))
+    def response(self, request: ApiRequest, record: Record, verb: Verb, usual: int) -> Reply:
+        """Return the response with a record."""
+        return Reply(self.statuses.get(verb, usual), payload=self.render(request, record))
 
-    def list_them(self, request: ApiRequest) -> Reply:
-        """List them."""
-        return self.listed(request, list(self.shelf(request).values()))
+    def list_records(self, request: ApiRequest) -> Reply:
+        """List the records."""
+        return self.list_response(request, list(self.records(request).values()))
 
-    def listed(self, request: ApiRequest, things: list[Record]) -> Reply:
-        """Answer with some of them, in the pages that the API has here."""
-        render = partial(self.tell, request)
+    def list_response(self, request: ApiRequest, records: list[Record]) -> Reply:
+        """Return a page of some records, in the paging style of this collection."""
+        render = partial(self.render, request)
         if self.paging == "array":
-            return Reply(payload=[render(each) for each in things])
+            return Reply(payload=[render(each) for each in records])
         if self.paging == "link":
-            return paged(request, things, render)
-        # by their places among all, so that a cursor stays when others come
-        places = {each.id: place for place, each in enumerate(self.shelf(request).values())}
+            return paged(request, records, render)
+        # positions among all records, so that a cursor stays valid when others are added
+        places = {each.id: place for place, each in enumerate(self.records(request).values())}
         if self.paging == "cursor":
-            return cursor_paged(request, things, lambda each: places[each.id], render)
-        return links_in_header(cursor_paged(request, things[::-1], lambda each: -places[each.id], render))
+            return cursor_paged(request, records, lambda each: places[each.id], render)
+        return links_in_header(cursor_paged(request, records[::-1], lambda each: -places[each.id], render))
 
-    def get_one(self, request: ApiRequest) -> Reply:
-        """Get one."""
-        return self.answer(request, self.find(request), "get", 200)
+    def get_record(self, request: ApiRequest) -> Reply:
+        """Get a record."""
+        return self.response(request, self.find(request), "get", 200)
 
-    def create_one(self, request: ApiRequest) -> Reply:
-        """Create one."""
-        shelf, body = self.shelf(request), request.body()
+    def create_record(self, request: ApiRequest) -> Reply:
+        """Create a record."""
+        records, body = self.records(request), request.body()
         require_valid(body, self.create)
         given = {name: body[name] for name in self.create if name in body}
-        thing = self.make(request, {**self.defaults, **given})
-        self.settle(request, thing, body)
-        shelf[self.identify(thing)] = thing
-        audit.note_of_thing(request, self.kind, "Created", thing)
-        told = self.answer(request, thing, "create", 201)
-        told.payload |= self.reveal(request, thing)
-        return told
+        record = self.new(request, {**self.defaults, **given})
+        self.validate(request, record, body)
+        records[self.key_of(record)] = record
+        audit.log_change(request, self.kind, "Created", record)
+        reply = self.response(request, record, "create", 201)
+        reply.payload |= self.render_secret(request, record)
+        return reply
 
-    def update_one(self, request: ApiRequest) -> Reply:
-        """Change one."""
-        thing, shelf, body = self.find(request), self.shelf(request), request.body()
+    def update_record(self, request: ApiRequest) -> Reply:
+        """Update a record."""
+        record, records, body = self.find(request), self.records(request), request.body()
         require_valid(body, self.update)
-        before = dict(thing.data)
-        thing.data.update({name: body[name] for name in self.update if name in body})
+        before = dict(record.data)
+        record.data.update({name: body[name] for name in self.update if name in body})
         try:
-            self.settle(request, thing, body)
+            self.validate(request, record, body)
         except ApiError:
-            thing.data = before
+            record.data = before
             raise
-        thing.updated_at, thing.updated_by = request.context.lifecycle.now, request.token.user
-        if shelf.get(self.identify(thing)) is not thing:  # its name has changed
-            del shelf[request.arguments[self.key]]
-            shelf[self.identify(thing)] = thing
-        audit.note_of_thing(request, self.kind, "Updated", thing)
-        return self.answer(request, thing, "update", 200)
+        record.updated_at, record.updated_by = request.context.lifecycle.now, request.token.user
+        if records.get(self.key_of(record)) is not record:  # its key has changed
+            del records[request.arguments[self.key]]
+            records[self.key_of(record)] = record
+        audit.log_change(request, self.kind, "Updated", record)
+        return self.response(request, record, "update", 200)
 
-    def delete_one(self, request: ApiRequest) -> Reply:
-        """Delete one."""
-        thing = self.find(request)
-        self.unsettle(request, thing)
-        del self.shelf(request)[request.arguments[self.key]]
-        audit.note_of_thing(request, self.kind, "Deleted", thing)
+    def delete_record(self, request: ApiRequest) -> Reply:
+        """Delete a record."""
+        record = self.find(request)
+        self.before_delete(request, record)
+        del self.records(request)[request.arguments[self.key]]
+        audit.log_change(request, self.kind, "Deleted", record)
         return Reply(self.statuses.get("delete", 204))

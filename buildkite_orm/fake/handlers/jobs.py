@@ -49,7 +49,7 @@ STATES = frozenset(
 
 
 def list_jobs(request: ApiRequest) -> Reply:
-    """List a build's jobs, attempts that were retried among them unless told otherwise."""
+    """List a build's jobs, including retried attempts unless they are excluded."""
     states = set(request.values("state"))
     if unknown := sorted(states - STATES):
         raise ApiError(400, f"Invalid state: {', '.join(unknown)}")
@@ -69,12 +69,12 @@ def list_jobs(request: ApiRequest) -> Reply:
 
 
 def get_job(request: ApiRequest) -> Reply:
-    """Get one."""
+    """Get a job."""
     return Reply(payload=job(request.view, request.job))
 
 
 def retry_job(request: ApiRequest) -> Reply:
-    """Put a new attempt in a job's place, and answer with that."""
+    """Replace a job with a new attempt, and return that."""
     record = request.job
     permitted = isinstance(record.step, CommandStep) and record.step.permit_retry_on_passed
     retryable = {"failed", "timed_out", "canceled"} | ({"passed"} if permitted else set[str]())
@@ -102,7 +102,7 @@ def reprioritize_job(request: ApiRequest) -> Reply:
 
 
 def unblock_job(request: ApiRequest) -> Reply:
-    """Open a block step."""
+    """Unblock a block step."""
     record = request.job
     if request.context.settings.unblock_needs_body and request.http.body.strip() in {b"", b"null"}:
         raise ApiError(500, "Internal Server Error")
@@ -119,11 +119,11 @@ def unblock_job(request: ApiRequest) -> Reply:
 
 
 def _unblocker(request: ApiRequest, body: Json) -> UserRecord:
-    asked = body.get("unblocker")
-    if asked is None:
+    user_id = body.get("unblocker")
+    if user_id is None:
         return request.token.user
     for user in request.organization.users:
-        if user.id == asked:
+        if user.id == user_id:
             return user
     raise ApiError(422, "Unblocker is not a valid user id for this organization")
 
@@ -154,7 +154,7 @@ def _script(request: ApiRequest) -> JobRecord:
 
 
 def get_log(request: ApiRequest) -> Reply:
-    """Get a log in the form that is accepted, or its last bytes."""
+    """Get a log in the accepted format, or its last bytes."""
     accepted = request.http.accept_mimetypes.best_match(["application/json", "text/plain", "text/html"])
     if request.http.method == "HEAD":
         return _log_size(request)
@@ -179,7 +179,7 @@ def _log_json(request: ApiRequest) -> Reply:
 
 
 def get_log_text(request: ApiRequest) -> Reply:
-    """Get a log as it is."""
+    """Get a log as text."""
     raw = logs.raw(_script(request), request.context.clock.now())
     return Reply(body=raw, content_type="text/plain; charset=utf-8")
 
@@ -216,7 +216,7 @@ def _log_tail(request: ApiRequest, *, plain: bool) -> Reply:
 
 
 def delete_log(request: ApiRequest) -> Reply:
-    """Delete a log for good."""
+    """Delete a log."""
     _script(request).log = b""
     return Reply(204)
 
@@ -225,13 +225,13 @@ def delete_log(request: ApiRequest) -> Reply:
 
 
 def get_env(request: ApiRequest) -> Reply:
-    """Get a job's environment in the form that is accepted."""
+    """Get a job's environment in the accepted format."""
     accepted = request.http.accept_mimetypes.best_match(["application/json", "text/plain"])
     return get_env_text(request) if accepted == "text/plain" else Reply(payload={"env": _environment(_script(request))})
 
 
 def get_env_text(request: ApiRequest) -> Reply:
-    """Get a job's environment as lines."""
+    """Get a job's environment as text, one variable per line."""
     lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(request)).items()]
     return Reply(body="".join(lines), content_type="text/plain; charset=utf-8")
 

@@ -1,4 +1,4 @@
-"""The members of an organization, and the invitations to become one."""
+"""The members of an organization, and invitations."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json, UserRecord
 
-_MAY_BE = {"role": one_of("admin", "member"), "sso_mode": one_of("required", "optional")}
+_MEMBER_CHECKS = {"role": one_of("admin", "member"), "sso_mode": one_of("required", "optional")}
 
 
 # -- members
 
 
 def _member(request: ApiRequest, user: UserRecord) -> Json:
-    asking = request.token.user
-    may_see = asking is user or asking.role == "admin"
-    told = {"id": user.id, "name": user.name, "email": user.email, "role": user.role}
-    return told | ({"sso_mode": user.sso_mode} if may_see else {})
+    requester = request.token.user
+    may_see = requester is user or requester.role == "admin"
+    payload = {"id": user.id, "name": user.name, "email": user.email, "role": user.role}
+    return payload | ({"sso_mode": user.sso_mode} if may_see else {})
 
 
-def _found(request: ApiRequest) -> UserRecord:
+def _find(request: ApiRequest) -> UserRecord:
     found = next((each for each in request.organization.users if each.id == request.arguments["user"]), None)
     if found is None:
         raise ApiError(404, "No organization member found")
@@ -46,27 +46,27 @@ def list_members(request: ApiRequest) -> Reply:
 
 
 def get_member(request: ApiRequest) -> Reply:
-    """Get one."""
-    return Reply(payload=_member(request, _found(request)))
+    """Get a member."""
+    return Reply(payload=_member(request, _find(request)))
 
 
 def update_member(request: ApiRequest) -> Reply:
-    """Change what another user is in the organization; an administrator does that, so one always remains."""
-    user, body = _found(request), request.body()
+    """Update another member; requires an administrator, so one always remains."""
+    user, body = _find(request), request.body()
     require_administrator(request)
     if user is request.token.user:
         raise ApiError(403, "You can't update your own membership")
-    if not body.keys() & _MAY_BE.keys():
+    if not body.keys() & _MEMBER_CHECKS.keys():
         raise ApiError(422, "Either role or sso_mode must be given")
-    require_valid(body, _MAY_BE)
-    for name in _MAY_BE.keys() & body.keys():
+    require_valid(body, _MEMBER_CHECKS)
+    for name in _MEMBER_CHECKS.keys() & body.keys():
         setattr(user, name, body[name])
     return Reply(payload=_member(request, user))
 
 
 def remove_member(request: ApiRequest) -> Reply:
-    """Remove one; whoever does not administer the organization can only leave it."""
-    user, users = _found(request), request.organization.users
+    """Remove a member; users who are not administrators can only remove themselves."""
+    user, users = _find(request), request.organization.users
     if user is not request.token.user:
         require_administrator(request)
     if not any(each.role == "admin" for each in users if each is not user):
@@ -79,8 +79,8 @@ def remove_member(request: ApiRequest) -> Reply:
 
 _LONGEST_EMAIL = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").fullmatch
-_IN_TEAM = {"id": Check(str, required=True, filled=True), "role": one_of("member", "maintainer", required=True)}
-# what a new invitation says of what became of it
+_TEAM_CHECKS = {"id": Check(str, required=True, filled=True), "role": one_of("member", "maintainer", required=True)}
+# the initial state of an invitation
 PENDING: Json = {
     "state": "pending",
     "accepted_at": None,
@@ -91,16 +91,16 @@ PENDING: Json = {
 }
 
 
-def _invitation(request: ApiRequest, thing: Record) -> Json:
-    view, data = request.view, thing.data
+def _invitation(request: ApiRequest, record: Record) -> Json:
+    view, data = request.view, record.data
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("OrganizationInvitation", thing.id),
-        "url": f"{view.organization(request.organization)}/invitations/{thing.id}",
+        "id": record.id,
+        "graphql_id": graphql_id("OrganizationInvitation", record.id),
+        "url": f"{view.organization(request.organization)}/invitations/{record.id}",
         **{name: data[name] for name in ("email", "state", "role", "sso_mode")},
-        "teams": [embedded_team(each) for each in TEAMS.shelf(request).values() if each.id in data["teams"]],
-        "created_at": view.time(thing.created_at),
-        "created_by": user_or_none(view, thing.created_by),
+        "teams": [embedded_team(each) for each in TEAMS.records(request).values() if each.id in data["teams"]],
+        "created_at": view.time(record.created_at),
+        "created_by": user_or_none(view, record.created_by),
         **{name: view.time(data[name]) for name in ("accepted_at", "revoked_at", "expired_at")},
         **{name: user_or_none(view, data[name]) for name in ("accepted_by", "revoked_by")},
     }
@@ -112,43 +112,48 @@ INVITATIONS = Collection(
     key="invitation",
     read="read_organization_invitations",
     write="write_organization_invitations",
-    tell=_invitation,
+    render=_invitation,
     paging="newest",
 )
 
 
 def list_invitations(request: ApiRequest) -> Reply:
-    """List those that are pending, the newest first, by cursors that stay when others come or go."""
+    """List the pending invitations, newest first, by cursors that stay valid when others are added or removed."""
     require_administrator(request)
-    pending = [each for each in INVITATIONS.shelf(request).values() if each.data["state"] == "pending"]
-    return INVITATIONS.listed(request, pending)
+    pending = [each for each in INVITATIONS.records(request).values() if each.data["state"] == "pending"]
+    return INVITATIONS.list_response(request, pending)
 
 
 def get_invitation(request: ApiRequest) -> Reply:
-    """Get one, in whatever state."""
+    """Get an invitation, in any state."""
     require_administrator(request)
-    return INVITATIONS.get_one(request)
+    return INVITATIONS.get_record(request)
 
 
 def create_invitations(request: ApiRequest) -> Reply:
-    """Invite people: all of them, or none."""
+    """Invite users: all of them, or none."""
     body = request.body()
     require_administrator(request)
     require_valid(
-        body, {"emails": Check(list, required=True, filled=True), "teams": Check(list, accepts=are_objects), **_MAY_BE}
+        body,
+        {
+            "emails": Check(list, required=True, filled=True),
+            "teams": Check(list, accepts=are_objects),
+            **_MEMBER_CHECKS,
+        },
     )
     if request.organization.sso_enabled and "sso_mode" not in body:
         raise ApiError(422, "sso_mode is required where the organization has SSO")
     emails, teams = _emails(request, body["emails"]), _teams(request, body.get("teams") or [])
     data = {"role": "member", "sso_mode": "required", "teams": teams} | {
-        name: body[name] for name in _MAY_BE.keys() & body.keys()
+        name: body[name] for name in _MEMBER_CHECKS.keys() & body.keys()
     }
     made = [_invite(request, email, data) for email in emails]
     return Reply(201, payload=[_invitation(request, each) for each in made])
 
 
 def _emails(request: ApiRequest, given: Iterable[Any]) -> list[str]:
-    """Give the addresses, each once however it is capitalized."""
+    """Return the email addresses without duplicates, ignoring case."""
     emails = {str(each).lower(): str(each) for each in reversed(list(given))}
     members = {each.email.lower() for each in request.organization.users}
     for key, email in emails.items():
@@ -160,28 +165,28 @@ def _emails(request: ApiRequest, given: Iterable[Any]) -> list[str]:
 
 
 def _teams(request: ApiRequest, given: list[Json]) -> dict[str, str]:
-    """Give the roles in teams, by the ids of these."""
+    """Return the roles in teams, by team id."""
     for each in given:
-        require_valid(each, _IN_TEAM)
+        require_valid(each, _TEAM_CHECKS)
     roles = {each["id"]: each["role"] for each in given}
     if len(roles) < len(given):
         raise ApiError(422, "Validation failed: Teams must be named once each")
-    if not roles.keys() <= TEAMS.shelf(request).keys():
+    if not roles.keys() <= TEAMS.records(request).keys():
         raise ApiError(422, "Validation failed: Teams must exist")
     return roles
 
 
 def _invite(request: ApiRequest, email: str, data: Json) -> Record:
     now, user = request.context.lifecycle.now, request.token.user
-    thing = Record(
+    record = Record(
         id=request.context.store.ids.uuid(), data={**PENDING, **data, "email": email}, created_at=now, created_by=user
     )
-    INVITATIONS.shelf(request)[thing.id] = thing
-    return thing
+    INVITATIONS.records(request)[record.id] = record
+    return record
 
 
 def revoke_invitation(request: ApiRequest) -> Reply:
-    """Take a pending one back; it is kept."""
+    """Revoke a pending invitation; its record is kept."""
     require_administrator(request)
     data = INVITATIONS.find(request).data
     if data["state"] != "pending":

@@ -41,13 +41,13 @@ class Provider:
     """A kind of notification service.
 
     Attributes:
-        name: What people call it.
-        graphql: What the GraphQL API calls it; None where that has no id for it.
-        settings: What its settings must be.
-        defaults: What they are where nobody says anything.
-        masked: Those of which only the end is told.
-        hidden: Those that are not told.
-        fixed: Those that a service which is there keeps.
+        name: Its display name.
+        graphql: Its type in the GraphQL API; None if that has none.
+        settings: The checks of its settings.
+        defaults: The default settings.
+        masked: The settings of which only the last characters are returned.
+        hidden: The settings that are not returned.
+        fixed: The settings that cannot be changed.
         created_on_the_web: Whether the API cannot create one.
     """
 
@@ -60,10 +60,10 @@ class Provider:
     fixed: frozenset[str] = frozenset()
     created_on_the_web: bool = False
 
-    def tell(self, settings: Json) -> Json:
-        """Tell settings without their secrets."""
-        told = {name: value for name, value in settings.items() if name not in self.hidden}
-        return told | {name: _mask(told[name]) for name in self.masked & told.keys()}
+    def render(self, settings: Json) -> Json:
+        """Return settings without their secrets."""
+        shown = {name: value for name, value in settings.items() if name not in self.hidden}
+        return shown | {name: _mask(shown[name]) for name in self.masked & shown.keys()}
 
 
 def _mask(secret: str) -> str:
@@ -164,47 +164,47 @@ PROVIDERS: dict[str, Provider] = {
 # -- services
 
 
-def _service(request: ApiRequest, thing: Record) -> Json:
-    data, provider = thing.data, PROVIDERS[thing.data["provider"]]
+def _service(request: ApiRequest, record: Record) -> Json:
+    data, provider = record.data, PROVIDERS[record.data["provider"]]
     return {
-        "id": thing.id,
-        "graphql_id": provider.graphql and graphql_id(provider.graphql, thing.id),
-        "url": f"{request.view.organization(request.organization)}/services/{thing.id}",
+        "id": record.id,
+        "graphql_id": provider.graphql and graphql_id(provider.graphql, record.id),
+        "url": f"{request.view.organization(request.organization)}/services/{record.id}",
         **data,
         "provider": {"id": data["provider"], "name": provider.name},
-        "settings": provider.tell(data["settings"]),
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
+        "settings": provider.render(data["settings"]),
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
     }
 
 
-def _of_organization(request: ApiRequest) -> str:
+def _organization_id(request: ApiRequest) -> str:
     if not request.organization.members_manage_services:
         require_administrator(request)
     return request.organization.id
 
 
-def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
-    data = thing.data
+def _validate(request: ApiRequest, record: Record, body: Json) -> None:
+    data = record.data
     if unknown := sorted(body.keys() - _BODY):
         raise InvalidError([(name, "unknown") for name in unknown])
     if body.get("provider", data["provider"]) != data["provider"]:
         raise ApiError(422, "Validation failed: Provider can't be changed")
-    if data["provider"] in request.organization.plan_lacks:
+    if data["provider"] in request.organization.missing_features:
         raise ApiError(422, "Validation failed: Provider is not available")
-    require_valid(body, _LAID_OVER)
+    require_valid(body, _MERGED)
     data["build_states"] = data["build_states"] | (body.get("build_states") or {})
-    data["settings"] = _laid_over(PROVIDERS[data["provider"]], data["settings"], body.get("settings") or {})
+    data["settings"] = _merged_settings(PROVIDERS[data["provider"]], data["settings"], body.get("settings") or {})
     data["branch_configuration"] = data["branch_configuration"] or ""
-    _settle_scope(request, data, body)
+    _validate_scope(request, data, body)
 
 
-def _laid_over(provider: Provider, before: Json, said: Json) -> Json:
-    """Lay what is said of settings over what there was; a secret that comes back masked is as it was."""
-    if unknown := sorted(said.keys() - provider.settings.keys()):
+def _merged_settings(provider: Provider, before: Json, given: Json) -> Json:
+    """Return the stored settings with the given ones merged in; a secret in its masked form stays unchanged."""
+    if unknown := sorted(given.keys() - provider.settings.keys()):
         raise InvalidError([(f"settings.{name}", "unknown") for name in unknown])
-    same = {name for name in provider.masked & before.keys() if said.get(name) == _mask(before[name])}
-    after = {**provider.defaults, **before, **{name: value for name, value in said.items() if name not in same}}
+    same = {name for name in provider.masked & before.keys() if given.get(name) == _mask(before[name])}
+    after = {**provider.defaults, **before, **{name: value for name, value in given.items() if name not in same}}
     require_valid(after, provider.settings)
     changed = {name for name in before if after[name] != before[name]}
     if fixed := sorted(provider.fixed & changed):
@@ -214,8 +214,8 @@ def _laid_over(provider: Provider, before: Json, said: Json) -> Json:
     return after
 
 
-def _settle_scope(request: ApiRequest, data: Json, body: Json) -> None:
-    """See that what a scope names is there; all is all, and names nothing."""
+def _validate_scope(request: ApiRequest, data: Json, body: Json) -> None:
+    """Validate a scope's UUIDs; the scope `all` has none."""
     if data["scope"] == "all":
         if body.get("scope_uuids"):
             raise ApiError(422, "Validation failed: Scope uuids must be omitted when the scope is all")
@@ -229,7 +229,7 @@ def _in_scope(request: ApiRequest, scope: str) -> set[str]:
     if scope == "some_projects":
         return {each.id for each in organization.pipelines.values()}
     kind = scope.removeprefix("some_").removesuffix("s")
-    return {each.id for each in organization.shelves.of(kind, organization.id).values()}
+    return {each.id for each in organization.collections.of(kind, organization.id).values()}
 
 
 _FIELDS = {
@@ -238,14 +238,14 @@ _FIELDS = {
     "scope": one_of("all", "some_projects", "some_teams", "some_clusters"),
     "scope_uuids": Check(list, accepts=are_strings),
 }
-_LAID_OVER = {
+_MERGED = {
     "build_states": Check(
         dict,
         accepts=lambda value: value.keys() <= set(STATES) and all(isinstance(each, bool) for each in value.values()),
     ),
     "settings": Check(dict),
 }
-_BODY = {"provider", *_FIELDS, *_LAID_OVER}
+_BODY = {"provider", *_FIELDS, *_MERGED}
 
 SERVICES = Collection(
     kind="notification_service",
@@ -253,7 +253,7 @@ SERVICES = Collection(
     key="service",
     read="read_notification_services",
     write="write_notification_services",
-    tell=_service,
+    render=_service,
     create={
         "provider": one_of(*(key for key, each in PROVIDERS.items() if not each.created_on_the_web), required=True),
         **_FIELDS,
@@ -268,26 +268,26 @@ SERVICES = Collection(
         "build_states": dict.fromkeys(STATES, False),
         "settings": {},
     },
-    owner=_of_organization,
-    settle=_settle,
+    owner=_organization_id,
+    validate=_validate,
     paging="cursor",
 )
 
 
-def _turn(change: str, *, enabled: bool) -> Handler:
+def _switch(change: str, *, enabled: bool) -> Handler:
     def turn(request: ApiRequest) -> Reply:
-        thing = SERVICES.find(request)
-        thing.data["enabled"] = enabled
-        audit.note_of_thing(request, SERVICES.kind, change, thing)
-        return SERVICES.answer(request, thing, "get", 200)
+        record = SERVICES.find(request)
+        record.data["enabled"] = enabled
+        audit.log_change(request, SERVICES.kind, change, record)
+        return SERVICES.response(request, record, "get", 200)
 
     return turn
 
 
-_ONE = SERVICES.path + "/{service}"
+_ITEM = SERVICES.path + "/{service}"
 
 ROUTES = (
     *SERVICES.routes(),
-    route("PUT", _ONE + "/enable", SERVICES.write, _turn("Enabled", enabled=True)),
-    route("PUT", _ONE + "/disable", SERVICES.write, _turn("Disabled", enabled=False)),
+    route("PUT", _ITEM + "/enable", SERVICES.write, _switch("Enabled", enabled=True)),
+    route("PUT", _ITEM + "/disable", SERVICES.write, _switch("Disabled", enabled=False)),
 )

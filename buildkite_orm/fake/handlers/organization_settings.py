@@ -1,4 +1,4 @@
-"""What is set for organizations as a whole; administrators read and change it."""
+"""Settings of an organization, for administrators."""
 
 from __future__ import annotations
 
@@ -23,64 +23,63 @@ _READ, _WRITE = "read_organization_settings", "write_organization_settings"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Settings of one kind, of which every organization has one set.
+    """One group of settings, which every organization has.
 
     Attributes:
-        kind: What they are, as `api_settings`.
-        path: Where they are.
-        tell: Renders them.
-        update: What a body that changes them must be.
-        defaults: What they are until somebody changes them.
-        settle: Does what follows from a change before it is made, given the settings as they will be and the body;
-            raises where that cannot be.
-        event: What the audit log calls a change.
+        kind: The name of the group, such as `api_settings`.
+        path: Its path.
+        render: Returns the payload.
+        update: The checks of a body that updates them.
+        defaults: Returns the initial settings.
+        validate: Validates an update, given the new settings and the body, and applies side effects; may raise.
+        event: The name of an update in the audit log.
     """
 
     kind: str
     path: str
-    tell: Callable[[ApiRequest, Json], Json]
+    render: Callable[[ApiRequest, Json], Json]
     update: Mapping[str, Check]
     defaults: Callable[[OrganizationRecord], Json]
-    settle: Callable[[ApiRequest, Json, Json], None]
+    validate: Callable[[ApiRequest, Json, Json], None]
     event: str
 
     def routes(self) -> tuple[Route, ...]:
-        """Give the routes."""
+        """Return the routes."""
         changes = (route(method, self.path, _WRITE, self.change) for method in ("PATCH", "PUT"))
         return (route("GET", self.path, _READ, self.get), *changes)
 
     def of(self, organization: OrganizationRecord) -> Json:
-        """Give an organization's, to be read and changed."""
-        kept = organization.shelves.of(self.kind, organization.id)
+        """Return an organization's settings, which may be modified."""
+        kept = organization.collections.of(self.kind, organization.id)
         if self.kind not in kept:
             data = self.defaults(organization)
             kept[self.kind] = Record(id=organization.id, data=data, created_at=organization.created_at)
         return kept[self.kind].data
 
     def get(self, request: ApiRequest) -> Reply:
-        """Tell them."""
+        """Get the settings."""
         require_administrator(request)
-        return Reply(payload=self.tell(request, self.of(request.organization)))
+        return Reply(payload=self.render(request, self.of(request.organization)))
 
     def change(self, request: ApiRequest) -> Reply:
-        """Change some."""
+        """Update settings."""
         require_administrator(request)
         data, body = self.of(request.organization), request.body()
         require_valid(body, self.update)
         changed = {name: body[name] for name in self.update if name in body}
-        self.settle(request, {**data, **changed}, body)
+        self.validate(request, {**data, **changed}, body)
         return self.put(request, changed)
 
     def put(self, request: ApiRequest, changed: Json, event: str | None = None) -> Reply:
-        """Take over values that are good."""
+        """Store valid values."""
         self.of(request.organization).update(changed)
-        audit.note_of_organization(request, event or self.event, changed=list(changed))
+        audit.log_organization_event(request, event or self.event, changed=list(changed))
         return self.get(request)
 
 
 # -- API settings
 
-# What the plan may lack, by what it is needed for.
+# the plan features that settings need
 _FEATURES = {
     "allowed_ip_addresses": "api_ip_allow_list",
     "revoke_inactive_tokens_after_days": "inactive_api_token_revocation",
@@ -88,21 +87,21 @@ _FEATURES = {
 
 
 def _api_settings(request: ApiRequest, data: Json) -> Json:
-    lacks = request.organization.plan_lacks
+    lacks = request.organization.missing_features
     features = {feature: feature not in lacks for feature in _FEATURES.values()}
     return {"url": f"{request.view.organization(request.organization)}/api-settings", **data, "features": features}
 
 
-def _settle_api(request: ApiRequest, _data: Json, body: Json) -> None:
+def _validate_api(request: ApiRequest, _data: Json, body: Json) -> None:
     for name, feature in _FEATURES.items():
-        if name in body and feature in request.organization.plan_lacks:
+        if name in body and feature in request.organization.missing_features:
             raise ApiError(403, f"Your plan doesn't include {feature}")
 
 
 API_SETTINGS = Settings(
     kind="api_settings",
     path=ORGANIZATION + "/api-settings",
-    tell=_api_settings,
+    render=_api_settings,
     update={
         "allowed_ip_addresses": Check(
             str, accepts=lambda value: are_networks(value) and all("/" in each for each in value.split())
@@ -115,7 +114,7 @@ API_SETTINGS = Settings(
         "revoke_inactive_tokens_after_days": None,
         "restrict_user_api_token_creation": False,
     },
-    settle=_settle_api,
+    validate=_validate_api,
     event="OrganizationSecuritySettingsUpdated",
 )
 
@@ -132,7 +131,7 @@ _EXPORT_CHECKS = {
 
 
 def turned_on(at: float, by: UserRecord) -> Json:
-    """Make what a switch that is on knows."""
+    """Return the state of an enabled switch."""
     return {"at": at, "by": by}
 
 
@@ -151,7 +150,7 @@ def _pipeline_settings(request: ApiRequest, data: Json) -> Json:
         **{name: _switch(request, data[name]) for name in (_HOSTED_SSH, _PUBLIC)},
         _METRICS: {**_switch(request, data[_METRICS]), "disable_supported": False},
         "build_exports": {
-            "available": "build_exports" not in request.organization.plan_lacks,
+            "available": "build_exports" not in request.organization.missing_features,
             "enabled": export["location"] is not None,
             **export,
             "supported_strategies": list(_STRATEGIES),
@@ -159,11 +158,11 @@ def _pipeline_settings(request: ApiRequest, data: Json) -> Json:
     }
 
 
-def _settle_pipeline(request: ApiRequest, data: Json, body: Json) -> None:
+def _validate_pipeline(request: ApiRequest, data: Json, body: Json) -> None:
     organization, cluster = request.organization, data["default_cluster_id"]
     default, most = data["default_timeout_in_minutes"], data["maximum_timeout_in_minutes"]
     if "default_cluster_id" in body and cluster is not None:
-        if cluster not in organization.shelves.of("cluster", organization.id):
+        if cluster not in organization.collections.of("cluster", organization.id):
             raise ApiError(422, "Validation failed: Default cluster must exist")
         organization.cluster_id = cluster
     if default is not None and most is not None and default > most:
@@ -177,7 +176,7 @@ def _minutes() -> Check:
 PIPELINE_SETTINGS = Settings(
     kind="pipeline_settings",
     path=ORGANIZATION + "/pipeline-settings",
-    tell=_pipeline_settings,
+    render=_pipeline_settings,
     update={
         "default_branch": Check(str, filled=True),
         "default_cluster_id": Check(str, accepts=is_uuid),
@@ -196,13 +195,13 @@ PIPELINE_SETTINGS = Settings(
         _METRICS: None,
         "build_exports": _NO_EXPORT,
     },
-    settle=_settle_pipeline,
+    validate=_validate_pipeline,
     event="OrganizationUpdated",
 )
 
 
 def _switches(place: str, name: str, *methods: str) -> tuple[Route, ...]:
-    """Make the routes that turn a setting on (PUT) and off (DELETE)."""
+    """Return the routes that enable (PUT) and disable (DELETE) a setting."""
 
     def turn_on(request: ApiRequest) -> Reply:
         require_administrator(request)
@@ -220,7 +219,7 @@ def _switches(place: str, name: str, *methods: str) -> tuple[Route, ...]:
 
 
 def configure_build_export(request: ApiRequest) -> Reply:
-    """Have builds exported; a bucket that is named by its URI is known by its name."""
+    """Enable build exports; a bucket URI is reduced to the bucket's name."""
     _require_build_exports(request)
     body = request.body()
     require_valid(body, _EXPORT_CHECKS)
@@ -229,7 +228,7 @@ def configure_build_export(request: ApiRequest) -> Reply:
 
 
 def disable_build_export(request: ApiRequest) -> Reply:
-    """Have builds exported no more."""
+    """Disable build exports."""
     _require_build_exports(request)
     return _put_export(request, _NO_EXPORT)
 
@@ -240,7 +239,7 @@ def _put_export(request: ApiRequest, export: Json) -> Reply:
 
 def _require_build_exports(request: ApiRequest) -> None:
     require_administrator(request)
-    if "build_exports" in request.organization.plan_lacks:
+    if "build_exports" in request.organization.missing_features:
         raise ApiError(403, "Your plan doesn't include build exports")
 
 

@@ -26,18 +26,18 @@ EMOJIS = (
 
 
 def list_organizations(request: ApiRequest) -> Reply:
-    """List those that the token reaches."""
+    """List the organizations that the token can access."""
     reached = [each for each in request.context.store.organizations.values() if request.token.reaches(each)]
     return paged(request, reached, partial(accounts.organization, request.view))
 
 
 def get_organization(request: ApiRequest) -> Reply:
-    """Get one."""
+    """Get an organization."""
     return Reply(payload=accounts.organization(request.view, request.organization))
 
 
 def get_rate_limit(request: ApiRequest) -> Reply:
-    """Tell how much of the organization's budget is used."""
+    """Get the rate-limit budgets of the organization."""
     budget = request.context.budgets.peek(request.organization.slug)
     now = request.context.clock.now()
     is_limited = budget.limit > 0
@@ -51,9 +51,9 @@ def get_rate_limit(request: ApiRequest) -> Reply:
 
 
 def list_emojis(request: ApiRequest) -> Reply:
-    """List those of the organization, and those that all have."""
+    """List the emoji of the organization, and the common ones."""
     organization = request.organization
-    own = [each.data for each in organization.shelves.of("emoji", organization.id).values()]
+    own = [each.data for each in organization.collections.of("emoji", organization.id).values()]
     return Reply(payload=[*EMOJIS, *own])
 
 

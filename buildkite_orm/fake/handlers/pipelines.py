@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def list_pipelines(request: ApiRequest) -> Reply:
-    """List an organization's pipelines; filters match parts of what they name."""
+    """List an organization's pipelines; filters match substrings."""
     name, repository = (request.http.args.get(key, "").lower() for key in ("name", "repository"))
     found = [
         each
@@ -45,21 +45,21 @@ def list_pipelines(request: ApiRequest) -> Reply:
 
 
 def get_pipeline(request: ApiRequest) -> Reply:
-    """Get one."""
+    """Get a pipeline."""
     return Reply(payload=pipeline(request.view, request.pipeline))
 
 
 def _changed(request: ApiRequest, record: PipelineRecord, change: str, status: int = 200) -> Reply:
-    """Write down what was done to a pipeline, and answer with it."""
-    audit.note(request, f"Pipeline{change}", audit.subject("Pipeline", record.id, record.name))
+    """Add an event to the audit log, and return the pipeline."""
+    audit.log_event(request, f"Pipeline{change}", audit.subject("Pipeline", record.id, record.name))
     return Reply(status, payload=pipeline(request.view, record))
 
 
-# -- what bodies must be
+# -- validation
 
 
 def _is_plain(url: str) -> bool:
-    """Tell whether a URL is free of credentials, query and fragment."""
+    """Return whether a URL has no credentials, query or fragment."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -82,7 +82,7 @@ def _is_step(step: Json) -> bool:
 
 
 def _are_settings(settings: Json) -> bool:
-    """Return whether settings of a provider have the types that they have by default; others may be anything."""
+    """Return whether provider settings have the types of their defaults; unknown settings may have any type."""
     known = {**SETTINGS, "repository": ""}
     return all(value is None or isinstance(value, type(known.get(name, value))) for name, value in settings.items())
 
@@ -133,26 +133,26 @@ CREATES = UPDATES | {
     "repository": Check(str, required=True, filled=True),
     "slug": Check(str, accepts=lambda value: _SLUG(value) is not None),
 }
-_APART = frozenset({"configuration", "env", "provider_settings", "slug", "steps", "tags", "teams"})
+_SPECIAL_FIELDS = frozenset({"configuration", "env", "provider_settings", "slug", "steps", "tags", "teams"})
 
 
 def _check_named(request: ApiRequest, body: Json) -> None:
-    """Raise where a body names what there is not, or what the organization does not have."""
+    """Raise if a body references unknown records, or features that the organization does not have."""
     organization = request.organization
-    clusters = organization.shelves.of("cluster", organization.id)
+    clusters = organization.collections.of("cluster", organization.id)
     if body.get("cluster_id") and body["cluster_id"] not in clusters:
         raise InvalidError([("cluster_id", "invalid")])
-    if body.get("pipeline_template_uuid") and body["pipeline_template_uuid"] not in TEMPLATES.shelf(request):
+    if body.get("pipeline_template_uuid") and body["pipeline_template_uuid"] not in TEMPLATES.records(request):
         raise InvalidError([("pipeline_template_uuid", "invalid")])
-    if body.get("clone_mirror_url") and "clone_mirrors" in organization.plan_lacks:
+    if body.get("clone_mirror_url") and "clone_mirrors" in organization.missing_features:
         raise InvalidError([("clone_mirror_url", "invalid")])
 
 
-# -- creating them
+# -- create
 
 
 def create_pipeline(request: ApiRequest) -> Reply:
-    """Create one, of steps as YAML, of visual steps, or of those of a template."""
+    """Create a pipeline from YAML steps, visual steps, or a template."""
     organization, body, store = request.organization, request.body(), request.context.store
     require_valid(body, CREATES)
     _check_named(request, body)
@@ -175,7 +175,7 @@ def create_pipeline(request: ApiRequest) -> Reply:
     )
     _apply(record, body)
     if not (body.get("configuration") or body.get("steps")):
-        template = TEMPLATES.shelf(request)[body["pipeline_template_uuid"]]
+        template = TEMPLATES.records(request)[body["pipeline_template_uuid"]]
         record.plan = plan_of(steps_of(template.data["configuration"]))
     return _changed(request, record, "Created", 201)
 
@@ -201,11 +201,11 @@ def _assign_teams(request: ApiRequest, identity: str, body: Json) -> None:
     teams.assign(request, teams.PIPELINES, identity, body.get("teams") or {})
 
 
-# -- changing them
+# -- update
 
 
 def update_pipeline(request: ApiRequest) -> Reply:
-    """Change some properties."""
+    """Update a pipeline."""
     record, body = request.pipeline, request.body()
     require_valid(body, UPDATES)
     if record.archived_at is not None:
@@ -225,8 +225,8 @@ def _check_steps(record: PipelineRecord, body: Json) -> None:
 
 
 def _apply(record: PipelineRecord, body: Json) -> None:
-    """Take over what a body says."""
-    for name in (UPDATES.keys() & body.keys()) - _APART:
+    """Copy the fields of a body to the record."""
+    for name in (UPDATES.keys() & body.keys()) - _SPECIAL_FIELDS:
         setattr(record, name, body[name])
     if "repository" in body:
         record.provider_id = provider_of(body["repository"])
@@ -237,7 +237,7 @@ def _apply(record: PipelineRecord, body: Json) -> None:
 
 
 def _apply_steps(record: PipelineRecord, body: Json) -> None:
-    """Take `configuration`, or what only visual steps have: `env` and `steps`."""
+    """Apply `configuration`, or `env` and `steps`, which only pipelines with visual steps have."""
     if body.get("configuration"):
         record.configuration = body["configuration"]
         record.env, record.steps = env_of(body["configuration"]), steps_of(body["configuration"])
@@ -251,7 +251,7 @@ def _apply_steps(record: PipelineRecord, body: Json) -> None:
 def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str) -> None:
     if organization.pipelines.get(slug, record) is not record or not slug:
         raise InvalidError([("slug", "already_exists" if slug else "invalid")])
-    # rebuilt whole, so that it keeps its place in the listing
+    # rebuilt, so that the pipeline keeps its position in the listing
     kept = list(organization.pipelines.values())
     record.slug = slug
     organization.pipelines.clear()
@@ -259,7 +259,7 @@ def _rename(organization: OrganizationRecord, record: PipelineRecord, slug: str)
 
 
 def archive_pipeline(request: ApiRequest) -> Reply:
-    """Put one into the archive."""
+    """Archive a pipeline."""
     record = request.pipeline
     if record.archived_at is not None:
         raise ApiError(422, "Pipeline could not be archived.")
@@ -268,7 +268,7 @@ def archive_pipeline(request: ApiRequest) -> Reply:
 
 
 def unarchive_pipeline(request: ApiRequest) -> Reply:
-    """Take one out of the archive."""
+    """Unarchive a pipeline."""
     record = request.pipeline
     if record.archived_at is None:
         raise ApiError(422, "Pipeline could not be unarchived.")
@@ -277,10 +277,10 @@ def unarchive_pipeline(request: ApiRequest) -> Reply:
 
 
 def delete_pipeline(request: ApiRequest) -> Reply:
-    """Delete one, with its builds and schedules."""
+    """Delete a pipeline with its builds and schedules."""
     record = request.pipeline
     request.context.lifecycle.delete(record)
-    request.organization.shelves.of(SCHEDULES.kind, record.id).clear()
+    request.organization.collections.of(SCHEDULES.kind, record.id).clear()
     _changed(request, record, "Deleted")
     return Reply(204)
 
@@ -289,7 +289,7 @@ def delete_pipeline(request: ApiRequest) -> Reply:
 
 
 def add_webhook(request: ApiRequest) -> Reply:
-    """Have GitHub tell of pushes."""
+    """Add a webhook to the GitHub repository."""
     record = request.pipeline
     if record.provider_id != "github":
         raise ApiError(422, "Auto-creating webhooks is not supported for your repository.")
@@ -301,14 +301,14 @@ def add_webhook(request: ApiRequest) -> Reply:
 
 def _github_pipeline(request: ApiRequest) -> PipelineRecord:
     record = request.pipeline
-    is_enrolled = "expanded_webhook_triggers" not in request.organization.plan_lacks
+    is_enrolled = "expanded_webhook_triggers" not in request.organization.missing_features
     if not is_enrolled or record.provider_id not in {"github", "github_enterprise"}:
         raise ApiError(404, "Not Found")
     return record
 
 
 def get_github_webhooks(request: ApiRequest) -> Reply:
-    """Tell whether the webhooks of GitHub are taken."""
+    """Get whether GitHub webhooks are enabled."""
     record = _github_pipeline(request)
     by = record.webhooks_disabled_by
     return Reply(
@@ -322,26 +322,26 @@ def get_github_webhooks(request: ApiRequest) -> Reply:
 
 
 def enable_github_webhooks(request: ApiRequest) -> Reply:
-    """Take them; nothing changes where they are taken."""
+    """Enable GitHub webhooks; does nothing if they are enabled."""
     record = _github_pipeline(request)
     record.webhooks_disabled_at = record.webhooks_disabled_by = None
     return get_github_webhooks(request)
 
 
 def disable_github_webhooks(request: ApiRequest) -> Reply:
-    """Take none; nothing changes where none are taken."""
+    """Disable GitHub webhooks; does nothing if they are disabled."""
     record = _github_pipeline(request)
     if record.webhooks_disabled_by is None:
         record.webhooks_disabled_at, record.webhooks_disabled_by = request.context.lifecycle.now, request.token.user
     return get_github_webhooks(request)
 
 
-_ALL, _HOOKS = ORGANIZATION + "/pipelines", PIPELINE + "/github-webhooks"
+_PIPELINES, _WEBHOOKS = ORGANIZATION + "/pipelines", PIPELINE + "/github-webhooks"
 _READ, _WRITE = "read_pipelines", "write_pipelines"
 
 ROUTES = (
-    route("GET", _ALL, _READ, list_pipelines),
-    route("POST", _ALL, _WRITE, create_pipeline),
+    route("GET", _PIPELINES, _READ, list_pipelines),
+    route("POST", _PIPELINES, _WRITE, create_pipeline),
     route("GET", PIPELINE, _READ, get_pipeline),
     route("PATCH", PIPELINE, _WRITE, update_pipeline),
     route("PUT", PIPELINE, _WRITE, update_pipeline),
@@ -349,7 +349,7 @@ ROUTES = (
     route("POST", PIPELINE + "/archive", _WRITE, archive_pipeline),
     route("POST", PIPELINE + "/unarchive", _WRITE, unarchive_pipeline),
     route("POST", PIPELINE + "/webhook", _WRITE, add_webhook),
-    route("GET", _HOOKS, _READ, get_github_webhooks),
-    route("PUT", _HOOKS, _WRITE, enable_github_webhooks),
-    route("DELETE", _HOOKS, _WRITE, disable_github_webhooks),
+    route("GET", _WEBHOOKS, _READ, get_github_webhooks),
+    route("PUT", _WEBHOOKS, _WRITE, enable_github_webhooks),
+    route("DELETE", _WEBHOOKS, _WRITE, disable_github_webhooks),
 )

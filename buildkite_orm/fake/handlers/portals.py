@@ -18,35 +18,35 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 
-def portal(request: ApiRequest, thing: Record) -> Json:
-    """Tell a portal, without its secret."""
+def portal(request: ApiRequest, record: Record) -> Json:
+    """Return the payload of a portal, without its secret."""
     return {
-        "uuid": thing.id,
+        "uuid": record.id,
         "organization_uuid": request.organization.id,
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
-        **thing.data,
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
+        **record.data,
     }
 
 
-def _secret(request: ApiRequest, _thing: Record) -> Json:
-    """Make the secret, which is told once and not kept."""
+def _secret(request: ApiRequest, _new_record: Record) -> Json:
+    """Return a new secret, which is shown once and not stored."""
     return {"token": request.context.store.ids.token("bkpt")}
 
 
 def are_networks(text: str) -> bool:
-    """Tell whether a text is networks in CIDR notation, with spaces between them."""
+    """Return whether a text is a list of networks in CIDR notation, separated by spaces."""
     try:
         return bool([ip_network(each) for each in text.split()])
     except ValueError:
         return False
 
 
-def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
-    slug = thing.data["slug"] = thing.data["slug"] or slug_of(thing.data["name"])
+def _validate(request: ApiRequest, record: Record, _body: Json) -> None:
+    slug = record.data["slug"] = record.data["slug"] or slug_of(record.data["name"])
     if not slug:
         raise ApiError(422, "Validation failed: Slug can't be blank")
-    if PORTALS.shelf(request).get(slug, thing) is not thing:
+    if PORTALS.records(request).get(slug, record) is not record:
         raise ApiError(422, "Validation failed: Slug has already been taken")
 
 
@@ -63,8 +63,8 @@ PORTALS = Collection(
     key="portal",
     read="read_portals",
     write="write_portals",
-    tell=portal,
-    reveal=_secret,
+    render=portal,
+    render_secret=_secret,
     create={
         "name": Check(str, required=True, filled=True),
         "query": Check(str, required=True, filled=True),
@@ -72,8 +72,8 @@ PORTALS = Collection(
     },
     update={"name": Check(str, filled=True), "query": Check(str, filled=True), **_FIELDS},
     defaults={"slug": None, "description": None, "allowed_ip_addresses": None, "user_invokable": False},
-    identify=lambda thing: thing.data["slug"],
-    settle=_settle,
+    key_of=lambda record: record.data["slug"],
+    validate=_validate,
 )
 
 ROUTES = PORTALS.routes()

@@ -33,11 +33,11 @@ def _create(request: ApiRequest, kind: str) -> Reply:
         "access_token": request.context.store.ids.token("bkra"),
         "expires_at": expires_at,
     }
-    return Reply(payload=session | _ways(request)[kind], headers={"Cache-Control": "no-store"})
+    return Reply(payload=session | _credentials(request)[kind], headers={"Cache-Control": "no-store"})
 
 
-def _ways(request: ApiRequest) -> dict[str, Json]:
-    """Make what a client logs in with."""
+def _credentials(request: ApiRequest) -> dict[str, Json]:
+    """Return the credentials of a session, by its kind."""
     token = request.context.store.ids.token
     return {
         "VNC": {"vnc": {"username": "buildkite", "password": token("vnc")}},
@@ -46,7 +46,7 @@ def _ways(request: ApiRequest) -> dict[str, Json]:
 
 
 def _is_reachable(job: JobRecord) -> bool:
-    """Tell whether a job runs on a macOS agent that Buildkite hosts."""
+    """Return whether a job runs on a hosted macOS agent."""
     shape = job.agent.queue.instance_shape if job.agent is not None else None
     return job.type == "script" and job.state == "running" and (shape or "").startswith("MACOS")
 

@@ -1,4 +1,4 @@
-"""Repository connections, and the repositories that they reach."""
+"""Repository connections, and the repositories that they can access."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
-_CANNOT_LIST = frozenset({"bitbucket_server", "gitlab_self_managed", "github_enterprise"})
-_BRIEFLY = ("type", "display_name")
-_IN_FULL = ("service_account", "host", "rate_limit")
+_NOT_LISTABLE = frozenset({"bitbucket_server", "gitlab_self_managed", "github_enterprise"})
+_SUMMARY_FIELDS = ("type", "display_name")
+_DETAIL_FIELDS = ("service_account", "host", "rate_limit")
 
 
-def _brief(request: ApiRequest, thing: Record) -> Json:
-    url = f"{request.view.organization(request.organization)}/repository_connections/{thing.id}"
-    return {"id": thing.id, **{name: thing.data[name] for name in _BRIEFLY}, "url": url}
+def _summary(request: ApiRequest, record: Record) -> Json:
+    url = f"{request.view.organization(request.organization)}/repository_connections/{record.id}"
+    return {"id": record.id, **{name: record.data[name] for name in _SUMMARY_FIELDS}, "url": url}
 
 
-def _of_organization(request: ApiRequest) -> str:
+def _organization_id(request: ApiRequest) -> str:
     require_administrator(request)
     return request.organization.id
 
@@ -35,13 +35,13 @@ CONNECTIONS = Collection(
     key="connection",
     read="read_organization_repository_connections",
     write="",
-    tell=_brief,
-    owner=_of_organization,
+    render=_summary,
+    owner=_organization_id,
     paging="array",
 )
 
 
-def _found(request: ApiRequest) -> Record:
+def _find(request: ApiRequest) -> Record:
     require_administrator(request)
     if not is_uuid(request.arguments["connection"]):
         raise ApiError(400, "The repository connection's ID must be a UUID")
@@ -49,17 +49,17 @@ def _found(request: ApiRequest) -> Record:
 
 
 def get_connection(request: ApiRequest) -> Reply:
-    """Get one."""
-    thing = _found(request)
-    return Reply(payload=_brief(request, thing) | {name: thing.data[name] for name in _IN_FULL})
+    """Get a connection."""
+    record = _find(request)
+    return Reply(payload=_summary(request, record) | {name: record.data[name] for name in _DETAIL_FIELDS})
 
 
 def list_repositories(request: ApiRequest) -> Reply:
-    """List the repositories that one reaches; only the one of a name where that is given."""
-    data, args = _found(request).data, request.http.args
+    """List the repositories of a connection; with `repository`, only the one with that name."""
+    data, args = _find(request).data, request.http.args
     if any(name.startswith("repository[") for name in args):
         raise ApiError(400, "repository must be a string")
-    if data["type"] in _CANNOT_LIST:
+    if data["type"] in _NOT_LISTABLE:
         raise ApiError(422, f"Connections of type {data['type']} cannot list repositories")
     if data.get("retry_after") is not None:
         headers = {"Retry-After": str(data["retry_after"])}
@@ -69,10 +69,10 @@ def list_repositories(request: ApiRequest) -> Reply:
     return Reply(payload=found)
 
 
-_ONE = CONNECTIONS.path + "/{connection}"
+_ITEM = CONNECTIONS.path + "/{connection}"
 
 ROUTES = (
     *CONNECTIONS.routes("list"),
-    route("GET", _ONE, CONNECTIONS.read, get_connection),
-    route("GET", _ONE + "/repositories", CONNECTIONS.read, list_repositories),
+    route("GET", _ITEM, CONNECTIONS.read, get_connection),
+    route("GET", _ITEM + "/repositories", CONNECTIONS.read, list_repositories),
 )

@@ -1,4 +1,4 @@
-"""A line of a route table."""
+"""An entry of a route table."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ JOB = (ORGANIZATION + "/jobs/{job}", BUILD + "/jobs/{job}")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method on one or more paths, the scopes that it needs, and what it does.
+    """A method on one or more paths, the scopes that it needs, and its handler.
 
-    `scopes` is None where no authentication is needed.
+    `scopes` is None if no authentication is needed.
     """
 
     method: str
@@ -29,11 +29,11 @@ class Route:
 
 
 def route(method: str, paths: str | tuple[str, ...], scopes: str | None, handler: Handler) -> Route:
-    """Make a line of the table; `scopes` is "" where any token will do."""
+    """Create a route; `scopes` is "" if any token is accepted."""
     every = (paths,) if isinstance(paths, str) else paths
     return Route(method, every, None if scopes is None else tuple(scopes.split()), handler)
 
 
 def under(paths: tuple[str, ...], rest: str) -> tuple[str, ...]:
-    """Give paths with something behind each."""
+    """Return the paths with a suffix."""
     return tuple(path + rest for path in paths)

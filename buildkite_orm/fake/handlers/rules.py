@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 _TYPES = ("pipeline.trigger_build.pipeline", "pipeline.artifacts_read.pipeline")
 
 
-def rule(request: ApiRequest, thing: Record) -> Json:
-    """Tell a rule."""
-    source_type, action, target_type = thing.data["type"].split(".")
+def rule(request: ApiRequest, record: Record) -> Json:
+    """Return the payload of a rule."""
+    source_type, action, target_type = record.data["type"].split(".")
     return {
-        "uuid": thing.id,
-        "graphql_id": graphql_id("Rule", thing.id),
+        "uuid": record.id,
+        "graphql_id": graphql_id("Rule", record.id),
         "organization_uuid": request.organization.id,
-        "url": f"{request.view.organization(request.organization)}/rules/{thing.id}",
-        "type": thing.data["type"],
+        "url": f"{request.view.organization(request.organization)}/rules/{record.id}",
+        "type": record.data["type"],
         "source_type": source_type,
-        "source_uuid": thing.data["source_uuid"],
+        "source_uuid": record.data["source_uuid"],
         "target_type": target_type,
-        "target_uuid": thing.data["target_uuid"],
+        "target_uuid": record.data["target_uuid"],
         "effect": "allow",
         "action": action,
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
     }
 
 
-def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
-    value = thing.data["value"]
+def _validate(request: ApiRequest, record: Record, _body: Json) -> None:
+    value = record.data["value"]
     for end in ("source", "target"):
-        thing.data[f"{end}_uuid"] = _pipeline(request.organization, value.get(f"{end}_pipeline"), end)
+        record.data[f"{end}_uuid"] = _pipeline(request.organization, value.get(f"{end}_pipeline"), end)
     if not isinstance(value.get("conditions", []), list):
         raise ApiError(422, "Conditions must be a list")
 
 
 def _pipeline(organization: OrganizationRecord, named: object, end: str) -> str:
-    """Find a pipeline by its id or slug, and give its id."""
+    """Return the id of a pipeline that is named by id or slug."""
     found = next((each.id for each in organization.pipelines.values() if named in (each.id, each.slug)), None)
     if found is None:
         raise ApiError(422, f"{end.capitalize()} pipeline could not be found")
@@ -61,9 +61,9 @@ RULES = Collection(
     key="rule",
     read="read_rules",
     write="write_rules",
-    tell=rule,
+    render=rule,
     create={"type": one_of(*_TYPES, required=True), "value": Check(dict, required=True, filled=True)},
-    settle=_settle,
+    validate=_validate,
 )
 
 ROUTES = RULES.routes("list", "create", "get", "delete")

@@ -1,4 +1,4 @@
-"""The schedules of pipelines, which create builds as time goes by."""
+"""The schedules of pipelines, which create builds as the clock moves."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.lifecycle import Lifecycle
     from buildkite_orm.fake.records import Json, PipelineRecord
 
-_SAID = ("label", "cronline", "message", "commit", "branch", "env", "enabled")
+_FIELDS = ("label", "cronline", "message", "commit", "branch", "env", "enabled")
 
 
-def of_pipeline(request: ApiRequest) -> str:
-    """Say that things belong to the pipeline of the path."""
+def pipeline_id_of(request: ApiRequest) -> str:
+    """Return the id of the pipeline in the path."""
     return request.pipeline.id
 
 
-def _schedule(request: ApiRequest, thing: Record) -> Json:
-    view, data, pipeline = request.view, thing.data, request.pipeline
+def _schedule(request: ApiRequest, record: Record) -> Json:
+    view, data, pipeline = request.view, record.data, request.pipeline
     url = view.pipeline(pipeline)
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("PipelineSchedule", thing.id),
-        "url": f"{url}/schedules/{thing.id}",
-        **{name: data[name] for name in _SAID},
+        "id": record.id,
+        "graphql_id": graphql_id("PipelineSchedule", record.id),
+        "url": f"{url}/schedules/{record.id}",
+        **{name: data[name] for name in _FIELDS},
         "next_build_at": view.time(data["next_build_at"]),
         "failed_message": data["failed_message"],
         "failed_at": view.time(data["failed_at"]),
-        "created_at": view.time(thing.created_at),
-        "created_by": user_or_none(view, thing.created_by),
+        "created_at": view.time(record.created_at),
+        "created_by": user_or_none(view, record.created_by),
         "pipeline": {"id": pipeline.id, "slug": pipeline.slug, "url": url},
     }
 
@@ -52,8 +52,8 @@ def _is_cronline(line: str) -> bool:
     return True
 
 
-def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
-    data, pipeline = thing.data, request.pipeline
+def _validate(request: ApiRequest, record: Record, body: Json) -> None:
+    data, pipeline = record.data, request.pipeline
     if not _is_cronline(data["cronline"]):
         raise ApiError(422, "Validation failed: Cronline is not a valid interval")
     data["commit"] = data["commit"] or "HEAD"
@@ -61,42 +61,42 @@ def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
     data["env"] = data["env"] and texts_of(data["env"])
     if body.get("enabled"):
         data["failed_message"] = data["failed_at"] = None
-    plan(request.context.lifecycle, pipeline, thing)
+    plan(request.context.lifecycle, pipeline, record)
 
 
-def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Record) -> None:
-    """Have a schedule create its next build, if it is enabled; what was planned before is off."""
-    data = thing.data
+def plan(lifecycle: Lifecycle, pipeline: PipelineRecord, record: Record) -> None:
+    """Plan a schedule's next build, if it is enabled; an earlier plan is dropped."""
+    data = record.data
     moment = cron.read(data["cronline"]).after(lifecycle.now) if data["enabled"] else None
     data["next_build_at"] = moment
     if moment is not None:
-        lifecycle.at(moment, lambda: _fire(lifecycle, pipeline, thing, moment))
+        lifecycle.at(moment, lambda: _fire(lifecycle, pipeline, record, moment))
 
 
-def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, thing: Record, moment: float) -> None:
-    kept = pipeline.organization.shelves.of(SCHEDULES.kind, pipeline.id)
-    if kept.get(thing.id) is not thing or thing.data["next_build_at"] != moment:
+def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, record: Record, moment: float) -> None:
+    kept = pipeline.organization.collections.of(SCHEDULES.kind, pipeline.id)
+    if kept.get(record.id) is not record or record.data["next_build_at"] != moment:
         return
-    problem = _problem(pipeline, thing.data)
+    problem = _problem(pipeline, record.data)
     if problem is None:
-        lifecycle.create(pipeline, **_build(thing))
+        lifecycle.create(pipeline, **_build(record))
     else:
-        thing.data |= {"enabled": False, "failed_message": problem, "failed_at": moment}
-    plan(lifecycle, pipeline, thing)
+        record.data |= {"enabled": False, "failed_message": problem, "failed_at": moment}
+    plan(lifecycle, pipeline, record)
 
 
 def _problem(pipeline: PipelineRecord, data: Json) -> str | None:
-    """Say why there can be no build, if there can be none."""
+    """Return why a schedule cannot create a build, or None."""
     if pipeline.archived_at is not None:
         return "Pipeline is archived"
     allowed = allows(pipeline.branch_configuration, data["branch"])
     return None if allowed else f"Branch {data['branch']} is not configured to be built by this pipeline"
 
 
-def _build(thing: Record) -> dict[str, Any]:
-    data = thing.data
-    said = {name: data[name] for name in ("commit", "branch", "message")}
-    return {**said, "env": dict(data["env"] or {}), "source": "schedule", "creator": thing.created_by}
+def _build(record: Record) -> dict[str, Any]:
+    data = record.data
+    fields = {name: data[name] for name in ("commit", "branch", "message")}
+    return {**fields, "env": dict(data["env"] or {}), "source": "schedule", "creator": record.created_by}
 
 
 _OPTIONS = {
@@ -113,7 +113,7 @@ SCHEDULES = Collection(
     key="schedule",
     read="read_pipelines",
     write="write_pipelines",
-    tell=_schedule,
+    render=_schedule,
     create={"cronline": Check(str, required=True, filled=True), **_OPTIONS},
     update={"cronline": Check(str, filled=True), **_OPTIONS},
     defaults={
@@ -127,14 +127,14 @@ SCHEDULES = Collection(
         "failed_message": None,
         "failed_at": None,
     },
-    owner=of_pipeline,
-    settle=_settle,
+    owner=pipeline_id_of,
+    validate=_validate,
 )
 
 
 def list_schedules(request: ApiRequest) -> Reply:
-    """List them, the newest first."""
-    return SCHEDULES.listed(request, list(reversed(SCHEDULES.shelf(request).values())))
+    """List the schedules, newest first."""
+    return SCHEDULES.list_response(request, list(reversed(SCHEDULES.records(request).values())))
 
 
 ROUTES = (

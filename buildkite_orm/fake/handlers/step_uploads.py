@@ -1,4 +1,4 @@
-"""Step uploads: the steps that jobs have added to their builds."""
+"""Step uploads: steps that jobs added to their builds."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _LARGEST = 2 * 1024 * 1024
 _FILTER = "filter[source_job_id]"
 
 
-def _step_upload(request: ApiRequest, thing: Record) -> Json:
-    """Tell an upload, without what was uploaded."""
-    view, data = request.view, thing.data
-    told = {name: value for name, value in data.items() if name not in {"definition", "processed_at"}}
+def _step_upload(request: ApiRequest, record: Record) -> Json:
+    """Return the payload of an upload without its definition."""
+    view, data = request.view, record.data
+    fields = {name: value for name, value in data.items() if name not in {"definition", "processed_at"}}
     return {
-        "uuid": thing.id,
-        "graphql_id": graphql_id("BuildStepUpload", thing.id),
-        **told,
-        "url": f"{view.build(request.build)}/step-uploads/{thing.id}",
-        "created_at": view.time(thing.created_at),
+        "uuid": record.id,
+        "graphql_id": graphql_id("BuildStepUpload", record.id),
+        **fields,
+        "url": f"{view.build(request.build)}/step-uploads/{record.id}",
+        "created_at": view.time(record.created_at),
         "processed_at": view.time(data["processed_at"]),
     }
 
 
-def _of_build(request: ApiRequest) -> str:
+def _build_id(request: ApiRequest) -> str:
     build = request.build
     if build.created_at < request.context.lifecycle.now - _LIFETIME:
         raise ApiError(410, "Step uploads are no longer available for this build")
@@ -48,27 +48,27 @@ UPLOADS = Collection(
     key="step_upload",
     read="read_builds",
     write="write_builds",
-    tell=_step_upload,
-    owner=_of_build,
+    render=_step_upload,
+    owner=_build_id,
     paging="newest",
 )
 
 
 def list_step_uploads(request: ApiRequest) -> Reply:
-    """List a build's, or those of one of its jobs, the newest first."""
-    things = list(UPLOADS.shelf(request).values())
+    """List a build's uploads, newest first; with a filter, only those of one job."""
+    records = list(UPLOADS.records(request).values())
     if any(name.startswith("filter[") and name != _FILTER for name in request.http.args):
         raise ApiError(422, "Unsupported filter")
     job_id = request.http.args.get(_FILTER)
     if job_id is not None and not is_uuid(job_id):
         raise ApiError(422, f"{_FILTER} must be a UUID")
-    return UPLOADS.listed(request, [each for each in things if job_id in {None, each.data["source_job_id"]}])
+    return UPLOADS.list_response(request, [each for each in records if job_id in {None, each.data["source_job_id"]}])
 
 
 def get_step_upload(request: ApiRequest) -> Reply:
-    """Get one, with what was uploaded unless that is too large."""
-    thing = UPLOADS.find(request)
-    definition: str = thing.data["definition"]
+    """Get an upload, with its definition unless that is too large."""
+    record = UPLOADS.find(request)
+    definition: str = record.data["definition"]
     size = len(definition.encode())
     omitted = size > _LARGEST
     yaml = {
@@ -76,11 +76,11 @@ def get_step_upload(request: ApiRequest) -> Reply:
         "definition_yaml": None if omitted else definition,
         "definition_yaml_omitted": omitted,
     }
-    return Reply(payload=_step_upload(request, thing) | yaml)
+    return Reply(payload=_step_upload(request, record) | yaml)
 
 
 def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any) -> Record:
-    """Add an upload of a job to its build, one that was applied a second later unless `fields` say otherwise."""
+    """Add an upload of a job to its build, applied one second later unless `fields` says otherwise."""
     created_at = (job.started_at or job.created_at) + 1
     data = {
         "state": "applied",
@@ -93,8 +93,8 @@ def add_step_upload(store: Store, job: JobRecord, definition: str, **fields: Any
         "processed_at": created_at + 1,
         "definition": definition,
     }
-    thing = Record(id=store.ids.uuid(), data=data | fields, created_at=created_at)
-    return store.shelves.put(UPLOADS.kind, job.build.id, thing.id, thing)
+    record = Record(id=store.ids.uuid(), data=data | fields, created_at=created_at)
+    return store.collections.put(UPLOADS.kind, job.build.id, record.id, record)
 
 
 ROUTES = (

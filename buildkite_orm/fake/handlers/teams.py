@@ -1,4 +1,4 @@
-"""Teams, and what ties them to users, pipelines and suites."""
+"""Teams, and their members, pipelines and suites."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEAM = ORGANIZATION + "/teams/{team}"
 _ROLES = ("member", "maintainer")
 _PIPELINE_LEVELS = ("read_only", "build_and_read", "manage_build_and_read")
 _SUITE_LEVELS = ("read", "edit")
-# what the first team is, unless somebody makes it
+# the first team, if the organization has none when teams are enabled
 EVERYONE: Json = {
     "name": "Everyone",
     "description": "All members of the organization",
@@ -38,21 +38,21 @@ EVERYONE: Json = {
 }
 
 
-# -- teams themselves
+# -- teams
 
 
-def embedded_team(thing: Record) -> Json:
-    """Tell a team where something names it."""
-    return {"id": thing.id, "graphql_id": graphql_id("Team", thing.id), "slug": slug_of(thing.data["name"])}
+def embedded_team(record: Record) -> Json:
+    """Return the payload of a team that is embedded in another."""
+    return {"id": record.id, "graphql_id": graphql_id("Team", record.id), "slug": slug_of(record.data["name"])}
 
 
-def _team(request: ApiRequest, thing: Record) -> Json:
+def _team(request: ApiRequest, record: Record) -> Json:
     return {
-        **embedded_team(thing),
-        **thing.data,
-        "default": thing.data["is_default_team"],
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
+        **embedded_team(record),
+        **record.data,
+        "default": record.data["is_default_team"],
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
     }
 
 
@@ -67,9 +67,9 @@ def _fields(*, required: bool) -> dict[str, Check]:
     }
 
 
-def _settle_team(request: ApiRequest, thing: Record, _body: Json) -> None:
-    slug = slug_of(thing.data["name"])
-    if any(slug == slug_of(each.data["name"]) for each in TEAMS.shelf(request).values() if each is not thing):
+def _validate_team(request: ApiRequest, record: Record, _body: Json) -> None:
+    slug = slug_of(record.data["name"])
+    if any(slug == slug_of(each.data["name"]) for each in TEAMS.records(request).values() if each is not record):
         raise ApiError(422, "Validation failed: Name has already been taken")
 
 
@@ -79,101 +79,101 @@ TEAMS = Collection(
     key="team",
     read="read_teams",
     write="write_teams",
-    tell=_team,
+    render=_team,
     create=_fields(required=True),
     update=_fields(required=False),
-    settle=_settle_team,
+    validate=_validate_team,
 )
 
 
 def list_teams(request: ApiRequest) -> Reply:
-    """List the teams; only those that have a user as a member where one is named."""
-    teams, user_id = list(TEAMS.shelf(request).values()), request.http.args.get("user_id")
+    """List the teams; with `user_id`, only those that have that user as a member."""
+    teams, user_id = list(TEAMS.records(request).values()), request.http.args.get("user_id")
     if user_id is not None:
         is_member = user_id in _users(request)
         teams = [each for each in teams if is_member and user_id in MEMBERS.of(request, each)]
-    return TEAMS.listed(request, teams)
+    return TEAMS.list_response(request, teams)
 
 
 def enable_teams(request: ApiRequest) -> Reply:
-    """Have the organization go by teams; where there are none, the first is one of all members."""
-    organization, teams = request.organization, TEAMS.shelf(request)
+    """Enable teams for the organization; if it has none, create one with all members."""
+    organization, teams = request.organization, TEAMS.records(request)
     require_administrator(request)
-    if "teams" in organization.plan_lacks:
+    if "teams" in organization.missing_features:
         raise ApiError(403, "Your plan doesn't include team permissions. Upgrade your plan to enable teams.")
     if not organization.teams_enabled and not teams:
-        everyone = _made(request, EVERYONE)
+        everyone = _new_record(request, EVERYONE)
         teams[everyone.id] = everyone
         for user in organization.users:
-            MEMBERS.of(request, everyone)[user.id] = _made(request, {"user_id": user.id, "role": "member"})
+            MEMBERS.of(request, everyone)[user.id] = _new_record(request, {"user_id": user.id, "role": "member"})
     organization.teams_enabled = True
     return Reply(204)
 
 
-def _made(request: ApiRequest, data: Json) -> Record:
+def _new_record(request: ApiRequest, data: Json) -> Record:
     now, user = request.context.lifecycle.now, request.token.user
     return Record(id=request.context.store.ids.uuid(), data=dict(data), created_at=now, created_by=user)
 
 
-# -- what they are tied to
+# -- members, pipelines and suites of teams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ties(Collection):
-    """What ties a team to things that are elsewhere, each named by the id of its thing, which is the field `key`.
+class TeamLinks(Collection):
+    """The members, pipelines or suites of a team; each is named by the id of its target, in the field `key`.
 
     Attributes:
-        targets: Gives the things that there are, by their ids.
+        targets: Returns the existing targets, by id.
     """
 
     targets: Callable[[ApiRequest], Mapping[str, Any]]
 
     def of(self, request: ApiRequest, team: Record) -> dict[str, Record]:
-        """Give those of a team."""
-        return request.context.store.shelves.of(self.kind, team.id)
+        """Return the links of a team, by target id."""
+        return request.context.store.collections.of(self.kind, team.id)
 
-    def shelf(self, request: ApiRequest) -> dict[str, Record]:
-        """Give those of the team in the path; what tied it to something that is gone is gone too."""
-        ties = self.of(request, TEAMS.find(request))
-        for gone in ties.keys() - self.targets(request).keys():
-            del ties[gone]
-        return ties
+    def records(self, request: ApiRequest) -> dict[str, Record]:
+        """Return the links of the team in the path; links to deleted targets are removed."""
+        links = self.of(request, TEAMS.find(request))
+        for gone in links.keys() - self.targets(request).keys():
+            del links[gone]
+        return links
 
-    def create_one(self, request: ApiRequest) -> Reply:
-        """Tie one to the team."""
-        body, ties = request.body(), self.shelf(request)
+    def create_record(self, request: ApiRequest) -> Reply:
+        """Link a target to the team."""
+        body, links = request.body(), self.records(request)
         require_valid(body, self.create)
         noun = self.key.removesuffix("_id").capitalize()
         if body[self.key] not in self.targets(request):
             raise ApiError(422, f"Validation failed: {noun} must exist")
-        if body[self.key] in ties:
+        if body[self.key] in links:
             raise ApiError(422, f"Validation failed: {noun} has already been taken")
-        return Collection.create_one(self, request)
+        return Collection.create_record(self, request)
 
 
-def _ties(
+def _team_links(
     noun: str,
     key: str,
-    said: Json,
+    checks: Json,
     targets: Callable[[ApiRequest], Mapping[str, Any]],
-    more: Callable[[ApiRequest, Any], Json],
-) -> Ties:
-    """Make the ties of one kind: `said` is what a body says of one, `more` is told of the thing beyond its id."""
+    extra_fields: Callable[[ApiRequest, Any], Json],
+) -> TeamLinks:
+    """Return one kind of links; `checks` are those of further fields, `extra_fields` returns fields of the target."""
 
-    def tell(request: ApiRequest, thing: Record) -> Json:
-        target = targets(request)[thing.data[key]]
-        return {**thing.data, "created_at": request.view.time(thing.created_at), **more(request, target)}
+    def render(request: ApiRequest, record: Record) -> Json:
+        target = targets(request)[record.data[key]]
+        return {**record.data, "created_at": request.view.time(record.created_at), **extra_fields(request, target)}
 
-    return Ties(
+    return TeamLinks(
         kind=f"team_{noun}",
         path=f"{_TEAM}/{noun}s",
         key=key,
         read="view_teams",
         write="write_teams",
-        tell=tell,
-        create={key: Check(str, required=True, filled=True), **said},
-        update=said,
-        identify=lambda thing: thing.data[key],
+        render=render,
+        create={key: Check(str, required=True, filled=True), **checks},
+        update=checks,
+        key_of=lambda record: record.data[key],
         targets=targets,
     )
 
@@ -187,28 +187,28 @@ def _pipelines(request: ApiRequest) -> dict[str, PipelineRecord]:
 
 
 def _suites(request: ApiRequest) -> dict[str, Record]:
-    return {each.id: each for each in request.context.store.shelves.of("suite", request.organization.id).values()}
+    return {each.id: each for each in request.context.store.collections.of("suite", request.organization.id).values()}
 
 
 def _suite_url(request: ApiRequest, suite: Record) -> str:
     return f"{request.view.base}/analytics/organizations/{request.organization.slug}/suites/{suite.data['slug']}"
 
 
-MEMBERS = _ties(
+MEMBERS = _team_links(
     "member",
     "user_id",
     {"role": one_of(*_ROLES, required=True)},
     _users,
-    lambda _call, user: {"user_name": user.name},
+    lambda _request, user: {"user_name": user.name},
 )
-PIPELINES = _ties(
+PIPELINES = _team_links(
     "pipeline",
     "pipeline_id",
     {"access_level": one_of(*_PIPELINE_LEVELS, required=True)},
     _pipelines,
     lambda request, pipeline: {"pipeline_url": request.view.pipeline(pipeline)},
 )
-SUITES = _ties(
+SUITES = _team_links(
     "suite",
     "suite_id",
     {
@@ -221,15 +221,15 @@ SUITES = _ties(
 )
 
 
-def assign(request: ApiRequest, ties: Ties, target: str, levels: Mapping[str, Any]) -> None:
-    """Tie a thing to teams, by the ids of these, each with its access level; what ties it to others stays."""
-    teams = TEAMS.shelf(request)
-    check = ties.update["access_level"]
+def assign(request: ApiRequest, links: TeamLinks, target: str, levels: Mapping[str, Any]) -> None:
+    """Link a target to teams, by their ids, each with its access level; other links stay."""
+    teams = TEAMS.records(request)
+    check = links.update["access_level"]
     for team_id, level in levels.items():
         if team_id not in teams or check.problem({"access_level": level}, "access_level"):
             raise ApiError(422, "Validation failed: Teams must exist, each with an access level")
     for team_id, level in levels.items():
-        ties.of(request, teams[team_id])[target] = _made(request, {ties.key: target, "access_level": level})
+        links.of(request, teams[team_id])[target] = _new_record(request, {links.key: target, "access_level": level})
 
 
 ROUTES = (

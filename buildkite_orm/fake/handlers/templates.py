@@ -19,49 +19,49 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 
-def _template(request: ApiRequest, thing: Record) -> Json:
+def _template(request: ApiRequest, record: Record) -> Json:
     view, organization = request.view, request.organization
     return {
-        "uuid": thing.id,
-        "graphql_id": graphql_id("PipelineTemplate", thing.id),
-        **thing.data,
-        "url": f"{view.organization(organization)}/pipeline-templates/{thing.id}",
-        "web_url": f"{WEB}/organizations/{organization.slug}/pipeline-templates/{thing.id}",
-        "created_at": view.time(thing.created_at),
-        "created_by": user_or_none(view, thing.created_by),
-        "updated_at": view.time(thing.updated_at or thing.created_at),
-        "updated_by": user_or_none(view, thing.updated_by or thing.created_by),
+        "uuid": record.id,
+        "graphql_id": graphql_id("PipelineTemplate", record.id),
+        **record.data,
+        "url": f"{view.organization(organization)}/pipeline-templates/{record.id}",
+        "web_url": f"{WEB}/organizations/{organization.slug}/pipeline-templates/{record.id}",
+        "created_at": view.time(record.created_at),
+        "created_by": user_or_none(view, record.created_by),
+        "updated_at": view.time(record.updated_at or record.created_at),
+        "updated_by": user_or_none(view, record.updated_by or record.created_by),
     }
 
 
 class Templates(Collection):
-    """The templates that whoever asks may see; administrators see all, and change them."""
+    """The templates that the user may see; administrators see and change all."""
 
-    def shelf(self, request: ApiRequest) -> dict[str, Record]:
-        """Give those that may be seen."""
-        things = Collection.shelf(self, request)
+    def records(self, request: ApiRequest) -> dict[str, Record]:
+        """Return the visible templates."""
+        records = Collection.records(self, request)
         if request.token.user.role == "admin":
-            return things
-        return {key: each for key, each in things.items() if each.data["available"]}
+            return records
+        return {key: each for key, each in records.items() if each.data["available"]}
 
-    def create_one(self, request: ApiRequest) -> Reply:
-        """Create one."""
+    def create_record(self, request: ApiRequest) -> Reply:
+        """Create a template."""
         require_administrator(request)
-        return Collection.create_one(self, request)
+        return Collection.create_record(self, request)
 
-    def update_one(self, request: ApiRequest) -> Reply:
-        """Change one."""
+    def update_record(self, request: ApiRequest) -> Reply:
+        """Update a template."""
         require_administrator(request)
-        return Collection.update_one(self, request)
+        return Collection.update_record(self, request)
 
-    def delete_one(self, request: ApiRequest) -> Reply:
-        """Delete one that no pipeline has."""
+    def delete_record(self, request: ApiRequest) -> Reply:
+        """Delete a template that no pipeline uses."""
         require_administrator(request)
-        return Collection.delete_one(self, request)
+        return Collection.delete_record(self, request)
 
 
-def _unsettle(request: ApiRequest, thing: Record) -> None:
-    if any(each.pipeline_template_uuid == thing.id for each in request.organization.pipelines.values()):
+def _before_delete(request: ApiRequest, record: Record) -> None:
+    if any(each.pipeline_template_uuid == record.id for each in request.organization.pipelines.values()):
         raise ApiError(422, "Pipeline template is assigned to pipelines")
 
 
@@ -72,7 +72,7 @@ TEMPLATES = Templates(
     key="template",
     read="read_pipeline_templates",
     write="write_pipeline_templates",
-    tell=_template,
+    render=_template,
     create={
         "name": Check(str, required=True, filled=True),
         "configuration": Check(str, required=True, filled=True, accepts=has_steps),
@@ -84,7 +84,7 @@ TEMPLATES = Templates(
         **_FIELDS,
     },
     defaults={"description": None, "available": False},
-    unsettle=_unsettle,
+    before_delete=_before_delete,
     paging="array",
 )
 

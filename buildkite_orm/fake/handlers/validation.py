@@ -1,4 +1,4 @@
-"""What bodies must look like."""
+"""Validation of request bodies."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What a field of a body must be.
+    """The rule for one field of a body.
 
     Attributes:
-        types: What it may be an instance of.
-        required: Whether it must be there.
+        types: The types that it may have.
+        required: Whether it must be present.
         filled: Whether it must be neither null nor empty.
-        accepts: What else must hold for it.
+        accepts: A predicate that it must fulfill.
     """
 
     types: type | tuple[type, ...]
@@ -35,7 +35,7 @@ class Check:
     accepts: Callable[[Any], bool] | None = None
 
     def problem(self, body: Json, name: str) -> str | None:
-        """Give the code of what is wrong with the field, if anything."""
+        """Return the error code of the field, or None."""
         if name not in body:
             return "missing_field" if self.required else None
         value = body[name]
@@ -53,51 +53,51 @@ class Check:
 
 
 def are_objects(values: list[Any]) -> bool:
-    """Tell whether all of some values are JSON objects."""
+    """Return whether all values are JSON objects."""
     return all(isinstance(each, dict) for each in values)
 
 
 def are_strings(values: Iterable[Any]) -> bool:
-    """Return whether all of some values are strings."""
+    """Return whether all values are strings."""
     return all(isinstance(each, str) for each in values)
 
 
 def is_policy(value: Any) -> bool:
-    """Return whether a value is an OIDC policy: a text, or statements."""
+    """Return whether a value is an OIDC policy: a text, or a list of statements."""
     return isinstance(value, str) or all(isinstance(each, dict) and {"iss", "claims"} <= each.keys() for each in value)
 
 
 def texts_of(values: Json | None) -> dict[str, str]:
-    """Return environment variables or meta-data as the strings that they are kept as."""
+    """Return environment variables or meta-data as strings."""
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in (values or {}).items()
     }
 
 
 def is_color(text: str) -> bool:
-    """Tell whether a text is a color as `#F0CCFF`."""
+    """Return whether a text is a color such as `#F0CCFF`."""
     return _COLOR(text) is not None
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text has the form of a UUID."""
+    """Return whether a text has the form of a UUID."""
     return _UUID(text) is not None
 
 
 def one_of(*values: str, required: bool = False) -> Check:
-    """Make the check of a field that has one of some values."""
+    """Return the check of a field that must be one of some values."""
     return Check(str, required=required, filled=True, accepts=lambda value: value in values)
 
 
 def require_administrator(request: ApiRequest) -> None:
-    """Raise a 403 for a user who does not administer the organization."""
+    """Raise a 403 if the user is not an administrator of the organization."""
     user = request.token.user
     if user not in request.organization.users or user.role != "admin":
         raise ApiError(403, "You must be an organization administrator to do that")
 
 
 def require_valid(body: Json, checks: Mapping[str, Check]) -> None:
-    """Raise a 422 that names all fields at fault; unknown ones are ignored, as Rails does."""
+    """Raise a 422 that names all invalid fields; unknown fields are ignored, as Rails does."""
 
     def problems() -> Iterator[tuple[str, str]]:
         for name, check in checks.items():

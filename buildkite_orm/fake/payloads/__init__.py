@@ -1,1 +1,1 @@
-"""Records as the API tells them, one module per area."""
+"""Payloads of the records, one module per area."""

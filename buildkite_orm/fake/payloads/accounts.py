@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def user(view: View, record: UserRecord) -> Json:
-    """Tell a user."""
+    """Return the payload of a user."""
     face = hashlib.md5(to_bytes(record.email), usedforsecurity=False).hexdigest()
     return {
         "id": record.id,
@@ -35,12 +35,12 @@ def user(view: View, record: UserRecord) -> Json:
 
 
 def user_or_none(view: View, record: UserRecord | None) -> Json | None:
-    """Tell a user, if there is one."""
+    """Return the payload of a user, or None."""
     return None if record is None else user(view, record)
 
 
 def access_token(view: View, record: TokenRecord) -> Json:
-    """Tell a token, without its secret."""
+    """Return the payload of a token, without its secret."""
     return {
         "uuid": record.uuid,
         "scopes": list(record.scopes),
@@ -52,7 +52,7 @@ def access_token(view: View, record: TokenRecord) -> Json:
 
 
 def organization(view: View, record: OrganizationRecord) -> Json:
-    """Tell an organization."""
+    """Return the payload of an organization."""
     url = view.organization(record)
     return {
         "id": record.id,
@@ -74,7 +74,7 @@ def _agent_web_url(record: AgentRecord) -> str:
 
 
 def agent(view: View, record: AgentRecord, job: Json | None) -> Json:
-    """Tell an agent with the job that it runs, which is rendered by whoever asks."""
+    """Return the payload of an agent; the caller renders its current job."""
     return {
         "id": record.id,
         "graphql_id": graphql_id("Agent", record.id),
@@ -114,12 +114,12 @@ def _paused(view: View, record: AgentRecord) -> Json:
 
 
 def embedded_agent(view: View, job: JobRecord) -> Json | None:
-    """Tell the agent inside of its job."""
+    """Return the payload of the agent that a job embeds."""
     record = job.agent
     if record is None:
         return None
     key = ("agent", record.id)
     if key not in view.shared:
-        told = agent(view, record, None)
-        view.shared[key] = {name: value for name, value in told.items() if not name.startswith("paused")}
+        payload = agent(view, record, None)
+        view.shared[key] = {name: value for name, value in payload.items() if not name.startswith("paused")}
     return dict(view.shared[key])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """How much of a build is told."""
+class BuildFields:
+    """The fields that the payload of a build includes."""
 
     jobs: bool = True
     pipeline: bool = True
@@ -32,25 +32,25 @@ class Shown:
     test_engine: bool = False
 
 
-def shown_state(view: View, record: BuildRecord) -> str:
-    """Give the state that a payload tells."""
+def displayed_state(view: View, record: BuildRecord) -> str:
+    """Return the state in the payload."""
     return "blocked" if record.blocked and view.settings.blocked_state else record.state
 
 
 def filtered_state(record: JobRecord) -> str:
-    """Give the state by which jobs are filtered and counted: a promised failure counts as one."""
+    """Return the state by which jobs are filtered and counted: a promised failure counts as failed."""
     return "failed" if record.promised_failure else record.state
 
 
-def build(view: View, record: BuildRecord, shown: Shown) -> Json:
-    """Tell a build."""
+def build(view: View, record: BuildRecord, fields: BuildFields) -> Json:
+    """Return the payload of a build."""
     payload: Json = {
         "id": record.id,
         "graphql_id": graphql_id("Build", record.id),
         "url": view.build(record),
         "web_url": web_build(record),
         "number": record.number,
-        "state": shown_state(view, record),
+        "state": displayed_state(view, record),
         "blocked": record.blocked,
         "blocked_state": _blocked_state(record),
         "cancel_reason": record.cancel_reason,
@@ -73,25 +73,25 @@ def build(view: View, record: BuildRecord, shown: Shown) -> Json:
         "rebuilt_from": _rebuilt_from(view, record),
         "triggered_from": _triggered_from(record),
     }
-    if shown.pipeline:
+    if fields.pipeline:
         payload["pipeline"] = pipeline(view, record.pipeline)
-    if shown.jobs:
-        payload["jobs"] = [job(view, each) for each in shown_jobs(record, shown)]
-    if shown.job_state_counts:
-        payload["job_state_counts"] = _job_state_counts(record, shown)
-    if shown.test_engine:
+    if fields.jobs:
+        payload["jobs"] = [job(view, each) for each in embedded_jobs(record, fields)]
+    if fields.job_state_counts:
+        payload["job_state_counts"] = _job_state_counts(record, fields)
+    if fields.test_engine:
         payload["test_engine"] = record.test_engine or {"runs": []}
     return payload
 
 
-def shown_jobs(record: BuildRecord, shown: Shown) -> Iterable[JobRecord]:
-    """Give the jobs of a build that its payload embeds."""
+def embedded_jobs(record: BuildRecord, fields: BuildFields) -> Iterable[JobRecord]:
+    """Yield the jobs that a build's payload embeds."""
     for each in record.jobs:
-        if each.retried and not shown.retried_jobs:
+        if each.retried and not fields.retried_jobs:
             continue
-        if shown.job_states and filtered_state(each) not in shown.job_states:
+        if fields.job_states and filtered_state(each) not in fields.job_states:
             continue
-        if not shown.paused_jobs and each.queue is not None and each.queue.paused:
+        if not fields.paused_jobs and each.queue is not None and each.queue.paused:
             continue
         yield each
 
@@ -100,8 +100,8 @@ def _blocked_state(record: BuildRecord) -> str:
     return record.state if record.blocked else ""
 
 
-def _job_state_counts(record: BuildRecord, shown: Shown) -> Json:
-    counted = [each for each in record.jobs if shown.retried_jobs or not each.retried]
+def _job_state_counts(record: BuildRecord, fields: BuildFields) -> Json:
+    counted = [each for each in record.jobs if fields.retried_jobs or not each.retried]
     return {"total": len(counted), "states": dict(Counter(each.state for each in counted))}
 
 

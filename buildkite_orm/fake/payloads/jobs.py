@@ -1,4 +1,4 @@
-"""Jobs, of all four kinds, their artifacts and annotations."""
+"""Jobs of all four types, artifacts and annotations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def job(view: View, record: JobRecord) -> Json:
-    """Tell a job as its kind is told."""
+    """Return the payload of a job, by its type."""
     if record.type == "waiter":
         return _head(record) | _group(record)
     if record.type == "manual":
@@ -153,12 +153,12 @@ def _queue(view: View, record: JobRecord) -> Json:
 
 
 def job_of_agent(view: View, record: JobRecord) -> Json:
-    """Tell a job inside of the agent that runs it."""
+    """Return the payload of a job that an agent embeds."""
     return job(view, record) | {"script_path": record.command, "agent": None}
 
 
 def artifact(view: View, record: ArtifactRecord) -> Json:
-    """Tell an artifact."""
+    """Return the payload of an artifact."""
     url = f"{view.job(record.job)}/artifacts/{record.id}"
     return {
         "id": record.id,
@@ -182,7 +182,7 @@ def artifact(view: View, record: ArtifactRecord) -> Json:
 
 
 def annotation(view: View, record: AnnotationRecord, *, with_body: bool = True) -> Json:
-    """Tell an annotation."""
+    """Return the payload of an annotation."""
     payload: Json = {
         "id": record.id,
         "context": record.context,
@@ -200,7 +200,7 @@ def annotation(view: View, record: AnnotationRecord, *, with_body: bool = True) 
 
 
 def _rendered(body: str) -> str:
-    """Render just enough Markdown: headings, paragraphs, and HTML as it is."""
+    """Render basic Markdown: headings, paragraphs, and HTML as it is."""
     blocks = [block.strip() for block in body.split("\n\n") if block.strip()]
     return "".join(_block(block) for block in blocks)
 

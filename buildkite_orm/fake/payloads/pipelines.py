@@ -17,7 +17,7 @@ _WAITING = frozenset({"waiting", "blocked", "limited", "pending"})
 
 
 def pipeline(view: View, record: PipelineRecord) -> Json:
-    """Tell a pipeline; one answer tells it once and repeats that."""
+    """Return the payload of a pipeline; rendered once per response."""
     key = ("pipeline", record.id)
     if key not in view.shared:
         view.shared[key] = _pipeline(view, record)
@@ -66,13 +66,13 @@ def _pipeline(view: View, record: PipelineRecord) -> Json:
 
 
 def _clone_mirror(record: PipelineRecord) -> Json:
-    """Tell where agents clone from; nothing is told where there is none, nor could be."""
+    """Return the clone mirror, unless there is none and the plan does not include it."""
     url = record.clone_mirror_url
-    return {} if url is None and "clone_mirrors" in record.organization.plan_lacks else {"clone_mirror_url": url}
+    return {} if url is None and "clone_mirrors" in record.organization.missing_features else {"clone_mirror_url": url}
 
 
 def visual_step(command: str, label: str | None = None) -> Json:
-    """Tell a step as pipelines list them."""
+    """Return a visual step."""
     return {
         "type": "script",
         "name": label,
@@ -87,7 +87,7 @@ def visual_step(command: str, label: str | None = None) -> Json:
     }
 
 
-# what is set for a provider unless somebody changes it
+# the default provider settings
 _EVENTS = {"filter_enabled": False, "build_branches": True, "build_pull_requests": True, "build_tags": False}
 _BITBUCKET = {
     **_EVENTS,
@@ -110,7 +110,7 @@ _GITHUB = {
     "use_step_key_as_commit_status": False,
 }
 _GITLAB = {**_EVENTS, "publish_commit_status": True, "build_pull_request_merge": False}
-# all of them, with values of the types that they have
+# all settings, with values of their types
 SETTINGS: Json = {**_GITHUB, **_GITLAB}
 _SETTINGS: dict[str, Json] = {
     "github": _GITHUB,
@@ -123,7 +123,7 @@ _HOSTS = {"github.com": "github", "bitbucket.org": "bitbucket", "gitlab.com": "g
 
 
 def provider_of(repository: str) -> str:
-    """Tell which provider a repository is at; all others are `private`."""
+    """Return the id of a repository's provider; `private` for unknown hosts."""
     return next((provider for host, provider in _HOSTS.items() if host in repository), "private")
 
 
@@ -142,7 +142,7 @@ def _provider(view: View, record: PipelineRecord) -> Json:
 
 def _counts(record: PipelineRecord) -> Json:
     builds = [build.state for build in record.active.values()]
-    # jobs that nobody has asked for yet are not made just to be counted
+    # lazy jobs are not created for their count
     jobs = [job.state for build in record.active.values() if build.job_source is None for job in build.job_list]
     return {
         "scheduled_builds_count": builds.count("scheduled"),

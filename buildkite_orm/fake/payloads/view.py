@@ -1,4 +1,4 @@
-"""How payloads are told to one caller: where URLs begin, how precise times are, what the caller may see."""
+"""How payloads are rendered for a request: the base of URLs, the precision of times, the caller's permissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEB = "https://buildkite.com"
 
 @dataclass(slots=True)
 class View:
-    """What rendering needs to know; `shared` keeps what one answer tells more than once."""
+    """The context of rendering; `shared` caches payloads that occur more than once in a response."""
 
     settings: Settings
     base: str
@@ -25,32 +25,32 @@ class View:
     shared: dict[Any, Any]
 
     def time(self, moment: float | None) -> str | None:
-        """Tell a time."""
+        """Return a time in ISO 8601."""
         return None if moment is None else times.iso(moment, self.settings.time_precision)
 
     def old_time(self, moment: float | None) -> str | None:
-        """Tell a time in the form that a few fields keep."""
+        """Return a time in the old format, which a few fields keep."""
         if moment is None or not self.settings.legacy_times:
             return self.time(moment)
         return times.legacy(moment)
 
     def organization(self, organization: OrganizationRecord) -> str:
-        """Give an organization's API URL."""
+        """Return an organization's API URL."""
         return f"{self.base}/organizations/{organization.slug}"
 
     def pipeline(self, pipeline: PipelineRecord) -> str:
-        """Give a pipeline's API URL."""
+        """Return a pipeline's API URL."""
         return f"{self.organization(pipeline.organization)}/pipelines/{pipeline.slug}"
 
     def build(self, build: BuildRecord) -> str:
-        """Give a build's API URL."""
+        """Return a build's API URL."""
         return f"{self.pipeline(build.pipeline)}/builds/{build.number}"
 
     def job(self, job: JobRecord) -> str:
-        """Give a job's API URL."""
+        """Return a job's API URL."""
         return f"{self.build(job.build)}/jobs/{job.id}"
 
 
 def web_build(build: BuildRecord) -> str:
-    """Give a build's page."""
+    """Return a build's web URL."""
     return f"{WEB}/{build.organization.slug}/{build.pipeline.slug}/builds/{build.number}"

@@ -1,1 +1,4 @@
-"""What `acme` has besides its pipelines, one module per area."""
+"""The seeds of `acme`, one module per area.
+
+Each has a function `populate(context, acme)`, and names in `AFTER` the modules that must come before it.
+"""

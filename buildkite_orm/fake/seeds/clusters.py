@@ -1,4 +1,4 @@
-"""Clusters: what belongs to the first one, and one with hosted agents."""
+"""The contents of the default cluster, and a cluster with hosted agents."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from buildkite_orm.fake.handlers.clusters.secrets import SECRETS
 from buildkite_orm.fake.times import iso, seconds
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.handlers.collection import Collection
     from buildkite_orm.fake.records import Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
@@ -20,9 +21,10 @@ _DAY = 86400.0
 _DEPLOYS = "- pipeline_slug: deploy\n  build_branch: main"
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
-    """Give the first cluster tokens, secrets and a maintainer, and add one with hosted agents."""
-    first = store.shelves.of(CLUSTERS.kind, acme.id)[acme.cluster_id]
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add tokens, secrets and a maintainer to the default cluster, and add a cluster with hosted agents."""
+    store = context.store
+    first = store.collections.of(CLUSTERS.kind, acme.id)[acme.cluster_id]
     first.created_by = acme.users[0]
     first.data |= {"description": "Where everything is built", "emoji": ":hammer_and_wrench:", "color": "#14CC80"}
     until = iso(seconds(store.clock.now()) + 90 * _DAY)
@@ -51,11 +53,11 @@ def _add_hosted(store: Store, acme: OrganizationRecord) -> None:
 
 
 def add(store: Store, organization: OrganizationRecord, collection: Collection, cluster: Record, data: Json) -> Record:
-    """Add a thing to a cluster, made a month ago."""
-    thing = Record(
+    """Add a record to a cluster, created a month ago."""
+    record = Record(
         id=store.ids.uuid(),
         data={**collection.defaults, **data},
         created_at=seconds(store.clock.now()) - 30 * _DAY,
         created_by=organization.users[0],
     )
-    return store.shelves.put(collection.kind, cluster.id, collection.identify(thing), thing)
+    return store.collections.put(collection.kind, cluster.id, collection.key_of(record), record)

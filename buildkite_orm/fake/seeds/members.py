@@ -1,4 +1,4 @@
-"""Who administers the organization, and who is invited into it."""
+"""Administrators and invitations."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from buildkite_orm.fake.handlers.members import INVITATIONS, PENDING
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import Json, OrganizationRecord
-    from buildkite_orm.fake.store import Store
 
 _DAY = 86400.0
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
-    """Give the organization a second administrator, and invitations in all states."""
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add a second administrator, and invitations in all states."""
+    store = context.store
     admin, second, third, *_ = acme.users
     second.role, third.sso_mode = "admin", "optional"
     now = seconds(store.clock.now())
@@ -30,5 +31,5 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
     for place, (email, fields) in enumerate(invitations):
         data: Json = {**PENDING, "email": email, "role": "member", "sso_mode": "required", "teams": {}, **fields}
         created_at = now - (8 - place) * _DAY
-        thing = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=admin)
-        store.shelves.put(INVITATIONS.kind, acme.id, thing.id, thing)
+        record = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=admin)
+        store.collections.put(INVITATIONS.kind, acme.id, record.id, record)

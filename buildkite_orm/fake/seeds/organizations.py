@@ -1,4 +1,4 @@
-"""What is set up for the organization as a whole: its settings, whom it tells, where its code is, its own emoji."""
+"""Settings, notification services, repository connections, emoji and audit events of the organization."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from buildkite_orm.fake.handlers.repository_connections import CONNECTIONS
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
 
@@ -60,8 +61,9 @@ _CONNECTIONS: tuple[Json, ...] = (
 )
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
-    """Add all of it."""
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add them."""
+    store = context.store
     now = seconds(store.clock.now())
     admin = acme.users[0]
     API_SETTINGS.of(acme).update(revoke_inactive_tokens_after_days=90)
@@ -103,9 +105,9 @@ def _repositories(acme: OrganizationRecord) -> list[Json]:
 
 
 def _log(store: Store, acme: OrganizationRecord, now: float) -> None:
-    """Tell how the services came to be, and of one that broke by itself."""
+    """Add audit events for the creation of the pipelines, and for a service that broke."""
     organization = audit.subject("Organization", acme.id, acme.slug)
-    broken = list(store.shelves.of(SERVICES.kind, acme.id).values())[-1]
+    broken = list(store.collections.of(SERVICES.kind, acme.id).values())[-1]
     events: tuple[tuple[str, Json, Json | None], ...] = (
         ("OrganizationCreated", organization, _WEB),
         ("OrganizationUpdated", organization, _WEB),
@@ -118,10 +120,10 @@ def _log(store: Store, acme: OrganizationRecord, now: float) -> None:
     )
     for place, (event, about, context) in enumerate(events):
         data = {"type": f"{event}Event", "subject": about, "context": context, "data": {}}
-        thing = _put(store, acme, audit.KIND, data, now - (len(events) - place) * _DAY)
-        thing.created_by = thing.created_by if context else None
+        record = _put(store, acme, audit.KIND, data, now - (len(events) - place) * _DAY)
+        record.created_by = record.created_by if context else None
 
 
 def _put(store: Store, acme: OrganizationRecord, kind: str, data: Json, created_at: float) -> Record:
-    thing = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
-    return store.shelves.put(kind, acme.id, thing.id, thing)
+    record = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
+    return store.collections.put(kind, acme.id, record.id, record)

@@ -1,4 +1,4 @@
-"""Package registries: one of gems, one of Debian packages, one of files, with what is in them."""
+"""Package registries for gems, Debian packages and files, with packages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from buildkite_orm.fake.times import seconds
 from buildkite_orm.fake.uploads import Upload
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
 
+AFTER = ("teams",)
 _DAY = 86400.0
 _POLICY = [
     {
@@ -38,18 +40,19 @@ _REGISTRIES: tuple[tuple[Json, tuple[str, ...]], ...] = (
 )
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
-    """Add the registries, for the first team to use if there are teams already."""
-    teams = list(store.shelves.of("team", acme.id))[:1]
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add the registries, for the first team if there are teams."""
+    store = context.store
+    teams = list(store.collections.of("team", acme.id))[:1]
     for fields, filenames in _REGISTRIES:
         slug = slug_of(fields["name"])
-        registry = _made(store, acme, {**NEW_REGISTRY, **fields, "slug": slug, "team_ids": teams}, age=90)
-        store.shelves.put(REGISTRIES.kind, acme.id, slug, registry)
-        token = _made(store, acme, {"description": f"{fields['name']}, for our servers"}, age=80)
-        store.shelves.put(TOKENS.kind, registry.id, token.id, token)
+        registry = _new_record(store, acme, {**NEW_REGISTRY, **fields, "slug": slug, "team_ids": teams}, age=90)
+        store.collections.put(REGISTRIES.kind, acme.id, slug, registry)
+        token = _new_record(store, acme, {"description": f"{fields['name']}, for our servers"}, age=80)
+        store.collections.put(TOKENS.kind, registry.id, token.id, token)
         for place, filename in enumerate(filenames):
-            package = _made(store, acme, packaged(registry, _content(filename)), age=40 - place)
-            put_package(store.shelves.of(PACKAGES.kind, registry.id), package)
+            package = _new_record(store, acme, packaged(registry, _content(filename)), age=40 - place)
+            put_package(store.collections.of(PACKAGES.kind, registry.id), package)
 
 
 def _content(filename: str) -> Json:
@@ -59,6 +62,6 @@ def _content(filename: str) -> Json:
     return upload.content
 
 
-def _made(store: Store, acme: OrganizationRecord, data: Json, *, age: int) -> Record:
+def _new_record(store: Store, acme: OrganizationRecord, data: Json, *, age: int) -> Record:
     created_at = seconds(store.clock.now()) - age * _DAY
     return Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])

@@ -1,4 +1,4 @@
-"""What pipelines have: schedules, a template, uploads of steps, an archived one."""
+"""Schedules, templates, step uploads and an archived pipeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.lifecycle import Lifecycle
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import BuildRecord, Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
 
@@ -44,23 +44,24 @@ _TEMPLATES: tuple[Json, ...] = (
 )
 
 
-def populate(store: Store, acme: OrganizationRecord, lifecycle: Lifecycle) -> None:
-    """Add all of it; schedules need the lifecycle, to create builds."""
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add them."""
+    store = context.store
     now = seconds(store.clock.now())
     for slug, fields in _SCHEDULES:
-        thing = _made(store, acme, {**SCHEDULES.defaults, **fields}, now - 20 * _DAY)
-        thing.data["failed_at"] = thing.data["failed_at"] and now + thing.data["failed_at"]
-        store.shelves.put(SCHEDULES.kind, acme.pipelines[slug].id, thing.id, thing)
-        plan(lifecycle, acme.pipelines[slug], thing)
+        record = _new_record(store, acme, {**SCHEDULES.defaults, **fields}, now - 20 * _DAY)
+        record.data["failed_at"] = record.data["failed_at"] and now + record.data["failed_at"]
+        store.collections.put(SCHEDULES.kind, acme.pipelines[slug].id, record.id, record)
+        plan(context.lifecycle, acme.pipelines[slug], record)
     for fields in _TEMPLATES:
-        thing = _made(store, acme, {**TEMPLATES.defaults, **fields}, now - 90 * _DAY)
-        store.shelves.put(TEMPLATES.kind, acme.id, thing.id, thing)
+        record = _new_record(store, acme, {**TEMPLATES.defaults, **fields}, now - 90 * _DAY)
+        store.collections.put(TEMPLATES.kind, acme.id, record.id, record)
     for build in acme.pipelines["web"].builds[-3:]:
         _upload(store, build)
     _add_archived(store, acme, now)
 
 
-def _made(store: Store, acme: OrganizationRecord, data: Json, created_at: float) -> Record:
+def _new_record(store: Store, acme: OrganizationRecord, data: Json, created_at: float) -> Record:
     return Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
 
 
@@ -71,7 +72,7 @@ def _upload(store: Store, build: BuildRecord) -> None:
 
 
 def _add_archived(store: Store, acme: OrganizationRecord, now: float) -> None:
-    """Add a pipeline that builds nothing any more."""
+    """Add an archived pipeline."""
     legacy = store.add_pipeline(
         acme, "legacy", [CommandStep(label="Make", command="make")], description="What was there before"
     )

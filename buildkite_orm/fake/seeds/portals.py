@@ -1,4 +1,4 @@
-"""A portal that starts a build."""
+"""A portal that creates a build."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from buildkite_orm.fake.ids import graphql_id, slug_of
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import Json, OrganizationRecord
-    from buildkite_orm.fake.store import Store
 
 _MONTH = 30 * 86400.0
 _NAME = "Trigger main build"
 _QUERY = 'mutation {{ buildCreate(input: {{branch: "main", pipelineID: "{}"}}) {{ build {{ url }} }} }}'
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
+def populate(context: Context, acme: OrganizationRecord) -> None:
     """Add the portal."""
+    store = context.store
     pipeline = graphql_id("Pipeline", acme.pipelines["web"].id)
     data: Json = {
         "name": _NAME,
@@ -31,4 +32,4 @@ def populate(store: Store, acme: OrganizationRecord) -> None:
     }
     created_at = seconds(store.clock.now()) - _MONTH
     portal = Record(id=store.ids.uuid(), data=data, created_at=created_at, created_by=acme.users[0])
-    store.shelves.put(PORTALS.kind, acme.id, data["slug"], portal)
+    store.collections.put(PORTALS.kind, acme.id, data["slug"], portal)

@@ -1,15 +1,16 @@
-"""Two test suites: what the latest builds of a pipeline have found out about their tests."""
+"""Two test suites, with runs for the latest builds of a pipeline."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.test_engine.things import add_execution, add_run, add_suite, add_test
+from buildkite_orm.fake.handlers.test_engine.records import add_execution, add_run, add_suite, add_test
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from buildkite_orm.fake.collections import Record
+    from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.records import BuildRecord, Json, OrganizationRecord
     from buildkite_orm.fake.store import Store
 
@@ -47,8 +48,9 @@ _SUITES: tuple[tuple[str, Json, dict[str, str], tuple[Json, ...]], ...] = (
 _FLAKY = "flaky"
 
 
-def populate(store: Store, acme: OrganizationRecord) -> None:
-    """Add the suites, and a run of each for every build."""
+def populate(context: Context, acme: OrganizationRecord) -> None:
+    """Add the suites, each with a run for every build."""
+    store = context.store
     ended = [each for each in acme.pipelines[_PIPELINE].builds if each.state in _ENDED]
     for name, fields, tags, tests in _SUITES:
         suite = add_suite(store, acme, name, **fields)
@@ -75,7 +77,7 @@ def _run(store: Store, suite: Record, build: BuildRecord, tests: list[Record], t
 
 
 def _results(build: BuildRecord, place: int, test: Record) -> Iterator[str]:
-    """Give what a test came to in a build, try by try."""
+    """Yield the results of a test in a build, one per execution."""
     if test.data["state"] == "skipped":
         yield "skipped"
         return

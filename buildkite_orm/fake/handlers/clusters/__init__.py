@@ -1,1 +1,1 @@
-"""Clusters, and what belongs to them."""
+"""Clusters and their contents."""

@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import times
-from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_id_of, urls
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.ids import graphql_id
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 
-def _token(request: ApiRequest, thing: Record) -> Json:
-    expires_at = thing.data["expires_at"]
+def _token(request: ApiRequest, record: Record) -> Json:
+    expires_at = record.data["expires_at"]
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("ClusterToken", thing.id),
-        "description": thing.data["description"],
-        "allowed_ip_addresses": thing.data["allowed_ip_addresses"],
+        "id": record.id,
+        "graphql_id": graphql_id("ClusterToken", record.id),
+        "description": record.data["description"],
+        "allowed_ip_addresses": record.data["allowed_ip_addresses"],
         "expires_at": request.view.time(times.parse(expires_at)) if expires_at else None,
-        **urls(request, thing, "tokens"),
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
+        **urls(request, record, "tokens"),
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
     }
 
 
-def _secret(request: ApiRequest, _thing: Record) -> Json:
+def _secret(request: ApiRequest, _new_record: Record) -> Json:
     return {"token": request.context.store.ids.token("bkct")}
 
 
@@ -53,12 +53,12 @@ AGENT_TOKENS = Collection(
     key="token",
     read="read_clusters",
     write="write_clusters",
-    tell=_token,
-    reveal=_secret,
+    render=_token,
+    render_secret=_secret,
     create={"description": Check(str, required=True, filled=True), **_OPTIONS},
     update={"description": Check(str, filled=True), **_OPTIONS},
     defaults={"expires_at": None, "allowed_ip_addresses": None},
-    owner=of_cluster,
+    owner=cluster_id_of,
 )
 
 ROUTES = AGENT_TOKENS.routes()

@@ -1,4 +1,4 @@
-"""Clusters themselves, and their maintainers."""
+"""Clusters and their maintainers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_page, cluster_url, is_hosted, of_cluster
-from buildkite_orm.fake.handlers.collection import Collection, made
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_id_of, cluster_page, cluster_url, is_hosted
+from buildkite_orm.fake.handlers.collection import Collection, new_record
 from buildkite_orm.fake.handlers.route import ORGANIZATION
 from buildkite_orm.fake.handlers.teams import TEAMS, embedded_team
 from buildkite_orm.fake.handlers.validation import Check, are_objects
@@ -28,9 +28,9 @@ _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
 
 
 def _actor(request: ApiRequest, kind: str, actor_id: object) -> Json | None:
-    """Tell a user or a team; None where there is none of this id."""
+    """Return the payload of a user or a team; None if there is no such id."""
     if kind == "team":
-        team = next((each for each in TEAMS.shelf(request).values() if each.id == actor_id), None)
+        team = next((each for each in TEAMS.records(request).values() if each.id == actor_id), None)
         return None if team is None else {**embedded_team(team), "name": team.data["name"], "type": "team"}
     user = next((each for each in request.organization.users if each.id == actor_id), None)
     if user is None:
@@ -39,29 +39,29 @@ def _actor(request: ApiRequest, kind: str, actor_id: object) -> Json | None:
     return {**identity, "name": user.name, "email": user.email, "type": "user"}
 
 
-def _maintainer(request: ApiRequest, thing: Record) -> Json:
-    return {"id": thing.id, "actor": _actor(request, **thing.data)}
+def _maintainer(request: ApiRequest, record: Record) -> Json:
+    return {"id": record.id, "actor": _actor(request, **record.data)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Maintainers(Collection):
-    """Who may manage clusters."""
+    """The maintainers of clusters."""
 
     def of(self, request: ApiRequest, cluster_id: str) -> dict[str, Record]:
-        """Give those of a cluster; who is gone maintains it no more."""
-        things = request.context.store.shelves.of(self.kind, cluster_id)
-        for thing in [each for each in things.values() if _actor(request, **each.data) is None]:
-            del things[thing.id]
-        return things
+        """Return the maintainers of a cluster; those whose user or team is deleted are removed."""
+        records = request.context.store.collections.of(self.kind, cluster_id)
+        for record in [each for each in records.values() if _actor(request, **each.data) is None]:
+            del records[record.id]
+        return records
 
-    def shelf(self, request: ApiRequest) -> dict[str, Record]:
-        """Give those of the cluster in the path."""
-        return self.of(request, of_cluster(request))
+    def records(self, request: ApiRequest) -> dict[str, Record]:
+        """Return the maintainers of the cluster in the path."""
+        return self.of(request, cluster_id_of(request))
 
 
-def _appointed(request: ApiRequest, said: Json) -> Json:
-    """Read whom a body makes a maintainer."""
-    named = [(kind, said[kind]) for kind in ("user", "team") if kind in said]
+def _parse_maintainer(request: ApiRequest, body: Json) -> Json:
+    """Return the maintainer that a body names; raise a 422 if it is invalid."""
+    named = [(kind, body[kind]) for kind in ("user", "team") if kind in body]
     if len(named) != 1:
         raise ApiError(422, "Validation failed: Maintainers must be either a user or a team")
     kind, actor_id = named[0]
@@ -70,10 +70,10 @@ def _appointed(request: ApiRequest, said: Json) -> Json:
     return {"kind": kind, "actor_id": actor_id}
 
 
-def _settle_maintainer(request: ApiRequest, thing: Record, body: Json) -> None:
-    thing.data = _appointed(request, body)
-    if any(each.data == thing.data for each in MAINTAINERS.shelf(request).values()):
-        raise ApiError(422, f"Validation failed: {thing.data['kind'].capitalize()} has already been taken")
+def _validate_maintainer(request: ApiRequest, record: Record, body: Json) -> None:
+    record.data = _parse_maintainer(request, body)
+    if any(each.data == record.data for each in MAINTAINERS.records(request).values()):
+        raise ApiError(422, f"Validation failed: {record.data['kind'].capitalize()} has already been taken")
 
 
 MAINTAINERS = Maintainers(
@@ -82,8 +82,8 @@ MAINTAINERS = Maintainers(
     key="maintainer",
     read="read_clusters",
     write="write_clusters",
-    tell=_maintainer,
-    settle=_settle_maintainer,
+    render=_maintainer,
+    validate=_validate_maintainer,
     paging="array",
 )
 
@@ -91,13 +91,17 @@ MAINTAINERS = Maintainers(
 # -- clusters
 
 
-def _cluster(request: ApiRequest, thing: Record) -> Json:
-    url, page, queue = cluster_url(request, thing.id), cluster_page(request, thing.id), thing.data["default_queue_id"]
-    maintainers = MAINTAINERS.of(request, thing.id).values()
+def _cluster(request: ApiRequest, record: Record) -> Json:
+    url, page, queue = (
+        cluster_url(request, record.id),
+        cluster_page(request, record.id),
+        record.data["default_queue_id"],
+    )
+    maintainers = MAINTAINERS.of(request, record.id).values()
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("Cluster", thing.id),
-        **thing.data,
+        "id": record.id,
+        "graphql_id": graphql_id("Cluster", record.id),
+        **record.data,
         "maintainers": {
             f"{kind}s": [_maintainer(request, each) for each in maintainers if each.data["kind"] == kind]
             for kind in ("user", "team")
@@ -106,31 +110,31 @@ def _cluster(request: ApiRequest, thing: Record) -> Json:
         "web_url": page,
         "queues_url": f"{url}/queues",
         "default_queue_url": queue and f"{url}/queues/{queue}",
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
     }
 
 
-def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
-    queue, appointed = thing.data["default_queue_id"], thing.data.pop("maintainers", None)
-    if queue is not None and queue not in request.context.store.shelves.of("queue", thing.id):
+def _validate(request: ApiRequest, record: Record, body: Json) -> None:
+    queue, maintainers = record.data["default_queue_id"], record.data.pop("maintainers", None)
+    if queue is not None and queue not in request.context.store.collections.of("queue", record.id):
         raise ApiError(422, "Validation failed: Default queue is not a queue of this cluster")
-    if any(body.get(name) for name in _CACHES) and not is_hosted(request, thing.id):
+    if any(body.get(name) for name in _CACHES) and not is_hosted(request, record.id):
         raise ApiError(422, "Validation failed: Hosted caches are for clusters with hosted agents")
-    for data in [_appointed(request, each) for each in appointed or ()]:
-        maintainer = made(request, data)
-        request.context.store.shelves.put(MAINTAINERS.kind, thing.id, maintainer.id, maintainer)
+    for data in [_parse_maintainer(request, each) for each in maintainers or ()]:
+        maintainer = new_record(request, data)
+        request.context.store.collections.put(MAINTAINERS.kind, record.id, maintainer.id, maintainer)
 
 
-def _unsettle(request: ApiRequest, thing: Record) -> None:
-    organization, shelves = request.organization, request.context.store.shelves
-    if thing.id == organization.cluster_id:
+def _before_delete(request: ApiRequest, record: Record) -> None:
+    organization, collections = request.organization, request.context.store.collections
+    if record.id == organization.cluster_id:
         raise ApiError(422, "The default cluster of new pipelines cannot be deleted")
-    if any(pipeline.cluster_id == thing.id for pipeline in organization.pipelines.values()):
+    if any(pipeline.cluster_id == record.id for pipeline in organization.pipelines.values()):
         raise ApiError(422, "The cluster has pipelines")
-    if any(agent.queue.cluster_id == thing.id for agent in organization.agents.values() if agent.is_there):
+    if any(agent.queue.cluster_id == record.id for agent in organization.agents.values() if agent.is_connected):
         raise ApiError(422, "The cluster has agents that are connected")
-    shelves.of("queue", thing.id).clear()
+    collections.of("queue", record.id).clear()
 
 
 _CACHES = {name: Check(bool, filled=True) for name in ("hosted_git_mirror_enabled", "hosted_container_cache_enabled")}
@@ -139,19 +143,19 @@ _LOOKS = {
     "emoji": Check(str),
     "color": Check(str, accepts=lambda value: _COLOR(value) is not None),
 }
-_APPOINTED = Check(list, accepts=are_objects)
+_MAINTAINERS_CHECK = Check(list, accepts=are_objects)
 CLUSTERS = Collection(
     kind="cluster",
     path=ORGANIZATION + "/clusters",
     key="cluster",
     read="read_clusters",
     write="write_clusters",
-    tell=_cluster,
-    create={"name": Check(str, required=True, filled=True), **_LOOKS, "maintainers": _APPOINTED},
+    render=_cluster,
+    create={"name": Check(str, required=True, filled=True), **_LOOKS, "maintainers": _MAINTAINERS_CHECK},
     update={"name": Check(str, filled=True), **_LOOKS, "default_queue_id": Check(str), **_CACHES},
     defaults=NEW_CLUSTER,
-    settle=_settle,
-    unsettle=_unsettle,
+    validate=_validate,
+    before_delete=_before_delete,
 )
 
 ROUTES = (*CLUSTERS.routes(), *MAINTAINERS.routes("list", "create", "get", "delete"))

@@ -1,4 +1,4 @@
-"""What stands below clusters: where, and which kind of cluster it is."""
+"""The cluster in a path, its URLs, and whether it is hosted."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 CLUSTER = ORGANIZATION + "/clusters/{cluster}"
 
 
-def of_cluster(request: ApiRequest) -> str:
-    """Say that things belong to the cluster of the path."""
+def cluster_id_of(request: ApiRequest) -> str:
+    """Return the id of the cluster in the path; raise a 404 if it does not exist."""
     cluster_id = request.arguments["cluster"]
-    if cluster_id not in request.context.store.shelves.of("cluster", request.organization.id):
+    if cluster_id not in request.context.store.collections.of("cluster", request.organization.id):
         raise ApiError(404, "No cluster found")
     return cluster_id
 
 
 def cluster_url(request: ApiRequest, cluster_id: str) -> str:
-    """Give a cluster's API URL."""
+    """Return a cluster's API URL."""
     return f"{request.view.organization(request.organization)}/clusters/{cluster_id}"
 
 
 def cluster_page(request: ApiRequest, cluster_id: str) -> str:
-    """Give a cluster's page."""
+    """Return a cluster's web URL."""
     return f"{WEB}/organizations/{request.organization.slug}/clusters/{cluster_id}"
 
 
-def urls(request: ApiRequest, thing: Record, listing: str) -> dict[str, str]:
-    """Tell where a thing is that stands below a cluster, and where that is."""
+def urls(request: ApiRequest, record: Record, listing: str) -> dict[str, str]:
+    """Return the URL of a resource below a cluster, and that of the cluster."""
     cluster = cluster_url(request, request.arguments["cluster"])
-    return {"url": f"{cluster}/{listing}/{thing.id}", "cluster_url": cluster}
+    return {"url": f"{cluster}/{listing}/{record.id}", "cluster_url": cluster}
 
 
 def is_hosted(request: ApiRequest, cluster_id: str) -> bool:
-    """Tell whether Buildkite hosts agents of a cluster."""
+    """Return whether Buildkite hosts agents of a cluster."""
     return any(queue.instance_shape is not None for queue in request.organization.queues_of(cluster_id).values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_page, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_id_of, cluster_page, urls
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.validation import Check, one_of, require_valid
@@ -26,17 +26,17 @@ _SIZES = {"LINUX_AMD64": _LINUX, "LINUX_ARM64": _LINUX, "MACOS_ARM64_M4": ("6X28
 _FAMILIES = {f"{family}_{size}": family for family, sizes in _SIZES.items() for size in sizes}
 
 
-# -- how they are told
+# -- payloads
 
 
-def _record(thing: Record) -> QueueRecord:
-    if not isinstance(thing, QueueRecord):
-        raise TypeError(f"{thing!r} is no queue")
-    return thing
+def _as_queue(record: Record) -> QueueRecord:
+    if not isinstance(record, QueueRecord):
+        raise TypeError(f"{record!r} is not a queue")
+    return record
 
 
-def _queue(request: ApiRequest, thing: Record) -> Json:
-    queue = _record(thing)
+def _queue(request: ApiRequest, record: Record) -> Json:
+    queue = _as_queue(record)
     return {
         "id": queue.id,
         "graphql_id": graphql_id("ClusterQueue", queue.id),
@@ -54,7 +54,7 @@ def _queue(request: ApiRequest, thing: Record) -> Json:
 
 
 def _hosting(queue: QueueRecord) -> Json:
-    """Tell how a queue is hosted, if it is."""
+    """Return how a queue is hosted, if it is."""
     if queue.instance_shape is None:
         return {}
     platform, architecture, *_, size = queue.instance_shape.split("_")
@@ -70,10 +70,10 @@ def _hosting(queue: QueueRecord) -> Json:
     return {"hosted": True, "hosted_agents": {"instance_shape": shape, "platform_settings": settings}}
 
 
-# -- what bodies do to them
+# -- create, update and delete
 
 
-def _make(request: ApiRequest, data: Json) -> QueueRecord:
+def _new_queue(request: ApiRequest, data: Json) -> QueueRecord:
     now, user = request.context.lifecycle.now, request.token.user
     cluster_id = request.arguments["cluster"]
     return QueueRecord(
@@ -81,9 +81,9 @@ def _make(request: ApiRequest, data: Json) -> QueueRecord:
     )
 
 
-def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
-    queue, hosting = _record(thing), thing.data.pop("hostedAgents", None)
-    if queue.id in QUEUES.shelf(request):
+def _validate(request: ApiRequest, record: Record, _body: Json) -> None:
+    queue, hosting = _as_queue(record), record.data.pop("hostedAgents", None)
+    if queue.id in QUEUES.records(request):
         _change_hosting(queue, hosting)
         return
     if queue.key in request.organization.queues_of(queue.cluster_id):
@@ -92,7 +92,7 @@ def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
 
 
 def _begin_hosting(queue: QueueRecord, hosting: Json | None) -> None:
-    """Have a new queue hosted, if it is to be; its image is the default one, whatever is said."""
+    """Make a new queue hosted, if its body says so; its agent image is always the default one."""
     if hosting is None:
         return
     shape = hosting.get("instanceShape")
@@ -102,7 +102,7 @@ def _begin_hosting(queue: QueueRecord, hosting: Json | None) -> None:
 
 
 def _change_hosting(queue: QueueRecord, hosting: Json | None) -> None:
-    """Change the size of a hosted queue's machines, and their image."""
+    """Change the machine size and the image of a hosted queue."""
     if hosting is None:
         return
     before, shape = queue.instance_shape, hosting.get("instanceShape") or ""
@@ -116,11 +116,11 @@ def _change_hosting(queue: QueueRecord, hosting: Json | None) -> None:
     queue.instance_shape, queue.agent_image_ref = shape, image
 
 
-def _unsettle(request: ApiRequest, thing: Record) -> None:
-    cluster = request.context.store.shelves.of("cluster", request.organization.id)[_record(thing).cluster_id]
-    if cluster.data["default_queue_id"] == thing.id:
+def _before_delete(request: ApiRequest, record: Record) -> None:
+    cluster = request.context.store.collections.of("cluster", request.organization.id)[_as_queue(record).cluster_id]
+    if cluster.data["default_queue_id"] == record.id:
         raise ApiError(422, "The default queue of a cluster cannot be deleted")
-    if any(agent.queue is thing for agent in request.organization.agents.values() if agent.is_there):
+    if any(agent.queue is record for agent in request.organization.agents.values() if agent.is_connected):
         raise ApiError(422, "The queue has agents that are connected")
 
 
@@ -139,14 +139,14 @@ QUEUES = Collection(
     key="queue",
     read="read_clusters",
     write="write_clusters",
-    tell=_queue,
+    render=_queue,
     create={"key": Check(str, required=True, filled=True, accepts=lambda value: _KEY(value) is not None), **_CHANGES},
     update=_CHANGES,
     defaults=NEW_QUEUE,
-    owner=of_cluster,
-    make=_make,
-    settle=_settle,
-    unsettle=_unsettle,
+    owner=cluster_id_of,
+    new=_new_queue,
+    validate=_validate,
+    before_delete=_before_delete,
 )
 
 
@@ -154,8 +154,8 @@ QUEUES = Collection(
 
 
 def pause_dispatch(request: ApiRequest) -> Reply:
-    """Give no more jobs to a queue's agents."""
-    queue, body = _record(QUEUES.find(request)), request.body()
+    """Pause a queue's dispatch."""
+    queue, body = _as_queue(QUEUES.find(request)), request.body()
     require_valid(body, {"note": Check(str), "dispatch_paused_note": Check(str)})
     if queue.paused:
         raise ApiError(422, "Cluster queue is already paused")
@@ -165,18 +165,18 @@ def pause_dispatch(request: ApiRequest) -> Reply:
 
 
 def resume_dispatch(request: ApiRequest) -> Reply:
-    """Give jobs to a queue's agents again."""
-    queue = _record(QUEUES.find(request))
+    """Resume a queue's dispatch."""
+    queue = _as_queue(QUEUES.find(request))
     if not queue.paused:
         raise ApiError(422, "Cluster queue is not paused")
     queue.paused_at = queue.paused_by = queue.paused_note = None
     return Reply(payload=_queue(request, queue))
 
 
-_ONE = QUEUES.path + "/{queue}"
+_ITEM = QUEUES.path + "/{queue}"
 
 ROUTES = (
     *QUEUES.routes(),
-    route("POST", _ONE + "/pause_dispatch", QUEUES.write, pause_dispatch),
-    route("POST", _ONE + "/resume_dispatch", QUEUES.write, resume_dispatch),
+    route("POST", _ITEM + "/pause_dispatch", QUEUES.write, pause_dispatch),
+    route("POST", _ITEM + "/resume_dispatch", QUEUES.write, resume_dispatch),
 )

@@ -1,4 +1,4 @@
-"""Secrets of clusters; their values are kept and never told."""
+"""Secrets of clusters; their values are stored and never returned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, of_cluster, urls
+from buildkite_orm.fake.handlers.clusters.parents import CLUSTER, cluster_id_of, urls
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.handlers.validation import Check, require_valid
@@ -23,20 +23,20 @@ _KEY = re.compile(r"(?!buildkite|bk)[a-z][a-z0-9_]{0,254}", re.ASCII | re.IGNORE
 _LARGEST_VALUE = 8 * 1024
 
 
-def _secret(request: ApiRequest, thing: Record) -> Json:
+def _secret(request: ApiRequest, record: Record) -> Json:
     organization = request.organization
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("Secret", thing.id),
-        "key": thing.data["key"],
-        "description": thing.data["description"],
-        "policy": thing.data["policy"],
-        "created_at": request.view.time(thing.created_at),
-        "created_by": _user(thing.created_by),
-        "updated_at": request.view.time(thing.updated_at or thing.created_at),
-        "updated_by": _user(thing.updated_by),
+        "id": record.id,
+        "graphql_id": graphql_id("Secret", record.id),
+        "key": record.data["key"],
+        "description": record.data["description"],
+        "policy": record.data["policy"],
+        "created_at": request.view.time(record.created_at),
+        "created_by": _user(record.created_by),
+        "updated_at": request.view.time(record.updated_at or record.created_at),
+        "updated_by": _user(record.updated_by),
         "last_read_at": None,
-        **urls(request, thing, "secrets"),
+        **urls(request, record, "secrets"),
         "organization": {
             "id": organization.id,
             "slug": organization.slug,
@@ -50,11 +50,11 @@ def _user(record: UserRecord | None) -> Json | None:
     return None if record is None else {"id": record.id, "name": record.name, "email": record.email}
 
 
-def _settle(request: ApiRequest, thing: Record, body: Json) -> None:
-    others = [each.data["key"] for each in SECRETS.shelf(request).values() if each is not thing]
-    if thing.data["key"] in others:
+def _validate(request: ApiRequest, record: Record, body: Json) -> None:
+    others = [each.data["key"] for each in SECRETS.records(request).values() if each is not record]
+    if record.data["key"] in others:
         raise ApiError(422, "Validation failed: Key has already been taken")
-    if thing.id not in SECRETS.shelf(request):
+    if record.id not in SECRETS.records(request):
         return
     if "key" in body:
         raise ApiError(422, "The key parameter cannot be updated.")
@@ -74,7 +74,7 @@ SECRETS = Collection(
     key="secret",
     read="read_secret_details",
     write="write_secrets",
-    tell=_secret,
+    render=_secret,
     create={
         "key": Check(str, required=True, filled=True, accepts=lambda value: _KEY(value) is not None),
         "value": _VALUE,
@@ -82,18 +82,18 @@ SECRETS = Collection(
     },
     update=_CHANGES,
     defaults={"value": None, "description": None, "policy": None},
-    owner=of_cluster,
-    settle=_settle,
+    owner=cluster_id_of,
+    validate=_validate,
 )
 
 
 def update_value(request: ApiRequest) -> Reply:
-    """Change a secret's value, and nothing else."""
-    thing, body = SECRETS.find(request), request.body()
+    """Update a secret's value."""
+    record, body = SECRETS.find(request), request.body()
     require_valid(body, {"value": replace(_VALUE, required=True)})
-    thing.data["value"] = body["value"]
-    thing.updated_at, thing.updated_by = request.context.lifecycle.now, request.token.user
-    return SECRETS.answer(request, thing, "update", 200)
+    record.data["value"] = body["value"]
+    record.updated_at, record.updated_by = request.context.lifecycle.now, request.token.user
+    return SECRETS.response(request, record, "update", 200)
 
 
 ROUTES = (*SECRETS.routes(), route("PUT", SECRETS.path + "/{secret}/value", SECRETS.write, update_value))

@@ -1,4 +1,4 @@
-"""Packages: published by a form, or by what a form has brought to the storage."""
+"""Packages: published by a form, or from a file that was uploaded to the storage."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from buildkite_orm.fake import storage
-from buildkite_orm.fake.handlers.collection import Collection, made
-from buildkite_orm.fake.handlers.packages.registries import REGISTRIES, REGISTRY, of_registry, place, whereabouts
+from buildkite_orm.fake.handlers.collection import Collection, new_record
+from buildkite_orm.fake.handlers.packages.registries import REGISTRIES, REGISTRY, parent_fields, place, registry_id_of
 from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.paging import cursor_paged
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 255
 _COPIED = frozenset({"alpine", "debian", "files", "javascript", "python", "red_hat", "rpm", "ruby"})
-# generic files are named by a semantic version; the others by the rules of their kind, of which this is the gist
+# generic files need a semantic version; the other ecosystems have their own rules, simplified here
 _FILE = re.compile(
     r"(?P<name>[A-Za-z0-9-]+?)-(?P<version>\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+?)?(?:\+[0-9A-Za-z.-]+?)?)(?:\.tar)?\.\w+"
 )
 _OTHER = re.compile(r"(?P<name>.+?)[-_]v?(?P<version>\d[\dA-Za-z.+~]*?(?:-\d+)?)(?:[-_].*|\.\w*64)?(?:\.tar)?\.[a-z]+")
 
 
-def _package(request: ApiRequest, thing: Record) -> Json:
-    """Tell a package by itself."""
+def _package(request: ApiRequest, record: Record) -> Json:
+    """Return the payload of a single package."""
     registry = REGISTRIES.find(request)
-    return {**_gist(request, registry, thing), **whereabouts(request, registry)}
+    return {**_summary(request, registry, record), **parent_fields(request, registry)}
 
 
-def _gist(request: ApiRequest, registry: Record, thing: Record) -> Json:
+def _summary(request: ApiRequest, registry: Record, record: Record) -> Json:
     return {
-        "id": thing.id,
-        **place(request, registry, f"/packages/{thing.id}"),
-        "name": thing.data["name"],
-        "digests": thing.data["digests"],
+        "id": record.id,
+        **place(request, registry, f"/packages/{record.id}"),
+        "name": record.data["name"],
+        "digests": record.data["digests"],
     }
 
 
@@ -49,27 +49,27 @@ PACKAGES = Collection(
     key="package",
     read="read_packages",
     write="write_packages",
-    tell=_package,
-    owner=of_registry,
+    render=_package,
+    owner=registry_id_of,
     statuses={"delete": 200},
 )
-_ONE = PACKAGES.path + "/{package}"
+_ITEM = PACKAGES.path + "/{package}"
 
 
 def list_packages(request: ApiRequest) -> Reply:
-    """List the packages, newest first; those of a name where one is told."""
+    """List the packages, newest first; with `name`, only those with that name."""
     registry, name = REGISTRIES.find(request), request.http.args.get("name")
-    found = [each for each in reversed(PACKAGES.shelf(request).values()) if name in {None, "", each.data["name"]}]
+    found = [each for each in reversed(PACKAGES.records(request).values()) if name in {None, "", each.data["name"]}]
 
-    def tell(thing: Record) -> Json:
-        more = {"created_at": request.view.time(thing.created_at), "version": thing.data["version"]}
-        return {**_gist(request, registry, thing), **more}
+    def render(record: Record) -> Json:
+        more = {"created_at": request.view.time(record.created_at), "version": record.data["version"]}
+        return {**_summary(request, registry, record), **more}
 
-    return cursor_paged(request, found, lambda each: -each.data["place"], tell)
+    return cursor_paged(request, found, lambda each: -each.data["place"], render)
 
 
 def publish_package(request: ApiRequest) -> Reply:
-    """Publish the file that comes, or the one that has come to the storage."""
+    """Publish the file in the form, or one that was uploaded to the storage."""
     registry = REGISTRIES.find(request)
     files = uploads_in(request.http, "file")
     content = files[0].content if files else _stored(request, registry)
@@ -77,21 +77,21 @@ def publish_package(request: ApiRequest) -> Reply:
 
 
 def add_package(request: ApiRequest, registry: Record, content: Json) -> Record:
-    """Add a package of a content to a registry, now."""
-    thing = made(request, packaged(registry, content))
-    return put_package(request.context.store.shelves.of(PACKAGES.kind, registry.id), thing)
+    """Add a package to a registry, now."""
+    record = new_record(request, packaged(registry, content))
+    return put_package(request.context.store.collections.of(PACKAGES.kind, registry.id), record)
 
 
-def put_package(shelf: dict[str, Record], thing: Record) -> Record:
-    """Put a package behind those that a registry has."""
-    last = next(reversed(shelf.values()), None)
-    thing.data["place"] = 0 if last is None else last.data["place"] + 1
-    shelf[thing.id] = thing
-    return thing
+def put_package(records: dict[str, Record], record: Record) -> Record:
+    """Append a package to those of a registry."""
+    last = next(reversed(records.values()), None)
+    record.data["place"] = 0 if last is None else last.data["place"] + 1
+    records[record.id] = record
+    return record
 
 
 def packaged(registry: Record, content: Json) -> Json:
-    """Give what a package of a content is; raises where its file is not named as one."""
+    """Return the fields of a package for a file; raise if its name is not that of a package."""
     pattern = _FILE if registry.data["ecosystem"] == "files" else _OTHER
     found = pattern.fullmatch(content["filename"][: _LONGEST_NAME + 1])
     if found is None or len(content["filename"]) > _LONGEST_NAME:
@@ -111,7 +111,7 @@ def _stored(request: ApiRequest, registry: Record) -> Json:
 
 
 def request_upload(request: ApiRequest) -> Reply:
-    """Give a form to upload a file by."""
+    """Return a form for uploading a file to the storage."""
     folder = f"{_folder(request, REGISTRIES.find(request))}/{request.context.store.ids.uuid()}"
     now = request.context.clock.now()
     expires = now + request.context.settings.artifact_url_lifetime
@@ -123,12 +123,12 @@ def _folder(request: ApiRequest, registry: Record) -> str:
 
 
 def copy_package(request: ApiRequest) -> Reply:
-    """Copy one to another registry."""
+    """Copy a package to another registry."""
     source, package = REGISTRIES.find(request), PACKAGES.find(request)
     to = request.http.args.get("to")
     if not to:
         raise InvalidError([("to", "missing_field")])
-    target = REGISTRIES.shelf(request).get(to)
+    target = REGISTRIES.records(request).get(to)
     if target is None:
         raise ApiError(404, "No destination registry found")
     if source.data["ecosystem"] not in _COPIED:
@@ -136,14 +136,14 @@ def copy_package(request: ApiRequest) -> Reply:
     if target.data["ecosystem"] != source.data["ecosystem"]:
         raise ApiError(422, "The destination registry is of another ecosystem")
     copied = add_package(request, target, package.data)
-    return Reply(payload={**_gist(request, target, copied), **whereabouts(request, target)})
+    return Reply(payload={**_summary(request, target, copied), **parent_fields(request, target)})
 
 
 ROUTES = (
     route("GET", PACKAGES.path, PACKAGES.read, list_packages),
     route("POST", PACKAGES.path, PACKAGES.write, publish_package),
     route("POST", PACKAGES.path + "/upload", PACKAGES.write, request_upload),
-    route("POST", _ONE + "/copy", "read_packages write_packages", copy_package),
-    route("DELETE", _ONE, "delete_packages", PACKAGES.delete_one),
+    route("POST", _ITEM + "/copy", "read_packages write_packages", copy_package),
+    route("DELETE", _ITEM, "delete_packages", PACKAGES.delete_record),
     *PACKAGES.routes("get"),
 )

@@ -1,4 +1,4 @@
-"""Registries themselves, and how what is in them tells of them."""
+"""Registries, and the fields that their contents share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
-# what a new one has where nobody says anything
+# the fields of a new registry
 NEW_REGISTRY: Json = {
     "slug": None,
     "description": None,
@@ -32,7 +32,7 @@ REGISTRY = _REGISTRIES + "/{registry}"
 
 
 def place(request: ApiRequest, registry: Record, rest: str = "") -> Json:
-    """Tell where a registry is, or what stands below it."""
+    """Return the URLs of a registry, or of a path below it."""
     organization, below = request.organization.slug, f"registries/{registry.data['slug']}{rest}"
     return {
         "url": f"{request.view.base}/packages/organizations/{organization}/{below}",
@@ -40,8 +40,8 @@ def place(request: ApiRequest, registry: Record, rest: str = "") -> Json:
     }
 
 
-def whereabouts(request: ApiRequest, registry: Record) -> Json:
-    """Tell the organization and the registry, as what is in a registry does."""
+def parent_fields(request: ApiRequest, registry: Record) -> Json:
+    """Return the organization and the registry, which the contents of a registry embed."""
     organization = request.organization
     return {
         "organization": {
@@ -59,36 +59,36 @@ def _named(request: ApiRequest, registry: Record) -> Json:
     return {**identity, **place(request, registry)}
 
 
-def _registry(request: ApiRequest, thing: Record) -> Json:
-    teams = TEAMS.shelf(request)
+def _registry(request: ApiRequest, record: Record) -> Json:
+    teams = TEAMS.records(request)
     return {
-        **_named(request, thing),
-        **thing.data,
-        "team_ids": [each for each in thing.data["team_ids"] if each in teams],
+        **_named(request, record),
+        **record.data,
+        "team_ids": [each for each in record.data["team_ids"] if each in teams],
     }
 
 
-def _settle(request: ApiRequest, thing: Record, _body: Json) -> None:
-    slug = thing.data["slug"] = slug_of(thing.data["name"])
-    if REGISTRIES.shelf(request).get(slug, thing) is not thing:
+def _validate(request: ApiRequest, record: Record, _body: Json) -> None:
+    slug = record.data["slug"] = slug_of(record.data["name"])
+    if REGISTRIES.records(request).get(slug, record) is not record:
         raise ApiError(422, "Validation failed: Name has already been taken")
     if "registry" not in request.arguments:
-        _assign(request, thing)
+        _assign(request, record)
 
 
-def _assign(request: ApiRequest, thing: Record) -> None:
-    """Let teams use a new registry; where the organization goes by teams, some must be named."""
-    teams: list[str] = thing.data["team_ids"] or []
-    thing.data["team_ids"] = teams
+def _assign(request: ApiRequest, record: Record) -> None:
+    """Assign a new registry to teams; required if teams are enabled."""
+    teams: list[str] = record.data["team_ids"] or []
+    record.data["team_ids"] = teams
     if request.organization.teams_enabled and not teams:
         raise InvalidError([("team_ids", "missing_field")])
-    if not set(teams) <= TEAMS.shelf(request).keys():
+    if not set(teams) <= TEAMS.records(request).keys():
         raise ApiError(422, "Validation failed: Teams must exist")
 
 
-def _unsettle(request: ApiRequest, thing: Record) -> None:
+def _before_delete(request: ApiRequest, record: Record) -> None:
     for kind in ("package", "registry_token"):
-        request.context.store.shelves.of(kind, thing.id).clear()
+        request.context.store.collections.of(kind, record.id).clear()
 
 
 _DETAILS = {"description": Check(str), "oidc_policy": Check((str, list), accepts=is_policy)}
@@ -98,7 +98,7 @@ REGISTRIES = Collection(
     key="registry",
     read="read_registries",
     write="write_registries",
-    tell=_registry,
+    render=_registry,
     create={
         "name": Check(str, required=True, filled=True, accepts=lambda value: bool(slug_of(value))),
         "ecosystem": Check(str, required=True, filled=True),
@@ -109,21 +109,21 @@ REGISTRIES = Collection(
     },
     update={"name": Check(str, filled=True, accepts=lambda value: bool(slug_of(value))), **_DETAILS},
     defaults=NEW_REGISTRY,
-    identify=lambda thing: thing.data["slug"],
-    settle=_settle,
-    unsettle=_unsettle,
+    key_of=lambda record: record.data["slug"],
+    validate=_validate,
+    before_delete=_before_delete,
     paging="array",
     statuses={"create": 200, "delete": 200},
     methods=("POST", "PATCH", "PUT"),
 )
 
 
-def of_registry(request: ApiRequest) -> str:
-    """Say that things belong to the registry of the path."""
+def registry_id_of(request: ApiRequest) -> str:
+    """Return the id of the registry in the path."""
     return REGISTRIES.find(request).id
 
 
 ROUTES = (
     *REGISTRIES.routes("list", "create", "get", "update"),
-    route("DELETE", REGISTRY, "delete_registries", REGISTRIES.delete_one),
+    route("DELETE", REGISTRY, "delete_registries", REGISTRIES.delete_record),
 )

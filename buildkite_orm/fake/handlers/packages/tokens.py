@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers.collection import Collection
-from buildkite_orm.fake.handlers.packages.registries import REGISTRIES, REGISTRY, of_registry, place, whereabouts
+from buildkite_orm.fake.handlers.packages.registries import REGISTRIES, REGISTRY, parent_fields, place, registry_id_of
 from buildkite_orm.fake.handlers.validation import Check
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
 
 
-def _token(request: ApiRequest, thing: Record) -> Json:
+def _token(request: ApiRequest, record: Record) -> Json:
     registry = REGISTRIES.find(request)
     return {
-        "id": thing.id,
-        "graphql_id": graphql_id("RegistryToken", thing.id),
-        **thing.data,
-        "url": place(request, registry, f"/tokens/{thing.id}")["url"],
-        "created_at": request.view.time(thing.created_at),
-        "created_by": user_or_none(request.view, thing.created_by),
-        **whereabouts(request, registry),
+        "id": record.id,
+        "graphql_id": graphql_id("RegistryToken", record.id),
+        **record.data,
+        "url": place(request, registry, f"/tokens/{record.id}")["url"],
+        "created_at": request.view.time(record.created_at),
+        "created_by": user_or_none(request.view, record.created_by),
+        **parent_fields(request, registry),
     }
 
 
-def _secret(request: ApiRequest, _thing: Record) -> Json:
+def _secret(request: ApiRequest, _new_record: Record) -> Json:
     return {"token": request.context.store.ids.token("bkrt")}
 
 
@@ -40,11 +40,11 @@ TOKENS = Collection(
     key="token",
     read="read_registries",
     write="write_registries",
-    tell=_token,
-    reveal=_secret,
+    render=_token,
+    render_secret=_secret,
     create=_FIELDS,
     update=_FIELDS,
-    owner=of_registry,
+    owner=registry_id_of,
     paging="array",
     statuses={"create": 200, "delete": 200},
     methods=("POST", "PATCH", "PUT"),

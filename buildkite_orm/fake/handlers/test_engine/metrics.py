@@ -1,4 +1,4 @@
-"""What is asked of tests by what became of their executions: filters, order, and numbers."""
+"""Metrics of tests from their executions: filters, order, and numbers."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ _GROUPS = "~^"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A span of time, its ends included."""
+    """A span of time, including its ends."""
 
     start: float
     end: float
 
     def holds(self, execution: Record) -> bool:
-        """Tell whether an execution lies in it."""
+        """Return whether an execution was in it."""
         return self.start <= execution.created_at <= self.end
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """A test with those of its executions that count."""
+class ExecutedTest:
+    """A test with the executions to aggregate."""
 
     suite: Record
     test: Record
     executions: list[Record]
 
     def metrics(self) -> Json:
-        """Tell the numbers."""
+        """Return the metrics."""
         results = [each.data["result"] for each in self.executions]
         durations: list[float] = [each.data["duration"] for each in self.executions]
         passed, failed = results.count("passed"), results.count("failed")
@@ -72,17 +72,17 @@ class Ran:
 
 
 def window(request: ApiRequest) -> Window:
-    """Read over which time to aggregate."""
-    asked, now = request.http.args, request.context.clock.now()
-    if "min_timestamp" not in asked and "max_timestamp" not in asked:
+    """Return the time window to aggregate, from the query."""
+    params, now = request.http.args, request.context.clock.now()
+    if "min_timestamp" not in params and "max_timestamp" not in params:
         return period(request)
-    if "period" in asked:
+    if "period" in params:
         raise ApiError(400, "`period` cannot be combined with `min_timestamp` or `max_timestamp`")
     return Window(_moment(request, "min_timestamp", now - _PERIODS[_DEFAULT]), _moment(request, "max_timestamp", now))
 
 
 def period(request: ApiRequest) -> Window:
-    """Read how far back to look."""
+    """Return the window that ends now, from `period` in the query."""
     now = request.context.clock.now()
     return Window(now - _PERIODS[_one_of(request, "period", _PERIODS, _DEFAULT)], now)
 
@@ -98,46 +98,48 @@ def _moment(request: ApiRequest, name: str, otherwise: float) -> float:
 
 
 def _one_of(request: ApiRequest, name: str, known: Iterable[str], otherwise: str) -> str:
-    """Read a parameter that must be one of those known."""
+    """Return a query parameter; raise a 400 if it is not one of the known values."""
     value = request.http.args.get(name, otherwise)
     if value not in known:
         raise ApiError(400, f"`{name}` must be one of {', '.join(known)}")
     return value
 
 
-def by_test(suite: Record, tests: Iterable[Record], executions: Iterable[Record]) -> list[Ran]:
-    """Put executions to their tests."""
+def group_by_test(suite: Record, tests: Iterable[Record], executions: Iterable[Record]) -> list[ExecutedTest]:
+    """Return the tests with their executions."""
     sorted_out: dict[str, list[Record]] = {}
     for each in executions:
         sorted_out.setdefault(each.data["test_id"], []).append(each)
-    return [Ran(suite, each, sorted_out.get(each.id, [])) for each in tests]
+    return [ExecutedTest(suite, each, sorted_out.get(each.id, [])) for each in tests]
 
 
-def selected(request: ApiRequest, candidates: Sequence[Ran]) -> list[Ran]:
-    """Give the tests that a listing asks for, in its order, each with the executions that it aggregates."""
-    found = [_narrowed(request, each) for each in candidates if _is_asked_for(request, each.test)]
-    ran = [each for each in found if each.executions and _is_asked_for_as_group(request, each)]
+def select_tests(request: ApiRequest, candidates: Sequence[ExecutedTest]) -> list[ExecutedTest]:
+    """Return the tests that match the query, in its order, each with the executions to aggregate."""
+    found = [_filter_executions(request, each) for each in candidates if _matches_filters(request, each.test)]
+    ran = [each for each in found if each.executions and _matches_group_tags(request, each)]
     name, order = _one_of(request, "sort_by", _SORTS, _SORTS[0]), _one_of(request, "order", _ORDERS, _ORDERS[0])
-    told = [(each.metrics()[name], each) for each in ran]
-    known = sorted((pair for pair in told if pair[0] is not None), key=lambda pair: pair[0], reverse=order == "desc")
-    return [each for _, each in known] + [each for value, each in told if value is None]
+    values = [(each.metrics()[name], each) for each in ran]
+    known = sorted((pair for pair in values if pair[0] is not None), key=lambda pair: pair[0], reverse=order == "desc")
+    return [each for _, each in known] + [each for value, each in values if value is None]
 
 
-def _is_asked_for(request: ApiRequest, test: Record) -> bool:
-    asked, data = request.http.args, test.data
-    if "state" in asked and data["state"] != _one_of(request, "state", _STATES, ""):
+def _matches_filters(request: ApiRequest, test: Record) -> bool:
+    params, data = request.http.args, test.data
+    if "state" in params and data["state"] != _one_of(request, "state", _STATES, ""):
         return False
-    return _admits(_listed(request, "labels"), data["labels"]) and _admits(_listed(request, "owners"), data["owners"])
+    return _matches_values(_listed(request, "labels"), data["labels"]) and _matches_values(
+        _listed(request, "owners"), data["owners"]
+    )
 
 
 def _listed(request: ApiRequest, name: str) -> list[str]:
     return [each for each in request.http.args.get(name, "").split(",") if each]
 
 
-def _admits(asked: list[str], has: Iterable[str]) -> bool:
-    """Tell whether something is there of what is asked for, and nothing of what is to be left out (`!`)."""
-    wanted = {each for each in asked if not each.startswith("!")}
-    unwanted = {each[1:] for each in asked if each.startswith("!")}
+def _matches_values(requested: list[str], has: Iterable[str]) -> bool:
+    """Return whether any of the requested values is present, and none of the excluded ones (`!`)."""
+    wanted = {each for each in requested if not each.startswith("!")}
+    unwanted = {each[1:] for each in requested if each.startswith("!")}
     return not unwanted.intersection(has) and (not wanted or bool(wanted.intersection(has)))
 
 
@@ -148,24 +150,24 @@ def _tags(request: ApiRequest) -> list[tuple[str, str]]:
     return [(key, value) for key, _, value in pairs]
 
 
-def _is_of_group(key: str, value: str) -> bool:
+def _is_group_tag(key: str, value: str) -> bool:
     return key == "result" and value[:1] in _GROUPS and value != ""
 
 
-def _narrowed(request: ApiRequest, ran: Ran) -> Ran:
-    """Leave out the executions that are not to be aggregated."""
-    asked = [pair for pair in _tags(request) if not _is_of_group(*pair)]
+def _filter_executions(request: ApiRequest, ran: ExecutedTest) -> ExecutedTest:
+    """Drop the executions that the query excludes."""
+    tags = [pair for pair in _tags(request) if not _is_group_tag(*pair)]
     if "branch" in request.http.args:
-        asked.append(("scm.branch", request.http.args["branch"]))
-    kept = [each for each in ran.executions if all(_fits(value, _tag(each, key)) for key, value in asked)]
-    return Ran(ran.suite, ran.test, kept)
+        tags.append(("scm.branch", request.http.args["branch"]))
+    kept = [each for each in ran.executions if all(_matches(value, _tag(each, key)) for key, value in tags)]
+    return ExecutedTest(ran.suite, ran.test, kept)
 
 
-def _is_asked_for_as_group(request: ApiRequest, ran: Ran) -> bool:
+def _matches_group_tags(request: ApiRequest, ran: ExecutedTest) -> bool:
     results = [each.data["result"] for each in ran.executions]
     for key, value in _tags(request):
-        if _is_of_group(key, value):
-            fitting = [_fits(value[1:], each) for each in results]
+        if _is_group_tag(key, value):
+            fitting = [_matches(value[1:], each) for each in results]
             if not (any(fitting) if value[0] == "~" else all(fitting)):
                 return False
     return True
@@ -177,7 +179,7 @@ def _tag(execution: Record, key: str) -> Any:
     return own[key] if key in own else data["tags"].get(key)
 
 
-def _fits(pattern: str, value: str | None) -> bool:
+def _matches(pattern: str, value: str | None) -> bool:
     if pattern.startswith("!"):
-        return not _fits(pattern[1:], value)
+        return not _matches(pattern[1:], value)
     return value is not None and compiled([pattern]).fullmatch(value) is not None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import route
-from buildkite_orm.fake.handlers.test_engine.suites import SUITE, SUITES, of_suite, place
-from buildkite_orm.fake.handlers.test_engine.things import executions
+from buildkite_orm.fake.handlers.test_engine.records import executions
+from buildkite_orm.fake.handlers.test_engine.suites import SUITE, SUITES, place, suite_id_of
 from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import Reply
 from buildkite_orm.fake.paging import paged
@@ -23,17 +23,17 @@ _MOST_EXECUTIONS = 100_000
 _MOST_TAGS = 10
 
 
-def _run(request: ApiRequest, thing: Record) -> Json:
-    data = thing.data
+def _run(request: ApiRequest, record: Record) -> Json:
+    data = record.data
     return {
-        "id": thing.id,
+        "id": record.id,
         "branch": data["branch"],
         "commit_sha": data["commit_sha"],
         "state": data["state"],
         "result": data["result"],
-        **place(request, SUITES.find(request), f"/runs/{thing.id}"),
+        **place(request, SUITES.find(request), f"/runs/{record.id}"),
         "build_id": data["build_id"],
-        "created_at": request.view.time(thing.created_at),
+        "created_at": request.view.time(record.created_at),
     }
 
 
@@ -43,21 +43,21 @@ RUNS = Collection(
     key="run",
     read="read_suites",
     write="write_suites",
-    tell=_run,
-    owner=of_suite,
+    render=_run,
+    owner=suite_id_of,
 )
 
 
 def list_runs(request: ApiRequest) -> Reply:
-    """List them, or those of one build."""
+    """List the runs; with `build_id`, only those of that build."""
     build = request.http.args.get("build_id")
-    return RUNS.listed(
-        request, [each for each in RUNS.shelf(request).values() if build in {None, each.data["build_id"]}]
+    return RUNS.list_response(
+        request, [each for each in RUNS.records(request).values() if build in {None, each.data["build_id"]}]
     )
 
 
 def list_failed_executions(request: ApiRequest) -> Reply:
-    """List the executions of a run that failed."""
+    """List the failed executions of a run."""
     run, suite = RUNS.find(request), SUITES.find(request)
     of_run = [each for each in executions(request.context.store, suite) if each.data["run_id"] == run.id]
     return paged(
@@ -65,17 +65,17 @@ def list_failed_executions(request: ApiRequest) -> Reply:
     )
 
 
-def _execution(request: ApiRequest, suite: Record, thing: Record) -> Json:
-    data, view = thing.data, request.view
-    test = request.context.store.shelves.of("test", suite.id)[data["test_id"]]
+def _execution(request: ApiRequest, suite: Record, record: Record) -> Json:
+    data, view = record.data, request.view
+    test = request.context.store.collections.of("test", suite.id)[data["test_id"]]
     test_url = place(request, suite, f"/tests/{test.id}")["web_url"]
     return {
-        "execution_id": thing.id,
+        "execution_id": record.id,
         "run_id": data["run_id"],
         "test_id": test.id,
         "run_name": data["run_id"],
         "commit_sha": data["commit_sha"],
-        "created_at": view.time(thing.created_at),
+        "created_at": view.time(record.created_at),
         "branch": data["branch"],
         "failure_reason": data["failure_reason"],
         "duration": data["duration"],
@@ -83,14 +83,14 @@ def _execution(request: ApiRequest, suite: Record, thing: Record) -> Json:
         "test_name": f"{test.data['scope']} {test.data['name']}".strip(),
         "run_url": place(request, suite, f"/runs/{data['run_id']}")["web_url"],
         "test_url": test_url,
-        "test_execution_url": f"{test_url}?execution_id={thing.id}",
+        "test_execution_url": f"{test_url}?execution_id={record.id}",
         "tags": data["tags"],
     }
 
 
 def update_execution_tags(request: ApiRequest) -> Reply:
-    """Replace the tags that may be replaced; executions that are not known are passed over."""
-    known, body = request.context.store.shelves.of("execution", of_suite(request)), request.body()
+    """Replace the mutable tags of executions; unknown executions are ignored."""
+    known, body = request.context.store.collections.of("execution", suite_id_of(request)), request.body()
     require_valid(body, {"executions": Check(list, required=True, accepts=_are_executions)})
     replaced: list[Json] = body["executions"] or []
     for each in replaced:
@@ -107,14 +107,14 @@ def _are_executions(value: list[Any]) -> bool:
 def _is_execution(value: object) -> bool:
     if not isinstance(value, dict):
         return False
-    told = cast("Json", value)
-    tags = told.get("tags")
-    return isinstance(told.get("id"), str) and isinstance(tags, dict) and _are_tags(cast("Json", tags))
+    execution = cast("Json", value)
+    tags = execution.get("tags")
+    return isinstance(execution.get("id"), str) and isinstance(tags, dict) and _are_tags(cast("Json", tags))
 
 
 def _are_tags(tags: Json) -> bool:
-    told = all(key.startswith(_MUTABLE) and isinstance(value, str) for key, value in tags.items())
-    return told and len(tags) <= _MOST_TAGS
+    are_mutable = all(key.startswith(_MUTABLE) and isinstance(value, str) for key, value in tags.items())
+    return are_mutable and len(tags) <= _MOST_TAGS
 
 
 ROUTES = (

@@ -1,4 +1,4 @@
-"""The door inside of the process: an adapter for `requests`."""
+"""The adapter for `requests`, which serves the fake inside the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to the network: HTTP/1.1 as clients know it, and connections that break as they do."""
+"""The HTTP server: keep-alive, chunked bodies, resets, and shutdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from werkzeug.test import Client
 
 from buildkite_orm.fake import FakeBuildkite, SystemClock
 from buildkite_orm.fake.app import App
-from buildkite_orm.fake.http_server import HttpDoor
+from buildkite_orm.fake.http_server import HttpServer
 
 if TYPE_CHECKING:
     from requests import Session
@@ -26,7 +26,7 @@ def connect(url: str) -> socket.socket:
 
 
 def read_all(connection: socket.socket) -> tuple[bytes, str]:
-    """Read to the end; tell how it ended."""
+    """Read to the end; return the bytes and how the connection ended."""
     received = b""
     while True:
         try:
@@ -38,7 +38,7 @@ def read_all(connection: socket.socket) -> tuple[bytes, str]:
         received += piece
 
 
-def test_a_connection_is_kept(server: FakeBuildkite) -> None:
+def test_a_connection_is_kept_alive(server: FakeBuildkite) -> None:
     place = urlsplit(server.url)
     connection = http.client.HTTPConnection(place.hostname or "", place.port)
     headers = {"Authorization": f"Bearer {server.token}"}
@@ -56,13 +56,13 @@ def test_a_connection_is_kept(server: FakeBuildkite) -> None:
     connection.close()
 
 
-def test_a_body_may_come_in_chunks(server: FakeBuildkite, http: Session) -> None:
+def test_a_body_may_be_chunked(server: FakeBuildkite, http: Session) -> None:
     server.add_pipeline("web")
     body = iter([b'{"commit": "HEAD", ', b'"branch": "main"}'])
     assert http.post("/organizations/acme/pipelines/web/builds", data=body).status_code == 201
 
 
-def test_both_doors_answer_alike(server: FakeBuildkite, api: Session, http: Session) -> None:
+def test_the_adapter_and_the_server_return_the_same(server: FakeBuildkite, api: Session, http: Session) -> None:
     server.add_builds("web", 40, jobs=2)
     server.settings.public_urls = "https://api.buildkite.com"
     for path in ("/organizations/acme/builds", "/nothing", "/organizations/acme/pipelines/none", "/user"):
@@ -74,7 +74,7 @@ def test_both_doors_answer_alike(server: FakeBuildkite, api: Session, http: Sess
         )
 
 
-def test_many_can_ask_at_once(server: FakeBuildkite) -> None:
+def test_requests_may_be_concurrent(server: FakeBuildkite) -> None:
     server.add_pipeline("web")
     url, headers = server.url, {"Authorization": f"Bearer {server.token}"}
 
@@ -103,7 +103,7 @@ def test_all_that_was_sent_arrives_before_a_reset(server: FakeBuildkite, http: S
         assert (len(received.partition(b"\r\n\r\n")[2]), end) == (at, "reset")
 
 
-def test_who_leaves_in_the_middle_of_an_answer_leaves_nothing_behind(server: FakeBuildkite, http: Session) -> None:
+def test_a_client_that_disconnects_during_a_response_breaks_nothing(server: FakeBuildkite, http: Session) -> None:
     job = server.add_build("web", jobs=1).jobs[0]
     artifact = server.add_artifact(job, "big.bin", 50_000_000)
     path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
@@ -112,7 +112,7 @@ def test_who_leaves_in_the_middle_of_an_answer_leaves_nothing_behind(server: Fak
     assert http.get("/user").status_code == 200
 
 
-def test_a_truncated_answer_is_closed_in_order(server: FakeBuildkite) -> None:
+def test_a_truncated_response_ends_with_a_close(server: FakeBuildkite) -> None:
     server.faults.add("truncate", at=10)
     with connect(server.url) as connection:
         connection.sendall(b"GET /v2/meta HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -120,7 +120,7 @@ def test_a_truncated_answer_is_closed_in_order(server: FakeBuildkite) -> None:
     assert (len(received.partition(b"\r\n\r\n")[2]), end) == (10, "closed")
 
 
-def test_a_mistake_of_its_own_is_a_500(server: FakeBuildkite, http: Session, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_internal_error_is_a_500(server: FakeBuildkite, http: Session, caplog: pytest.LogCaptureFixture) -> None:
     def break_it(_payload: object) -> object:
         raise RuntimeError("drifted too far")
 
@@ -144,7 +144,7 @@ def test_it_stops_with_connections_open() -> None:
         requests.get(f"{url}/v2/meta", timeout=5)
 
 
-def test_it_listens_where_it_is_told() -> None:
+def test_the_server_listens_on_the_given_port() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -152,7 +152,7 @@ def test_it_listens_where_it_is_told() -> None:
         assert server.url == f"http://127.0.0.1:{port}"
 
 
-def test_on_all_interfaces_artifacts_are_where_the_api_was_asked() -> None:
+def test_on_all_interfaces_artifact_urls_name_a_host_that_the_client_can_reach() -> None:
     with FakeBuildkite(populate=False, host="0.0.0.0", clock=SystemClock()) as server:  # noqa: S104
         job = server.add_build("web", jobs=1).jobs[0]
         artifact = server.add_artifact(job, "x", b"hello")
@@ -163,9 +163,9 @@ def test_on_all_interfaces_artifacts_are_where_the_api_was_asked() -> None:
         assert answer.url.startswith("http://127.0.0.1:")
 
 
-def test_a_door_is_a_wsgi_application(server: FakeBuildkite) -> None:
-    door = HttpDoor(App(server.context), "api", str)
+def test_an_http_server_is_a_wsgi_application(server: FakeBuildkite) -> None:
+    wsgi = HttpServer(App(server.context), "api", str)
     try:
-        assert Client(door).get("/v2/meta").get_json() == {"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]}
+        assert Client(wsgi).get("/v2/meta").get_json() == {"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]}
     finally:
-        door.close()
+        wsgi.close()
