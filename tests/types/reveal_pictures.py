@@ -42,8 +42,8 @@ def timelines(ref: BuildRef, build: Build) -> None:
     assert_type(timeline.save_to("a.svg"), Path)
     for row in timeline.rows:
         assert_type(row.job, Job)
-        assert_type(row.stretches, tuple[Interval, ...])
-        assert_type(row.stretches[0].kind, IntervalKind)
+        assert_type(row.intervals, tuple[Interval, ...])
+        assert_type(row.intervals[0].kind, IntervalKind)
         assert_type(row.shard, tuple[int, int] | None)
 
 

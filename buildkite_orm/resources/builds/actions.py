@@ -204,20 +204,20 @@ class BuildVerbs(InPipeline):
             >>> timeline.save_to("timeline.html").name
             'timeline.html'
         """
-        from buildkite_orm.views.timeline.builder import timeline_of
+        from buildkite_orm.views.timeline.builder import build_timeline
 
         ref = cast("BuildRef", self)
         at_hand = self._came_with_jobs(include_retried=include_retried_jobs)
         if at_hand is not None:
-            return timeline_of(at_hand)
+            return build_timeline(at_hand)
         try:
             build = ref.fetch(include_retried_jobs=True, with_pipeline=False)
         except BuildkiteError as error:
             came = self._came_with_jobs(include_retried=False) if include_retried_jobs else None
             if came is None:
                 raise
-            return timeline_of(came, problem=error.message)
-        return timeline_of(build)
+            return build_timeline(came, problem=error.message)
+        return build_timeline(build)
 
     def _came_with_jobs(self, *, include_retried: bool) -> Build | None:
         del include_retried

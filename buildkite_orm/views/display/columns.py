@@ -54,8 +54,8 @@ class Column:
 
 def columns_of(model: type[Resource]) -> tuple[Column, ...]:
     """Give the columns of a kind of thing: those declared below, or else those that its fields make."""
-    declared = (COLUMNS[kind.__name__] for kind in model.__mro__ if kind.__name__ in COLUMNS)
-    return next(declared, None) or _by_fields(model)
+    css_declarations = (COLUMNS[kind.__name__] for kind in model.__mro__ if kind.__name__ in COLUMNS)
+    return next(css_declarations, None) or _by_fields(model)
 
 
 def field(name: str, title: str = "", *, long: bool = False, minor: bool = False) -> Column:

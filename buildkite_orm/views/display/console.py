@@ -9,7 +9,8 @@ from rich.style import Style
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from buildkite_orm.views.display.plain import GAP, cut, layout, padded
+from buildkite_orm.views.display.plain import GAP, layout
+from buildkite_orm.views.text_width import pad, truncate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +30,8 @@ class DrawnTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         """Draw it: a title, a line for each row, and how much that is."""
         table, places = self._table, layout(self._table, options.max_width)
-        yield _line(cut(table.title, options.max_width), "dim")
-        heads = [
-            padded(table.columns[index].title, size, right=table.is_right(index)) for index, size in places.items()
-        ]
+        yield _line(truncate(table.title, options.max_width), "dim")
+        heads = [pad(table.columns[index].title, size, right=table.is_right(index)) for index, size in places.items()]
         yield _line(GAP.join(heads), "bold")
         for row in table.rows:
             cells = (_cell(row[index], size, right=table.is_right(index)) for index, size in places.items())
@@ -54,7 +53,7 @@ def rich_card(card: Card) -> RenderableType:
 
 
 def _cell(cell: Cell, size: int, *, right: bool) -> Text:
-    text = padded(cell.text, size, right=right)
+    text = pad(cell.text, size, right=right)
     start, said = len(text) - len(text.lstrip(" ")), text.strip(" ")
     return Text.assemble(text[:start], (said, _style(cell)), text[start + len(said) :])
 

@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.views.display.status_colors import StatusStyle
-from buildkite_orm.views.display.themes import GROUNDS, colours, declared, themed
+from buildkite_orm.views.display.themes import THEMES, css_by_theme, css_declarations, theme_colors
 
 if TYPE_CHECKING:
     from buildkite_orm.views.display.cells import Cell
@@ -92,7 +92,9 @@ def _text(text: str) -> str:
 
 
 STYLE: Final = _SHEET.substitute(
-    themes=themed(".bk-orm", *(f"color-scheme:{ground};{declared(colours(ground))}" for ground in GROUNDS)),
+    themes=css_by_theme(
+        ".bk-orm", *(f"color-scheme:{theme};{css_declarations(theme_colors(theme))}" for theme in THEMES)
+    ),
     tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in StatusStyle),
 ).strip()
 """The style sheet, all of which is bound to the class `bk-orm`."""

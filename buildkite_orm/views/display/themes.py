@@ -1,4 +1,4 @@
-"""Dark and light in what is drawn with CSS: the colours of each, and where which of them holds."""
+"""The colors of the light and the dark theme, and CSS that chooses between them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from buildkite_orm.views.display.status_colors import StatusStyle
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Ground = Literal["light", "dark"]
+Theme = Literal["light", "dark"]
 
-GROUNDS: Final[tuple[Ground, Ground]] = ("light", "dark")
+THEMES: Final[tuple[Theme, Theme]] = ("light", "dark")
 _NAMES: Final = ("paper", "ink", "soft", "line")
-_COLOURS: Final[dict[Ground, tuple[str, ...]]] = {
+_COLORS: Final[dict[Theme, tuple[str, ...]]] = {
     "light": ("#ffffff", "#1f2328", "#5f6670", "#e3e6ea"),
     "dark": ("#1e1e1e", "#e6e6e6", "#a0a8b3", "#3a3f45"),
 }
 
 
-def colours(ground: Ground) -> dict[str, str]:
-    """Give the colours on a ground: of itself, the ink, what is less important, lines, and of each tone."""
-    return dict(zip(_NAMES, _COLOURS[ground], strict=True)) | {
-        tone.value: getattr(tone, ground) for tone in StatusStyle
+def theme_colors(theme: Theme) -> dict[str, str]:
+    """Return the colors of a theme by name: background, text, minor text, lines, and each status style."""
+    return dict(zip(_NAMES, _COLORS[theme], strict=True)) | {
+        style.value: getattr(style, theme) for style in StatusStyle
     }
 
 
-def declared(named: Mapping[str, str]) -> str:
-    """Declare colours as CSS variables."""
-    return ";".join(f"--bk-{name}:{colour}" for name, colour in named.items())
+def css_declarations(colors: Mapping[str, str]) -> str:
+    """Return CSS that declares colors as variables."""
+    return ";".join(f"--bk-{name}:{color}" for name, color in colors.items())
 
 
-def themed(selector: str, light: str, dark: str) -> str:
-    """Write CSS for dark and light: as the system has it, or the notebook where that says so.
+def css_by_theme(selector: str, light: str, dark: str) -> str:
+    """Return CSS for both themes: that of the notebook if it declares one, else that of the system.
 
     Args:
-        selector: What it is for.
-        light: What holds on a light ground.
-        dark: What holds on a dark one.
+        selector: The elements.
+        light: The declarations of the light theme.
+        dark: The declarations of the dark theme.
     """
     return (
         f"{selector}{{{light}}}@media (prefers-color-scheme:dark){{{selector}{{{dark}}}}}"

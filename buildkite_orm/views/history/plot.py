@@ -14,7 +14,7 @@ from buildkite_orm.utils.text import one_line
 from buildkite_orm.views.display.status_colors import StatusStyle
 from buildkite_orm.views.history.data import summary
 from buildkite_orm.views.timeline.scale import round_step, time_label
-from buildkite_orm.views.timeline.text import safe, variables, with_plain_colours
+from buildkite_orm.views.timeline.text import css_variables, escape_text, with_fallback_colors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,14 +88,14 @@ def svg(history: History) -> str:
     for name, mark in _MARKS._asdict().items():
         text = text.replace(mark, f"var(--bk-{name})")
     # the title comes last: it has a name that somebody has chosen, in which nothing is replaced
-    text = with_plain_colours(text).replace(_TITLE_MARK, safe(_title(history)))
+    text = with_fallback_colors(text).replace(_TITLE_MARK, escape_text(_title(history)))
     return _ROOT.sub(
         lambda root: (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" class="bk-history" '
             f'viewBox="{root[1]}" width="100%" role="img" style="max-width:1040px">\n'
-            f"<title>{safe(history.name)} over {len(history.days)} days</title>\n"
-            f"<desc>{safe(summary(history))}</desc>\n"
-            f"<style>{variables('.bk-history')}</style>"
+            f"<title>{escape_text(history.name)} over {len(history.days)} days</title>\n"
+            f"<desc>{escape_text(summary(history))}</desc>\n"
+            f"<style>{css_variables('.bk-history')}</style>"
         ),
         text,
         count=1,

@@ -1,4 +1,4 @@
-"""A timeline as data: its rows, their stretches, and what they add up to."""
+"""A timeline as data: rows, intervals, and their sums."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VERBS: Final = {"waiting": "waited", "running": "ran", "blocked": "was blocked"
 
 
 class IntervalKind(StrEnum):
-    """What goes on in a stretch of time: a job waits for an agent, it runs, or the build waits for somebody."""
+    """What happens in an interval: a job waits for an agent, a job runs, or the build waits to be unblocked."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -35,13 +35,13 @@ class IntervalKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A stretch of time.
+    """A span of time in which a job or a build is in one state.
 
     Attributes:
-        kind: What goes on in it.
-        start: When it begins.
-        end: When it ends, never before it begins.
-        goes_on: Whether it is not over yet; its end is that of the timeline then.
+        kind: What happens in it.
+        start: When it starts.
+        end: When it ends, never before its start.
+        ongoing: Whether it is not over yet; then `end` is the end of the timeline.
     """
 
     kind: IntervalKind
@@ -51,7 +51,7 @@ class Interval:
 
     @property
     def duration(self) -> timedelta:
-        """How long it is."""
+        """The time from its start to its end."""
         return self.end - self.start
 
     def __str__(self) -> str:
@@ -64,75 +64,75 @@ class TimelineRow:
 
     Attributes:
         job: The job.
-        title: What it is called, as the server tells it.
-        stretches: What it did, in the order of time; at least one.
-        attempt: Which attempt it is, from 1.
-        chain: The same number for all attempts of one job.
+        title: Its name or label, as the server sent it.
+        intervals: When it waited, ran or was blocked, ordered by time; at least one.
+        attempt: The number of the attempt, from 1.
+        chain: A number that all attempts of one job share.
         is_critical: Whether it is on the critical path.
     """
 
     job: Job
     title: str
-    stretches: tuple[Interval, ...] = field(repr=False)
+    intervals: tuple[Interval, ...] = field(repr=False)
     attempt: int = 1
     chain: int = field(default=0, repr=False)
     is_critical: bool = False
 
     @property
     def start(self) -> datetime:
-        """When it could run, or where that is not told, when it did."""
-        return self.stretches[0].start
+        """When it could run; if that is not known, when it did."""
+        return self.intervals[0].start
 
     @property
     def end(self) -> datetime:
-        """When it ended; the end of the timeline where it has not."""
-        return max(stretch.end for stretch in self.stretches)
+        """When it ended; the end of the timeline if it has not."""
+        return max(interval.end for interval in self.intervals)
 
     @property
     def ongoing(self) -> bool:
-        """Whether it has not ended yet."""
-        return self.stretches[-1].ongoing
+        """Whether it has not finished yet."""
+        return self.intervals[-1].ongoing
 
     @property
     def shard(self) -> tuple[int, int] | None:
-        """Which of how many parallel jobs of its step it is, from 1; None where it is the only one."""
+        """The number of the job among the parallel jobs of its step, from 1, and their count; None for a single job."""
         index, total = (self.job.__dict__.get(f"parallel_group_{name}") for name in ("index", "total"))
         return (index + 1, total) if isinstance(index, int) and isinstance(total, int) else None
 
     @property
-    def which(self) -> str:
-        """Which shard and which attempt it is, as it is written behind its title: ` 2/3 (attempt 2)`; or nothing."""
+    def suffix(self) -> str:
+        """The shard and the attempt, to append to the title, such as ` 2/3 (attempt 2)`; may be empty."""
         shard = "" if self.shard is None else " {}/{}".format(*self.shard)
         return f"{shard} (attempt {self.attempt})" if self.attempt > 1 else shard
 
     @property
     def waiting(self) -> timedelta:
-        """How long it waited for an agent."""
-        return _total(self.stretches, IntervalKind.WAITING)
+        """The time for which it waited for an agent."""
+        return _total(self.intervals, IntervalKind.WAITING)
 
     @property
     def running(self) -> timedelta:
-        """How long it ran."""
-        return _total(self.stretches, IntervalKind.RUNNING)
+        """The time for which it ran."""
+        return _total(self.intervals, IntervalKind.RUNNING)
 
     @property
     def blocked(self) -> timedelta:
-        """How long it waited for somebody to unblock it."""
-        return _total(self.stretches, IntervalKind.BLOCKED)
+        """The time for which it waited to be unblocked."""
+        return _total(self.intervals, IntervalKind.BLOCKED)
 
     def __str__(self) -> str:
-        return f"{escape_control(self.title)}{self.which}: {', '.join(map(str, self.stretches))}"
+        return f"{escape_control(self.title)}{self.suffix}: {', '.join(map(str, self.intervals))}"
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSpent:
-    """What a stretch of a build's time went to; together, all of it.
+    """How the time of a build was spent.
 
     Attributes:
-        waiting: Jobs waited for agents.
-        running: Jobs ran.
-        blocked: The build waited for somebody.
-        between: None of these: Buildkite had not made the next job ready yet, say, or nobody had asked for a retry.
+        waiting: Time in which jobs waited for agents.
+        running: Time in which jobs ran.
+        blocked: Time in which the build waited to be unblocked.
+        between: The rest: for example, until Buildkite made the next job ready, or until somebody retried a job.
     """
 
     waiting: timedelta
@@ -141,28 +141,27 @@ class TimeSpent:
     between: timedelta
 
     def __str__(self) -> str:
-        told = {"running": self.running, "waiting": self.waiting, "blocked": self.blocked, "between": self.between}
-        return ", ".join(f"{short_duration(time)} {name}" for name, time in told.items() if time) or "no time"
+        times = {"running": self.running, "waiting": self.waiting, "blocked": self.blocked, "between": self.between}
+        return ", ".join(f"{short_duration(time)} {name}" for name, time in times.items() if time) or "no time"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Timeline:
     r"""The jobs of a build over time; see `Build.timeline`.
 
-    As the last thing in a cell of a notebook it is drawn; `print` draws it with characters.
+    A notebook shows it as a drawing; `print` draws it with characters.
 
     Attributes:
         build: The build.
-        rows: The jobs that have a place in time, each attempt for itself, in the order in which they could begin.
-        unplaced: The jobs that have none: they never began, or their times did not come. Waits are in neither, for
-            they take no time.
+        rows: The jobs with times, one row per attempt, ordered by when they could run.
+        unplaced: The jobs without times: they have not started, or their payload has no times. Wait steps are in
+            neither, because they take no time.
         stretches: What the build itself did: it waited for its first job to start, it ran, and it is blocked.
-        start: When the build was created; None where no time is known at all.
-        end: When the build ended; where it has not, what time it was when the timeline was made, or the last time that
-            is known of a build that belongs to no client.
-        missing_attempts: How many earlier attempts there were that did not come with the build; `include_retried_jobs`
-            asks for them.
-        problem: Why they could not be loaded, where they were asked for.
+        start: When the build was created; None if no time is known at all.
+        end: When the build finished. If it has not: when the timeline was made, or for an unbound build its last known
+            time.
+        missing_attempts: How many earlier attempts the build does not contain; `include_retried_jobs` loads them.
+        problem: Why they could not be loaded, if that failed.
 
     Example:
         >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
@@ -178,7 +177,7 @@ class Timeline:
     build: Build
     rows: tuple[TimelineRow, ...]
     unplaced: tuple[Job, ...]
-    stretches: tuple[Interval, ...]
+    intervals: tuple[Interval, ...]
     start: datetime | None
     end: datetime | None
     missing_attempts: int = 0
@@ -186,75 +185,75 @@ class Timeline:
 
     @property
     def name(self) -> str:
-        """What the build is called: `acme/web #42`."""
+        """The name of the build: `acme/web #42`."""
         return short_path(path_from_url(self.build.__dict__.get("url")))
 
     @property
     def duration(self) -> timedelta:
-        """How long it is from its start to its end."""
+        """The time from its start to its end."""
         return _NOTHING if self.start is None or self.end is None else self.end - self.start
 
     @property
     def waiting(self) -> timedelta:
-        """How long all jobs together waited for agents."""
-        return _total(self._all_stretches(), IntervalKind.WAITING)
+        """The time for which jobs waited for agents, added up."""
+        return _total(self._all_intervals(), IntervalKind.WAITING)
 
     @property
     def running(self) -> timedelta:
-        """How long all jobs together ran."""
-        return _total(self._all_stretches(), IntervalKind.RUNNING)
+        """The time for which jobs ran, added up."""
+        return _total(self._all_intervals(), IntervalKind.RUNNING)
 
     @property
     def blocked(self) -> timedelta:
-        """How long all block steps together waited for somebody to unblock them."""
-        return _total(self._all_stretches(), IntervalKind.BLOCKED)
+        """The time for which block steps waited to be unblocked, added up."""
+        return _total(self._all_intervals(), IntervalKind.BLOCKED)
 
     @property
     def critical_path(self) -> tuple[TimelineRow, ...]:
-        """What made the build take so long: the jobs of which each was the last to end before the next could run.
+        """The jobs that determined how long the build took: each was the last to finish before the next could run.
 
-        Buildkite does not tell which step depends on which, so this goes by time: from the job that ended last to the
-        one that was the last to end before that one could run, and so on; before a further attempt stands the one
-        before it. Where a job waited for another one than the last to end, the path is not quite that of the build.
-        An end up to a second too late counts too, for agents tell it by clocks of their own.
+        The API does not say which step depends on which, so the path is found by time: from the job that finished last
+        back to the one that was the last to finish before that job could run, and so on; an attempt is preceded by the
+        attempt before it. The path is an estimate if a job waited for another one than the last to finish. A job that
+        finished up to a second too late counts too, because agents have clocks of their own.
         """
         return tuple(row for row in self.rows if row.is_critical)
 
     @property
     def critical_times(self) -> TimeSpent:
-        """What the time of the build went to, along the critical path; all together, its `duration`."""
+        """How the time of the build was spent along the critical path; the sum is its `duration`."""
         spent = dict.fromkeys(IntervalKind, _NOTHING)
         between, now = _NOTHING, self.start
-        for stretch in (stretch for row in self.critical_path for stretch in row.stretches):
-            now = stretch.start if now is None else now
-            between += max(stretch.start - now, _NOTHING)
-            spent[stretch.kind] += max(stretch.end - max(stretch.start, now), _NOTHING)
-            now = max(stretch.end, now)
+        for interval in (interval for row in self.critical_path for interval in row.intervals):
+            now = interval.start if now is None else now
+            between += max(interval.start - now, _NOTHING)
+            spent[interval.kind] += max(interval.end - max(interval.start, now), _NOTHING)
+            now = max(interval.end, now)
         between += _NOTHING if now is None or self.end is None else self.end - now
         waiting, running, blocked = (spent[kind] for kind in IntervalKind)
         return TimeSpent(waiting, running, blocked, between)
 
     def svg(self) -> str:
-        """Draw it: an SVG as wide as its place, which follows dark and light, and has no script."""
+        """Render it as an SVG without scripts, as wide as its container, for the light and the dark theme."""
         from buildkite_orm.views.timeline.svg import draw  # noqa: PLC0415 - when it is drawn
 
         return draw(self)
 
     def html(self) -> str:
-        """Write a page of it: one file that needs no other, with the drawing, and what the time went to."""
-        from buildkite_orm.views.timeline.page import write  # noqa: PLC0415 - when it is written
+        """Render it as an HTML page that needs no other file, with the drawing and the critical path."""
+        from buildkite_orm.views.timeline.page import render_page  # noqa: PLC0415 - when it is written
 
-        return write(self)
+        return render_page(self)
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
-        """Save it as a drawing or as a page, and give where; the file is there whole, or not at all.
+        """Save it as a drawing or as a page, and return the path; the file is never partly written.
 
         Args:
-            path: A file that ends in `.svg` or `.html`.
+            path: A file name that ends in `.svg` or `.html`.
 
         Raises:
-            ValueError: It ends in something else.
-            DownloadError: It cannot be written.
+            ValueError: The name has another ending.
+            DownloadError: The file cannot be written.
         """
         from buildkite_orm.files.pictures import save  # noqa: PLC0415 - when it is saved
 
@@ -270,18 +269,18 @@ class Timeline:
         return text(self)
 
     def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        from buildkite_orm.views.timeline.text_chart import coloured  # noqa: PLC0415 - when it is printed
+        from buildkite_orm.views.timeline.text_chart import rich_lines  # noqa: PLC0415 - when it is printed
 
-        return coloured(self, options.max_width)
+        return rich_lines(self, options.max_width)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
-        from buildkite_orm.views.timeline.text_chart import shown  # noqa: PLC0415 - when it is shown
+        from buildkite_orm.views.timeline.text_chart import terminal_text  # noqa: PLC0415 - when it is shown
 
-        return {"text/plain": shown(self), "text/html": f"<div>{self.svg()}</div>"}
+        return {"text/plain": terminal_text(self), "text/html": f"<div>{self.svg()}</div>"}
 
-    def _all_stretches(self) -> Iterable[Interval]:
-        return (stretch for row in self.rows for stretch in row.stretches)
+    def _all_intervals(self) -> Iterable[Interval]:
+        return (interval for row in self.rows for interval in row.intervals)
 
 
-def _total(stretches: Iterable[Interval], kind: IntervalKind) -> timedelta:
-    return sum((stretch.duration for stretch in stretches if stretch.kind == kind), _NOTHING)
+def _total(intervals: Iterable[Interval], kind: IntervalKind) -> timedelta:
+    return sum((interval.duration for interval in intervals if interval.kind == kind), _NOTHING)

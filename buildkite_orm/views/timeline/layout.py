@@ -1,4 +1,4 @@
-"""Where the jobs of a build stand in time, read off their data: whatever is odd in it, nothing raises."""
+"""The intervals of a build and of its jobs, from their times; no data, however odd, raises."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _TIMES: Final = ("created_at", "scheduled_at", "runnable_at", "started_at", "fin
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Between what the jobs of a build stand.
+class TimeBounds:
+    """The bounds of all intervals of a build.
 
     Attributes:
-        start: When the build was created: nothing of it is earlier, whatever clocks say. None where that is not known.
-        until: Up to when that lasts which has no end: now, or the end of the build.
-        is_finished: Whether the build has.
+        start: When the build was created: no interval starts earlier, whatever the clocks of agents say. None if
+            unknown.
+        until: The end of ongoing intervals: now, or the end of the build.
+        is_finished: Whether the build is finished.
     """
 
     start: datetime | None
@@ -36,97 +37,98 @@ class Bounds:
     is_finished: bool
 
     @classmethod
-    def of(cls, build: Build, jobs: Sequence[Job]) -> Bounds:
-        """Read them off a build."""
-        over = build_is_finished(build)
-        known = [time for thing in (build, *jobs) for name in _TIMES if (time := time_of(thing, name))]
-        until = moment(build, "finished_at") if over else now_of(build)
-        return cls(moment(build, "created_at"), until or max(known, default=None), over)
+    def of(cls, build: Build, jobs: Sequence[Job]) -> TimeBounds:
+        """Return the bounds of a build."""
+        is_finished = build_is_finished(build)
+        known = [time for resource in (build, *jobs) for name in _TIMES if (time := read_any_time(resource, name))]
+        until = moment(build, "finished_at") if is_finished else now_of(build)
+        return cls(moment(build, "created_at"), until or max(known, default=None), is_finished)
 
-    def time_of(self, thing: Resource, name: str) -> datetime | None:
-        """Read a time, which is never before the build was created."""
-        time = time_of(thing, name)
+    def time_of(self, resource: Resource, name: str) -> datetime | None:
+        """Return a time of a resource, or the start of the bounds if that is later."""
+        time = read_any_time(resource, name)
         return time if time is None or self.start is None else max(time, self.start)
 
-    def stretch(
-        self, kind: IntervalKind, start: datetime | None, end: datetime | None, *, over: bool
+    def intervals(
+        self, kind: IntervalKind, start: datetime | None, end: datetime | None, *, is_over: bool
     ) -> list[Interval]:
-        """Give a stretch, or none where its beginning or its end is not known.
+        """Return a list of one interval; empty if its start or its end is not known.
 
         Args:
-            kind: What goes on in it.
-            start: When it begins.
-            end: When it ends; None where that is not told.
-            over: Whether it is over, told or not.
+            kind: What happens in it.
+            start: When it starts.
+            end: When it ends; None if the payload does not say.
+            is_over: Whether it is over, even if `end` is None.
         """
-        ongoing = end is None and not over and not self.is_finished
-        end = self.until if end is None and not over else end
+        ongoing = end is None and not is_over and not self.is_finished
+        end = self.until if end is None and not is_over else end
         if start is None or end is None:
             return []
         return [Interval(kind, start, max(start, end), ongoing)]
 
 
-def stretches_of_build(build: Build, jobs: Iterable[Interval], bounds: Bounds) -> tuple[Interval, ...]:
-    """Give what a build did: it waited for its first job to start, it ran, and where it is blocked, it still is.
+def build_intervals(build: Build, jobs: Iterable[Interval], bounds: TimeBounds) -> tuple[Interval, ...]:
+    """Return the intervals of a build: waiting for its first job to start, running, and blocked if it still is.
 
     Args:
         build: The build.
-        jobs: What its jobs did: where it is blocked and does not say since when, that is since the last of them ran.
-        bounds: Between what it stands.
+        jobs: The intervals of its jobs. A blocked build without `finished_at` counts as blocked since the last of them.
+        bounds: The bounds of all intervals.
     """
     started, finished = bounds.time_of(build, "started_at"), bounds.time_of(build, "finished_at")
-    is_blocked, over = build_is_blocked(build), bounds.is_finished
+    is_blocked, is_over = build_is_blocked(build), bounds.is_finished
     if is_blocked and finished is None:
         finished = max((each.end for each in jobs if each.kind == IntervalKind.RUNNING), default=bounds.start)
     ends = [time for time in (started, finished) if time]
-    waiting = bounds.stretch(IntervalKind.WAITING, bounds.start, min(ends, default=None), over=over)
-    running = bounds.stretch(IntervalKind.RUNNING, started, finished, over=over)
-    blocked = bounds.stretch(IntervalKind.BLOCKED, finished, None, over=not is_blocked)
-    return (*_with_length(waiting), *running, *blocked)
+    waiting = bounds.intervals(IntervalKind.WAITING, bounds.start, min(ends, default=None), is_over=is_over)
+    running = bounds.intervals(IntervalKind.RUNNING, started, finished, is_over=is_over)
+    blocked = bounds.intervals(IntervalKind.BLOCKED, finished, None, is_over=not is_blocked)
+    return (*_without_empty(waiting), *running, *blocked)
 
 
-def stretches_of_job(job: Job, bounds: Bounds) -> tuple[Interval, ...]:
-    """Give what a job did: it waited for an agent, from when it could run, then it ran; none where nothing is known."""
-    over = job_is_finished(job)
+def job_intervals(job: Job, bounds: TimeBounds) -> tuple[Interval, ...]:
+    """Return the intervals of a job: waiting for an agent since it could run, then running; none without times."""
+    is_over = job_is_finished(job)
     runnable, started, finished = (bounds.time_of(job, f"{name}_at") for name in ("runnable", "started", "finished"))
     finished = finished or bounds.time_of(job, "expired_at")
-    waiting = bounds.stretch(IntervalKind.WAITING, runnable, started or finished, over=over)
-    running = bounds.stretch(IntervalKind.RUNNING, started, finished, over=over)
-    return (*(_with_length(waiting) if running else waiting), *running)
+    waiting = bounds.intervals(IntervalKind.WAITING, runnable, started or finished, is_over=is_over)
+    running = bounds.intervals(IntervalKind.RUNNING, started, finished, is_over=is_over)
+    return (*(_without_empty(waiting) if running else waiting), *running)
 
 
-def stretches_of_block(job: Job, before: Iterable[Interval], bounds: Bounds) -> tuple[Interval, ...]:
-    """Give how long a block step waited for somebody; none where it never did, or that is not told.
+def block_intervals(job: Job, before: Iterable[Interval], bounds: TimeBounds) -> tuple[Interval, ...]:
+    """Return how long a block step was blocked; none if it never was, or has no times.
 
-    It tells when it was unblocked, and not since when it waits: that is taken to be the last end among the jobs that
-    the build lists before it.
+    Its payload says when it was unblocked, but not since when it was blocked: that is assumed to be the last end of the
+    jobs that the build lists before it.
 
     Args:
         job: The block step.
-        before: What those jobs did.
-        bounds: Between what it stands.
+        before: The intervals of those jobs.
+        bounds: The bounds of all intervals.
     """
     is_blocked = job.__dict__.get("state") == JobState.BLOCKED
     unblocked = None if is_blocked else bounds.time_of(job, "unblocked_at")
     end = bounds.until if is_blocked else unblocked
-    ends = [stretch.end for stretch in before if end is not None and not stretch.ongoing and stretch.end <= end]
-    return tuple(bounds.stretch(IntervalKind.BLOCKED, max(ends, default=bounds.start), unblocked, over=not is_blocked))
+    ends = [interval.end for interval in before if end is not None and not interval.ongoing and interval.end <= end]
+    start = max(ends, default=bounds.start)
+    return tuple(bounds.intervals(IntervalKind.BLOCKED, start, unblocked, is_over=not is_blocked))
 
 
-def time_of(thing: Resource, name: str) -> datetime | None:
-    """Read a time; also of a kind of job that is not known yet, whose fields are none."""
-    found = moment(thing, name)
-    if found is None and name in (extra := _extra(thing)):
+def read_any_time(resource: Resource, name: str) -> datetime | None:
+    """Return a time of a resource, also of a job of an unknown type, whose fields are not declared."""
+    time = moment(resource, name)
+    if time is None and name in (extra := _extra_fields(resource)):
         try:
             return read_time(extra[name])
         except ValueError:
             return None
-    return found
+    return time
 
 
-def _extra(thing: Resource) -> dict[str, Any]:
-    return getattr(thing, "__pydantic_extra__", None) or {}
+def _extra_fields(resource: Resource) -> dict[str, Any]:
+    return getattr(resource, "__pydantic_extra__", None) or {}
 
 
-def _with_length(stretches: list[Interval]) -> list[Interval]:
-    return [stretch for stretch in stretches if stretch.end > stretch.start]
+def _without_empty(intervals: list[Interval]) -> list[Interval]:
+    return [interval for interval in intervals if interval.end > interval.start]

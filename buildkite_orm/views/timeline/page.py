@@ -1,15 +1,14 @@
-"""A timeline as a page of its own: the drawing, and in tables what the time went to."""
+"""A timeline as an HTML page: the drawing, and tables of the critical path and of jobs without times."""
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
 from buildkite_orm.utils.text import one_line, short_duration, with_emoji
 from buildkite_orm.views.display.status_colors import style_of
 from buildkite_orm.views.timeline.svg import draw
-from buildkite_orm.views.timeline.text import link_to, safe, variables
+from buildkite_orm.views.timeline.text import css_variables, escape_text, web_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from buildkite_orm.models.resource import Resource
     from buildkite_orm.views.timeline.data import Timeline, TimelineRow
 
-_RULES: Final = """
+_CSS: Final = """
 :root{color-scheme:light dark}
 body{margin:0;background:var(--bk-paper);color:var(--bk-ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
@@ -39,18 +38,18 @@ th,td{text-align:left;padding:4px 16px 4px 0;border-bottom:1px solid var(--bk-li
 th{font-size:13px;font-weight:400;color:var(--bk-soft)}
 .number{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 """
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_CONTENT_SECURITY_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def write(timeline: Timeline) -> str:
-    """Write the page of a timeline; see `Timeline.html`."""
+def render_page(timeline: Timeline) -> str:
+    """Render the page of a timeline; see `Timeline.html`."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_CONTENT_SECURITY_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{safe(timeline.name)}, timeline</title>",
-            f"<style>{variables(':root')}{_RULES}</style>",
+            f"<title>{escape_text(timeline.name)}, timeline</title>",
+            f"<style>{css_variables(':root')}{_CSS}</style>",
             "</head>\n<body>\n<main>",
             *_heading(timeline),
             f'<div class="drawing">{draw(timeline, with_heading=False)}</div>',
@@ -64,16 +63,16 @@ def write(timeline: Timeline) -> str:
 
 def _heading(timeline: Timeline) -> Iterator[str]:
     build, state = timeline.build, displayed_state(timeline.build)
-    shown = f'<span class="state" style="color:var(--bk-{style_of(state)})">{safe(state)}</span>'
-    yield f"<h1>{_linked(build, timeline.name)} {shown}</h1>"
+    shown_state = f'<span class="state" style="color:var(--bk-{style_of(state)})">{escape_text(state)}</span>'
+    yield f"<h1>{_linked(build, timeline.name)} {shown_state}</h1>"
     about = " · ".join(_about(timeline))
     message = with_emoji(str(build.__dict__.get("message") or ""))
-    yield f"<p>{safe(one_line(message, 200))}</p>"
-    yield f'<p class="soft">{safe(about)}</p>'
+    yield f"<p>{escape_text(one_line(message, 200))}</p>"
+    yield f'<p class="soft">{escape_text(about)}</p>'
     figures = {
-        "from creation to end": timeline.duration,
-        "jobs ran, all together": timeline.running,
-        "waited for agents, all together": timeline.waiting,
+        "total duration": timeline.duration,
+        "running, all jobs": timeline.running,
+        "waiting for agents, all jobs": timeline.waiting,
         "blocked": timeline.blocked,
     }
     terms = (f"<div><dt>{term}</dt><dd>{short_duration(time)}</dd></div>" for term, time in figures.items() if time)
@@ -81,20 +80,20 @@ def _heading(timeline: Timeline) -> Iterator[str]:
 
 
 def _about(timeline: Timeline) -> Iterator[str]:
-    told = timeline.build.__dict__
-    branch, commit, created = told.get("branch"), told.get("commit"), moment(timeline.build, "created_at")
+    data = timeline.build.__dict__
+    branch, commit, created = data.get("branch"), data.get("commit"), moment(timeline.build, "created_at")
     yield from [f"branch {branch}"] if branch else []
     yield from [f"commit {str(commit)[:10]}"] if commit else []
     yield from [f"created {created:%Y-%m-%d %H:%M:%S} UTC"] if created else []
-    yield from [] if timeline.build.is_finished else ["not over yet"]
+    yield from [] if timeline.build.is_finished else ["not finished"]
 
 
 def _critical_path(timeline: Timeline) -> Iterator[str]:
     path = timeline.critical_path
     if not path:
         return
-    yield "<h2>What made it take so long</h2>"
-    yield f"<p>Of {short_duration(timeline.duration)} on the critical path: {safe(str(timeline.critical_times))}.</p>"
+    yield "<h2>Critical path</h2>"
+    yield f"<p>{short_duration(timeline.duration)} in all: {escape_text(str(timeline.critical_times))}.</p>"
     yield '<table class="critical-path">'
     heads = "".join(f'<th class="number">{head}</th>' for head in ("Waited", "Ran", "Blocked", "Share"))
     yield f"<tr><th>Job</th>{heads}</tr>"
@@ -102,31 +101,30 @@ def _critical_path(timeline: Timeline) -> Iterator[str]:
     yield "</table>"
 
 
-def _path_row(row: TimelineRow, whole: timedelta) -> str:
+def _path_row(row: TimelineRow, total: timedelta) -> str:
     times = [short_duration(time) if time else "" for time in (row.waiting, row.running, row.blocked)]
-    share = f"{(row.end - row.start) / whole:.0%}" if whole else ""
+    share = f"{(row.end - row.start) / total:.0%}" if total else ""
     cells = "".join(f'<td class="number">{cell}</td>' for cell in (*times, share))
-    title = f"{with_emoji(row.title)}{row.which}"
+    title = f"{with_emoji(row.title)}{row.suffix}"
     return f"<tr><td>{_linked(row.job, title)}</td>{cells}</tr>"
 
 
 def _unplaced(timeline: Timeline) -> Iterator[str]:
     if timeline.unplaced:
-        yield "<h2>Not begun, or without times</h2>\n<ul>"
+        yield "<h2>Not started, or without times</h2>\n<ul>"
         for job in timeline.unplaced:
-            yield f"<li>{_linked(job, with_emoji(job_title(job)))}: {safe(str(job.__dict__.get('state')))}</li>"
+            yield f"<li>{_linked(job, with_emoji(job_title(job)))}: {escape_text(str(job.__dict__.get('state')))}</li>"
         yield "</ul>"
 
 
 def _missing(timeline: Timeline) -> Iterator[str]:
     if timeline.problem:
-        yield f'<p class="soft">Earlier attempts could not be loaded: {safe(one_line(timeline.problem, 200))}</p>'
+        problem = escape_text(one_line(timeline.problem, 200))
+        yield f'<p class="soft">Earlier attempts could not be loaded: {problem}</p>'
     elif timeline.missing_attempts:
         attempts = f"{timeline.missing_attempts} earlier attempt{'s' * (timeline.missing_attempts != 1)}"
         yield f'<p class="soft">{attempts} not loaded: <code>timeline(include_retried_jobs=True)</code></p>'
 
 
-def _linked(thing: Resource, text: str) -> str:
-    url = link_to(thing)
-    shown = safe(one_line(text, 200))
-    return shown if url is None else f'<a href="{escape(url)}" rel="noopener noreferrer">{shown}</a>'
+def _linked(resource: Resource, text: str) -> str:
+    return web_link(resource, escape_text(one_line(text, 200)))

@@ -6,15 +6,11 @@ import contextlib
 import io
 import re
 import sys
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from wcwidth import wcswidth
 
-from buildkite_orm.views.display.plain import cut, width
 from tests.views.display.pages import drawn
 
 if TYPE_CHECKING:
@@ -139,33 +135,6 @@ def test_a_card_is_drawn(acme: FakeBuildkite, costs: Costs) -> None:
 
 def test_an_object_among_others_is_its_line(builds: Any) -> None:
     assert drawn([builds[4]], width=200) == f"[{builds[4]!r}]"
-
-
-# -- how wide text is
-
-
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [("", 0), ("abc", 3), ("機能", 4), ("🚀", 2), ("e\u0301", 1), (FAMILY, 2), ("❤\ufe0f", 1), (f"a{FAMILY}b", 4)],
-)
-def test_how_wide_a_text_is(text: str, columns: int) -> None:
-    assert width(text) == columns
-
-
-@settings(deadline=None)
-@given(st.text(st.sampled_from("aä機🚀e\u0301 \u200d\U0001f469"), max_size=20), st.integers(1, 12))
-def test_a_cut_text_fits(text: str, most: int) -> None:
-    shown = cut(text, most)
-    assert width(shown) <= most or shown == "…"
-    assert shown == text or shown.endswith("…")
-    assert text.startswith(shown.removesuffix("…"))
-
-
-def test_nothing_is_cut_off_from_what_it_belongs_to() -> None:
-    assert cut(f"ab{FAMILY}cd", 5) == f"ab{FAMILY}…"
-    assert cut(f"ab{FAMILY}cd", 4) == "ab…"
-    assert cut("機能検索", 5) == "機能…"
-    assert unicodedata.is_normalized("NFD", cut("e\u0301e\u0301e\u0301", 2))
 
 
 def test_what_is_plain_is_aligned(bk: Buildkite, server: FakeBuildkite) -> None:

@@ -91,8 +91,8 @@ def test_nothing_raises_is_negative_or_outside(build: Build) -> None:
     assert timeline.end is not None
     for row in timeline.rows:
         assert timeline.start <= row.start <= row.end <= timeline.end
-        assert all(stretch.duration >= timedelta() for stretch in row.stretches)
-        assert all(early.end <= late.start for early, late in pairwise(row.stretches))
+        assert all(interval.duration >= timedelta() for interval in row.intervals)
+        assert all(early.end <= late.start for early, late in pairwise(row.intervals))
     told = [*(row.job for row in timeline.rows), *timeline.unplaced]
     assert sorted(map(id, told)) == sorted(id(job) for job in build.embedded_jobs or [] if job.type != "waiter")
 

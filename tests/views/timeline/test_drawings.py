@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from buildkite_orm import DownloadError
-from buildkite_orm.views.timeline.scale import cells_of
+from buildkite_orm.views.text_width import text_width
 from tests.views.timeline.builds import Payload, block, build, job, mimebundle, payload
 
 if TYPE_CHECKING:
@@ -135,14 +135,14 @@ def test_bars_stand_within_the_drawing_and_none_is_too_short_to_see() -> None:
 
 def test_the_legend_tells_what_there_is() -> None:
     told = texts(root_of(build(job("a", 1, 3, 8, state="canceled")).timeline().svg()))
-    assert told[-3:] == ["waits for an agent", "ended otherwise", "◆ ┄ critical path"]
+    assert told[-3:] == ["waiting for an agent", "finished otherwise", "◆ ┄ critical path"]
     assert texts(root_of(build().timeline().svg()))[-1] == "1m 40s"
-    meanings = {"waits for an agent", "passed", "failed", "blocked", "◆ ┄ critical path"}
+    meanings = {"waiting for an agent", "passed", "failed", "blocked", "◆ ┄ critical path"}
     assert meanings <= set(texts(root_of(lifelike().svg())))
 
 
 def test_an_svg_tells_what_it_does_not_show() -> None:
-    assert "1 job without a place in time: not begun, or no times." in texts(root_of(lifelike().svg()))
+    assert "1 job not shown: not started, or without times." in texts(root_of(lifelike().svg()))
 
 
 def test_an_svg_of_five_hundred_jobs_stays_readable() -> None:
@@ -229,7 +229,7 @@ def test_a_page_tells_what_made_the_build_take_so_long() -> None:
     page = _Page(lifelike(message="Fix the login\n\nIt broke.").html())
     assert "acme/web #1 passed" in page.text
     assert "Fix the login\n" in page.text
-    assert "Of 1m 40s on the critical path:" in page.text
+    assert "1m 40s in all:" in page.text
     assert page.tags.count("tr") == 1 + 4
     assert "Never: waiting" in page.text
     assert ("http-equiv", "Content-Security-Policy") in page.attributes
@@ -254,13 +254,13 @@ def test_bars_are_below_each_other_and_fill_the_terminal() -> None:
     assert bars["Deplo"].index("─") > bars["Flaky"].rindex("█")
     assert bars["Flaky"][32:70].strip() == "─▓▓▓▓███"  # attempts, one after the other
     assert any("▒▒▒" in line for line in lines)
-    assert {cells_of(line) for line in lines if "█" in line} == {79}
+    assert {text_width(line) for line in lines if "█" in line} == {79}
 
 
 @pytest.mark.parametrize("width", ["1", "40", "80", "500"])
 def test_bars_fit_any_terminal(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    widest = max(cells_of(line) for line in str(lifelike()).splitlines())
+    widest = max(text_width(line) for line in str(lifelike()).splitlines())
     assert widest <= min(max(int(width), 40), 120) - 1
     assert "(attempt 2)" in str(lifelike())
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 
-def told(stretches: tuple[Interval, ...]) -> list[tuple[str, float, float]]:
-    return [(str(each.kind), *seconds(each.start, each.end)) for each in stretches]
+def told(intervals: tuple[Interval, ...]) -> list[tuple[str, float, float]]:
+    return [(str(each.kind), *seconds(each.start, each.end)) for each in intervals]
 
 
 def ran(server: FakeBuildkite, bk: Buildkite, *steps: Any, until: float = 500) -> Timeline:
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Payload, list[tuple[str, float, float]]]] = {
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_job_waits_for_an_agent_and_runs(data: Payload, expected: list[tuple[str, float, float]]) -> None:
     timeline = build(data).timeline()
-    assert told(timeline.rows[0].stretches) == expected
+    assert told(timeline.rows[0].intervals) == expected
     assert timeline.unplaced == ()
 
 
@@ -70,8 +70,8 @@ def test_what_cannot_be_placed_is_left_out_and_told(server: FakeBuildkite, bk: B
     timeline = bk.organization("acme").pipeline("web").build(1).timeline()
     assert timeline.rows == ()
     assert [each.__dict__.get("id") for each in timeline.unplaced] == [data.get("id")]
-    assert "1 job without a place in time" in str(timeline)
-    assert "Not begun, or without times" in timeline.html()
+    assert "1 job not shown" in str(timeline)
+    assert "Not started, or without times" in timeline.html()
 
 
 def test_waits_take_no_time() -> None:
@@ -107,7 +107,7 @@ def test_a_build_without_any_time_is_one_without_a_beginning() -> None:
 def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> None:
     timeline = ran(server, bk, CommandStep(duration=1000), until=103)
     (row,) = timeline.rows
-    assert told(row.stretches) == [("waiting", 1, 3), ("running", 3, 103)]
+    assert told(row.intervals) == [("waiting", 1, 3), ("running", 3, 103)]
     assert row.ongoing
     assert timeline.end == NOON + timedelta(seconds=103)
     server.clock.advance(50)
@@ -117,7 +117,7 @@ def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> N
 
 def test_without_a_client_it_lasts_until_the_last_time_that_is_known() -> None:
     timeline = build(job("a", 5, 20, state="running"), job("b", 5, 30, 70), state="running", finished=None).timeline()
-    assert told(timeline.rows[0].stretches) == [("waiting", 5, 20), ("running", 20, 70)]
+    assert told(timeline.rows[0].intervals) == [("waiting", 5, 20), ("running", 20, 70)]
     assert timeline.rows[0].ongoing
     assert not timeline.rows[1].ongoing
     assert timeline.end == NOON + timedelta(seconds=70)
@@ -125,14 +125,14 @@ def test_without_a_client_it_lasts_until_the_last_time_that_is_known() -> None:
 
 def test_what_waits_for_an_agent_goes_on_too() -> None:
     (row,) = build(job("a", 5, state="scheduled"), state="running", finished=None).timeline().rows
-    assert told(row.stretches) == [("waiting", 5, 5)]
+    assert told(row.intervals) == [("waiting", 5, 5)]
     assert row.ongoing
 
 
 def test_a_clock_that_is_behind_cuts_nothing(server: FakeBuildkite, bk: Buildkite) -> None:
     data = payload(job("a", 500, 600, state="running"), state="running", finished=None)
     timeline = bk.bind(Build.model_validate(data)).timeline()
-    assert told(timeline.rows[0].stretches) == [("waiting", 500, 600), ("running", 600, 600)]
+    assert told(timeline.rows[0].intervals) == [("waiting", 500, 600), ("running", 600, 600)]
     assert timeline.end == NOON + timedelta(seconds=600)
     assert len(server.requests) == 0
 
@@ -150,28 +150,28 @@ def test_a_block_step_waits_from_the_last_end_before_it_until_it_is_unblocked(
     created = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     server.run(100)
     waiting = created.fetch().timeline()
-    assert told(waiting.rows[-1].stretches) == [("blocked", 23, 100)]
+    assert told(waiting.rows[-1].intervals) == [("blocked", 23, 100)]
     assert waiting.rows[-1].ongoing
-    assert told(waiting.stretches)[-1] == ("blocked", 23, 100)
+    assert told(waiting.intervals)[-1] == ("blocked", 23, 100)
     created.unblock_all()
     server.run(100)
     timeline = created.fetch().timeline()
     blocked = next(row for row in timeline.rows if row.blocked)
-    assert told(blocked.stretches) == [("blocked", 23, 100)]
+    assert told(blocked.intervals) == [("blocked", 23, 100)]
     assert not blocked.ongoing
     assert timeline.blocked == timedelta(seconds=77)
     assert [row.title for row in timeline.critical_path][-2:] == ["Go?", "make"]
-    assert [str(each.kind) for each in timeline.stretches] == ["waiting", "running"]
+    assert [str(each.kind) for each in timeline.intervals] == ["waiting", "running"]
 
 
 def test_a_block_step_that_comes_first_waits_from_the_beginning() -> None:
     timeline = build(block("Go?", 40), job("a", 41, 42, 90)).timeline()
-    assert told(timeline.rows[0].stretches) == [("blocked", 0, 40)]
+    assert told(timeline.rows[0].intervals) == [("blocked", 0, 40)]
 
 
 def test_jobs_that_ended_after_it_was_unblocked_were_not_what_it_waited_for() -> None:
     timeline = build(job("a", 1, 2, 30), job("b", 1, 2, 90), block("Go?", 40)).timeline()
-    assert told(timeline.rows[-1].stretches) == [("blocked", 30, 40)]
+    assert told(timeline.rows[-1].intervals) == [("blocked", 30, 40)]
 
 
 BLOCKED: dict[str, tuple[list[Payload], dict[str, Any], list[tuple[str, float, float]]]] = {
@@ -198,8 +198,8 @@ def test_a_blocked_build_is_blocked_until_now(
     jobs: list[Payload], fields: dict[str, Any], expected: list[tuple[str, float, float]]
 ) -> None:
     timeline = build(*jobs, blocked=True, **fields).timeline()
-    assert told(timeline.stretches) == expected
-    assert timeline.stretches[-1].ongoing
+    assert told(timeline.intervals) == expected
+    assert timeline.intervals[-1].ongoing
 
 
 # -- attempts, shards, triggers
@@ -293,7 +293,7 @@ def test_times_add_up() -> None:
 
 def test_the_build_itself_waits_and_runs(server: FakeBuildkite, bk: Buildkite) -> None:
     timeline = ran(server, bk, CommandStep(duration=7))
-    assert told(timeline.stretches) == [("waiting", 0, 3), ("running", 3, 10)]
+    assert told(timeline.intervals) == [("waiting", 0, 3), ("running", 3, 10)]
 
 
 def test_jobs_of_a_timeline_are_bound(server: FakeBuildkite, bk: Buildkite) -> None:

@@ -6,11 +6,10 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm.utils.text import escape_control
-from buildkite_orm.views.timeline.scale import Scale, cells_of, fitted, time_label
+from buildkite_orm.views.timeline.scale import Scale, time_label
 from tests.views.timeline.builds import NOON
 
 LABELS: dict[float, list[str]] = {
@@ -43,28 +42,8 @@ def test_ticks_are_few_in_order_and_on_the_line(seconds: float, most: int) -> No
 
 def test_moments_stand_in_proportion() -> None:
     scale = Scale(NOON, timedelta(seconds=100), 100, 500)
-    assert [scale.place(NOON + timedelta(seconds=each)) for each in (0, 50, 100)] == [100, 350, 600]
+    assert [scale.position(NOON + timedelta(seconds=each)) for each in (0, 50, 100)] == [100, 350, 600]
 
 
 def test_labels_leave_out_what_is_nothing() -> None:
     assert [time_label(each) for each in (0, 0.5, 90, 3600, 90061)] == ["0", "0.5s", "1m 30s", "1h", "1d 1h 1m 1s"]
-
-
-WIDTHS = {"abc": 3, "日本": 4, "🚀": 2, "e\u0301": 1, "❤\ufe0f": 2, "👩\u200d🚀": 2, "": 0}
-
-
-@pytest.mark.parametrize(("text", "width"), WIDTHS.items())
-def test_text_is_as_wide_as_a_terminal_shows_it(text: str, width: int) -> None:
-    assert cells_of(text) == width
-
-
-@given(st.text(), st.integers(0, 40))
-@example("\U0001f23c", 2)
-def test_text_fits(text: str, cells: int) -> None:
-    shown = fitted(text, cells)
-    assert cells_of(shown) <= cells
-    assert escape_control(shown) == shown
-
-
-def test_what_is_cut_says_so() -> None:
-    assert fitted("日本語の名前", 7) == "日本語…"
