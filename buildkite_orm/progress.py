@@ -24,7 +24,7 @@ class _Page(Protocol[T_co]):
     def items(self) -> Iterable[T_co]: ...
 
     @property
-    def step(self) -> object: ...
+    def cursor(self) -> object: ...
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def gather(pages: Iterable[_Page[T]], wanted: bool | None) -> list[T]:  # noqa: 
     with progress_line(wanted) as show:
         for page in pages:
             items += page.items
-            if page.step is not None:  # the next one is not loaded yet
+            if page.cursor is not None:  # the next page is not loaded yet
                 show(f"{len(items)} loaded")
     return items
 

@@ -1,34 +1,34 @@
-"""Pages of a listing: as the server numbers them, and as iteration loads them, each leading to the next one.
+"""Pages of a listing: as the server numbers them, and as iteration loads them.
 
-Objects never point to pages, and no page to the one before.
+A loaded page refers to the next one only, and objects refer to no page. So a loop holds one page at a time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from buildkite_orm.models.display import Preview, ShownListing
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
-    from buildkite_orm.querysets.pagination import Step
+    from buildkite_orm.querysets.pagination import PageResult, Paginator
 
 R = TypeVar("R", bound=Resource)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Page(ShownListing, Generic[R]):
-    """One page of a listing, as the server numbers it at that moment.
+    """One page of a listing, as the server numbers it at the moment of the request.
 
     Attributes:
         items: Its objects.
         number: Its number, from 1.
         next_page: The number of the next page, if there is one.
         previous_page: The number of the page before, if there is one.
-        first_page: The number of the first page, where the server tells it.
-        last_page: The number of the last page, where the server tells it.
+        first_page: The number of the first page, if the server names it.
+        last_page: The number of the last page, if the server names it.
     """
 
     items: list[R]
@@ -54,11 +54,12 @@ class LoadedPage(Generic[R]):
         items: Its objects.
     """
 
-    __slots__ = ("_lock", "_next", "_step", "items")
+    __slots__ = ("_cursor", "_lock", "_next", "_paginator", "items")
 
-    def __init__(self, items: list[R], step: Step[R] | None) -> None:
+    def __init__(self, items: list[R], paginator: Paginator[R, Any] | None = None, cursor: object = None) -> None:
         self.items = items
-        self._step = step
+        self._paginator = paginator
+        self._cursor = cursor
         self._next: LoadedPage[R] | None = None
         self._lock = ForkSafeLock()
 
@@ -67,31 +68,34 @@ class LoadedPage(Generic[R]):
 
     @property
     def has_next(self) -> bool:
-        """Whether the server has told of a page after this one."""
-        return self._next is not None or self._step is not None
+        """Whether a page follows, according to the server."""
+        return self._next is not None or self._cursor is not None
 
     @property
-    def step(self) -> Step[R] | None:
-        """The way to the next page, while that is not loaded."""
-        return self._step
+    def cursor(self) -> object:
+        """The cursor of the next page; None if that is loaded, or if there is none."""
+        return self._cursor
 
     @property
     def loaded_next(self) -> LoadedPage[R] | None:
-        """The next page, if that is loaded."""
+        """The next page, if it is loaded."""
         return self._next
 
-    def follow(self) -> LoadedPage[R] | None:
-        """Give the next page; it is asked for once, and again only where that failed."""
+    def load_next(self) -> LoadedPage[R] | None:
+        """Return the next page. It is requested once, and again only if that failed."""
         with self._lock:
-            if self._step is not None:
-                items, step = self._step.load()
-                self._next, self._step = LoadedPage(items, step), None
+            if self._cursor is not None and self._paginator is not None:
+                self._set_next(self._paginator.fetch(self._cursor))
             return self._next
 
-    def append(self, items: list[R], step: Step[R] | None) -> LoadedPage[R] | None:
-        """Put a page after this one that was loaded in another way; None where one came there in the meantime."""
+    def append(self, result: PageResult[R, Any]) -> LoadedPage[R] | None:
+        """Add the next page, loaded elsewhere; return None if there is a next page already."""
         with self._lock:
             if self._next is not None:
                 return None
-            self._next, self._step = LoadedPage(items, step), None
+            self._set_next(result)
             return self._next
+
+    def _set_next(self, result: PageResult[R, Any]) -> None:
+        self._next = LoadedPage(result.items, self._paginator, result.next_cursor)
+        self._cursor = None

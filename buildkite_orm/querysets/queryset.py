@@ -7,7 +7,8 @@ memory of one page, and one that is held is loaded once.
 from __future__ import annotations
 
 import sys
-from itertools import islice
+from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
@@ -19,9 +20,10 @@ from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.ref import load_object
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.progress import gather
+from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
+from buildkite_orm.querysets.listing import Listing
 from buildkite_orm.querysets.page import LoadedPage, Page
-from buildkite_orm.querysets.pagination import FilteredPaginator, LinkStep, Listing
-from buildkite_orm.utils.forking import ForkSafeLock
+from buildkite_orm.querysets.pagination import FilteredPaginator, LinkPaginator, PageResult
 from buildkite_orm.utils.introspection import public_dir
 from buildkite_orm.utils.json_types import as_several
 from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.http.session import Session
     from buildkite_orm.http.transport import StreamedBody
-    from buildkite_orm.querysets.pagination import Step
+    from buildkite_orm.querysets.pagination import Paginator
 
 R = TypeVar("R", bound=Resource)
 
@@ -63,23 +65,6 @@ class _NoLength:
             return self
         msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
         raise _NoLengthError(msg)
-
-
-class _Head(Generic[R]):
-    """The first page, once it is loaded."""
-
-    __slots__ = ("lock", "page", "step")
-
-    def __init__(self, step: Step[R], page: LoadedPage[R] | None = None) -> None:
-        self.step = step
-        self.page = page
-        self.lock = ForkSafeLock()
-
-    def get(self) -> LoadedPage[R]:
-        with self.lock:
-            if self.page is None:
-                self.page = LoadedPage(*self.step.load())
-            return self.page
 
 
 class QuerySet(ShownListing, Generic[R]):
@@ -120,8 +105,10 @@ class QuerySet(ShownListing, Generic[R]):
         self._collection = path if collection is None else collection
         self._given = loaded
         self._client_filter = self._make_client_filter()
-        self._listing = self._make_listing()
-        self._head = self._new_head()
+        self._pages = AdaptivePageSize(self._make_listing())
+        self._paginator = self._make_paginator()
+        self._start = self._new_start()
+        self._peeks: dict[int, QuerySet[R]] = {}
 
     # -- making others ------------------------------------------------------------------------------------------------
 
@@ -182,26 +169,23 @@ class QuerySet(ShownListing, Generic[R]):
     # -- iterating ----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[R]:
-        return _walk(self._head, self._limit)
+        return _items(self.pages())
 
     def iterator(self) -> Iterator[R]:
         """Stream the objects and remember none."""
-        return _walk(self._new_head(), self._limit)
+        return _items(_pages(self._new_start(), self._limit))
 
     def pages(self) -> Iterator[LoadedPage[R]]:
-        """Give the pages as iteration loads them, with `items` and `has_next`; a limit cuts within a page."""
-        return _pages(self._head, self._limit)
+        """Iterate over the pages as they load, with `items` and `has_next`; a limit cuts within a page."""
+        return _pages(self._start, self._limit)
 
-    def all(self, *, workers: int = 8, progress: bool | None = None) -> list[R]:
+    def all(self, *, progress: bool | None = None) -> list[R]:
         """Load everything.
 
         Args:
-            workers: How many pages to ask for side by side, where that is sound: listings of builds under filters that
-                no build leaves (see `BuildQuerySet`). All others are loaded page after page.
-            progress: Whether to show how many are loaded; unless told, where there is a terminal or a notebook, and
-                tqdm (`pip install 'buildkite_orm[progress]'`).
+            progress: Whether to show how many are loaded. By default, they are shown on a terminal or in a notebook if
+                tqdm is installed (`pip install 'buildkite_orm[progress]'`).
         """
-        as_index("workers", workers)
         return gather(self.pages(), progress)
 
     # -- one, or some -------------------------------------------------------------------------------------------------
@@ -221,17 +205,22 @@ class QuerySet(ShownListing, Generic[R]):
         return self._at(index)
 
     def first(self) -> R | None:
-        """Give the first object, or None where there is none."""
-        return next(iter(self), None)
+        """Return the first object, or None if nothing matches.
+
+        If nothing is loaded yet, this requests one object. The result is remembered.
+        """
+        return next(iter(self._peek(1)), None)
 
     def one(self) -> R:
-        """Give the only object.
+        """Return the only object.
+
+        If nothing is loaded yet, this requests two objects. The result is remembered.
 
         Raises:
-            NotFoundError: There is none.
-            MultipleResultsError: There are several.
+            NotFoundError: Nothing matches.
+            MultipleResultsError: Several objects match.
         """
-        found = list(islice(self, 2))
+        found = self._peek(2)
         if not found:
             raise NotFoundError(f"nothing matches {self._describe()}", next_step="Check the filters.")
         if len(found) > 1:
@@ -256,18 +245,18 @@ class QuerySet(ShownListing, Generic[R]):
             why = "its API goes by cursors" if self._client_filter is None else "what matches is found here"
             msg = f"{type(self).__name__} has no numbered pages, {why}; use pages()"
             raise TypeError(msg)
-        size, most = self._listing.per_page, self._limit
+        size, most = self._pages.listing.per_page, self._limit
         if most is not None and (number - 1) * size >= most:
             return Page([], number, next_page=None, previous_page=None, first_page=None, last_page=None)
-        sheet = self._listing.fetch(number=number)
-        first, following, last = sheet.number("first"), sheet.number("next"), sheet.number("last")
+        response = self._pages.fetch(self._pages.listing.query_for(number))
+        first, following, last = (response.page_number(rel) for rel in ("first", "next", "last"))
         wanted = None if most is None else -(-most // size)
         return Page(
-            items=sheet.items if most is None else sheet.items[: most - (number - 1) * size],
+            items=response.items if most is None else response.items[: most - (number - 1) * size],
             number=number,
             next_page=None if number == wanted else following,
-            previous_page=sheet.number("prev"),
-            first_page=first if first is not None or "first" not in sheet.links else 1,
+            previous_page=response.page_number("prev"),
+            first_page=first if first is not None or "first" not in response.links else 1,
             last_page=last if last is None or wanted is None else min(last, wanted),
         )
 
@@ -303,19 +292,19 @@ class QuerySet(ShownListing, Generic[R]):
         return np.fromiter(self, dtype=object).astype(object if dtype is None else dtype)
 
     def __bool__(self) -> bool:
-        return self.first() is not None
+        return next(iter(self), self) is not self
 
     def __contains__(self, item: object) -> bool:
         return any(item == other for other in self)
 
     def __repr__(self) -> str:
         loaded, whole = self._loaded()
-        count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._head.page is not None else "not loaded"
+        count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._is_loading else "not loaded"
         return f"<{self._describe()} [{count}]>"
 
     def _preview(self) -> Preview:
         loaded, whole = self._loaded()
-        rows = loaded if self._head.page is not None else None
+        rows = loaded if self._is_loading else None
         return Preview(self._describe(), self.model, rows, whole=whole)
 
     def _load_preview(self) -> None:
@@ -335,7 +324,7 @@ class QuerySet(ShownListing, Generic[R]):
     # -- inside -------------------------------------------------------------------------------------------------------
 
     def _describe(self) -> str:
-        filters = "".join(f" {name}={_shown(value)}" for name, value in self._filters.items() if value is not None)
+        filters = "".join(f" {name}={_text(value)}" for name, value in self._filters.items() if value is not None)
         limit = "" if self._limit is None else f" limit={self._limit}"
         return f"{self.label or type(self).__name__} {short_path(self._path)}{filters}{limit}"
 
@@ -368,30 +357,48 @@ class QuerySet(ShownListing, Generic[R]):
         context, headers = self._context(), self._headers()
         return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
 
-    def _new_head(self) -> _Head[R]:
-        step = self._first_step()
-        sifted = step if self._client_filter is None else FilteredPaginator(step, self._client_filter)
-        return _Head(sifted, None if self._given is None else LoadedPage(self._given, None))
+    def _make_paginator(self) -> Paginator[R, Any]:
+        paginator = LinkPaginator(self._pages)
+        return paginator if self._client_filter is None else FilteredPaginator(paginator, self._client_filter)
 
-    def _first_step(self) -> Step[R]:
-        return LinkStep(self._listing)
+    def _new_start(self) -> LoadedPage[R]:
+        """Return an empty page that precedes the first one."""
+        if self._given is None:
+            return LoadedPage([], self._paginator, self._paginator.first_cursor())
+        start = LoadedPage[R]([])
+        start.append(PageResult(self._given, None))
+        return start
+
+    @property
+    def _is_loading(self) -> bool:
+        """Whether the first page is loaded."""
+        return self._start.loaded_next is not None
 
     def _loaded(self) -> tuple[list[R], bool]:
-        """Give what is loaded from the beginning on, and whether that is all."""
+        """Return what is loaded from the beginning on, and whether that is everything."""
         items: list[R] = []
-        page = self._head.page
-        whole = page is not None
-        while page is not None:
-            items += page.items
-            whole = not page.has_next
+        page = self._start
+        while page.loaded_next is not None:
             page = page.loaded_next
+            items += page.items
         if self._limit is not None and len(items) >= self._limit:
             return items[: self._limit], True
-        return items, whole
+        return items, not page.has_next
+
+    def _peek(self, count: int) -> list[R]:
+        """Return the first `count` objects; if nothing is loaded yet, request no more than these, and once."""
+        if self._is_loading or self._client_filter is not None or count >= self._pages.listing.per_page:
+            return list(islice(self, count))
+        for limit, peek in list(self._peeks.items()):
+            loaded, whole = peek._loaded()  # noqa: SLF001 - another queryset
+            if whole and (limit >= count or len(loaded) < limit):
+                return loaded[:count]
+        limit = count if self._limit is None else min(count, self._limit)
+        return list(self._peeks.setdefault(count, self._with(limit=limit)))
 
     def _at(self, index: int) -> R:
         loaded, whole = self._loaded()
-        size = self._listing.per_page
+        size = self._pages.listing.per_page
         if index < len(loaded) or whole:
             return loaded[index]
         if index < size or not self._has_numbers:
@@ -399,7 +406,7 @@ class QuerySet(ShownListing, Generic[R]):
             if found is None:
                 raise IndexError(index)
             return found
-        items = self._listing.fetch(number=index // size + 1).items
+        items = self._pages.fetch(self._pages.listing.query_for(index // size + 1)).items
         if index % size >= len(items):
             raise IndexError(index)
         return items[index % size]
@@ -411,8 +418,9 @@ class QuerySet(ShownListing, Generic[R]):
             return len(loaded)
         if not self._has_numbers:
             return sum(1 for _ in self)
-        sheet = self._listing.with_page_size(1).fetch()
-        total = sheet.number("last") if "next" in sheet.links else len(sheet.items)
+        one_per_page = self._pages.listing.with_page_size(1)
+        response = one_per_page.request(one_per_page.query_for())
+        total = response.page_number("last") if "next" in response.links else len(response.items)
         if total is None:
             return None
         return total if self._limit is None else min(total, self._limit)
@@ -438,37 +446,35 @@ class QuerySet(ShownListing, Generic[R]):
         if stop is not None and start >= stop:
             return []
         loaded, whole = self._loaded()
-        if whole or start <= max(len(loaded), self._listing.per_page - 1) or not self._has_numbers:
+        if whole or start <= max(len(loaded), self._pages.listing.per_page - 1) or not self._has_numbers:
             return list(islice(self, start, stop))
-        number, skip = divmod(start, self._listing.per_page)
-        begin: LinkStep[R] = LinkStep(self._listing, self._listing.query_for(number + 1, []))
-        return list(islice(_walk(_Head(begin), None), skip, None if stop is None else stop - start + skip))
+        number, skip = divmod(start, self._pages.listing.per_page)
+        paginator = LinkPaginator(self._pages, first_page=number + 1)
+        pages = _pages(LoadedPage([], paginator, paginator.first_cursor()), None)
+        return list(islice(_items(pages), skip, None if stop is None else stop - start + skip))
 
 
-def _walk(head: _Head[R], limit: int | None) -> Iterator[R]:
-    pages = _pages(head, limit)
-    del head  # it would hold all pages
-    for page in pages:
-        yield from page.items
+def _items(pages: Iterator[LoadedPage[R]]) -> Iterator[R]:
+    of_page: Callable[[LoadedPage[R]], list[R]] = attrgetter("items")
+    return chain.from_iterable(map(of_page, pages))
 
 
-def _pages(head: _Head[R], limit: int | None) -> Iterator[LoadedPage[R]]:
-    """Give page after page, and hold only the current one."""
+def _pages(start: LoadedPage[R], limit: int | None) -> Iterator[LoadedPage[R]]:
+    """Yield page after page, and hold only the current one."""
     if limit == 0:
         return
-    page: LoadedPage[R] | None = head.get()
-    del head
-    left = limit
+    page, left = start.load_next(), limit
+    del start  # it leads to all pages
     while page is not None:
         if left is not None and left <= len(page.items):
-            yield LoadedPage(page.items[:left], None)
+            yield LoadedPage(page.items[:left])
             return
         left = None if left is None else left - len(page.items)
         yield page
-        page = page.follow()
+        page = page.load_next()
 
 
-def _shown(value: object) -> str:
+def _text(value: object) -> str:
     if (several := as_several(value)) is not None:
-        return "|".join(_shown(item) for item in several)
+        return "|".join(_text(item) for item in several)
     return escape_control(str(as_plain(value)))

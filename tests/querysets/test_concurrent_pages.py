@@ -17,6 +17,8 @@ from buildkite_orm.fake import FakeBuildkite, ManualClock, Settings
 from tests.helpers import ids, newest_first
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from requests import PreparedRequest, Response
 
     from buildkite_orm import Buildkite, BuildQuerySet
@@ -354,3 +356,46 @@ def test_all_is_what_iteration_gives_whatever_the_listing(server: FakeBuildkite,
     records = [server.add_build("web", created_at=each) for each in moments]
     builds = bk.organization("acme").builds().per_page(chance.randrange(2, 9))
     assert ids(builds.all(workers=chance.randrange(1, 5))) == newest_first(records)
+
+
+# -- the log line
+
+
+@pytest.fixture
+def in_order(caplog: pytest.LogCaptureFixture) -> Callable[[], int]:
+    """Count the log lines that say that pages are loaded in order."""
+    caplog.set_level("INFO", logger="buildkite_orm")
+    return lambda: sum("in order" in record.message and record.levelname == "INFO" for record in caplog.records)
+
+
+def test_that_filters_rule_out_concurrent_requests_is_logged_once(
+    server: FakeBuildkite, builds: BuildQuerySet, in_order: Callable[[], int]
+) -> None:
+    server.add_builds("web", 95, state="running")
+    running = builds.filter(state="running")
+    for _ in range(2):
+        assert len(running.all()) == 95
+    assert in_order() == 1
+
+
+@pytest.mark.parametrize(
+    ("filters", "workers", "count"),
+    [({}, 8, 95), ({"state": "running"}, 1, 95), ({"state": "running"}, 8, 10)],
+    ids=["concurrent", "one worker", "one page"],
+)
+def test_nothing_is_logged_if_filters_rule_out_nothing(  # noqa: PLR0917 - the cases
+    server: FakeBuildkite,
+    builds: BuildQuerySet,
+    in_order: Callable[[], int],
+    filters: Any,
+    workers: int,
+    count: int,
+) -> None:
+    server.add_builds("web", count, state="running")
+    assert len(builds.filter(**filters).all(workers=workers)) == count
+    assert in_order() == 0
+
+
+def test_a_listing_that_is_never_loaded_concurrently_takes_no_workers(bk: Buildkite) -> None:
+    with pytest.raises(TypeError, match="workers"):
+        bk.organization("acme").agents().all(workers=2)  # type: ignore[call-arg]

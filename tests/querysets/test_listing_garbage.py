@@ -29,7 +29,7 @@ WALKS: dict[str, Callable[[QuerySet[Any]], object]] = {
     "later": lambda qs: qs[150],
     "slice": lambda qs: qs[100:101],
     "page": lambda qs: qs.page(1),
-    "all": lambda qs: qs.all(workers=2),
+    "all": lambda qs: qs.all(),
 }
 LATIN = st.characters(max_codepoint=255, exclude_characters="\r\n")
 CURSOR_WALKS = {name: walk for name, walk in WALKS.items() if name != "page"}

@@ -85,7 +85,7 @@ def test_a_page_has_a_hundred_unless_told_otherwise(server: FakeBuildkite, bk: B
     server.add_build("web")
     organization = bk.organization("acme")
     for qs in (organization.agents(), organization.builds(), organization.pipeline("web").build(1).jobs()):
-        qs.first()
+        list(qs)
     assert sizes(server) == ["100"] * 3
 
 

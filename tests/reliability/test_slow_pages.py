@@ -207,12 +207,12 @@ def test_a_page_that_is_begun_goes_on_where_it_is_though_another_thread_has_come
     listed, wanted = make_agents(server, bk, 310)
     listed = listed.fresh()
     server.requests.clear()
-    pace = listed._listing.pace  # pyright: ignore[reportPrivateUsage]
+    pages = listed._pages  # pyright: ignore[reportPrivateUsage]
 
     def strike(_: RecordedRequest) -> bool:
         number = len(server.requests)
         if number == 5:
-            pace.size = 50  # as the other thread sets it
+            pages.size = 50  # as the other thread sets it
         return number in {2, 3, 5}
 
     server.faults.add("html", status=504, match=strike, times=None)

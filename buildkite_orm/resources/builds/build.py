@@ -12,7 +12,6 @@ from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import BuildSource, BuildState, JobState
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
-from buildkite_orm.progress import progress_line
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
 from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Unpack
 
-    from buildkite_orm.querysets.pagination import Step
+    from buildkite_orm.querysets.time_pagination import TimePaginator
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
@@ -309,7 +308,7 @@ class Build(BuildRef, Fetchable):
             return super().jobs(**filters)
         path, context = self.api_path, self._jobs_context
         carried = self._carried_jobs(path, include_retried=filters.get("include_retried_jobs", False))
-        return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, when_asked=lambda: context.note(path))
+        return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, on_request=lambda: context.note(path))
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
         """List the tests that ran in the build, of all test suites, with their metrics in it.
@@ -390,34 +389,21 @@ class BuildQuerySet(QuerySet[Build]):
         return self._filtered(filters)
 
     def all(self, *, workers: int = 8, progress: bool | None = None) -> list[Build]:
-        """Load everything; page after page by time, or side by side where that is sound.
+        """Load everything, with concurrent requests if the filters allow for that, else page after page.
 
-        It is sound under filters that no build leaves (`branch`, `creator`, a full `commit`, `created_from`,
-        `created_to`), for the seconds that are over, and as deep as the server lists.
+        They do if a build matches them always or never: `branch`, `creator`, a full `commit`, `created_from`,
+        `created_to`. Builds of the current second, and those below the depth limit of the API, are loaded in order.
+        If other filters rule out concurrency, that is logged once, at level INFO.
 
         Args:
-            workers: How many pages to ask for at once; 1 for one after the other.
+            workers: How many pages to request at once; 1 to load them in order.
             progress: Whether to show how many are loaded; see `QuerySet.all`.
         """
-        from buildkite_orm.querysets.time_pagination import TimeStep, is_over, side_by_side
+        from buildkite_orm.querysets.concurrent_pages import load_concurrently
 
-        workers = as_index("workers", workers)
-        if self._limit == 0:
-            return []
-        page = self._head.get()
-        while page.loaded_next is not None:
-            page = page.loaded_next
-        loaded, whole = self._loaded()
-        if workers > 1 and not whole and loaded and isinstance(page.step, TimeStep) and is_over(page.step, loaded[0]):
-            most = None if self._limit is None else self._limit - len(loaded)
-            many = len(loaded)
-            with progress_line(progress) as show:
-                for items, step in side_by_side(page.step, workers=workers, most=most):
-                    following = page.append(items, step)
-                    if following is None:  # another thread went on meanwhile
-                        break
-                    page, many = following, many + len(items)
-                    show(f"{many} loaded")
+        if as_index("workers", workers) > 1 and self._limit != 0:
+            paginator = self._make_paginator()
+            load_concurrently(self._start, paginator, limit=self._limit, workers=workers, progress=progress)
         return super().all(progress=progress)
 
     def _params(self) -> Mapping[str, object]:
@@ -440,10 +426,10 @@ class BuildQuerySet(QuerySet[Build]):
             could_embed=not self._filters.get("with_jobs"),
         )
 
-    def _first_step(self) -> Step[Build]:
-        from buildkite_orm.querysets.time_pagination import Span, TimeStep
+    def _make_paginator(self) -> TimePaginator:
+        from buildkite_orm.querysets.time_pagination import TimePaginator
 
-        return TimeStep(Span(self._listing, self._time("created_from"), self._time("created_to")))
+        return TimePaginator(self._pages, self._time("created_from"), self._time("created_to"))
 
     def _time(self, name: str) -> datetime | None:
         moment = self._filters.get(name)

@@ -13,7 +13,7 @@ from buildkite_orm.http.session import ApiRequest
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
-from buildkite_orm.querysets.pagination import LinkStep
+from buildkite_orm.querysets.pagination import LinkPaginator
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.job_actions import JobVerbs
 from buildkite_orm.resources.builds.status import job_failure, job_is_finished, job_share, job_title, span, took
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
     from buildkite_orm.http.session import ApiResponse
-    from buildkite_orm.querysets.pagination import Step
+    from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
+    from buildkite_orm.querysets.pagination import LinkCursor, PageResult
     from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet, ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
@@ -404,8 +405,8 @@ class JobQuerySet(QuerySet[Job]):
     lists = frozenset({"state"})
     by_number = False
 
-    def __init__(self, *args: Any, when_asked: Callable[[], None] | None = None, **options: Any) -> None:
-        self._when_asked = when_asked
+    def __init__(self, *args: Any, on_request: Callable[[], None] | None = None, **options: Any) -> None:
+        self._on_request = on_request
         super().__init__(*args, **options)
 
     def filter(self, **filters: Unpack[JobFilters]) -> Self:
@@ -413,27 +414,29 @@ class JobQuerySet(QuerySet[Job]):
         return self._filtered(filters)
 
     def _with(self, **changed: Any) -> Self:
-        return super()._with(**{"when_asked": self._when_asked, **changed})
+        return super()._with(**{"on_request": self._on_request, **changed})
 
     def _params(self) -> Mapping[str, object]:
         # the endpoint gives all attempts unless told otherwise, unlike the jobs that builds come with
         return {"include_retried_jobs": False, **self._filters}
 
-    def _first_step(self) -> Step[Job]:
-        step = LinkStep(self._listing)
-        return step if self._when_asked is None else _NotedStep(step, self._when_asked)
+    def _make_paginator(self) -> LinkPaginator[Job]:
+        if self._on_request is None:
+            return LinkPaginator(self._pages)
+        return _NotedPaginator(self._pages, self._on_request)
 
 
-class _NotedStep:
-    """A step that tells when it is taken."""
+class _NotedPaginator(LinkPaginator[Job]):
+    """A paginator that calls a function before it requests the first page."""
 
-    def __init__(self, step: Step[Job], when_asked: Callable[[], None]) -> None:
-        self._step = step
-        self._when_asked = when_asked
+    def __init__(self, pages: AdaptivePageSize[Job], on_request: Callable[[], None]) -> None:
+        super().__init__(pages)
+        self._on_request = on_request
 
-    def load(self) -> tuple[list[Job], Step[Job] | None]:
-        self._when_asked()
-        return self._step.load()
+    def fetch(self, cursor: LinkCursor[Job]) -> PageResult[Job, LinkCursor[Job]]:
+        if cursor.is_first:
+            self._on_request()
+        return super().fetch(cursor)
 
 
 def _environment(answer: ApiResponse) -> dict[str, str]:

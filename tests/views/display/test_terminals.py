@@ -35,7 +35,7 @@ class Terminal(io.StringIO):
 def builds(acme: FakeBuildkite) -> Iterator[Any]:
     with acme.client() as bk:
         listing = bk.organization("acme").pipeline("web").builds()
-        listing.first()
+        assert listing
         yield listing
 
 
