@@ -44,7 +44,7 @@ class Routes:
             parts = [[*segments[:-1], f"{{{kind}}}"] for segments in parts]
         self.templates = tuple(tuple((each, _name_in(each)) for each in segments) for segments in parts)
         names = [{name for _, name in template if name} for template in self.templates]
-        self.shared = sorted(set.intersection(*names)) if len(names) > 1 else []
+        self.shared: list[str] = sorted(names[0].intersection(*names[1:])) if len(names) > 1 else []
         """The names of the keys that all of several templates have: they identify a resource, whatever the route."""
 
     def keys_in(self, path: str) -> dict[str, str]:

@@ -34,7 +34,8 @@ class Ref:
     _paths: ClassVar[tuple[str, ...]] = ()
     """The templates of its path, see `Routes`; parents, keys, identity and `from_url` derive from them."""
 
-    _routes: ClassVar[Routes] = Routes("", ())
+    routes: ClassVar[Routes] = Routes("", ())
+    """The same templates, parsed."""
 
     identity: ClassVar[str | None] = "id"
     """The field that is the last segment of the path; None if there is only one such resource."""
@@ -48,8 +49,8 @@ class Ref:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "_paths" in vars(cls):
-            cls._routes = Routes(cls._kind, cls._paths)
-            cls.identity = cls._routes.identity
+            cls.routes = Routes(cls._kind, cls._paths)
+            cls.identity = cls.routes.identity
 
     @classmethod
     def at(cls, session: Session | None, path: str | None) -> Self:
@@ -104,7 +105,7 @@ class Ref:
 
     def _keys(self) -> dict[str, str]:
         """Return the keys in the path, encoded, by the kinds that they identify."""
-        return self._routes.keys_in(self.api_path)
+        return self.routes.keys_in(self.api_path)
 
     def _parent(self, kind: type[T]) -> T:
         """Return the ref of a resource that this one is below.
@@ -112,7 +113,7 @@ class Ref:
         Raises:
             UnboundError: The path does not have the keys of that resource.
         """
-        session, path = self.session, kind._routes.path_of(self._keys())  # noqa: SLF001
+        session, path = self.session, kind.routes.path_of(self._keys())
         if path is None:
             name = kind._kind.replace("_", " ")  # noqa: SLF001
             raise UnboundError(f"{self!r} does not say which {name} it belongs to; .fetch() loads what does")
@@ -123,15 +124,15 @@ class Ref:
         session, keys, segment = self.session, self._keys(), encode_key(key)
         if segment is not None:
             keys[kind._kind] = segment  # noqa: SLF001
-        return kind.at(session, kind._routes.path_of(keys))  # noqa: SLF001
+        return kind.at(session, kind.routes.path_of(keys))
 
     def _key(self) -> object:
         """Return what identifies this among its kind: the path, or the keys that all routes have; None if unknown."""
         path = self._find_path()
-        if path is None or not self._routes.shared:
+        if path is None or not self.routes.shared:
             return path
-        keys = self._routes.keys_in(path)
-        return tuple(keys[name] for name in self._routes.shared) if keys else path
+        keys = self.routes.keys_in(path)
+        return tuple(keys[name] for name in self.routes.shared) if keys else path
 
     def __eq__(self, other: object) -> bool:
         if self is other:

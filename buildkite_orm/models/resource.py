@@ -290,4 +290,4 @@ def _why_not_assigned(model: type[Model], name: str) -> str:
 
 def repr_fields(model: type[Resource]) -> tuple[str, ...]:
     """Return the fields that say what an object of this class is, in its repr and in tables."""
-    return model._repr_fields  # noqa: SLF001
+    return model._repr_fields  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from importlib import import_module
-from operator import or_
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Union, cast
 
 from buildkite_orm.models.paths import collection_of
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     )
 
 # The module and the name of each ref, by the collection that is the last but one segment of its path.
-_CLASSES: Final = {
+CLASSES: Final = {
     "agents": ("agent", "AgentRef"),
     "artifacts": ("builds.artifact", "ArtifactRef"),
     "builds": ("builds.build", "BuildRef"),
@@ -58,14 +56,14 @@ def ref_at(session: Session, path: str) -> AnyRef | None:
     """Return the ref of a path, or of what a path is one segment below: a listing or an action; else None."""
     for found in (path, collection_of(path)):
         collection = collection_of(found).rpartition("/")[2]
-        kind = _load(collection) if collection in _CLASSES else None
-        if kind is not None and kind._routes.matches(found):  # noqa: SLF001
+        kind = _load(collection) if collection in CLASSES else None
+        if kind is not None and kind.routes.matches(found):
             return cast("AnyRef", kind.at(session, found))
     return None
 
 
 def _load(collection: str) -> type[Ref]:
-    module, name = _CLASSES[collection]
+    module, name = CLASSES[collection]
     return cast("type[Ref]", getattr(import_module(f"buildkite_orm.resources.{module}"), name))
 
 
@@ -75,4 +73,4 @@ if not TYPE_CHECKING:
         if name != "AnyRef":
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        return reduce(or_, map(_load, _CLASSES))
+        return Union[tuple(map(_load, CLASSES))]  # noqa: UP007 - of classes that are loaded here

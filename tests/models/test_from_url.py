@@ -110,7 +110,7 @@ def test_any_ref_is_the_union_of_the_classes_that_urls_lead_to() -> None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AnyRef"
     ]
     assert {each.__name__ for each in classes} == set(declared.split(" | "))
-    for collection, (_, name) in any_ref._CLASSES.items():
+    for collection, (_, name) in any_ref.CLASSES.items():
         (kind,) = [each for each in classes if each.__name__ == name]
         assert {path.split("/")[-2] for path in kind._paths} == {collection}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 
@@ -21,6 +24,30 @@ def test_the_client_loads_no_area_that_is_not_asked_for() -> None:
     asked_for |= {"pipelines", "builds.step_upload", "builds.remote_access"}
     assert [name for name in loaded for area in asked_for if name.startswith(f"{resources.__name__}.{area}")] == []
     assert "buildkite_orm.client" in loaded
+
+
+@pytest.mark.parametrize("area", AREAS)
+def test_type_checkers_see_the_modules_that_an_area_exports(area: str) -> None:
+    module = import_module(f"{resources.__name__}.{area}")
+    assert module.__file__
+    tree = ast.parse(Path(module.__file__).read_text())
+    stars = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"}
+    names = [f"{module.__name__}.{each.name}" for each in iter_modules(module.__path__)]
+    assert stars == {name for name in names if hasattr(import_module(name), "__all__")}
+
+
+def test_a_name_loads_the_module_that_is_called_so() -> None:
+    code = "import sys; from buildkite_orm.resources.organizations import Emoji; print('\\n'.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    area = f"{resources.__name__}.organizations."
+    assert [name for name in loaded if name.startswith(area)] == [f"{area}emoji"]
+
+
+def test_an_area_has_no_other_names() -> None:
+    teams = import_module(f"{resources.__name__}.teams")
+    assert not hasattr(teams, "Cluster")
+    assert not hasattr(teams, "_hidden")
+    assert {"Team", "TeamSuiteRef"} <= set(dir(teams))
 
 
 @pytest.mark.parametrize("area", AREAS)

@@ -89,14 +89,12 @@ class Annotation(AnnotationRef, Resource):
 
     def _path_in_collection(self) -> str | None:
         path = super()._path_in_collection()
-        keys = {} if path is None else self._routes.keys_in(path)
+        keys = {} if path is None else self.routes.keys_in(path)
         job = encode_key(self.job_id) if self.job_id and "job" not in keys else None
         if job is None or not keys:
             return path
         # a build lists the annotations of its jobs too, which are deleted by the path of their job
-        return self._routes.path_of(
-            {"organization": keys["organization"], "job": job, "annotation": keys["annotation"]}
-        )
+        return self.routes.path_of({"organization": keys["organization"], "job": job, "annotation": keys["annotation"]})
 
 
 class AnnotationQuerySet(QuerySet[Annotation]):

@@ -232,8 +232,9 @@ class Job(JobRef, Fetchable):
     def _keys(self) -> dict[str, str]:
         keys = super()._keys()
         if "build" not in keys:
-            urls = (self.__dict__.get(name) for name in ("build_url", "web_url", "log_url", "unblock_url"))
-            keys = next(filter(None, map(_build_keys, urls)), {}) | keys
+            for name in ("build_url", "web_url", "log_url", "unblock_url"):
+                if build := _build_keys(self.__dict__.get(name)):
+                    return build | keys
         return keys
 
     def _summary(self) -> Iterable[object]:
@@ -458,4 +459,4 @@ def _build_keys(url: object) -> dict[str, str]:
         path = api_path_in(url, own_host=urlsplit(url).hostname) if isinstance(url, str) else ""
     except ValueError:
         return {}
-    return BuildRef._routes.keys_in(path)  # noqa: SLF001
+    return BuildRef.routes.keys_in(path)

@@ -170,7 +170,7 @@ class JobVerbs(InBuild):
     def _connect(self, model: type[R], session: str) -> R:
         """Create a session, by the path that names no build: the other is not documented."""
         keys = self._keys()
-        path = self._routes.path_of({name: keys[name] for name in self._routes.shared if name in keys})
+        path = self.routes.path_of({name: keys[name] for name in self.routes.shared if name in keys})
         return Ref.at(self.session, path)._request(model, "POST", session, idempotent=False)  # noqa: SLF001
 
 

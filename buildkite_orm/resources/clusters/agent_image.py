@@ -11,6 +11,13 @@ from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InCluster
 
+__all__ = [
+    "AgentImage",
+    "AgentImageQuerySet",
+    "AgentImageRef",
+    "AgentImageStatus",
+]
+
 
 class AgentImageStatus(OpenEnum):
     """How far the building of an agent image is."""

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
+__all__ = [
+    "AgentToken",
+    "AgentTokenChanges",
+    "AgentTokenOptions",
+    "AgentTokenQuerySet",
+    "AgentTokenRef",
+]
+
 
 class AgentTokenOptions(TypedDict, total=False):
     """What may be said of a new agent token.

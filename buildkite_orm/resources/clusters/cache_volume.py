@@ -14,6 +14,12 @@ from buildkite_orm.utils.text import short_size
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "CacheVolume",
+    "CacheVolumeQuerySet",
+    "CacheVolumeRef",
+]
+
 
 class CacheVolumeRef(InCluster):
     """Where a cache volume is: in its cluster, by its tag, which may change its volume from build to build."""

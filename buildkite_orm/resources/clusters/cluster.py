@@ -30,6 +30,16 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.clusters.queue import QueueQuerySet, QueueRef
     from buildkite_orm.resources.clusters.secret import SecretQuerySet, SecretRef
 
+__all__ = [
+    "Cluster",
+    "ClusterChanges",
+    "ClusterMaintainers",
+    "ClusterOptions",
+    "ClusterQuerySet",
+    "ClusterRef",
+    "EmbeddedMaintainer",
+]
+
 
 class ClusterOptions(TypedDict, total=False):
     """What may be said of a new cluster.

@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Unpack
 
+__all__ = [
+    "ActorType",
+    "ClusterMaintainer",
+    "ClusterMaintainerQuerySet",
+    "ClusterMaintainerRef",
+    "ClusterMaintainerTarget",
+    "MaintainerActor",
+]
+
 
 class ActorType(OpenEnum):
     """What a maintainer is."""

@@ -8,6 +8,11 @@ from buildkite_orm.models.resource import Resource
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InCluster
 
+__all__ = [
+    "NetworkRange",
+    "NetworkRangeQuerySet",
+]
+
 
 class NetworkRange(InCluster, Resource):
     """A range of addresses that hosted agents ask others from, for firewalls to let in.

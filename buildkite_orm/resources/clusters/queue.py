@@ -15,6 +15,20 @@ from buildkite_orm.resources.parents import InCluster
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "HostedAgents",
+    "HostedAgentsOptions",
+    "HostedInstance",
+    "InstanceShape",
+    "LinuxSettings",
+    "PlatformSettings",
+    "Queue",
+    "QueueOptions",
+    "QueueQuerySet",
+    "QueueRef",
+    "RetryAgentAffinity",
+]
+
 
 class RetryAgentAffinity(OpenEnum):
     """Which agents are preferred when a job is retried: those that worked last, or others than before."""

@@ -16,6 +16,15 @@ from buildkite_orm.resources.parents import InCluster
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "Secret",
+    "SecretChanges",
+    "SecretOptions",
+    "SecretOrganization",
+    "SecretQuerySet",
+    "SecretRef",
+]
+
 
 class SecretChanges(TypedDict, total=False):
     """What can be changed of a secret besides its value; `None` clears it.

@@ -10,6 +10,13 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "ApiFeatures",
+    "ApiSettings",
+    "ApiSettingsChanges",
+    "ApiSettingsRef",
+]
+
 
 class ApiSettingsChanges(TypedDict, total=False):
     """What can be changed of the API settings; `None` clears what can be cleared.

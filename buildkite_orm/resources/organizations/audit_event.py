@@ -13,6 +13,14 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "AuditContext",
+    "AuditEvent",
+    "AuditEventQuerySet",
+    "AuditEventRef",
+    "AuditParty",
+]
+
 
 class AuditEventRef(InOrganization):
     """Where an audit event is; only administrators reach it."""

@@ -13,6 +13,11 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "Emoji",
+    "EmojiQuerySet",
+]
+
 
 class Emoji(InOrganization, Resource):
     """An emoji; it comes in listings only.

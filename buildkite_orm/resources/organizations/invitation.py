@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.teams.team import TeamRole
 
+__all__ = [
+    "Invitation",
+    "InvitationOptions",
+    "InvitationQuerySet",
+    "InvitationRef",
+    "InvitationState",
+    "InvitationTeam",
+    "InvitedTeam",
+]
+
 
 class InvitationState(OpenEnum):
     """What became of an invitation."""

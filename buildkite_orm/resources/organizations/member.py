@@ -13,6 +13,15 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "OrganizationMember",
+    "OrganizationMemberChanges",
+    "OrganizationMemberQuerySet",
+    "OrganizationMemberRef",
+    "OrganizationRole",
+    "SsoMode",
+]
+
 
 class OrganizationRole(OpenEnum):
     """What a member is in an organization."""

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
+__all__ = [
+    "NotificationProvider",
+    "NotificationScope",
+    "NotificationService",
+    "NotificationServiceOptions",
+    "NotificationServiceProvider",
+    "NotificationServiceQuerySet",
+    "NotificationServiceRef",
+]
+
 
 class NotificationProvider(OpenEnum):
     """The kinds of notification service. `SLACK_WORKSPACE` and `LINEAR` are connected on the web, not created."""

@@ -15,6 +15,16 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from typing import Literal, Unpack
 
+__all__ = [
+    "BuildExportStrategy",
+    "BuildExports",
+    "OnOffSetting",
+    "OneWaySetting",
+    "PipelineSettings",
+    "PipelineSettingsChanges",
+    "PipelineSettingsRef",
+]
+
 
 class BuildExportStrategy(OpenEnum):
     """Where builds are exported to."""

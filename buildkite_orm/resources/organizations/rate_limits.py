@@ -10,6 +10,13 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "RateLimit",
+    "RateLimitScopes",
+    "RateLimits",
+    "RateLimitsRef",
+]
+
 
 class RateLimitsRef(InOrganization):
     """Where the rate limits of an organization are."""

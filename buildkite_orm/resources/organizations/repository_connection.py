@@ -12,6 +12,19 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "ProviderRateLimit",
+    "Repository",
+    "RepositoryConnection",
+    "RepositoryConnectionQuerySet",
+    "RepositoryConnectionRef",
+    "RepositoryConnectionType",
+    "RepositoryFilters",
+    "RepositoryHost",
+    "RepositoryQuerySet",
+    "ServiceAccount",
+]
+
 
 class RepositoryConnectionType(OpenEnum):
     """The kinds of repository connection."""

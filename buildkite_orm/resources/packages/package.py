@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.packages.registry import RegistryRef
 
+__all__ = [
+    "Package",
+    "PackageDigests",
+    "PackageFilters",
+    "PackageQuerySet",
+    "PackageRef",
+    "PresignedForm",
+    "PresignedUpload",
+]
+
 
 class PackageFilters(TypedDict, total=False):
     """How packages are filtered.

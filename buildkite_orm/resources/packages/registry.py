@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
     OidcPolicy = str | Sequence[Mapping[str, Any]]
 
+__all__ = [
+    "Registry",
+    "RegistryChanges",
+    "RegistryOptions",
+    "RegistryQuerySet",
+    "RegistryRef",
+]
+
 
 class RegistryOptions(TypedDict, total=False):
     """What may be said of a new registry.

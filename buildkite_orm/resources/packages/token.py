@@ -17,6 +17,13 @@ from buildkite_orm.resources.parents import InRegistry
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "RegistryToken",
+    "RegistryTokenChanges",
+    "RegistryTokenQuerySet",
+    "RegistryTokenRef",
+]
+
 
 class RegistryTokenChanges(TypedDict, total=False):
     """What can be changed of a registry token.

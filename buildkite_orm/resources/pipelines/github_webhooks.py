@@ -11,6 +11,11 @@ from buildkite_orm.resources.parents import InPipeline
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = [
+    "GitHubWebhooks",
+    "GitHubWebhooksRef",
+]
+
 
 class GitHubWebhooksRef(InPipeline):
     """Where it is said whether a pipeline takes the webhooks of GitHub."""

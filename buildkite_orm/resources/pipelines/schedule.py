@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
+__all__ = [
+    "PipelineSchedule",
+    "PipelineScheduleChanges",
+    "PipelineScheduleOptions",
+    "PipelineScheduleQuerySet",
+    "PipelineScheduleRef",
+    "ScheduledPipeline",
+]
+
 
 class PipelineScheduleOptions(TypedDict, total=False):
     """What may be said of a schedule.

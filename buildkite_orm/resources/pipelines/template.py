@@ -14,6 +14,14 @@ from buildkite_orm.resources.parents import InOrganization
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "PipelineTemplate",
+    "PipelineTemplateChanges",
+    "PipelineTemplateOptions",
+    "PipelineTemplateQuerySet",
+    "PipelineTemplateRef",
+]
+
 
 class PipelineTemplateOptions(TypedDict, total=False):
     """What may be said of a template.

@@ -14,6 +14,13 @@ from buildkite_orm.resources.teams.team import TeamRole
 if TYPE_CHECKING:
     from typing import Unpack
 
+__all__ = [
+    "TeamMember",
+    "TeamMemberChanges",
+    "TeamMemberQuerySet",
+    "TeamMemberRef",
+]
+
 
 class TeamMemberChanges(TypedDict):
     """What can be changed of a team's member."""

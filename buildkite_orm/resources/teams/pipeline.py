@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.pipelines.ref import PipelineRef
 
+__all__ = [
+    "PipelineAccessLevel",
+    "TeamPipeline",
+    "TeamPipelineChanges",
+    "TeamPipelineQuerySet",
+    "TeamPipelineRef",
+]
+
 
 class PipelineAccessLevel(OpenEnum):
     """What a team may do with a pipeline."""

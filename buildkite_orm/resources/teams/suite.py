@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.test_engine.suite import SuiteRef
 
+__all__ = [
+    "SuiteAccessLevel",
+    "TeamSuite",
+    "TeamSuiteChanges",
+    "TeamSuiteQuerySet",
+    "TeamSuiteRef",
+]
+
 
 class SuiteAccessLevel(OpenEnum):
     """What a team may do with a test suite."""

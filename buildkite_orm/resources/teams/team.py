@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.teams.pipeline import TeamPipelineQuerySet, TeamPipelineRef
     from buildkite_orm.resources.teams.suite import TeamSuiteQuerySet, TeamSuiteRef
 
+__all__ = [
+    "Team",
+    "TeamChanges",
+    "TeamFilters",
+    "TeamPermissions",
+    "TeamPrivacy",
+    "TeamQuerySet",
+    "TeamRef",
+    "TeamRole",
+]
+
 
 class TeamPrivacy(OpenEnum):
     """Who sees a team: everybody, or its members."""

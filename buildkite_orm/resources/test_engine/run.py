@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.test_engine.test import SuiteTestRef
 
+__all__ = [
+    "FailedExecution",
+    "FailedExecutionQuerySet",
+    "SuiteRun",
+    "SuiteRunFilters",
+    "SuiteRunQuerySet",
+    "SuiteRunRef",
+    "SuiteRunResult",
+    "SuiteRunState",
+]
+
 
 class SuiteRunState(OpenEnum):
     """Whether a run still takes in results; one that has finished may go back to running."""

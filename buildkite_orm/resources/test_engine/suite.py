@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.test_engine.run import SuiteRunFilters
     from buildkite_orm.resources.test_engine.test import FlakyTestFilters, SuiteTestFilters
 
+__all__ = [
+    "Suite",
+    "SuiteChanges",
+    "SuiteFilters",
+    "SuiteOptions",
+    "SuiteQuerySet",
+    "SuiteRef",
+]
+
 
 class SuiteFilters(TypedDict, total=False):
     """How much of each suite is told.

@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
+__all__ = [
+    "BuildTestFilters",
+    "BuildTestQuerySet",
+    "FlakyTest",
+    "FlakyTestFilters",
+    "FlakyTestQuerySet",
+    "MetricsWindow",
+    "QuarantinedTestQuerySet",
+    "SuiteTest",
+    "SuiteTestFilters",
+    "SuiteTestQuerySet",
+    "SuiteTestRef",
+    "SuiteTestState",
+]
+
 METRICS_VERSION: Final = {"Buildkite-Version": "2026-08-01"}
 """The version of the API that tells metrics, and knows the filters that go with them."""
 
