@@ -1,1 +1,1 @@
-"""What takes longer than a test may, each a command: `python -m benchmarks.soak`."""
+"""Benchmarks and long simulations. Each is a command, such as `python -m benchmarks.soak`."""

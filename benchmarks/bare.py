@@ -1,6 +1,7 @@
-"""The floor under parsing: bare pydantic models with the fields of the library's, made from these, and nothing else.
+"""Bare pydantic models with the same fields as the library's models: the least that parsing can cost.
 
-Plain enums stand for the open ones, `datetime` for times in either form, and a union by `type` for the kinds of job.
+They are made from the library's models. Open enums become plain enums, timestamps become `datetime`, and the kinds of
+job become a union that `type` discriminates.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from buildkite_orm.resources.builds.job import Job, ManualJob, ScriptJob, Trigge
 _JOBS: dict[str, Any] = {"script": ScriptJob, "waiter": WaiterJob, "manual": ManualJob, "trigger": TriggerJob}
 
 
-def floor() -> TypeAdapter[Any]:
-    """Give what validates a page of builds."""
+def builds_adapter() -> TypeAdapter[Any]:
+    """Return the adapter that validates a page of builds."""
     builds: Any = list[_bare(Build)]  # type: ignore[misc]
     return TypeAdapter(builds)
 
@@ -38,7 +39,7 @@ def _bare(model: type[BaseModel], kind: str | None = None) -> Any:
 
 @cache
 def _plain(annotation: Any) -> Any:
-    """Give what a bare model would say in the place of an annotation."""
+    """Return the annotation that a bare model has in place of this one."""
     bare: Any = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     origin, inner = get_origin(bare), get_args(bare)
     if bare is Job:

@@ -1,10 +1,11 @@
-"""A deep history: very many builds, read past the depth limit while builds arrive, start and finish.
+"""List very many builds, past the depth limit, while builds are created, start and finish.
 
     python -m benchmarks.deep_history --builds 100000 --depth 2500
 
-A fake Buildkite lists no deeper than it is told to, and many of the builds share a second. With each request some
-arrive, start or finish. The history is read page by page, under a filter that builds leave and enter, and side by side.
-Each build that matched throughout has to come exactly once, and none that never matched; else the exit code is 1.
+The fake server lists no deeper than `--depth`, and many of the builds were created in the same second. With each
+request, some builds are created, start or finish. They are listed in order, with a filter that builds enter and leave,
+and concurrently. Each build that matched the whole time must be listed exactly once, and no build that never matched.
+If not, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import BuildRecord
 
     Matches = Callable[["BuildRecord"], bool]
-    Read = Callable[["PipelineRef"], "list[Build]"]
+    ListBuilds = Callable[["PipelineRef"], "list[Build]"]
 
 SEED: Final = 2026
 PER_SECOND: Final = 20
@@ -39,18 +40,18 @@ ENDS: Final = ("passed", "failed", "canceled")
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one reading.
+    """The result of one listing.
 
     Attributes:
-        name: How it was read.
-        throughout: How many builds matched all along.
-        found: How many came.
-        requests: How many requests that took.
-        moved: How many builds arrived, started or finished meanwhile.
-        seconds: How long it took.
-        lost: How many did not come that matched throughout.
-        doubled: How many came more than once.
-        wrong: How many came that never matched.
+        name: Name of the listing.
+        throughout: How many builds matched the whole time.
+        found: How many were listed.
+        requests: How many requests were sent.
+        moved: How many builds were created, started or finished meanwhile.
+        seconds: Wall time.
+        lost: How many matched the whole time and were not listed.
+        doubled: How many were listed more than once.
+        wrong: How many were listed and never matched.
     """
 
     name: str
@@ -64,25 +65,25 @@ class Result:
     wrong: int
 
     @property
-    def is_right(self) -> bool:
-        """Whether each came exactly once."""
+    def is_correct(self) -> bool:
+        """Whether each build was listed exactly once."""
         return self.throughout > 0 and self.moved > 0 and not self.lost + self.doubled + self.wrong
 
 
 @dataclass
 class History:
-    """A server whose builds move with each request, and which of them match a query."""
+    """A server whose builds change state with each request, and the builds that match a query."""
 
     server: FakeBuildkite
-    chance: random.Random
+    rng: random.Random
     matches: Matches
     by_state: dict[str, list[BuildRecord]] = field(default_factory=dict[str, "list[BuildRecord]"])
     throughout: set[str] = field(default_factory=set[str])
     ever: set[str] = field(default_factory=set[str])
     moved: int = 0
 
-    def watch(self) -> None:
-        """Begin: note what matches now, and have builds move with each request."""
+    def start(self) -> None:
+        """Record what matches now, and change builds with each request from now on."""
         for record in self.server.store.builds:
             self.by_state.setdefault(record.state, []).append(record)
         self.throughout = {record.id for record in self.server.store.builds if self.matches(record)}
@@ -91,28 +92,28 @@ class History:
 
     def _after_request(self, payload: Any) -> Any:
         for _ in range(MOVES):
-            self.chance.choice([self._arrive, self._start, self._finish, self._finish])()
-        self.server.clock.advance(self.chance.random())
+            self.rng.choice([self._create_build, self._start_build, self._finish_build, self._finish_build])()
+        self.server.clock.advance(self.rng.random())
         return payload
 
-    def _arrive(self) -> None:
-        self._note(add(self.server, self.chance, self.server.clock.now()))
+    def _create_build(self) -> None:
+        self._record(add(self.server, self.rng, self.server.clock.now()))
 
-    def _start(self) -> None:
+    def _start_build(self) -> None:
         self._move("scheduled", "running")
 
-    def _finish(self) -> None:
-        self._move("running", self.chance.choice(ENDS))
+    def _finish_build(self) -> None:
+        self._move("running", self.rng.choice(ENDS))
 
     def _move(self, before: str, after: str) -> None:
         waiting = self.by_state[before]
-        place = self.chance.randrange(len(waiting))
-        waiting[place], waiting[-1] = waiting[-1], waiting[place]
+        index = self.rng.randrange(len(waiting))
+        waiting[index], waiting[-1] = waiting[-1], waiting[index]
         record = waiting.pop()
         self.server.set_state(record, after)
-        self._note(record)
+        self._record(record)
 
-    def _note(self, record: BuildRecord) -> None:
+    def _record(self, record: BuildRecord) -> None:
         self.moved += 1
         self.by_state.setdefault(record.state, []).append(record)
         if self.matches(record):
@@ -121,57 +122,57 @@ class History:
             self.throughout.discard(record.id)
 
 
-def add(server: FakeBuildkite, chance: random.Random, created_at: float) -> BuildRecord:
-    """Add a build of some state and branch."""
-    state = chance.choice(["running", "running", "scheduled", "passed"])
-    return server.add_build("web", created_at=created_at, state=state, branch=chance.choice(["main", "other"]))
+def add(server: FakeBuildkite, rng: random.Random, created_at: float) -> BuildRecord:
+    """Add a build with a random state and branch."""
+    state = rng.choice(["running", "running", "scheduled", "passed"])
+    return server.add_build("web", created_at=created_at, state=state, branch=rng.choice(["main", "other"]))
 
 
-def populate(server: FakeBuildkite, chance: random.Random, builds: int) -> None:
-    """Add builds to as many seconds as there are at `PER_SECOND`; some seconds have a crowd each."""
+def populate(server: FakeBuildkite, rng: random.Random, builds: int) -> None:
+    """Add builds, `PER_SECOND` on average; some seconds have `CROWD` more."""
     newest = server.clock.now() - 10
     seconds = max(1, builds // PER_SECOND)
     crowds = max(1, int(builds * CROWDED) // CROWD)
-    places = [place for place in chance.sample(range(seconds), k=crowds) for _ in range(CROWD)][:builds]
-    places += chance.choices(range(seconds), k=builds - len(places))
-    for place in sorted(places, reverse=True):
-        add(server, chance, newest - place - chance.randrange(1000) / 1000)
+    ages = [second for second in rng.sample(range(seconds), k=crowds) for _ in range(CROWD)][:builds]
+    ages += rng.choices(range(seconds), k=builds - len(ages))
+    for age in sorted(ages, reverse=True):
+        add(server, rng, newest - age - rng.randrange(1000) / 1000)
 
 
-def page_by_page(pipeline: PipelineRef) -> list[Build]:
-    """Read everything."""
+def in_order(pipeline: PipelineRef) -> list[Build]:
+    """List all builds in order."""
     return list(pipeline.builds())
 
 
 def running(pipeline: PipelineRef) -> list[Build]:
-    """Read what runs: builds enter and leave it."""
+    """List running builds, a filter that builds enter and leave."""
     return list(pipeline.builds(state="running"))
 
 
-def side_by_side(pipeline: PipelineRef) -> list[Build]:
-    """Read a branch by several threads."""
+def concurrently(pipeline: PipelineRef) -> list[Build]:
+    """List the builds of a branch with several threads."""
     return pipeline.builds(branch="main").all(workers=4)
 
 
-READINGS: Final[tuple[tuple[Read, Matches], ...]] = (
-    (page_by_page, lambda _: True),
+LISTINGS: Final[tuple[tuple[ListBuilds, Matches], ...]] = (
+    (in_order, lambda _: True),
     (running, lambda record: record.state == "running"),
-    (side_by_side, lambda record: record.branch == "main"),
+    (concurrently, lambda record: record.branch == "main"),
 )
 
 
-def measure(read: Read, matches: Matches, builds: int, depth: int) -> Result:
-    """Read a history in one way."""
-    chance = random.Random(SEED)  # noqa: S311 - a simulation
+def measure(list_builds: ListBuilds, matches: Matches, builds: int, depth: int) -> Result:
+    """List the builds of a fresh server in one way."""
+    rng = random.Random(SEED)  # noqa: S311 - a simulation
     settings = Settings(organization_limit=None, user_limit=None, depth_limit=depth)
     with FakeBuildkite(populate=False, settings=settings) as server, server.client() as bk:
-        populate(server, chance, builds)
-        history = History(server, chance, matches)
-        history.watch()
+        populate(server, rng, builds)
+        history = History(server, rng, matches)
+        history.start()
         began = time.perf_counter()
-        counts = Counter(build.id for build in read(bk.organization("acme").pipeline("web")))
+        counts = Counter(build.id for build in list_builds(bk.organization("acme").pipeline("web")))
         return Result(
-            name=read.__name__,
+            name=list_builds.__name__,
             throughout=len(history.throughout),
             found=counts.total(),
             requests=len(server.requests),
@@ -184,18 +185,18 @@ def measure(read: Read, matches: Matches, builds: int, depth: int) -> Result:
 
 
 def main() -> int:
-    """Read in all ways, and tell what came of each in a line of JSON."""
+    """Run all listings and print the result of each as a line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--builds", type=int, default=100_000)
-    parser.add_argument("--depth", type=int, default=2500, help="how deep the server lists by page number")
-    asked = parser.parse_args()
-    right = True
-    for read, matches in READINGS:
-        result = measure(read, matches, asked.builds, asked.depth)
-        right = right and result.is_right
+    parser.add_argument("--depth", type=int, default=2500, help="how many builds the server lists by page number")
+    options = parser.parse_args()
+    correct = True
+    for list_builds, matches in LISTINGS:
+        result = measure(list_builds, matches, options.builds, options.depth)
+        correct = correct and result.is_correct
         sys.stdout.write(json.dumps(asdict(result)) + "\n")
         sys.stdout.flush()
-    return 0 if right else 1
+    return 0 if correct else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a piece of work costs its process: wall, CPU, memory; and, where that is counted, what goes over its sockets."""
+"""Measure the wall time, CPU time and memory of a task, or the traffic of its sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _METHODS: Final = (b"GET ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ", b"HEAD ")
 
 @dataclass
 class Traffic:
-    """What went over the sockets of this process: `gzip` counts requests that ask for it."""
+    """Traffic of the sockets of this process. `gzip` counts the requests that accept it."""
 
     received: int = 0
     requests: int = 0
@@ -26,47 +26,56 @@ class Traffic:
 
 
 def peak() -> int:
-    """Tell how many bytes of memory this process has had at most."""
+    """Return the peak memory of this process in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def timed(work: Callable[[], object]) -> dict[str, Any]:
-    """Do it, and tell the seconds that took; what it gives, if it is a dict, comes along."""
+def timed(task: Callable[[], object]) -> dict[str, Any]:
+    """Run a task and return its wall and CPU seconds, merged with the result if that is a dict."""
     wall, cpu = time.perf_counter(), time.process_time()
-    told = work()
+    result = task()
     costs = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    return costs | (told if isinstance(told, dict) else {})
+    return costs | (result if isinstance(result, dict) else {})
 
 
-def counted(work: Callable[[], object]) -> dict[str, Any]:
-    """Do it, and tell what went over the sockets; that costs time of its own, so no time is told."""
+def counted(task: Callable[[], object]) -> dict[str, Any]:
+    """Run a task and return the traffic of its sockets. Counting slows the task, so no times are measured."""
     with _counting() as traffic:
-        work()
+        task()
     return asdict(traffic)
 
 
 @contextmanager
 def _counting() -> Generator[Traffic]:
     traffic, kind = Traffic(), socket.socket
-    receive, send, connect = kind.recv_into, kind.sendall, kind.connect
+    receive, send, send_all, connect = kind.recv_into, kind.send, kind.sendall, kind.connect
 
     def counted_receive(self: socket.socket, *args: Any) -> int:
         received = receive(self, *args)
         traffic.received += received
         return received
 
-    def counted_send(self: socket.socket, data: Any, *args: Any) -> None:
+    def count_request(data: Any) -> None:
         if bytes(data[:8]).startswith(_METHODS):
             traffic.requests += 1
             traffic.gzip += b"gzip" in bytes(data)
-        send(self, data, *args)
+
+    def counted_send(self: socket.socket, data: Any, *args: Any) -> int:
+        count_request(data)
+        return send(self, data, *args)
+
+    def counted_send_all(self: socket.socket, data: Any, *args: Any) -> None:
+        count_request(data)
+        send_all(self, data, *args)
 
     def counted_connect(self: socket.socket, address: Any) -> None:
         traffic.handshakes += 1
         connect(self, address)
 
-    kind.recv_into, kind.sendall, kind.connect = counted_receive, counted_send, counted_connect  # type: ignore[assignment, method-assign]
+    kind.recv_into, kind.connect = counted_receive, counted_connect  # type: ignore[assignment, method-assign]
+    kind.send, kind.sendall = counted_send, counted_send_all  # type: ignore[assignment, method-assign]
     try:
         yield traffic
     finally:
-        kind.recv_into, kind.sendall, kind.connect = receive, send, connect  # type: ignore[method-assign]
+        kind.recv_into, kind.connect = receive, connect  # type: ignore[method-assign]
+        kind.send, kind.sendall = send, send_all  # type: ignore[method-assign]

@@ -1,4 +1,4 @@
-"""The fake Buildkite of the measurements, in a process of its own; it is told what to change line by line."""
+"""The fake server of the benchmarks in a process of its own, which reads changes of its settings from stdin."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ AGO = 3600.0
 
 
 class Served:
-    """A fake that runs in another process.
+    """A fake server that runs in another process.
 
     Attributes:
-        place: Where it is, a token, and what is there: `url`, `token`, `job` and `artifacts`, the ids of these.
+        target: `url`, `token`, and the IDs of its `job` and its `artifacts`.
     """
 
-    def __init__(self, **scene: Any) -> None:
-        command = [sys.executable, "-m", "benchmarks.served", json.dumps(scene)]
-        self._process = subprocess.Popen(  # noqa: S603 - this very program
+    def __init__(self, **data: Any) -> None:
+        command = [sys.executable, "-m", "benchmarks.served", json.dumps(data)]
+        self._process = subprocess.Popen(  # noqa: S603 - this program
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.place: dict[str, Any] = json.loads(self._heard())
+        self.target: dict[str, Any] = json.loads(self._read_line())
 
     def change(self, **settings: Any) -> None:
-        """Change settings."""
+        """Change settings of the server."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps(settings) + "\n")
         self._process.stdin.flush()
-        self._heard()
+        self._read_line()
 
-    def _heard(self) -> str:
+    def _read_line(self) -> str:
         assert self._process.stdout
         return self._process.stdout.readline()
 
@@ -50,21 +50,21 @@ class Served:
         self._process.communicate()
 
 
-def serve(scene: dict[str, Any]) -> None:
+def serve(data: dict[str, Any]) -> None:
     """Serve until standard input ends."""
-    options: dict[str, Any] = {"organization_limit": None, "user_limit": None, **scene.get("settings", {})}
+    options: dict[str, Any] = {"organization_limit": None, "user_limit": None, **data.get("settings", {})}
     with FakeBuildkite(populate=False, settings=Settings(**options), clock=SystemClock()) as server:
         newest = server.clock.now() - AGO
-        for slug, (count, jobs) in scene.get("pipelines", {}).items():
+        for slug, (count, jobs) in data.get("pipelines", {}).items():
             server.add_builds(slug, count, jobs=jobs, newest=newest)
         job, *_ = server.add_build("files", number=1, created_at=newest, jobs=[{"state": "passed"}]).jobs
-        sizes = scene.get("artifacts", [])
-        artifacts = [server.add_artifact(job, f"{place}.bin", size) for place, size in enumerate(sizes)]
+        sizes = data.get("artifacts", [])
+        artifacts = [server.add_artifact(job, f"{index}.bin", size) for index, size in enumerate(sizes)]
         for artifact in artifacts:
-            _ = artifact.content.sha1sum  # else it is made in the time of who asks first
+            _ = artifact.content.sha1sum  # computed here, not during the first measured request
         ids = [artifact.id for artifact in artifacts]
-        place = {"url": server.url, "token": server.token, "job": job.id, "artifacts": ids}
-        print(json.dumps(place), flush=True)
+        target = {"url": server.url, "token": server.token, "job": job.id, "artifacts": ids}
+        print(json.dumps(target), flush=True)
         for line in sys.stdin:
             for name, value in json.loads(line).items():
                 setattr(server.settings, name, value)

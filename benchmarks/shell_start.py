@@ -1,6 +1,6 @@
-"""How long `buildkite-orm shell --demo` takes to its prompt, beside bare IPython, through a terminal.
+"""Measure how long `buildkite-orm shell --demo` takes to its prompt in a terminal, compared with bare IPython.
 
-python -m benchmarks.shell_start           by turns, eleven times
+python -m benchmarks.shell_start           eleven times, alternately
 python -m benchmarks.shell_start --times 3
 """
 
@@ -15,47 +15,47 @@ import time
 from importlib import import_module
 from typing import Any, Final
 
-MOST: Final = 1.5
+MAX_RATIO: Final = 1.5
 _BARE: Final = ["-m", "IPython"]
 _OURS: Final = ["-m", "buildkite_orm", "shell", "--demo"]
 _PROMPT: Final = r"In \["
 _BANNER: Final = "left: "
-_PATIENCE: Final = 120
+_TIMEOUT: Final = 120
 
 
 def main() -> int:
-    """Run from the command line; the status tells whether it is quick enough."""
+    """Run from the command line; return 1 if the limit is exceeded."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--times", type=int, default=11, help="how often each is started")
+    parser.add_argument("--times", type=int, default=11, help="number of starts of each")
     times = parser.parse_args().times
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "HOME": home, "IPYTHONDIR": f"{home}/ipython", "PROMPT_TOOLKIT_NO_CPR": "1"}
         for arguments in (_BARE, _OURS):
-            _seconds(arguments, environment)  # what is written at the first start is there at all others
+            _seconds(arguments, environment)  # the first start writes files that later starts read
         runs = [(_seconds(_BARE, environment), _seconds(_OURS, environment, _BANNER)) for _ in range(times)]
     bare, ours = statistics.median(bare[0] for bare, _ in runs), statistics.median(ours[0] for _, ours in runs)
     ready = statistics.median(ours[1] for _, ours in runs)
     ratio = statistics.median(ours[0] / bare[0] for bare, ours in runs)
-    print("| work | must be | measured | | behind it |\n| --- | --- | --- | --- | --- |")
+    print("| task | limit | measured | | details |\n| --- | --- | --- | --- | --- |")
     print(
-        f"| from Enter on `buildkite-orm shell --demo` to the prompt | at most {MOST} x bare IPython | {ratio:.3g} x "
-        f"| {'met' if ratio <= MOST else '**not met**'} "
+        f"| from `buildkite-orm shell --demo` to the prompt | at most {MAX_RATIO} x bare IPython | {ratio:.3g} x "
+        f"| {'met' if ratio <= MAX_RATIO else '**not met**'} "
         f"| {ours:.2f} s, bare IPython {bare:.2f} s; its banner at {ready:.2f} s |"
     )
-    return 0 if ratio <= MOST else 1
+    return 0 if ratio <= MAX_RATIO else 1
 
 
 def _seconds(arguments: list[str], environment: dict[str, str], *more: str) -> list[float]:
-    """Start a shell, and tell after how many seconds its prompt is there, and what comes after it."""
+    """Start a shell and return the seconds until its prompt and each further text are shown."""
     spawn: Any = import_module("pexpect").spawn
-    began = time.perf_counter()
-    child = spawn(sys.executable, arguments, env=environment, dimensions=(40, 120), timeout=_PATIENCE)
-    told: list[float] = []
+    start = time.perf_counter()
+    child = spawn(sys.executable, arguments, env=environment, dimensions=(40, 120), timeout=_TIMEOUT)
+    seconds: list[float] = []
     for text in (_PROMPT, *more):
         child.expect(text)
-        told.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - start)
     child.close(force=True)
-    return told
+    return seconds
 
 
 if __name__ == "__main__":

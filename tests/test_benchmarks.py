@@ -1,4 +1,4 @@
-"""The measurements run, and all their rows are there; the numbers of so short a run say little."""
+"""A short run of the benchmarks prints all rows. Its numbers mean little."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ ROWS = {
     "parse, validate and bind": 20.0,
     "a request on a warm connection": 20.0,
     "first object from a cold interpreter": 20.0,
-    "scan 200 builds": 1.0,  # the jobs that are not asked for make all the difference
+    "scan 200 builds": 1.0,  # faster, because the jobs are not requested
     "the same with every job": 20.0,
     "the same: requests": 2.0,
-    "the same: handshakes of one thread": 1.0,
+    "the same: connections of one thread": 1.0,
     "drain": 20.0,
     "loop over": 100.0,
     "an artifact of": 100.0,

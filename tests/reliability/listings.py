@@ -106,15 +106,15 @@ def _told(found: Sequence[str], wanted: Sequence[str], requests: int) -> Cells:
     return f"each of {len(counts)}", str(len(lost)), str(len(doubled)), str(requests)
 
 
-def deep(read: deep_history.Read, matches: deep_history.Matches) -> Cells:
+def deep(list_builds: deep_history.ListBuilds, matches: deep_history.Matches) -> Cells:
     """Read a history while builds arrive, start and finish: those that matched throughout come once, as they must."""
-    result = deep_history.measure(read, matches, BUILDS, DEPTH)
-    assert result.is_right
+    result = deep_history.measure(list_builds, matches, BUILDS, DEPTH)
+    assert result.is_correct
     assert result.throughout > 2 * DEPTH
     assert result.moved > result.requests
     most = 2 * result.throughout // 100  # how many of several threads are past the depth limit is not the same always
     assert result.requests <= most
-    requests = f"at most {most}" if read is deep_history.side_by_side else str(result.requests)
+    requests = f"at most {most}" if list_builds is deep_history.concurrently else str(result.requests)
     return f"each of {result.throughout}", str(result.lost), str(result.doubled), requests
 
 
@@ -223,9 +223,9 @@ at its full size.
 """,
     columns=_COLUMNS,
     rows=(
-        Row("all, page by page", partial(deep, *deep_history.READINGS[0])),
-        Row("what runs, page by page", partial(deep, *deep_history.READINGS[1])),
-        Row("a branch, side by side", partial(deep, *deep_history.READINGS[2])),
+        Row("all, page by page", partial(deep, *deep_history.LISTINGS[0])),
+        Row("what runs, page by page", partial(deep, *deep_history.LISTINGS[1])),
+        Row("a branch, side by side", partial(deep, *deep_history.LISTINGS[2])),
         Row(f"{DEPTH} builds in one second", full_second),
         Row(f"{DEPTH + 120} builds in one second", partial(too_full_second, leaves=False)),
         Row(f"{DEPTH + 120} in one second, by state", partial(too_full_second, leaves=True)),

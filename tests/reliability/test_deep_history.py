@@ -26,7 +26,7 @@ def test_a_history_of_which_each_build_comes_once_is_told_and_succeeds(
 ) -> None:
     code, told = run(monkeypatch, capsys)
     assert code == 0
-    assert [each["name"] for each in told] == ["page_by_page", "running", "side_by_side"]
+    assert [each["name"] for each in told] == ["in_order", "running", "concurrently"]
     for each in told:
         assert each["found"] >= each["throughout"] > 0
         assert (each["lost"], each["doubled"], each["wrong"]) == (0, 0, 0)
@@ -39,7 +39,7 @@ def test_a_history_that_comes_short_is_told_and_fails(
         found = list(pipeline.builds())
         return [*found[1:], found[-1]]
 
-    readings = ((careless, deep_history.READINGS[0][1]),)
-    monkeypatch.setattr(deep_history, "READINGS", readings)
+    readings = ((careless, deep_history.LISTINGS[0][1]),)
+    monkeypatch.setattr(deep_history, "LISTINGS", readings)
     code, (told,) = run(monkeypatch, capsys)
     assert (code, told["lost"], told["doubled"]) == (1, 1, 1)

@@ -1,4 +1,4 @@
-"""The soak in `benchmarks`, in short: real sockets, many threads, a fifth of the answers broken."""
+"""A short run of `benchmarks.soak`: real sockets, many threads, and a fifth of the responses fail."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_a_short_soak_ends_with_exact_data_no_open_socket_and_no_growth() -> Non
     command = [sys.executable, "-W", "error", "-m", "benchmarks.soak", "--requests", str(REQUESTS)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    told = json.loads(run.stdout)
-    assert told["requests"] >= REQUESTS
-    assert 0.1 < sum(told["struck"].values()) / told["requests"] < 0.3
-    assert len(told["operations"]) == 11
-    assert (told["sockets"], told["wrong"]) == (0, [])
+    result = json.loads(run.stdout)
+    assert result["requests"] >= REQUESTS
+    assert 0.1 < sum(result["failed"].values()) / result["requests"] < 0.3
+    assert len(result["operations"]) == 11
+    assert (result["sockets"], result["problems"]) == (0, [])
