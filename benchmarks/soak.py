@@ -117,7 +117,11 @@ def serve(share: float, seed: int) -> None:
         sys.stdin.read()
         created = server.store.organizations["acme"].pipelines["created"].by_number.values()
         failed = Counter(f"{rule.origin}: {rule.kind}" for rule in server.faults.rules for _ in range(rule.used))
-        result = {"received": server.context.request_count, "failed": failed, "created": [each.message for each in created]}
+        result = {
+            "received": server.context.request_count,
+            "failed": failed,
+            "created": [each.message for each in created],
+        }
         print(json.dumps(result), flush=True)
 
 

@@ -50,7 +50,7 @@ _WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warning
 _END: Final = "--- end of a command ---"
 
 _PYTHON = """#!/bin/sh
-case "$*" in "-m venv "* | "-m pytest"*) exit 0;; esac
+case "$*" in "-m venv "* | "-m pytest -n auto") exit 0;; esac
 exec {python} "$@"
 """
 _SCRIPTS: Final = {
