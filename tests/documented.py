@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+
+from buildkite_orm.utils.json_types import as_array, as_object
 
 DATA: Final = Path(__file__).parent / "data"
 PAYLOADS: Final = DATA / "payloads"
@@ -56,3 +59,22 @@ FIELDS: Final[dict[str, list[str]]] = json.loads((DATA / "fields.json").read_tex
 def example(name: str) -> Any:
     """Return an example payload by the path of its file, with or without its suffix."""
     return json.loads((PAYLOADS / name).with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def items_of_example(name: str) -> list[Any]:
+    """Return the items of an example payload: those of its page if it is one, else itself."""
+    payload = example(name)
+    page = (as_object(payload) or {}).get("items", payload)
+    return as_array(page) or [page]
+
+
+def with_times(value: Any) -> Any:
+    """Return a payload with its times parsed, so that they are compared as times."""
+    if (fields := as_object(value)) is not None:
+        return {key: with_times(item) for key, item in fields.items()}
+    if (items := as_array(value)) is not None:
+        return [with_times(item) for item in items]
+    try:
+        return datetime.fromisoformat(value.replace(" UTC", "+00:00")) if isinstance(value, str) else value
+    except ValueError:
+        return value
