@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 import requests
@@ -81,7 +81,12 @@ def call(stage: Stage, operation: Operation) -> list[list[object]]:
     """Send the operation, and return what the client returned for each request: the items of a page, or one object."""
     result = CALLS[operation.id](stage)
     several = cast("tuple[object, ...]", result) if isinstance(result, tuple) else (result,)
-    return [list(each.limit(100)) if isinstance(each, QuerySet) else [each] for each in several]
+    return [items_of_page(cast("QuerySet[Any]", each)) if isinstance(each, QuerySet) else [each] for each in several]
+
+
+def items_of_page(queryset: QuerySet[Any]) -> list[object]:
+    """Return the items of the first page, by one request."""
+    return list(queryset.limit(100))
 
 
 def sent_by_client(stage: Stage) -> list[RecordedRequest]:
@@ -144,10 +149,20 @@ def shared() -> Iterator[FakeBuildkite]:
 def test_scopes_are_the_documented_ones(shared: FakeBuildkite, operation: Operation) -> None:
     for method, path in forms(operation):
         for scope in operation.scopes:
-            response = send(shared, method, path, [each for each in SCOPES if each != scope])
+            held = [each for each in SCOPES if each != scope]
+            response = send(shared, method, path, held)
             assert response.status_code == 403, (method, path)
             assert response.headers["X-Accepted-OAuth-Scopes"] == ", ".join(operation.scopes)
+            assert response.headers["X-OAuth-Scopes"] == ", ".join(held)
+            assert method == "HEAD" or response.json() == {"message": "Forbidden"}
         assert send(shared, method, path, operation.scopes).status_code != 403, (method, path)
+
+
+def test_an_unknown_organization_is_not_found(shared: FakeBuildkite) -> None:
+    for operation in OPERATIONS:
+        for method, path in forms(operation) if "{org}" in operation.paths[0] else ():
+            response = send(shared, method, path, operation.scopes, organization="unknown")
+            assert response.status_code == 404, (method, path)
 
 
 def test_each_route_of_the_fake_is_documented() -> None:
@@ -171,10 +186,12 @@ def anonymous(path: str) -> str:
     return re.sub(r"\{\w+\}", "{}", path)
 
 
-def send(server: FakeBuildkite, method: str, path: str, scopes: list[str]) -> requests.Response:
+def send(
+    server: FakeBuildkite, method: str, path: str, scopes: list[str], *, organization: str = "acme"
+) -> requests.Response:
     """Send a request with a token that has these scopes, or one that allows nothing."""
     token = server.make_token(*(scopes or ["nothing"]))
-    url = "https://api.buildkite.com" + re.sub(r"\{\w+\}", "x", path.replace("{org}", "acme"))
+    url = "https://api.buildkite.com" + re.sub(r"\{\w+\}", "x", path.replace("{org}", organization))
     with requests.Session() as session:
         session.mount("https://", server.adapter())
         return session.request(method, url, headers={"Authorization": f"Bearer {token}"}, json={})
