@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, cast
 
 import pytest
 import requests
@@ -81,12 +81,11 @@ def call(stage: Stage, operation: Operation) -> list[list[object]]:
     """Send the operation, and return what the client returned for each request: the items of a page, or one object."""
     result = CALLS[operation.id](stage)
     several = cast("tuple[object, ...]", result) if isinstance(result, tuple) else (result,)
-    return [items_of_page(cast("QuerySet[Any]", each)) if isinstance(each, QuerySet) else [each] for each in several]
+    return [list(each.limit(100)) if is_listing(each) else [each] for each in several]
 
 
-def items_of_page(queryset: QuerySet[Any]) -> list[object]:
-    """Return the items of the first page, by one request."""
-    return list(queryset.limit(100))
+def is_listing(result: object) -> TypeGuard[QuerySet[Any]]:
+    return isinstance(result, QuerySet)
 
 
 def sent_by_client(stage: Stage) -> list[RecordedRequest]:
