@@ -20,6 +20,7 @@ from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.framing import body_of, read_head
+from buildkite_orm.fake.hosts import base_url, bind_addresses
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.response_plan import DroppedError, ResponsePlan
 from buildkite_orm.fake.validation import IncomingRequest
@@ -38,7 +39,6 @@ _POLL_INTERVAL = 0.02
 _SEND_TIMEOUT = 5.0
 _LINGER_TIMEOUT = 2.0
 _CLOSE_TIMEOUT = 2.0
-_ANY_HOST = "0.0.0.0"  # noqa: S104
 
 
 class HttpServer:
@@ -48,6 +48,7 @@ class HttpServer:
 
     Attributes:
         url: Its base URL.
+        port: Its port.
         open_sockets: The open connections, each with its thread.
         read_timeout: Seconds after which an incomplete request is rejected if no more of it arrives.
     """
@@ -55,19 +56,33 @@ class HttpServer:
     read_timeout = 30.0
 
     def __init__(
-        self, app: App, origin: Origin, artifacts_base: Callable[[], str], host: str = "127.0.0.1", port: int = 0
+        self,
+        app: App,
+        origin: Origin,
+        artifacts_base: Callable[[str], str],
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
+        """Bind and start the server.
+
+        Args:
+            app: The app that handles the requests.
+            origin: The origin that is served.
+            artifacts_base: Returns the base URL of artifacts, given the host name that a client used.
+            host: The interface to listen on; loopback is bound for IPv6 too.
+            port: The port; 0 for a free one.
+        """
         self._app = app
         self._origin: Origin = origin
         self._artifacts_base = artifacts_base
+        self._host = host
         self._is_inherited = False
-        self._server = _Server(self, host, port)
-        self.open_sockets = self._server.connections
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_INTERVAL,), name=f"fake-buildkite-{origin}", daemon=True
-        )
-        self._thread.start()
+        self.open_sockets: dict[socket.socket, threading.Thread] = {}
+        self._listeners = _listeners(self, host, port)
+        self.port = self._listeners[0].port
+        self.url = base_url(host, self.port)
+        for each in self._listeners:
+            each.start(f"fake-buildkite-{origin}")
         _OPEN.add(self)
 
     def handle(self, request: IncomingRequest) -> ResponsePlan:
@@ -86,12 +101,11 @@ class HttpServer:
 
     def _artifacts_base_for(self, request: IncomingRequest) -> str:
         """Return the base URL of artifacts for the host name that the client used."""
-        base = self._artifacts_base()
         try:
-            requested_host = urlsplit(request.host_url).hostname or self._server.host
+            requested_host = urlsplit(request.host_url).hostname
         except (HTTPException, ValueError):  # the app rejects the request
-            return base
-        return base.replace(f"//{_ANY_HOST}:", f"//{requested_host}:")
+            requested_host = None
+        return self._artifacts_base(requested_host or self._host)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Respond as a WSGI application."""
@@ -107,15 +121,24 @@ class HttpServer:
         _OPEN.discard(self)
         if self._is_inherited:
             return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.end_connections()
+        for each in self._listeners:
+            each.stop()
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        threads = self.open_sockets.copy()
+        for each in threads:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + _CLOSE_TIMEOUT
+        for thread in threads.values():
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def close_inherited(self) -> None:
         """Close the sockets that a forked process inherited from its parent, which keeps its own."""
         self._is_inherited = True
-        for each in (self._server.socket, *self._server.connections.copy()):
+        for each in (*(listener.socket for listener in self._listeners), *self.open_sockets.copy()):
             with contextlib.suppress(OSError):
                 os.close(each.detach())
 
@@ -133,24 +156,46 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
     os.register_at_fork(after_in_child=_close_inherited_servers)
 
 
-class _Server(TCPServer):
-    """Accepts connections, each in its own thread, and writes nothing to stderr."""
+class _Listener(TCPServer):
+    """Accepts connections at one address, each in its own thread, and writes nothing to stderr."""
 
     allow_reuse_address = True
     request_queue_size = 1024
 
-    def __init__(self, owner: HttpServer, host: str, port: int) -> None:
+    def __init__(self, owner: HttpServer, address: str, port: int) -> None:
         self.owner = owner
-        self.host = host
-        self.connections: dict[socket.socket, threading.Thread] = {}
-        if ":" in host:
+        self._thread: threading.Thread | None = None
+        if ":" in address:
             self.address_family = socket.AF_INET6
-        super().__init__((host, port), _Handler)
+        super().__init__((address, port), _Handler)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(cast("tuple[Any, ...]", self.server_address)[1])
+
+    def server_bind(self) -> None:
+        """Bind the address; an IPv6 one for IPv6 alone, since IPv4 has its own listener."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        super().server_bind()
+
+    def start(self, name: str) -> None:
+        """Accept connections in a thread."""
+        self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_INTERVAL,), name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept no more connections, and end the thread."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection in a new thread."""
         thread = threading.Thread(target=self._serve, args=(request, client_address), daemon=True)
-        self.connections[request] = thread
+        self.owner.open_sockets[request] = thread
         thread.start()
 
     def _serve(self, request: Any, client_address: Any) -> None:
@@ -163,7 +208,7 @@ class _Server(TCPServer):
 
     def close_request(self, request: Any) -> None:
         """Close a connection."""
-        self.connections.pop(request, None)
+        self.owner.open_sockets.pop(request, None)
         super().close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -171,16 +216,15 @@ class _Server(TCPServer):
         del request
         _LOG.debug("a connection from %s ended early", client_address, exc_info=True)
 
-    def end_connections(self) -> None:
-        """Close all connections, and wait up to two seconds for their threads."""
-        threads = self.connections.copy()
-        for each in threads:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        deadline = time.monotonic() + _CLOSE_TIMEOUT
-        for thread in threads.values():
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
+
+def _listeners(owner: HttpServer, host: str, port: int) -> list[_Listener]:
+    """Bind all addresses of a host to one port; only the first one must succeed."""
+    first, *others = bind_addresses(host)
+    listeners = [_Listener(owner, first, port)]
+    for address in others:
+        with contextlib.suppress(OSError):  # the machine has no such IP version, or the port is in use
+            listeners.append(_Listener(owner, address, listeners[0].port))
+    return listeners
 
 
 class _Handler(StreamRequestHandler):
@@ -192,7 +236,7 @@ class _Handler(StreamRequestHandler):
 
     @property
     def owner(self) -> HttpServer:
-        return cast("_Server", self.server).owner
+        return cast("_Listener", self.server).owner
 
     @property
     def _input(self) -> io.BufferedReader:

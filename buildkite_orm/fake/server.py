@@ -13,6 +13,7 @@ from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
 from buildkite_orm.fake.context import Context
 from buildkite_orm.fake.faults import Faults
+from buildkite_orm.fake.hosts import artifact_host_for, base_url
 from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.lifecycle import Lifecycle
 from buildkite_orm.fake.requests_adapter import LocalAdapter
@@ -67,6 +68,8 @@ class FakeBuildkite:
         settings: Settings | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        artifact_host: str | None = None,
+        artifact_port: int = 0,
     ) -> None:
         """Create a server.
 
@@ -77,6 +80,10 @@ class FakeBuildkite:
             settings: Limits, formats and quirks.
             host: The interface that the HTTP server listens on.
             port: Its port; 0 for a free one.
+            artifact_host: The host name in the URLs of artifacts. By default, whichever of `localhost` and `127.0.0.1`
+                the request did not use, since many HTTP clients keep the token on a redirect to the same host name. If
+                clients use another name of this machine, such as a container's, give a second one.
+            artifact_port: The port of artifacts; 0 for a free one.
         """
         self.settings = settings or Settings()
         self.clock: Any = clock or ManualClock()
@@ -93,7 +100,9 @@ class FakeBuildkite:
             secret=self.store.ids.token(),
         )
         self._app = App(self.context)
-        self._address = (host, port)
+        self._host = host
+        self._ports: dict[Origin, int] = {"api": port, "artifacts": artifact_port}
+        self._artifact_host = artifact_host
         self._servers: dict[Origin, HttpServer] = {}
         self._lock = threading.RLock()
         _SERVERS.add(self)
@@ -113,8 +122,13 @@ class FakeBuildkite:
 
     @property
     def artifacts_url(self) -> str:
-        """The base URL of the storage origin."""
-        return self._http_server("artifacts").url
+        """The base URL of artifacts for a client of `url`."""
+        return self._artifacts_base(self._host)
+
+    def _artifacts_base(self, requested_host: str) -> str:
+        """Return the base URL of artifacts for a client that uses a host name of the API."""
+        host = self._artifact_host or artifact_host_for(requested_host)
+        return base_url(host, self._http_server("artifacts").port)
 
     def _http_server(self, origin: Origin) -> HttpServer:
         """Return the HTTP server of an origin; takes no lock if it is running."""
@@ -122,9 +136,8 @@ class FakeBuildkite:
             return server
         with self._lock:
             if origin not in self._servers:
-                host, port = self._address if origin == "api" else (self._address[0], 0)
-                base = str if origin == "artifacts" else lambda: self.artifacts_url
-                self._servers[origin] = HttpServer(self._app, origin, base, host, port)
+                base = str if origin == "artifacts" else self._artifacts_base
+                self._servers[origin] = HttpServer(self._app, origin, base, self._host, self._ports[origin])
             return self._servers[origin]
 
     def adapter(self) -> LocalAdapter:
