@@ -1,9 +1,9 @@
-"""From a commit to the files of its builds: wait for them, and save what they have uploaded.
+"""Wait for the builds of a commit and save their artifacts.
 
     python examples/commit_artifacts.py 4ca1b5f0ca1d687247c624d608d68e5bdd8c2c74 downloads --path "**/*.{json,html}"
 
-What is there already is skipped, so the same command goes on where it was stopped. It works on the organization of
-BUILDKITE_ORGANIZATION_SLUG; without BUILDKITE_API_TOKEN, on the fake Buildkite that the library ships.
+Files that exist are skipped, so the same command continues where it was stopped. It uses the organization in
+BUILDKITE_ORGANIZATION_SLUG. Without BUILDKITE_API_TOKEN, it uses the fake server.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Save the artifacts of a commit's builds; give how many could not be saved."""
+    """Save the artifacts of a commit's builds; return how many failed."""
     parser = argparse.ArgumentParser(description="Save the artifacts of a commit's builds.")
     parser.add_argument("commit", help="a full SHA")
-    parser.add_argument("folder", type=Path, help="where to; each build gets a folder of its own in it")
-    parser.add_argument("--path", action="append", default=[], help="which ones, as a glob; may be given again")
+    parser.add_argument("folder", type=Path, help="target folder, with one folder per build")
+    parser.add_argument("--path", action="append", default=[], help="glob of the paths to save; may be repeated")
     options = parser.parse_args(arguments)
     with ExitStack() as stack:
         bk = stack.enter_context(client(stack))
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def client(stack: ExitStack) -> Buildkite:
-    """Connect to Buildkite, or to the fake one."""
+    """Return a client of Buildkite if a token is set, else one of the fake server."""
     if os.environ.get("BUILDKITE_API_TOKEN"):
         return Buildkite()
     from buildkite_orm.fake import FakeBuildkite  # noqa: PLC0415
@@ -48,10 +48,10 @@ def client(stack: ExitStack) -> Buildkite:
 
 
 def save(build: Build, folder: Path, paths: list[str]) -> DownloadReport:
-    """Save the artifacts of a build, and tell what became of them."""
-    place = folder / build.pipeline.api_path.rpartition("/")[2] / str(build.number)
+    """Save the artifacts of a build and print the report."""
+    target = folder / build.pipeline.api_path.rpartition("/")[2] / str(build.number)
     try:
-        report = build.artifacts(path=paths).save_all(place)
+        report = build.artifacts(path=paths).save_all(target)
     except PartialDownloadError as error:
         report = error.report
     print(report)
@@ -61,5 +61,5 @@ def save(build: Build, folder: Path, paths: list[str]) -> DownloadReport:
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
+            stream.reconfigure(errors="replace")  # a console without emoji shows "?"
     sys.exit(min(main(), 1))

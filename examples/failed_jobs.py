@@ -1,6 +1,6 @@
-"""Report why the last builds failed: failed jobs, the ends of their logs, annotations, links.
+"""Report why the latest builds failed: failed jobs with the ends of their logs, annotations and links.
 
-python examples/failed_jobs.py                       # on the fake Buildkite that the library ships
+python examples/failed_jobs.py                       # uses the fake server
 BUILDKITE_API_TOKEN=… BUILDKITE_ORGANIZATION_SLUG=acme python examples/failed_jobs.py web --branch main --json
 """
 
@@ -17,12 +17,12 @@ from buildkite_orm import Buildkite
 
 
 def main() -> None:
-    """Report on the failed builds of a pipeline."""
-    parser = argparse.ArgumentParser(description="Report why the last builds of a pipeline failed.")
+    """Report on the latest failed builds of a pipeline."""
+    parser = argparse.ArgumentParser(description="Report why the latest builds of a pipeline failed.")
     parser.add_argument("pipeline", nargs="?", default="web")
     parser.add_argument("--branch", default="main")
-    parser.add_argument("--builds", type=int, default=2, help="how many builds")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--builds", type=int, default=2, help="number of builds")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     with ExitStack() as stack:
         pipeline = client(stack).organization().pipeline(options.pipeline)
@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def client(stack: ExitStack) -> Buildkite:
-    """Give a client: of the real Buildkite where there is a token, else of the fake one."""
+    """Return a client of Buildkite if a token is set, else one of the fake server."""
     if os.environ.get("BUILDKITE_API_TOKEN"):
         return stack.enter_context(Buildkite())
     from buildkite_orm.fake import FakeBuildkite  # noqa: PLC0415
@@ -46,5 +46,5 @@ def client(stack: ExitStack) -> Buildkite:
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
+            stream.reconfigure(errors="replace")  # a console without emoji shows "?"
     main()

@@ -1,8 +1,8 @@
-r"""How long tests take, read off the timestamps of job logs: the slowest ones of the last builds that passed.
+r"""Print the slowest tests of the latest passed builds, from the timestamps in job logs.
 
-A test is a line that matches the pattern, printed when the test is done: it took since the line before it.
+A test is a log line that matches the pattern. It took the time since the line before it.
 
-python examples/test_durations.py                    # on the fake Buildkite that the library ships
+python examples/test_durations.py                    # uses the fake server
 BUILDKITE_API_TOKEN=… BUILDKITE_ORGANIZATION_SLUG=acme python examples/test_durations.py web --pattern '✓ (?P<test>\S+)'
 """
 
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Print the slowest tests."""
-    parser = argparse.ArgumentParser(description="How long tests take.")
+    parser = argparse.ArgumentParser(description="Print the slowest tests.")
     parser.add_argument("pipeline", nargs="?", default="web")
-    parser.add_argument("--builds", type=int, default=5, help="how many builds to look at")
-    parser.add_argument("--pattern", default=r"(?P<test>test \d+)$", help="what a line says when a test is done")
+    parser.add_argument("--builds", type=int, default=5, help="number of builds")
+    parser.add_argument(
+        "--pattern", default=r"(?P<test>test \d+)$", help="regular expression of the line at the end of a test"
+    )
     options = parser.parse_args()
     seconds: dict[str, list[float]] = defaultdict(list)
     with ExitStack() as stack:
@@ -40,22 +42,22 @@ def main() -> None:
         for build in pipeline.builds(state="passed", with_jobs=True).limit(options.builds):
             for job in build.jobs():
                 if isinstance(job, ScriptJob):
-                    for test, took in tests(job.log().fetch(), options.pattern):
-                        seconds[test].append(took)
-    for test, all_of_it in sorted(seconds.items(), key=lambda item: -median(item[1]))[:10]:
-        print(f"{median(all_of_it):8.3f} s  {test} ({len(all_of_it)} times)")
+                    for test, duration in tests(job.log().fetch(), options.pattern):
+                        seconds[test].append(duration)
+    for test, durations in sorted(seconds.items(), key=lambda item: -median(item[1]))[:10]:
+        print(f"{median(durations):8.3f} s  {test} ({len(durations)} times)")
 
 
 def tests(log: Log, pattern: str) -> Iterator[tuple[str, float]]:
-    """Give what was tested, and how many seconds it took."""
+    """Yield the name and the seconds of each test in a log."""
     for before, line in pairwise(log.lines):
-        found = re.search(pattern, line.text)
-        if found and line.timestamp and before.timestamp:
-            yield found["test"], (line.timestamp - before.timestamp).total_seconds()
+        match = re.search(pattern, line.text)
+        if match and line.timestamp and before.timestamp:
+            yield match["test"], (line.timestamp - before.timestamp).total_seconds()
 
 
 def client(stack: ExitStack) -> Buildkite:
-    """Give a client: of the real Buildkite where there is a token, else of the fake one."""
+    """Return a client of Buildkite if a token is set, else one of the fake server."""
     if os.environ.get("BUILDKITE_API_TOKEN"):
         return stack.enter_context(Buildkite())
     from buildkite_orm.fake import FakeBuildkite  # noqa: PLC0415
@@ -66,5 +68,5 @@ def client(stack: ExitStack) -> Buildkite:
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that knows no emoji shows "?"
+            stream.reconfigure(errors="replace")  # a console without emoji shows "?"
     main()
