@@ -38,10 +38,10 @@ class ShownObject:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Give what IPython and notebooks show."""
-        from buildkite_orm.views.display.render import object_bundle  # noqa: PLC0415 - only where one looks
+        from buildkite_orm.views.display.render import object_mimebundle  # noqa: PLC0415 - only where one looks
 
         del include, exclude
-        return object_bundle(self)
+        return object_mimebundle(self)
 
     def __rich__(self) -> RenderableType:
         """Give what rich prints."""
@@ -67,10 +67,10 @@ class ShownListing(ABC):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Give what IPython and notebooks show; it may ask for one page, once."""
-        from buildkite_orm.views.display.render import listing_bundle  # noqa: PLC0415 - only where one looks
+        from buildkite_orm.views.display.render import listing_mimebundle  # noqa: PLC0415 - only where one looks
 
         del include, exclude
-        return listing_bundle(self, self._preview, self._load_preview)
+        return listing_mimebundle(self, self._preview, self._load_preview)
 
     def __rich__(self) -> RenderableType:
         """Give what rich prints: what is loaded, and no request."""

@@ -17,7 +17,7 @@ from buildkite_orm import Build, History, HistoryBuild, LogText
 from buildkite_orm.models.display import Preview
 from buildkite_orm.models.enums import JobFailure
 from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
-from buildkite_orm.views.display.console import DrawnTable
+from buildkite_orm.views.display.console import TerminalTable
 from buildkite_orm.views.display.html import table_html
 from buildkite_orm.views.display.plain import table_text
 from buildkite_orm.views.display.tables import table_of
@@ -92,7 +92,7 @@ def build_of(text: str) -> Build:
     )
 
 
-def history_of(text: str) -> History:
+def build_history(text: str) -> History:
     day = datetime(2026, 8, 1, 12, tzinfo=UTC)
     builds = (HistoryBuild(1, "passed", day, timedelta(seconds=5), timedelta(seconds=1), passed=True),)
     figures = HistoryFigures.of(builds)
@@ -115,7 +115,7 @@ def printed(thing: object) -> str:
 
 def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
     """Return all that is made for people of things that have a text in them, by the name of the view."""
-    thing, history, summary = build_of(text), history_of(text), summary_of(text)
+    thing, history, summary = build_of(text), build_history(text), summary_of(text)
     table = table_of(Preview(f"Builds of {text}", Build, [thing], whole=True))
     timeline, log = thing.timeline(), LogText(f"--- {text}\n{text}\n")
     plotted = {"history as SVG": history.svg()} if plots else {}
@@ -134,7 +134,7 @@ def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
         "its line": repr(thing),
         "table as HTML": table_html(table),
         "table as text": table_text(table),
-        "table by rich": printed(DrawnTable(table)),
+        "table by rich": printed(TerminalTable(table)),
         "log as HTML": log.html,
         "log, a match": "\n".join(map(str, log.search("", context=1))),
     }
@@ -164,7 +164,7 @@ def test_a_branch_or_a_job_that_looks_like_a_template_is_shown_as_it_is(text: st
 
 @pytest.mark.parametrize("text", [text for text in TEMPLATES if len(text) < 50])
 def test_the_name_of_a_pipeline_is_no_template_of_a_plot(text: str) -> None:
-    svg, plain = history_of(text.replace("/", "")).svg(), history_of("web").svg()
+    svg, plain = build_history(text.replace("/", "")).svg(), build_history("web").svg()
     root = ET.fromstring(svg)  # noqa: S314
     titles = [each.text for each in root.iter() if each.text and "1 build in 1 day" in each.text]
     assert len([title for title in titles if text.replace("/", "")[:20] in title]) == 2  # for eyes, and for readers

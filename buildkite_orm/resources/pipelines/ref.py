@@ -129,9 +129,9 @@ class PipelineRef(InOrganization, Deletable):
             >>> print(worst.date, f"{worst.figures.failure_rate:.0%}")
             2026-07-28 50%
         """
-        from buildkite_orm.views.history.builder import history_of
+        from buildkite_orm.views.history.builder import build_history
 
-        return history_of(self, days, filters, progress=progress)
+        return build_history(self, days, filters, progress=progress)
 
     def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
         """Change some of its properties, and nothing else; an object takes over the answer.

@@ -1,1 +1,1 @@
-"""How objects and listings are shown: in a terminal, in a notebook, on a page."""
+"""Tables and cards of objects and listings, for terminals and notebooks."""

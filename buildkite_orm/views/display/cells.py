@@ -1,4 +1,4 @@
-"""What stands in one place of a table: any value, put so that it can be drawn and harms nobody."""
+"""The cells of tables and cards: any value as text that is safe to display."""
 
 from __future__ import annotations
 
@@ -14,67 +14,67 @@ from buildkite_orm.utils.text import ago, one_line, said, short_duration, with_e
 if TYPE_CHECKING:
     from buildkite_orm.views.display.status_colors import StatusStyle
 
-_LONGEST: Final = 120
-_SEVERAL: Final = 8
+_MAX_LENGTH: Final = 120
+_MAX_ITEMS: Final = 8
 
 
 class Linked(NamedTuple):
-    """A value that leads to a page."""
+    """A value that is linked to a page."""
 
     value: object
     url: object
 
 
-class Toned(NamedTuple):
-    """A value with a tone."""
+class Styled(NamedTuple):
+    """A value with a status style."""
 
     value: object
-    tone: StatusStyle
+    style: StatusStyle
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is drawn.
+    """The content of one cell.
 
     Attributes:
-        text: What it says; harmless.
-        tone: Its tone, where it has one.
-        href: The page that it leads to, where it leads to one; `http` or `https` only.
-        exact: The exact time, where the text tells it from now on; as people read it.
-        moment: That time as machines read it.
-        right: Whether it is a number, which stands to the right.
+        text: Its text; control characters are escaped.
+        style: Its status style, if it has one.
+        href: The `http` or `https` URL that it is linked to, if any.
+        exact_time: The exact time for people, if the text is relative to now.
+        iso_time: That time in ISO 8601.
+        right_aligned: Whether it is a number.
     """
 
     text: str = ""
-    tone: StatusStyle | None = None
+    style: StatusStyle | None = None
     href: str | None = None
-    exact: str = ""
-    moment: str = ""
-    right: bool = False
+    exact_time: str = ""
+    iso_time: str = ""
+    right_aligned: bool = False
 
 
 def cell_of(value: object, now: datetime) -> Cell:
-    """Make the cell of a value; what has no words, an object without a name say, is empty.
+    """Return the cell of a value; empty for a value without text, such as an object without a name.
 
     Args:
-        value: Any value, one that the server sent in the place of another too.
-        now: What time it is.
+        value: Any value, also one of an unexpected type.
+        now: The current time.
     """
     if isinstance(value, Linked):
         return replace(cell_of(value.value, now), href=safe_href(value.url))
-    if isinstance(value, Toned):
-        return replace(cell_of(value.value, now), tone=value.tone)
+    if isinstance(value, Styled):
+        return replace(cell_of(value.value, now), style=value.style)
     if isinstance(value, datetime):
-        return Cell(ago(value, now), exact=said(value), moment=value.astimezone(UTC).isoformat())
+        return Cell(ago(value, now), exact_time=said(value), iso_time=value.astimezone(UTC).isoformat())
     if isinstance(value, timedelta):
-        return Cell(short_duration(value), right=True)
+        return Cell(short_duration(value), right_aligned=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell(said(value), right=True)
-    return Cell(_words(value))
+        return Cell(said(value), right_aligned=True)
+    return Cell(_text(value))
 
 
 def safe_href(url: object) -> str | None:
-    """Give a URL that a page may lead to: of the web, and nothing else; None for all others."""
+    """Return a URL if a page may link to it: an `http` or `https` URL without odd characters; None for others."""
     if not isinstance(url, str) or not url.isprintable() or any(char in url for char in " \"'<>\\"):
         return None
     try:
@@ -84,13 +84,13 @@ def safe_href(url: object) -> str | None:
     return url if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
-def _words(value: object) -> str:
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return with_emoji(one_line(value, _LONGEST))
+        return with_emoji(one_line(value, _MAX_LENGTH))
     if isinstance(value, Model):
-        return _words(value.__dict__.get("name"))
-    several = as_array(value) or []
-    parts = [_words(part) for part in several[:_SEVERAL]] + (["…"] if len(several) > _SEVERAL else [])
-    return one_line(", ".join(filter(None, parts)), _LONGEST)
+        return _text(value.__dict__.get("name"))
+    items = as_array(value) or []
+    parts = [_text(part) for part in items[:_MAX_ITEMS]] + (["…"] if len(items) > _MAX_ITEMS else [])
+    return one_line(", ".join(filter(None, parts)), _MAX_LENGTH)

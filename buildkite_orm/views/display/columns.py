@@ -1,7 +1,7 @@
-"""What is shown of each kind of thing, side by side. A kind that is not named here is shown by its fields.
+"""The columns of tables and the lines of cards, by class.
 
-Such a kind has a column for each field that its class declares as `_repr_fields`, for its state, and for when it was
-created, so that a new class needs nothing here.
+A class without an entry in `COLUMNS` has a column for each of its `_repr_fields`, for its state, and for its creation
+time, so that a new class needs no entry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.models.resource import repr_fields
 from buildkite_orm.resources.builds.status import build_is_blocked, job_failure, job_share, job_title
 from buildkite_orm.utils.text import short_size
-from buildkite_orm.views.display.cells import Linked, Toned
+from buildkite_orm.views.display.cells import Linked, Styled
 from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class Column:
     """A column of a table, or a line of a card.
 
     Attributes:
-        title: What it is called.
-        value: Gives what stands in it.
-        fields: The fields that it tells of.
-        long: Whether it has texts, which are cut where there is no room.
-        minor: Whether it is left out where there is no room.
+        title: Its heading.
+        value: Returns its value for a resource.
+        fields: The fields that it shows.
+        long: Whether it has texts, which are truncated if there is no room.
+        minor: Whether it is omitted if there is no room.
     """
 
     title: str
@@ -53,35 +53,35 @@ class Column:
 
 
 def columns_of(model: type[Resource]) -> tuple[Column, ...]:
-    """Give the columns of a kind of thing: those declared below, or else those that its fields make."""
-    css_declarations = (COLUMNS[kind.__name__] for kind in model.__mro__ if kind.__name__ in COLUMNS)
-    return next(css_declarations, None) or _by_fields(model)
+    """Return the columns of a class: those declared below, or else columns of its fields."""
+    declared = (COLUMNS[kind.__name__] for kind in model.__mro__ if kind.__name__ in COLUMNS)
+    return next(declared, None) or _by_fields(model)
 
 
 def field(name: str, title: str = "", *, long: bool = False, minor: bool = False) -> Column:
-    """Make the column of a field; of one that tells a state, in its tone.
+    """Return the column of a field; a state is styled.
 
     Args:
         name: The name of the field.
-        title: What the column is called; unless told, as the field is.
-        long: Whether it has texts, which are cut where there is no room.
-        minor: Whether it is left out where there is no room.
+        title: The heading; the name of the field unless given.
+        long: Whether it has texts, which are truncated if there is no room.
+        minor: Whether it is omitted if there is no room.
     """
 
-    def value(thing: Resource) -> object:
-        told = thing.__dict__.get(name)
-        return told if name not in _STATES or told is None else Toned(told, style_of(told))
+    def read(resource: Resource) -> object:
+        value = resource.__dict__.get(name)
+        return value if name not in _STATES or value is None else Styled(value, style_of(value))
 
-    return Column(title or name.removesuffix("_at").replace("_", " "), value, (name,), long=long, minor=minor)
+    return Column(title or name.removesuffix("_at").replace("_", " "), read, (name,), long=long, minor=minor)
 
 
 def linked(name: str, title: str = "", *, long: bool = False) -> Column:
-    """Make the column of a field that leads to the thing's page."""
+    """Return the column of a field that is linked to the page of the resource."""
 
-    def value(thing: Resource) -> object:
-        return Linked(thing.__dict__.get(name), thing.__dict__.get("web_url"))
+    def read(resource: Resource) -> object:
+        return Linked(resource.__dict__.get(name), resource.__dict__.get("web_url"))
 
-    return Column(title or name.replace("_", " "), value, (name, "web_url"), long=long)
+    return Column(title or name.replace("_", " "), read, (name, "web_url"), long=long)
 
 
 def _by_fields(model: type[Resource]) -> tuple[Column, ...]:
@@ -101,10 +101,10 @@ def _build(build: Build) -> object:
 
 def _build_state(build: Build) -> object:
     blocked = build_is_blocked(build)
-    return Toned("blocked" if blocked else build.state, style_of(build.state, blocked=blocked))
+    return Styled("blocked" if blocked else build.state, style_of(build.state, blocked=blocked))
 
 
-def _who(build: Build) -> object:
+def _creator(build: Build) -> object:
     return build.creator or build.author
 
 
@@ -115,11 +115,11 @@ def _job(job: Job) -> object:
 def _job_state(job: Job) -> object:
     soft = job_failure(job) is JobFailure.SOFT_FAILED
     shown = f"{'soft ' if soft else ''}{job.state or ''}{', retried' if job.was_retried else ''}"
-    return Toned(shown, StatusStyle.WAITING if soft else StatusStyle.QUIET if job.was_retried else style_of(job.state))
+    return Styled(shown, StatusStyle.WAITING if soft else StatusStyle.QUIET if job.was_retried else style_of(job.state))
 
 
 def _annotation(annotation: Annotation) -> object:
-    from buildkite_orm.resources.builds.failures import text_of  # noqa: PLC0415 - only where there are some
+    from buildkite_orm.resources.builds.failures import text_of  # noqa: PLC0415 - only for annotations
 
     return text_of(annotation.body_html or "")
 
@@ -128,13 +128,13 @@ def _size(artifact: Artifact) -> object:
     return None if artifact.file_size is None else short_size(artifact.file_size)
 
 
-# -- agents and what they have ----------------------------------------------------------------------------------------
+# -- agents and clusters ----------------------------------------------------------------------------------------------
 
 
 def _agent_state(agent: Agent) -> object:
     if agent.paused:
-        return Toned("paused", StatusStyle.BLOCKED)
-    return Toned(agent.connection_state, style_of(agent.connection_state))
+        return Styled("paused", StatusStyle.BLOCKED)
+    return Styled(agent.connection_state, style_of(agent.connection_state))
 
 
 def _agent_job(agent: Agent) -> object:
@@ -157,33 +157,33 @@ def _reliability(test: SuiteTest) -> object:
 
 
 def _seconds(name: str) -> Callable[[SuiteTest | FailedExecution], object]:
-    def value(thing: SuiteTest | FailedExecution) -> object:
-        seconds = thing.__dict__.get(name)
+    def read(resource: SuiteTest | FailedExecution) -> object:
+        seconds = resource.__dict__.get(name)
         return None if seconds is None else f"{seconds:.3g} s"
 
-    return value
+    return read
 
 
-def _place(name: str) -> Callable[[Resource], object]:
-    """Make what tells where a URL of the API leads to, as people write it."""
+def _short_path(name: str) -> Callable[[Resource], object]:
+    """Return a function that reads an API URL as a short path."""
 
-    def value(thing: Resource) -> object:
-        path = path_from_url(thing.__dict__.get(name))
+    def read(resource: Resource) -> object:
+        path = path_from_url(resource.__dict__.get(name))
         return None if path is None else short_path(path)
 
-    return value
+    return read
 
 
-def _part(name: str, *parts: str) -> Callable[[Resource], object]:
-    """Make what reads a part of a part of a thing."""
+def _nested(name: str, *parts: str) -> Callable[[Resource], object]:
+    """Return a function that reads a nested attribute."""
 
-    def value(thing: Resource) -> object:
-        found = thing.__dict__.get(name)
+    def read(resource: Resource) -> object:
+        found = resource.__dict__.get(name)
         for part in parts:
             found = getattr(found, part, None)
         return found
 
-    return value
+    return read
 
 
 COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
@@ -192,7 +192,7 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
         Column("state", _build_state, ("state", "blocked")),
         field("branch", long=True),
         field("message", long=True),
-        Column("by", _who, ("creator", "author"), minor=True),
+        Column("by", _creator, ("creator", "author"), minor=True),
         field("created_at"),
         Column("waited", lambda build: build.queue_time, minor=True),
         Column("took", lambda build: build.duration),
@@ -238,7 +238,7 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "Queue": (
         linked("key", "queue"),
-        Column("state", lambda queue: Toned("paused", StatusStyle.BLOCKED) if queue.dispatch_paused else None),
+        Column("state", lambda queue: Styled("paused", StatusStyle.BLOCKED) if queue.dispatch_paused else None),
         field("description", long=True),
         field("hosted"),
         field("created_at"),
@@ -251,7 +251,7 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "ClusterMaintainer": (
         Column("maintainer", lambda maintainer: maintainer.actor.name or maintainer.actor.slug, ("actor",)),
-        Column("type", _part("actor", "type")),
+        Column("type", _nested("actor", "type")),
     ),
     "CacheVolume": (
         field("tag"),
@@ -261,12 +261,12 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
     ),
     "AuditEvent": (
         field("type"),
-        Column("by", _part("actor", "name"), ("actor",)),
-        Column("to", _part("subject", "name"), ("subject",)),
+        Column("by", _nested("actor", "name"), ("actor",)),
+        Column("to", _nested("subject", "name"), ("subject",)),
         field("occurred_at"),
     ),
     "NotificationService": (
-        Column("provider", _part("provider", "id"), ("provider",)),
+        Column("provider", _nested("provider", "id"), ("provider",)),
         field("description", long=True),
         field("enabled"),
         field("created_at"),
@@ -277,12 +277,12 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
         field("aliases", long=True),
     ),
     "TeamPipeline": (
-        Column("pipeline", _place("pipeline_url"), ("pipeline_url",)),
+        Column("pipeline", _short_path("pipeline_url"), ("pipeline_url",)),
         field("access_level", "access"),
         field("created_at"),
     ),
     "TeamSuite": (
-        Column("suite", _place("suite_url"), ("suite_url",)),
+        Column("suite", _short_path("suite_url"), ("suite_url",)),
         field("access_level", "access"),
         field("created_at"),
     ),

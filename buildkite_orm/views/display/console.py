@@ -1,4 +1,4 @@
-"""Tables and cards as rich draws them: in the colours of the terminal, or in none."""
+"""Tables and cards for rich."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from buildkite_orm.views.display.plain import GAP, layout
+from buildkite_orm.views.display.plain import GAP, column_widths, headings
 from buildkite_orm.views.text_width import pad, truncate
 
 if TYPE_CHECKING:
@@ -21,45 +21,44 @@ if TYPE_CHECKING:
     from buildkite_orm.views.display.tables import Card, Table
 
 
-class DrawnTable:
-    """A table that fits where it is drawn."""
+class TerminalTable:
+    """A table for rich that fits into the width of the console."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """Draw it: a title, a line for each row, and how much that is."""
-        table, places = self._table, layout(self._table, options.max_width)
+        """Yield the lines: title, headings, rows, and the number of rows."""
+        table, widths = self._table, column_widths(self._table, options.max_width)
         yield _line(truncate(table.title, options.max_width), "dim")
-        heads = [pad(table.columns[index].title, size, right=table.is_right(index)) for index, size in places.items()]
-        yield _line(GAP.join(heads), "bold")
+        yield _line(GAP.join(headings(table, widths)), "bold")
         for row in table.rows:
-            cells = (_cell(row[index], size, right=table.is_right(index)) for index, size in places.items())
+            cells = (_cell(row[index], size, right=table.is_right_aligned(index)) for index, size in widths.items())
             line = _line(GAP).join(cells)
             line.rstrip()
             yield line
-        yield _line(table.foot, "dim")
+        yield _line(table.footer, "dim")
 
 
 def rich_card(card: Card) -> RenderableType:
-    """Draw a card."""
+    """Return a card for rich."""
     grid = RichTable.grid(padding=(0, 2, 0, 0))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     for title, cell in card.lines:
-        exact = (f" ({cell.exact})" if cell.exact else "", "dim")
+        exact = (f" ({cell.exact_time})" if cell.exact_time else "", "dim")
         grid.add_row(title, Text.assemble((cell.text, _style(cell)), exact))
     return Group(Text.assemble((f"{card.kind} ", "bold"), (card.title.text, _style(card.title))), grid)
 
 
 def _cell(cell: Cell, size: int, *, right: bool) -> Text:
     text = pad(cell.text, size, right=right)
-    start, said = len(text) - len(text.lstrip(" ")), text.strip(" ")
-    return Text.assemble(text[:start], (said, _style(cell)), text[start + len(said) :])
+    start, content = len(text) - len(text.lstrip(" ")), text.strip(" ")
+    return Text.assemble(text[:start], (content, _style(cell)), text[start + len(content) :])
 
 
 def _style(cell: Cell) -> Style:
-    return (Style.parse(cell.tone.style) if cell.tone else Style.null()) + Style(link=cell.href)
+    return (Style.parse(cell.style.style) if cell.style else Style.null()) + Style(link=cell.href)
 
 
 def _line(text: str, style: str = "") -> Text:

@@ -1,6 +1,6 @@
-"""Tables and cards as HTML: without scripts, with nothing from elsewhere, on light and dark ground.
+"""Tables and cards as HTML without scripts or external files, for the light and the dark theme.
 
-Every text that is not of this module's own is escaped and stands in a `bdi`, so that its direction is its own affair.
+All text from elsewhere is escaped and put into a `bdi` element, so that its direction does not affect the page.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from buildkite_orm.views.display.cells import Cell
     from buildkite_orm.views.display.tables import Card, Table
 
-_SHEET: Final = Template("""
+_TEMPLATE: Final = Template("""
 $themes
 .bk-orm{background:var(--bk-paper);color:var(--bk-ink);font:13px/1.5 system-ui,sans-serif;
 padding:8px 10px;border:1px solid var(--bk-line);border-radius:6px;
@@ -40,48 +40,48 @@ $tones""")
 
 
 def table_html(table: Table) -> str:
-    """Write a table as HTML."""
-    right = [' class="bk-right"' if table.is_right(index) else "" for index in range(len(table.columns))]
+    """Render a table as HTML."""
+    right = [' class="bk-right"' if table.is_right_aligned(index) else "" for index in range(len(table.columns))]
     heads = "".join(
         f'<th scope="col"{css}>{escape(column.title)}</th>' for column, css in zip(table.columns, right, strict=True)
     )
     rows = "".join(
-        f"<tr>{''.join(f'<td{css}>{_inner(cell)}</td>' for cell, css in zip(row, right, strict=True))}</tr>"
+        f"<tr>{''.join(f'<td{css}>{_cell_markup(cell)}</td>' for cell, css in zip(row, right, strict=True))}</tr>"
         for row in table.rows
     )
     body = f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>"
-    foot = f'<div class="bk-foot">{escape(table.foot)}</div>'
-    return _box(f'<div class="bk-title">{_text(table.title)}</div>{_scrolling(body)}{foot}')
+    foot = f'<div class="bk-foot">{escape(table.footer)}</div>'
+    return _box(f'<div class="bk-title">{_text(table.title)}</div>{_table_markup(body)}{foot}')
 
 
 def card_html(card: Card) -> str:
-    """Write a card as HTML."""
+    """Render a card as HTML."""
     rows = "".join(
-        f'<tr><th scope="row">{escape(title)}</th><td>{_inner(cell)}</td></tr>' for title, cell in card.lines
+        f'<tr><th scope="row">{escape(title)}</th><td>{_cell_markup(cell)}</td></tr>' for title, cell in card.lines
     )
-    name = f'<div class="bk-name">{escape(card.kind)} {_inner(card.title)}</div>'
-    return _box(f"{name}{_scrolling(f'<tbody>{rows}</tbody>', ' bk-card')}")
+    name = f'<div class="bk-name">{escape(card.kind)} {_cell_markup(card.title)}</div>'
+    return _box(f"{name}{_table_markup(f'<tbody>{rows}</tbody>', ' bk-card')}")
 
 
 def note_html(text: str) -> str:
-    """Write a few lines of text as HTML."""
+    """Render lines of text as HTML."""
     return _box("".join(f"<div>{_text(line)}</div>" for line in text.splitlines()))
 
 
 def _box(inner: str) -> str:
-    return f'<div class="bk-orm"><style>{STYLE}</style>{inner}</div>'
+    return f'<div class="bk-orm"><style>{STYLESHEET}</style>{inner}</div>'
 
 
-def _scrolling(body: str, more: str = "") -> str:
+def _table_markup(body: str, more: str = "") -> str:
     return f'<div class="bk-scroll" tabindex="0"><table class="bk-table{more}">{body}</table></div>'
 
 
-def _inner(cell: Cell) -> str:
+def _cell_markup(cell: Cell) -> str:
     inner = _text(cell.text)
-    if cell.moment:
-        return f'<time datetime="{escape(cell.moment)}" title="{escape(cell.exact)}">{inner}</time>'
-    if cell.tone:
-        inner = f'<span class="bk-{cell.tone}">{inner}</span>'
+    if cell.iso_time:
+        return f'<time datetime="{escape(cell.iso_time)}" title="{escape(cell.exact_time)}">{inner}</time>'
+    if cell.style:
+        inner = f'<span class="bk-{cell.style}">{inner}</span>'
     if cell.href:
         return f'<a href="{escape(cell.href)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
     return inner
@@ -91,10 +91,10 @@ def _text(text: str) -> str:
     return f"<bdi>{escape(text)}</bdi>" if text else ""
 
 
-STYLE: Final = _SHEET.substitute(
+STYLESHEET: Final = _TEMPLATE.substitute(
     themes=css_by_theme(
         ".bk-orm", *(f"color-scheme:{theme};{css_declarations(theme_colors(theme))}" for theme in THEMES)
     ),
-    tones="\n".join(f".bk-orm .bk-{tone}{{color:var(--bk-{tone})}}" for tone in StatusStyle),
+    tones="\n".join(f".bk-orm .bk-{style}{{color:var(--bk-{style})}}" for style in StatusStyle),
 ).strip()
-"""The style sheet, all of which is bound to the class `bk-orm`."""
+"""The style sheet; all selectors are limited to the class `bk-orm`."""

@@ -1,4 +1,4 @@
-"""What IPython prints: with colours where rich is there and has a terminal to draw them on."""
+"""Text for IPython: in color if rich is installed and the console is a terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def printed(draw: Callable[[], object], plain: Callable[[], str]) -> str:
-    """Give what IPython prints.
+def ipython_text(draw: Callable[[], object], plain: Callable[[], str]) -> str:
+    """Return the text that IPython prints.
 
     Args:
-        draw: Gives what rich draws.
-        plain: Gives it as text, for where rich does not.
+        draw: Returns a renderable for rich.
+        plain: Returns the plain text, used if rich is not installed or the console is not a terminal.
     """
     try:
         from rich.console import Console  # noqa: PLC0415 - an extra

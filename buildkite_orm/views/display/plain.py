@@ -1,4 +1,4 @@
-"""Tables as plain text, aligned by how wide characters are in a terminal, and how they are made to fit into one."""
+"""Tables as plain text, and the widths of their columns."""
 
 from __future__ import annotations
 
@@ -10,51 +10,57 @@ if TYPE_CHECKING:
     from buildkite_orm.views.display.tables import Table
 
 GAP: Final = "  "
-_MOST: Final = 50
-_LEAST: Final = 16  # to what a long text is cut, before columns are left out for it
+_MAX_COLUMN: Final = 50
+_MIN_LONG: Final = 16  # long texts are truncated to this before minor columns are omitted
 
 
 def table_text(table: Table) -> str:
-    """Write a table as text: a title, a line for each row, and how much that is."""
-    places = layout(table)
-    heads = [pad(table.columns[index].title, size, right=table.is_right(index)) for index, size in places.items()]
+    """Render a table as text: title, headings, rows, and the number of rows."""
+    widths = column_widths(table)
     rows = [
-        [pad(row[index].text, size, right=table.is_right(index)) for index, size in places.items()]
+        [pad(row[index].text, size, right=table.is_right_aligned(index)) for index, size in widths.items()]
         for row in table.rows
     ]
-    lines = (GAP.join(row).rstrip() for row in [heads, *rows])
-    return "\n".join([table.title, *lines, table.foot])
+    lines = (GAP.join(row).rstrip() for row in [headings(table, widths), *rows])
+    return "\n".join([table.title, *lines, table.footer])
 
 
-def layout(table: Table, room: int | None = None) -> dict[int, int]:
-    """Choose which columns of a table are shown, and how wide they are.
+def headings(table: Table, widths: dict[int, int]) -> list[str]:
+    """Return the headings of the columns, padded to their widths."""
+    return [
+        pad(table.columns[index].title, width, right=table.is_right_aligned(index)) for index, width in widths.items()
+    ]
+
+
+def column_widths(table: Table, available: int | None = None) -> dict[int, int]:
+    """Choose which columns of a table are shown, and their widths.
 
     Args:
         table: The table.
-        room: How wide it may be; unless told, as wide as it is.
+        available: The width of the terminal; None for no limit.
 
     Returns:
-        The widths by the indexes of the columns. Where there is no room, minor columns are left out, from the right
-        on; then texts are cut, the longest first.
+        The widths by the indexes of the columns. If there is no room, minor columns are omitted, from the right; then
+        texts are truncated, the longest first.
     """
-    places = {index: _natural(table, index) for index in range(len(table.columns))}
-    minor = [index for index in places if table.columns[index].minor]
-    while room is not None and minor and _total(table, places, _LEAST) > room:
-        del places[minor.pop()]
-    for cuttable in ([index for index in places if table.columns[index].long], list(places)):
-        while room is not None and cuttable and _total(table, places) > room:
-            widest = max(cuttable, key=lambda index: places[index])
-            if places[widest] <= len(GAP):
+    widths = {index: _natural_width(table, index) for index in range(len(table.columns))}
+    minor = [index for index in widths if table.columns[index].minor]
+    while available is not None and minor and _total_width(table, widths, _MIN_LONG) > available:
+        del widths[minor.pop()]
+    for truncatable in ([index for index in widths if table.columns[index].long], list(widths)):
+        while available is not None and truncatable and _total_width(table, widths) > available:
+            widest = max(truncatable, key=lambda index: widths[index])
+            if widths[widest] <= len(GAP):
                 break
-            places[widest] -= 1
-    return places
+            widths[widest] -= 1
+    return widths
 
 
-def _natural(table: Table, index: int) -> int:
+def _natural_width(table: Table, index: int) -> int:
     texts = [table.columns[index].title, *(row[index].text for row in table.rows)]
-    return min(max(map(text_width, texts)), _MOST)
+    return min(max(map(text_width, texts)), _MAX_COLUMN)
 
 
-def _total(table: Table, places: dict[int, int], most: int = _MOST) -> int:
-    sizes = [min(size, most) if table.columns[index].long else size for index, size in places.items()]
+def _total_width(table: Table, widths: dict[int, int], most: int = _MAX_COLUMN) -> int:
+    sizes = [min(size, most) if table.columns[index].long else size for index, size in widths.items()]
     return sum(sizes) + len(GAP) * (len(sizes) - 1)

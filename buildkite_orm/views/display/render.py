@@ -1,4 +1,4 @@
-"""What IPython, notebooks and rich show of objects and listings, and how much they may ask for that."""
+"""What IPython, notebooks and rich show for objects and listings, and which requests that may take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.utils.text import one_line
 from buildkite_orm.views.display.html import card_html, note_html, table_html
-from buildkite_orm.views.display.ipython import printed
+from buildkite_orm.views.display.ipython import ipython_text
 from buildkite_orm.views.display.plain import table_text
 from buildkite_orm.views.display.tables import Table, card_of, table_of
 
@@ -19,47 +19,50 @@ if TYPE_CHECKING:
     from buildkite_orm.models.display import Preview, ShownObject
     from buildkite_orm.models.resource import Resource
 
-_LONGEST = 500
+_MAX_LENGTH = 500
 
 
-def object_bundle(thing: ShownObject) -> dict[str, str]:
-    """Give what IPython and notebooks show of an object: its line, and a card; it asks nothing."""
-    return {"text/plain": repr(thing), "text/html": card_html(card_of(cast("Resource", thing)))}
+def object_mimebundle(resource: ShownObject) -> dict[str, str]:
+    """Return the MIME bundle of an object: its repr and a card; no request."""
+    return {"text/plain": repr(resource), "text/html": card_html(card_of(cast("Resource", resource)))}
 
 
-def listing_bundle(listing: object, glimpse: Callable[[], Preview], load: Callable[[], None]) -> dict[str, str]:
-    """Give what IPython and notebooks show of a listing: a table.
+def listing_mimebundle(listing: object, preview: Callable[[], Preview], load: Callable[[], None]) -> dict[str, str]:
+    """Return the MIME bundle of a listing: a table, or the error if it cannot be loaded.
 
     Args:
         listing: The listing.
-        glimpse: Gives what there is to be seen.
-        load: Loads what there is to be seen. It is called where nothing is loaded; where it fails, that is told.
+        preview: Returns the rows that are loaded.
+        load: Loads the first page; called if nothing is loaded.
     """
-    if glimpse().rows is None:
+    if preview().rows is None:
         try:
             load()
         except BuildkiteError as error:
-            text = f"{listing!r}\n{one_line(f'{type(error).__name__}: {error}', _LONGEST)}"
+            text = f"{listing!r}\n{one_line(f'{type(error).__name__}: {error}', _MAX_LENGTH)}"
             return {"text/plain": text, "text/html": note_html(text)}
-    table = table_of(glimpse())
-    return {"text/plain": printed(lambda: _drawn(table), lambda: table_text(table)), "text/html": table_html(table)}
+    table = table_of(preview())
+    return {
+        "text/plain": ipython_text(lambda: _rich_table(table), lambda: table_text(table)),
+        "text/html": table_html(table),
+    }
 
 
-def rich_object(thing: ShownObject) -> RenderableType:
-    """Give what rich prints of an object."""
+def rich_object(resource: ShownObject) -> RenderableType:
+    """Return what rich prints for an object: a card."""
     from buildkite_orm.views.display.console import rich_card  # noqa: PLC0415 - an extra
 
-    return rich_card(card_of(cast("Resource", thing)))
+    return rich_card(card_of(cast("Resource", resource)))
 
 
-def rich_listing(listing: object, glimpse: Preview) -> RenderableType:
-    """Give what rich prints of a listing: a table of what is loaded."""
+def rich_listing(listing: object, preview: Preview) -> RenderableType:
+    """Return what rich prints for a listing: a table of what is loaded."""
     from rich.text import Text  # noqa: PLC0415 - an extra
 
-    return Text(repr(listing)) if glimpse.rows is None else _drawn(table_of(glimpse))
+    return Text(repr(listing)) if preview.rows is None else _rich_table(table_of(preview))
 
 
-def _drawn(table: Table) -> RenderableType:
-    from buildkite_orm.views.display.console import DrawnTable  # noqa: PLC0415 - an extra
+def _rich_table(table: Table) -> RenderableType:
+    from buildkite_orm.views.display.console import TerminalTable  # noqa: PLC0415 - an extra
 
-    return DrawnTable(table)
+    return TerminalTable(table)

@@ -1,4 +1,4 @@
-"""What a state feels like, and the colours that say so on light and on dark ground."""
+"""How states are styled, and the colors of the styles in the light and the dark theme."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class StatusStyle(StrEnum):
-    """What a state means to who looks at it."""
+    """How a state is styled."""
 
     GOOD = "good"
     BAD = "bad"
@@ -18,33 +18,33 @@ class StatusStyle(StrEnum):
 
     @property
     def light(self) -> str:
-        """Its colour on white, as `#1a7f37`."""
-        return _COLOURS[self].light
+        """The color in the light theme, such as `#1a7f37`."""
+        return _COLORS[self].light
 
     @property
     def dark(self) -> str:
-        """Its colour on a dark ground, as `#57c97a`."""
-        return _COLOURS[self].dark
+        """The color in the dark theme, such as `#57c97a`."""
+        return _COLORS[self].dark
 
     @property
     def style(self) -> str:
-        """Its style in a terminal, as rich names it; the terminal chooses the shade."""
-        return _COLOURS[self].style
+        """The name of the rich style in a terminal, which chooses the shade."""
+        return _COLORS[self].style
 
 
-class _Colours(NamedTuple):
+class _Colors(NamedTuple):
     light: str
     dark: str
     style: str
 
 
-_COLOURS: Final = {
-    StatusStyle.GOOD: _Colours("#1a7f37", "#57c97a", "green"),
-    StatusStyle.BAD: _Colours("#c62828", "#ff8178", "bold red"),
-    StatusStyle.BUSY: _Colours("#0b63c5", "#6cb6ff", "cyan"),
-    StatusStyle.WAITING: _Colours("#8a5a00", "#e0b040", "yellow"),
-    StatusStyle.BLOCKED: _Colours("#7a3fb8", "#c99cf0", "magenta"),
-    StatusStyle.QUIET: _Colours("#5f6670", "#a0a8b3", "dim"),
+_COLORS: Final = {
+    StatusStyle.GOOD: _Colors("#1a7f37", "#57c97a", "green"),
+    StatusStyle.BAD: _Colors("#c62828", "#ff8178", "bold red"),
+    StatusStyle.BUSY: _Colors("#0b63c5", "#6cb6ff", "cyan"),
+    StatusStyle.WAITING: _Colors("#8a5a00", "#e0b040", "yellow"),
+    StatusStyle.BLOCKED: _Colors("#7a3fb8", "#c99cf0", "magenta"),
+    StatusStyle.QUIET: _Colors("#5f6670", "#a0a8b3", "dim"),
 }
 
 _STATES: Final = {
@@ -57,14 +57,14 @@ _STATES: Final = {
     StatusStyle.WAITING: "scheduled waiting limiting limited pending new warning paused unknown",
     StatusStyle.BLOCKED: "blocked",
 }
-_TONES: Final = {state: tone for tone, states in _STATES.items() for state in states.split()}
+_STYLES: Final = {state: style for style, states in _STATES.items() for state in states.split()}
 
 
 def style_of(state: object, *, blocked: bool = False) -> StatusStyle:
-    """Tell the tone of a state, of whatever kind of thing.
+    """Return the style of a state of any resource.
 
     Args:
-        state: The state of a build, a job, an agent, …; one that is not known is quiet.
-        blocked: Whether it waits for somebody to unblock it, whatever its state says.
+        state: The state of a build, a job, an agent, …; an unknown one is quiet.
+        blocked: Whether the build waits to be unblocked, whatever its state.
     """
-    return StatusStyle.BLOCKED if blocked else _TONES.get(str(state).lower(), StatusStyle.QUIET)
+    return StatusStyle.BLOCKED if blocked else _STYLES.get(str(state).lower(), StatusStyle.QUIET)

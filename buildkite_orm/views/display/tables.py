@@ -1,4 +1,4 @@
-"""Tables of listings and cards of objects, before they are drawn in one way or another."""
+"""Tables of listings and cards of objects, before they are rendered."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from buildkite_orm.models.resource import Resource
 
 ROWS: Final = 20
-"""How many rows of a listing are shown."""
+"""The maximum number of rows that are shown."""
 
-_ODD: Final = (ArithmeticError, AttributeError, TypeError, ValueError, KeyError, RecursionError, BuildkiteError)
+_ODD_DATA: Final = (ArithmeticError, AttributeError, TypeError, ValueError, KeyError, RecursionError, BuildkiteError)
 _NOT_SHOWN: Final = ("url", "_html", "graphql_id")
 
 
@@ -33,30 +33,30 @@ class Table:
     """A table.
 
     Attributes:
-        title: What it is of.
-        columns: Its columns.
-        rows: Its cells, row by row.
-        foot: How much it shows of how much.
+        title: The title.
+        columns: The columns.
+        rows: The cells, row by row.
+        footer: The number of rows, shown and in all.
     """
 
     title: str
     columns: tuple[Column, ...]
     rows: list[list[Cell]]
-    foot: str
+    footer: str
 
-    def is_right(self, index: int) -> bool:
-        """Tell whether what stands in a column, by its index, are numbers."""
-        return any(row[index].right for row in self.rows)
+    def is_right_aligned(self, index: int) -> bool:
+        """Whether a column, by its index, has numbers."""
+        return any(row[index].right_aligned for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is shown of one object.
+    """The view of one object.
 
     Attributes:
-        kind: What kind of thing it is.
-        title: What it is called; it leads to its page.
-        lines: What is told of it, by what that is called.
+        kind: The name of its class.
+        title: Its name, linked to its page.
+        lines: Titles and cells.
     """
 
     kind: str
@@ -64,40 +64,40 @@ class Card:
     lines: list[tuple[str, Cell]]
 
 
-def table_of(glimpse: Preview) -> Table:
-    """Make the table of a listing: its first rows, without the columns that are empty in all of them."""
-    rows = glimpse.rows or ()
+def table_of(preview: Preview) -> Table:
+    """Return the table of a listing: its first rows, without columns that are empty in all of them."""
+    rows = preview.rows or ()
     now = _now_of(rows[0] if rows else None)
-    columns = columns_of(glimpse.model)
-    cells = [[_cell(column, thing, now) for column in columns] for thing in rows[:ROWS]]
+    columns = columns_of(preview.model)
+    cells = [[_cell(column, resource, now) for column in columns] for resource in rows[:ROWS]]
     used = [index for index in range(len(columns)) if not cells or any(row[index].text for row in cells)]
     return Table(
-        escape_control(glimpse.title),
+        escape_control(preview.title),
         tuple(columns[index] for index in used),
         [[row[index] for index in used] for row in cells],
-        _foot(len(rows), whole=glimpse.whole),
+        _footer(len(rows), whole=preview.whole),
     )
 
 
-def card_of(thing: Resource) -> Card:
-    """Make the card of an object: the columns of its kind, and whatever else is told in one word."""
-    now = _now_of(thing)
-    columns = columns_of(type(thing))
-    told = {name for column in columns for name in column.fields}
-    shown = ((column.title, _cell(column, thing, now)) for column in (*columns, *_further(thing, told)))
-    name = repr(thing).partition("(")[2][:-1]
+def card_of(resource: Resource) -> Card:
+    """Return the card of an object: the columns of its class, and all other fields with simple values."""
+    now = _now_of(resource)
+    columns = columns_of(type(resource))
+    covered = {name for column in columns for name in column.fields}
+    shown = ((column.title, _cell(column, resource, now)) for column in (*columns, *_other_fields(resource, covered)))
+    name = repr(resource).partition("(")[2][:-1]
     return Card(
-        type(thing).__name__,
-        cell_of(Linked(name, thing.__dict__.get("web_url")), now),
+        type(resource).__name__,
+        cell_of(Linked(name, resource.__dict__.get("web_url")), now),
         [(title, cell) for title, cell in shown if cell.text],
     )
 
 
-def _further(thing: Resource, told: set[str]) -> Iterator[Column]:
-    for name in type(thing).model_fields:
-        value = thing.__dict__.get(name)
+def _other_fields(resource: Resource, covered: set[str]) -> Iterator[Column]:
+    for name in type(resource).model_fields:
+        value = resource.__dict__.get(name)
         hidden = is_secret(name) or name.endswith(_NOT_SHOWN) or (isinstance(value, str) and "\n" in value)
-        if name not in told and not hidden and _is_simple(value):
+        if name not in covered and not hidden and _is_simple(value):
             yield field(name)
 
 
@@ -106,22 +106,22 @@ def _is_simple(value: object) -> bool:
     return all(isinstance(part, str | int | float | datetime | Enum) for part in ([value] if parts is None else parts))
 
 
-def _cell(column: Column, thing: Resource, now: datetime) -> Cell:
+def _cell(column: Column, resource: Resource, now: datetime) -> Cell:
     try:
-        return cell_of(column.value(thing), now)
-    except _ODD:  # what it tells of is odd, or did not come
+        return cell_of(column.value(resource), now)
+    except _ODD_DATA:  # a field is missing, or has an unexpected type
         return Cell()
 
 
-def _foot(many: int, *, whole: bool) -> str:
+def _footer(count: int, *, whole: bool) -> str:
     more = "" if whole else ", more follow"
-    if many > ROWS:
-        return f"… {ROWS} of {many}{' loaded' if more else ''}{more}"
-    if many == 0:
+    if count > ROWS:
+        return f"… {ROWS} of {count}{' loaded' if more else ''}{more}"
+    if count == 0:
         return "nothing on the first page, more follow" if more else "nothing"
-    return f"{many}{more or ' in all'}"
+    return f"{count}{more or ' in all'}"
 
 
-def _now_of(thing: Resource | None) -> datetime:
-    """Tell what time it is for the client of a thing; for the machine, where there is none."""
-    return (now_of(thing) if thing else None) or datetime.now(UTC)
+def _now_of(resource: Resource | None) -> datetime:
+    """Return the current time by the clock of the client; by that of the machine for an unbound object."""
+    return (now_of(resource) if resource else None) or datetime.now(UTC)

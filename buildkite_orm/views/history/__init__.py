@@ -1,1 +1,1 @@
-"""The builds of a pipeline over time: how long they took and waited, and how many failed."""
+"""The builds of a pipeline over time: durations, queue times and failure rates."""

@@ -1,4 +1,4 @@
-"""How a history is made: of a listing of builds, which are not kept."""
+"""Builds a history from a listing of builds, which are not kept."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ if TYPE_CHECKING:
 _OUTCOMES = {BuildState.PASSED: True, BuildState.FAILED: False}
 
 
-def history_of(pipeline: PipelineRef, days: int, filters: HistoryFilters, *, progress: bool | None) -> History:
-    """List the builds of a pipeline and make its history; see `Pipeline.history`."""
+def build_history(pipeline: PipelineRef, days: int, filters: HistoryFilters, *, progress: bool | None) -> History:
+    """List the builds of a pipeline and return its history; see `Pipeline.history`."""
     if days < 1:
-        msg = f"history(days={days}): 1 or more"
+        msg = f"history(days={days}): must be at least 1"
         raise ValueError(msg)
     today = datetime.fromtimestamp(pipeline.session.clock.now(), UTC).date()
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
     since = datetime.combine(dates[0], time(), UTC)
-    found, problem = _listed(pipeline.builds(created_from=since, **filters).iterator(), progress=progress)
-    builds = sorted((build for build in found if build), key=lambda build: build.created_at)
+    listed, problem = _list_builds(pipeline.builds(created_from=since, **filters).iterator(), progress=progress)
+    builds = sorted((build for build in listed if build), key=lambda build: build.created_at)
     if problem and builds:
-        dates = [day for day in dates if day >= builds[0].created_at.date()]  # nothing is known of those before
+        dates = [day for day in dates if day >= builds[0].created_at.date()]  # older builds could not be listed
     return History(
         pipeline.api_path,
         tuple(builds),
         tuple(_days(dates, builds)),
         HistoryFigures.of(builds),
-        found.count(None),
+        listed.count(None),
         problem,
     )
 
 
-def _listed(listing: Iterable[Build], *, progress: bool | None) -> tuple[list[HistoryBuild | None], str | None]:
-    """List builds, newest first; if a page fails that is not the first, return those before it, and why it failed."""
-    found: list[HistoryBuild | None] = []
+def _list_builds(listing: Iterable[Build], *, progress: bool | None) -> tuple[list[HistoryBuild | None], str | None]:
+    """List builds, newest first; if a page after the first fails, return the builds before it and the error message."""
+    builds: list[HistoryBuild | None] = []
     with progress_line(progress) as show:
         try:
             for build in listing:
-                found.append(_told(build))
-                show(f"{len(found)} builds, back to {moment(build, 'created_at'):%Y-%m-%d}" if found[-1] else "")
+                builds.append(_history_build(build))
+                show(f"{len(builds)} builds, back to {moment(build, 'created_at'):%Y-%m-%d}" if builds[-1] else "")
         except BuildkiteError as error:
-            if not any(found):
+            if not any(builds):
                 raise
-            return found, error.message
-    return found, None
+            return builds, error.message
+    return builds, None
 
 
-def _told(build: Build) -> HistoryBuild | None:
+def _history_build(build: Build) -> HistoryBuild | None:
     number, created, started = build.__dict__.get("number"), moment(build, "created_at"), moment(build, "started_at")
     if not isinstance(number, int) or created is None:
         return None
@@ -75,7 +75,7 @@ def _told(build: Build) -> HistoryBuild | None:
 
 
 def _days(dates: Sequence[date], builds: Sequence[HistoryBuild]) -> Iterable[HistoryDay]:
-    created: dict[date, list[HistoryBuild]] = {day: [] for day in dates}
+    by_day: dict[date, list[HistoryBuild]] = {day: [] for day in dates}
     for build in builds:
-        created.setdefault(build.created_at.date(), []).append(build)
-    return (HistoryDay(day, HistoryFigures.of(found)) for day, found in sorted(created.items()))
+        by_day.setdefault(build.created_at.date(), []).append(build)
+    return (HistoryDay(day, HistoryFigures.of(found)) for day, found in sorted(by_day.items()))

@@ -1,4 +1,4 @@
-"""A history as data: its builds, and what they come to day by day."""
+"""A history as data: builds, and figures by day."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class HistoryFilters(TypedDict, total=False):
-    """Which builds a history is of.
+    """Filters of the builds of a history.
 
     Attributes:
-        branch: One branch or several; `*` stands for anything.
+        branch: One branch or several; `*` matches any text.
         creator: The id of the user who created the build.
-        meta_data: Values by their keys, all of which the build has.
+        meta_data: Keys and values that the build must have, all of them.
     """
 
     branch: str | Sequence[str]
@@ -36,16 +36,15 @@ class HistoryFilters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class HistoryBuild:
-    """A build, as far as a history needs it.
+    """The data of a build that a history needs.
 
     Attributes:
-        number: Its number.
-        state: Its state; `blocked` where it waits for somebody, whatever its state says.
+        number: The number of the build.
+        state: Its state; `blocked` if it waits to be unblocked, whatever its state.
         created_at: When it was created.
-        duration: How long it took from its start to its end, what it was blocked included; None where it has not ended,
-            or that is not known.
-        queue_time: How long it took from its creation to its start; None where it never started.
-        passed: Whether it passed; None where it neither passed nor failed: it goes on, or was canceled, say.
+        duration: The time from its start to its end, blocked time included; None if it is not finished, or unknown.
+        queue_time: The time from its creation to its start; None if it never started.
+        passed: Whether it passed; None if it neither passed nor failed, for example because it is running or canceled.
     """
 
     number: int
@@ -58,11 +57,11 @@ class HistoryBuild:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How long something takes.
+    """The distribution of durations.
 
     Attributes:
-        median: Half of all took no longer.
-        p90: Nine of ten took no longer.
+        median: The median; half of all took no longer.
+        p90: The 90th percentile; nine of ten took no longer.
     """
 
     median: timedelta
@@ -70,7 +69,7 @@ class Spread:
 
     @classmethod
     def of(cls, times: Iterable[timedelta | None]) -> Spread | None:
-        """Give the spread of times, those apart that are not known; None of no times."""
+        """Return the spread of the known times; None if none is known."""
         seconds = [time.total_seconds() for time in times if time is not None]
         if not seconds:
             return None
@@ -80,14 +79,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class HistoryFigures:
-    """What builds come to.
+    """The figures of a set of builds.
 
     Attributes:
-        builds: How many there are, whatever became of them.
+        builds: How many builds, in any state.
         passed: How many passed.
         failed: How many failed.
-        duration: How long those took that passed or failed; None where there are none.
-        queue_time: How long all waited that have started; None where there are none.
+        duration: The durations of the builds that passed or failed; None if there are none.
+        queue_time: The queue times of the builds that have started; None if there are none.
     """
 
     builds: int
@@ -98,7 +97,7 @@ class HistoryFigures:
 
     @classmethod
     def of(cls, builds: Sequence[HistoryBuild]) -> HistoryFigures:
-        """Give what builds come to."""
+        """Return the figures of builds."""
         decided = [build for build in builds if build.passed is not None]
         passed = sum(build.passed is True for build in decided)
         duration, queue_time = (
@@ -109,7 +108,7 @@ class HistoryFigures:
 
     @property
     def failure_rate(self) -> float | None:
-        """How many failed of those that passed or failed, from 0 to 1; None where there are none."""
+        """The share of failed builds among those that passed or failed, from 0 to 1; None if there are none."""
         decided = self.passed + self.failed
         return self.failed / decided if decided else None
 
@@ -120,7 +119,7 @@ class HistoryDay:
 
     Attributes:
         date: The day, in UTC.
-        figures: What the builds come to that were created on it.
+        figures: The figures of the builds created on that day.
     """
 
     date: date
@@ -131,16 +130,15 @@ class HistoryDay:
 class History:
     """The builds of a pipeline over time; see `Pipeline.history`.
 
-    As the last thing in a cell of a notebook it is drawn, where matplotlib is there; `print` gives a table by day.
+    A notebook shows it as a plot if matplotlib is installed; `print` shows a table by day.
 
     Attributes:
-        pipeline_path: Where the pipeline is in the API.
+        pipeline_path: The API path of the pipeline.
         builds: The builds, oldest first.
-        days: The days, each of them, oldest first; the last one is today.
-        figures: What all builds come to.
-        left_out: How many builds did not tell their number or when they were created.
-        problem: Why older builds are missing, where not all could be listed; the first day is that of the last build
-            that came then, and not whole.
+        days: All days, oldest first; the last one is today.
+        figures: The figures of all builds.
+        left_out: How many builds have no number or no creation time.
+        problem: Why older builds are missing, if not all could be listed; then the first day is incomplete.
 
     Example:
         >>> history = bk.organization("acme").pipeline("web").history(days=2)
@@ -162,41 +160,41 @@ class History:
 
     @property
     def name(self) -> str:
-        """What the pipeline is called: `acme/web`."""
+        """The name of the pipeline: `acme/web`."""
         return short_path(self.pipeline_path)
 
     def plot(self) -> Figure:
-        """Draw it with matplotlib: how long builds took and waited, and how many failed.
+        """Plot durations, queue times and failure rates with matplotlib.
 
-        It has no ground of its own, and colours that can be read on a light one and on a dark one.
+        The background is transparent, and the colors are readable on light and on dark.
 
         Raises:
-            ConfigurationError: There is no matplotlib.
+            ConfigurationError: matplotlib is not installed.
         """
         from buildkite_orm.views.history.plot import figure  # noqa: PLC0415 - when it is drawn
 
         return figure(self)
 
     def svg(self) -> str:
-        """Draw it as an SVG, which follows dark and light by itself, and is the same whenever it is drawn.
+        """Render the plot as an SVG for the light and the dark theme; the same history yields the same text.
 
         Raises:
-            ConfigurationError: There is no matplotlib.
+            ConfigurationError: matplotlib is not installed.
         """
         from buildkite_orm.views.history.plot import svg  # noqa: PLC0415 - when it is drawn
 
         return svg(self)
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
-        """Save it as a drawing, and give where; the file is there whole, or not at all.
+        """Save the plot, and return the path; the file is never partly written.
 
         Args:
-            path: A file that ends in `.svg` or `.png`.
+            path: A file name that ends in `.svg` or `.png`.
 
         Raises:
-            ConfigurationError: There is no matplotlib.
-            ValueError: It ends in something else.
-            DownloadError: It cannot be written.
+            ConfigurationError: matplotlib is not installed.
+            ValueError: The name has another ending.
+            DownloadError: The file cannot be written.
         """
         from buildkite_orm.files.pictures import save  # noqa: PLC0415 - when it is saved
         from buildkite_orm.views.history.plot import png  # noqa: PLC0415 - when it is drawn
@@ -223,16 +221,16 @@ class History:
 
 
 def summary(history: History) -> str:
-    """Tell in a line what a history comes to."""
-    told, figures = [_summary(history)], history.figures
+    """Return one line with the figures of a history."""
+    parts, figures = [_summary(history)], history.figures
     if figures.failure_rate is not None:
-        told.append(f"{figures.failure_rate:.0%} of {figures.passed + figures.failed} failed")
+        parts.append(f"{figures.failure_rate:.0%} of {figures.passed + figures.failed} failed")
     if figures.duration is not None:
-        told.append(f"half within {short_duration(figures.duration.median)}")
-        told.append(f"90% within {short_duration(figures.duration.p90)}")
+        parts.append(f"half within {short_duration(figures.duration.median)}")
+        parts.append(f"90% within {short_duration(figures.duration.p90)}")
     if history.problem:
-        told.append("older builds are missing")
-    return ", ".join(told)
+        parts.append("older builds are missing")
+    return ", ".join(parts)
 
 
 def _summary(history: History) -> str:
@@ -241,10 +239,10 @@ def _summary(history: History) -> str:
 
 
 def _line(day: HistoryDay) -> str:
-    told = day.figures
-    rate = "" if told.failure_rate is None else f"{told.failure_rate:.0%}"
-    times = [time for spread in (told.duration, told.queue_time) for time in _times(spread)]
-    return f"{day.date} {told.builds:6} {told.failed:6} {rate:>7} {' '.join(f'{time:>8}' for time in times)}".rstrip()
+    figures = day.figures
+    rate = "" if figures.failure_rate is None else f"{figures.failure_rate:.0%}"
+    times = [time for spread in (figures.duration, figures.queue_time) for time in _times(spread)]
+    return f"{day.date} {figures.builds:6} {figures.failed:6} {rate:>7} {' '.join(f'{time:>8}' for time in times)}".rstrip()
 
 
 def _times(spread: Spread | None) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A history as a plot of matplotlib's, without any state that it would share with other plots."""
+"""A history as a matplotlib plot; no global state of matplotlib is used."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _DATES: Final = 6
 _TITLE: Final = 105
 _TITLE_MARK: Final = "buildkite-orm-history-title"
 _HALF_A_DAY: Final = timedelta(hours=12)
-_RC: Final[dict[Any, Any]] = {
+_SETTINGS: Final[dict[Any, Any]] = {
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "buildkite_orm",  # the same ids whenever it is drawn
-    "text.usetex": False,  # a title is no TeX, whatever the settings of others say
+    "svg.hashsalt": "buildkite_orm",  # reproducible ids
+    "text.usetex": False,  # titles are not TeX, whatever the settings of the user
     "timezone": "UTC",
 }
 _ROOT: Final = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")
 
 
-class _Colours(NamedTuple):
+class _Colors(NamedTuple):
     ink: str
     line: str
     good: str
@@ -51,8 +51,8 @@ class _Colours(NamedTuple):
     paper: str = "none"
 
 
-_ON_ANY: Final = _Colours("#7d8590", "#7d859060", "#2f9e4f", "#e0524a", "#3d8ee0", "#b98214")
-_ON_WHITE: Final = _Colours(
+_ANY_BACKGROUND: Final = _Colors("#7d8590", "#7d859060", "#2f9e4f", "#e0524a", "#3d8ee0", "#b98214")
+_WHITE_BACKGROUND: Final = _Colors(
     "#1f2328",
     "#e4e8ec",
     StatusStyle.GOOD.light,
@@ -61,33 +61,33 @@ _ON_WHITE: Final = _Colours(
     StatusStyle.WAITING.light,
     "#ffffff",
 )
-# colours that no plot has by itself, which become CSS variables
-_MARKS: Final = _Colours("#010203", "#010204", "#010205", "#010206", "#010207", "#010208", "#010209")
+# colors that occur nowhere else in a plot, to be replaced by CSS variables
+_PLACEHOLDERS: Final = _Colors("#010203", "#010204", "#010205", "#010206", "#010207", "#010208", "#010209")
 
 
 def figure(history: History) -> Figure:
-    """Draw a history on no ground; see `History.plot`."""
-    drawn: Figure = _drawn(history, _ON_ANY, _title(history))
-    return drawn
+    """Plot a history on a transparent background; see `History.plot`."""
+    plot: Figure = _draw(history, _ANY_BACKGROUND, _title(history))
+    return plot
 
 
 def png(history: History) -> bytes:
-    """Draw a history on white, as a PNG."""
-    drawn, file = _drawn(history, _ON_WHITE, _title(history)), BytesIO()
-    drawn.savefig(file, format="png", dpi=144, metadata={"Software": None})
+    """Plot a history on white, as a PNG."""
+    plot, file = _draw(history, _WHITE_BACKGROUND, _title(history)), BytesIO()
+    plot.savefig(file, format="png", dpi=144, metadata={"Software": None})
     return file.getvalue()
 
 
 def svg(history: History) -> str:
-    """Draw a history as an SVG; see `History.svg`."""
-    drawn, file = _drawn(history, _MARKS, _TITLE_MARK), StringIO()
-    with _settings():
-        drawn.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    """Plot a history as an SVG; see `History.svg`."""
+    plot, file = _draw(history, _PLACEHOLDERS, _TITLE_MARK), StringIO()
+    with _with_settings():
+        plot.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = file.getvalue()
-    text = text[text.index("<svg ") :].replace("*{", ".bk-history *{")  # a page has other drawings than this one
-    for name, mark in _MARKS._asdict().items():
+    text = text[text.index("<svg ") :].replace("*{", ".bk-history *{")  # a page may contain other drawings
+    for name, mark in _PLACEHOLDERS._asdict().items():
         text = text.replace(mark, f"var(--bk-{name})")
-    # the title comes last: it has a name that somebody has chosen, in which nothing is replaced
+    # the title is inserted last: nothing may be replaced in the name of a pipeline
     text = with_fallback_colors(text).replace(_TITLE_MARK, escape_text(_title(history)))
     return _ROOT.sub(
         lambda root: (
@@ -109,53 +109,55 @@ def _matplotlib(module: str) -> Any:
         raise ConfigurationError("a plot needs matplotlib: pip install 'buildkite_orm[plot]'") from None
 
 
-def _settings() -> Any:
-    return _matplotlib("matplotlib").rc_context(_RC)
+def _with_settings() -> Any:
+    return _matplotlib("matplotlib").rc_context(_SETTINGS)
 
 
 def _title(history: History) -> str:
     return one_line(summary(history), _TITLE)
 
 
-def _drawn(history: History, colours: _Colours, title: str) -> Any:
-    with _settings():
-        drawn = _matplotlib("matplotlib.figure").Figure(figsize=_SIZE, layout="constrained", facecolor=colours.paper)
+def _draw(history: History, colors: _Colors, title: str) -> Any:
+    with _with_settings():
+        drawn = _matplotlib("matplotlib.figure").Figure(figsize=_SIZE, layout="constrained", facecolor=colors.paper)
         durations, queues, failures = drawn.subplots(3, 1, sharex=True, height_ratios=_HEIGHTS)
-        drawn.suptitle(title, color=colours.ink, fontsize=11, parse_math=False)
-        _durations(durations, history, colours)
-        _queues(queues, history, colours)
-        _failures(failures, history, colours)
+        drawn.suptitle(title, color=colors.ink, fontsize=11, parse_math=False)
+        _durations(durations, history, colors)
+        _queues(queues, history, colors)
+        _failures(failures, history, colors)
         for axes in (durations, queues, failures):
-            _dressed(axes, colours)
+            _style_axes(axes, colors)
         _dates(failures, history.days)
         drawn.align_ylabels()
     return drawn
 
 
-def _durations(axes: Axes, history: History, colours: _Colours) -> None:
-    for passed, colour, marker, label in ((True, colours.good, "o", "passed"), (False, colours.bad, "x", "failed")):
-        told = [(each.created_at, each.duration) for each in history.builds if each.passed is passed and each.duration]
-        seconds = [duration.total_seconds() for _, duration in told]
-        axes.scatter([at for at, _ in told], seconds, s=14, c=colour, marker=marker, label=label, alpha=0.7)
-    _spread(axes, history.days, lambda day: day.figures.duration, colours.ink)
+def _durations(axes: Axes, history: History, colors: _Colors) -> None:
+    for passed, color, marker, label in ((True, colors.good, "o", "passed"), (False, colors.bad, "x", "failed")):
+        points = [
+            (each.created_at, each.duration) for each in history.builds if each.passed is passed and each.duration
+        ]
+        seconds = [duration.total_seconds() for _, duration in points]
+        axes.scatter([at for at, _ in points], seconds, s=14, c=color, marker=marker, label=label, alpha=0.7)
+    _spread(axes, history.days, lambda day: day.figures.duration, colors.ink)
     _times(axes, "duration")
 
 
-def _queues(axes: Axes, history: History, colours: _Colours) -> None:
-    _spread(axes, history.days, lambda day: day.figures.queue_time, colours.waiting)
+def _queues(axes: Axes, history: History, colors: _Colors) -> None:
+    _spread(axes, history.days, lambda day: day.figures.queue_time, colors.waiting)
     _times(axes, "queue time")
 
 
-def _spread(axes: Axes, days: Sequence[HistoryDay], of: Callable[[HistoryDay], Spread | None], colour: str) -> None:
-    told = [(_noon(day), spread) for day in days if (spread := of(day))]
-    at = [noon for noon, _ in told]
-    axes.plot(at, [each.median.total_seconds() for _, each in told], c=colour, lw=1.6, marker=".", label="median")
-    axes.plot(at, [each.p90.total_seconds() for _, each in told], c=colour, lw=1, ls="--", label="90%")
+def _spread(axes: Axes, days: Sequence[HistoryDay], of: Callable[[HistoryDay], Spread | None], color: str) -> None:
+    points = [(_noon(day), spread) for day in days if (spread := of(day))]
+    at = [noon for noon, _ in points]
+    axes.plot(at, [each.median.total_seconds() for _, each in points], c=color, lw=1.6, marker=".", label="median")
+    axes.plot(at, [each.p90.total_seconds() for _, each in points], c=color, lw=1, ls="--", label="90%")
 
 
-def _failures(axes: Axes, history: History, colours: _Colours) -> None:
-    told = [(_noon(day), 100 * rate) for day in history.days if (rate := day.figures.failure_rate) is not None]
-    axes.bar([noon for noon, _ in told], [rate for _, rate in told], width=0.8, color=colours.bad)
+def _failures(axes: Axes, history: History, colors: _Colors) -> None:
+    points = [(_noon(day), 100 * rate) for day in history.days if (rate := day.figures.failure_rate) is not None]
+    axes.bar([noon for noon, _ in points], [rate for _, rate in points], width=0.8, color=colors.bad)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 50, 100], ["0%", "50%", "100%"])
     axes.set_ylabel("failed")
@@ -166,8 +168,8 @@ def _noon(day: HistoryDay) -> datetime:
 
 
 def _times(axes: Axes, label: str) -> None:
-    told = float(axes.dataLim.ymax)
-    top = max(told, 1.0) * 1.05 if isfinite(told) else 1.0  # it is not where there is nothing
+    longest = float(axes.dataLim.ymax)
+    top = max(longest, 1.0) * 1.05 if isfinite(longest) else 1.0  # not finite if there is nothing to plot
     step = round_step(top, _TICKS)
     axes.set_ylim(0, top)
     axes.set_yticks([step * number for number in range(int(top / step) + 1)])
@@ -185,14 +187,14 @@ def _dates(axes: Axes, days: Sequence[HistoryDay]) -> None:
     axes.set_xlim(_noon(days[0]) - _HALF_A_DAY, _noon(days[-1]) + _HALF_A_DAY)
 
 
-def _dressed(axes: Axes, colours: _Colours) -> None:
+def _style_axes(axes: Axes, colors: _Colors) -> None:
     axes.set_facecolor("none")
-    axes.tick_params(colors=colours.ink, which="both")
-    axes.yaxis.label.set_color(colours.ink)
-    axes.grid(axis="y", color=colours.line, lw=0.8)
+    axes.tick_params(colors=colors.ink, which="both")
+    axes.yaxis.label.set_color(colors.ink)
+    axes.grid(axis="y", color=colors.line, lw=0.8)
     axes.set_axisbelow(True)
     for edge, spine in axes.spines.items():
         spine.set_visible(edge == "bottom")
-        spine.set_color(colours.line)
+        spine.set_color(colors.line)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, labelcolor=colours.ink, fontsize=9)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False, labelcolor=colors.ink, fontsize=9)

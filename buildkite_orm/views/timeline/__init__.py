@@ -1,1 +1,1 @@
-"""The jobs of a build over time: what waited, what ran, what was blocked, and what made it take so long."""
+"""The jobs of a build over time: waiting, running, blocked, and the critical path."""

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.utils.text import short_duration
-from buildkite_orm.views.display.ipython import printed
+from buildkite_orm.views.display.ipython import ipython_text
 from buildkite_orm.views.display.status_colors import StatusStyle, style_of
 from buildkite_orm.views.text_width import fit_line, text_width
 from buildkite_orm.views.timeline.data import IntervalKind
@@ -55,7 +55,7 @@ def rich_lines(timeline: Timeline, width: int) -> Iterator[Text]:
 
 def terminal_text(timeline: Timeline) -> str:
     """Draw a timeline as IPython prints it: by rich if it is installed, else as plain text."""
-    return printed(lambda: timeline, lambda: text(timeline))
+    return ipython_text(lambda: timeline, lambda: text(timeline))
 
 
 def _lines(timeline: Timeline, width: int) -> Iterator[_Line]:

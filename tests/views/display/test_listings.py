@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from buildkite_orm import Buildkite, NotFoundError, QuerySet, RetryPolicy
 from buildkite_orm.models.display import Preview
 from buildkite_orm.views.display.columns import COLUMNS, columns_of
-from buildkite_orm.views.display.html import STYLE
+from buildkite_orm.views.display.html import STYLESHEET
 from buildkite_orm.views.display.render import rich_listing
 from buildkite_orm.views.display.tables import ROWS, table_of
 from tests.reliability.models import RESOURCES
@@ -164,7 +164,7 @@ def test_rows_that_match_nothing_on_the_first_page(seeded: Buildkite) -> None:
     build = seeded.organization("acme").pipeline("web").build(120)
     assert bundle(build.artifacts(path="**/no-such.{a,b}"))["text/plain"].endswith("\nnothing")
     none = Preview("x", RESOURCES[0], [], whole=False)
-    assert table_of(none).foot == "nothing on the first page, more follow"
+    assert table_of(none).footer == "nothing on the first page, more follow"
 
 
 def test_it_is_the_same_for_every_kind_of_listing(seeded: Buildkite) -> None:
@@ -220,7 +220,7 @@ def test_whatever_came_it_is_shown_and_does_no_harm(thing: Resource) -> None:
     html = bundle(thing)["text/html"]
     assert elements(html) <= OWN
     assert all(link["href"].startswith(("http://", "https://")) for link in Page(html).all("a"))
-    for text in (html.replace(STYLE, ""), drawn(thing), drawn(rich_listing(thing, glimpse))):
+    for text in (html.replace(STYLESHEET, ""), drawn(thing), drawn(rich_listing(thing, glimpse))):
         assert not set(text) & set("\x1b\u202e\u200b\u2028\x00\ud800")
         text.encode()
 
@@ -235,12 +235,12 @@ def test_only_pages_of_the_web_are_led_to(server: FakeBuildkite, bk: Buildkite, 
 
 
 def test_the_style_sheet_stays_in_its_box() -> None:
-    rules = STYLE.replace("@media (prefers-color-scheme:dark){.bk-orm", ".bk-orm").replace("}}", "}")
+    rules = STYLESHEET.replace("@media (prefers-color-scheme:dark){.bk-orm", ".bk-orm").replace("}}", "}")
     for rule in rules.split("}")[:-1]:
         selectors = rule.partition("{")[0].replace("\n", "").split(",")
         assert all(".bk-orm" in selector for selector in selectors), rule
-    assert "url(" not in STYLE
-    assert "@import" not in STYLE
+    assert "url(" not in STYLESHEET
+    assert "@import" not in STYLESHEET
 
 
 def test_it_can_be_printed_where_a_terminal_knows_no_unicode(seeded: Buildkite) -> None:
