@@ -1,1 +1,1 @@
-"""The text of logs."""
+"""The text of logs: lines, groups, plain text and HTML."""

@@ -1,4 +1,4 @@
-"""Logs as HTML, with the colours that rich reads out of them."""
+"""Logs as HTML, with colors; rich interprets the color sequences."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _STYLED = re.compile(r"(?:\x1b(\d+);)?([^\x1b\n]+|\n)")
 def to_html(text: str) -> str:
     """Render a log; see `LogText.html`."""
     palette = _Palette()
-    shown = Terminal(style=palette).close(text)
-    cells = ((int(cell[1] or 0), cell[2]) for cell in _STYLED.finditer(shown))
+    rendered = Terminal(style=palette).close(text)
+    cells = ((int(cell[1] or 0), cell[2]) for cell in _STYLED.finditer(rendered))
     runs = ((number, "".join(part for _, part in run)) for number, run in groupby(cells, lambda cell: cell[0]))
     return f"<pre>{''.join(_span(palette.css[number], run) for number, run in runs)}</pre>"
 
 
 def _span(css: str, text: str) -> str:
-    shown = escape(harmless_lines(text))
-    return f'<span style="{css}">{shown}</span>' if css else shown
+    escaped = escape(harmless_lines(text))
+    return f'<span style="{css}">{escaped}</span>' if css else escaped
 
 
 def _css(style: Style) -> str:
-    """Write a style as CSS; the colours that a page has by itself are left to it."""
+    """Return a style as CSS, without default colors, which are left to the page."""
     own = type(style)(
         color=None if style.color is None or style.color.is_default else style.color,
         bgcolor=None if style.bgcolor is None or style.bgcolor.is_default else style.bgcolor,
@@ -43,7 +43,7 @@ def _css(style: Style) -> str:
 
 
 class _Palette:
-    """Numbers the styles that colour sequences lead to, and puts the number before each cell."""
+    """Numbers the styles of color sequences; the number is put before each cell."""
 
     def __init__(self) -> None:
         try:

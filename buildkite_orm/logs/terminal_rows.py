@@ -1,35 +1,35 @@
-"""The rows of the screen on which a log is drawn, and where in a log something has to be drawn at all."""
+"""The rows of the screen on which a log is drawn, and a search for the lines that must be drawn."""
 
 from __future__ import annotations
 
-from buildkite_orm.logs.ansi import MARK, MOVING
+from buildkite_orm.logs.ansi import MARK, MOVEMENT
 
 
 class Row:
-    """A row of the screen: text that was never touched, or cells.
+    """A row of the screen: text that nothing has overwritten, or cells.
 
     Attributes:
-        text: The text, with its marks; None once there are cells.
-        mark: The last mark, once there are cells.
-        cells: A character each.
-        ends: Whether the line ends with this row; otherwise it goes on in the next one.
+        text: The text with its marks; None if the row has cells.
+        mark: The last mark, if the row has cells.
+        cells: One character each.
+        ends_line: Whether the line ends with this row; otherwise it continues in the next one.
     """
 
-    __slots__ = ("cells", "ends", "mark", "text")
+    __slots__ = ("cells", "ends_line", "mark", "text")
 
     def __init__(self, text: str | None = None) -> None:
         self.text = text
         self.mark = ""
         self.cells: list[str] = []
-        self.ends = True
+        self.ends_line = True
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether nothing was ever put into it."""
+    def is_empty(self) -> bool:
+        """Whether nothing was ever written to it."""
         return not (self.text or self.cells or self.mark)
 
-    def opened(self) -> list[str]:
-        """Return the cells, to be changed."""
+    def as_cells(self) -> list[str]:
+        """Convert the text to cells if necessary, and return them; they may be changed."""
         if self.text is not None:
             marks = list(MARK.finditer(self.text))
             self.mark = marks[-1][0] if marks else ""
@@ -37,18 +37,18 @@ class Row:
         return self.cells
 
     def clear(self) -> None:
-        """Erase all of it, but for its mark."""
-        self.opened().clear()
-        self.ends = True
+        """Erase everything but the mark."""
+        self.as_cells().clear()
+        self.ends_line = True
 
-    def shown(self) -> str:
-        """Return the text, with the mark if there is one, and the end of the line if it ends here."""
+    def line(self) -> str:
+        """Return the mark and the text, with a line feed if the line ends here."""
         line = self.mark + "".join(self.cells) if self.text is None else self.text
-        return f"{line}\n" if self.ends else line
+        return f"{line}\n" if self.ends_line else line
 
 
 class Movements:
-    """Finds the lines of a text in which something moves."""
+    """Finds the lines of a text in which the cursor moves."""
 
     def __init__(self, text: str, end: int) -> None:
         self._text = text
@@ -57,8 +57,8 @@ class Movements:
         self._others = {kind: -1 for kind in "\b\x1b" if kind in text}
         self._other = end
 
-    def line_after(self, place: int) -> int:
-        """Return where the next such line begins, from the beginning of one on; the end where there is none."""
+    def next_line(self, place: int) -> int:
+        """Return the offset of the next such line, searching from the beginning of a line; the end if there is none."""
         if self._return < place:
             self._return = self._find("\r", place)
         for kind, known in self._others.items():
@@ -68,13 +68,13 @@ class Movements:
         first = min(self._return, self._other)
         return self._end if first == self._end else (self._text.rfind("\n", place, first) + 1 or place)
 
-    def only_returns(self, end: int) -> bool:
-        """Return whether in the line that was found, up to its end, nothing but returns moves."""
+    def has_only_returns(self, end: int) -> bool:
+        """Whether carriage returns are the only movements in the line that was found."""
         return self._other >= end
 
     def _find(self, kind: str, place: int) -> int:
         if kind != "\x1b":
             found = self._text.find(kind, place, self._end)
             return self._end if found < 0 else found
-        sequence = MOVING.search(self._text, place, self._end)
+        sequence = MOVEMENT.search(self._text, place, self._end)
         return self._end if sequence is None else sequence.start()

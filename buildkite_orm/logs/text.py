@@ -1,4 +1,4 @@
-"""What a job's log says: its lines as a terminal shows them, when they were written, and the groups that they form."""
+"""The text of a log: lines as a terminal shows them, their times, and the groups that they form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.logs.ansi import MARK, without_marks
-from buildkite_orm.logs.terminal import show
+from buildkite_orm.logs.terminal import plain_text
 from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.utils.text import harmless_lines
 
@@ -30,9 +30,9 @@ class LogLine:
     """A line of a log.
 
     Attributes:
-        text: What a terminal shows of it.
-        timestamp: When it was written; None where the log does not say.
-        group: The title of the group that it belongs to; None before the first one.
+        text: The text as a terminal shows it.
+        timestamp: When it was written; None if the log does not say.
+        group: The title of its group; None before the first one.
     """
 
     text: str
@@ -45,16 +45,16 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogGroup:
-    """A group of lines, as Buildkite's page folds them.
+    """A group of lines that Buildkite's page folds.
 
     Attributes:
-        kind: What its header begins with: `---`, `+++` or `~~~`.
-        title: What its header says.
-        lines: The lines below its header; one that only says `^^^ +++` is left out.
-        expanded: Whether the page shows it unfolded: for `+++`, or a `^^^ +++` below it.
-        started_at: When it began; None where the log does not say.
-        duration: How long it took: until the next group began, or its own last line was written. Never negative; None
-            where the log does not say.
+        kind: The beginning of its header: `---`, `+++` or `~~~`.
+        title: The rest of its header.
+        lines: The lines below the header, without `^^^ +++` lines.
+        expanded: Whether the page shows it unfolded: for `+++`, or with a `^^^ +++` line.
+        started_at: When it began; None if the log does not say.
+        duration: The time until the next group began, or its own last line was written. Never negative; None if the
+            log does not say.
     """
 
     kind: str
@@ -67,12 +67,12 @@ class LogGroup:
 
 @dataclass(frozen=True, slots=True)
 class LogMatch:
-    """A line of a log in which a regular expression was found; it prints with its context, as `grep -n` has it.
+    """A line of a log that matches a regular expression; prints with its context, as `grep -n` does.
 
     Attributes:
-        number: Which line it is, from 1.
+        number: The number of the line, from 1.
         line: The line.
-        match: What was found, in `line.text`.
+        match: The match in `line.text`.
         before: The lines before it.
         after: The lines after it.
     """
@@ -85,16 +85,16 @@ class LogMatch:
 
     def __str__(self) -> str:
         first = self.number - len(self.before)
-        told = [f"{first + place}-{_printable(line)}" for place, line in enumerate(self.before)]
-        told.append(f"{self.number}:{_printable(self.line)}")
-        told += [f"{self.number + 1 + place}-{_printable(line)}" for place, line in enumerate(self.after)]
-        return "\n".join(told)
+        lines = [f"{first + place}-{_printable(line)}" for place, line in enumerate(self.before)]
+        lines.append(f"{self.number}:{_printable(self.line)}")
+        lines += [f"{self.number + 1 + place}-{_printable(line)}" for place, line in enumerate(self.after)]
+        return "\n".join(lines)
 
 
 class LogText:
-    r"""The text of a log, read as a terminal shows it; `job.log().fetch()` has all of this too.
+    r"""The text of a log as a terminal shows it; `job.log().fetch()` has the same properties.
 
-    For a log that is at hand in another way: a file that `save_to()` has written, or a `tail()`.
+    For a log from elsewhere, such as a file that `save_to()` has written.
 
     Args:
         text: The log as it is stored.
@@ -115,27 +115,27 @@ class LogText:
 
     @cached_property
     def plain(self) -> str:
-        r"""What a terminal shows of it: without colours and marks, and where lines are overwritten, the last of it.
+        r"""The plain text, without escape sequences, and with overwritten lines in their last state.
 
         Example:
             >>> LogText("Counting: 10%\rCounting: 100%, done.\n").plain
             'Counting: 100%, done.\n'
         """
-        return show(self.text)
+        return plain_text(self.text)
 
     @cached_property
     def lines(self) -> list[LogLine]:
-        r"""Its lines, as in `plain`, with their times and groups.
+        r"""The lines of `plain`, with their times and groups.
 
         Example:
             >>> [line.group for line in LogText("hello\n~~~ Build\nmake\n").lines]
             [None, 'Build', 'Build']
         """
-        return list(LineReader().read(show(self.text, marks=True)))
+        return list(LineReader().read(plain_text(self.text, marks=True)))
 
     @cached_property
     def groups(self) -> list[LogGroup]:
-        r"""The groups that headers (`---`, `+++`, `~~~`) divide it into.
+        r"""The groups, each of which begins with a header (`---`, `+++`, `~~~`).
 
         Example:
             >>> LogText("--- Build\nmake\n+++ Test\nmake test\n").groups[1]
@@ -145,9 +145,9 @@ class LogText:
 
     @cached_property
     def html(self) -> str:
-        r"""It as HTML: a `pre` with its colours, all of what it says escaped.
+        r"""The log as HTML: a `pre` element with colors; all text is escaped.
 
-        It takes a while for a large log: about half a second for each megabyte.
+        Rendering takes about half a second per megabyte.
 
         Raises:
             ConfigurationError: rich is not installed.
@@ -161,11 +161,11 @@ class LogText:
         return to_html(self.text)
 
     def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
-        r"""Find the lines in which a regular expression matches what a terminal shows of them.
+        r"""Find the lines that match a regular expression, as a terminal shows them.
 
         Args:
-            regex: The regular expression; it sees one line at a time.
-            context: How many lines before and after each to give along.
+            regex: The regular expression, applied to each line.
+            context: How many lines before and after each match to include.
 
         Raises:
             ValueError: `context` is negative.
@@ -181,34 +181,34 @@ class LogText:
 
 
 class LineReader:
-    """Makes lines of what a terminal shows, with its marks; it may come in parts that end with a line."""
+    """Parses rendered text with time marks into lines; the text may be given in parts that end with a line."""
 
     def __init__(self) -> None:
         self._group: str | None = None
 
-    def read(self, shown: str) -> Iterator[LogLine]:
-        """Give the lines; what follows the end of the last one is one if there is anything in it to see."""
-        parts = shown.split("\n")
+    def read(self, text: str) -> Iterator[LogLine]:
+        """Return the lines; text after the last line feed is a line if it has visible characters."""
+        parts = text.split("\n")
         if not without_marks(parts[-1]):
             parts.pop()
         return map(self._line, parts)
 
-    def _line(self, shown: str) -> LogLine:
+    def _line(self, rendered: str) -> LogLine:
         mark = None
-        if "\x1b" in shown:
-            for mark in MARK.finditer(shown):  # noqa: B007 - the last one
+        if "\x1b" in rendered:
+            for mark in MARK.finditer(rendered):  # noqa: B007 - the last one
                 pass
-        text = without_marks(shown) if mark else shown.replace("\x07", "")
+        text = without_marks(rendered) if mark else rendered.replace("\x07", "")
         if text[:3] in _BEGINNINGS and (header := _HEADER.fullmatch(text)):
             self._group = header[2]
-        return LogLine(text, _moment(mark[1]) if mark else None, self._group)
+        return LogLine(text, _time(mark[1]) if mark else None, self._group)
 
 
 def search_lines(lines: Iterable[LogLine], regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
-    """Find the lines that match, each with its context, holding no more lines than that takes; see `LogText.search`."""
+    """Find the lines that match, and keep only the lines of the context in memory; see `LogText.search`."""
     context = as_index("context", context)
     if context < 0:
-        msg = f"context={context}: not below 0"
+        msg = f"context={context}: must be 0 or more"
         raise ValueError(msg)
     return _matches(lines, re.compile(regex), context)
 
@@ -222,13 +222,13 @@ def _matches(lines: Iterable[LogLine], pattern: re.Pattern[str], context: int) -
         if found := pattern.search(line.text):
             waiting.append((LogMatch(number, line, found, tuple(before)), []))
         while waiting and len(waiting[0][1]) == context:
-            yield _whole(*waiting.popleft())
+            yield _with_context(*waiting.popleft())
         before.append(line)
     for match, after in waiting:
-        yield _whole(match, after)
+        yield _with_context(match, after)
 
 
-def _whole(match: LogMatch, after: list[LogLine]) -> LogMatch:
+def _with_context(match: LogMatch, after: list[LogLine]) -> LogMatch:
     return replace(match, after=tuple(after)) if after else match
 
 
@@ -237,21 +237,21 @@ def _groups(lines: list[LogLine]) -> Iterator[LogGroup]:
     for begin, end in pairwise((*headers, len(lines))):
         below = lines[begin + 1 : end]
         kind, title = lines[begin].text[:3], lines[begin].text[4:]
-        said = tuple(line for line in below if not _EXPANDS.match(line.text))
+        visible = tuple(line for line in below if not _EXPANDS.match(line.text))
         start = next((line.timestamp for line in lines[begin:end] if line.timestamp), None)
         stop = lines[end].timestamp if end < len(lines) else None
         stop = stop or next((line.timestamp for line in reversed(lines[begin:end]) if line.timestamp), None)
-        took = max(stop - start, timedelta()) if start and stop else None
-        yield LogGroup(kind, title, said, kind == "+++" or len(said) < len(below), start, took)
+        duration = max(stop - start, timedelta()) if start and stop else None
+        yield LogGroup(kind, title, visible, kind == "+++" or len(visible) < len(below), start, duration)
 
 
 def _printable(line: LogLine) -> str:
-    """Return the text of a line for a terminal: what does not print, a mark of direction say, is escaped."""
+    """Return the text of a line with control characters and direction marks escaped."""
     return harmless_lines(line.text)
 
 
-def _moment(milliseconds: str) -> datetime | None:
+def _time(milliseconds: str) -> datetime | None:
     try:
         return _EPOCH + int(milliseconds) * _MILLISECOND
-    except (OverflowError, ValueError):  # past the year 9999, or more digits than a number has
+    except (OverflowError, ValueError):  # past the year 9999, or too many digits for an int
         return None

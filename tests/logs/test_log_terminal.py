@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyte import modes
 
 from buildkite_orm import LogText
-from buildkite_orm.logs.terminal import COLUMNS, ROWS, Terminal, show
+from buildkite_orm.logs.terminal import COLUMNS, ROWS, Terminal, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +92,7 @@ def test_movements_that_are_relative_are_those_of_a_terminal(text: str, rows: in
     parts: list[str] = []
     for place in range(0, len(text), piece):
         terminal.feed(text[place : place + piece])
-        parts.append(terminal.finished())
+        parts.append(terminal.take_finished())
     shown = "".join(parts) + terminal.close()
     assert comparable(shown) == pytes(text, rows, WIDE_SCREEN)
 
@@ -124,7 +124,7 @@ def test_a_log_that_comes_in_pieces_is_rendered_as_one_that_comes_whole(case: di
     terminal, parts = Terminal(), list[str]()
     for char in case["log"]:
         terminal.feed(char)
-        parts.append(terminal.finished())
+        parts.append(terminal.take_finished())
         assert parts[-1][-1:] in {"", "\n"}
     assert "".join(parts) + terminal.close() == LogText(case["log"]).plain
 
@@ -246,24 +246,24 @@ def test_a_very_long_line_can_come_in_pieces() -> None:
 def test_what_cannot_change_any_more_is_given_while_the_rest_is_waited_for() -> None:
     terminal = Terminal(rows=2)
     terminal.feed("1\n2\n3\n4")
-    assert terminal.finished() == "1\n2\n"
-    assert terminal.finished() == ""
+    assert terminal.take_finished() == "1\n2\n"
+    assert terminal.take_finished() == ""
     terminal.feed("\n\x1b[A")
     terminal.feed("x\n5\n")
-    assert terminal.finished() == "3\nx\n"
+    assert terminal.take_finished() == "3\nx\n"
     assert terminal.close() == "5\n"
 
 
 def test_long_lines_are_not_kept_for_a_cursor_that_may_go_up_to_them() -> None:
     terminal = Terminal()
     terminal.feed(("x" * 100_000 + "\n") * 50)
-    assert 3_900_000 <= len(terminal.finished()) < 5_000_000
+    assert 3_900_000 <= len(terminal.take_finished()) < 5_000_000
 
 
 def test_a_line_keeps_its_last_mark_where_that_is_asked_for() -> None:
     text = "\x1b_bk;t=1\x07a\x1b_bk;t=2\x07\rb\n\x1b_bk;t=3\x07c\x1b[31m\x1b_bk;t=4\x07\x1b[1D.\n"
-    assert show(text, marks=True) == "\x1b_bk;t=2\x07b\n\x1b_bk;t=4\x07.\n"
-    assert show(text) == "b\n.\n"
+    assert plain_text(text, marks=True) == "\x1b_bk;t=2\x07b\n\x1b_bk;t=4\x07.\n"
+    assert plain_text(text) == "b\n.\n"
 
 
 # -- in time

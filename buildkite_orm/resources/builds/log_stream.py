@@ -119,7 +119,7 @@ class _Lines:
 
     def feed(self, chunk: bytes) -> Iterator[LogLine]:
         self._terminal.feed(self._decoder.decode(chunk))
-        return self._reader.read(self._terminal.finished())
+        return self._reader.read(self._terminal.take_finished())
 
     def close(self) -> Iterator[LogLine]:
         return self._reader.read(self._terminal.close(self._decoder.decode(b"", final=True)))

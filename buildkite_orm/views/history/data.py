@@ -242,7 +242,8 @@ def _line(day: HistoryDay) -> str:
     figures = day.figures
     rate = "" if figures.failure_rate is None else f"{figures.failure_rate:.0%}"
     times = [time for spread in (figures.duration, figures.queue_time) for time in _times(spread)]
-    return f"{day.date} {figures.builds:6} {figures.failed:6} {rate:>7} {' '.join(f'{time:>8}' for time in times)}".rstrip()
+    cells = [f"{figures.builds:6}", f"{figures.failed:6}", f"{rate:>7}", *(f"{time:>8}" for time in times)]
+    return f"{day.date} {' '.join(cells)}".rstrip()
 
 
 def _times(spread: Spread | None) -> tuple[str, str]:

@@ -134,9 +134,8 @@ def _draw(history: History, colors: _Colors, title: str) -> Any:
 
 def _durations(axes: Axes, history: History, colors: _Colors) -> None:
     for passed, color, marker, label in ((True, colors.good, "o", "passed"), (False, colors.bad, "x", "failed")):
-        points = [
-            (each.created_at, each.duration) for each in history.builds if each.passed is passed and each.duration
-        ]
+        builds = [build for build in history.builds if build.passed is passed]
+        points = [(build.created_at, build.duration) for build in builds if build.duration]
         seconds = [duration.total_seconds() for _, duration in points]
         axes.scatter([at for at, _ in points], seconds, s=14, c=color, marker=marker, label=label, alpha=0.7)
     _spread(axes, history.days, lambda day: day.figures.duration, colors.ink)
