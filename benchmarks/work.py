@@ -184,7 +184,7 @@ def request_ratios(target: Target) -> Costs:
 def parse_ratios(target: Target) -> Costs:
     """Parse, validate and bind a page, alternating with bare pydantic and with JSON parsers."""
     from benchmarks.bare import builds_adapter  # noqa: PLC0415 - other tasks must not import the models
-    from buildkite_orm.http.session import ApiResponse  # noqa: PLC0415
+    from buildkite_orm.http.messages import ApiResponse  # noqa: PLC0415
     from buildkite_orm.models.binding import Binding  # noqa: PLC0415
     from buildkite_orm.models.parsing import load_list  # noqa: PLC0415
     from buildkite_orm.resources.builds.build import Build  # noqa: PLC0415

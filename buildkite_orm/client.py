@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from buildkite_orm.errors import ConfigurationError, redact_url
+from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.http.auth import StaticToken
 from buildkite_orm.http.encoding import encode_path
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
-from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, ApiRequest, Session
+from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Session
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.ref import Ref, load_object
 from buildkite_orm.models.resource import Resource
@@ -20,6 +21,7 @@ from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_plain, kind_of
+from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.http.certificates import Certificate, Verify
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
-    from buildkite_orm.http.session import Timeout
+    from buildkite_orm.http.transport import Timeout
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.any_ref import AnyRef
     from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef

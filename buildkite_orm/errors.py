@@ -33,25 +33,19 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
 from buildkite_orm.utils.json_types import as_array, as_object
-from buildkite_orm.utils.redaction import MASK, Secrets
+from buildkite_orm.utils.redaction import NO_SECRETS, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkite_orm.files.bulk import DownloadReport
     from buildkite_orm.resources.builds.build import Build
+    from buildkite_orm.utils.redaction import Secrets
 
-_SECRET_PARAMETERS = frozenset(
-    {
-        *("access_token", "api_key", "token", "jwt", "sig", "signature", "awsaccesskeyid"),
-        *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential"),
-    }
-)
-_NO_SECRETS = Secrets()
 _LONGEST_MESSAGE = 500
 
 
@@ -78,6 +72,7 @@ class BuildkiteError(Exception):
     """
 
     about: str | None = None
+    retries_ended = False  # set by a retry loop that raises the error; a loop around it does not start over
     next_step: str = ""
     """What to do next; what a kind of error says may be replaced for one of them."""
 
@@ -333,7 +328,7 @@ def error_for(
     body: bytes,
     outcome_unknown: bool = False,
     now: float | None = None,
-    secrets: Secrets = _NO_SECRETS,
+    secrets: Secrets = NO_SECRETS,
 ) -> StatusError:
     """Make the error that belongs to an answer with an error status.
 
@@ -374,19 +369,6 @@ def error_for(
         details = "; ".join(_one_line(detail) for detail in error.errors)
         error.message += f": {_printable(details)[:_LONGEST_MESSAGE]}"
     return error
-
-
-def redact_url(url: str) -> str:
-    """Take out of a URL what must not be seen: a password, and what carries a secret."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(no URL)"
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    told = [(key, MASK if key.lower() in _SECRET_PARAMETERS else value) for key, value in pairs]
-    query = urlencode(told, quote_via=quote, safe="[]:/*", errors="replace")
-    shown = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
-    return _NO_SECRETS.mask(shown.encode(errors="replace").decode())
 
 
 def _said(body: bytes, secrets: Secrets) -> dict[str, Any]:

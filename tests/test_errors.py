@@ -33,7 +33,8 @@ from buildkite_orm import (
     UnprocessableEntityError,
     errors,
 )
-from buildkite_orm.errors import error_for, redact_url
+from buildkite_orm.errors import error_for
+from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,11 +14,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import quote
 
-from buildkite_orm.errors import ResponseError, UploadError, redact_url
-from buildkite_orm.http.session import is_html
+from buildkite_orm.errors import ResponseError, UploadError
+from buildkite_orm.http.messages import StreamedBody, is_html
 from buildkite_orm.http.storage_errors import storage_error
-from buildkite_orm.http.transport import CHUNK, StreamedBody
+from buildkite_orm.http.stream import CHUNK
 from buildkite_orm.utils.plain_values import as_path
+from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -146,7 +147,7 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
                 raise error
 
-    session.retry.run(once, session.clock, repeatable=True)
+    session.retries.run(once, idempotent=True)
     path = quote(key.replace("${filename}", file.name), safe=_UNTOUCHED, errors="surrogateescape")
     return f"{form.url.rstrip('/')}/{path}"
 

@@ -1,8 +1,8 @@
-"""An artifact as a file to read: by ranges, through a link that is asked for anew when it has expired.
+"""An artifact as a file to read: by ranges, through a link that is requested again when it has expired.
 
-Two habits keep the requests few. What is read at a stretch comes in parts that double, so that a whole file takes about
-as many as its size has digits in binary. And the end of a file is asked for once and kept, since formats that are read
-from their end (zip, parquet) look there again and again.
+Few requests are sent. Reading on from one position requests parts of doubling size, so that a whole file takes about as
+many as its size has binary digits. The end of a file is requested once and kept, since formats that are read from their
+end (zip, parquet) return to it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
-from buildkite_orm.files.download import Expected, Storage, ends_at, retry_transfer
-from buildkite_orm.http.sizes import Bound, bounded, content_length, content_range
-from buildkite_orm.http.transport import ReadsStream
+from buildkite_orm.files.checksums import ExpectedContent
+from buildkite_orm.files.storage import ArtifactStorage, ends_at
+from buildkite_orm.http.sizes import FileLimit, content_length, content_range, limit_size
 from buildkite_orm.utils.plain_values import as_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from _typeshed import WriteableBuffer
 
-    from buildkite_orm.http.transport import Stream
+    from buildkite_orm.http.stream import Stream
     from buildkite_orm.resources.builds.artifact import Artifact
 
-_PART: Final = 206
+_PARTIAL: Final = 206
 _WHOLE: Final = 200
 
 
@@ -32,97 +32,98 @@ def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
     """Open an artifact; see `ArtifactRef.open`."""
     buffer_size = as_index("buffer_size", buffer_size)
     if buffer_size < 1:
-        msg = f"buffer_size={buffer_size}: at least 1"
+        msg = f"buffer_size={buffer_size}: must be at least 1"
         raise ValueError(msg)
     return io.BufferedReader(RemoteFile(artifact, buffer_size), buffer_size)
 
 
-class RemoteFile(ReadsStream, io.RawIOBase):
-    """Reads an artifact where it is stored.
+class RemoteFile(io.RawIOBase):
+    """Reads an artifact from its storage.
 
     Args:
         artifact: The artifact.
-        least: How many bytes to ask for at least at a time.
+        min_part: The smallest number of bytes to request at once.
     """
 
-    def __init__(self, artifact: Artifact, least: int) -> None:
+    def __init__(self, artifact: Artifact, min_part: int) -> None:
         super().__init__()
         self.name = str(artifact.__dict__.get("filename") or artifact.id)
         self._session = artifact.session
         self._path = artifact.api_path
-        self._storage = Storage(artifact)
-        self._expected = Expected.of(artifact)
+        self._storage = ArtifactStorage(artifact)
+        self._expected = ExpectedContent.of(artifact)
         self._hashed = 0
-        self._least = self._most = least
+        self._min_part = self._part = min_part
         self._position = 0
         self._size = self._expected.size
         self._end: bytes | None = None
-        self._came = memoryview(b"")
+        self._content: Generator[bytes] | None = None
+        self._received = memoryview(b"")
 
     @property
     def size(self) -> int:
-        """How many bytes the file has; asked for where the API has not told it."""
+        """The size of the file in bytes; requested from its storage if the API has not returned it."""
         if self._size is None:
-            retry_transfer(self._session, lambda: self._ask(0, self._least)).close()
+            self._session.retries.run(lambda: self._request(0, self._min_part), idempotent=True).close()
         return self._size or 0
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Whether the file can be read: yes."""
         return True
 
     def seekable(self) -> bool:
-        """Tell that it can be read from anywhere."""
+        """Whether the file can be read from any position: yes."""
         return True
 
     def tell(self) -> int:
-        """Tell where it is read next."""
+        """Return the position that is read next."""
         self._check_open()
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go elsewhere; nothing is asked before something is read there.
+        """Change the position; a request is sent only when something is read there.
 
         Args:
-            offset: How far.
-            whence: From where: the beginning, here, or the end.
+            offset: The distance.
+            whence: What it counts from: the beginning, the current position, or the end.
 
         Raises:
-            ValueError: That is before the beginning.
+            ValueError: The position is before the beginning.
         """
         self._check_open()
-        position = self._start(whence) + offset
+        position = self._origin(whence) + offset
         if position < 0:
             msg = f"{position}: before the beginning of the file"
             raise ValueError(msg)
         if position != self._position:
-            self._position, self._came, self._most = position, memoryview(b""), self._least
-            self._drop()
+            self._position, self._received, self._part = position, memoryview(b""), self._min_part
+            self._stop()
         return position
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read what fits into a buffer, or less."""
+        """Read into a buffer, as much as fits or less."""
         self._check_open()
         target = memoryview(buffer).cast("B")
-        self._most = max(self._most, len(target))
+        self._part = max(self._part, len(target))
         taken = self._take(len(target))
         target[: len(taken)] = taken
         return len(taken)
 
     def readall(self) -> bytes:
-        """Read the rest, with one request where none is under way."""
+        """Read the rest, with one request if none is open."""
         self._check_open()
-        self._most = max(self._most, self.size - self._position)
-        return b"".join(iter(lambda: self._take(self._most), b""))
+        self._part = max(self._part, self.size - self._position)
+        return b"".join(iter(lambda: self._take(self._part), b""))
 
     def close(self) -> None:
-        """End reading, and give the connection back."""
+        """Close the file, and close its connection or return it to the pool."""
         if not self.closed:
-            self._drop()
+            self._stop()
         super().close()
 
-    def _start(self, whence: int) -> int:
+    def _origin(self, whence: int) -> int:
         if whence not in {io.SEEK_SET, io.SEEK_CUR, io.SEEK_END}:
-            msg = f"whence={whence}: 0 for the beginning, 1 for here, 2 for the end"
+            msg = f"whence={whence}: must be 0 for the beginning, 1 for the current position, or 2 for the end"
             raise ValueError(msg)
         if whence == io.SEEK_END:
             return self.size
@@ -133,17 +134,29 @@ class RemoteFile(ReadsStream, io.RawIOBase):
             msg = "I/O operation on closed file"
             raise ValueError(msg)
 
-    def _take(self, most: int) -> memoryview:
-        """Take some of the bytes that come next; none at the end."""
-        if not self._came and self._position < self.size:
-            self._came = memoryview(retry_transfer(self._session, self._read))
-        taken, self._came = self._came[:most], self._came[most:]
+    def _stop(self) -> None:
+        """End the transfer that is open, if any."""
+        content, self._content = self._content, None
+        if content is not None:
+            content.close()
+
+    def _take(self, size: int) -> memoryview:
+        """Take at most this many of the next bytes; none at the end."""
+        if not self._received and self._position < self.size:
+            if self._content is None:
+                self._content = self._session.retries.transfer(self._chunks_from, self._position)
+            try:
+                self._received = memoryview(next(self._content, b""))
+            except BaseException:
+                self._content = None
+                raise
+        taken, self._received = self._received[:size], self._received[size:]
         self._check(taken)
         self._position += len(taken)
         return taken
 
     def _check(self, taken: memoryview) -> None:
-        """Hash what was not hashed yet, as far as there is no gap; at the end, that is the whole file."""
+        """Hash the bytes that were not hashed before, unless there is a gap; check the hash of a whole file."""
         new = self._hashed - self._position
         if not 0 <= new < len(taken):
             return
@@ -152,45 +165,39 @@ class RemoteFile(ReadsStream, io.RawIOBase):
         if self._hashed == self._size:
             self._expected.check(self._path, self._hashed)
 
-    def _read(self) -> bytes:
-        """Read some bytes at the position."""
-        if self._chunks is None and self._position >= self.size - self._least:
-            return self._read_end()
-        try:
-            chunk = next(self._chunks, b"") if self._chunks is not None else b""
-            return chunk or self._read_on()
-        except BaseException:
-            self._drop()
-            raise
-
-    def _read_on(self) -> bytes:
-        """Read from the beginning of the next part, which is twice as long as the last one."""
-        self._drop()
-        self._stream = self._ask(self._position, min(self._position + self._most, self.size))
-        self._most *= 2
-        self._chunks = self._chunks_of(self._stream, self._position)
-        chunk = next(self._chunks, b"")
-        if not chunk:
-            raise self._too_little()
-        return chunk
+    def _chunks_from(self, position: int) -> Iterator[bytes]:
+        """Request the content from a position on, part by part, and yield its chunks."""
+        if position >= self.size - self._min_part:
+            yield self._read_end()[position - max(0, self.size - self._min_part) :]
+            return
+        while position < self.size:
+            start = position
+            with self._request(position, min(position + self._part, self.size)) as stream:
+                self._part *= 2
+                for chunk in self._chunks_of(stream, start):
+                    position += len(chunk)
+                    yield chunk
+            if position == start:
+                raise self._too_short()
 
     def _read_end(self) -> bytes:
-        start = max(0, self.size - self._least)
+        """Return the last bytes of the file."""
+        start = max(0, self.size - self._min_part)
         if self._end is None:
             end = bytearray()
-            while start + len(end) < self.size:  # a storage may give less at a time
+            while start + len(end) < self.size:  # a storage may return less at a time
                 before = len(end)
-                with self._ask(start + before, self.size) as stream:
+                with self._request(start + before, self.size) as stream:
                     for chunk in self._chunks_of(stream, start + before):
                         end += chunk
                 if len(end) == before:
-                    raise self._too_little()
+                    raise self._too_short()
             self._end = bytes(end)
-        return self._end[self._position - start :]
+        return self._end
 
-    def _ask(self, start: int, stop: int) -> Stream:
-        """Ask for the bytes from `start` to before `stop`."""
-        stream = self._storage.ask({"Range": f"bytes={start}-{stop - 1}"})
+    def _request(self, start: int, stop: int) -> Stream:
+        """Request the bytes from `start` to before `stop`."""
+        stream = self._storage.request({"Range": f"bytes={start}-{stop - 1}"})
         try:
             return self._checked(stream, start)
         except BaseException:
@@ -199,46 +206,45 @@ class RemoteFile(ReadsStream, io.RawIOBase):
 
     def _chunks_of(self, stream: Stream, start: int) -> Iterator[bytes]:
         """Yield the chunks of a response that begins with the byte `start`, and no more than it declares."""
-        part = content_range(stream.headers) if stream.status == _PART else None
+        part = content_range(stream.headers) if stream.status == _PARTIAL else None
         length = (self.size if part is None else min(part.stop, self.size)) - start
-        return bounded(stream, length, Bound(self._path, length, "declared").error)
+        return limit_size(stream, length, FileLimit(self._path, length, "declared").error)
 
     def _checked(self, stream: Stream, start: int) -> Stream:
-        """Check that a response has the bytes from `start` on, and take in how long the file is."""
+        """Check that a response contains the bytes from `start` on, and note the size of the file."""
         if stream.status == _WHOLE:
-            return self._all(stream, start)
+            return self._whole(stream, start)
         if self._size is None and ends_at(stream, 0):
-            self._learn(0)
+            self._note_size(0)
             return stream
-        if stream.status != _PART:
+        if stream.status != _PARTIAL:
             raise self._storage.refusal(stream)
         part = content_range(stream.headers)
         if part is None or part.total is None or part.start != start:
-            raise DownloadError("the storage answered with another range than the one that was asked for")
-        content_length(stream.headers)  # raises where it is not a number
-        self._learn(part.total)
+            raise DownloadError("the storage returned another range than was requested")
+        content_length(stream.headers)  # raises if it is not a number
+        self._note_size(part.total)
         return stream
 
-    def _all(self, stream: Stream, start: int) -> Stream:
-        """Make do with the whole file in place of a part, where it is the beginning that was asked for."""
+    def _whole(self, stream: Stream, start: int) -> Stream:
+        """Accept the whole file in place of a part, if the part is its beginning."""
         length = content_length(stream.headers)
         if length is not None:
-            self._learn(length)
+            self._note_size(length)
         if start > 0 or self._size is None:
-            what = f"{self._path}: its storage does not give parts of files"
-            raise DownloadError(what, next_step="Save it with save_to(), and open that file.")
+            message = f"{self._path}: its storage does not return parts of files"
+            raise DownloadError(message, next_step="Save it with save_to(), and open that file.")
         return stream
 
-    def _learn(self, size: int) -> None:
-        """Take in how long the file is."""
+    def _note_size(self, size: int) -> None:
         if self._size is None:
             self._size = size
             if size == 0:
                 self._expected.check(self._path, 0)
         if size != self._size:
             raise ChecksumMismatchError(
-                f"{self._path}: {size} bytes are there, not the {self._size} that were uploaded"
+                f"{self._path}: its storage has {size} bytes, not the {self._size} that were uploaded"
             )
 
-    def _too_little(self) -> ConnectionFailedError:
-        return ConnectionFailedError(f"{self._path}: its storage gives less than what is there")
+    def _too_short(self) -> ConnectionFailedError:
+        return ConnectionFailedError(f"{self._path}: its storage returns less than the whole file")

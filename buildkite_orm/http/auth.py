@@ -1,4 +1,4 @@
-"""The token, and the header that carries it."""
+"""The token, and the header that carries it: the only code that touches either."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ if TYPE_CHECKING:
 
     import requests
 
-_NOT_A_HEADER: Final = "the token has characters that no token has; check how it was copied"
+    from buildkite_orm.utils.redaction import Secrets
+
+_INVALID: Final = "the token has characters that no token has; check how it was copied"
 
 
 class StaticToken:
-    """A token that shows itself to nobody but the API."""
+    """A token that never changes. Its repr does not show it."""
 
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value = value
-        del value  # a traceback may show what is in this frame
+        del value  # tracebacks may show the locals of this frame
         if _bearer(self._value) is None:
-            raise ConfigurationError(_NOT_A_HEADER)
+            raise ConfigurationError(_INVALID)
 
     def __call__(self) -> str:
         """Return the token."""
@@ -33,24 +35,41 @@ class StaticToken:
         return "<token>"
 
     def __reduce__(self) -> NoReturn:
-        """Stay in this process."""
+        """Refuse to be pickled: the token stays in this process."""
         msg = "a token is not copied or pickled"
         raise TypeError(msg)
 
 
-def authorize(request: requests.PreparedRequest, auth: Callable[[], str]) -> None:
-    """Add the token to a request.
+class Authorizer:
+    """Adds the token to requests, and removes it when they were sent.
 
-    Raises:
-        ConfigurationError: It is none that a header can carry.
+    Args:
+        auth: Called for each request; returns the token.
+        secrets: Each token is added to these before it is sent, so that it is masked wherever it is repeated.
     """
-    request.headers["Authorization"] = _bearer(auth()) or ""
-    if not request.headers["Authorization"]:
-        raise ConfigurationError(_NOT_A_HEADER)
+
+    __slots__ = ("_token",)
+
+    def __init__(self, auth: Callable[[], str], secrets: Secrets) -> None:
+        self._token: Callable[[], str] = lambda: secrets.remember(auth())  # debuggers show what attributes hold
+
+    def add_token(self, request: requests.PreparedRequest) -> None:
+        """Add the header with the token.
+
+        Raises:
+            ConfigurationError: A header cannot carry the token.
+        """
+        request.headers["Authorization"] = _bearer(self._token()) or ""
+        if not request.headers["Authorization"]:
+            raise ConfigurationError(_INVALID)
+
+    def remove_token(self, request: requests.PreparedRequest) -> None:
+        """Remove the header: the response keeps a reference to its request."""
+        request.headers.pop("Authorization", None)
 
 
 def _bearer(token: object) -> str | None:
-    """Return the header for a token; None if it is none that a header can carry."""
+    """Return the value of the header for a token; None if a header cannot carry it."""
     if not isinstance(token, str) or not token or " " in token or not (token.isascii() and token.isprintable()):
         return None
     return f"Bearer {token}"

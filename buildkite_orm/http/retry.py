@@ -1,4 +1,4 @@
-"""What may be sent again, how often, and after how long: `RetryPolicy`, carried out by tenacity."""
+"""Which requests are retried, how often, and after which pause: `RetryPolicy`, carried out with tenacity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import math
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from buildkite_orm.errors import (
     BuildkiteError,
@@ -21,7 +22,7 @@ from buildkite_orm.errors import (
 from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     import tenacity
 
@@ -32,21 +33,19 @@ T = TypeVar("T")
 logger = logging.getLogger("buildkite_orm")
 
 
-_LONG: Final = 2.0
-_TOO_SHORT: Final = 0.05  # no attempt begins with less time left: it could only fail, and hide why the last one did
-_LEAST: Final = 0.001  # a policy allows some time, if too little for any request
-
-_REPEATABLE: Final = frozenset({"GET", "HEAD", "PATCH", "PUT", "DELETE"})
+_LONG_WAIT: Final = 2.0
+_MIN_TIME_LEFT: Final = 0.05  # an attempt with less time left could only fail, and hide why the one before failed
+_MIN_ELAPSED: Final = 0.001  # a policy allows some time, even if too little for any request
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The library is about to wait.
+    """A wait that begins.
 
     Attributes:
-        reason: Why, in words.
-        seconds: How long; at most so long where it waits for the responses to other threads' requests.
-        until: Until when, as wall time in seconds since the Unix epoch.
+        reason: The reason, as text.
+        seconds: The length; the longest possible one if it ends with the responses to other threads' requests.
+        until: The end, as wall time in seconds since the Unix epoch.
     """
 
     reason: str
@@ -56,18 +55,18 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How persistent the client is. All times are in seconds.
+    """How often and for how long a client retries. All times are in seconds.
 
     Attributes:
-        attempts: How often a request that fails is sent at most; 1 turns retries off. Waiting for
-            the request budget is no failure and does not count. A page of a listing that takes too long (a read
-            timeout, or 504) is asked for in smaller ones, one time less than this at most, before it is sent again.
-        backoff: The longest pause before the second attempt; it doubles with each, with jitter.
-        max_backoff: No pause between attempts is longer.
-        max_wait: The longest single wait for the request budget, or that a server asks for (`Retry-After`); past it,
-            the error says how long it would take.
-        max_elapsed: How long a request may take in all: its attempts, the waits between them, and the response. What is
-            under way then is given up. Of a file, only the headers must be there by then.
+        attempts: How often a request that fails is sent at most; 1 turns retries off. Waiting for the request budget is
+            not a failure and does not count. A page of a listing that takes too long (a read timeout, or 504) is
+            requested in smaller pages before it is retried, at most one time less than this.
+        backoff: The longest pause before the second attempt. It doubles with each attempt, with jitter.
+        max_backoff: The longest pause between two attempts.
+        max_wait: The longest single wait for the request budget, or that a server requests (`Retry-After`). A longer
+            one raises an error that names its length.
+        max_elapsed: How long a request may take in total: its attempts, the waits between them, and the response. A
+            request that is not complete by then is given up. Of a file, only the headers must arrive by then.
         on_wait: Called with a `Wait` before each wait.
     """
 
@@ -80,115 +79,187 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
-            raise ConfigurationError(f"RetryPolicy(attempts={self.attempts}): at least 1")
+            raise ConfigurationError(f"RetryPolicy(attempts={self.attempts}): must be at least 1")
         if not self.max_elapsed > 0:
             raise ConfigurationError(
-                f"RetryPolicy(max_elapsed={self.max_elapsed}): above 0, since a request is given up then; attempts=1 "
-                "turns retries off"
+                f"RetryPolicy(max_elapsed={self.max_elapsed}): must be above 0, since a request is given up then; "
+                "attempts=1 turns retries off"
             )
         for name in ("backoff", "max_backoff", "max_wait"):
-            if not getattr(self, name) >= 0:  # nor is it NaN
-                raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): not below 0")
+            if not getattr(self, name) >= 0:  # also False for NaN
+                raise ConfigurationError(f"RetryPolicy({name}={getattr(self, name)}): must not be below 0")
 
-    def in_time(self) -> RetryPolicy:
-        """Return the policy as it is inside of `within`: with the time and the attempts that are left there."""
-        bound = _bound.get()
-        if bound is None:
+    def limited(self) -> RetryPolicy:
+        """Return the policy with the time and the attempts that the `time_limit` of this thread leaves."""
+        limit = _limit.get()
+        if limit is None:
             return self
-        elapsed = min(self.max_elapsed, max(bound.left(), _LEAST))
-        attempts = int(min(self.attempts, bound.attempts))
-        if (elapsed, attempts) == (self.max_elapsed, self.attempts):
-            return self
-        return replace(self, max_elapsed=elapsed, attempts=attempts)
+        elapsed = min(self.max_elapsed, max(limit.left(), _MIN_ELAPSED))
+        return replace(self, max_elapsed=elapsed, attempts=int(min(self.attempts, limit.attempts)))
 
     def announce(self, wait: Wait) -> None:
-        """Make a wait visible: a log line, a warning if it is longer than two seconds, and the callback."""
-        level = logging.WARNING if wait.seconds > _LONG else logging.INFO
+        """Log a wait, as a warning if it is longer than two seconds, and call `on_wait`."""
+        level = logging.WARNING if wait.seconds > _LONG_WAIT else logging.INFO
         logger.log(level, "waiting %.1f s: %s", wait.seconds, wait.reason)
         if self.on_wait is not None:
             self.on_wait(wait)
 
-    def run(self, do: Callable[[], T], clock: Clock, *, repeatable: bool, splittable: bool = False) -> T:
-        """Do what sends a request, and again where it fails and that may help.
+
+class Retries:
+    """The retry loops of a client: one for each request, or for each transfer of a file.
+
+    Args:
+        policy: How often and for how long to retry.
+        clock: Measures the time, and sleeps.
+    """
+
+    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+        self.policy = policy
+        self.clock = clock
+
+    def run(self, do: Callable[[], T], *, idempotent: bool, splittable: bool = False) -> T:
+        """Call a function that sends a request, again if it fails and another attempt may help.
 
         Args:
-            do: What to do.
-            clock: Tells the time and waits.
-            repeatable: Whether sending the request twice is harmless.
-            splittable: Whether the caller rather asks for less where the answer takes too long.
+            do: The function.
+            idempotent: Whether sending the request twice has the same effect as sending it once.
+            splittable: Whether a slow response is not retried, because the caller then requests less.
         """
-        started = clock.monotonic()
-        try:
-            return do()
-        except BuildkiteError as error:
-            if not is_retryable(error, repeatable=repeatable):
-                raise
-            failed = error
-        try:
-            # not before, since next to nothing fails: to make it costs as much as a chunk of a file, and loads asyncio
-            loop = self._loop(clock, started, repeatable=repeatable, splittable=splittable)
-            return loop(_after(failed, do))
-        finally:
-            del failed  # what holds an error that holds this frame is freed late
+        attempts = _Attempts(self, idempotent=idempotent, splittable=splittable)
+        while True:
+            try:
+                return do()
+            except BuildkiteError as error:
+                if not attempts.wait_after(error):
+                    raise
 
-    def _loop(self, clock: Clock, started: float, *, repeatable: bool, splittable: bool) -> tenacity.Retrying:
+    def transfer(self, chunks_from: Callable[[int], Iterator[bytes]], offset: int = 0) -> Generator[bytes]:
+        """Yield the chunks of a file, and resume at its offset if the transfer breaks.
+
+        The attempts and the time that the policy allows count from the last chunk: a large file may break more often.
+
+        Args:
+            chunks_from: Returns the chunks from an offset on.
+            offset: The offset to begin at.
+        """
+        attempts = _Attempts(self, idempotent=True)
+        while True:
+            try:
+                for chunk in chunks_from(offset):
+                    offset += len(chunk)
+                    yield chunk
+                    del chunk  # tracebacks may show the locals of this frame
+                    attempts.restart()
+            except BuildkiteError as error:
+                if not attempts.wait_after(error):
+                    raise
+            else:
+                return
+
+    @cached_property
+    def retrying(self) -> tenacity.Retrying:
+        """The loop of tenacity; made with the first failure, since importing tenacity loads asyncio."""
         import tenacity  # noqa: PLC0415
 
-        failures, margin = 0, min(_TOO_SHORT, self.max_elapsed / 10)
-        backoff = tenacity.wait_random_exponential(multiplier=self.backoff, max=self.max_backoff)
-
-        def again(state: tenacity.RetryCallState) -> bool:
-            nonlocal failures
-            error = _error_of(state)
-            if error is None or not is_retryable(error, repeatable=repeatable) or (splittable and is_slow(error)):
-                return False
-            failures += not isinstance(error, RateLimitError)
-            return failures < self.attempts
+        policy = self.policy
+        backoff = tenacity.wait_random_exponential(multiplier=policy.backoff, max=policy.max_backoff)
 
         def pause(state: tenacity.RetryCallState) -> float:
             error = _error_of(state)
             if isinstance(error, RateLimitError) and error.retry_after is not None:
-                return 0.0  # the budget knows, and waits before the next attempt
-            return _asked_by(error) or backoff(state)
-
-        def too_late(state: tenacity.RetryCallState) -> bool:
-            error = _error_of(state)
-            late = clock.monotonic() + state.upcoming_sleep - started >= self.max_elapsed - margin
-            if _asked_by(error) > (0.0 if late else self.max_wait):
-                _explain_asked(error)
-                return True
-            return late
+                return 0.0  # the rate limiter waits before the next attempt
+            return _retry_after(error) or backoff(state)
 
         return tenacity.Retrying(
-            retry=again,
+            retry=tenacity.retry_always,
             wait=pause,
-            stop=too_late,
-            sleep=lambda seconds: sleep(clock, seconds),
-            before_sleep=lambda state: self._announce_pause(state, clock),
-            reraise=True,
+            stop=lambda state: _attempts_of(state).are_over(_error_of(state), state.upcoming_sleep),
+            sleep=lambda seconds: sleep(self.clock, seconds),
+            before_sleep=self._announce_pause,
+            retry_error_callback=lambda _state: None,  # the error is raised where it was caught
         )
 
-    def _announce_pause(self, state: tenacity.RetryCallState, clock: Clock) -> None:
+    def _announce_pause(self, state: tenacity.RetryCallState) -> None:
         seconds = state.upcoming_sleep
         if seconds:
-            self.announce(Wait(f"{type(_error_of(state)).__name__}: sending again", seconds, clock.now() + seconds))
+            reason = f"{type(_error_of(state)).__name__}: sending again"
+            self.policy.announce(Wait(reason, seconds, self.clock.now() + seconds))
 
 
-def _after(error: BuildkiteError, do: Callable[[], T]) -> Callable[[], T]:
-    """Give what fails at first, as it has done, and then does it."""
-    errors = [error]
+class _Attempts:
+    """The attempts of one request or transfer."""
 
-    def again() -> T:
-        if errors:
-            raise errors.pop()
-        return do()
+    def __init__(self, retries: Retries, *, idempotent: bool, splittable: bool = False) -> None:
+        self._retries = retries
+        self._idempotent = idempotent
+        self._splittable = splittable
+        self.restart()
 
-    return again
+    def restart(self) -> None:
+        """Count attempts and time from now on."""
+        self._policy = self._retries.policy.limited()
+        self._started = self._retries.clock.monotonic()
+        self._failures = 0
+        self._state: tenacity.RetryCallState | None = None
+
+    def wait_after(self, error: BuildkiteError) -> bool:
+        """Wait for the next attempt after one that has failed; return False if there is none."""
+        is_inner = error.retries_ended  # a loop inside of this one has retried already
+        error.retries_ended = True
+        if is_inner or not is_retryable(error, idempotent=self._idempotent) or (self._splittable and is_slow(error)):
+            return False
+        self._failures += not isinstance(error, RateLimitError)
+        retrying = self._retries.retrying
+        state = self._state or self._new_state()
+        state.set_exception((type(error), error, error.__traceback__))
+        retrying.begin()
+        pause = cast("float | None", retrying.iter(state))
+        state.prepare_for_next_attempt()  # also lets go of the error
+        if pause is None:
+            return False
+        retrying.sleep(pause)
+        error.retries_ended = False
+        return True
+
+    def are_over(self, error: BuildkiteError, pause: float) -> bool:
+        """Whether there is no further attempt after an error and a pause."""
+        if self._failures >= self._policy.attempts:
+            return True
+        limit = self._policy.max_elapsed
+        elapsed = self._retries.clock.monotonic() + pause - self._started
+        is_late = elapsed >= limit - min(_MIN_TIME_LEFT, limit / 10)
+        requested = _retry_after(error)
+        if requested > (0.0 if is_late else self._policy.max_wait):
+            error.next_step = (
+                f"The server asks to wait {requested:.0f} s, longer than RetryPolicy allows: try again then, or "
+                "allow it with RetryPolicy(max_wait=…, max_elapsed=…)."
+            )
+            return True
+        return is_late
+
+    def _new_state(self) -> tenacity.RetryCallState:
+        import tenacity  # noqa: PLC0415
+
+        self._state = tenacity.RetryCallState(self._retries.retrying, None, (), {"attempts": self})
+        return self._state
+
+
+def _attempts_of(state: tenacity.RetryCallState) -> _Attempts:
+    return cast("_Attempts", state.kwargs["attempts"])
+
+
+def _error_of(state: tenacity.RetryCallState) -> BuildkiteError:
+    return cast("BuildkiteError", state.outcome.exception() if state.outcome else None)
+
+
+def _retry_after(error: BuildkiteError) -> float:
+    """Return the seconds that a failed server asks to wait; 0 if it does not say."""
+    return (error.retry_after or 0.0) if isinstance(error, ServerError) else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
-    """When the requests of a block are given up: at `end` by the clock, and after so many attempts each."""
+class _TimeLimit:
+    """A limit for the requests of a block: an end by the clock, and a number of attempts for each."""
 
     clock: Clock
     end: float
@@ -198,71 +269,43 @@ class _Bound:
         return max(0.0, self.end - self.clock.monotonic())
 
 
-_bound: ContextVar[_Bound | None] = ContextVar("bound", default=None)
+_limit: ContextVar[_TimeLimit | None] = ContextVar("time_limit", default=None)
 
 
 @contextmanager
-def within(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Generator[None]:
-    """Bound all requests of this thread in the block to so many seconds together, where that is sooner than usual.
+def time_limit(seconds: float, clock: Clock, *, attempts: float = math.inf) -> Generator[None]:
+    """Limit the total time of all requests that this thread sends inside the block.
 
     Args:
-        seconds: How long the requests, pauses and waits of the block may take together.
-        clock: Measures them.
+        seconds: How long the requests, pauses and waits may take together; a policy's shorter limit still applies.
+        clock: Measures the time.
         attempts: How often each request is sent at most.
     """
-    outer = _bound.get()
+    outer = _limit.get()
     if outer is not None:
         seconds, attempts = min(seconds, outer.left()), min(attempts, outer.attempts)
-    before = _bound.set(_Bound(clock, clock.monotonic() + seconds, attempts))
+    before = _limit.set(_TimeLimit(clock, clock.monotonic() + seconds, attempts))
     try:
         yield
     finally:
-        _bound.reset(before)
+        _limit.reset(before)
 
 
-def _error_of(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
-
-
-def _asked_by(error: BaseException | None) -> float:
-    """Return how many seconds a server that failed asks to wait; 0 if it does not say."""
-    return (error.retry_after or 0.0) if isinstance(error, ServerError) else 0.0
-
-
-def _explain_asked(error: BaseException | None) -> None:
-    """Set the next step of an error of a server that asks to wait longer than the policy allows."""
-    if isinstance(error, ServerError):
-        error.next_step = (
-            f"The server asks to wait {error.retry_after:.0f} s, longer than RetryPolicy allows: try again then, or "
-            "allow it with RetryPolicy(max_wait=…, max_elapsed=…)."
-        )
-
-
-def is_repeatable(method: str, *, idempotent: bool) -> bool:
-    """Tell whether sending a request twice is the same as sending it once.
-
-    Args:
-        method: The HTTP method.
-        idempotent: False if it starts something each time it is sent, whatever its method says (`PUT …/rebuild`).
-    """
-    return method in _REPEATABLE and idempotent
-
-
-def is_retryable(error: BaseException, *, repeatable: bool) -> bool:
-    """Tell whether a request that failed with `error` may be sent again."""
+def is_retryable(error: BaseException, *, idempotent: bool) -> bool:
+    """Whether a request that failed with `error` may be sent again."""
     if isinstance(error, RateLimitError):
         return not error.gave_up
     if isinstance(error, TransportError) and (error.permanent or error.never_sent):
         return not error.permanent
     if isinstance(error, ResponseError):
-        return repeatable and error.damaged
-    return repeatable and isinstance(error, TransportError | ServerError)
+        return idempotent and error.damaged
+    return idempotent and isinstance(error, TransportError | ServerError)
 
 
 def is_slow(error: BaseException) -> bool:
-    """Return whether the server did not answer in time, so that to ask for less may help.
+    """Whether the server did not respond in time, so that a smaller request may help.
 
-    A gateway that says when to come back is obeyed first.
+    A gateway's `Retry-After` is obeyed first.
     """
     if isinstance(error, RequestTimeoutError):
         return not error.never_sent
@@ -270,7 +313,7 @@ def is_slow(error: BaseException) -> bool:
 
 
 def outcome_is_unknown(error: BuildkiteError, *, method: str) -> bool:
-    """Tell whether the server may have done what a failed request asked for."""
+    """Whether the server may have carried out a request that failed."""
     if method in {"GET", "HEAD"}:
         return False
     if isinstance(error, TransportError):

@@ -1,4 +1,4 @@
-"""How long a body is by its headers, and the end of one that goes on."""
+"""The length of a body by its headers, and limits for bodies that are longer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _IDENTITY: Final = "identity"
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """Which bytes of a file a response has.
+    """The bytes of a file that a response contains.
 
     Attributes:
-        start: The first one.
-        stop: The one after the last.
-        total: How many the file has, if the server knows.
+        start: The offset of the first byte.
+        stop: The offset after the last byte.
+        total: The size of the file, if the server knows it.
     """
 
     start: int
@@ -34,7 +34,7 @@ class ContentRange:
 
 
 def content_range(headers: Mapping[str, str]) -> ContentRange | None:
-    """Return what `Content-Range` says; None where it is not there or cannot be understood."""
+    """Return the value of `Content-Range`; None if it is missing or malformed."""
     found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
         return None
@@ -42,78 +42,79 @@ def content_range(headers: Mapping[str, str]) -> ContentRange | None:
     return ContentRange(start, last + 1, parse_decimal(found[3])) if start <= last else None
 
 
-def content_length(headers: Mapping[str, str], *, unpacked: bool = False) -> int | None:
-    """Return how many bytes `Content-Length` declares; None where it says nothing of the bytes that are read.
+def content_length(headers: Mapping[str, str], *, decompressed: bool = False) -> int | None:
+    """Return the number of bytes that `Content-Length` declares; None if it says nothing about the bytes to be read.
 
     Args:
         headers: The headers of the response.
-        unpacked: Whether the body is decompressed while it is read: what is declared is its compressed size then.
+        decompressed: Whether the body is decompressed while it is read: then the compressed size is declared.
 
     Raises:
-        ResponseError: It is not a number.
+        ResponseError: The value is not a number.
     """
     declared = headers.get("Content-Length")
     if declared is None:
         return None
-    values = {value.strip() for value in declared.split(",")}  # two headers that say the same are as good as one
+    values = {value.strip() for value in declared.split(",")}  # the same value twice is as good as once
     size = parse_decimal(values.pop()) if len(values) == 1 else None
     if size is None:
         error = ResponseError(f"the response is damaged: its Content-Length is {declared[:40]!r}, not a number")
         error.damaged = True
         raise error
-    is_packed = unpacked and headers.get("Content-Encoding", _IDENTITY).strip().lower() != _IDENTITY
-    return None if is_packed else size
+    is_compressed = decompressed and headers.get("Content-Encoding", _IDENTITY).strip().lower() != _IDENTITY
+    return None if is_compressed else size
 
 
-def bounded(chunks: Iterable[bytes], most: int, too_long: Callable[[], BuildkiteError]) -> Iterator[bytes]:
-    """Yield chunks, and raise with the first one that goes past a size.
+def limit_size(chunks: Iterable[bytes], size: int, error: Callable[[], BuildkiteError]) -> Iterator[bytes]:
+    """Yield chunks, and raise an error at the first one that exceeds a total size.
 
     Args:
         chunks: The chunks.
-        most: How many bytes they have together at most.
-        too_long: Makes the error.
+        size: The total number of bytes that is allowed.
+        error: Returns the error.
 
     Raises:
-        BuildkiteError: There are more.
+        BuildkiteError: There are more bytes.
     """
-    left = most
+    left = size
     for chunk in chunks:
         left -= len(chunk)
         if left < 0:
-            raise too_long()
+            raise error()
         yield chunk
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """Where a file must end.
+class FileLimit:
+    """The largest size that a file may have.
 
     Attributes:
-        path: Whose file it is, for the error.
-        size: How many bytes it has at most.
-        declared: By what: the API says how many bytes were "uploaded", its storage how many it has "declared"; None
-            for `SizeLimits.file`, where neither says anything.
-        came: How many of them have come already.
+        path: The path of the file, for the error.
+        size: The number of bytes.
+        source: Where the number is from: "uploaded" for the API, "declared" for the storage; None for
+            `SizeLimits.file`, if neither names a size.
+        received: How many bytes were received before.
     """
 
     path: str
     size: int
-    declared: Literal["uploaded", "declared"] | None
-    came: int = 0
+    source: Literal["uploaded", "declared"] | None
+    received: int = 0
 
-    def declared_as(self, size: int | None) -> Bound:
-        """Return the nearer of this bound and the one that a response declares, None where it declares nothing."""
-        if size is None or (self.declared is not None and size >= self.size):
+    def declared_as(self, size: int | None) -> FileLimit:
+        """Return the lower of this limit and the size that a response declares, if it declares one."""
+        if size is None or (self.source is not None and size >= self.size):
             return self
-        return replace(self, size=size, declared="declared", came=0)
+        return replace(self, size=size, source="declared", received=0)
 
     def error(self) -> DownloadError:
-        """Make the error for a file that goes on past its bound."""
-        if self.declared is None:
-            what = f"{self.path}: more than {self.size} bytes came, and nothing declares how many there are"
+        """Return the error for a file that exceeds the limit."""
+        if self.source is None:
+            message = f"{self.path}: more than {self.size} bytes were received, and no size is declared"
             step = "If it is that large, raise the limit: Buildkite(limits=SizeLimits(file=…))."
-            return DownloadError(f"{what}; the download was stopped", next_step=step)
-        what = f"{self.path}: more than the {self.size} bytes came that were {self.declared}; the download was stopped"
-        if self.declared == "uploaded":
-            return ChecksumMismatchError(what)
-        return DownloadError(what, next_step="Try again; if it stays so, report it to who runs the server.")
+            return DownloadError(f"{message}; the download was stopped", next_step=step)
+        message = f"{self.path}: more than the {self.size} bytes that were {self.source} were received"
+        message = f"{message}; the download was stopped"
+        if self.source == "uploaded":
+            return ChecksumMismatchError(message)
+        return DownloadError(message, next_step="Try again; if it happens again, report it to the server's operator.")

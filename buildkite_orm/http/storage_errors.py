@@ -11,7 +11,7 @@ from buildkite_orm.utils.header_values import retry_after
 
 if TYPE_CHECKING:
     from buildkite_orm.http.session import Session
-    from buildkite_orm.http.transport import Stream
+    from buildkite_orm.http.stream import Stream
 
 _TOO_MANY: Final = 429
 _ERROR_BODY_SECONDS: Final = 5.0

@@ -1,102 +1,44 @@
-"""Between the session and the network: which server may be asked, and what goes wrong on the way, in words of ours."""
+"""Between the session and the network: the one function that sends requests, and turns failures into our errors."""
 
 from __future__ import annotations
 
 import logging
 import math
-import re
-from abc import ABC, abstractmethod
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import requests
+from requests import exceptions as requests_errors
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3 import BaseHTTPResponse, HTTPResponse
+from urllib3 import HTTPResponse
 
 from buildkite_orm._version import __version__
-from buildkite_orm.errors import ConfigurationError, ConnectionFailedError, ResponseError
+from buildkite_orm.errors import ConfigurationError, ResponseError
 from buildkite_orm.http.adapter import Adapter, renew_pools
-from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError
-from buildkite_orm.http.failures import error_from
-from buildkite_orm.utils.numbers import parse_decimal
-from buildkite_orm.utils.redaction import MASK, Secrets, SignedUrl
+from buildkite_orm.http.exchange import Exchange, current_exchange
+from buildkite_orm.http.failures import error_from, too_late
+from buildkite_orm.http.messages import StreamedBody
+from buildkite_orm.http.signed_links import split_link
+from buildkite_orm.http.stream import Stream
+from buildkite_orm.utils.forking import renew_after_fork
+from buildkite_orm.utils.redaction import mask_queries, mask_query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from buildkite_orm.http.exchange import Exchange
+    from buildkite_orm.http.auth import Authorizer
+    from buildkite_orm.http.messages import Content
+    from buildkite_orm.http.network import Network
+    from buildkite_orm.utils.clock import Clock
+    from buildkite_orm.utils.redaction import SignedUrl
 
-T = TypeVar("T")
+Timeout = float | tuple[float, float]
 
 USER_AGENT: Final = f"buildkite-orm/{__version__}"
-
 HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive"}
 
-CHUNK: Final = 128 * 1024  # a file takes a seventh less CPU than with half of it, and more with twice as much
-_QUERY: Final = re.compile(r"\?\S+")
 _LOGGERS: Final = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
-_is_ours: ContextVar[bool] = ContextVar("is_ours", default=False)
-
-
-def user_agent(app: str | None) -> str:
-    """Return the value of `User-Agent`, with the name of what uses the library behind its own.
-
-    Raises:
-        ConfigurationError: A header cannot carry the name.
-    """
-    if app is None:
-        return USER_AGENT
-    is_text = isinstance(cast("object", app), str)
-    if not (is_text and app.strip() and app.isascii() and app.isprintable()):
-        raise ConfigurationError(f"app={app!r}: a name that a header can carry, in ASCII, as 'my-bot/1.0'")
-    return f"{USER_AGENT} {app.strip()}"
-
-
-def renew_transport(transport: BaseAdapter) -> None:
-    """Make new pools for a caller's transport, in a forked child; also for the adapters that it sends through."""
-    waiting: list[object] = [transport]
-    seen: list[object] = []
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Adapter) or any(each is other for other in seen):
-            continue
-        seen.append(each)
-        if isinstance(each, HTTPAdapter):
-            renew_pools(each)
-        waiting += [*_parts(each)] if isinstance(each, BaseAdapter | requests.Session) else []
-
-
-def _parts(thing: object) -> Iterator[object]:
-    """Yield what an adapter or session holds, and what is in the containers that it holds."""
-    for value in getattr(thing, "__dict__", {}).values():
-        if isinstance(value, dict):
-            yield from cast("dict[object, object]", value).values()
-        elif isinstance(value, list | tuple):
-            yield from cast("list[object]", value)
-        else:
-            yield value
-
-
-class StreamedBody(ABC):
-    """A request's body that is no JSON: its bytes are made while they are sent, and anew for each attempt.
-
-    Attributes:
-        content_type: What the bytes are.
-    """
-
-    content_type: str
-
-    @abstractmethod
-    def __len__(self) -> int: ...
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[bytes]: ...
-
-
-Content = bytes | StreamedBody | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,32 +48,201 @@ class Outgoing:
     Attributes:
         method: The HTTP method.
         url: The URL, whose query may be the key to a file.
-        shown: The URL as it may be shown.
+        redacted: The URL as it may be shown.
         headers: Further headers.
         content: The body.
-        with_token: Whether it is for the API, and carries the token.
+        with_token: Whether the request is for the API, and carries the token.
     """
 
     method: str
     url: SignedUrl
-    shown: str
+    redacted: str
     headers: Mapping[str, str] = field(repr=False)
     content: Content = field(default=None, repr=False)
     with_token: bool = True
 
     @property
     def content_type(self) -> str | None:
-        """The type of the body; None without one."""
+        """The media type of the body; None without a body."""
         if self.content is None:
             return None
         return self.content.content_type if isinstance(self.content, StreamedBody) else "application/json"
 
 
-def checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]:
-    """Give the seconds to connect and to read; no request is without either.
+class Transport:
+    """Sends requests, through pooled connections or an adapter of the caller. Safe for threads and forks.
+
+    Args:
+        adapter: A requests adapter to send through in place of the network.
+        network: The proxies and certificates to use.
+        authorizer: Adds the token to requests to the API.
+        clock: Measures deadlines.
+        timeout: Seconds to connect and to wait for bytes: one number, or two.
+        app: The name of the program that uses the library, for the `User-Agent`.
 
     Raises:
-        ConfigurationError: They are no seconds, or end never.
+        ConfigurationError: An option is not usable.
+    """
+
+    def __init__(
+        self,
+        adapter: BaseAdapter | None,
+        network: Network,
+        authorizer: Authorizer,
+        *,
+        clock: Clock,
+        timeout: Timeout,
+        app: str | None,
+    ) -> None:
+        self._timeout = _checked_timeout(timeout)
+        self._network = network
+        self._authorizer = authorizer
+        self._clock = clock
+        self._headers = {**HEADERS, "User-Agent": _user_agent(app)}
+        self._adapter = adapter or Adapter(network.context)
+        self._http = _pooled(self._adapter)
+        self._has_response = False
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Leave the connections to the parent process; called in a forked child."""
+        self._http = _pooled(self._adapter)
+        _renew_adapters(self._adapter)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._http.close()
+
+    def send(self, outgoing: Outgoing, deadline: float) -> Stream:
+        """Send a request once, and return its response when the headers have arrived.
+
+        What requests and urllib3 raise leads to frames that hold the token or the key to a file. Our error is made
+        where that is caught, and raised after that block has ended: neither its `__context__` nor its `__traceback__`
+        leads there.
+
+        Args:
+            outgoing: The request.
+            deadline: When the response must have arrived, by `clock.monotonic()`.
+
+        Raises:
+            TransportError: There was no response.
+            ResponseError: The URL is not usable.
+            ConfigurationError: A header cannot carry the token, or the environment names a wrong proxy or certificate.
+        """
+        connect, read = self._timeout
+        exchange = Exchange(
+            clock=self._clock,
+            deadline=deadline,
+            connect_timeout=connect,
+            read_timeout=read,
+            streams_body=isinstance(outgoing.content, StreamedBody),
+            had_response=self._has_response,
+        )
+        timeout = self._timeout_for(exchange, outgoing)
+        request = self._prepare(outgoing, exchange)
+        if outgoing.with_token:
+            self._authorizer.add_token(request)
+        try:
+            with exchange:
+                response = self._http.send(
+                    request,
+                    timeout=timeout,
+                    allow_redirects=False,
+                    **self._network.settings_for(outgoing.url.reveal()),  # may have the password of a proxy
+                )
+        except BaseException as problem:  # noqa: BLE001 - raised below, without its frames
+            error = error_from(problem, exchange, method=outgoing.method, url=outgoing.redacted)
+        else:
+            return self._stream(response, exchange, outgoing)
+        finally:
+            self._authorizer.remove_token(request)
+            exchange.target = None
+            del request  # tracebacks may show the locals of this frame
+        raise error
+
+    def _stream(self, response: requests.Response, exchange: Exchange, outgoing: Outgoing) -> Stream:
+        self._has_response = True
+        # the query of a URL may be the key to a file
+        response.url = response.request.url = outgoing.redacted
+        if isinstance(response.raw, HTTPResponse):
+            response.raw.url = outgoing.redacted
+        return Stream(
+            response,
+            exchange,
+            method=outgoing.method,
+            url=outgoing.redacted,
+            decompress=outgoing.with_token,
+            secrets=outgoing.url.secrets,
+        )
+
+    def _timeout_for(self, exchange: Exchange, outgoing: Outgoing) -> tuple[float, float]:
+        """Return the timeouts for the adapter; our own keeps to the deadline by itself."""
+        try:
+            limited = exchange.to_connect(), exchange.to_progress()
+        except TimeoutError:
+            raise too_late(outgoing.method, outgoing.redacted) from None
+        return self._timeout if isinstance(self._adapter, Adapter) else limited
+
+    def _prepare(self, outgoing: Outgoing, exchange: Exchange) -> requests.PreparedRequest:
+        """Prepare a request part by part: a session of requests would add cookies, and users from URLs and `.netrc`."""
+        try:
+            url, target = (outgoing.url.reveal(), "") if outgoing.with_token else split_link(outgoing.url.reveal())
+            prepared: Any = requests.PreparedRequest()
+            prepared.prepare_method(outgoing.method)
+            prepared.prepare_url(url, {})
+            kind = {} if outgoing.content_type is None else {"Content-Type": outgoing.content_type}
+            prepared.prepare_headers({**self._headers, **kind, **outgoing.headers})
+            prepared.prepare_body(outgoing.content, None)
+        except (requests_errors.RequestException, ValueError):
+            error = ResponseError("the URL is not usable", method=outgoing.method, url=outgoing.redacted)
+        else:
+            if target:  # requests and urllib3 would rewrite a link, which invalidates its signature
+                exchange.target = target
+                prepared.url = f"{prepared.url.rstrip('/')}{target}"
+            return cast("requests.PreparedRequest", prepared)
+        url, target, prepared = "", "", None  # tracebacks may show the locals of this frame
+        raise error
+
+
+class _Pool(requests.Session):
+    """A requests session without cookies that does not prepare redirects, since it would copy the token for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def resolve_redirects(self, *_args: Any, **_options: Any) -> Iterator[Any]:
+        """Follow no redirect."""
+        return iter(())
+
+
+def _pooled(adapter: BaseAdapter) -> requests.Session:
+    """Return a requests session that sends everything through an adapter."""
+    http = _Pool()
+    http.mount("https://", adapter)
+    http.mount("http://", adapter)
+    return http
+
+
+def _user_agent(app: str | None) -> str:
+    """Return the value of `User-Agent`: the library, and after it the program that uses it.
+
+    Raises:
+        ConfigurationError: A header cannot carry the name of the program.
+    """
+    if app is None:
+        return USER_AGENT
+    is_text = isinstance(cast("object", app), str)
+    if not (is_text and app.strip() and app.isascii() and app.isprintable()):
+        raise ConfigurationError(f"app={app!r}: must be a name that a header can carry, in ASCII, as 'my-bot/1.0'")
+    return f"{USER_AGENT} {app.strip()}"
+
+
+def _checked_timeout(timeout: Timeout) -> tuple[float, float]:
+    """Return the seconds to connect and to read; every request has both.
+
+    Raises:
+        ConfigurationError: They are not seconds, or infinite.
     """
     pair = timeout if isinstance(timeout, tuple) else (timeout, timeout)
     try:
@@ -140,213 +251,49 @@ def checked_timeout(timeout: float | tuple[float, float]) -> tuple[float, float]
             return connect, read
     except (TypeError, ValueError):
         pass
-    raise ConfigurationError(f"timeout={timeout!r}: seconds above 0, or two of them, (connect, read)")
+    raise ConfigurationError(f"timeout={timeout!r}: must be seconds above 0, or two of them, (connect, read)")
 
 
-class _WithoutQueries(logging.Filter):
-    """Takes the queries out of what urllib3 logs of requests of ours: to a file, one is the key.
+def _renew_adapters(adapter: BaseAdapter) -> None:
+    """Make new pools for an adapter, and for those that it sends through, in a forked child."""
+    waiting: list[object] = [adapter]
+    seen: list[object] = []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Adapter) or any(each is other for other in seen):
+            continue
+        seen.append(each)
+        if isinstance(each, HTTPAdapter):
+            renew_pools(each)
+        waiting += [*_held_by(each)] if isinstance(each, BaseAdapter | requests.Session) else []
 
-    What it logs of anybody else's stays as it is.
+
+def _held_by(owner: object) -> Iterator[object]:
+    """Yield the values of an adapter's or session's attributes, and the items of those that are containers."""
+    for value in getattr(owner, "__dict__", {}).values():
+        if isinstance(value, dict):
+            yield from cast("dict[object, object]", value).values()
+        elif isinstance(value, list | tuple):
+            yield from cast("list[object]", value)
+        else:
+            yield value
+
+
+class _QueryFilter(logging.Filter):
+    """Masks queries in what urllib3 logs of our requests, since a query may be the key to a file.
+
+    Records about other requests stay as they are.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if _is_ours.get():
-            if (
-                isinstance(record.args, tuple) and record.args
-            ):  # a query may have any character: it ends where the argument does
-                record.args = tuple(_without_query(arg) for arg in record.args)
+        if current_exchange() is not None:
+            if isinstance(record.args, tuple) and record.args:  # a query may have any character, so mask to the end
+                record.args = tuple(map(mask_query, record.args))
             else:
-                record.msg, record.args = _QUERY.sub(f"?{MASK}", record.getMessage()), ()
-            record.exc_info = record.exc_text = None  # it says the same once more
+                record.msg, record.args = mask_queries(record.getMessage()), ()
+            record.exc_info = record.exc_text = None  # it repeats the URL
         return True
 
 
-def _without_query(arg: object) -> object:
-    text = str(arg)
-    return f"{text.partition('?')[0]}?{MASK}" if "?" in text else arg
-
-
 for _name in _LOGGERS:
-    logging.getLogger(_name).addFilter(_WithoutQueries())
-
-
-class _Pool(requests.Session):
-    """A requests session that keeps no cookies and prepares no redirect: that would copy the token on its own terms."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-
-    def resolve_redirects(self, *_args: Any, **_options: Any) -> Iterator[Any]:
-        """Follow nothing."""
-        return iter(())
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send a request; what urllib3 logs meanwhile is of ours."""
-        before = _is_ours.set(True)
-        try:
-            return super().send(request, **options)
-        finally:
-            _is_ours.reset(before)
-
-
-def pooled(adapter: BaseAdapter) -> requests.Session:
-    """Return a requests session that sends everything through an adapter."""
-    http = _Pool()
-    http.mount("https://", adapter)
-    http.mount("http://", adapter)
-    return http
-
-
-def attempt(do: Callable[[], T], exchange: Exchange, method: str, url: str) -> T | BaseException:
-    """Do it, and return what goes wrong as a value, free of the frames and exceptions that carry the token along."""
-    try:
-        return do()
-    except BaseException as problem:  # noqa: BLE001 - it goes on, without its frames
-        return error_from(problem, exchange, method=method, url=url)
-
-
-def forget_url(response: requests.Response, shown: str) -> None:
-    """Leave in a response only so much of its URL as may be seen: a query may be the key to a file."""
-    response.url = response.request.url = shown
-    if isinstance(response.raw, HTTPResponse):
-        response.raw.url = shown
-
-
-class Stream:
-    """A response whose body is read chunk by chunk. Close it, or use it in a `with`.
-
-    The API's own responses come decompressed, a file as it is stored: its size and checksums are those of what is
-    stored.
-    """
-
-    def __init__(
-        self,
-        response: requests.Response,
-        exchange: Exchange,
-        *,
-        method: str,
-        url: str,
-        unpacked: bool = True,
-        secrets: Callable[[], Secrets] = Secrets,
-    ) -> None:
-        self.secrets = secrets  # a function, since a traceback or a debugger shows what an object holds
-        self._response = response
-        self._exchange = exchange
-        self._unpacked = unpacked
-        self._method = method
-        self.url = url
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.chunks(CHUNK)
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """Read the body in chunks of at most `size` bytes; decompressed, in chunks of any size.
-
-        Raises:
-            TransportError: The connection broke, or fewer bytes came than were announced.
-            ResponseError: The compression is damaged.
-        """
-        received = self._received(self._response.raw.read, size)
-        return self._decoded(received) if self._unpacked else received
-
-    def arriving(self) -> Iterator[bytes]:
-        """Read the body as it arrives, decompressed.
-
-        Raises:
-            TransportError: As for `chunks`.
-            ResponseError: As for `chunks`.
-        """
-        raw = self._response.raw
-        read = raw.read1 if hasattr(getattr(raw, "_fp", None), "read1") else raw.read  # mocks may have only `read`
-        return self._decoded(self._received(read, CHUNK))
-
-    def show(self, body: bytes) -> bytes:
-        """Return a body that was read, by requests' own way, so that whoever watches requests sees it too."""
-        self._response.raw.close()
-        self._response.raw = HTTPResponse(BytesIO(body), {}, preload_content=False)
-        return b"".join(self._response.iter_content(CHUNK))
-
-    def lift_deadline(self) -> None:
-        """Bound what is read only by the time since the last progress, and no longer by the request's deadline."""
-        self._exchange.lift_deadline()
-
-    def read(self) -> bytes:
-        """Read the whole body."""
-        return b"".join(self)
-
-    def close(self) -> None:
-        """Return the connection to its pool, or close it if the body was not read to its end."""
-        self._response.close()
-
-    def _received(self, read: Callable[..., bytes], size: int) -> Iterator[bytes]:
-        # only a response of urllib3 decompresses: mocks may have a file in its place
-        options = {"decode_content": False} if isinstance(self._response.raw, BaseHTTPResponse) else {}
-
-        def receive() -> bytes:
-            self._exchange.to_progress()  # a transport of the caller's does not know of the deadline
-            return read(size, **options)
-
-        while chunk := self._or_raise(attempt(receive, self._exchange, self._method, self.url)):
-            yield chunk
-            del chunk  # what comes next may raise, and a traceback shows what is in this frame
-        short = _short_by(self._response)
-        self.close()
-        if short:
-            raise ConnectionFailedError(
-                f"the response broke off {short} bytes before its end", method=self._method, url=self.url
-            )
-
-    def _decoded(self, received: Iterator[bytes]) -> Iterator[bytes]:
-        try:
-            decoder = Decoder(self.headers.get("Content-Encoding", ""))
-            for chunk in received:
-                for piece in decoder.decode(chunk):
-                    yield piece
-                    del piece
-                del chunk
-            decoder.finish()
-        except UnknownEncodingError as problem:
-            what = f"the response has the encoding {str(problem)[:40]!r}, which was not requested"
-            self.close()
-            raise ResponseError(what, method=self._method, url=self.url) from None
-        except DecodingError:
-            self.close()
-            error = ResponseError("the response's compression is damaged", method=self._method, url=self.url)
-            error.damaged = True
-            raise error from None
-
-    def _or_raise(self, got: bytes | BaseException) -> bytes:
-        if isinstance(got, bytes):
-            return got
-        self.close()
-        raise got
-
-
-class ReadsStream:
-    """What reads a stream chunk by chunk, and may drop it in the middle."""
-
-    _stream: Stream | None = None
-    _chunks: Iterator[bytes] | None = None
-
-    def _drop(self) -> None:
-        """Give the connection back."""
-        stream, self._stream, self._chunks = self._stream, None, None
-        if stream is not None:
-            stream.close()
-
-
-def _short_by(response: requests.Response) -> int:
-    """Count the announced bytes that did not come; a transport other than a socket may not have noticed."""
-    announced = parse_decimal(response.headers.get("Content-Length"))
-    if announced is None or response.request.method == "HEAD" or response.status_code in {204, 205, 304}:
-        return 0
-    return max(0, announced - response.raw.tell())
+    logging.getLogger(_name).addFilter(_QueryFilter())

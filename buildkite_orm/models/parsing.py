@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from buildkite_orm.http.session import ApiResponse
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.models.resource import Model, Resource
 
 R = TypeVar("R", bound="Resource")

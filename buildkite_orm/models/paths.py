@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from buildkite_orm.http.encoding import encode_path
-from buildkite_orm.http.session import path_of
+from buildkite_orm.http.messages import path_of
 from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:

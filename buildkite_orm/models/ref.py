@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.http.encoding import encode_body, encode_json, encode_path, encode_query
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import check_identity, load_one, report
 from buildkite_orm.models.paths import Routes, collection_of, encode_key, short_path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from buildkite_orm.errors import redact_url
 from buildkite_orm.http.encoding import encode_path
-from buildkite_orm.http.session import path_of
+from buildkite_orm.http.messages import path_of
 from buildkite_orm.utils.plain_values import as_plain, kind_of
+from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

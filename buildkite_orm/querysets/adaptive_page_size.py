@@ -156,7 +156,7 @@ class PageSize(Generic[R]):
     def _is_out_of_time(self) -> bool:
         """Return whether the request took all the time that RetryPolicy allows."""
         session = self._pages.listing.session
-        return session.clock.monotonic() - self._since >= session.retry.in_time().max_elapsed
+        return session.clock.monotonic() - self._since >= session.retry.limited().max_elapsed
 
 
 class _PartialPage(Generic[R]):

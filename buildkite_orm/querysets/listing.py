@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from buildkite_orm.errors import ResponseError
-from buildkite_orm.http.session import ApiRequest, query_of
+from buildkite_orm.http.messages import ApiRequest, query_of
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import load_cursor_page, load_list
 from buildkite_orm.models.resource import Resource
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkite_orm.http.encoding import Query
-    from buildkite_orm.http.session import ApiResponse, Session
+    from buildkite_orm.http.messages import ApiResponse
+    from buildkite_orm.http.session import Session
 
 R = TypeVar("R", bound=Resource)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.http.encoding import encode_query
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.display import Preview, ShownListing
 from buildkite_orm.models.paths import short_path
@@ -32,8 +32,8 @@ from buildkite_orm.utils.text import escape_control
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from buildkite_orm.http.messages import StreamedBody
     from buildkite_orm.http.session import Session
-    from buildkite_orm.http.transport import StreamedBody
     from buildkite_orm.querysets.pagination import Paginator
 
 R = TypeVar("R", bound=Resource)

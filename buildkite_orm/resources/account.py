@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
 
 if TYPE_CHECKING:

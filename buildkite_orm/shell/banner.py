@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import BuildkiteError
-from buildkite_orm.http.retry import within
+from buildkite_orm.http.retry import time_limit
 from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.text import one_line
 
@@ -30,7 +30,7 @@ def banner(client: Buildkite, organization: OrganizationRef | None) -> list[str]
         Three lines, or one that says what is wrong.
     """
     width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
-    with within(_LONGEST, client.session.clock, attempts=1):
+    with time_limit(_LONGEST, client.session.clock, attempts=1):
         try:
             token = client.access_token()
         except BuildkiteError as error:

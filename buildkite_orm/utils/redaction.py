@@ -1,6 +1,6 @@
-"""What is secret, and how it is masked: the tokens that were used, texts like Buildkite's tokens, and fields by name.
+"""What is secret, and how it is masked: tokens that were used, texts like Buildkite's tokens, parameters and fields.
 
-A field is secret by its name, so that a new one is masked before it is known here.
+A field is secret by its name, so that a new one is masked before this module knows it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from buildkite_orm.utils.forking import ForkSafeLock
 from buildkite_orm.utils.json_types import as_array, as_object
@@ -20,15 +20,24 @@ T = TypeVar("T")
 
 MASK: Final = "[hidden]"
 
-# 40 hexadecimal digits may be a token of old, and also a commit: by its looks alone neither is masked.
-_LOOKS_LIKE_A_TOKEN: Final = re.compile(r"\bbk[a-z]{1,4}(?:_|%5f|\\u005f|&#x5f;|&#95;)\w{8,}", re.IGNORECASE)
+TOKEN_PARAMETERS: Final = frozenset({"access_token", "api_key"})
+"""The query parameters that may carry the token of an API."""
+
+_SECRET_PARAMETERS: Final = TOKEN_PARAMETERS | {
+    *("token", "jwt", "sig", "signature", "awsaccesskeyid"),
+    *("x-amz-signature", "x-amz-credential", "x-amz-security-token", "x-goog-signature", "x-goog-credential"),
+}
+_QUERY: Final = re.compile(r"\?\S+")
+
+# 40 hexadecimal digits may be an old token or a commit. Neither is masked by its form alone.
+_TOKEN_PATTERN: Final = re.compile(r"\bbk[a-z]{1,4}(?:_|%5f|\\u005f|&#x5f;|&#95;)\w{8,}", re.IGNORECASE)
 _ESCAPE: Final = re.compile(
     r"(?:%(?:25)*+|(?<!\\)\\++(?:u00|x))(?P<hex>[2-7][0-9a-f])|(?<!\\)\\++(?P<char>[!-~])"
     r"|&#x0*+(?P<html>[2-7][0-9a-f]);|&#0*+(?P<decimal>1[01]\d|12[0-6]|[3-9]\d);"
 )
-_SHORTEST: Final = 6  # a shorter one, in a test say, would be found in many words
-_SHORTEST_VALUE: Final = 16  # of a signed query; a shorter one is a number, a date or a region
-_MOST: Final = 32
+_MIN_LENGTH: Final = 6  # a shorter secret, as tests have, would be found inside of many words
+_MIN_SIGNED_VALUE: Final = 16  # a shorter value of a signed query is a number, a date or a region
+_MAX_SECRETS: Final = 32
 
 
 _NOT_A_LETTER: Final = re.compile(r"[^a-z]")
@@ -53,19 +62,19 @@ _SECRET_NAMES: Final = (
 
 
 class Secrets:
-    """The secrets that were used last, to be masked in what is shown; safe for threads.
+    """The secrets that were used last, to be masked in everything that is shown. Safe for threads.
 
-    A session has one, and adds each token before it sends it. A token is found as it is, in any case, with its
-    characters escaped (as in JSON, URLs and HTML), and in Base64.
+    A session has one, and adds each token before it sends it. A token is found in its plain form, in any case, with
+    escaped characters (as in JSON, URLs and HTML), and in Base64.
 
     Args:
-        most: How many are kept: a signed token is a new one for each request.
+        max_secrets: How many secrets are kept; a signed token is a new one for each request.
     """
 
-    __slots__ = ("_finders", "_known", "_lock", "_most")
+    __slots__ = ("_finders", "_known", "_lock", "_max_secrets")
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self, max_secrets: int = _MAX_SECRETS) -> None:
+        self._max_secrets = max_secrets
         self._lock = ForkSafeLock()
         self._finders: dict[str, _Finder] = {}
         self._known: tuple[_Finder, ...] = ()
@@ -74,38 +83,36 @@ class Secrets:
         return f"<Secrets: {len(self._finders)}>"
 
     def __reduce__(self) -> NoReturn:
-        """Stay in this process."""
+        """Refuse to be pickled: secrets stay in this process."""
         msg = "secrets are not copied or pickled"
         raise TypeError(msg)
 
     def remember(self, secret: T) -> T:
-        """Add a secret, and return it; what is no text is left alone."""
-        if isinstance(secret, str) and len(secret) >= _SHORTEST:
-            if self._known and self._known[-1].finds(secret):  # the same as for the request before
-                return secret
+        """Add a secret, and return it. A value that is not a string is ignored."""
+        if isinstance(secret, str) and len(secret) >= _MIN_LENGTH:
             with self._lock:
                 known = self._finders.pop(secret, None)
-                self._finders[secret] = known if known is not None else _Finder(secret)
-                while len(self._finders) > self._most:
+                self._finders[secret] = known or _Finder(secret)
+                while len(self._finders) > self._max_secrets:
                     del self._finders[next(iter(self._finders))]
                 self._known = tuple(self._finders.values())
         return secret
 
     def mask(self, text: str) -> str:
-        """Return a text with the secrets masked, and with what looks like a token of Buildkite's."""
+        """Return a text in which the secrets, and all that has the form of a Buildkite token, are masked."""
         lower = text.lower()
         folded = lower if (plain := _unescaped(lower)) == lower else f"{lower}\n{plain}"
-        masked = _LOOKS_LIKE_A_TOKEN.sub(MASK, text) if "bk" in folded else text
+        masked = _TOKEN_PATTERN.sub(MASK, text) if "bk" in folded else text
         for finder in self._known:
             masked = finder.mask(masked, folded)
         return masked
 
     def mask_bytes(self, body: bytes) -> bytes:
-        """Return a body of any encoding that extends ASCII with the secrets masked."""
+        """Return a body in which the secrets are masked, in any encoding that extends ASCII."""
         return self.mask(body.decode("latin-1")).encode("latin-1")
 
     def mask_json(self, value: Any) -> Any:
-        """Return a JSON value with the secrets masked in all of its texts, keys too."""
+        """Return a JSON value in which the secrets are masked in all strings, including keys."""
         if isinstance(value, str):
             return self.mask(value)
         if isinstance(value, list):
@@ -117,7 +124,7 @@ class Secrets:
     def mask_headers(self, headers: MutableMapping[str, str]) -> None:
         """Mask the secrets in the values of headers, in place."""
         values = "\n".join(headers.values())
-        if self.mask(values) == values:  # as nearly always, and for each value it takes longer
+        if self.mask(values) == values:
             return
         for name, value in list(headers.items()):
             headers[name] = self.mask(value)
@@ -132,18 +139,14 @@ class _Finder:
         self._secret = secret
         self._folded = secret.lower()
         self._encoded = _in_base64(secret)
-        self._escaped: re.Pattern[str] | None = None  # made when first needed, which is seldom
-
-    def finds(self, secret: str) -> bool:
-        """Whether this is the finder of a secret."""
-        return self._secret == secret
+        self._escaped: re.Pattern[str] | None = None  # compiled when it is first needed: that takes milliseconds
 
     def mask(self, text: str, folded: str) -> str:
-        """Return a text with the secret masked.
+        """Return a text in which the secret is masked.
 
         Args:
             text: The text.
-            folded: It in small letters, and that without escapes; made once for all secrets.
+            folded: The text in lower case, followed by its form without escapes; made once for all secrets.
         """
         if self._folded in folded:
             self._escaped = self._escaped or re.compile("".join(map(_escapes_of, self._secret)), re.IGNORECASE)
@@ -154,7 +157,7 @@ class _Finder:
 
 
 def _unescaped(text: str) -> str:
-    """Replace what JSON, URLs and HTML write for a character of ASCII by the character; `text` is in small letters."""
+    """Return a lower-case text in which escapes of JSON, URLs and HTML are replaced by their ASCII characters."""
     return _ESCAPE.sub(_character, text) if "\\" in text or "%" in text or "&#" in text else text
 
 
@@ -164,7 +167,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _escapes_of(char: str) -> str:
-    """Return a pattern for a character as it is, or as JSON, a URL or HTML may write it; it takes linear time."""
+    """Return a pattern, which runs in linear time, for a character or its escapes in JSON, URLs and HTML."""
     number = f"{ord(char):02x}"
     ways = (
         re.escape(char),
@@ -176,7 +179,7 @@ def _escapes_of(char: str) -> str:
 
 
 def _in_base64(secret: str) -> tuple[str, ...]:
-    """Return what Base64 makes of a secret wherever it stands in a longer text, but for the characters at its ends."""
+    """Return the Base64 forms of a secret inside of a longer text, without the characters at its ends that vary."""
     found: list[str] = []
     for before in range(3):
         whole = b64encode(b"\0" * before + secret.encode())
@@ -185,8 +188,11 @@ def _in_base64(secret: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+NO_SECRETS: Final = Secrets()
+
+
 class SignedUrl:
-    """A URL whose query is a key to a file: it shows itself without that, also in a traceback or a debugger.
+    """A URL whose query is the key to a file. Its repr does not show the query, nor do tracebacks and debuggers.
 
     Args:
         url: The URL.
@@ -198,13 +204,13 @@ class SignedUrl:
     """Return the URL, to send a request to it."""
 
     def __init__(self, url: str) -> None:
-        self.reveal = lambda: url  # in a closure: whoever walks through attributes finds no text
+        self.reveal = lambda: url  # a closure, since debuggers show what attributes hold
 
     def __repr__(self) -> str:
         return f"<SignedUrl {self}>"
 
     def __str__(self) -> str:
-        """Return it without user, password, query and fragment."""
+        """Return the URL without user, password, query and fragment."""
         try:
             parts = urlsplit(self.reveal())
         except ValueError:
@@ -212,30 +218,54 @@ class SignedUrl:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else parts.path
 
     def __reduce__(self) -> NoReturn:
-        """Stay in this process."""
+        """Refuse to be pickled: the key stays in this process."""
         msg = "a signed URL is not copied or pickled"
         raise TypeError(msg)
 
     def secrets(self) -> Secrets:
-        """Return what is to be masked of it in what a storage says: its query, and the long values in it."""
+        """Return the parts of the URL to mask in responses of a storage: the query, and the long values in it."""
         secrets = Secrets()
         try:
             query = urlsplit(self.reveal()).query
         except ValueError:
             return secrets
-        values = (value for _, value in parse_qsl(query) if len(value) >= _SHORTEST_VALUE)
+        values = (value for _, value in parse_qsl(query) if len(value) >= _MIN_SIGNED_VALUE)
         for secret in (*values, query):
             secrets.remember(secret)
         return secrets
 
 
+def redact_url(url: str) -> str:
+    """Return a URL without user and password, and with secret parameters masked."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(no URL)"
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    masked = [(key, MASK if key.lower() in _SECRET_PARAMETERS else value) for key, value in pairs]
+    query = urlencode(masked, quote_via=quote, safe="[]:/*", errors="replace")
+    redacted = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))
+    return NO_SECRETS.mask(redacted.encode(errors="replace").decode())
+
+
+def mask_queries(text: str) -> str:
+    """Return a text in which the queries of all URLs are masked."""
+    return _QUERY.sub(f"?{MASK}", text)
+
+
+def mask_query(url: object) -> object:
+    """Return the text of a value with everything after its first `?` masked; the value itself if it has none."""
+    text = str(url)
+    return f"{text.partition('?')[0]}?{MASK}" if "?" in text else url
+
+
 def is_secret(name: str) -> bool:
-    """Whether the value of this name is a secret; `api_token`, `apiToken` and `X-Api-Token` are alike."""
+    """Whether a field of this name holds a secret; `api_token`, `apiToken` and `X-Api-Token` are alike."""
     return _NOT_A_LETTER.sub("", name.lower()).endswith(_SECRET_NAMES)
 
 
 def mask_fields(value: Any) -> Any:
-    """Return a JSON value with its secrets masked, for display."""
+    """Return a JSON value with its secret fields masked, for display."""
     if (known := as_object(value)) is not None:
         return {key: MASK if is_secret(key) else mask_fields(item) for key, item in known.items()}
     if (several := as_array(value)) is not None:

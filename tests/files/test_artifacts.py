@@ -295,7 +295,7 @@ def test_a_connection_that_breaks_when_all_has_come_is_no_failure(
 
 def test_an_end_that_is_not_the_end_of_what_was_uploaded_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
     break_off_and_refuse_the_rest(server, length=131_072)
-    with pytest.raises(ChecksumMismatchError, match="131072 bytes came"):
+    with pytest.raises(ChecksumMismatchError, match="131072 bytes were received"):
         artifact.download()
 
 
@@ -452,7 +452,7 @@ def test_a_stream_tells_of_wrong_bytes_at_its_end(server: FakeBuildkite, artifac
 
 def test_too_few_bytes_are_an_error(bk: Buildkite, stored: ArtifactRecord) -> None:
     stored.file_size = len(CONTENT) + 1
-    with pytest.raises(ChecksumMismatchError, match=f"{len(CONTENT)} bytes came, not the {len(CONTENT) + 1}"):
+    with pytest.raises(ChecksumMismatchError, match=f"{len(CONTENT)} bytes were received, not the {len(CONTENT) + 1}"):
         ref_to(bk, stored).fetch().download()
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact
-from buildkite_orm.files import download
-from buildkite_orm.files.download import Expected
+from buildkite_orm.files import checksums
+from buildkite_orm.files.checksums import ExpectedContent
+from buildkite_orm.files.download import ArtifactStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,21 +48,21 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Takes the place of threads, and makes blocks small."""
     later = Later()
 
-    monkeypatch.setattr(download, "Background", lambda: later)
-    monkeypatch.setattr(download, "_BLOCK", BLOCK)
+    monkeypatch.setattr(checksums, "Background", lambda: later)
+    monkeypatch.setattr(checksums, "_BLOCK", BLOCK)
     return later
 
 
 def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
     """Let chunks be seen beside the loading, and give the blocks in which they were."""
-    beside: Any = vars(download)["ThreadedHasher"]
+    hasher_class: Any = vars(checksums)["ThreadedHasher"]
 
     def note(block: memoryview) -> None:
         seen.append(bytes(block))
 
-    with beside(note) as taking:
+    with hasher_class(note) as hasher:
         for chunk in chunks:
-            taking.take(chunk)
+            hasher.add(chunk)
     return seen
 
 
@@ -115,12 +116,16 @@ def test_where_seeing_fails_that_is_an_error(later: Later) -> None:
     assert later.submitted == 1
 
 
-@pytest.mark.parametrize(
-    ("size", "came", "all_came"),
-    [(5, 4, False), (5, 5, True), (5, 6, True), (1, 0, False), (1, 1, True), (0, 0, False), (None, 5, False)],
-)
-def test_all_came_where_as_much_came_as_was_told(size: int | None, came: int, *, all_came: bool) -> None:
-    assert Expected(size, {}, {}).all_came(came) is all_came
+@pytest.mark.parametrize(("content", "offset", "requests"), [(b"hello", 4, 2), (b"hello", 5, 0), (b"", 0, 2)])
+def test_a_file_of_which_all_bytes_are_there_is_not_requested(
+    server: FakeBuildkite, bk: Buildkite, content: bytes, offset: int, requests: int
+) -> None:
+    stored = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "a.txt", content)
+    found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
+    server.requests.clear()
+    stream = ArtifactStream(found, offset=offset, expected=ExpectedContent.of(found).size_only())
+    assert b"".join(stream) == content[offset:]
+    assert len(server.requests) == requests
 
 
 @pytest.mark.parametrize("size", ["5", "a lot", None, [5], {}])

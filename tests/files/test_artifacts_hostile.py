@@ -167,7 +167,7 @@ def test_a_file_stops_one_byte_past_the_size_that_was_uploaded(
     server: FakeBuildkite, artifact: Artifact, tmp_path: Path, get: Callable[[Artifact, Path], None]
 ) -> None:
     with storage(server, HEAD + b"Transfer-Encoding: chunked\r\n", chunked) as endless_storage:
-        with pytest.raises(ChecksumMismatchError, match="more than the 1000 bytes came that were uploaded"):
+        with pytest.raises(ChecksumMismatchError, match="more than the 1000 bytes that were uploaded"):
             get(artifact, tmp_path)
         assert endless_storage.sent < 20_000_000  # what the buffers of sockets take
     assert list(tmp_path.iterdir()) == []
@@ -181,7 +181,7 @@ def test_a_file_that_declares_no_size_stops_at_the_limit_of_the_session(
     blocks = chunked if b"chunked" in head else endless
     with storage(server, head, blocks), pytest.raises(DownloadError) as caught:
         get(sized(artifact, None), tmp_path)
-    assert "more than 1000000 bytes came, and nothing declares how many there are" in str(caught.value)
+    assert "more than 1000000 bytes were received, and no size is declared" in str(caught.value)
     assert "Buildkite(limits=SizeLimits(file=" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -202,7 +202,7 @@ def test_a_range_stops_one_byte_past_what_it_declares(
     start = 0 if get is read else 900
     head = HEAD.replace(b"200 OK", b"206 Partial Content") + b"Content-Range: bytes %d-999/1000\r\n" % start
     with storage(server, head + b"Transfer-Encoding: chunked\r\n", chunked) as endless_storage:
-        with pytest.raises(DownloadError, match=r"more than the \d+ bytes came that were declared"):
+        with pytest.raises(DownloadError, match=r"more than the \d+ bytes that were declared"):
             get(artifact, tmp_path)
         assert endless_storage.sent < 20_000_000
 
@@ -246,8 +246,8 @@ class Body(io.RawIOBase):
 @pytest.mark.parametrize(
     ("headers", "message"),
     [
-        ({}, r"more than 1000000 bytes came, and nothing declares how many there are.*SizeLimits\(file="),
-        ({"Content-Length": "200000"}, "more than the 200000 bytes came that were declared"),
+        ({}, r"more than 1000000 bytes were received, and no size is declared.*SizeLimits\(file="),
+        ({"Content-Length": "200000"}, "more than the 200000 bytes that were declared"),
     ],
 )
 @pytest.mark.parametrize("way", ["save_to", "search"])
@@ -279,7 +279,7 @@ def test_the_end_of_a_log_is_not_taken_for_all_of_it(
 ) -> None:
     log = bk.organization("acme").job(stored.job.id).log()
     refuse_all_but_the_end(server, after=0)
-    with pytest.raises(ResponseError, match="another part of the log came than was requested"):
+    with pytest.raises(ResponseError, match="another part of the log than was requested"):
         log.save_to(tmp_path / "log") if way == "save_to" else list(log.search("x"))
     assert list(tmp_path.iterdir()) == []
 

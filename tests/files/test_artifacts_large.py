@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import ChecksumMismatchError, ConnectionFailedError, DownloadError, RetryPolicy
-from buildkite_orm.files.atomic import WORKING, PartialFile
+from buildkite_orm.files.atomic import PartialFile
+from buildkite_orm.files.folders import WORKING_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def test_what_a_killed_process_has_left_is_hashed_too(
         patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(ConnectionFailedError):
             save(server, large, tmp_path, retry=RetryPolicy(attempts=1))
-    (left,) = (tmp_path / WORKING).iterdir()
+    (left,) = (tmp_path / WORKING_FOLDER).iterdir()
     assert 2 * BLOCK < left.stat().st_size < LARGE
     assert sha1(save(server, large, tmp_path).read_bytes()) == large.content.sha1sum
     assert server.requests[-1].headers["Range"] != "bytes=0-"

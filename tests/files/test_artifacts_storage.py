@@ -96,7 +96,7 @@ def test_a_range_that_nobody_asked_for_is_taken_where_it_is_the_beginning(
     answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 0-9/10"})
     assert bare.download() == b'"01234567"'
     answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 1-10/11"})
-    with pytest.raises(DownloadError, match=r"^the storage answered with another range"):
+    with pytest.raises(DownloadError, match=r"^the storage returned another range"):
         bare.download()
     answers(server, 206, times=1, payload="01234567")
     with pytest.raises(DownloadError, match="another range"):
@@ -294,13 +294,15 @@ def test_an_error_of_the_api_says_what_was_asked_of_it(server: FakeBuildkite, ar
 def test_wrong_bytes_are_told_with_whose_they_are(bk: Buildkite, stored: ArtifactRecord, tmp_path: Path) -> None:
     stored.file_size = 6
     found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
-    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: 5 bytes came, not the 6 that were uploaded"):
+    message = f"{found.api_path}: 5 bytes were received, not the 6 that were uploaded"
+    with pytest.raises(ChecksumMismatchError, match=message):
         found.download()
-    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: 5 bytes came, not the 6 that were uploaded"):
+    with pytest.raises(ChecksumMismatchError, match=message):
         found.save_to(tmp_path)
     stored.file_size, stored.sha1sum = 5, "0" * 40
     found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
-    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: what came does not have the SHA1 of what was"):
+    message = f"{found.api_path}: the content that was received does not have the SHA1 of what was uploaded"
+    with pytest.raises(ChecksumMismatchError, match=message):
         found.save_to(tmp_path)
-    with pytest.raises(ChecksumMismatchError, match=f"{found.api_path}: what came does not have the SHA1 of what was"):
+    with pytest.raises(ChecksumMismatchError, match=message):
         found.download()

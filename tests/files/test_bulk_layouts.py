@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import Artifact
-from buildkite_orm.files.layouts import names
+from buildkite_orm.files.bulk import unique_paths
 
 A, B = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 
@@ -19,9 +19,10 @@ def artifact(path: str, job: str = A, key: str = "1") -> Artifact:
     return Artifact.model_validate({"id": key, "job_id": job, "url": url, "state": "finished", "path": path})
 
 
-def places(*paths: tuple[str, str], folds: bool = False) -> list[str]:
-    """Give the places of artifacts, each told as its path and its job."""
-    return names([artifact(path, job, str(at)) for at, (path, job) in enumerate(paths)], "path", folds=folds)
+def places(*paths: tuple[str, str], ignores_case: bool = False) -> list[str]:
+    """Return the paths of artifacts, each made of its path and its job."""
+    artifacts = [artifact(path, job, str(at)) for at, (path, job) in enumerate(paths)]
+    return unique_paths(artifacts, "path", ignores_case=ignores_case)
 
 
 def test_each_goes_to_its_own_path() -> None:
@@ -36,7 +37,7 @@ def test_those_of_several_jobs_that_are_called_the_same_go_below_their_jobs() ->
 def test_it_does_not_depend_on_the_order() -> None:
     told = [("report.xml", A), ("report.xml", B), ("a", A), ("a/b", B)]
     both = [artifact(path, job, f"{path} {job}") for path, job in told]
-    forward, backward = (names(each, "path") for each in (both, both[::-1]))
+    forward, backward = (unique_paths(each, "path") for each in (both, both[::-1]))
     assert forward == backward[::-1]
 
 
@@ -52,7 +53,7 @@ def test_a_file_is_not_where_another_needs_a_folder() -> None:
 def test_where_case_does_not_tell_files_apart_they_are_kept_apart() -> None:
     told = [("README", A), ("readme", B), ("gr\u00f6\u00dfe", A), ("GRO\u0308SSE", B)]
     assert places(*told) == [path for path, _ in told]
-    assert places(*told, folds=True) == [f"{job}/{path}" for path, job in told]
+    assert places(*told, ignores_case=True) == [f"{job}/{path}" for path, job in told]
 
 
 def test_a_path_that_looks_like_a_place_below_a_job_pushes_nobody_out() -> None:
@@ -63,12 +64,12 @@ def test_a_path_that_looks_like_a_place_below_a_job_pushes_nobody_out() -> None:
 
 def test_by_job_all_go_below_their_jobs() -> None:
     both = [artifact("a", A, "1"), artifact("a", B, "2"), artifact("b", B, "3")]
-    assert names(both, "job") == [f"{A}/a", f"{B}/a", f"{B}/b"]
+    assert unique_paths(both, "job") == [f"{A}/a", f"{B}/a", f"{B}/b"]
 
 
 def test_by_a_function_they_go_where_it_says_and_are_kept_apart_as_well() -> None:
     both = [artifact("x/a", A, "1"), artifact("y/a", B, "2"), artifact("y/b", B, "3")]
-    found = names(both, lambda each: PurePosixPath(each.path).name)
+    found = unique_paths(both, lambda each: PurePosixPath(each.path).name)
     assert found == [f"{A}/a", f"{B}/a", "b"]
 
 
@@ -77,6 +78,6 @@ def test_by_a_function_they_go_where_it_says_and_are_kept_apart_as_well() -> Non
 @given(told=st.lists(st.tuples(st.text("aA/", min_size=1, max_size=4), st.sampled_from([A, B])), max_size=8))
 def test_no_two_ever_come_to_one_place(told: list[tuple[str, str]], folds: bool) -> None:  # noqa: FBT001 - a case
     safe = [(path.strip("/") or "a", job) for path, job in told]
-    found = [PurePosixPath(each.casefold() if folds else each) for each in places(*safe, folds=folds)]
+    found = [PurePosixPath(each.casefold() if folds else each) for each in places(*safe, ignores_case=folds)]
     assert len(set(found)) == len(found)
     assert not any(one in other.parents for one in found for other in found)

@@ -21,7 +21,9 @@ from buildkite_orm import (
     ServerError,
     UnsafePathError,
 )
-from buildkite_orm.files.atomic import WORKING, Target, atomic_write, safe_path
+from buildkite_orm.files.atomic import atomic_write
+from buildkite_orm.files.folders import WORKING_FOLDER
+from buildkite_orm.files.safe_paths import Target, safe_path
 from buildkite_orm.utils.cancellation import Cancellation, Cancelled
 
 if TYPE_CHECKING:
@@ -183,7 +185,7 @@ def test_nothing_of_the_final_name_is_there_before_all_has_come(
     server.faults.add("html", origin="artifacts", match=look)
     artifact.save_to(tmp_path / "app.bin")
     assert len(seen) == 2
-    assert all(name.startswith(WORKING) for name in seen[-1])
+    assert all(name.startswith(WORKING_FOLDER) for name in seen[-1])
 
 
 def test_a_keyboard_interrupt_leaves_nothing(
@@ -294,7 +296,7 @@ def test_a_link_in_the_folder_that_leads_out_of_it_is_refused(artifact: Artifact
     (tmp_path / "outside").mkdir()
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/dist").symlink_to(tmp_path / "outside", target_is_directory=True)
-    with costs(0), pytest.raises(UnsafePathError, match="by a link"):
+    with costs(0), pytest.raises(UnsafePathError, match="through a link"):
         artifact.save_to(tmp_path / "folder")
     assert everything(tmp_path / "outside") == []
 
@@ -305,7 +307,7 @@ def test_a_link_in_place_of_the_file_that_leads_out_is_refused(
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/app.bin").symlink_to(tmp_path / "secret")
-    with pytest.raises(UnsafePathError, match="by a link"):
+    with pytest.raises(UnsafePathError, match="through a link"):
         named(artifact, bk, "app.bin").save_to(tmp_path / "folder")
     assert (tmp_path / "secret").read_bytes() == b"secret"
 
@@ -320,16 +322,16 @@ def test_the_folder_itself_may_be_a_link(artifact: Artifact, tmp_path: Path) -> 
 # -- unfinished files
 
 ALIASES = [
-    WORKING,
-    f"{WORKING}/0123456789abcdef.part",
-    f"dist/{WORKING}/x",
-    f"dist/{WORKING.upper()}",
-    f"{WORKING}-0123456789abcdef/x",
-    WORKING.replace("i", "\u200dI", 1),
-    WORKING.replace("fi", "\ufb01"),
-    WORKING.replace("b", "\uff42"),
-    f"a\\{WORKING}\\x",
-    f"{WORKING}. ",
+    WORKING_FOLDER,
+    f"{WORKING_FOLDER}/0123456789abcdef.part",
+    f"dist/{WORKING_FOLDER}/x",
+    f"dist/{WORKING_FOLDER.upper()}",
+    f"{WORKING_FOLDER}-0123456789abcdef/x",
+    WORKING_FOLDER.replace("i", "\u200dI", 1),
+    WORKING_FOLDER.replace("fi", "\ufb01"),
+    WORKING_FOLDER.replace("b", "\uff42"),
+    f"a\\{WORKING_FOLDER}\\x",
+    f"{WORKING_FOLDER}. ",
 ]
 
 
@@ -355,8 +357,8 @@ def test_other_names_like_it_are_fine(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_that_is_named_by_its_caller_is_not_called_like_that_folder(artifact: Artifact, tmp_path: Path) -> None:
-    with pytest.raises(UnsafePathError, match="is taken by the folder of unfinished files"):
-        artifact.save_to(tmp_path / WORKING)
+    with pytest.raises(UnsafePathError, match="is reserved for the folder of unfinished files"):
+        artifact.save_to(tmp_path / WORKING_FOLDER)
     assert everything(tmp_path) == []
 
 

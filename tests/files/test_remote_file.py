@@ -152,7 +152,7 @@ def test_a_size_that_the_api_does_not_tell_is_told_by_the_storage(
 
 
 def test_a_buffer_of_nothing_is_refused(add: Callable[..., Artifact]) -> None:
-    with pytest.raises(ValueError, match="buffer_size=0: at least 1"):
+    with pytest.raises(ValueError, match="buffer_size=0: must be at least 1"):
         add(b"x").open(buffer_size=0)
 
 
@@ -347,7 +347,7 @@ def test_a_storage_that_gives_nothing_of_what_is_there_is_an_error_and_no_end(
     stored = server.add_artifact(job, "a.bin", CONTENT)
     with server.client(http=True, transport=Silent()) as bk, ref_to(bk, stored).open() as file:
         file.seek(start)
-        with pytest.raises(ConnectionFailedError, match="gives less than what is there"):
+        with pytest.raises(ConnectionFailedError, match="returns less than the whole file"):
             file.read(10)
     assert len(ranges(server)) == RetryPolicy().attempts
 
@@ -367,7 +367,7 @@ def test_a_file_that_is_not_as_long_as_what_was_uploaded_is_an_error(
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
     stored.file_size = len(CONTENT) + 1
-    message = f"{len(CONTENT)} bytes are there, not the {len(CONTENT) + 1} that were uploaded"
+    message = f"{len(CONTENT)} bytes, not the {len(CONTENT) + 1} that were uploaded"
     with ref_to(bk, stored).open() as file, pytest.raises(ChecksumMismatchError, match=message):
         file.read(10)
 
@@ -400,5 +400,5 @@ def test_a_storage_without_ranges_gives_the_whole_and_refuses_a_part(server: Fak
             assert b"".join(iter(lambda: file.read(1000), b"")) == CONTENT
         with artifact.open() as file:
             file.seek(1000)
-            with pytest.raises(DownloadError, match=r"does not give parts of files. Save it with save_to\(\)"):
+            with pytest.raises(DownloadError, match=r"does not return parts of files. Save it with save_to\(\)"):
                 file.read(10)

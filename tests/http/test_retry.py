@@ -24,7 +24,7 @@ from buildkite_orm import (
     TransportError,
 )
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.enums import BuildState
 from tests.helpers import web_pipeline
 

@@ -1,4 +1,4 @@
-"""How long the pauses between attempts are, to the second; and what `within` makes of the time that is allowed."""
+"""How long the pauses between attempts are, to the second; and what `time_limit` makes of the time that is allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from buildkite_orm import (
     TransportError,
 )
 from buildkite_orm.fake import ManualClock
-from buildkite_orm.http.retry import Wait, is_retryable, within
+from buildkite_orm.http.retry import Retries, Wait, is_retryable, time_limit
 
 if TYPE_CHECKING:
     from buildkite_orm import Buildkite
@@ -109,7 +109,7 @@ def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: 
     failing.faults.add("latency", times=None, seconds=20)
     failing.faults.add("error", times=None)
     policy = RetryPolicy(attempts=9, backoff=0, max_elapsed=60)
-    with within(seconds, failing.clock):
+    with time_limit(seconds, failing.clock):
         assert asked(failing, policy) == sent
     assert asked(failing, policy) == 3
 
@@ -138,9 +138,9 @@ def test_a_failure_that_no_other_attempt_can_mend_is_tried_once(
         attempts.append(None)
         raise error
 
-    assert not is_retryable(error, repeatable=True)
+    assert not is_retryable(error, idempotent=True)
     with pytest.raises(kind):
-        RetryPolicy().run(fail, ManualClock(), repeatable=True)
+        Retries(RetryPolicy(), ManualClock()).run(fail, idempotent=True)
     assert len(attempts) == 1
     again = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (again.permanent, again.never_sent) == (True, never_sent)
@@ -160,45 +160,45 @@ def test_a_failure_that_no_other_attempt_can_mend_ends_a_wait_at_once(
 
 def test_the_time_that_is_left_in_a_block_becomes_less() -> None:
     clock, policy = ManualClock(), RetryPolicy(max_elapsed=60)
-    with within(30, clock):
+    with time_limit(30, clock):
         clock.advance(12)
-        assert policy.in_time().max_elapsed == 18
-        with within(25, clock):
-            assert policy.in_time().max_elapsed == 18
+        assert policy.limited().max_elapsed == 18
+        with time_limit(25, clock):
+            assert policy.limited().max_elapsed == 18
         clock.advance(20)
-        assert policy.in_time().max_elapsed == pytest.approx(0, abs=0.01)
+        assert policy.limited().max_elapsed == pytest.approx(0, abs=0.01)
 
 
 def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
-    with within(math.inf, failing.clock, attempts=2):
+    with time_limit(math.inf, failing.clock, attempts=2):
         assert asked(failing, RetryPolicy()) == 2
-        with within(math.inf, failing.clock, attempts=3):
+        with time_limit(math.inf, failing.clock, attempts=3):
             assert asked(failing, RetryPolicy()) == 2
-        with within(math.inf, failing.clock, attempts=1):
+        with time_limit(math.inf, failing.clock, attempts=1):
             assert asked(failing, RetryPolicy()) == 1
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])
 def test_a_block_allows_what_it_says_and_nothing_below_0(seconds: float, allowed: float) -> None:
-    with within(seconds, ManualClock()):
-        assert RetryPolicy(max_elapsed=60).in_time().max_elapsed == pytest.approx(allowed, abs=0.01)
+    with time_limit(seconds, ManualClock()):
+        assert RetryPolicy(max_elapsed=60).limited().max_elapsed == pytest.approx(allowed, abs=0.01)
 
 
 def test_of_two_blocks_the_shorter_holds_and_the_outer_one_after_the_inner() -> None:
     policy, clock = RetryPolicy(max_elapsed=60), ManualClock()
-    with within(30, clock):
-        with within(50, clock):
-            assert policy.in_time().max_elapsed == 30
-        with within(10, clock):
-            assert policy.in_time().max_elapsed == 10
-        with pytest.raises(KeyError), within(5, clock):
+    with time_limit(30, clock):
+        with time_limit(50, clock):
+            assert policy.limited().max_elapsed == 30
+        with time_limit(10, clock):
+            assert policy.limited().max_elapsed == 10
+        with pytest.raises(KeyError), time_limit(5, clock):
             raise KeyError
-        assert policy.in_time() == RetryPolicy(max_elapsed=30)
-    assert policy.in_time() is policy
+        assert policy.limited() == RetryPolicy(max_elapsed=30)
+    assert policy.limited() is policy
 
 
 def test_a_block_changes_nothing_else_of_a_policy() -> None:
     policy = RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=60, on_wait=print)
-    with within(4, ManualClock()):
-        shorter = policy.in_time()
+    with time_limit(4, ManualClock()):
+        shorter = policy.limited()
     assert shorter == RetryPolicy(attempts=3, backoff=1, max_backoff=2, max_wait=7, max_elapsed=4, on_wait=print)

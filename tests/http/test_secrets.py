@@ -25,7 +25,8 @@ from buildkite_orm import (
 )
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.http.session import ApiRequest, ApiResponse, Session, path_of, query_of
+from buildkite_orm.http.messages import ApiRequest, ApiResponse, path_of, query_of
+from buildkite_orm.http.session import Session
 from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:

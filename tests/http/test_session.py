@@ -22,7 +22,7 @@ from buildkite_orm import (
     ServerError,
     __version__,
 )
-from buildkite_orm.http.session import ApiRequest, ApiResponse
+from buildkite_orm.http.messages import ApiRequest, ApiResponse
 from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
 
 def pools(bk: Buildkite) -> dict[int, int]:
     """How many connections were made, by port."""
-    adapter = vars(bk.session)["_http"].get_adapter(bk.session.base_url)
+    adapter = vars(vars(bk.session)["_transport"])["_http"].get_adapter(bk.session.base_url)
     assert isinstance(adapter, HTTPAdapter)
     keys = adapter.poolmanager.pools.keys()
     made = {key.key_port: adapter.poolmanager.pools[key].num_connections for key in keys}

@@ -18,7 +18,7 @@ from urllib3 import HTTPResponse
 
 from buildkite_orm import ConnectionFailedError, ResponseError, RetryPolicy
 from buildkite_orm.http.auth import StaticToken
-from buildkite_orm.http.session import ApiRequest, ApiResponse, path_of, query_of
+from buildkite_orm.http.messages import ApiRequest, ApiResponse, path_of, query_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +149,7 @@ def test_a_query_is_read_whole_but_for_a_token() -> None:
 def test_what_is_no_url_has_no_query() -> None:
     with pytest.raises(ResponseError) as caught:
         query_of("https://[?page=2")
-    assert caught.value.message == "the server points to a page by what is no URL"
+    assert caught.value.message == "the response links to a page by a text that is not a URL"
 
 
 # -- streams -----------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int
 @pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
 @pytest.mark.parametrize(
     ("body", "message"),
-    [(b"<html>", "200: an HTML page, which the API never answers with"), (b"", "there is nothing in the answer")],
+    [(b"<html>", "200: an HTML page, which the API never responds with"), (b"", "the response has no content")],
 )
 def test_an_html_page_is_no_stream_and_asked_for_again(
     server: FakeBuildkite, kind: str, body: bytes, message: str
@@ -337,7 +337,7 @@ def test_a_file_elsewhere_of_which_there_is_no_url_is_refused_without_a_request(
     canned = Canned(200)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
         bk.session.stream_elsewhere(f"https://{host}/a.txt?key=hush", {}, method="PUT")
-    assert str(caught.value).startswith(f"PUT https://{host}/a.txt: there is no such URL. ")
+    assert str(caught.value).startswith(f"PUT https://{host}/a.txt: the URL is not usable. ")
     assert canned.asked == 0
 
 

@@ -13,7 +13,7 @@ import requests
 from buildkite_orm import Build
 from buildkite_orm.errors import ResponseError
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import ApiResponse
+from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.parsing import DriftWarning, load_list
 
 if TYPE_CHECKING:

@@ -18,7 +18,9 @@ from unittest import mock
 
 from buildkite_orm import Artifact, BuildkiteError, ChecksumMismatchError, DownloadError, UnsafePathError
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.files.atomic import WORKING, PartialFile, safe_path
+from buildkite_orm.files.atomic import PartialFile
+from buildkite_orm.files.folders import WORKING_FOLDER
+from buildkite_orm.files.safe_paths import safe_path
 from tests.reliability.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -40,11 +42,11 @@ TIMES: Final = 15
 KILLED: Final = """
 import json, os, signal, sys
 from pathlib import Path
-from buildkite_orm.files import atomic, download
+from buildkite_orm.files import atomic, download, folders
 from buildkite_orm.fake import FakeBuildkite, Settings
 
 content = bytes(range(256)) * 600
-ours = {atomic.__file__, download.__file__}
+ours = {atomic.__file__, download.__file__, folders.__file__}
 server = FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=None))
 stored = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "dist/app.bin", content)
 artifact = server.client().organization("acme").job(stored.job.id).artifact(stored.id).fetch()
@@ -187,7 +189,7 @@ def left_by_a_killed_process(content: bytes) -> Cells:
         place.server.faults.add("reset_before", origin="artifacts", times=None)
         with mock.patch.object(PartialFile, "discard"):  # as a process that is not there any more
             assert place.save() is not None
-        (part,) = (place.folder / WORKING).iterdir()
+        (part,) = (place.folder / WORKING_FOLDER).iterdir()
         part.write_bytes(content)
         place.server.faults.clear()
         place.server.requests.clear()
@@ -354,7 +356,7 @@ _REFUSALS: Final = (
 SAVING: Final = Table(
     title="Files that are saved",
     note=f"""\
-`save_to` writes to a file in a hidden folder beside the final one (`{WORKING}`), checks size and
+`save_to` writes to a file in a hidden folder beside the final one (`{WORKING_FOLDER}`), checks size and
 checksums, and renames it. A process is killed at every {STEP}th line that it runs in there. What "was there before" is
 a file that an earlier save had put there.
 """,
@@ -384,7 +386,7 @@ An artifact is saved to a folder under the path that its agent told; whoever nam
         Row("no name: nothing, `.`, `/`", partial(hostile, "", ".", "./", "/")),
         Row(
             "the folder of unfinished files",
-            partial(hostile, f"{WORKING}/x", f"dist/{WORKING.upper()}", f"{WORKING}-1/x"),
+            partial(hostile, f"{WORKING_FOLDER}/x", f"dist/{WORKING_FOLDER.upper()}", f"{WORKING_FOLDER}-1/x"),
         ),
         Row("reserved names, on Windows", reserved),
         Row("a link in the folder that leads out of it", partial(linked_out, "dist/x", "outside")),

@@ -11,7 +11,8 @@ from buildkite_orm import NotFoundError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.fake.server import PUBLIC_URL
 from buildkite_orm.http.adapter import Adapter
-from buildkite_orm.http.session import DEFAULT_TIMEOUT, ApiRequest, path_of
+from buildkite_orm.http.messages import ApiRequest, path_of
+from buildkite_orm.http.session import DEFAULT_TIMEOUT
 from tests.reliability.network import Network, wait_until
 
 if TYPE_CHECKING:

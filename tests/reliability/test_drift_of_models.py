@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from buildkite_orm import DriftWarning, Resource, ResponseError
-from buildkite_orm.http.session import ApiResponse
+from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models import parsing
 from buildkite_orm.models.parsing import load_list, load_one
 from tests.oddities import hold, mutations

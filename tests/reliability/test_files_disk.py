@@ -11,7 +11,9 @@ import pytest
 
 from buildkite_orm import Artifact, DownloadError, UnsafePathError
 from buildkite_orm.files import atomic
-from buildkite_orm.files.atomic import WORKING, PartialFile, Target, safe_path
+from buildkite_orm.files.atomic import PartialFile
+from buildkite_orm.files.folders import WORKING_FOLDER
+from buildkite_orm.files.safe_paths import Target, safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,7 +203,7 @@ def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> P
         patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(DownloadError):
             artifact.save_to(folder / "app.bin")
-    (part,) = (folder / WORKING).iterdir()
+    (part,) = (folder / WORKING_FOLDER).iterdir()
     part.unlink()
     return part
 
@@ -253,7 +255,7 @@ def test_a_file_system_without_locks_does_not_matter(
 
 def test_it_is_for_this_user_only_and_gone_in_the_end(server: FakeBuildkite, artifact: Artifact, folder: Path) -> None:
     modes: list[int] = []
-    meanwhile(server, lambda: modes.append((folder / WORKING).stat().st_mode & 0o777))
+    meanwhile(server, lambda: modes.append((folder / WORKING_FOLDER).stat().st_mode & 0o777))
     artifact.save_to(folder / "app.bin")
     assert modes == [0o700]
     assert everything(folder) == ["app.bin"]
@@ -281,30 +283,30 @@ def a_pipe(place: Path) -> None:
 def test_something_else_of_its_name_does_not_matter(
     artifact: Artifact, folder: Path, put: Callable[[Path], None]
 ) -> None:
-    put(folder / WORKING)
+    put(folder / WORKING_FOLDER)
     assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
-    assert everything(folder) == [WORKING, "app.bin"]
+    assert everything(folder) == [WORKING_FOLDER, "app.bin"]
     assert outside_is_as_it_was(folder)
 
 
 def test_one_of_another_user_is_not_used(
     server: FakeBuildkite, artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / WORKING).mkdir()
+    (folder / WORKING_FOLDER).mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     seen: list[list[str]] = []
-    meanwhile(server, lambda: seen.append(everything(folder / WORKING)))
+    meanwhile(server, lambda: seen.append(everything(folder / WORKING_FOLDER)))
     assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
     assert seen == [[]]
-    assert everything(folder) == [WORKING, "app.bin"]
+    assert everything(folder) == [WORKING_FOLDER, "app.bin"]
 
 
 def test_a_link_in_the_folder_that_leads_to_it_is_refused(artifact: Artifact, folder: Path) -> None:
-    (folder / WORKING).mkdir()
-    (folder / "dist").symlink_to(WORKING, target_is_directory=True)
+    (folder / WORKING_FOLDER).mkdir()
+    (folder / "dist").symlink_to(WORKING_FOLDER, target_is_directory=True)
     with pytest.raises(UnsafePathError, match="leads to the folder of unfinished files"):
         artifact.save_to(folder)
-    assert everything(folder) == [WORKING, "dist"]
+    assert everything(folder) == [WORKING_FOLDER, "dist"]
 
 
 def test_it_may_be_taken_away_by_another_at_any_time(
@@ -314,9 +316,9 @@ def test_it_may_be_taken_away_by_another_at_any_time(
     whole, left = os.open, [3]
 
     def open_late(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if left[0] and str(path).endswith((WORKING, ".part")):
+        if left[0] and str(path).endswith((WORKING_FOLDER, ".part")):
             left[0] -= 1
-            (folder / WORKING).rmdir()
+            (folder / WORKING_FOLDER).rmdir()
         return whole(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", open_late)
@@ -331,7 +333,7 @@ def test_many_threads_share_it(server: FakeBuildkite, bk: Buildkite, stored: Art
     report = bk.organization("acme").job(stored.job.id).artifacts().save_all(folder, workers=8)
     assert len(report.saved) == 61
     assert all((folder / f"{number}.bin").read_bytes() == b"%d" % number for number in range(60))
-    assert not (folder / WORKING).exists()
+    assert not (folder / WORKING_FOLDER).exists()
 
 
 # -- two at once
@@ -349,7 +351,7 @@ def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, arti
     assert artifact.save_to(folder / "app.bin").read_bytes() == CONTENT
     ((content, there),) = seen
     assert content == CONTENT
-    assert [name for name in there if not name.startswith(WORKING)] == ["app.bin"]
+    assert [name for name in there if not name.startswith(WORKING_FOLDER)] == ["app.bin"]
     assert everything(folder) == ["app.bin"]
 
 

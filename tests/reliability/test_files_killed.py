@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, BuildkiteError
-from buildkite_orm.files.atomic import WORKING, PartialFile
+from buildkite_orm.files.atomic import PartialFile
+from buildkite_orm.files.folders import WORKING_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,7 @@ def die(thing: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None
         patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(BuildkiteError):
             thing.save_to(place)
-    return next(iter(place.parent.glob(f"{WORKING}/*.part")), None)
+    return next(iter(place.parent.glob(f"{WORKING_FOLDER}/*.part")), None)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from buildkite_orm import BuildkiteError, RetryPolicy
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.http.session import ApiResponse
+from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.parsing import load_list, load_one
 from buildkite_orm.models.resource import Model, Resource
 from buildkite_orm.utils.json_types import as_array, as_object

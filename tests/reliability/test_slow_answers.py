@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkite_orm import RequestTimeoutError, RetryPolicy
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from tests.reliability.network import wait_until
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from buildkite_orm import ConnectionFailedError, NotFoundError, PermissionDenied
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.fake.collections import Record
 from buildkite_orm.fake.handlers.teams import EVERYONE, TEAMS
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.resources.packages.package import Package
 from buildkite_orm.resources.packages.registry import Registry, RegistryRef
 from buildkite_orm.resources.packages.token import RegistryToken

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from buildkite_orm import Pipeline
-from buildkite_orm.http.session import ApiResponse
+from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.parsing import load_one
 from buildkite_orm.resources.pipelines import provider as providers
 from buildkite_orm.resources.pipelines.provider import (

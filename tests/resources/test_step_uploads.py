@@ -9,7 +9,7 @@ import pytest
 
 from buildkite_orm import BadRequestError, Build, GoneError, NotFoundError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.resources.builds.step_upload import StepUpload, StepUploadState
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from buildkite_orm import BadRequestError, NotFoundError, Resource, TransportError, UnprocessableEntityError
 from buildkite_orm.fake.handlers.test_engine.records import add_execution, add_run, add_suite, add_test
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.resources.test_engine.run import FailedExecution, SuiteRun
 from buildkite_orm.resources.test_engine.suite import Suite
 from buildkite_orm.resources.test_engine.test import FlakyTest, SuiteTest, SuiteTestState

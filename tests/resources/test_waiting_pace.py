@@ -288,7 +288,7 @@ class Deadlines(list[float]):
         super().__init__()
 
         def note(_: RecordedRequest) -> bool:
-            self.append(bk.session.retry.in_time().max_elapsed)
+            self.append(bk.session.retry.limited().max_elapsed)
             return False
 
         server.faults.add("latency", match=note, times=None)

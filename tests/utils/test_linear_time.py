@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Build
-from buildkite_orm.errors import redact_url
 from buildkite_orm.http.links import read_links
-from buildkite_orm.http.session import path_of, query_of
+from buildkite_orm.http.messages import path_of, query_of
 from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.utils.numbers import parse_decimal
+from buildkite_orm.utils.redaction import redact_url
 from buildkite_orm.utils.text import escape_control, one_line, said, with_emoji
 
 if TYPE_CHECKING:

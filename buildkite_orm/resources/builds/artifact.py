@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from buildkite_orm.files.bulk import DownloadReport
+    from buildkite_orm.files.bulk import DownloadReport, Layout
     from buildkite_orm.files.download import ArtifactStream
-    from buildkite_orm.files.layouts import Layout
 
 
 class ArtifactFilters(TypedDict, total=False):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from buildkite_orm.errors import BuildBlockedError, BuildkiteError, UnprocessableEntityError
-from buildkite_orm.http.retry import within
+from buildkite_orm.http.retry import time_limit
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.progress import progress_line
 from buildkite_orm.resources.builds.build import BuildRef
@@ -139,7 +139,7 @@ class BuildWaiter:
         error = self._deadline.timeout_error(f"{short_path(self._ref.api_path)} {state}")
         if self._options.cancel_on_timeout:
             try:
-                with within(_CANCEL, self._ref.session.clock):
+                with time_limit(_CANCEL, self._ref.session.clock):
                     self._build = self._ref.cancel()
                 error.message += "; it is being canceled"
             except BuildkiteError as failure:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from buildkite_orm.errors import BuildkiteError, RateLimitError, StatusError, WaitTimeoutError
-from buildkite_orm.http.retry import is_retryable, within
+from buildkite_orm.http.retry import is_retryable, time_limit
 from buildkite_orm.utils.cancellation import sleep
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Deadline:
         Args:
             at_least: How many seconds they may take even if less is left.
         """
-        return within(max(self._end - self._clock.monotonic(), at_least), self._clock)
+        return time_limit(max(self._end - self._clock.monotonic(), at_least), self._clock)
 
     def try_request(self, request: Callable[[], T | None]) -> T | None:
         """Send a request; return None if it fails with an error that may pass."""
@@ -99,7 +99,7 @@ class Deadline:
         retry_after = error.retry_after if isinstance(error, StatusError) else None
         if isinstance(error, RateLimitError):
             retry_after = _UNKNOWN_WAIT if retry_after is None and not error.gave_up else retry_after
-        elif not is_retryable(error, repeatable=True):
+        elif not is_retryable(error, idempotent=True):
             return False
         self._not_before = now + (retry_after or 0.0)
         self._failing_since = now if self._failing_since is None else self._failing_since

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 from pydantic_core import core_schema, from_json
 
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import GetCoreSchemaHandler
 
-    from buildkite_orm.http.session import ApiResponse
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
     from buildkite_orm.querysets.pagination import LinkCursor, PageResult
     from buildkite_orm.resources.builds.annotation import AnnotationQuerySet

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.resources.parents import InJob
 from buildkite_orm.utils.numbers import parse_decimal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from buildkite_orm.http.session import ApiResponse
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
 
 
@@ -110,9 +110,9 @@ class LogRef(InJob):
         Raises:
             DownloadError: It cannot be written.
         """
-        from buildkite_orm.files.download import save_log
+        from buildkite_orm.resources.builds.log_stream import save
 
-        return save_log(self, path)
+        return save(self, path)
 
     def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
         """Find the lines in which a regular expression matches what a terminal shows of them, while the log comes.

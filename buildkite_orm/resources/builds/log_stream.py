@@ -11,10 +11,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import ConnectionFailedError, GoneError, NotFoundError, ResponseError, StatusError
-from buildkite_orm.files.download import as_final, log_chunks, retry_transfer
-from buildkite_orm.http.session import ApiRequest
-from buildkite_orm.http.sizes import content_range
-from buildkite_orm.http.transport import ReadsStream
+from buildkite_orm.files.atomic import atomic_write
+from buildkite_orm.files.safe_paths import Target
+from buildkite_orm.http.messages import ApiRequest
+from buildkite_orm.http.sizes import FileLimit, content_length, content_range, limit_size
 from buildkite_orm.logs.terminal import ROWS, Terminal
 from buildkite_orm.logs.text import LineReader, search_lines
 from buildkite_orm.resources.builds.job import ScriptJob
@@ -24,11 +24,13 @@ from buildkite_orm.utils.cancellation import sleep
 from buildkite_orm.utils.plain_values import as_number
 
 if TYPE_CHECKING:
+    import os
     import re
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from buildkite_orm.http.session import ApiResponse
-    from buildkite_orm.http.transport import Stream
+    from buildkite_orm.http.messages import ApiResponse
+    from buildkite_orm.http.stream import Stream
     from buildkite_orm.logs.text import LogLine, LogMatch
     from buildkite_orm.resources.builds.log import LogRef
 
@@ -43,6 +45,21 @@ _TAIL_SIZE: Final = 16 * 1024
 _TAIL_GROWTH: Final = 8
 _TAIL_REQUESTS: Final = 3
 _LINE_SIZE: Final = 256
+
+
+def save(log: LogRef, path: str | os.PathLike[str]) -> Path:
+    """Save a log; see `LogRef.save_to`. The server returns no range from an offset on, so a retry starts over."""
+    target = Target.of(path, f"{log.job.api_path.rpartition('/')[2]}.log")
+
+    def attempt() -> None:
+        stream = log.session.stream(_call(log, None))
+        with stream, atomic_write(target, f"log {log.api_path}") as part:
+            part.restart()
+            for chunk in log_chunks(log, stream):
+                part.write(chunk)
+
+    log.session.retries.run(attempt, idempotent=True)
+    return target.path
 
 
 def tail(log: LogRef, lines: int, *, requests: int = _TAIL_REQUESTS) -> str:
@@ -100,13 +117,10 @@ def follow(log: LogRef, every: float) -> Iterator[LogLine]:
 
 
 def _lines(log: LogRef) -> Iterator[LogLine]:
-    content, lines = _Content(log), _Lines(ROWS)
-    try:
-        while chunk := content.read():
-            yield from lines.feed(chunk)
-        yield from lines.close()
-    finally:
-        content.close()
+    lines = _Lines(ROWS)
+    for chunk in _Content(log).chunks():
+        yield from lines.feed(chunk)
+    yield from lines.close()
 
 
 class _Lines:
@@ -125,11 +139,11 @@ class _Lines:
         return self._reader.read(self._terminal.close(self._decoder.decode(b"", final=True)))
 
 
-class _Content(ReadsStream):
-    """The bytes of a log, chunk by chunk; where a connection breaks, they go on from there.
+class _Content:
+    """The bytes of a log, chunk by chunk, resumed where a connection breaks.
 
     Attributes:
-        offset: How many have come.
+        offset: The number of bytes that were received.
     """
 
     def __init__(self, log: LogRef) -> None:
@@ -138,60 +152,44 @@ class _Content(ReadsStream):
         self._size: int | None = None
         self.offset = 0
 
-    def read(self, size: int | None = None) -> bytes:
-        """Give the next chunk, or b"" where there is no more now.
+    def chunks(self, size: int | None = None) -> Iterator[bytes]:
+        """Yield the chunks that were not received before, as far as the log goes now.
 
         Args:
-            size: How long the log is, if that is known.
+            size: The size of the log, if it is known.
         """
         self._size = size
-        return retry_transfer(self._session, self._read)
+        for chunk in self._session.retries.transfer(self._chunks_from, self.offset):
+            self.offset += len(chunk)
+            yield chunk
 
-    def close(self) -> None:
-        """Give the connection back."""
-        self._drop()
-
-    def _read(self) -> bytes:
+    def _chunks_from(self, offset: int) -> Iterator[bytes]:
+        size, self._size = self._size, None  # another attempt requests the size again
         try:
-            if self._chunks is None:
-                with as_final():
-                    self._chunks = self._opened()
-            chunk = next(self._chunks, b"")
-        except BaseException:
-            self._size = None
-            self.close()
-            raise
-        self.offset += len(chunk)
-        if not chunk:
-            self.close()
-        return chunk
-
-    def _opened(self) -> Iterator[bytes]:
-        try:
-            self._stream, skip = self._ask_for_rest() if self.offset else (self._ask(), 0)
+            stream, skip = self._request_rest(offset, size) if offset else (self._request(), 0)
         except StatusError as error:
             if error.status != _NOTHING_THERE:
                 raise
-            return iter(())
-        if self._stream is None:
-            return iter(())
-        return _behind(self._stream, log_chunks(self._log, self._stream, came=self.offset - skip), skip)
+            return
+        if stream is not None:
+            with stream:
+                yield from _after(stream, log_chunks(self._log, stream, received=offset - skip), skip)
 
-    def _ask_for_rest(self) -> tuple[Stream | None, int]:
-        """Ask for what has not come; what comes may begin before that, but not after, for the log may have grown."""
-        missing = (self._log.fetch_size() if self._size is None else self._size) - self.offset
+    def _request_rest(self, offset: int, size: int | None) -> tuple[Stream | None, int]:
+        """Request the bytes after an offset; the response may begin before that, because the log may have grown."""
+        missing = (self._log.fetch_size() if size is None else size) - offset
         if missing <= 0:
             return None, 0
         for _ in range(_ENDS):
-            stream = self._ask(missing)
+            stream = self._request(missing)
             begin = _begin(stream)
-            if begin <= self.offset:
-                return stream, self.offset - begin
+            if begin <= offset:
+                return stream, offset - begin
             stream.close()
-            missing += 2 * (begin - self.offset)
-        raise ResponseError(f"the server gave {_ENDS} times less of the end of the log than was requested")
+            missing += 2 * (begin - offset)
+        raise ResponseError(f"the server returned {_ENDS} times less of the end of the log than was requested")
 
-    def _ask(self, last: int | None = None) -> Stream:
+    def _request(self, last: int | None = None) -> Stream:
         return self._session.stream(_call(self._log, last))
 
 
@@ -212,12 +210,9 @@ class _Follower:
 
     def lines(self) -> Iterator[LogLine]:
         """Give the lines, and wait for more."""
-        try:
-            with wait_state(self._session).waiting():
-                yield from self._growth()
-            yield from self._lines.close()
-        finally:
-            self._content.close()
+        with wait_state(self._session).waiting():
+            yield from self._growth()
+        yield from self._lines.close()
 
     def _growth(self) -> Iterator[LogLine]:
         has_grown = False
@@ -230,7 +225,7 @@ class _Follower:
                 self._begin_anew()
             has_grown = size > self._content.offset
             if has_grown:
-                while chunk := self._content.read(size):
+                for chunk in self._content.chunks(size):
                     yield from self._lines.feed(chunk)
             if self._is_settled or (was_over and not has_grown):
                 return
@@ -261,13 +256,35 @@ class _Follower:
 
     def _begin_anew(self) -> None:
         """Take a log that was deleted, or cut, for another one: of what it says now nothing was seen."""
-        self._content.close()
         self._content, self._lines = _Content(self._log), _Lines(rows=1)
 
     def _pause(self) -> None:
         wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
         affordable = _REQUESTS_PER_POLL * wait_state(self._session).min_interval(self._log.api_path)
         sleep(self._session.clock, max(wanted, affordable))
+
+
+def log_chunks(log: LogRef, stream: Stream, *, received: int = 0) -> Iterator[bytes]:
+    """Yield the chunks of a response with a log, no more than it declares or `SizeLimits.file` allows.
+
+    Args:
+        log: The log.
+        stream: The response.
+        received: The number of bytes of the log that were received before.
+
+    Raises:
+        ResponseError: The response is another part of the log, or its Content-Length is not a number.
+        DownloadError: There are more bytes.
+    """
+    part = content_range(stream.headers)
+    if stream.status != _PARTIAL:
+        part = None
+    elif part is None or part.start != received or part.total not in {None, part.stop}:
+        raise ResponseError("the response is another part of the log than was requested", method="GET", url=stream.url)
+    declared = content_length(stream.headers, decompressed=True)
+    limit = FileLimit(log.api_path, log.session.limits.file, None, received=received)
+    limit = limit.declared_as(declared).declared_as(None if part is None else part.stop - part.start)
+    return limit_size(stream, limit.size - limit.received, limit.error)
 
 
 def _call(log: LogRef, last: int | None) -> ApiRequest:
@@ -316,7 +333,7 @@ def _begin(stream: Stream) -> int:
     return told[0]
 
 
-def _behind(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+def _after(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
     told = _range(stream.headers) if stream.status == _PARTIAL else None
     missing = 0 if told is None else told[1] - told[0]
     for chunk in chunks:

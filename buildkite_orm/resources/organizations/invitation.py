@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, TypedDict
 from pydantic import Field
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.models.parsing import load_list

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Self, TypedDict
 from pydantic import Field
 
 from buildkite_orm.errors import ResponseError
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.paths import key_in
 from buildkite_orm.models.ref import Deletable, Ref, load_object

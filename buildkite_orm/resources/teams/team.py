@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypedDict
 
 from buildkite_orm.http.encoding import encode_body
-from buildkite_orm.http.session import ApiRequest
+from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.enums import OpenEnum
 from buildkite_orm.models.ref import Deletable
 from buildkite_orm.models.resource import Editable, Timestamp

@@ -196,10 +196,10 @@ class History:
             ValueError: The name has another ending.
             DownloadError: The file cannot be written.
         """
-        from buildkite_orm.files.pictures import save  # noqa: PLC0415 - when it is saved
+        from buildkite_orm.files.atomic import save_picture  # noqa: PLC0415 - when it is saved
         from buildkite_orm.views.history.plot import png  # noqa: PLC0415 - when it is drawn
 
-        return save(path, {".svg": self.svg, ".png": lambda: png(self)}, of="a history")
+        return save_picture(path, {".svg": self.svg, ".png": lambda: png(self)}, of="a history")
 
     def __repr__(self) -> str:
         return f"<History {_summary(self)}>"

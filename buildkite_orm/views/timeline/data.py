@@ -255,9 +255,9 @@ class Timeline:
             ValueError: The name has another ending.
             DownloadError: The file cannot be written.
         """
-        from buildkite_orm.files.pictures import save  # noqa: PLC0415 - when it is saved
+        from buildkite_orm.files.atomic import save_picture  # noqa: PLC0415 - when it is saved
 
-        return save(path, {".svg": self.svg, ".html": self.html}, of="a timeline")
+        return save_picture(path, {".svg": self.svg, ".html": self.html}, of="a timeline")
 
     def __repr__(self) -> str:
         jobs = f"{len(self.rows)} job{'s' * (len(self.rows) != 1)}"
