@@ -1,4 +1,4 @@
-"""How the documentation is built: `.ci/docs`, or `sphinx-build -W -n -b html docs docs/_build`."""
+"""Configuration of Sphinx: run `.ci/docs`, or `sphinx-build -W -n -b html docs docs/_build`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from buildkite_orm import __version__
-from docs.docstrings import signature_shown, skipped, tidied, where_it_is, with_colons
+from docs.docstrings import hide_signature, render_docstring, resolve_short_name, restore_colons, skip_member
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -26,7 +26,7 @@ html_copy_source = False
 html_show_copyright = False
 toc_object_entries_show_parents = "hide"
 myst_heading_anchors = 3
-suppress_warnings = ["myst.header"]  # a page that begins deeper than its title is none of ours
+suppress_warnings = ["myst.header"]  # no page of this project begins below its title level
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
 autodoc_typehints_format = "short"
@@ -34,20 +34,20 @@ default_role = "literal"
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 
-# What the standard library and other packages have: this site is built without a network, and links into itself only.
+# Names of the standard library and of other packages: the site is built without a network and has no external links.
 _OTHERS = "builtins collections core_schema datetime enum io os pathlib pydantic re requests ssl tenacity types typing"
-_IN_SHORT = "BaseAdapter BufferedReader Figure GetCoreSchemaHandler Path timedelta"
+_SHORT_NAMES = "BaseAdapter BufferedReader Figure GetCoreSchemaHandler Path timedelta"
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_OTHERS.replace(' ', '|')})\b.*"),
-    (r"py:class", rf"({_IN_SHORT.replace(' ', '|')})"),
-    (r"py:class", r"(buildkite_orm\.queryset\.)?R"),  # a type variable
+    (r"py:class", rf"({_SHORT_NAMES.replace(' ', '|')})"),
+    (r"py:class", r"(buildkite_orm\.[\w.]+\.)?[RT]"),  # type variables
 ]
 
 
 def setup(app: Sphinx) -> None:
-    """Have docstrings tidied up, and names found."""
-    app.connect("autodoc-skip-member", skipped)
-    app.connect("autodoc-process-docstring", tidied, priority=400)  # before napoleon
-    app.connect("autodoc-process-docstring", with_colons, priority=600)
-    app.connect("autodoc-process-signature", signature_shown)
-    app.connect("missing-reference", where_it_is)
+    """Connect the hooks."""
+    app.connect("autodoc-skip-member", skip_member)
+    app.connect("autodoc-process-docstring", render_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", restore_colons, priority=600)
+    app.connect("autodoc-process-signature", hide_signature)
+    app.connect("missing-reference", resolve_short_name)

@@ -1,4 +1,4 @@
-"""From the library's docstrings to pages: fields as a table, names as links, and nothing of what pydantic adds."""
+"""Sphinx hooks that render docstrings: fields as a table, names as links, and no members that pydantic adds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MARKED = re.compile(r"(?<![`\w])`(?P<code>[^`\n]+)`(?!`)|(?P<url>https?://[^\s)
 _FIELD = re.compile(r" {4}(\w+): (.*)")
 
 
-def listed() -> list[str]:
-    """Give the full names of what the reference has."""
+def reference_names() -> list[str]:
+    """Return the full names of all entries of the reference."""
     found: list[str] = []
     for page in sorted(REFERENCE.glob("*.rst")):
         module = ""
@@ -38,51 +38,53 @@ def listed() -> list[str]:
 
 
 @cache
-def documented() -> dict[str, str]:
-    """Give the full name of each name that has a place in the reference; of several, the shortest."""
-    return {full.rpartition(".")[2]: full for full in sorted(listed(), key=len, reverse=True)}
+def full_names() -> dict[str, str]:
+    """Return the full name of each documented short name; if there are several, the shortest."""
+    return {full.rpartition(".")[2]: full for full in sorted(reference_names(), key=len, reverse=True)}
 
 
-# -- what autodoc asks
+# -- autodoc events
 
 
-def skipped(_app: Sphinx, _what: str, name: str, member: object, _skip: bool, _options: object) -> bool | None:  # noqa: FBT001
-    """Leave out what is no method or property: fields are in a table, and the rest is the library's own."""
-    if name in _OWN:
+def skip_member(_app: Sphinx, _what: str, _name: str, member: object, _skip: bool, _options: object) -> bool | None:  # noqa: FBT001
+    """Skip members that are not methods or properties (fields are in a table), and internal methods."""
+    if getattr(member, "__qualname__", "") in _INTERNAL:
         return True
     if inspect.isfunction(member) or isinstance(member, classmethod | staticmethod | property):
         return None
     return not inspect.ismethod(member)
 
 
-# What classes of the library tell it about themselves.
-_OWN: Final = frozenset(
+# Methods that the modules of the library call on each other.
+_INTERNAL: Final = frozenset(
     {
-        "announce",
-        "append",
-        "at",
-        "bind",
-        "class_for",
-        "concerns",
-        "follow",
-        "in_time",
-        "listed_as",
-        "loaded_next",
-        "model_post_init",
-        "model_validate",
-        "model_validate_json",
-        "note_drift",
-        "of",
-        "persist",
-        "rebind",
-        "step",
-        "take",
+        "Editable.model_post_init",
+        "Faults.take",
+        "HistoryFigures.of",
+        "Job.class_for",
+        "Job.listed_as",
+        "Job.model_validate",
+        "Job.model_validate_json",
+        "LoadedPage.append",
+        "LoadedPage.loaded_next",
+        "Model.class_for",
+        "Model.note_drift",
+        "RecordedRequest.of",
+        "Ref.at",
+        "Ref.bind",
+        "Ref.rebind",
+        "Resource.bind",
+        "Resource.listed_as",
+        "Resource.note_drift",
+        "RetryPolicy.announce",
+        "RetryPolicy.in_time",
+        "Spread.of",
     }
 )
 
 
-# What users make themselves.
-_MADE_BY_HAND: Final = frozenset(
+# Classes that users instantiate.
+_CONSTRUCTED_BY_USERS: Final = frozenset(
     {
         "Buildkite",
         "FakeBuildkite",
@@ -94,39 +96,39 @@ _MADE_BY_HAND: Final = frozenset(
 )
 
 
-def signature_shown(
-    _app: Sphinx, what: str, name: str, _thing: object, _options: object, signature: str | None, returned: str | None
+def hide_signature(
+    _app: Sphinx, what: str, name: str, _obj: object, _options: object, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None] | None:
-    """Hide how objects are made that come from the server."""
+    """Hide the signatures of classes that the library instantiates."""
     if what not in {"class", "exception"} or signature is None:
         return None
-    return (signature, returned) if name.rpartition(".")[2] in _MADE_BY_HAND else ("", None)
+    return (signature, returned) if name.rpartition(".")[2] in _CONSTRUCTED_BY_USERS else ("", None)
 
 
-def tidied(_app: Sphinx, what: str, _name: str, thing: Any, _options: object, lines: list[str]) -> None:
-    """Make reStructuredText of a docstring: links of what is named, and of the fields of a class a table."""
-    explained: dict[str, str] = {}
-    if what in {"class", "exception"} and inspect.isclass(thing):
-        explained = _taken_out(lines)
-    lines[:] = list(_linked(_one_paragraph_each(lines)))
+def render_docstring(_app: Sphinx, what: str, _name: str, obj: Any, _options: object, lines: list[str]) -> None:
+    """Convert a docstring to reStructuredText: names become links, the fields of a class become a table."""
+    descriptions: dict[str, str] = {}
+    if what in {"class", "exception"} and inspect.isclass(obj):
+        descriptions = _pop_attributes(lines)
+    lines[:] = list(_linked(_split_documentation_links(lines)))
     if what == "property":
         lines[:1] = [line.replace(": ", _COLON) for line in lines[:1]]
-    if what in {"class", "exception"} and inspect.isclass(thing):
-        lines += [*_bases(thing), *_values(thing), *_table(thing, explained)]
+    if what in {"class", "exception"} and inspect.isclass(obj):
+        lines += [*_bases(obj), *_values(obj), *_table(obj, descriptions)]
 
 
-def with_colons(_app: Sphinx, _what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
-    """Put back what napoleon would have taken for the end of a type."""
+def restore_colons(_app: Sphinx, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
+    """Restore the colons that napoleon would have read as the end of a type."""
     lines[:] = [line.replace(_COLON, ": ") for line in lines]
 
 
-def where_it_is(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Any) -> Any:
-    """Find what is named in short, as annotations do."""
+def resolve_short_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: Any) -> Any:
+    """Resolve a reference by its short name, as annotations use it."""
     if node.get("refdomain") != "py":
         return None
     target = str(node["reftarget"])
     short = target.rpartition(".")[2]
-    full = documented().get(short)
+    full = full_names().get(short)
     if full is None or full == target:
         return None
     return env.domains.python_domain.resolve_xref(env, node["refdoc"], app.builder, "obj", full, node, shown)
@@ -135,8 +137,8 @@ def where_it_is(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: A
 # -- docstrings
 
 
-def _taken_out(lines: list[str]) -> dict[str, str]:
-    """Take the section `Attributes` out of a docstring, and give what it says of each."""
+def _pop_attributes(lines: list[str]) -> dict[str, str]:
+    """Remove the section `Attributes` from a docstring; return the description of each attribute."""
     if "Attributes:" not in lines:
         return {}
     begin = lines.index("Attributes:")
@@ -152,77 +154,79 @@ def _taken_out(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def _one_paragraph_each(lines: list[str]) -> Iterator[str]:
-    """Set apart the pages of Buildkite's documentation that a docstring names line by line."""
-    told = False
+def _split_documentation_links(lines: list[str]) -> Iterator[str]:
+    """Put each line `Documentation: …` of a docstring into a paragraph of its own."""
+    in_link = False
     for line in lines:
-        if told and line.startswith(" "):  # the sentence goes on
+        if in_link and line.startswith(" "):  # the sentence continues
             yield line.strip()
             continue
-        told = line.startswith("Documentation:")
-        yield from ["", line] if told else [line]
+        in_link = line.startswith("Documentation:")
+        yield from ["", line] if in_link else [line]
 
 
 def _linked(lines: Iterable[str]) -> Iterator[str]:
-    """Write code as reStructuredText has it, and the names of the library as links; examples stay as they are."""
+    """Convert inline code to reStructuredText, with links for names of the library; examples are unchanged."""
     in_example = False
     for line in lines:
         in_example = bool(line.strip()) and (in_example or line.lstrip().startswith(">>>"))
-        yield line if in_example else _MARKED.sub(_written, line)
+        yield line if in_example else _MARKED.sub(_to_rst, line)
 
 
-def _written(marked: re.Match[str]) -> str:
+def _to_rst(marked: re.Match[str]) -> str:
     if url := marked["url"]:
         return f"`{url.partition('://')[2]} <{url}>`__"
-    code = marked["code"].strip()  # or it would be no literal
-    full = documented().get(code)
+    code = marked["code"].strip()  # a literal has no blanks at its ends
+    full = full_names().get(code)
     after = "\\" if marked.string[marked.end() : marked.end() + 1].isalnum() else ""
     return f":py:obj:`~{full}`{after}" if full else f"``{code}``{after}"
 
 
-def _bases(thing: type[Any]) -> Iterator[str]:
-    bases = [f":py:obj:`~{documented()[base.__name__]}`" for base in thing.__bases__ if base.__name__ in documented()]
+def _bases(obj: type[Any]) -> Iterator[str]:
+    bases = [f":py:obj:`~{full_names()[base.__name__]}`" for base in obj.__bases__ if base.__name__ in full_names()]
     if bases:
-        yield from ("", f"It has what {' and '.join(bases)} has, too.", "")
+        yield from ("", f"It also has the members of {' and '.join(bases)}.", "")
 
 
-def _values(thing: type[Any]) -> Iterator[str]:
-    if issubclass(thing, enum.Enum):
-        yield from ("", "Values: " + ", ".join(f"``{member.value}``" for member in thing), "")
+def _values(obj: type[Any]) -> Iterator[str]:
+    if issubclass(obj, enum.Enum):
+        yield from ("", "Values: " + ", ".join(f"``{member.value}``" for member in obj), "")
 
 
-def _table(thing: type[Any], explained: dict[str, str]) -> Iterator[str]:
-    """Write the fields of a class: the name, the type as the code has it, and what the docstring says."""
-    fields = dict.fromkeys(explained, "") | dict(_fields(thing))
+def _table(obj: type[Any], descriptions: dict[str, str]) -> Iterator[str]:
+    """Yield a table of the fields of a class: name, type and description."""
+    fields = dict.fromkeys(descriptions, "") | dict(_fields(obj))
     if not fields:
         return
     yield from ("", ".. list-table::", "   :header-rows: 1", "   :widths: auto", "   :align: left", "")
-    yield from ("   * - field", "     - type", "     - what it is")
+    yield from ("   * - field", "     - type", "     - description")
     for name, kind in fields.items():
-        (what,) = _linked([explained.get(name, "")])
+        (what,) = _linked([descriptions.get(name, "")])
         yield from (f"   * - ``{name}``", f"     - {_type(kind)}", f"     - {what}")
     yield ""
 
 
-def _fields(thing: type[Any]) -> Iterator[tuple[str, str]]:
-    """Give the public fields that a class declares, with their types; errors are given theirs when they are made."""
-    if issubclass(thing, enum.Enum):
+def _fields(obj: type[Any]) -> Iterator[tuple[str, str]]:
+    """Yield the public fields that a class declares with their types; those of errors are arguments of `__init__`."""
+    if issubclass(obj, enum.Enum):
         return
-    told = inspect.get_annotations(thing)
-    if issubclass(thing, Exception):
-        told = inspect.get_annotations(vars(thing).get("__init__", thing)) | told
-        told = {name: kind for name, kind in told.items() if name not in {"message", "next_step", "return"}}
-    for name, kind in told.items():
-        written = kind if isinstance(kind, str) else getattr(kind, "__forward_arg__", str(kind))
-        if not name.startswith("_") and not re.match(r"(typing\.)?(ClassVar|Final)\b", written):
-            yield name, written
+    annotations = inspect.get_annotations(obj)
+    if issubclass(obj, Exception):
+        annotations = inspect.get_annotations(vars(obj).get("__init__", obj)) | annotations
+        annotations = {
+            name: kind for name, kind in annotations.items() if name not in {"message", "next_step", "return"}
+        }
+    for name, kind in annotations.items():
+        text = kind if isinstance(kind, str) else getattr(kind, "__forward_arg__", str(kind))
+        if not name.startswith("_") and not re.match(r"(typing\.)?(ClassVar|Final)\b", text):
+            yield name, text
 
 
-def _type(written: str) -> str:
-    """Write a type with links to what of it is documented."""
-    parts = re.split(r"(\w+)", re.sub(r"\bTimestamp\b", "datetime", " ".join(written.split())))
-    told: list[str] = []
-    for is_name, text in groupby(parts, key=documented().__contains__):
+def _type(annotation: str) -> str:
+    """Return an annotation with links to the documented names in it."""
+    parts = re.split(r"(\w+)", re.sub(r"\bTimestamp\b", "datetime", " ".join(annotation.split())))
+    linked: list[str] = []
+    for is_name, text in groupby(parts, key=full_names().__contains__):
         run = list(text)
-        told += [f":py:obj:`~{documented()[name]}`" for name in run] if is_name else [f"``{''.join(run).strip()}``"]
-    return "\\ ".join(part for part in told if part != "````")
+        linked += [f":py:obj:`~{full_names()[name]}`" for name in run] if is_name else [f"``{''.join(run).strip()}``"]
+    return "\\ ".join(part for part in linked if part != "````")

@@ -1,9 +1,9 @@
-"""Write into the README and the pages of the documentation what the code in them really shows.
+"""Run the code in README and guides and write its output into them.
 
     python docs/make_outputs.py            all pages
-    python docs/make_outputs.py logs.md    those whose path ends so
+    python docs/make_outputs.py logs.md    pages whose path ends with this
 
-Look at what has changed before you keep it. How blocks run is in tests/docs/page.py.
+Review the changes before you commit them. tests/docs/page.py describes how blocks run.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from tests.docs.page import PAGES, as_it_must_be
 
 
 def main() -> int:
-    """Run the code of the pages, and write what it shows."""
-    ends = tuple(sys.argv[1:]) or ("",)
+    """Run the code of the pages and write its output."""
+    suffixes = tuple(sys.argv[1:]) or ("",)
     for path in PAGES:
-        if path.as_posix().endswith(ends):
+        if path.as_posix().endswith(suffixes):
             with tempfile.TemporaryDirectory() as folder:
                 os.chdir(folder)
                 page, _ = as_it_must_be(path, Path(folder))

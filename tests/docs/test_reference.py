@@ -7,9 +7,9 @@ from importlib import import_module
 
 import pytest
 
-from docs.docstrings import listed
+from docs.docstrings import reference_names
 
-LISTED = listed()
+LISTED = reference_names()
 PACKAGES = [
     "buildkite_orm",
     "buildkite_orm.fake",
