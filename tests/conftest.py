@@ -40,7 +40,12 @@ def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests see no token or endpoint of whoever runs them."""
-    for name in ("BUILDKITE_API_TOKEN", "BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_REST_API_ENDPOINT"):
+    for name in (
+        "BUILDKITE_API_TOKEN",
+        "BUILDKITE_ORGANIZATION_SLUG",
+        "BUILDKITE_REST_API_ENDPOINT",
+        "BUILDKITE_FAKE_CONTROL_TOKEN",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 if find_spec("werkzeug") is None:
     raise ModuleNotFoundError("buildkite_orm.fake needs werkzeug: pip install 'buildkite_orm[fake]'", name="werkzeug")
 
+from buildkite_orm.fake.accelerated_clock import AcceleratedClock
 from buildkite_orm.fake.clock import Clock, ManualClock, SharedClock, SystemClock
 from buildkite_orm.fake.faults import Fault, Faults, RecordedRequest
 from buildkite_orm.fake.records import (
@@ -34,6 +35,7 @@ from buildkite_orm.fake.steps import BlockStep, CommandStep, Step, TriggerStep, 
 from buildkite_orm.fake.store import Store
 
 __all__ = [
+    "AcceleratedClock",
     "AgentRecord",
     "AnnotationRecord",
     "ArtifactRecord",

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import shlex
 import signal
 import sys
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
-from buildkite_orm.fake import FakeBuildkite, Settings, SystemClock
+from buildkite_orm.fake import AcceleratedClock, FakeBuildkite, ManualClock, Settings
+from buildkite_orm.fake.store import SCOPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from buildkite_orm.fake import Clock
 
 _BUILD_INTERVAL = 600.0
+_FASTEST = 10_000
+_CONTROL_TOKEN = "BUILDKITE_FAKE_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite_orm.fake") -> int:
@@ -28,18 +40,41 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
     parser.add_argument("--empty", action="store_true", help="create no pipelines and builds in acme")
     parser.add_argument("--builds", type=int, default=0, metavar="N", help="add N builds to the pipeline `bulk`")
     parser.add_argument("--no-limits", action="store_true", help="disable the rate limits")
-    options = parser.parse_args(arguments)
-    settings = Settings(organization_limit=None, user_limit=None) if options.no_limits else Settings()
-    server = FakeBuildkite(
-        seed=options.seed,
-        populate=not options.empty,
-        clock=SystemClock(),
-        settings=settings,
-        host=options.host,
-        port=options.port,
-        artifact_host=options.artifact_host,
-        artifact_port=options.artifact_port,
+    parser.add_argument(
+        "--clock",
+        type=_clock,
+        default="1x",
+        metavar="SPEED",
+        help="how fast time passes, as 60x; `manual` for a clock that only the control API moves",
     )
+    parser.add_argument(
+        "--seed-file", metavar="FILE", help="JSON or YAML with what there is, in place of the built-in pipelines"
+    )
+    parser.add_argument(
+        "--token-scopes",
+        type=_scopes,
+        default=SCOPES,
+        metavar="SCOPE,…",
+        help="the scopes of the token; all by default",
+    )
+    parser.add_argument(
+        "--control-token",
+        default=os.environ.get(_CONTROL_TOKEN) or None,
+        metavar="TOKEN",
+        help=f"the token of the control API; {_CONTROL_TOKEN}, or else a random one",
+    )
+    parser.add_argument(
+        "--control-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name besides localhost by which the control API can be used; may be repeated",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        server = _server(options)
+    except ValueError as error:
+        parser.error(str(error))
     port_option = "--port"
     try:
         url = server.url
@@ -50,15 +85,74 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         parser.error(f"cannot listen on {options.host}:{port}: {error}; choose another {port_option} or --host")
     stopped = _stop_signals()
     with server:
-        if options.builds:
-            server.add_builds("bulk", options.builds, jobs=3)
-        if not options.empty:
-            server.build_every(_BUILD_INTERVAL, "web")
-        sys.stdout.write(f"export BUILDKITE_REST_API_ENDPOINT={url}\n")
-        sys.stdout.write(f"export BUILDKITE_API_TOKEN={server.token}\n")
+        for name, value in (
+            ("BUILDKITE_REST_API_ENDPOINT", url),
+            ("BUILDKITE_API_TOKEN", server.token),
+            ("BUILDKITE_ORGANIZATION_SLUG", "acme"),
+            ("BUILDKITE_FAKE_CONTROL_URL", server.control_url),
+            (_CONTROL_TOKEN, server.control_token),
+        ):
+            sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.flush()
         stopped.get()
     return 0
+
+
+def _server(options: argparse.Namespace) -> FakeBuildkite:
+    """Make the server that the options describe.
+
+    Raises:
+        ValueError: The seed file or the control token is wrong.
+    """
+    populate = not (options.empty or options.seed_file)
+    seed = _seed_file(options.seed_file) if options.seed_file else None
+
+    def setup(server: FakeBuildkite) -> None:
+        if seed is not None:
+            seed(server)
+        if options.builds:
+            server.add_builds("bulk", options.builds, jobs=3)
+        if populate:
+            server.build_every(_BUILD_INTERVAL, "web")
+
+    return FakeBuildkite(
+        seed=options.seed,
+        populate=populate,
+        clock=options.clock,
+        settings=Settings(organization_limit=None, user_limit=None) if options.no_limits else Settings(),
+        host=options.host,
+        port=options.port,
+        artifact_host=options.artifact_host,
+        artifact_port=options.artifact_port,
+        token_scopes=options.token_scopes,
+        control_token=options.control_token,
+        control_hosts=options.control_host,
+        setup=setup,
+    )
+
+
+def _seed_file(path: str) -> Callable[[FakeBuildkite], None]:
+    from buildkite_orm.fake.seed_file import load_seed_file  # noqa: PLC0415 - it imports pydantic
+
+    return load_seed_file(path)
+
+
+def _clock(text: str) -> Clock:
+    """Read `60x` or `manual`."""
+    if text == "manual":
+        return ManualClock()
+    speed = re.fullmatch(r"(\d{1,5}(?:\.\d{1,9})?)x", text)
+    if speed is None or float(speed[1]) > _FASTEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 0x to {_FASTEST}x, as 60x, or manual")
+    return AcceleratedClock(float(speed[1]))
+
+
+def _scopes(text: str) -> list[str]:
+    """Read scopes with commas between them."""
+    scopes = [scope.strip() for scope in text.split(",") if scope.strip()]
+    if unknown := [scope for scope in scopes if scope not in SCOPES]:
+        raise argparse.ArgumentTypeError(f"no scope {', '.join(unknown)}; choose from {', '.join(SCOPES)}")
+    return scopes
 
 
 def _stop_signals() -> SimpleQueue[int]:

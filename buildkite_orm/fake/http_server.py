@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from buildkite_orm.fake.app import App
+    from buildkite_orm.fake.control.gate import ControlGate
     from buildkite_orm.fake.faults import Origin
     from buildkite_orm.fake.framing import Body, Head
 
@@ -62,6 +63,8 @@ class HttpServer:
         artifacts_base: Callable[[str], str],
         host: str = "127.0.0.1",
         port: int = 0,
+        *,
+        control: ControlGate | None = None,
     ) -> None:
         """Bind and start the server.
 
@@ -71,8 +74,10 @@ class HttpServer:
             artifacts_base: Returns the base URL of artifacts, given the host name that a client used.
             host: The interface to listen on; loopback is bound for IPv6 too.
             port: The port; 0 for a free one.
+            control: The control API, if this origin has it.
         """
         self._app = app
+        self._control = control
         self._origin: Origin = origin
         self._artifacts_base = artifacts_base
         self._host = host
@@ -88,6 +93,8 @@ class HttpServer:
     def handle(self, request: IncomingRequest) -> ResponsePlan:
         """Return the response to a request; an error in the fake itself is a 500, and is logged."""
         try:
+            if self._control is not None and self._control.owns(request.path):
+                return ResponsePlan(self._control.respond(request))
             return self._app.handle(request, self._origin, self._artifacts_base_for(request))
         except ClientDisconnected:  # while sending its request
             return ResponsePlan(None, failure="reset")

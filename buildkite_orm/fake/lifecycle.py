@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _AGENT_RETRY = 5.0
 CANCELABLE = frozenset({"creating", "scheduled", "running", "failing"})
+FINISHABLE = frozenset({"pending", "scheduled", "assigned", "accepted", "running", "limited"})
 
 
 class Lifecycle:
@@ -314,12 +315,27 @@ class Lifecycle:
             return
         for path, content in step.artifacts:
             self._store.add_artifact(job, path, content)
-        status = step.exits[min(job.attempt, len(step.exits) - 1)]
+        self._exit(job, step, step.exits[min(job.attempt, len(step.exits) - 1)], step.signal)
+
+    def finish(self, job: JobRecord, status: int, signal: str | None = None) -> None:
+        """End a script job with an exit status, whatever its step says; a failure is retried if the step says so.
+
+        Raises:
+            ValueError: It is no script job, waits for another step, or has ended.
+        """
+        if job.type != "script" or job.state not in FINISHABLE:
+            states = ", ".join(sorted(FINISHABLE))
+            raise ValueError(f"a {job.type} job that is {job.state} cannot be finished, only a script job in: {states}")
+        job.started_at = job.started_at or self.now
+        job.build.started_at = job.build.started_at or self.now
+        self._exit(job, job.step if isinstance(job.step, CommandStep) else CommandStep(), status, signal)
+
+    def _exit(self, job: JobRecord, step: CommandStep, status: int, signal: str | None) -> None:
         job.exit_status = status
         if status == 0:
             self._finish(job, "passed")
             return
-        job.signal = step.signal
+        job.signal = signal
         job.soft_failed = step.soft_fail
         if job.attempt < step.automatic_retries:
             job.retry_pending, job.retry_type = True, "automatic"

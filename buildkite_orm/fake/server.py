@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from buildkite_orm.fake.app import App
 from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
 from buildkite_orm.fake.context import Context
+from buildkite_orm.fake.control.access import PREFIX, Access, loopback_of, new_token
+from buildkite_orm.fake.control.gate import ControlGate
 from buildkite_orm.fake.faults import Faults
 from buildkite_orm.fake.hosts import artifact_host_for, base_url
 from buildkite_orm.fake.http_server import HttpServer
@@ -23,7 +26,7 @@ from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.store import SCOPES, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Self
@@ -55,7 +58,8 @@ class FakeBuildkite:
         clock: The clock; the default one is moved by `server.clock.advance(60)`.
         store: The state.
         faults: The errors to produce.
-        token: A token with all scopes.
+        token: A token with all scopes, or with `token_scopes`.
+        control_token: The token of the control API at `control_url`.
         context: All of these together, for a server of your own.
     """
 
@@ -70,6 +74,10 @@ class FakeBuildkite:
         port: int = 0,
         artifact_host: str | None = None,
         artifact_port: int = 0,
+        token_scopes: Iterable[str] = SCOPES,
+        control_token: str | None = None,
+        control_hosts: Iterable[str] = (),
+        setup: Callable[[FakeBuildkite], object] | None = None,
     ) -> None:
         """Create a server.
 
@@ -84,17 +92,21 @@ class FakeBuildkite:
                 the request did not use, since many HTTP clients keep the token on a redirect to the same host name. If
                 clients use another name of this machine, such as a container's, give a second one.
             artifact_port: The port of artifacts; 0 for a free one.
+            token_scopes: The scopes of `token`; all unless given.
+            control_token: The token of the control API; a random one unless given.
+            control_hosts: Host names besides those of loopback and `host` by which the control API can be used.
+            setup: Called with the server to add to its initial state, also at each `reset()`; for example what
+                `buildkite_orm.fake.seed_file.load_seed_file(path)` returns.
         """
         self.settings = settings or Settings()
         self.clock: Any = clock or ManualClock()
         self.store = Store(seed, self.clock)
         self.faults = Faults()
-        lifecycle = Lifecycle(self.store, self.clock, self.settings)
         self.context = Context(
             settings=self.settings,
             clock=self.clock,
             store=self.store,
-            lifecycle=lifecycle,
+            lifecycle=Lifecycle(self.store, self.clock, self.settings),
             budgets=Budgets(self.settings, self.clock),
             faults=self.faults,
             secret=self.store.ids.token(),
@@ -104,14 +116,24 @@ class FakeBuildkite:
         self._ports: dict[Origin, int] = {"api": port, "artifacts": artifact_port}
         self._artifact_host = artifact_host
         self._servers: dict[Origin, HttpServer] = {}
+        self.control_token = new_token() if control_token is None else control_token
+        self._control = ControlGate(self, Access.of(self.control_token, [host, *control_hosts]))
+        self._initial = (replace(self.settings, pace=replace(self.settings.pace)), getattr(self.clock, "speed", None))
+        self._populate, self._token_scopes, self._setup = populate, tuple(token_scopes), setup
         self._lock = threading.RLock()
         _SERVERS.add(self)
         weakref.finalize(self, _close_all, self._servers)  # runs at interpreter exit too
+        self._fill()
+
+    def _fill(self) -> None:
+        """Make the initial state."""
         acme = self.store.add_organization("acme", name="Acme Inc")
         self._user = self.store.add_user(acme, "Ada Lovelace", "ada@acme.example")
-        self.token = self.store.add_token(self._user).token
-        if populate:
+        self.token = self.store.add_token(self._user, self._token_scopes).token
+        if self._populate:
             populate_acme(self.context, acme)
+        if self._setup is not None:
+            self._setup(self)
 
     # -- access
 
@@ -137,8 +159,17 @@ class FakeBuildkite:
         with self._lock:
             if origin not in self._servers:
                 base = str if origin == "artifacts" else self._artifacts_base
-                self._servers[origin] = HttpServer(self._app, origin, base, self._host, self._ports[origin])
+                control = self._control if origin == "api" else None
+                self._servers[origin] = HttpServer(
+                    self._app, origin, base, self._host, self._ports[origin], control=control
+                )
             return self._servers[origin]
+
+    @property
+    def control_url(self) -> str:
+        """The base URL of the control API, which is used with `control_token`; see `docs/fake_control.md`."""
+        _ = self.url  # it starts the server
+        return base_url(loopback_of(self._host), self._servers["api"].port) + PREFIX
 
     def adapter(self) -> LocalAdapter:
         """Return an adapter for a `requests.Session`; it serves any host without a network."""
@@ -194,6 +225,26 @@ class FakeBuildkite:
     def reset_budgets(self) -> None:
         """Start new windows of all rate limits."""
         self.context.budgets.reset()
+
+    def reset(self) -> None:
+        """Go back to the initial state: its builds, tokens, settings and speed, no faults, no recorded requests.
+
+        The time and `token` stay as they are; tokens made since then end. Records from before have no effect any more.
+        """
+        settings, speed = self._initial
+        with self.context.lock:
+            for each in fields(settings):
+                setattr(self.settings, each.name, getattr(settings, each.name))
+            self.settings.pace = replace(settings.pace)
+            if speed is not None:
+                self.clock.speed = speed
+            self.store = self.context.store = Store(self.store.seed, self.clock)
+            self.context.lifecycle = Lifecycle(self.store, self.clock, self.settings)
+            self.context.secret = self.store.ids.token()
+            self.faults.clear()
+            self.requests.clear()
+            self.reset_budgets()
+            self._fill()
 
     # -- contents
 
@@ -321,6 +372,16 @@ class FakeBuildkite:
         """Add an annotation to a build, or to one of its jobs."""
         with self.context.lock:
             return self.store.add_annotation(build, body=body, context=context, job=job, **fields)
+
+    def finish_job(self, job: JobRecord, exit_status: int = 0, *, signal: str | None = None) -> None:
+        """Finish a script job at once: it passes with exit status 0, and fails with another; its build continues.
+
+        Raises:
+            ValueError: It is no script job, waits for another step, or has ended.
+        """
+        with self.context.lock:
+            self.context.lifecycle.run()
+            self.context.lifecycle.finish(job, exit_status, signal)
 
     def set_log(self, job: JobRecord, log: bytes) -> None:
         """Set the log of a job."""

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -29,16 +29,29 @@ def ask(endpoint: str, path: str, token: str) -> requests.Response:
     return requests.get(f"{endpoint}/v2{path}", headers=headers, timeout=30)
 
 
+def exported(text: str) -> dict[str, str]:
+    """Return the variables that a text exports."""
+    lines = [line.removeprefix("export ").partition("=") for line in text.splitlines()]
+    return {name: value for name, _, value in lines}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_two_lines_serves_and_ends_in_order(number: signal.Signals) -> None:
+def test_it_prints_what_to_export_serves_and_ends_in_order(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "buildkite_orm.fake", "--port", "0"]
     with subprocess.Popen(command, cwd=PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        first, second = process.stdout.readline(), process.stdout.readline()
-        assert first.startswith("export BUILDKITE_REST_API_ENDPOINT=http://127.0.0.1:")
-        assert second.startswith("export BUILDKITE_API_TOKEN=bkua_")
-        endpoint, token = (line.strip().partition("=")[2] for line in (first, second))
-        builds = ask(endpoint, "/organizations/acme/pipelines/web/builds?state=running", token)
+        values = exported("".join(process.stdout.readline() for _ in range(5)))
+        assert list(values) == [
+            "BUILDKITE_REST_API_ENDPOINT",
+            "BUILDKITE_API_TOKEN",
+            "BUILDKITE_ORGANIZATION_SLUG",
+            "BUILDKITE_FAKE_CONTROL_URL",
+            "BUILDKITE_FAKE_CONTROL_TOKEN",
+        ]
+        endpoint, token = values["BUILDKITE_REST_API_ENDPOINT"], values["BUILDKITE_API_TOKEN"]
+        assert endpoint.startswith("http://127.0.0.1:")
+        assert token.startswith("bkua_")
+        builds = ask(endpoint, f"/organizations/{values['BUILDKITE_ORGANIZATION_SLUG']}/builds?state=running", token)
         assert builds.json()[0]["url"].startswith(f"{endpoint}/v2/")
         process.send_signal(number)
         rest, errors = process.communicate()
@@ -70,7 +83,67 @@ def _handlers() -> Iterator[None]:
 def test_it_takes_options(options: list[str]) -> None:
     with redirect_stdout(Screen()) as screen:
         assert main(["--port", "0", *options]) == 0
-    assert len(screen.getvalue().splitlines()) == 2
+    assert len(screen.getvalue().splitlines()) == 5
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_the_control_api_moves_a_manual_clock_from_another_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUILDKITE_FAKE_CONTROL_TOKEN", "chosen-by-me")
+    moved: list[requests.Response] = []
+
+    class Client(Screen):
+        def flush(self) -> None:
+            values = exported(self.getvalue())
+            headers = {"Authorization": "Bearer chosen-by-me"}
+            url = f"{values['BUILDKITE_FAKE_CONTROL_URL']}/clock"
+            moved.append(requests.post(url, json={"advance": 60}, headers=headers, timeout=30))
+            super().flush()
+
+    with redirect_stdout(Client()):
+        assert main(["--port", "0", "--empty", "--clock", "manual"]) == 0
+    assert moved[0].json() == {"now": "2026-08-01T12:01:00.000Z", "speed": None}
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_seed_file_a_speed_and_scopes_are_what_another_program_finds(tmp_path: Path) -> None:
+    seed = tmp_path / "world.yaml"
+    seed.write_text("organizations: [{slug: acme, pipelines: [{slug: app, builds: [{branch: x}]}]}]")
+    found: list[Any] = []
+
+    class Client(Screen):
+        def flush(self) -> None:
+            values = exported(self.getvalue())
+            endpoint, token = values["BUILDKITE_REST_API_ENDPOINT"], values["BUILDKITE_API_TOKEN"]
+            headers = {"Authorization": f"Bearer {values['BUILDKITE_FAKE_CONTROL_TOKEN']}"}
+            control = values["BUILDKITE_FAKE_CONTROL_URL"]
+            requests.post(f"{control}/reset", headers=headers, timeout=30).raise_for_status()
+            found.extend(build["branch"] for build in ask(endpoint, "/organizations/acme/builds", token).json())
+            found.append(ask(endpoint, "/user", token).status_code)
+            found.append(requests.get(f"{control}/clock", headers=headers, timeout=30).json()["speed"])
+            super().flush()
+
+    options = ["--seed-file", str(seed), "--clock", "60x", "--token-scopes", "read_builds, read_pipelines"]
+    with redirect_stdout(Client()):
+        assert main(["--port", "0", *options]) == 0
+    assert found[:3] == ["x", 403, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--clock", "fast"], "'fast' is not a speed from 0x to 10000x, as 60x, or manual"),
+        (["--clock", "20000x"], "'20000x' is not a speed"),
+        (["--clock", "nanx"], "'nanx' is not a speed"),
+        (["--token-scopes", "read_bulds"], "no scope read_bulds; choose from read_accounts, read_agents"),
+        (["--seed-file", "/nowhere/world.yaml"], "/nowhere/world.yaml: No such file or directory"),
+        (["--control-token", "short"], "the control token must have at least 8 characters"),
+    ],
+)
+def test_options_that_are_wrong_are_named(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--empty", "--port", "0", *options])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,8 @@ def test_the_fake_shares_no_code_with_the_client(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: str(path.relative_to(FOLDER)))
 def test_the_fake_needs_few_packages(path: Path) -> None:
     packages = {name.split(".")[0] for name in imported(path)} - {"buildkite_orm"}
-    assert not packages & {"pydantic", "tenacity"}
+    validates_control = path.parent.name == "control" or path.name == "seed_file.py"  # no payload of the API
+    assert packages & {"pydantic", "tenacity"} <= ({"pydantic"} if validates_control else set())
     assert packages & {"requests", "urllib3"} <= (
         {"requests", "urllib3"} if path.name == "requests_adapter.py" else set()
     )

@@ -1,0 +1,142 @@
+"""Do what a body of the control API or a part of a seed file says, by the methods of `FakeBuildkite`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake.control.bodies import (
+    NewBlockStep,
+    NewCommandStep,
+    NewTriggerStep,
+)
+from buildkite_orm.fake.control.validation import InvalidFieldsError
+from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.control.bodies import (
+        NewAgent,
+        NewArtifact,
+        NewBuild,
+        NewBuilds,
+        NewFault,
+        NewJob,
+        NewPipeline,
+        NewStep,
+        SettingsChange,
+    )
+    from buildkite_orm.fake.faults import Fault
+    from buildkite_orm.fake.records import (
+        AgentRecord,
+        ArtifactRecord,
+        BuildRecord,
+        JobRecord,
+        OrganizationRecord,
+        PipelineRecord,
+        UserRecord,
+    )
+    from buildkite_orm.fake.server import FakeBuildkite
+    from buildkite_orm.fake.steps import Step
+
+_FAULT_RULE = ("kind", "match", "times", "after", "origin")
+
+
+def add_agent(server: FakeBuildkite, organization: OrganizationRecord, body: NewAgent) -> AgentRecord:
+    """Add an agent to an organization."""
+    return server.add_agent(organization=organization.slug, **_sent(body))
+
+
+def add_pipeline(server: FakeBuildkite, organization: OrganizationRecord, body: NewPipeline) -> PipelineRecord:
+    """Add a pipeline to an organization, which has none of that slug."""
+    if body.slug in organization.pipelines:
+        raise InvalidFieldsError([{"field": "slug", "message": f"{organization.slug} has a pipeline {body.slug!r}"}])
+    steps = None if body.steps is None else [_step(each) for each in body.steps]
+    return server.add_pipeline(
+        body.slug, steps=steps, organization=organization.slug, **_sent(body, "slug", "steps", "builds")
+    )
+
+
+def _step(body: NewStep) -> Step:
+    if isinstance(body, NewCommandStep):
+        artifacts = tuple((each.path, each.source) for each in body.artifacts or ())
+        return CommandStep(artifacts=artifacts, **_sent(body, "type", "artifacts"))
+    if isinstance(body, NewBlockStep):
+        return BlockStep(fields=body.fields_ or (), **_sent(body, "type", "fields_"))
+    if isinstance(body, NewTriggerStep):
+        return TriggerStep(**_sent(body, "type"))
+    return WaitStep(**_sent(body, "type"))
+
+
+def add_build(server: FakeBuildkite, pipeline: PipelineRecord, body: NewBuild) -> BuildRecord:
+    """Add a build to a pipeline, which has none of that number, with its jobs and annotations."""
+    if body.number in pipeline.by_number:
+        raise InvalidFieldsError([{"field": "number", "message": f"{pipeline.slug} has a build {body.number}"}])
+    fields = _build_fields(pipeline, body)
+    if isinstance(body.jobs, int):
+        build = server.add_build(pipeline, jobs=body.jobs, **fields)
+    else:
+        build = server.add_build(pipeline, **fields)
+        for each in body.jobs:
+            add_job(server, build, each)
+    for annotation in body.annotations or ():
+        server.add_annotation(build, **_sent(annotation))
+    return build
+
+
+def add_builds(server: FakeBuildkite, pipeline: PipelineRecord, body: NewBuilds) -> list[BuildRecord]:
+    """Add many builds to a pipeline."""
+    fields = _build_fields(pipeline, body)
+    return server.add_builds(pipeline, fields.pop("count"), jobs=body.jobs, **fields)
+
+
+def _build_fields(pipeline: PipelineRecord, body: NewBuild | NewBuilds) -> dict[str, Any]:
+    fields = _sent(body, "jobs", "annotations", "creator")
+    return fields | ({} if body.creator is None else {"creator": _user(pipeline.organization, body.creator)})
+
+
+def _user(organization: OrganizationRecord, email: str) -> UserRecord:
+    emails = {user.email: user for user in organization.users}
+    if email not in emails:
+        message = f"no user of {organization.slug} has the email {email!r}"
+        raise InvalidFieldsError([{"field": "creator", "message": message, "choices": sorted(emails)}])
+    return emails[email]
+
+
+def add_job(server: FakeBuildkite, build: BuildRecord, body: NewJob) -> JobRecord:
+    """Add a job to a build, with its log and artifacts."""
+    fields = _sent(body, "label", "log", "artifacts")
+    job = server.add_job(build, **fields, **({} if body.label is None else {"name": body.label}))
+    if body.log is not None:
+        server.set_log(job, body.log.encode())
+    for each in body.artifacts or ():
+        add_artifact(server, job, each)
+    return job
+
+
+def add_artifact(server: FakeBuildkite, job: JobRecord, body: NewArtifact) -> ArtifactRecord:
+    """Add an artifact to a job."""
+    return server.add_artifact(job, body.path, body.source, **_sent(body, "path", "text", "base64", "size"))
+
+
+def add_fault(server: FakeBuildkite, body: NewFault) -> Fault:
+    """Add a fault; `Faults.add` refuses what its kind does not take."""
+    options = body.given(*_FAULT_RULE, "rate_limit_headers")
+    if body.rate_limit_headers is not None:
+        options["headers"] = body.rate_limit_headers
+    rule = {name: getattr(body, name) for name in _FAULT_RULE[1:]}
+    try:
+        return server.faults.add(body.kind, **rule, **options)
+    except TypeError as error:  # it names the option and the choices
+        raise InvalidFieldsError([{"field": "kind", "message": str(error)}]) from None
+
+
+def change_settings(server: FakeBuildkite, body: SettingsChange) -> None:
+    """Change the settings that were sent."""
+    for name, value in body.given("pace").items():
+        setattr(server.settings, name, value)
+    for name, value in _sent(body.pace).items() if body.pace else ():
+        setattr(server.settings.pace, name, value)
+
+
+def _sent(body: Any, *but: str) -> dict[str, Any]:
+    """Return the fields that were sent with a value, apart from some: null is the same as nothing."""
+    return {name: value for name, value in body.given(*but).items() if value is not None}

@@ -1,0 +1,255 @@
+"""The endpoints of the control API: each does what a method of `FakeBuildkite` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.fake.accelerated_clock import AcceleratedClock
+from buildkite_orm.fake.clock import ManualClock
+from buildkite_orm.fake.control import actions, replies
+from buildkite_orm.fake.control.access import PREFIX
+from buildkite_orm.fake.control.bodies import (
+    BuildChange,
+    ClockChange,
+    Content,
+    JobEnd,
+    NewAgent,
+    NewAnnotation,
+    NewArtifact,
+    NewBuild,
+    NewBuilds,
+    NewFault,
+    NewJob,
+    NewOrganization,
+    NewPipeline,
+    NewToken,
+    NewUser,
+    Nothing,
+    RequestsQuery,
+    SettingsChange,
+)
+from buildkite_orm.fake.control.endpoint import ControlRequest, Endpoint
+from buildkite_orm.fake.control.validation import InvalidFieldsError
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.records import Json
+
+_ORGANIZATION = "/organizations/{organization}"
+_BUILDS = f"{_ORGANIZATION}/pipelines/{{pipeline}}/builds"
+_BUILD = f"{_BUILDS}/{{number}}"
+_CREATED = 201
+_EMPTY = 204
+
+
+def _index(_request: ControlRequest[Nothing]) -> replies.IndexReply:
+    """List the endpoints."""
+    return {
+        "endpoints": [
+            {"method": each.method, "path": PREFIX + each.path, "summary": each.summary} for each in ENDPOINTS
+        ]
+    }
+
+
+# -- time
+
+
+def _clock(request: ControlRequest[Nothing]) -> replies.ClockReply:
+    """Return the time."""
+    return replies.clock(request.server)
+
+
+def _move_clock(request: ControlRequest[ClockChange]) -> replies.ClockReply:
+    """Advance the clock, or change its speed; builds move at once."""
+    server, body = request.server, request.body
+    clock = server.clock
+    if body.speed is not None:
+        if not isinstance(clock, AcceleratedClock):
+            raise InvalidFieldsError([{"field": "speed", "message": "this clock has no speed: advance it"}])
+        clock.speed = body.speed
+    if body.advance is not None:
+        if not isinstance(clock, AcceleratedClock | ManualClock):
+            message = f"a {type(clock).__name__} cannot be advanced"
+            raise InvalidFieldsError([{"field": "advance", "message": message}])
+        clock.advance(body.advance)
+    server.run()
+    return replies.clock(server)
+
+
+# -- what there is
+
+
+def _add_organization(request: ControlRequest[NewOrganization]) -> replies.OrganizationReply:
+    """Add an organization, which all tokens reach."""
+    server, body = request.server, request.body
+    if body.slug in server.store.organizations:
+        raise InvalidFieldsError([{"field": "slug", "message": f"there is an organization {body.slug!r}"}])
+    return replies.organization(server.add_organization(body.slug, name=body.name))
+
+
+def _add_user(request: ControlRequest[NewUser]) -> replies.CreatedReply:
+    """Add a member to an organization."""
+    organization, body = request.organization, request.body
+    return {"id": request.server.add_user(body.name, body.email, organization=organization.slug).id}
+
+
+def _add_agent(request: ControlRequest[NewAgent]) -> replies.AgentReply:
+    """Add an agent to an organization."""
+    return replies.agent(actions.add_agent(request.server, request.organization, request.body))
+
+
+def _add_pipeline(request: ControlRequest[NewPipeline]) -> replies.PipelineReply:
+    """Add a pipeline to an organization."""
+    return replies.pipeline(actions.add_pipeline(request.server, request.organization, request.body))
+
+
+def _add_build(request: ControlRequest[NewBuild]) -> replies.BuildReply:
+    """Add a build that is in a state and stays there."""
+    return replies.build(actions.add_build(request.server, request.pipeline, request.body))
+
+
+def _add_builds(request: ControlRequest[NewBuilds]) -> replies.BuildsReply:
+    """Add many builds."""
+    builds = actions.add_builds(request.server, request.pipeline, request.body)
+    return {"first": builds[0].number, "last": builds[-1].number}
+
+
+def _build(request: ControlRequest[Nothing]) -> replies.BuildReply:
+    """Return a build with its jobs."""
+    request.server.run()
+    return replies.build(request.build)
+
+
+def _change_build(request: ControlRequest[BuildChange]) -> replies.BuildReply:
+    """Put a build into a state."""
+    build = request.build
+    request.server.set_state(build, request.body.state)
+    return replies.build(build)
+
+
+def _add_annotation(request: ControlRequest[NewAnnotation]) -> replies.CreatedReply:
+    """Add an annotation to a build."""
+    return {"id": request.server.add_annotation(request.build, **request.body.given()).id}
+
+
+# -- jobs
+
+
+def _add_job(request: ControlRequest[NewJob]) -> replies.JobReply:
+    """Add a job to a build."""
+    return replies.job(actions.add_job(request.server, request.build, request.body))
+
+
+def _job(request: ControlRequest[Nothing]) -> replies.JobReply:
+    """Return a job."""
+    request.server.run()
+    return replies.job(request.job)
+
+
+def _finish_job(request: ControlRequest[JobEnd]) -> replies.JobReply:
+    """Finish a job: it passes with exit status 0, and fails with others."""
+    job, body = request.job, request.body
+    request.server.finish_job(job, body.exit_status, signal=body.signal)
+    return replies.job(job)
+
+
+def _set_log(request: ControlRequest[Content]) -> None:
+    """Replace a job's log."""
+    request.server.set_log(request.job, request.body.content)
+
+
+def _add_artifact(request: ControlRequest[NewArtifact]) -> replies.ArtifactReply:
+    """Add an artifact to a job."""
+    return replies.artifact(actions.add_artifact(request.server, request.job, request.body))
+
+
+# -- what goes wrong, who may what, what was received
+
+
+def _faults(request: ControlRequest[Nothing]) -> replies.FaultsReply:
+    """List the faults."""
+    return {"faults": [replies.fault(each) for each in request.server.faults.rules]}
+
+
+def _add_fault(request: ControlRequest[NewFault]) -> replies.FaultReply:
+    """Add a fault."""
+    return replies.fault(actions.add_fault(request.server, request.body))
+
+
+def _clear_faults(request: ControlRequest[Nothing]) -> None:
+    """Remove all faults."""
+    request.server.faults.clear()
+
+
+def _make_token(request: ControlRequest[NewToken]) -> replies.TokenReply:
+    """Make an access token that has only these scopes."""
+    body = request.body
+    known = request.server.store.organizations
+    for place, slug in enumerate(body.organizations or ()):
+        if slug not in known:
+            message = f"no organization {slug!r}"
+            raise InvalidFieldsError([{"field": f"organizations[{place}]", "message": message, "choices": [*known]}])
+    token = request.server.make_token(*body.scopes, organizations=body.organizations)
+    return {"token": token, "scopes": body.scopes, "organizations": body.organizations}
+
+
+def _settings(request: ControlRequest[Nothing]) -> Json:
+    """Return the settings, rate limits among them."""
+    return replies.settings(request.server.settings)
+
+
+def _change_settings(request: ControlRequest[SettingsChange]) -> Json:
+    """Change settings; return all of them."""
+    actions.change_settings(request.server, request.body)
+    return replies.settings(request.server.settings)
+
+
+def _reset_budgets(request: ControlRequest[Nothing]) -> None:
+    """Begin new windows of all rate limits."""
+    request.server.reset_budgets()
+
+
+def _requests(request: ControlRequest[RequestsQuery]) -> replies.RequestsReply:
+    """Return the requests that the API and the artifacts' origin received (`?after=0&limit=100`)."""
+    return replies.requests(request.server, request.body.after, request.body.limit)
+
+
+def _clear_requests(request: ControlRequest[Nothing]) -> None:
+    """Forget the requests that were received; the numbers go on."""
+    request.server.requests.clear()
+
+
+def _reset(request: ControlRequest[Nothing]) -> replies.ResetReply:
+    """Go back to the state at start, without faults and recorded requests; the time stays as it is."""
+    request.server.reset()
+    return {"token": request.server.token, "now": replies.clock(request.server)["now"]}
+
+
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    Endpoint("GET", "", Nothing, replies.IndexReply, _index),
+    Endpoint("GET", "/clock", Nothing, replies.ClockReply, _clock),
+    Endpoint("POST", "/clock", ClockChange, replies.ClockReply, _move_clock),
+    Endpoint("POST", "/organizations", NewOrganization, replies.OrganizationReply, _add_organization, _CREATED),
+    Endpoint("POST", f"{_ORGANIZATION}/users", NewUser, replies.CreatedReply, _add_user, _CREATED),
+    Endpoint("POST", f"{_ORGANIZATION}/agents", NewAgent, replies.AgentReply, _add_agent, _CREATED),
+    Endpoint("POST", f"{_ORGANIZATION}/pipelines", NewPipeline, replies.PipelineReply, _add_pipeline, _CREATED),
+    Endpoint("POST", _BUILDS, NewBuild, replies.BuildReply, _add_build, _CREATED),
+    Endpoint("POST", f"{_BUILDS}/bulk", NewBuilds, replies.BuildsReply, _add_builds, _CREATED),
+    Endpoint("GET", _BUILD, Nothing, replies.BuildReply, _build),
+    Endpoint("PATCH", _BUILD, BuildChange, replies.BuildReply, _change_build),
+    Endpoint("POST", f"{_BUILD}/annotations", NewAnnotation, replies.CreatedReply, _add_annotation, _CREATED),
+    Endpoint("POST", f"{_BUILD}/jobs", NewJob, replies.JobReply, _add_job, _CREATED),
+    Endpoint("GET", "/jobs/{job}", Nothing, replies.JobReply, _job),
+    Endpoint("POST", "/jobs/{job}/finish", JobEnd, replies.JobReply, _finish_job),
+    Endpoint("PUT", "/jobs/{job}/log", Content, None, _set_log, _EMPTY),
+    Endpoint("POST", "/jobs/{job}/artifacts", NewArtifact, replies.ArtifactReply, _add_artifact, _CREATED),
+    Endpoint("GET", "/faults", Nothing, replies.FaultsReply, _faults),
+    Endpoint("POST", "/faults", NewFault, replies.FaultReply, _add_fault, _CREATED),
+    Endpoint("DELETE", "/faults", Nothing, None, _clear_faults, _EMPTY),
+    Endpoint("POST", "/tokens", NewToken, replies.TokenReply, _make_token, _CREATED),
+    Endpoint("GET", "/settings", Nothing, SettingsChange, _settings),
+    Endpoint("PATCH", "/settings", SettingsChange, SettingsChange, _change_settings),
+    Endpoint("POST", "/budgets/reset", Nothing, None, _reset_budgets, _EMPTY),
+    Endpoint("GET", "/requests", RequestsQuery, replies.RequestsReply, _requests),
+    Endpoint("DELETE", "/requests", Nothing, None, _clear_requests, _EMPTY),
+    Endpoint("POST", "/reset", Nothing, replies.ResetReply, _reset),
+)

@@ -1,0 +1,33 @@
+"""docs/fake_control.md: its tables are made from the code, and name all options of the command."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from buildkite_orm.fake.__main__ import main
+from buildkite_orm.fake.control.endpoints import ENDPOINTS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "fake_control.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_are_what_the_code_says() -> None:
+    checked = subprocess.run([sys.executable, str(ROOT / "docs" / "make_control.py"), "--check"], check=False)
+    assert checked.returncode == 0, "stale: run python docs/make_control.py"
+
+
+def test_every_endpoint_has_a_row() -> None:
+    rows = re.findall(r"^\| `([A-Z]+) /_control(\S*)` \|", PAGE, re.MULTILINE)
+    assert rows == [(each.method, each.path) for each in ENDPOINTS]
+
+
+def test_every_option_of_control_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    options = set(re.findall(r"--(?:clock|seed-file|token|control)[a-z-]*", capsys.readouterr().out))
+    assert options <= set(re.findall(r"--[a-z-]+", PAGE))
