@@ -63,6 +63,7 @@ class Session:
         network: How to reach servers.
         hooks: What to call for each request and response.
         app: The name of the program that uses the library, for the `User-Agent`.
+        pause_gc: Whether the garbage collector pauses while a page is validated.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class Session:
         network: NetworkOptions | None = None,
         hooks: Hooks | None = None,
         app: str | None = None,
+        pause_gc: bool = True,
     ) -> None:
         if not 0 <= reserve < 1:
             raise ConfigurationError(f"reserve={reserve}: must be a share from 0 to less than 1")
         self._network = Network(network or NetworkOptions())
         self.base_url = self._network.checked_base_url(base_url)
         self.strict = strict
+        self.pause_gc = pause_gc
         self.clock: Clock = clock or SystemClock()
         self.retry = retry or RetryPolicy()
         self.retries = Retries(self.retry, self.clock)

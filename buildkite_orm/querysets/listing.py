@@ -102,7 +102,10 @@ class Listing(Generic[R]):
             items, urls = load_cursor_page(self.model, response, strict=strict)
             links = _queries(urls)
         else:
-            items, links = load_list(self.model, response, strict=strict), response.links
+            items, links = (
+                load_list(self.model, response, strict=strict, pause_gc=self.session.pause_gc),
+                response.links,
+            )
         binding = Binding(self.session, self.collection, self.context)
         for item in items:
             item.bind(binding)

@@ -74,16 +74,19 @@ def test_nothing_is_slowed_down_while_nothing_is_known() -> None:
     assert budget(0).pace(NOW + 60, 8) == 0  # the next window, of which no answer has told yet
 
 
-def test_what_is_known_is_told_without_asking_and_stays_as_it_was(server: FakeBuildkite) -> None:
+def test_budgets_returns_what_the_last_responses_state_and_sends_no_request(server: FakeBuildkite) -> None:
     server.settings.organization_limit, server.settings.user_limit = 10, 7
+    with server.client(organization="acme") as bk:
+        unknown = bk.budgets()
+        bk.organization("acme").fetch()
+        known = bk.budgets()
+        bk.organization("acme").fetch()
+        assert [budget.remaining for budget in bk.budgets("acme")] == [5, 8]
+        assert [budget.remaining for budget in bk.budgets("other")] == [5, None]
     with server.client() as bk:
-        unknown = bk.session.budgets("acme")
-        bk.organization("acme").fetch()
-        told = bk.session.budgets("acme")
-        bk.organization("acme").fetch()
-        assert [budget.remaining for budget in bk.session.budgets()] == [5]
+        assert [budget.name for budget in bk.budgets()] == ["the user's"]
     assert [budget.remaining for budget in unknown] == [None, None]
-    assert [(budget.remaining, budget.limit) for budget in told] == [(6, 7), (9, 10)]
+    assert [(budget.remaining, budget.limit) for budget in known] == [(6, 7), (9, 10)]
     assert len(server.requests) == 2
 
 

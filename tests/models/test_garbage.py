@@ -1,4 +1,4 @@
-"""Garbage collection waits while a page is validated, and is what it was before, however that ends."""
+"""The garbage collector pauses while a page is validated, and is on or off afterwards as it was before."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def page() -> bytes:
 
 @contextmanager
 def collecting(*, wanted: bool) -> Generator[list[str]]:
-    """Turn garbage collection on or off, and give what is appended to at each."""
+    """Turn garbage collection on or off, and return a list that grows with each collection."""
     collections: list[str] = []
     was = gc.isenabled()
 
-    def note(phase: str, _told: dict[str, int]) -> None:
+    def note(phase: str, _info: dict[str, int]) -> None:
         collections.append(phase)
 
     (gc.enable if wanted else gc.disable)()
@@ -51,10 +51,10 @@ def collecting(*, wanted: bool) -> Generator[list[str]]:
         (gc.enable if was else gc.disable)()
 
 
-def load(body: bytes) -> list[Build]:
-    answer = ApiResponse("GET", "https://api.buildkite.com/v2/builds", 200, {}, body)
+def load(body: bytes, *, pause_gc: bool = True) -> list[Build]:
+    response = ApiResponse("GET", "https://api.buildkite.com/v2/builds", 200, {}, body)
     with warnings.catch_warnings(action="ignore", category=DriftWarning):
-        return load_list(Build, answer, strict=False)
+        return load_list(Build, response, strict=False, pause_gc=pause_gc)
 
 
 @pytest.mark.parametrize("wanted", [True, False], ids=["on", "off"])
@@ -69,10 +69,26 @@ def test_it_is_on_or_off_as_before(kind: str, page: bytes, *, wanted: bool) -> N
         assert gc.isenabled() is wanted
 
 
-def test_a_page_is_not_gone_through_again_and_again_while_it_grows(page: bytes) -> None:
-    load(page)  # whose validators are made once
+@pytest.mark.parametrize("pause_gc", [True, False])
+def test_a_page_is_validated_without_collections_unless_the_pause_is_off(page: bytes, *, pause_gc: bool) -> None:
+    load(page)  # compiles the validators
     with collecting(wanted=True) as collections:
-        builds = load(page)
-        told = collections.count("start")
+        builds = load(page, pause_gc=pause_gc)
+        count = collections.count("start")
     assert sum(len(build.embedded_jobs or ()) for build in builds) == 2_000
-    assert told <= 3
+    assert (count <= 3) is pause_gc
+
+
+def test_a_client_without_the_pause_collects_while_it_validates() -> None:
+    with FakeBuildkite(populate=False) as server:
+        server.add_builds("bulk", 100, jobs=20)
+
+        def collections(*, pause_gc: bool) -> int:
+            with server.client(pause_gc=pause_gc) as bk:
+                builds = bk.organization("acme").pipeline("bulk").builds(with_jobs=True)
+                assert builds.page(1).items
+                with collecting(wanted=True) as found:
+                    assert len(builds.fresh().page(1).items) == 100
+                return len(found)
+
+        assert collections(pause_gc=False) > collections(pause_gc=True)
