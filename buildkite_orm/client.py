@@ -169,7 +169,7 @@ class Buildkite:
 
         Example:
             >>> _ = bk.organization("acme").fetch()
-            >>> [budget.name for budget in bk.budgets("acme") if budget.remaining]
+            >>> [budget.name for budget in bk.budgets("acme")]
             ["the user's", "the organization acme's"]
         """
         return self.session.budgets(organization or self._organization)
