@@ -1,4 +1,4 @@
-"""What shows how far something has come, on a terminal or in a notebook; it shows nothing where there is neither."""
+"""Progress bars and lines, on a terminal or in a notebook; elsewhere nothing is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_LARGE: Final = 10**7  # bytes, from which on it takes a while
+_LARGE: Final = 10**7  # bytes; smaller files are quick
 _EXTRA: Final = "pip install 'buildkite_orm[progress]'"
 
 
@@ -28,14 +28,14 @@ class _Page(Protocol[T_co]):
 
 
 @contextmanager
-def progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  # noqa: FBT001 - as it was given
-    """Give what shows a text, and takes it away at the end; nothing is loaded for that before it is called.
+def progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  # noqa: FBT001 - the caller's option
+    """Yield a function that shows a text; the text is removed at the end. tqdm is imported when it is first called.
 
     Args:
-        wanted: Whether to; unless told, where there is a terminal or a notebook, and tqdm.
+        wanted: Whether to show progress; None if there is a terminal or a notebook, and tqdm is installed.
 
     Raises:
-        ConfigurationError: It is wanted, and tqdm is not there.
+        ConfigurationError: Progress is wanted, and tqdm is not installed.
     """
     if wanted:
         _class_of_bars(wanted)
@@ -54,15 +54,15 @@ def progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  #
 
 @contextmanager
 def progress_bar(wanted: bool | None, *, files: int, size: int) -> Generator[Callable[[int, int], object]]:  # noqa: FBT001
-    """Give what shows how many files are done, and how many bytes have come since it was called last.
+    """Yield a function that shows how many files are done, given that and the bytes received since the last call.
 
     Args:
-        wanted: Whether to; unless told, where there is a terminal or a notebook, and tqdm.
-        files: How many files there are.
-        size: How many bytes there are.
+        wanted: As for `progress_line`.
+        files: The number of files.
+        size: The number of bytes.
 
     Raises:
-        ConfigurationError: It is wanted, and tqdm is not there.
+        ConfigurationError: Progress is wanted, and tqdm is not installed.
     """
     bar = _bar(wanted, total=size, desc=f"0/{files} files", unit="B", unit_scale=True)
     if bar is None:
@@ -79,25 +79,25 @@ def progress_bar(wanted: bool | None, *, files: int, size: int) -> Generator[Cal
 
 @contextmanager
 def progress_of_file(wanted: bool | None, size: int) -> Generator[Callable[[int], object]]:  # noqa: FBT001
-    """Give what shows how many bytes of a file are there.
+    """Yield a function that shows how many bytes of a file are received.
 
     Args:
-        wanted: As for `progress_line`; unless told, for large files only.
-        size: How many bytes it has.
+        wanted: As for `progress_line`; None shows it for large files only.
+        size: The number of bytes.
     """
     bar = None if wanted is None and size < _LARGE else _bar(wanted, total=size, unit="B", unit_scale=True)
     if bar is None:
-        yield lambda _there: None
+        yield lambda _received: None
         return
     with bar:
-        yield lambda there: bar.update(there - bar.n)
+        yield lambda received: bar.update(received - bar.n)
 
 
 def gather(pages: Iterable[_Page[T]], wanted: bool | None) -> list[T]:  # noqa: FBT001
-    """Give what is on all pages; from the second one on, it shows how far it has come.
+    """Return the items of all pages; from the second page on, show how many are loaded.
 
     Args:
-        pages: The pages, which load as one goes on.
+        pages: The pages, which load during iteration.
         wanted: As for `progress_line`.
     """
     items: list[T] = []
@@ -119,7 +119,7 @@ def _class_of_bars(wanted: bool | None) -> Any:  # noqa: FBT001
     if wanted is False or (wanted is None and not in_notebook and not _is_terminal()):
         return None
     try:
-        if in_notebook and find_spec("ipywidgets"):  # tqdm.auto warns where that is not there
+        if in_notebook and find_spec("ipywidgets"):  # without it, tqdm.auto warns
             from tqdm.notebook import tqdm_notebook  # noqa: PLC0415 - an extra
 
             return tqdm_notebook
@@ -137,6 +137,6 @@ def _is_terminal() -> bool:
 
 
 def _is_notebook() -> bool:
-    """Tell whether this runs in the kernel of a notebook."""
+    """Return whether this runs in the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

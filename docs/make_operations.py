@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkite_orm import Buildkite, resources
 from buildkite_orm.models.ref import Deletable, Ref
-from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.querysets.queryset import QuerySet, listed_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def operations() -> list[Operation]:
         if kind in seen:
             continue
         seen.add(kind)
-        is_listing = issubclass(kind, QuerySet)
+        item = listed_model(kind)
         for name, member in _members(kind):
             call = f"{expression}.{name}{_arguments(member)}"
             for page, heading, argument in _documented_at(kind, name, member):
@@ -66,10 +66,9 @@ def operations() -> list[Operation]:
                 written = call.removesuffix("…)") + f"{argument}=…, …)" if argument else call
                 found.setdefault((page, heading), Operation(page, heading, written, what))
             returned = _returned(member, classes)
-            if returned is not None and not is_listing:
+            if returned is not None and item is None:
                 waiting.append((call.replace(*_SHORT), returned))
-        if is_listing:
-            item: type[Any] = kind.model
+        if item is not None:
             listed.append((re.sub(r"(?<!^)(?=[A-Z])", "_", item.__name__).lower(), item))
     return sorted(found.values())
 

@@ -1,8 +1,8 @@
-"""Globs over the paths of artifacts: what the server can match is its affair, the rest is matched here.
+"""Globs over the paths of artifacts: the server applies the patterns that it knows, and the client all others.
 
-The server knows exact paths, and `*` for anything, slashes too. Here there are `**`, `?`, `[…]`, `{a,b}` and several
-patterns at once besides. They stand on `fnmatch`, whose `*` means what the server's does. The libraries for globs, such
-as wcmatch, keep `*` within a folder, so that it would mean one thing to the server and another here.
+The server knows exact paths, and `*` for anything, including slashes. The client adds `**`, `?`, `[…]`, `{a,b}` and
+several patterns at once. They are built on `fnmatch`, whose `*` matches as the server's does. Libraries for globs, such
+as wcmatch, keep `*` within a folder, so that it would mean one thing on the server and another in the client.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
-_HEAD: Final = re.compile(r"[^*?\[\]{}]*")
+_LITERAL: Final = re.compile(r"[^*?\[\]{}]*")
 _MOST: Final = 1000
 
 
@@ -30,50 +30,50 @@ class Globs:
     """Patterns, of which a path must match one.
 
     Attributes:
-        told: The patterns as they were told.
+        patterns: The patterns as the caller wrote them.
     """
 
-    told: tuple[str, ...]
+    patterns: tuple[str, ...]
 
     @classmethod
     def of(cls, path: object) -> Self | None:
-        """Give the patterns that a filter names; None where it is none.
+        """Return the patterns of a filter; None if there is no filter.
 
         Raises:
-            TypeError: There is something that is no text.
-            ValueError: There is no pattern at all, or there are far too many.
+            TypeError: A pattern is not text.
+            ValueError: There are no patterns, or braces stand for too many.
         """
         if path is None:
             return None
         several = as_several(path)
-        told = [as_plain(each) for each in ([path] if several is None else several)]
-        if not told:
+        patterns = [as_plain(each) for each in ([path] if several is None else several)]
+        if not patterns:
             msg = f"path={path!r}: an empty list would be no filter at all; leave it out, or name something"
             raise ValueError(msg)
-        if odd := [each for each in told if not isinstance(each, str)]:
+        if odd := [each for each in patterns if not isinstance(each, str)]:
             msg = f"path={odd[0]!r}: a path is text or a pathlib path, not {kind_of(odd[0])}"
             raise TypeError(msg)
-        return cls(tuple(dict.fromkeys(map(str, told))))
+        return cls(tuple(dict.fromkeys(map(str, patterns))))
 
     @property
     def for_server(self) -> str | None:
-        """What the server is asked for: at least all that matches; None where that is everything."""
-        if self._is_the_servers:
-            return self.told[0]
-        patterns = [*self._expanded(), *self.told]
-        heads = [_first(_HEAD, pattern) for pattern in patterns]
-        head = commonprefix(heads)  # noqa: RUF071 - by characters
-        tails = [_first(_HEAD, pattern[len(head) :][::-1]) for pattern in patterns]
-        tail = commonprefix(tails)[::-1]  # noqa: RUF071
-        # `**/` may stand for nothing, and where an agent runs on Windows, a slash is a backslash
-        coarse = re.sub(r"[*/\\]+", "*", f"{head}*{tail}")
+        """The pattern to send: it matches at least what these patterns match; None if it would match everything."""
+        if self._is_known_to_server:
+            return self.patterns[0]
+        patterns = [*self._expanded(), *self.patterns]
+        prefixes = [_first(_LITERAL, pattern) for pattern in patterns]
+        prefix = commonprefix(prefixes)  # noqa: RUF071 - by characters
+        suffixes = [_first(_LITERAL, pattern[len(prefix) :][::-1]) for pattern in patterns]
+        suffix = commonprefix(suffixes)[::-1]  # noqa: RUF071
+        # `**/` may stand for nothing, and if an agent runs on Windows, a slash is a backslash
+        coarse = re.sub(r"[*/\\]+", "*", f"{prefix}*{suffix}")
         return None if coarse == "*" else coarse
 
     def matcher(self) -> Callable[[str], bool] | None:
-        """Give what tells whether a path matches; None where the server tells."""
-        if self._is_the_servers:
+        """Return a function that returns whether a path matches; None if the server applies the pattern."""
+        if self._is_known_to_server:
             return None
-        literal = frozenset(self.told)
+        literal = frozenset(self.patterns)
         patterns = [_compiled(pattern.replace("\\", "/")) for pattern in self._expanded()]
 
         def matches(path: str) -> bool:
@@ -83,13 +83,13 @@ class Globs:
         return matches
 
     @property
-    def _is_the_servers(self) -> bool:
-        (first, *others) = self.told
+    def _is_known_to_server(self) -> bool:
+        (first, *others) = self.patterns
         return not others and re.search(r"[?\[{]", first) is None and "**" not in re.split(r"[/\\]", first)
 
     def _expanded(self) -> list[str]:
-        """Give a pattern for each choice that there is between braces."""
-        left, done = list(self.told), list[str]()
+        """Return the patterns without braces: one for each choice."""
+        left, done = list(self.patterns), list[str]()
         while left:
             pattern = left.pop()
             found = next((braces for braces in _BRACES.finditer(pattern) if "," in braces[1]), None)
@@ -98,7 +98,7 @@ class Globs:
                 continue
             left += [pattern[: found.start()] + choice + pattern[found.end() :] for choice in found[1].split(",")]
             if len(left) + len(done) > _MOST:
-                msg = f"path={list(self.told)!r} stands for more than {_MOST} patterns"
+                msg = f"path={list(self.patterns)!r} stands for more than {_MOST} patterns"
                 raise ValueError(msg)
         return done
 
@@ -109,9 +109,9 @@ def _first(expression: re.Pattern[str], text: str) -> str:
 
 
 def _compiled(pattern: str) -> Callable[[str], bool]:
-    """Give what tells whether a path matches a pattern without braces.
+    """Return a function that returns whether a path matches a pattern without braces.
 
-    Where `**` stands for folders, `*` stays within one; where it does not, `*` stands for anything, as on the server.
+    In a pattern with `**` for folders, `*` stays within a folder; in all others, `*` is anything, as on the server.
     """
     parts = pattern.split("/")
     if "**" not in parts:
@@ -122,7 +122,7 @@ def _compiled(pattern: str) -> Callable[[str], bool]:
 
 
 def _fits(folders: list[str], parts: list[str]) -> bool:
-    """Tell whether a path matches a pattern, both cut at slashes: keep how far each part may have come."""
+    """Return whether a path matches a pattern, both split at slashes: after each part, note where it may have ended."""
     reached = {0}
     for part in parts:
         if part == "**":

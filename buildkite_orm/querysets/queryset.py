@@ -1,7 +1,7 @@
-"""Querysets: listings that load when they are used, and remember the beginning that they have loaded.
+"""Querysets: listings that load their pages on demand, and remember what they have loaded.
 
-A queryset holds the first page, an iterator the current. So looping over a queryset that nothing else holds runs in the
-memory of one page, and one that is held is loaded once.
+A queryset refers to the first page, and an iterator to the current one. So a loop over a queryset that nothing else
+refers to needs the memory of one page; a queryset that is kept is loaded once.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ MOST_PER_PAGE = 100
 
 
 class _NoLengthError(TypeError, AttributeError):
-    """A queryset has no length: a TypeError from `len()`, and what `hasattr(qs, "__len__")` takes for its absence.
+    """A queryset has no length.
 
-    It is shown and pickled as the TypeError that it is.
+    A TypeError, as from any object without a length; an AttributeError, so that `hasattr(qs, "__len__")` is False. It
+    is printed and pickled as a TypeError.
     """
 
     __module__ = "builtins"
@@ -55,36 +56,35 @@ class _NoLengthError(TypeError, AttributeError):
 
 
 class _NoLength:
-    """Refuses `len()`, and says what to call in its place.
+    """Raises for `len()`, with the call to use instead.
 
-    Code that looks for `__len__` first, as the `map` of thread pools does, finds none, and so iterates.
+    Code that checks for `__len__` first, such as `map` of thread pools, does not find it, and iterates.
     """
 
     def __get__(self, queryset: object, owner: type) -> Self:
         if queryset is None:
             return self
-        msg = "a queryset has no len(), which would have to ask the server; use .count(), or len(list(qs))"
+        msg = "a queryset has no len(), since that would send a request; use .count(), or len(list(qs))"
         raise _NoLengthError(msg)
 
 
 class QuerySet(ShownListing, Generic[R]):
-    """A listing. It asks nothing until it is used, and what it has loaded it does not ask for again.
+    """A listing. It sends no request until it is used, and requests nothing again that it has loaded.
 
-    Iterate over it, index and slice it; `len()` is refused, since it would have to ask: see `count()`.
+    Iterate over it, index and slice it. `len()` raises, since it would send a request: see `count()`.
     """
 
-    model: ClassVar[type[Resource]]
-    filters: ClassVar[frozenset[str]] = frozenset()
-    """The names of the filters."""
+    _model: ClassVar[type[Resource]]
+    _filter_names: ClassVar[frozenset[str]] = frozenset()
 
-    lists: ClassVar[frozenset[str]] = frozenset()
+    _list_filters: ClassVar[frozenset[str]] = frozenset()
     """Filters that the API documents as lists (`state[]`) even for one value."""
 
-    label: ClassVar[str] = ""
-    """What it is called in `repr`, where that is not the name of its class."""
+    _label: ClassVar[str] = ""
+    """The name in `repr`, if that is not the name of the class."""
 
-    by_number: ClassVar[bool] = True
-    """Whether the API numbers the pages; a cursor listing has none."""
+    _is_numbered: ClassVar[bool] = True
+    """Whether the API numbers the pages; False for listings with cursors."""
 
     def __init__(
         self,
@@ -110,13 +110,13 @@ class QuerySet(ShownListing, Generic[R]):
         self._start = self._new_start()
         self._peeks: dict[int, QuerySet[R]] = {}
 
-    # -- making others ------------------------------------------------------------------------------------------------
+    # -- derived querysets ---------------------------------------------------------------------------------------------
 
     def limit(self, most: int) -> Self:
-        """Give a queryset of at most so many objects; no more are asked for either.
+        """Return a queryset of at most `most` objects; no more are requested either.
 
         Args:
-            most: How many, from 0.
+            most: The number of objects, from 0.
 
         Raises:
             ValueError: It is negative.
@@ -128,7 +128,7 @@ class QuerySet(ShownListing, Generic[R]):
         return self._with(limit=most)
 
     def per_page(self, size: int) -> Self:
-        """Give a queryset that asks for pages of this size.
+        """Return a queryset with pages of this size.
 
         Args:
             size: 1 to 100 objects.
@@ -138,12 +138,12 @@ class QuerySet(ShownListing, Generic[R]):
         """
         size = as_index("per_page", size)
         if not 1 <= size <= MOST_PER_PAGE:
-            msg = f"per_page({size}): the API takes 1 to {MOST_PER_PAGE}"
+            msg = f"per_page({size}): the API accepts 1 to {MOST_PER_PAGE}"
             raise ValueError(msg)
         return self._with(per_page=size)
 
     def fresh(self) -> Self:
-        """Give the same query with nothing loaded."""
+        """Return the same query with nothing loaded."""
         return self._with(loaded=None)
 
     def _filtered(self, filters: Mapping[str, object]) -> Self:
@@ -160,13 +160,13 @@ class QuerySet(ShownListing, Generic[R]):
         return type(self)(self._session, self._path, **{**options, **changed})
 
     def _checked(self, filters: Mapping[str, object]) -> dict[str, object]:
-        if unknown := sorted(filters.keys() - self.filters):
-            known = ", ".join(sorted(self.filters)) or "none"
-            msg = f"{self.label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
+        if unknown := sorted(filters.keys() - self._filter_names):
+            known = ", ".join(sorted(self._filter_names)) or "none"
+            msg = f"{self._label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
             raise TypeError(msg)
         return {name: as_plain_data(value) for name, value in filters.items()}
 
-    # -- iterating ----------------------------------------------------------------------------------------------------
+    # -- iterating -----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[R]:
         return _items(self.pages())
@@ -188,7 +188,7 @@ class QuerySet(ShownListing, Generic[R]):
         """
         return gather(self.pages(), progress)
 
-    # -- one, or some -------------------------------------------------------------------------------------------------
+    # -- one object, or some -------------------------------------------------------------------------------------------
 
     @overload
     def __getitem__(self, index: int) -> R: ...
@@ -228,51 +228,51 @@ class QuerySet(ShownListing, Generic[R]):
         return found[0]
 
     def page(self, number: int) -> Page[R]:
-        """Ask for one page by its number, at this moment; it does not enter iteration. A limit cuts it short.
+        """Request one page by its number, as it is now; iteration does not use it. A limit cuts it short.
 
         Args:
             number: From 1.
 
         Raises:
             ValueError: It is below 1.
-            TypeError: The API does not number the pages of this listing, or a filter is applied here.
+            TypeError: The API does not number the pages of this listing, or the client applies a filter.
         """
         number = as_index("page", number)
         if number < 1:
             msg = f"page({number}): pages are numbered from 1"
             raise ValueError(msg)
         if not self._has_numbers:
-            why = "its API goes by cursors" if self._client_filter is None else "what matches is found here"
-            msg = f"{type(self).__name__} has no numbered pages, {why}; use pages()"
+            why = "its API uses cursors" if self._client_filter is None else "the client applies a filter"
+            msg = f"{type(self).__name__} has no numbered pages, since {why}; use pages()"
             raise TypeError(msg)
         size, most = self._pages.listing.per_page, self._limit
         if most is not None and (number - 1) * size >= most:
             return Page([], number, next_page=None, previous_page=None, first_page=None, last_page=None)
         response = self._pages.fetch(self._pages.listing.query_for(number))
         first, following, last = (response.page_number(rel) for rel in ("first", "next", "last"))
-        wanted = None if most is None else -(-most // size)
+        last_wanted = None if most is None else -(-most // size)
         return Page(
             items=response.items if most is None else response.items[: most - (number - 1) * size],
             number=number,
-            next_page=None if number == wanted else following,
+            next_page=None if number == last_wanted else following,
             previous_page=response.page_number("prev"),
             first_page=first if first is not None or "first" not in response.links else 1,
-            last_page=last if last is None or wanted is None else min(last, wanted),
+            last_page=last if last is None or last_wanted is None else min(last, last_wanted),
         )
 
-    # -- counting -----------------------------------------------------------------------------------------------------
+    # -- counting ------------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
-        """Count the objects, with one request for one item: the number of its last page is the count.
+        """Count the objects with one request: with one item per page, the number of the last page is the count.
 
-        Where pages have no numbers, or a filter is applied here and not by the server, this loads them.
+        If pages have no numbers, or the client applies a filter, this loads all of them.
 
         Raises:
-            ResponseError: The server does not tell the last page; `list(qs)` counts by loading.
+            ResponseError: The server does not name the last page; count `list(qs)`, which loads everything.
         """
         total = self._total()
         if total is None:
-            what = f"the server does not tell how many match {self._describe()}"
+            what = f"the server does not say how many match {self._describe()}"
             raise ResponseError(what, next_step="Count list(qs), which loads them.")
         return total
 
@@ -283,11 +283,11 @@ class QuerySet(ShownListing, Generic[R]):
         __len__ = _NoLength()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
-        """Load the objects into an array of numpy, one for each: numpy would take the queryset itself for one."""
+        """Load the objects into a numpy array; otherwise numpy would take the queryset for one object."""
         import numpy as np  # noqa: PLC0415 - no dependency
 
         if copy is False:
-            msg = "the objects of a queryset are copied into an array: leave out copy=False"
+            msg = "copy=False: an array is always a copy of the objects of a queryset; leave it out"
             raise ValueError(msg)
         return np.fromiter(self, dtype=object).astype(object if dtype is None else dtype)
 
@@ -305,7 +305,7 @@ class QuerySet(ShownListing, Generic[R]):
     def _preview(self) -> Preview:
         loaded, whole = self._loaded()
         rows = loaded if self._is_loading else None
-        return Preview(self._describe(), self.model, rows, whole=whole)
+        return Preview(self._describe(), self._model, rows, whole=whole)
 
     def _load_preview(self) -> None:
         next(self.pages(), None)
@@ -315,45 +315,43 @@ class QuerySet(ShownListing, Generic[R]):
 
     def _create(self, body: Mapping[str, object] | StreamedBody) -> R:
         """Create an object in this listing."""
-        call, binding = (
-            ApiRequest("POST", self._path, body=body),
-            Binding(self._session, self._collection, self._context()),
-        )
-        return cast("R", load_object(self.model, self._session, call, binding))
+        request = ApiRequest("POST", self._path, body=body)
+        binding = Binding(self._session, self._collection, self._context())
+        return cast("R", load_object(self._model, self._session, request, binding))
 
-    # -- inside -------------------------------------------------------------------------------------------------------
+    # -- internals -----------------------------------------------------------------------------------------------------
 
     def _describe(self) -> str:
         filters = "".join(f" {name}={_text(value)}" for name, value in self._filters.items() if value is not None)
         limit = "" if self._limit is None else f" limit={self._limit}"
-        return f"{self.label or type(self).__name__} {short_path(self._path)}{filters}{limit}"
+        return f"{self._label or type(self).__name__} {short_path(self._path)}{filters}{limit}"
 
     def _params(self) -> Mapping[str, object]:
-        """Give the filters by their names in the API."""
+        """Return the filters by their names in the API."""
         return self._filters
 
     def _headers(self) -> Mapping[str, str]:
-        """Give what each request says beside the query."""
+        """Return further request headers."""
         return {}
 
     def _context(self) -> object:
-        """Make what the objects of this listing are to know of how they were listed."""
+        """Return what the objects know about this listing; see `Binding`."""
         return None
 
     def _make_client_filter(self) -> Callable[[R], bool] | None:
-        """Make what tells which objects match, where the server cannot tell it exactly."""
+        """Return a function that selects the matching objects, if the server cannot do that exactly."""
         return None
 
     @property
     def _has_numbers(self) -> bool:
-        return self.by_number and self._client_filter is None
+        return self._is_numbered and self._client_filter is None
 
     def _make_listing(self) -> Listing[R]:
         size = self._per_page
         if self._limit and self._client_filter is None:
             size = min(size, self._limit)
-        model: type[R] = self.model  # type: ignore[assignment]
-        query = encode_query(self._params(), lists=tuple(self.lists))
+        model: type[R] = self._model  # type: ignore[assignment]
+        query = encode_query(self._params(), lists=tuple(self._list_filters))
         context, headers = self._context(), self._headers()
         return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
 
@@ -412,7 +410,7 @@ class QuerySet(ShownListing, Generic[R]):
         return items[index % size]
 
     def _total(self) -> int | None:
-        """Count, with one request at most where the pages are numbered; None where the server does not tell."""
+        """Count, with one request at most if the pages are numbered; return None if the server does not say."""
         loaded, whole = self._loaded()
         if whole:
             return len(loaded)
@@ -439,7 +437,7 @@ class QuerySet(ShownListing, Generic[R]):
         start = min(start or 0, sys.maxsize)
         stop = None if stop is None else min(stop, sys.maxsize)
         if step not in {None, 1} or start < 0 or (stop is not None and stop < 0):
-            msg = f"[{index.start}:{index.stop}:{step}]: bounds from 0 on and no step, since the end is not known yet"
+            msg = f"[{index.start}:{index.stop}:{step}]: no step and no negative bounds, since the end is not known yet"
             raise ValueError(msg)
         if self._limit is not None:
             stop = self._limit if stop is None else min(stop, self._limit)
@@ -452,6 +450,12 @@ class QuerySet(ShownListing, Generic[R]):
         paginator = LinkPaginator(self._pages, first_page=number + 1)
         pages = _pages(LoadedPage([], paginator, paginator.first_cursor()), None)
         return list(islice(_items(pages), skip, None if stop is None else stop - start + skip))
+
+
+def listed_model(kind: type[object]) -> type[Resource] | None:
+    """Return the class of the objects that a queryset class lists; None if the class is not a queryset."""
+    model: type[Resource] | None = getattr(kind, "_model", None)
+    return model if issubclass(kind, QuerySet) else None
 
 
 def _items(pages: Iterator[LoadedPage[R]]) -> Iterator[R]:

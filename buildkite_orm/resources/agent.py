@@ -173,8 +173,8 @@ class Agent(AgentRef, Fetchable):
 class AgentQuerySet(QuerySet[Agent]):
     """The agents of an organization that are connected or stopping."""
 
-    model = Agent
-    filters = frozenset(AgentFilters.__annotations__)
+    _model = Agent
+    _filter_names = frozenset(AgentFilters.__annotations__)
 
     def filter(self, **filters: Unpack[AgentFilters]) -> Self:
         """Give a queryset with further filters; see `AgentFilters`."""

@@ -103,7 +103,7 @@ class Portal(PortalRef, Editable):
 class PortalQuerySet(QuerySet[Portal]):
     """The portals of an organization."""
 
-    model = Portal
+    _model = Portal
 
     def create(self, *, name: str, query: str, **options: Unpack[PortalOptions]) -> Portal:
         """Create a portal; the answer alone has its `token`.

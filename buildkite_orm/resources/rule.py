@@ -81,7 +81,7 @@ class Rule(RuleRef, Fetchable):
 class RuleQuerySet(QuerySet[Rule]):
     """The rules of an organization."""
 
-    model = Rule
+    _model = Rule
 
     def create(
         self,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
-from buildkite_orm.querysets.queryset import QuerySet
+from buildkite_orm.querysets.queryset import QuerySet, listed_model
 from buildkite_orm.shell.annotations import PACKAGE, evaluated, is_ours, returned
 
 if TYPE_CHECKING:
@@ -160,8 +160,9 @@ def _item(of: What, index: ast.expr) -> What:
 
 def _item_of(said: Any, index: ast.expr) -> What:
     for kind in classes_of(said):
-        if issubclass(kind, QuerySet):
-            return Instance(list[kind.model] if isinstance(index, ast.Slice) else kind.model)  # type: ignore[name-defined]
+        model: Any = listed_model(kind)
+        if model is not None:
+            return Instance(list[model] if isinstance(index, ast.Slice) else model)
         arguments = get_args(said)
         if issubclass(kind, Mapping) and len(arguments) == 2:  # noqa: PLR2004 - of keys and of values
             return Instance(arguments[1])
@@ -183,8 +184,9 @@ def _bound(said: Any, owner: Any) -> Any:
         return owner
     variables: dict[Any, Any] = {}
     for kind in classes_of(owner):
-        if issubclass(kind, QuerySet):
-            variables = dict.fromkeys(getattr(QuerySet, "__parameters__", ()), kind.model)
+        model = listed_model(kind)
+        if model is not None:
+            variables = dict.fromkeys(getattr(QuerySet, "__parameters__", ()), model)
         elif get_args(owner):
             variables = dict(zip(getattr(kind, "__parameters__", ()), get_args(owner), strict=False))
     return _substituted(said, variables)

@@ -225,7 +225,7 @@ def test_pages_hold_what_matches_also_where_that_is_nothing(many: ArtifactQueryS
 
 
 def test_a_page_by_its_number_is_refused_since_the_server_numbers_others(many: ArtifactQuerySet, costs: Costs) -> None:
-    with costs(0), pytest.raises(TypeError, match=r"what matches is found here; use pages\(\)"):
+    with costs(0), pytest.raises(TypeError, match=r"since the client applies a filter; use pages\(\)"):
         many.page(1)
     assert len(many.filter(path="dist/*").page(3).items) == 50
 

@@ -63,7 +63,7 @@ def test_a_page_number_in_link_that_is_none_raises_only_our_own_errors(walk: str
 @pytest.mark.parametrize("number", [number for number in NUMBERS if number != "9" * 18])
 def test_a_count_from_a_page_number_that_is_none_is_a_response_error(number: str) -> None:
     header = latin(f"{link(AGENTS, 'page=2', 'next')}, {link(AGENTS, f'page={number}', 'last')}")
-    with pytest.raises(ResponseError, match="does not tell how many"):
+    with pytest.raises(ResponseError, match="does not say how many"):
         agents_with(header).count()
 
 

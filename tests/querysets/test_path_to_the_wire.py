@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import requests
 
 PACKAGE = Path(buildkite_orm.__file__).parent
-MOST_FRAMES = 18
+MOST_FRAMES = 12
 MOST_OF_QUERYSETS = 5
 
 
@@ -84,7 +84,7 @@ class NamesOf:
                 self._look_at(kept)
 
     def _look_at(self, kept: object) -> None:
-        of_list = [each for each in as_array(kept) or [] if isinstance(each, tuple)]
+        of_list: list[Any] = [each for each in as_array(kept) or [] if isinstance(each, tuple)]
         pairs: list[Any] = [*(as_object(kept) or {}).items(), *of_list]
         found = [(name, value) for name, value in pairs if value in (self._value, [self._value])]
         self.names |= {name for name, _ in found}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import buildkite_orm
 from buildkite_orm import MultipleResultsError, NotFoundError, ResponseError
 from tests.helpers import ids
 
@@ -130,11 +131,11 @@ def test_what_cannot_be_counted_says_what_can_be_done(numbered: Kind, server: Fa
 
 
 def test_a_listing_without_numbers_says_why(server: FakeBuildkite, bk: Buildkite, jobs: Kind) -> None:
-    with pytest.raises(TypeError, match="JobQuerySet has no numbered pages, its API goes by cursors; "):
+    with pytest.raises(TypeError, match="JobQuerySet has no numbered pages, since its API uses cursors; "):
         jobs.qs.page(2)
     server.add_build("web")
     artifacts = bk.organization("acme").pipeline("web").build(1).artifacts(path="**/*.{json,html}")
-    with pytest.raises(TypeError, match="ArtifactQuerySet has no numbered pages, what matches is found here; "):
+    with pytest.raises(TypeError, match="ArtifactQuerySet has no numbered pages, since the client applies a filter; "):
         artifacts.page(2)
 
 
@@ -151,3 +152,14 @@ def test_an_index_past_the_limit_says_so_whatever_is_loaded(kind: Kind, index: i
         with pytest.raises(IndexError, match=f"^{index}$"):
             limited[index]
         assert len(list(limited)) == 6
+
+
+# -- names -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in buildkite_orm.__all__ if name.endswith("QuerySet")])
+def test_a_queryset_class_has_no_public_attributes_but_methods(name: str) -> None:
+    kind = getattr(buildkite_orm, name)
+    public = [each for each in dir(kind) if not each.startswith("_")]
+    assert {"all", "count", "first", "limit", "one"} <= set(public)
+    assert [each for each in public if not callable(getattr(kind, each)) or isinstance(getattr(kind, each), type)] == []

@@ -100,8 +100,8 @@ class Annotation(AnnotationRef, Resource):
 class AnnotationQuerySet(QuerySet[Annotation]):
     """The annotations of a build or a job, those of high priority first."""
 
-    model = Annotation
-    label = "AnnotationQuerySet"
+    _model = Annotation
+    _label = "AnnotationQuerySet"
 
     def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
         """Add an annotation, or replace or append to the one of its context.
@@ -121,7 +121,7 @@ class AnnotationQuerySet(QuerySet[Annotation]):
 class BuildAnnotationQuerySet(AnnotationQuerySet):
     """The annotations of a build, those of high priority first."""
 
-    filters = frozenset(AnnotationFilters.__annotations__)
+    _filter_names = frozenset(AnnotationFilters.__annotations__)
 
     def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
         """Add an annotation to the build, or replace or append to the one of its context.

@@ -194,8 +194,8 @@ class ArtifactQuerySet(QuerySet[Artifact]):
         ['coverage/index.html', 'dist/app.tar.gz', 'log/eslint.json', 'log/rspec.json']
     """
 
-    model = Artifact
-    filters = frozenset(ArtifactFilters.__annotations__)
+    _model = Artifact
+    _filter_names = frozenset(ArtifactFilters.__annotations__)
 
     def filter(self, **filters: Unpack[ArtifactFilters]) -> Self:
         """Give a queryset with further filters; see `ArtifactFilters`."""

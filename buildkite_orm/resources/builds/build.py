@@ -379,10 +379,10 @@ class BuildQuerySet(QuerySet[Build]):
     no depth limit is met.
     """
 
-    model = Build
-    filters = frozenset(BuildFilters.__annotations__)
-    label = "BuildQuerySet"
-    pipeline_is_known: ClassVar[bool] = False
+    _model = Build
+    _filter_names = frozenset(BuildFilters.__annotations__)
+    _label = "BuildQuerySet"
+    _pipeline_is_known: ClassVar[bool] = False
 
     def filter(self, **filters: Unpack[BuildFilters]) -> Self:
         """Give a queryset with further filters; see `BuildFilters`."""
@@ -409,7 +409,7 @@ class BuildQuerySet(QuerySet[Build]):
     def _params(self) -> Mapping[str, object]:
         params = dict(self._filters)
         with_jobs = params.pop("with_jobs", False)
-        with_pipeline = params.pop("with_pipeline", not self.pipeline_is_known)
+        with_pipeline = params.pop("with_pipeline", not self._pipeline_is_known)
         if params.get("include_retried_jobs") and not with_jobs:
             msg = "include_retried_jobs=True says which jobs each build comes with: add with_jobs=True"
             raise ValueError(msg)
@@ -442,7 +442,7 @@ class BuildQuerySet(QuerySet[Build]):
 class PipelineBuildQuerySet(BuildQuerySet):
     """The builds of one pipeline, newest first."""
 
-    pipeline_is_known: ClassVar[bool] = True
+    _pipeline_is_known: ClassVar[bool] = True
 
     def create(self, *, commit: str, branch: str, **options: Unpack[BuildOptions]) -> Build:
         """Create a build.

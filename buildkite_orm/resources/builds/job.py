@@ -401,10 +401,10 @@ else:
 class JobQuerySet(QuerySet[Job]):
     """The jobs of a build: the latest attempt of each, unless `include_retried_jobs=True`."""
 
-    model = Job
-    filters = frozenset(JobFilters.__annotations__)
-    lists = frozenset({"state"})
-    by_number = False
+    _model = Job
+    _filter_names = frozenset(JobFilters.__annotations__)
+    _list_filters = frozenset({"state"})
+    _is_numbered = False
 
     def __init__(self, *args: Any, on_request: Callable[[], None] | None = None, **options: Any) -> None:
         self._on_request = on_request

@@ -95,9 +95,9 @@ class StepUpload(StepUploadRef, Fetchable):
 class StepUploadQuerySet(QuerySet[StepUpload]):
     """The step uploads of a build, the newest first."""
 
-    model = StepUpload
-    filters = frozenset(StepUploadFilters.__annotations__)
-    by_number = False
+    _model = StepUpload
+    _filter_names = frozenset(StepUploadFilters.__annotations__)
+    _is_numbered = False
 
     def filter(self, **filters: Unpack[StepUploadFilters]) -> Self:
         """Give a queryset with further filters; see `StepUploadFilters`."""

@@ -77,8 +77,8 @@ class AgentImage(AgentImageRef, Fetchable):
 class AgentImageQuerySet(QuerySet[AgentImage]):
     """The agent images of a cluster, by their names."""
 
-    model = AgentImage
-    by_number = False
+    _model = AgentImage
+    _is_numbered = False
 
     def create(self, *, name: str, dockerfile: str) -> AgentImage:
         """Have an agent image built; it is `BUILDING` for a while, see `reload()`.

@@ -102,7 +102,7 @@ class AgentToken(AgentTokenRef, Editable):
 class AgentTokenQuerySet(QuerySet[AgentToken]):
     """The agent tokens of a cluster."""
 
-    model = AgentToken
+    _model = AgentToken
 
     def create(self, *, description: str, **options: Unpack[AgentTokenOptions]) -> AgentToken:
         """Create an agent token; only this answer has its secret, as `token`.

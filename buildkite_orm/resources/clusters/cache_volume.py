@@ -69,5 +69,5 @@ class CacheVolume(CacheVolumeRef, Resource):
 class CacheVolumeQuerySet(QuerySet[CacheVolume]):
     """The cache volumes of a cluster that are not in use, one of each tag."""
 
-    model = CacheVolume
-    by_number = False
+    _model = CacheVolume
+    _is_numbered = False

@@ -254,7 +254,7 @@ class Cluster(ClusterRef, Editable):
 class ClusterQuerySet(QuerySet[Cluster]):
     """The clusters of an organization."""
 
-    model = Cluster
+    _model = Cluster
 
     def create(self, *, name: str, **options: Unpack[ClusterOptions]) -> Cluster:
         """Create a cluster.

@@ -94,8 +94,8 @@ class ClusterMaintainer(ClusterMaintainerRef, Fetchable):
 class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):
     """The maintainers of a cluster."""
 
-    model = ClusterMaintainer
-    by_number = False
+    _model = ClusterMaintainer
+    _is_numbered = False
 
     def create(self, **target: Unpack[ClusterMaintainerTarget]) -> ClusterMaintainer:
         """Have a user or a team maintain the cluster.

@@ -36,5 +36,5 @@ class NetworkRange(InCluster, Resource):
 class NetworkRangeQuerySet(QuerySet[NetworkRange]):
     """The network ranges of a cluster."""
 
-    model = NetworkRange
-    by_number = False
+    _model = NetworkRange
+    _is_numbered = False

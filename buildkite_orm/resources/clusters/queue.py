@@ -214,7 +214,7 @@ class Queue(QueueRef, Editable):
 class QueueQuerySet(QuerySet[Queue]):
     """The queues of a cluster."""
 
-    model = Queue
+    _model = Queue
 
     def create(self, *, key: str, **options: Unpack[QueueOptions]) -> Queue:
         """Create a queue: a self-hosted one, or a hosted one where `hostedAgents` says how.

@@ -134,7 +134,7 @@ class Secret(SecretRef, Editable):
 class SecretQuerySet(QuerySet[Secret]):
     """The secrets of a cluster."""
 
-    model = Secret
+    _model = Secret
 
     def create(self, *, key: str, **options: Unpack[SecretOptions]) -> Secret:
         """Create a secret.

@@ -88,5 +88,5 @@ class AuditEvent(AuditEventRef, Fetchable):
 class AuditEventQuerySet(QuerySet[AuditEvent]):
     """The audit events of an organization, newest first."""
 
-    model = AuditEvent
-    by_number = False
+    _model = AuditEvent
+    _is_numbered = False

@@ -45,4 +45,4 @@ class Emoji(InOrganization, Resource):
 class EmojiQuerySet(QuerySet[Emoji]):
     """The emojis of an organization: its own, and those that all have."""
 
-    model = Emoji
+    _model = Emoji

@@ -134,8 +134,8 @@ class Invitation(InvitationRef, Fetchable):
 class InvitationQuerySet(QuerySet[Invitation]):
     """The invitations of an organization that are pending, newest first."""
 
-    model = Invitation
-    by_number = False
+    _model = Invitation
+    _is_numbered = False
 
     def create(self, *, emails: Sequence[str], **options: Unpack[InvitationOptions]) -> list[Invitation]:
         """Invite people, all of them or none.

@@ -100,4 +100,4 @@ class OrganizationMember(OrganizationMemberRef, Editable):
 class OrganizationMemberQuerySet(QuerySet[OrganizationMember]):
     """The members of an organization."""
 
-    model = OrganizationMember
+    _model = OrganizationMember

@@ -166,8 +166,8 @@ class NotificationService(NotificationServiceRef, Editable):
 class NotificationServiceQuerySet(QuerySet[NotificationService]):
     """The notification services of an organization, oldest first."""
 
-    model = NotificationService
-    by_number = False
+    _model = NotificationService
+    _is_numbered = False
 
     def create(
         self,

@@ -369,4 +369,4 @@ class Organization(OrganizationRef, Fetchable):
 class OrganizationQuerySet(QuerySet[Organization]):
     """The organizations that the token reaches."""
 
-    model = Organization
+    _model = Organization

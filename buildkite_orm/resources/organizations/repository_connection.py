@@ -138,7 +138,7 @@ class RepositoryConnection(RepositoryConnectionRef, Fetchable):
 class RepositoryConnectionQuerySet(QuerySet[RepositoryConnection]):
     """The repository connections of an organization."""
 
-    model = RepositoryConnection
+    _model = RepositoryConnection
 
 
 class Repository(InOrganization, Resource):
@@ -168,8 +168,8 @@ class Repository(InOrganization, Resource):
 class RepositoryQuerySet(QuerySet[Repository]):
     """The repositories that a connection reaches."""
 
-    model = Repository
-    filters = frozenset(RepositoryFilters.__annotations__)
+    _model = Repository
+    _filter_names = frozenset(RepositoryFilters.__annotations__)
 
     def filter(self, **filters: Unpack[RepositoryFilters]) -> Self:
         """Give a queryset with further filters; see `RepositoryFilters`."""

@@ -152,9 +152,9 @@ class PresignedUpload(Resource):
 class PackageQuerySet(QuerySet[Package]):
     """The packages of a registry, newest first."""
 
-    model = Package
-    filters = frozenset(PackageFilters.__annotations__)
-    by_number = False
+    _model = Package
+    _filter_names = frozenset(PackageFilters.__annotations__)
+    _is_numbered = False
 
     def filter(self, **filters: Unpack[PackageFilters]) -> Self:
         """Give a queryset with further filters; see `PackageFilters`."""

@@ -163,7 +163,7 @@ class Registry(RegistryRef, Editable):
 class RegistryQuerySet(QuerySet[Registry]):
     """The registries of an organization."""
 
-    model = Registry
+    _model = Registry
 
     def create(self, *, name: str, ecosystem: str, **options: Unpack[RegistryOptions]) -> Registry:
         """Create a registry.

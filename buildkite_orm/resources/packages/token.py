@@ -95,7 +95,7 @@ class RegistryToken(RegistryTokenRef, Editable):
 class RegistryTokenQuerySet(QuerySet[RegistryToken]):
     """The tokens of a registry."""
 
-    model = RegistryToken
+    _model = RegistryToken
 
     def create(self, *, description: str) -> RegistryToken:
         """Create a token; only this answer has its secret, as `token`.

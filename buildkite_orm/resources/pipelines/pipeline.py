@@ -246,8 +246,8 @@ class Pipeline(PipelineRef, Editable):
 class PipelineQuerySet(QuerySet[Pipeline]):
     """The pipelines of an organization."""
 
-    model = Pipeline
-    filters = frozenset(PipelineFilters.__annotations__)
+    _model = Pipeline
+    _filter_names = frozenset(PipelineFilters.__annotations__)
 
     def filter(self, **filters: Unpack[PipelineFilters]) -> Self:
         """Give a queryset with further filters; see `PipelineFilters`."""

@@ -135,7 +135,7 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
 class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
     """The schedules of a pipeline, the newest first."""
 
-    model = PipelineSchedule
+    _model = PipelineSchedule
 
     def create(self, *, cronline: str, **options: Unpack[PipelineScheduleOptions]) -> PipelineSchedule:
         """Create a schedule.

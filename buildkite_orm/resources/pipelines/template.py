@@ -107,7 +107,7 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
 class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
     """The pipeline templates of an organization."""
 
-    model = PipelineTemplate
+    _model = PipelineTemplate
 
     def create(self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]) -> PipelineTemplate:
         """Create a template; this is for those who administer the organization.

@@ -81,7 +81,7 @@ class TeamMember(TeamMemberRef, Editable):
 class TeamMemberQuerySet(QuerySet[TeamMember]):
     """The members of a team."""
 
-    model = TeamMember
+    _model = TeamMember
 
     def create(self, *, user_id: str, role: TeamRole | Literal["member", "maintainer"]) -> TeamMember:
         """Add a user to the team.

@@ -105,7 +105,7 @@ class TeamPipeline(TeamPipelineRef, Editable):
 class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
     """The pipelines that a team reaches."""
 
-    model = TeamPipeline
+    _model = TeamPipeline
 
     def create(
         self,

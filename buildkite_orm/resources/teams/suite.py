@@ -108,7 +108,7 @@ class TeamSuite(TeamSuiteRef, Editable):
 class TeamSuiteQuerySet(QuerySet[TeamSuite]):
     """The test suites that a team reaches."""
 
-    model = TeamSuite
+    _model = TeamSuite
 
     def create(self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]) -> TeamSuite:
         """Have the team reach a test suite.

@@ -196,8 +196,8 @@ class Team(TeamRef, Editable):
 class TeamQuerySet(QuerySet[Team]):
     """The teams of an organization."""
 
-    model = Team
-    filters = frozenset(TeamFilters.__annotations__)
+    _model = Team
+    _filter_names = frozenset(TeamFilters.__annotations__)
 
     def filter(self, **filters: Unpack[TeamFilters]) -> Self:
         """Give a queryset with further filters; see `TeamFilters`."""

@@ -110,8 +110,8 @@ class SuiteRun(SuiteRunRef, Fetchable):
 class SuiteRunQuerySet(QuerySet[SuiteRun]):
     """The runs of a test suite."""
 
-    model = SuiteRun
-    filters = frozenset(SuiteRunFilters.__annotations__)
+    _model = SuiteRun
+    _filter_names = frozenset(SuiteRunFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteRunFilters]) -> Self:
         """Give a queryset with further filters; see `SuiteRunFilters`."""
@@ -170,4 +170,4 @@ class FailedExecution(InSuite, Resource):
 class FailedExecutionQuerySet(QuerySet[FailedExecution]):
     """The executions of a run that failed."""
 
-    model = FailedExecution
+    _model = FailedExecution

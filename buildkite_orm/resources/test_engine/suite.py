@@ -246,8 +246,8 @@ class Suite(SuiteRef, Editable):
 class SuiteQuerySet(QuerySet[Suite]):
     """The test suites of an organization."""
 
-    model = Suite
-    filters = frozenset(SuiteFilters.__annotations__)
+    _model = Suite
+    _filter_names = frozenset(SuiteFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteFilters]) -> Self:
         """Give a queryset with further filters; see `SuiteFilters`."""

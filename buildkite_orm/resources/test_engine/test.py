@@ -231,8 +231,8 @@ class SuiteTest(SuiteTestRef, Fetchable):
 class SuiteTestQuerySet(QuerySet[SuiteTest]):
     """The tests of a suite: all of them, or with their metrics those that ran."""
 
-    model = SuiteTest
-    filters = frozenset(SuiteTestFilters.__annotations__)
+    _model = SuiteTest
+    _filter_names = frozenset(SuiteTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteTestFilters]) -> Self:
         """Give a queryset with further filters; see `SuiteTestFilters`."""
@@ -249,8 +249,8 @@ class SuiteTestQuerySet(QuerySet[SuiteTest]):
 class BuildTestQuerySet(QuerySet[SuiteTest]):
     """The tests that ran in a build, of all suites that the token reaches, with their metrics in that build."""
 
-    model = SuiteTest
-    filters = frozenset(BuildTestFilters.__annotations__)
+    _model = SuiteTest
+    _filter_names = frozenset(BuildTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[BuildTestFilters]) -> Self:
         """Give a queryset with further filters; see `BuildTestFilters`."""
@@ -263,7 +263,7 @@ class BuildTestQuerySet(QuerySet[SuiteTest]):
 class QuarantinedTestQuerySet(QuerySet[SuiteTest]):
     """The tests of a suite that are muted, or those that are skipped."""
 
-    model = SuiteTest
+    _model = SuiteTest
 
 
 class FlakyTest(SuiteTestRef, Resource):
@@ -298,8 +298,8 @@ class FlakyTest(SuiteTestRef, Resource):
 class FlakyTestQuerySet(QuerySet[FlakyTest]):
     """The tests of a suite that were flaky."""
 
-    model = FlakyTest
-    filters = frozenset(FlakyTestFilters.__annotations__)
+    _model = FlakyTest
+    _filter_names = frozenset(FlakyTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[FlakyTestFilters]) -> Self:
         """Give a queryset with further filters; see `FlakyTestFilters`."""
