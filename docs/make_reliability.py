@@ -1,9 +1,9 @@
-"""Write docs/reliability.md: what becomes of faults, budgets, secrets and files, measured against the fake Buildkite.
+"""Write docs/reliability.md: faults, budgets, secrets and files, measured against the fake Buildkite.
 
     python docs/make_reliability.py           write it
-    python docs/make_reliability.py --check   fail where it is stale
+    python docs/make_reliability.py --check   fail if it is out of date
 
-What is measured, and what must hold in it, is in tests/reliability.
+The measurements and their requirements are in tests/reliability.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.reliability.page import PAIRS, PATH, ROWS, cells_of, measured, render
 
 
 def main() -> int:
-    """Write the page, or tell whether it is stale."""
+    """Write the page, or return 1 if it is out of date."""
     cells = {(fault.name, operation.name): str(measured(fault, operation)) for fault, operation in PAIRS}
     for table, row in ROWS:
         cells |= cells_of(table, row)

@@ -1,4 +1,4 @@
-"""Eight threads under a request budget: no slower than the budget makes it, nothing refused, and all of it right."""
+"""Eight threads under a request budget: as fast as the budget allows, without a 429, and with exact results."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OFTEN: Final = 1e-6
 PAGES: Final = 130
 LIMIT: Final = 50
 WINDOW: Final = 60.0
-MEALS: Final = 50
+OTHERS: Final = 50
 
 
 class Stage:
-    """A server whose clock moves when all threads wait, an export over eight of them, and when each request came."""
+    """A server whose clock moves when all threads wait, an export by eight threads, and the time of each request."""
 
     def __init__(self, others: int, user_limit: int | None, organization_limit: int | None) -> None:
         settings = Settings(user_limit=user_limit, organization_limit=organization_limit, rate_window=WINDOW)
@@ -54,7 +54,7 @@ class Stage:
         return self.clock.now() - self.began
 
     def client(self, *, reserve: float = 0.0, **policy: Any) -> Buildkite:
-        """Give a client that tells of its waits."""
+        """Return a client whose waits are recorded."""
         return self.server.client(reserve=reserve, retry=RetryPolicy(on_wait=self.waits.append, **policy))
 
     def refused(self) -> int:
@@ -64,11 +64,11 @@ class Stage:
         return sum(request.status == 200 for request in self.server.requests)
 
     def busiest(self) -> int:
-        """Count what came in the busiest of the windows."""
+        """Return the number of requests in the busiest window."""
         return max(Counter(int((at - self.began) // (WINDOW + 1)) for at in self.came).values())
 
     def export(self, bk: Buildkite, *others: Callable[[], object]) -> list[str]:
-        """Ask for all pages of one build each, by eight threads; others do something beside them."""
+        """Request all pages of one build each, by eight threads; `others` run concurrently."""
         builds = bk.organization("acme").pipeline("web").builds().per_page(1)
         numbers, lock, found = iter(range(1, PAGES + 1)), threading.Lock(), dict[int, str]()
 
@@ -100,19 +100,19 @@ class Stage:
 def staged(
     *, others: int = 0, user_limit: int | None = None, organization_limit: int | None = None
 ) -> Generator[Stage]:
-    """Have a stage on which requests of several threads are under way at the same time."""
+    """Yield a stage on which several threads send requests concurrently."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(OFTEN)
     try:
         stage = Stage(others, user_limit, organization_limit)
-        with stage.server, _as_told(stage):
+        with stage.server, _waits_checked(stage):
             yield stage
     finally:
         sys.setswitchinterval(before)
 
 
 class _Count(logging.Handler):
-    """Counts the lines that tell of a wait."""
+    """Counts the log lines about waits."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -123,8 +123,8 @@ class _Count(logging.Handler):
 
 
 @contextmanager
-def _as_told(stage: Stage) -> Generator[None]:
-    """Check that each wait has a line in the log and a call of `on_wait`, and ends when it says."""
+def _waits_checked(stage: Stage) -> Generator[None]:
+    """Check that each wait has a log line and a call of `on_wait`, and takes the announced time."""
     logger, count = logging.getLogger("buildkite_orm"), _Count()
     level = logger.level
     logger.addHandler(count)
@@ -140,17 +140,17 @@ def _as_told(stage: Stage) -> Generator[None]:
 
 
 def least(requests: int, limit: int) -> float:
-    """Give how long so many requests take at least: all windows but the last have to pass."""
+    """Return the least time for this many requests: all windows but the last have to pass."""
     return (ceil(requests / limit) - 1) * WINDOW
 
 
-def _told(stage: Stage, limit: int) -> Cells:
-    """Give the cells of an export that nobody disturbs."""
+def _cells(stage: Stage, limit: int) -> Cells:
+    """Return the cells of an export without other clients."""
     shortest = least(PAGES, limit)
     assert (stage.errors, stage.refused()) == ([], 0)
     assert shortest <= stage.took <= shortest * 1.02
-    asked = len(stage.server.requests)
-    return "right", str(asked), f"{shortest:g} s", f"{stage.took:g} s", str(stage.refused()), str(len(stage.waits))
+    sent = len(stage.server.requests)
+    return "right", str(sent), f"{shortest:g} s", f"{stage.took:g} s", str(stage.refused()), str(len(stage.waits))
 
 
 def alone(user: int | None, organization: int | None) -> Cells:
@@ -158,29 +158,29 @@ def alone(user: int | None, organization: int | None) -> Cells:
         with stage.client() as bk:
             assert stage.export(bk) == stage.wanted()
         assert len(stage.server.requests) == PAGES
-        return _told(stage, LIMIT)
+        return _cells(stage, LIMIT)
 
 
-def while_others_eat() -> Cells:
-    """Another client of the same user asks every three seconds, and keeps to no budget."""
+def with_another_client() -> Cells:
+    """Another client of the same user sends a request every three seconds, and ignores the budget."""
     with staged(others=1, user_limit=LIMIT) as stage:
 
         def eat() -> None:
-            for number in range(MEALS):
+            for number in range(OTHERS):
                 stage.clock.wait_until(stage.began + 3 * number)
                 other.user()
 
         with stage.client() as bk, stage.client() as other:
             assert stage.export(bk, eat) == stage.wanted()
     assert stage.errors == []
-    asked = PAGES + MEALS
-    assert stage.answered() == asked
-    longest = max(least(asked, LIMIT) + WINDOW + 5, 3 * MEALS)
+    sent = PAGES + OTHERS
+    assert stage.answered() == sent
+    longest = max(least(sent, LIMIT) + WINDOW + 5, 3 * OTHERS)
     assert stage.took <= longest
-    # at the edge of a window all threads may be refused once each; no thread is refused again and again
+    # when a window begins, each thread may get one 429, but no thread gets several
     most = int(longest // WINDOW + 1) * (THREADS + 1)
     assert stage.refused() <= most
-    return "right", str(asked), f"{least(asked, LIMIT):g} s", f"at most {longest:g} s", f"at most {most}", "varies"
+    return "right", str(sent), f"{least(sent, LIMIT):g} s", f"at most {longest:g} s", f"at most {most}", "varies"
 
 
 def with_a_reserve() -> Cells:
@@ -188,7 +188,7 @@ def with_a_reserve() -> Cells:
         with stage.client(reserve=0.2) as bk:
             assert stage.export(bk) == stage.wanted()
         assert stage.busiest() == LIMIT * 0.8
-        return _told(stage, 40)
+        return _cells(stage, 40)
 
 
 def while_others_use_the_reserve() -> Cells:
@@ -201,36 +201,43 @@ def while_others_use_the_reserve() -> Cells:
 
         with stage.client(reserve=0.2) as bk, stage.client(max_wait=0) as other:
             assert stage.export(bk, use) == stage.wanted()
-        return _told(stage, 40)
+        return _cells(stage, 40)
 
 
-def past_the_bound() -> Cells:
+def beyond_max_wait() -> Cells:
     with staged(user_limit=LIMIT) as stage, stage.client(max_wait=30) as bk:
         assert set(stage.export(bk)) < set(stage.wanted())
     assert len(stage.errors) == THREADS
     assert (stage.took, len(stage.server.requests)) == (0, LIMIT)
     (kind,) = {type(error).__name__ for error in stage.errors}
-    told = f"`{kind}`, in each thread"
-    return told, str(len(stage.server.requests)), "-", f"{stage.took:g} s", str(stage.refused()), str(len(stage.waits))
+    sent = len(stage.server.requests)
+    return (
+        f"`{kind}`, in each thread",
+        str(sent),
+        "-",
+        f"{stage.took:g} s",
+        str(stage.refused()),
+        str(len(stage.waits)),
+    )
 
 
 TABLE: Final = Table(
     title="Request budgets",
     note=f"""\
-An export of {PAGES} pages, by {THREADS} threads of one client, where the server allows {LIMIT} requests in {WINDOW:g}
-seconds. Time is told by the fake's clock, which moves only when all threads wait; a window ends with the second after
-it. The least possible time is that in which all windows but the last have passed. Each wait was told by a line in the
-log and by `RetryPolicy(on_wait=…)`. Where others eat of a budget that is used up, each thread may be refused once as a
-window begins; what is told as "at most" varies from run to run.
+An export of {PAGES} pages, by {THREADS} threads of one client, from a server that allows {LIMIT} requests in {WINDOW:g}
+seconds. The time is that of the fake's clock, which moves only when all threads wait; a window ends with the second
+after it. The least time is that in which all windows but the last pass. Each wait was reported by a line in the log and
+by `RetryPolicy(on_wait=…)`. If other clients use the same budget, each thread may get one 429 when a window begins;
+figures with "at most" vary from run to run.
 """,
-    columns=("what comes", "requests", "least time", "time taken", "refused (429)", "waits"),
+    columns=("result", "requests", "least time", "time taken", "refused (429)", "waits"),
     rows=(
         Row(f"{LIMIT} for the user", partial(alone, LIMIT, None)),
         Row(f"{LIMIT} for the organization", partial(alone, None, LIMIT)),
         Row(f"{LIMIT} for the user, 200 for the organization", partial(alone, LIMIT, 200)),
-        Row(f"{LIMIT} for the user, of which another client eats a part", while_others_eat),
+        Row(f"{LIMIT} for the user, shared with another client", with_another_client),
         Row(f"{LIMIT} for the organization, `reserve=0.2`", with_a_reserve),
-        Row("the same, while others use what it leaves", while_others_use_the_reserve),
-        Row("a wait past `max_wait`", past_the_bound),
+        Row("the same, while others use the reserve", while_others_use_the_reserve),
+        Row("a wait longer than `max_wait`", beyond_max_wait),
     ),
 )

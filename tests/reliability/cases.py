@@ -1,4 +1,4 @@
-"""The faults, and what has to come of each."""
+"""The faults, and the expected outcome of each."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell of the matrix: what comes of a fault that strikes once, and of one that lasts.
+    """A cell of the matrix: the outcome of a fault that occurs once, and of one that occurs each time.
 
-    A number in parentheses tells how often the request was attempted.
+    The number in parentheses is the number of attempts.
     """
 
     once: str
@@ -35,12 +35,12 @@ class Fault:
 
     Attributes:
         name: Its title.
-        kind: What the fake calls it.
-        expected: What has to come of it, by what is done.
-        options: What the fake is told of it.
-        may_act: Whether the server may do what is asked, or not, before the fault strikes; else `acts` says it.
-        acts: Whether it does it.
-        over_sockets: Whether it is played over sockets, whose bytes do not wait for a clock that is moved by hand.
+        kind: Its name in the fake.
+        expected: Its outcome for each kind of operation.
+        options: Its options in the fake.
+        may_act: Whether it is tested both before and after the server has processed the request; else see `acts`.
+        acts: Whether the server has processed the request when the fault occurs.
+        over_sockets: Whether it is tested over sockets, which do not wait for a manual clock.
     """
 
     name: str
@@ -61,25 +61,25 @@ def each(outcome: Outcome, *kinds: Doing) -> Expected:
 
 
 def unsent(error: str, attempts: int = 5) -> Expected:
-    """Expect of a request that has surely done nothing: it is sent again, whatever it is."""
+    """Return the outcomes if the request was certainly not processed: any request is retried."""
     right, done = Outcome("right (2)", f"`{error}` ({attempts})"), Outcome("done (2)", f"`{error}` ({attempts})")
     reads = each(right, "read", "link", "file", "log_file")
     return reads | each(done, "acting", "again", "delete", "upload", "form")
 
 
 def lost(error: str) -> Expected:
-    """Expect of an answer that is lost or no good: what may be sent again is; the rest raises, and says so."""
+    """Return the outcomes of a lost or damaged response: it is retried if it may be, else the outcome is unknown."""
     again = Outcome("done (2)", f"`{error}`? (5)")
     return unsent(error) | each(always(f"`{error}`? (1)"), "acting") | each(again, "again", "delete")
 
 
 def broken(error: str) -> Expected:
-    """Expect of a body that is not whole: to a deletion, and from the storage to an upload, none comes."""
+    """Return the outcomes of an incomplete body; responses to deletions, and of the storage to uploads, have none."""
     return lost(error) | each(always("done (1)"), "delete", "upload")
 
 
 def at_once(error: str) -> Expected:
-    """Expect of what another attempt would not mend."""
+    """Return the outcomes of a fault that another attempt would not repair."""
     known, unknown = always(f"`{error}` (1)"), always(f"`{error}`? (1)")
     return each(known, "read", "link", "log_file", "form") | each(unknown, "acting", "again", "delete")
 
@@ -106,8 +106,8 @@ FAULTS: Final = (
     Fault("reset before the headers", "reset_before", lost("ConnectionFailedError"), may_act=True),
     Fault("reset after the headers", "reset_after_headers", broken("ConnectionFailedError"), acts=True),
     Fault("reset in the middle of the body", "reset_mid_body", broken("ConnectionFailedError"), acts=True),
-    Fault("no answer before the read timeout", "read_timeout", lost("RequestTimeoutError"), may_act=True),
-    Fault("an answer slower than the read timeout", "stall", broken("RequestTimeoutError"), acts=True),
+    Fault("no response before the read timeout", "read_timeout", lost("RequestTimeoutError"), may_act=True),
+    Fault("a response slower than the read timeout", "stall", broken("RequestTimeoutError"), acts=True),
     Fault(
         "a body shorter than its `Content-Length`",
         "truncate",
@@ -127,7 +127,7 @@ FAULTS: Final = (
     Fault("429 with `Remaining` below 0", "rate_limit", _BUDGET, {"scope": "both", "remaining": -7}),
     Fault("429 without headers, `reset` in the body", "rate_limit", _BUDGET, {"scope": "rest", "headers": False}),
     Fault("a redirect loop", "redirect", at_once("ResponseError") | _ROUND_AND_ROUND),
-    Fault("an answer byte by byte", "trickle", _UNBOUNDED | _WHOLE, {"pause": 0.01}, acts=True),
+    Fault("a response byte by byte", "trickle", _UNBOUNDED | _WHOLE, {"pause": 0.01}, acts=True),
     Fault(
         "the same, for longer than `max_elapsed`",
         "trickle",

@@ -1,4 +1,4 @@
-"""Files that are saved: whole or not there, whatever the disk, the network, others and the names do."""
+"""Saved files: complete or absent, whatever the disk, the network, other processes and the names do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOTHING: Final = "nothing"
 STEP: Final = 5
 TIMES: Final = 15
 
-# It forks, so it is a process without threads; each child is killed a few lines further on than the one before.
+# It forks, so it runs in a process without threads. Each child is killed a few lines later than the previous one.
 KILLED: Final = """
 import json, os, signal, sys
 from pathlib import Path
@@ -74,24 +74,24 @@ def status_of(line, folder):
         save_until(line, folder)
     return os.waitpid(child, 0)[1]
 
-told = {"killed": 0, "wrong": [], "left": [], "asked": []}
-while status_of(line := told["killed"] * step, folder := base / str(line)) == signal.SIGKILL:
-    told["killed"] += 1
+result = {"killed": 0, "wrong": [], "left": [], "resumed": []}
+while status_of(line := result["killed"] * step, folder := base / str(line)) == signal.SIGKILL:
+    result["killed"] += 1
     final = folder / "dist/app.bin"
     there = [path for path in folder.rglob("*") if path.is_file()]
     if (final.exists() and final.read_bytes() != content) or len(there) > 1:
-        told["wrong"].append(line)
+        result["wrong"].append(line)
     left = 0 if final in there else sum(path.stat().st_size for path in there)
     if not all(content.startswith(path.read_bytes()) for path in there):
-        told["wrong"].append(line)
+        result["wrong"].append(line)
     server.requests.clear()
     artifact.save_to(f"{folder}/")
     if [path for path in folder.rglob("*") if path.is_file()] != [final] or final.read_bytes() != content:
-        told["wrong"].append(line)
+        result["wrong"].append(line)
     begun = [each.headers.get("Range", "bytes=0-")[6:-1] for each in server.requests if each.origin == "artifacts"]
-    told["left"].append(left)
-    told["asked"].append(int(begun[0]) if begun else len(content))
-print(json.dumps(told))
+    result["left"].append(left)
+    result["resumed"].append(int(begun[0]) if begun else len(content))
+print(json.dumps(result))
 """
 
 SAVE: Final = """
@@ -108,7 +108,7 @@ with Buildkite(token, base_url=url) as bk:
 
 @dataclass
 class Place:
-    """An artifact, and the folder to save it to; beside it stands one that must stay as it is."""
+    """An artifact, and the folder to save it to; another folder next to it must not change."""
 
     server: FakeBuildkite
     bk: Buildkite
@@ -118,11 +118,11 @@ class Place:
 
     @property
     def final(self) -> Path:
-        """The file that is saved."""
+        """The path of the saved file."""
         return self.folder / NAME
 
     def save(self) -> BuildkiteError | None:
-        """Save it; without an error, it is whole."""
+        """Save the artifact; check that it is complete if there is no error."""
         try:
             self.artifact.save_to(self.final)
         except BuildkiteError as error:
@@ -131,21 +131,21 @@ class Place:
         return None
 
     def named(self, path: object) -> Artifact:
-        """Give it as if the server told another path."""
+        """Return the artifact as if the server sent another path."""
         return self.bk.bind(Artifact.model_validate({**self.artifact.dump(), "path": path}))
 
     def ranges(self) -> list[str | None]:
         return [each.headers.get("Range") for each in self.server.requests if each.origin == "artifacts"]
 
     def check_outside(self) -> str:
-        """Check that nothing was written outside of the folder."""
+        """Check that nothing was written outside the folder."""
         outside = self.folder.parent / "outside"
         assert sorted(path.name for path in self.folder.parent.iterdir()) == ["folder", "outside"]
         assert [(path.name, path.read_bytes()) for path in outside.iterdir()] == [("secret", b"secret")]
         return NOTHING
 
     def left(self) -> str:
-        """Tell what there is beside the file."""
+        """Return what is left next to the file."""
         others = sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path != self.final)
         return ", ".join(others) or NOTHING
 
@@ -171,23 +171,23 @@ def placed() -> Generator[Place]:
 
 
 def killed() -> Cells:
-    """Have processes killed while they save, each a few lines later than the one before; then save."""
+    """Kill processes while they save, each a few lines later than the previous one; then save."""
     with TemporaryDirectory() as base:
         command = [sys.executable, "-W", "error", "-c", KILLED, base, str(STEP)]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
-    told = json.loads(run.stdout)
-    assert told["killed"] > 50
-    assert told["wrong"] == []
-    assert told["asked"] == told["left"]
-    assert {0, 65536, 131_072, 600 * 256} <= set(told["left"])
-    return "the next save goes on where it was", "nothing, or all of it", "its beginning, in the hidden folder"
+    result = json.loads(run.stdout)
+    assert result["killed"] > 50
+    assert result["wrong"] == []
+    assert result["resumed"] == result["left"]
+    assert {0, 65536, 131_072, 600 * 256} <= set(result["left"])
+    return "the next save resumes", "nothing, or all of it", "its first part, in the hidden folder"
 
 
 def left_by_a_killed_process(content: bytes) -> Cells:
     with placed() as place:
         place.server.faults.add("truncate", origin="artifacts", at=HALF)
         place.server.faults.add("reset_before", origin="artifacts", times=None)
-        with mock.patch.object(PartialFile, "discard"):  # as a process that is not there any more
+        with mock.patch.object(PartialFile, "discard"):  # as after the end of its process
             assert place.save() is not None
         (part,) = (place.folder / WORKING_FOLDER).iterdir()
         part.write_bytes(content)
@@ -196,7 +196,7 @@ def left_by_a_killed_process(content: bytes) -> Cells:
         assert place.save() is None
         went_on = place.ranges() == [f"bytes={HALF}-"]
         assert went_on or place.ranges()[-1] is None
-        return "goes on where it was" if went_on else "fetched anew", "all of it", place.left()
+        return "resumes" if went_on else "downloaded again", "all of it", place.left()
 
 
 def broken_connection() -> Cells:
@@ -205,7 +205,7 @@ def broken_connection() -> Cells:
         assert place.save() is None
         begun = [int(each[6:-1]) for each in place.ranges() if each is not None]
         assert begun == [HALF]
-        return "goes on where it broke", "all of it", place.left()
+        return "resumes", "all of it", place.left()
 
 
 def corrupted() -> Cells:
@@ -217,20 +217,20 @@ def corrupted() -> Cells:
 
 
 def _kept(place: Place, error: BuildkiteError) -> Cells:
-    """Give the cells of an error: what was under the final name before is there still."""
+    """Return the cells of an error: what was under the final name before is there still."""
     assert not place.final.exists()
     place.final.write_bytes(b"old")
     again = place.save()
     assert type(again) is type(error)
     assert place.final.read_bytes() == b"old"
-    return f"`{type(error).__name__}`", "what was there before", place.left()
+    return f"`{type(error).__name__}`", "the previous file", place.left()
 
 
 # -- the disk ----------------------------------------------------------------------------------------------------------
 
 
 def refused(function: str, number: int) -> Cells:
-    """Have the system refuse what a save asks of it; once it does not any more, it is saved."""
+    """Make a system call of the save fail; the next save, without that failure, succeeds."""
 
     def refuse(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -245,11 +245,11 @@ def refused(function: str, number: int) -> Cells:
         return cells
 
 
-# -- two at once -------------------------------------------------------------------------------------------------------
+# -- concurrent saves --------------------------------------------------------------------------------------------------
 
 
 def threads() -> Cells:
-    """While one saves, another begins and ends."""
+    """Save in one thread while another begins and ends."""
     with placed() as place:
         seen: list[bytes] = []
 
@@ -266,7 +266,7 @@ def threads() -> Cells:
 
 
 def processes() -> Cells:
-    """Three processes save two artifacts to one name, again and again."""
+    """Save two artifacts to one name by three processes, many times."""
     with placed() as place:
         other = place.server.add_artifact(place.stored.job, "other.bin", OTHER)
         fixed = [sys.executable, "-W", "error", "-c", SAVE, place.server.url, place.server.token, place.stored.job.id]
@@ -285,27 +285,27 @@ def processes() -> Cells:
 
 
 def hostile(*paths: object) -> Cells:
-    """Save to a folder, under a path that the server tells."""
+    """Save to a folder, under the path that the server sends."""
     with placed() as place:
-        (told,) = {_refusal(partial(place.named(path).save_to, place.folder)) for path in paths}
-        return told, *_nowhere(place)
+        (result,) = {_refusal(partial(place.named(path).save_to, place.folder)) for path in paths}
+        return result, *_nowhere(place)
 
 
 def reserved() -> Cells:
-    """As on Windows, where such names are devices, or streams of other files."""
+    """Check the names that are devices or streams of other files on Windows."""
     with placed() as place:
         paths = ("NUL", "con", "dist/aux.txt", "COM1", "CONIN$", "file.txt:stream", "dist./x")
-        (told,) = {_refusal(partial(safe_path, place.folder, path, windows=True)) for path in paths}
-        return told, *_nowhere(place)
+        (result,) = {_refusal(partial(safe_path, place.folder, path, windows=True)) for path in paths}
+        return result, *_nowhere(place)
 
 
 def linked_out(path: str, target: str) -> Cells:
     with placed() as place:
         link = place.folder / Path(path).parts[0]
         link.symlink_to(place.folder.parent / target)
-        told = _refusal(partial(place.named(path).save_to, place.folder))
+        result = _refusal(partial(place.named(path).save_to, place.folder))
         link.unlink()
-        return told, *_nowhere(place)
+        return result, *_nowhere(place)
 
 
 def _refusal(do: Callable[[], object]) -> str:
@@ -317,12 +317,12 @@ def _refusal(do: Callable[[], object]) -> str:
 
 
 def _nowhere(place: Place) -> tuple[str, str, str]:
-    """Tell how many requests it took, and check that nothing was written."""
+    """Return the number of requests, and check that nothing was written."""
     return str(len(place.server.requests)), place.check_outside(), place.left()
 
 
 def linked_meanwhile() -> Cells:
-    """A link takes the place of the file while its content is on its way: it is replaced, not followed."""
+    """Replace the file by a link during the download: the link is replaced, not followed."""
     with placed() as place:
 
         def link(_: object) -> bool:
@@ -332,11 +332,11 @@ def linked_meanwhile() -> Cells:
         place.server.faults.add("html", origin="artifacts", match=link)
         assert place.save() is None
         assert not place.final.is_symlink()
-        return "saved, in its place", *_nowhere(place)
+        return "saved, and the link is replaced", *_nowhere(place)
 
 
 def by_case() -> Cells:
-    """Where the system takes such names for one, the last one is kept."""
+    """Save names that differ only by case; on a file system that ignores case, the last one is kept."""
     with placed() as place:
         for path in ("dist/App.bin", "dist/app.bin", "Dist/app.bin"):
             assert place.named(path).save_to(place.folder).read_bytes() == CONTENT
@@ -356,28 +356,29 @@ _REFUSALS: Final = (
 SAVING: Final = Table(
     title="Files that are saved",
     note=f"""\
-`save_to` writes to a file in a hidden folder beside the final one (`{WORKING_FOLDER}`), checks size and
-checksums, and renames it. A process is killed at every {STEP}th line that it runs in there. What "was there before" is
-a file that an earlier save had put there.
+`save_to` writes to a file in a hidden folder next to the final one (`{WORKING_FOLDER}`), checks size and
+checksums, and renames it. The process is killed at every {STEP}th line that it runs there. "The previous file" is that
+of an earlier save.
 """,
-    columns=("what comes of it", "under the final name", "left beside it"),
+    columns=("result", "under the final name", "left next to it"),
     rows=(
         Row("its process is killed", killed),
-        Row("saved once more, where half is left", partial(left_by_a_killed_process, CONTENT[:HALF])),
-        Row("the same, where what is left is rotten", partial(left_by_a_killed_process, b"x" * HALF)),
+        Row("saved again after half was saved", partial(left_by_a_killed_process, CONTENT[:HALF])),
+        Row("the same, with a damaged half", partial(left_by_a_killed_process, b"x" * HALF)),
         Row("the connection breaks", broken_connection),
-        Row("other bytes come", corrupted),
+        Row("other bytes are received", corrupted),
         *(Row(name, partial(refused, function, number)) for name, function, number in _REFUSALS),
         Row("two threads save to one name", threads),
         Row("three processes save to one name", processes),
     ),
 )
 NAMES: Final = Table(
-    title="Names that would lead elsewhere",
+    title="Unsafe names",
     note="""\
-An artifact is saved to a folder under the path that its agent told; whoever names a file of their own gets that.
+If `save_to` gets a folder, it saves the artifact there under the path that its agent sent. If it gets a file name, it
+uses that.
 """,
-    columns=("what comes of it", "requests", "written outside", "left in the folder"),
+    columns=("result", "requests", "written outside", "left in the folder"),
     rows=(
         Row("`..`, `a/../../x`, `..\\x`", partial(hostile, "..", "../../x", "a/../../x", "..\\..\\x")),
         Row("absolute: `/etc/passwd`, `\\\\server\\x`", partial(hostile, "/etc/passwd", "//server/x", "\\\\server\\x")),
@@ -391,7 +392,7 @@ An artifact is saved to a folder under the path that its agent told; whoever nam
         Row("reserved names, on Windows", reserved),
         Row("a link in the folder that leads out of it", partial(linked_out, "dist/x", "outside")),
         Row("a link in place of the file", partial(linked_out, NAME, "outside/secret")),
-        Row("a link that takes its place meanwhile", linked_meanwhile),
+        Row("a link that replaces the file during the download", linked_meanwhile),
         Row("names that differ only by case", by_case),
     ),
 )

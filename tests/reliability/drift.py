@@ -40,7 +40,7 @@ def without(*names: str) -> Change:
 
 
 def measure(change: Change, field: str) -> Cells:
-    """Have the second of three builds changed, and give what comes of it."""
+    """Change the second of three builds, and return the cells of what the client makes of it."""
     settings = Settings(organization_limit=None, user_limit=None)
     with FakeBuildkite(populate=False, settings=settings) as server:
         server.add_builds("web", 3)
@@ -55,17 +55,17 @@ def measure(change: Change, field: str) -> Cells:
             warnings.simplefilter("always")
             builds = listed(bk)
             held = held_by(builds[ODD], field, sent[ODD])
-        told = [f"`{f'{each.field} {each.problem}'.strip()}`" for each in builds[ODD].drift]
+        problems = [f"`{f'{each.field} {each.problem}'.strip()}`" for each in builds[ODD].drift]
         assert [build.drift for place, build in enumerate(builds) if place != ODD] == [(), ()]
-        assert len(caught) == bool(told)
+        assert len(caught) == bool(problems)
         for warning in caught:
             assert warning.category is DriftWarning
             assert str(warning.message).startswith("Build")
             assert all(each.field in str(warning.message) for each in builds[ODD].drift[:3])
         with server.client(strict=True) as bk:
             strict = strictly(bk)
-        assert (strict == "loads it") == (not told)
-        return f"all {len(builds)}, in their places", held, ", ".join(told) or "nothing", strict
+        assert (strict == "loads it") == (not problems)
+        return f"all {len(builds)}, in order", held, ", ".join(problems) or "nothing", strict
 
 
 def listed(bk: Buildkite) -> list[Build]:
@@ -73,10 +73,10 @@ def listed(bk: Buildkite) -> list[Build]:
 
 
 def held_by(build: Build, field: str, sent: Any) -> str:
-    """Tell what is in a field of the odd build, which gives back all that was sent."""
+    """Return what a field of the odd build contains; check that the build dumps back to what was sent."""
     if as_object(sent) is None:
         assert build.model_extra == {"": sent}
-        return "as it came"
+        return "the raw value"
     assert json.dumps(build.dump(), sort_keys=True) == json.dumps(sent, sort_keys=True)
     value: Any = build
     try:
@@ -85,7 +85,7 @@ def held_by(build: Build, field: str, sent: Any) -> str:
     except (AttributeError, UnboundError) as error:
         return f"raises `{type(error).__name__}`"
     assert value == sent
-    return "as it came" if type(value) is type(sent) else f"a `{type(value).__name__}`, equal to what came"
+    return "the raw value" if type(value) is type(sent) else f"a `{type(value).__name__}`, equal to the text"
 
 
 def strictly(bk: Buildkite) -> str:
@@ -100,13 +100,13 @@ def strictly(bk: Buildkite) -> str:
 
 
 TABLE: Final = Table(
-    title="Answers that are not as documented",
+    title="Responses that are not as documented",
     note="""\
-A page of three builds, the second of which is odd. It is validated whole, and item by item only where that fails; what
-cannot be understood is kept as it came, and `dump()` gives it back. One warning (`DriftWarning`) names the class, the
-fields and the types that came, and never a value. Tests do the same to each field of each model.
+A page of three builds, the second of which is not as documented. A page is validated as a whole, and item by item only
+if that fails. A value that cannot be parsed is kept, and `dump()` returns it. One warning (`DriftWarning`) names the
+class, the fields and the types that were received, and never a value. Tests do the same to each field of each model.
 """,
-    columns=("the page gives", "its field", "`drift` says", "`Buildkite(strict=True)`"),
+    columns=("items of the page", "the field", "`drift`", "`Buildkite(strict=True)`"),
     rows=(
         Row("an unknown enum value", partial(measure, setting(state="brand-new"), "state")),
         Row("an unknown key", partial(measure, setting(brand_new={"a": [1]}), "brand_new")),
@@ -121,6 +121,6 @@ fields and the types that came, and never a value. Tests do the same to each fie
         Row("a huge number", partial(measure, setting(number=HUGE), "number")),
         Row("a broken date", partial(measure, setting(created_at="2026-13-45T99:00:00Z"), "created_at")),
         Row("no identity", partial(measure, without("id", "url", "number"), "api_path")),
-        Row("an item that is no object", partial(measure, lambda _: 5, "")),
+        Row("an item that is not an object", partial(measure, lambda _: 5, "")),
     ),
 )

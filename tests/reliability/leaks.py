@@ -1,4 +1,4 @@
-"""Where secrets show: the token, and what answers carry, agent tokens and private keys and the like."""
+"""Where secrets appear: the token, and those in responses, such as agent tokens and private keys."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ HERE: Final = str(Path(__file__).parent)
 # -- what shows --------------------------------------------------------------------------------------------------------
 
 
-def ways_to_show(thing: Any) -> Iterator[object]:
-    """Give what consoles, notebooks, debuggers, loggers and the printers of others make of an object."""
+def representations(thing: Any) -> Iterator[object]:
+    """Yield an object as consoles, notebooks, debuggers, loggers and printers show it."""
     yield from (repr(thing), str(thing), f"{thing}", f"{thing!r:>3}", "%s" % thing, pprint.pformat(thing))  # noqa: UP031
     yield from (repr([thing]), repr({"a": (thing,)}), repr(types.SimpleNamespace(a=thing)))
     yield from (list(thing.__repr_args__()), list(thing.__rich_repr__() or ()), thing.__repr_str__(", "))
@@ -55,7 +55,7 @@ def ways_to_show(thing: Any) -> Iterator[object]:
 
 
 def printed(thing: object) -> str:
-    """Give what rich prints."""
+    """Return what rich prints."""
     console = Console(file=io.StringIO(), width=200)
     with console.capture() as captured:
         console.print(thing)
@@ -63,20 +63,20 @@ def printed(thing: object) -> str:
 
 
 def shown(thing: Any) -> str:
-    return "\n".join(str(each) for each in ways_to_show(thing))
+    return "\n".join(str(each) for each in representations(thing))
 
 
-def told_by(error: BaseException | None) -> str:
-    """Give all that an error and those before it say, with the locals of the frames that they went through."""
-    told: list[str] = []
+def full_text(error: BaseException | None) -> str:
+    """Return the texts of an error and of those before it, with the locals of the frames in their tracebacks."""
+    texts: list[str] = []
     while error is not None:
         frames = [
             each for each in traceback.walk_tb(error.__traceback__) if not each[0].f_code.co_filename.startswith(HERE)
         ]
-        told += [str(error), repr(error), repr(error.args), repr(vars(error))]
-        told += traceback.StackSummary.extract(iter(frames), capture_locals=True).format()
+        texts += [str(error), repr(error), repr(error.args), repr(vars(error))]
+        texts += traceback.StackSummary.extract(iter(frames), capture_locals=True).format()
         error = error.__cause__ or error.__context__
-    return "\n".join(told)
+    return "\n".join(texts)
 
 
 @contextmanager
@@ -244,7 +244,7 @@ def error_of(do: Callable[[], object]) -> BuildkiteError:
 
 
 class _Looked:
-    """Where a secret was looked for; fails where it is and must not be."""
+    """Searches for secrets, and fails if one appears that must not."""
 
     def __init__(self, secrets: Callable[[], set[str]]) -> None:
         self._secrets = secrets
@@ -258,7 +258,7 @@ class _Looked:
 
 
 def secret(ask: Ask) -> Cells:
-    """Look for what an answer carries, where all is well and where not."""
+    """Search for the secrets of a response, after a success and after failures."""
     with furnished() as carried:
         server = carried.server
         looked = _Looked(lambda: carried.found)
@@ -272,14 +272,14 @@ def secret(ask: Ask) -> Cells:
         looked.absent(log.getvalue())
         looked.absent(*(each.line for each in server.requests))
     errors, logs, warned = _troubled(ask)
-    looked.absent(*map(told_by, errors), *logs)
+    looked.absent(*map(full_text, errors), *logs)
     looked.absent(*(pickle.dumps(error).decode("latin-1") for error in errors))
     looked.absent(*warned)
     return tuple(looked.cells)
 
 
 def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
-    """Give the errors of a strict client, the logs, and the warnings of a tolerant one; each without any secret."""
+    """Return the errors of a strict client, the logs, and the warnings of a tolerant one; none has a secret."""
     errors: list[BuildkiteError] = []
     logs: list[str] = []
     for trouble in [*TROUBLE, *BENT]:
@@ -287,9 +287,9 @@ def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
             make_trouble(carried, trouble)
             with carried.server.client(strict=True, retry=RetryPolicy(attempts=2)) as bk:
                 errors.append(error_of(partial(ask, bk)))
-            told, kept = told_by(errors[-1]), pickle.dumps(errors[-1]).decode("latin-1")
+            shown_text, kept = full_text(errors[-1]), pickle.dumps(errors[-1]).decode("latin-1")
             assert carried.found or trouble == "refused"
-            for text in (log.getvalue(), told, kept):
+            for text in (log.getvalue(), shown_text, kept):
                 assert carried.in_(text) == []
                 assert carried.server.token not in text
             logs.append(log.getvalue())
@@ -305,7 +305,7 @@ def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
 
 
 def token() -> Cells:
-    """Look for the token itself, whatever is done with it."""
+    """Search for the token in all that the library shows, logs, raises and saves."""
     with furnished() as carried:
         server = carried.server
         looked = _Looked(lambda: {server.token})
@@ -331,14 +331,14 @@ def token() -> Cells:
             pipeline(bk)
         caught = [str(each.message) for each in warned]
         assert caught
-        looked.absent(*map(told_by, errors))
+        looked.absent(*map(full_text, errors))
         looked.absent(*pickled, *(pickle.dumps(error).decode("latin-1") for error in errors))
         looked.absent(*caught)
         return tuple(looked.cells)
 
 
 def files_written(server: FakeBuildkite, bk: Buildkite) -> list[str]:
-    """Give the names and contents of the files that saving makes, while it goes on and at its end."""
+    """Return the names and contents of the files that saving writes, during the download and at its end."""
     (artifact,) = acme(bk).pipeline("mac").build(1).artifacts()
     written: list[str] = []
     with TemporaryDirectory() as folder:
@@ -356,7 +356,7 @@ def files_written(server: FakeBuildkite, bk: Buildkite) -> list[str]:
 
 
 def goes(trick: Callable[[FakeBuildkite, Buildkite], None], who: Callable[[RecordedRequest], bool]) -> Cells:
-    """Tell whether somebody is asked, and whether the token goes there; it goes to the API whenever that is asked."""
+    """Return whether a host receives a request, and whether it receives the token; the API always receives it."""
     with furnished() as carried, carried.server.client(retry=RetryPolicy(attempts=1)) as bk:
         server = carried.server
         trick(server, bk)
@@ -380,7 +380,7 @@ def is_elsewhere(request: RecordedRequest) -> bool:
     return EVIL in request.headers["Host"] or ":8443" in request.headers["Host"] or "elsewhere" in request.path
 
 
-def asked(_: FakeBuildkite, bk: Buildkite) -> None:
+def request_api(_: FakeBuildkite, bk: Buildkite) -> None:
     bk.user()
 
 
@@ -391,7 +391,7 @@ def redirected(location: str, server: FakeBuildkite, bk: Buildkite) -> None:
 
 
 def linked(server: FakeBuildkite, bk: Buildkite) -> None:
-    """Have `next` links and the `url` of each object lead elsewhere."""
+    """Point the `next` links and the `url` of each object to another host."""
     for number in range(3):
         server.add_pipeline(f"p{number}")
     server.settings.public_urls = f"https://{EVIL}:666/other"
@@ -412,11 +412,11 @@ def stored_elsewhere(server: FakeBuildkite, bk: Buildkite) -> None:
 
 
 def uploaded_elsewhere(server: FakeBuildkite, bk: Buildkite) -> None:
-    def lead_away(payload: Any) -> Any:
+    def point_elsewhere(payload: Any) -> Any:
         form = (as_object(payload) or {}).get("form")
         return {**payload, "form": {**form, "url": f"https://{EVIL}/bucket"}} if form else payload
 
-    server.settings.drift = lead_away
+    server.settings.drift = point_elsewhere
     packages = acme(bk).registry("files").packages()
     error_of(lambda: packages.publish_presigned(io.BytesIO(b"x" * 100), filename="a-1.0.0.txt"))
 
@@ -433,18 +433,18 @@ _NAMES: Final = {
     webhook: "a webhook's URL and token",
 }
 SHOWN: Final = Table(
-    title="Secrets, and where they show",
+    title="Where secrets appear",
     note=f"""\
-The token, and what answers carry, looked for: in the data of the object that it belongs to (`dump()`, its pickle); in
-what consoles, notebooks and debuggers show; in a log of everything at DEBUG; in URLs, and in the files that are saved;
-in errors and their tracebacks with all locals, after {len(TROUBLE) + len(BENT)} kinds of trouble; in their pickles, and
-in warnings. What urllib3 logs of the library's requests has no queries, for one is the key to a file; what it logs of
-anybody else's stays as it is. (Python's own `http.client.HTTPConnection.debuglevel` is another thing: it prints
-whatever is sent, the token too.)
+The token, and the secrets in responses. Tests search for them in the data of their object (`dump()`, its pickle); in
+what consoles, notebooks and debuggers show; in a log of everything at DEBUG; in URLs and saved files; in errors and
+their tracebacks with all locals, after {len(TROUBLE) + len(BENT)} kinds of failures; in their pickles, and in warnings.
+The lines that urllib3 logs for the library's requests have no query, since that may be the key to a file; its lines for
+other requests are unchanged. (Python's own `http.client.HTTPConnection.debuglevel` prints all that is sent, with the
+token.)
 
-If a server repeats the token, it is masked in errors: as it is, in JSON, in a URL, in HTML or in Base64, in the body or
-in a header. By its looks alone only what begins as Buildkite's tokens do (`bkua_`) is masked: 40 hexadecimal digits may
-be a token, and also a commit.
+If a server repeats the token, errors mask it: as it is, in JSON, in a URL, in HTML or in Base64, in the body or in a
+header. Other text is masked only if it begins as Buildkite's tokens do (`bkua_`): 40 hexadecimal digits may be a token,
+but also a commit.
 """,
     columns=("its own data", "`repr`, `str`, …", "logs", "URLs, files", "errors, locals", "their pickles", "warnings"),
     rows=(Row("the API token", token), *(Row(_NAMES[ask], partial(secret, ask)) for ask in OPERATIONS)),
@@ -452,12 +452,12 @@ be a token, and also a commit.
 SENT: Final = Table(
     title="Where the token goes",
     note="""\
-To `base_url`, and nowhere else. Of the URLs in answers the path is read; the request goes to `base_url`. Files come
-from the storage, and go there, without it.
+To `base_url`, and nowhere else. Of URLs in responses, only path and query are used; the request goes to `base_url`.
+Files are downloaded from the storage, and uploaded to it, without the token.
 """,
-    columns=("is asked", "gets the token"),
+    columns=("receives a request", "receives the token"),
     rows=(
-        Row("the API", partial(goes, asked, lambda request: request.headers["Host"] == API)),
+        Row("the API", partial(goes, request_api, lambda request: request.headers["Host"] == API)),
         Row("a redirect to another host", partial(goes, partial(redirected, f"https://{EVIL}/v2/user"), is_elsewhere)),
         Row("a redirect to another port", partial(goes, partial(redirected, f"https://{API}:8443/"), is_elsewhere)),
         Row("a redirect to plain http", partial(goes, partial(redirected, f"http://{API}/elsewhere"), is_elsewhere)),

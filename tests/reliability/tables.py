@@ -1,4 +1,4 @@
-"""Tables of what was measured: a row measures its own cells, and fails where what must hold does not."""
+"""Tables of measurements: a row measures its own cells, and fails if a requirement does not hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Row:
 
     Attributes:
         name: Its title.
-        measure: Gives its cells.
+        measure: Measures and returns its cells.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Table:
 
     Attributes:
         title: Its heading.
-        note: What stands above it.
+        note: The text above it.
         columns: The titles of its columns.
         rows: Its rows.
     """

@@ -21,7 +21,7 @@ def test_each_wait_is_told_and_ends_when_it_says() -> None:
 # -- the clock ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_shared_clock_moves_once_all_threads_wait_and_to_the_earliest_moment() -> None:
+def test_a_shared_clock_moves_when_all_threads_wait_to_the_earliest_time() -> None:
     clock, seen = SharedClock(threads=3), list[tuple[str, float]]()
     began = clock.now()
 
@@ -37,8 +37,8 @@ def test_a_shared_clock_moves_once_all_threads_wait_and_to_the_earliest_moment()
     assert seen == [("a", 10), ("a", 11), ("c", 20), ("c", 20), ("b", 30), ("c", 40), ("a", 50)]
 
 
-def test_a_shared_clock_tells_of_a_thread_that_neither_waits_nor_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fake_clock, "_PATIENCE", 0.01)
+def test_a_shared_clock_reports_a_thread_that_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake_clock, "_TIMEOUT", 0.01)
     clock = SharedClock(threads=2)
-    with pytest.raises(TimeoutError, match="of 2 threads, 1 wait"):
+    with pytest.raises(TimeoutError, match="only 1 of 2 threads wait"):
         clock.wait_until(clock.now() + 1)

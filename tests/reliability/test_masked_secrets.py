@@ -20,7 +20,7 @@ from buildkite_orm import Buildkite, BuildkiteError, PermissionDeniedError, Retr
 from buildkite_orm.errors import error_for
 from buildkite_orm.utils.redaction import MASK, Secrets, SignedUrl
 from tests.http.test_secrets import check_traceback
-from tests.reliability.leaks import told_by
+from tests.reliability.leaks import full_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def check_frames(error: BaseException, secret: str) -> None:
 
 
 def assert_nowhere(error: BaseException, token: str) -> None:
-    shown = told_by(error) + pickle.dumps(error).decode("latin-1")
+    shown = full_text(error) + pickle.dumps(error).decode("latin-1")
     assert [way for way in ways_to_write(token) if way in shown] == []
     check_frames(error, token)
 
@@ -298,7 +298,7 @@ def test_a_signed_url_is_in_no_local_of_a_traceback_also_after_a_redirect_of_the
             artifact.download()
     signed = [request.path for request in server.requests if request.origin == "artifacts"]
     assert signed or options["kind"] == "refuse"
-    shown = told_by(caught.value) + pickle.dumps(caught.value).decode("latin-1")
+    shown = full_text(caught.value) + pickle.dumps(caught.value).decode("latin-1")
     for secret in (SIGNATURE, "Signature="):
         assert secret not in shown
         check_frames(caught.value, secret)

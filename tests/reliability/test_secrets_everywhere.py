@@ -30,11 +30,11 @@ from tests.reliability.leaks import (
     TROUBLE,
     acme,
     error_of,
+    full_text,
     furnished,
     logged,
     make_trouble,
     shown,
-    told_by,
 )
 from tests.reliability.models import MODELS, RESOURCES
 
@@ -154,11 +154,11 @@ def test_an_answer_of_another_shape_is_not_shown(payload: Any) -> None:
     for load in loads:
         with pytest.raises(BuildkiteError) as caught:
             load(model, answer, strict=False)
-        assert SECRET not in told_by(caught.value)
+        assert SECRET not in full_text(caught.value)
     if as_object(payload) is None:
         with pytest.raises(BuildkiteError) as caught:
             load_one(model, answer)
-        assert SECRET not in told_by(caught.value)
+        assert SECRET not in full_text(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"[{}, %s", b"%s", b"\xff%s"], ids=["cut", "text", "bytes"])
@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
     for load in (lambda: load_list(RESOURCES[0], answer, strict=False), lambda: load_one(RESOURCES[0], answer)):
         with pytest.raises(BuildkiteError) as caught:
             load()
-        assert SECRET not in told_by(caught.value)
+        assert SECRET not in full_text(caught.value)
 
 
 @pytest.mark.parametrize("model", RESOURCES, ids=lambda model: model.__name__)
@@ -177,7 +177,7 @@ def test_an_odd_answer_is_told_of_by_its_fields_and_not_shown(model: type[Resour
     answer = answer_of([payload])
     with pytest.raises(BuildkiteError, match="not as documented") as caught:
         load_list(model, answer, strict=True)
-    assert SECRET not in told_by(caught.value)
+    assert SECRET not in full_text(caught.value)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         (thing,) = load_list(model, answer, strict=False)
@@ -199,7 +199,7 @@ def test_no_error_of_a_socket_shows_a_secret(ask: Ask, trouble: str) -> None:
         with carried.server.client(http=True, retry=RetryPolicy(attempts=2), strict=True) as bk:
             error = error_of(partial(ask, bk))
         assert carried.found or trouble == "refused"
-        for text in (told_by(error), log.getvalue(), pickle.dumps(error).decode("latin-1")):
+        for text in (full_text(error), log.getvalue(), pickle.dumps(error).decode("latin-1")):
             assert carried.in_(text) == []
             assert carried.server.token not in text
 
