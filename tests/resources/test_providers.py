@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import ValidationError
 
-from buildkite_orm import Pipeline
+from buildkite_orm import Pipeline, UnprocessableEntityError
 from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.parsing import load_one
 from buildkite_orm.resources.pipelines import provider as providers
@@ -75,6 +75,26 @@ def test_each_provider_is_of_its_class_and_dumps_as_it_came(identity: str, kind:
     assert pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)["provider"] == told
 
 
+@pytest.mark.parametrize(
+    "provider", [GitHubProvider, GitLabProvider, BitbucketProvider], ids=["github", "gitlab", "bitbucket"]
+)
+def test_the_fake_returns_every_documented_setting_of_a_provider(
+    server: FakeBuildkite, bk: Buildkite, provider: type[Model], request: pytest.FixtureRequest
+) -> None:
+    host = {"bitbucket": "bitbucket.org"}.get(name := request.node.callspec.id, f"{name}.com")
+    server.add_pipeline("app")
+    found: Any = bk.organization("acme").pipeline("app").update(repository=f"git@{host}:acme/app.git").provider
+    settings: Any = found.settings
+    assert type(found) is provider
+    assert set(settings.dump()) == set(type(settings).model_fields)
+
+
+@pytest.mark.parametrize("name", ["build_pull_request_stacks", "github_workflow_access_tokens_enabled"])
+def test_the_fake_checks_the_type_of_a_setting(pipeline: Pipeline, name: str) -> None:
+    with pytest.raises(UnprocessableEntityError):
+        pipeline.update(provider_settings={name: "yes"})
+
+
 def test_the_settings_of_a_provider_may_be_missing() -> None:
     pipeline = Pipeline.model_validate({**PAYLOAD, "provider": {"id": "gitlab"}})
     assert isinstance(pipeline.provider, GitLabProvider)
@@ -98,7 +118,8 @@ def test_settings_are_read_as_what_they_are(pipeline: Pipeline) -> None:
     [
         ("build_pull_request_forks", True),
         ("publish_commit_status", False),
-        ("filter_condition", ""),
+        ("filter_condition", "build.branch == 'main'"),
+        ("skip_builds_for_closed_pull_requests", True),
         ("pull_request_branch_filter_configuration", None),
         ("trigger_mode", "none"),
     ],
@@ -120,12 +141,12 @@ def test_what_is_changed_in_place_is_saved_and_nothing_else(
 def test_settings_and_fields_are_saved_together(pipeline: Pipeline, sent: Sent) -> None:
     pipeline.description = None
     settings = github(pipeline)
-    settings.build_tags, settings.build_create_event = True, False
+    settings.build_tags, settings.build_create_event = True, True
     pipeline.description = "The shop"
     pipeline.save()
     assert sent()[1] == {
         "description": "The shop",
-        "provider_settings": {"build_tags": True, "build_create_event": False},
+        "provider_settings": {"build_tags": True, "build_create_event": True},
     }
 
 

@@ -87,37 +87,69 @@ def visual_step(command: str, label: str | None = None) -> Json:
     }
 
 
-# the default provider settings
-_EVENTS = {"filter_enabled": False, "build_branches": True, "build_pull_requests": True, "build_tags": False}
+# The documented settings of each provider, with their defaults. Documentation: pipelines#provider-settings-properties
+_COMMON = {"filter_enabled": False, "filter_condition": ""}
+_EVENTS = {**_COMMON, "build_branches": True, "build_pull_requests": True, "build_tags": False}
+_ORIGIN = {**_EVENTS, "publish_commit_status": True}
 _BITBUCKET = {
-    **_EVENTS,
-    "publish_commit_status": True,
+    **_ORIGIN,
+    "ignore_default_branch_pull_requests": False,
     "publish_commit_status_per_step": False,
     "pull_request_branch_filter_enabled": False,
+    "pull_request_branch_filter_configuration": "",
     "skip_pull_request_builds_for_existing_commits": True,
 }
-_GITHUB = {
+_GITHUB_ENTERPRISE = {
     **_BITBUCKET,
     "trigger_mode": "code",
+    "build_check_run_completed": False,
+    "build_create_event": False,
+    "build_deployment_status_created": False,
+    "build_issue_comment_created": False,
+    "build_merge_group_checks_requested": False,
+    "build_pull_request_base_branch_changed": False,
+    "build_pull_request_converted_to_draft": False,
+    "build_pull_request_dequeued": False,
+    "build_pull_request_edited": False,
     "build_pull_request_forks": False,
     "build_pull_request_labels_changed": False,
+    "build_pull_request_merge_commits": False,
     "build_pull_request_ready_for_review": False,
+    "build_pull_request_reopened": False,
+    "build_pull_request_review_comment_created": False,
+    "build_pull_request_review_dismissed": False,
+    "build_pull_request_review_requested": False,
+    "build_pull_request_review_submitted": False,
+    "build_pull_request_stacks": False,
+    "build_release_created": False,
+    "build_release_published": False,
+    "build_release_released": False,
     "cancel_deleted_branch_builds": False,
+    "cancel_when_merge_group_destroyed": False,
+    "issue_comment_command_word": "/bk",
+    "issue_comment_match_mode": "exact",
     "prefix_pull_request_fork_branch_names": True,
+    "prevent_custom_statuses_from_using_buildkite_prefix": False,
     "publish_blocked_as_pending": False,
+    "review_comment_command_word": "/bk",
+    "review_comment_match_mode": "exact",
     "separate_pull_request_statuses": False,
+    "skip_builds_for_closed_pull_requests": False,
     "skip_builds_for_existing_commits": False,
+    "use_merge_group_base_commit_for_git_diff_base": False,
     "use_step_key_as_commit_status": False,
 }
-_GITLAB = {**_EVENTS, "publish_commit_status": True, "build_pull_request_merge": False}
+_GITHUB = {**_GITHUB_ENTERPRISE, "github_workflow_access_tokens_enabled": False}
+_GITLAB = {**_ORIGIN, "build_pull_request_base_branch_changed": False, "build_pull_request_merge": False}
 # all settings, with values of their types
 SETTINGS: Json = {**_GITHUB, **_GITLAB}
 _SETTINGS: dict[str, Json] = {
     "github": _GITHUB,
-    "github_enterprise": _GITHUB,
+    "github_enterprise": _GITHUB_ENTERPRISE,
     "bitbucket": _BITBUCKET,
     "bitbucket_server": _EVENTS,
     "gitlab": _GITLAB,
+    "origin": _ORIGIN,
 }
 _HOSTS = {"github.com": "github", "bitbucket.org": "bitbucket", "gitlab.com": "gitlab"}
 
