@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
     parser.add_argument("--seed", type=int, default=2026, help="the seed of ids, tokens and contents")
     parser.add_argument("--empty", action="store_true", help="create no pipelines and builds in acme")
     parser.add_argument("--builds", type=int, default=0, metavar="N", help="add N builds to the pipeline `bulk`")
-    parser.add_argument("--no-limits", action="store_true", help="disable the rate limits")
+    parser.add_argument("--no-limits", action="store_true", help="reject no requests; the rate-limit headers stay")
     parser.add_argument(
         "--clock",
         type=_clock,
@@ -119,7 +119,7 @@ def _server(options: argparse.Namespace) -> FakeBuildkite:
         seed=options.seed,
         populate=populate,
         clock=options.clock,
-        settings=Settings(organization_limit=None, user_limit=None) if options.no_limits else Settings(),
+        settings=Settings(enforce_limits=not options.no_limits),
         host=options.host,
         port=options.port,
         artifact_host=options.artifact_host,

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from buildkite_orm.fake import faults, storage
 from buildkite_orm.fake.faults import RecordedRequest
-from buildkite_orm.fake.http import ApiError, ApiRequest, Reply
+from buildkite_orm.fake.http import ApiError, ApiRequest, InvalidError, Reply
 from buildkite_orm.fake.ids import digest
 from buildkite_orm.fake.public_keys import token_of_jwt
 from buildkite_orm.fake.response_plan import ResponsePlan
@@ -82,7 +82,11 @@ class App:
     def _api(self, incoming: IncomingRequest, artifacts_base: str) -> Response:
         headers: dict[str, str] = {}
         try:
-            reply = self._reply(incoming, artifacts_base, headers)
+            is_preflight = incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers
+            reply = _preflight() if is_preflight else self._reply(incoming, artifacts_base, headers)
+        except InvalidError as error:
+            error.add_values(incoming)
+            reply = Reply(error.status, payload=error.payload)
         except ApiError as error:
             reply = Reply(error.status, payload=error.payload)
         headers["X-Request-Id"] = digest(self.context.secret, self.context.request_count)[:32]
@@ -92,14 +96,18 @@ class App:
         """Run the handler; `headers` is filled with the headers of every response, including errors."""
         prefix, path = _split(incoming.path)
         root = self.context.settings.public_urls or f"{incoming.host_url.rstrip('/')}{prefix}"
-        match = self._router.match(incoming.method, path)
+        try:
+            match = self._router.match(incoming.method, path)
+        except ApiError:
+            self._count_unrouted(incoming, headers)
+            raise
         request = ApiRequest(self.context, incoming, match.arguments, f"{root.rstrip('/')}/v2", artifacts_base)
         if match.route.scopes is None:
             return match.route.handler(request)
-        request.authenticated = self._authenticate(incoming)
-        headers["X-OAuth-Scopes"] = ", ".join(request.token.scopes)
+        token = request.authenticated = self._authenticate(incoming)
+        headers["X-OAuth-Scopes"] = ", ".join(token.scopes)
         headers["X-Accepted-OAuth-Scopes"] = ", ".join(match.route.scopes)
-        self._count_request(request, headers)
+        self._count_request(token, request.arguments.get("org"), headers)
         if not set(match.route.scopes) <= set(request.token.scopes):
             raise ApiError(403, "Forbidden")
         if incoming.is_json and incoming.body.strip():
@@ -107,21 +115,34 @@ class App:
         return match.route.handler(request)
 
     def _authenticate(self, incoming: IncomingRequest) -> TokenRecord:
-        kind, _, secret = incoming.headers.get("Authorization", "").partition(" ")
         store, now = self.context.store, self.context.clock.now()
-        token = store.tokens.get(secret.strip()) or token_of_jwt(secret.strip(), store.public_keys, now)
-        if kind != "Bearer" or token is None or (token.expires_at is not None and token.expires_at <= now):
+        secret = _secret(incoming)
+        token = store.tokens.get(secret) or token_of_jwt(secret, store.public_keys, now)
+        if token is None or (token.expires_at is not None and token.expires_at <= now):
             raise ApiError(401, _UNAUTHENTICATED)
         return token
 
-    def _count_request(self, request: ApiRequest, headers: dict[str, str]) -> None:
-        """Count the request against the budgets of its user, and of its organization if it names one."""
-        slug = request.arguments.get("org")
-        named = self.context.store.organizations.get(slug) if slug else None
-        counted = named.slug if named and request.token.reaches(named) else None
-        budgets = self.context.budgets.count(request.token.user.id, counted)
+    def _count_unrouted(self, incoming: IncomingRequest, headers: dict[str, str]) -> None:
+        """Count a request without a route against its user's budget, if it is authenticated."""
+        try:
+            token = self._authenticate(incoming)
+        except ApiError:
+            return
+        self._count_request(token, None, headers)
+
+    def _count_request(self, token: TokenRecord, slug: str | None, headers: dict[str, str]) -> None:
+        """Count the request against the budgets of its user, and of its organization if it names one.
+
+        If it names none, the headers show the budget of the token's first organization.
+        """
+        reached = [each for each in self.context.store.organizations.values() if token.reaches(each)]
+        counted = next((each.slug for each in reached if each.slug == slug), None)
+        budgets = self.context.budgets.count(token.user.id, counted)
+        shown = budgets
+        if counted is None and reached:
+            shown = [*budgets, *self.context.budgets.peek(None, reached[0].slug)]
         if self.context.settings.rate_limit_headers:
-            for budget in budgets:
+            for budget in shown:
                 headers.update(budget.headers())
         raise_if_exceeded(budgets)
 
@@ -145,12 +166,31 @@ class App:
         return response
 
 
+def _preflight() -> Reply:
+    """Return the response to a CORS preflight request, which browsers send without the token."""
+    headers = {
+        "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, Range, Buildkite-Version",
+        "Access-Control-Max-Age": "7200",
+    }
+    return Reply(204, headers=headers)
+
+
 def raise_if_exceeded(budgets: list[Budget]) -> None:
     """Raise a 429 if a budget is exceeded."""
     for budget in budgets:
         if budget.exceeded:
             payload = budget.payload()
             raise ApiError(429, payload.pop("message"), **payload)
+
+
+def _secret(incoming: IncomingRequest) -> str:
+    """Return the token of a request: from the header, or from the query, where old clients send it."""
+    header = incoming.headers.get("Authorization")
+    if header is None:
+        return incoming.args.get("access_token", "")
+    kind, _, secret = header.partition(" ")
+    return secret.strip() if kind == "Bearer" else ""
 
 
 def _split(path: str) -> tuple[str, str]:

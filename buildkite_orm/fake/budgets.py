@@ -64,26 +64,31 @@ class Budgets:
 
     def count(self, user: str, organization: str | None) -> list[Budget]:
         """Count a request and return the budgets that it counts against."""
-        budgets: list[Budget] = []
-        if organization is not None and self._settings.organization_limit is not None:
-            budgets.append(self._hit("rest", organization, self._settings.organization_limit))
-        if self._settings.user_limit is not None:
-            budgets.append(self._hit("rest_user", user, self._settings.user_limit))
-        return budgets
+        if self._settings.enforce_limits:
+            self._hit("rest_user", user)
+            if organization is not None:
+                self._hit("rest", organization)
+        return self.peek(user, organization)
 
-    def peek(self, organization: str) -> Budget:
-        """Return an organization's budget without counting a request."""
-        begin, current = self._window("rest", organization)
-        return Budget("rest", self._settings.organization_limit or 0, current, self._left(begin))
+    def peek(self, user: str | None, organization: str | None) -> list[Budget]:
+        """Return the budgets of an organization and a user, without counting a request."""
+        keys = (
+            ("rest", organization, self._settings.organization_limit),
+            ("rest_user", user, self._settings.user_limit),
+        )
+        return [self._budget(scope, key, limit) for scope, key, limit in keys if key is not None and limit is not None]
 
     def reset(self) -> None:
         """Start new windows."""
         self._windows.clear()
 
-    def _hit(self, scope: str, key: str, limit: int) -> Budget:
+    def _hit(self, scope: str, key: str) -> None:
         begin, current = self._window(scope, key)
         self._windows[scope, key] = (begin, current + 1)
-        return Budget(scope, limit, current + 1, self._left(begin))
+
+    def _budget(self, scope: str, key: str, limit: int) -> Budget:
+        begin, current = self._window(scope, key)
+        return Budget(scope, limit, current, self._left(begin))
 
     def _window(self, scope: str, key: str) -> tuple[float, int]:
         now = self._clock.now()

@@ -15,7 +15,7 @@ from buildkite_orm.fake.response_plan import ResponsePlan
 from buildkite_orm.fake.serialization import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.response_plan import Failure
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Respond = Callable[[], Response]
 
+_TOKEN_PARAMETER = re.compile(r"((?:^|&)access_token=)[^&]*").sub
 Origin = Literal["api", "artifacts"]
 Kind = Literal[
     "refuse",
@@ -64,17 +65,21 @@ class RecordedRequest:
         return cls(
             method=request.method,
             path=request.path,
-            query=list(request.args.items(multi=True)) if request.error is None else [],
+            query=_without_token(request.args.items(multi=True)) if request.error is None else [],
             headers=Headers(list(request.headers)),
             body=request.body,
             origin=origin,
-            query_string=request.query_string.decode("latin-1"),
+            query_string=_TOKEN_PARAMETER(r"\1***", request.query_string.decode("latin-1")),
         )
 
     @property
     def line(self) -> str:
         """Method, path and query, which patterns match."""
         return f"{self.method} {self.path}" + (f"?{self.query_string}" if self.query_string else "")
+
+
+def _without_token(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(name, "***" if name == "access_token" else value) for name, value in query]
 
 
 _NONE: frozenset[str] = frozenset()

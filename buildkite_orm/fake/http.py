@@ -39,9 +39,23 @@ class InvalidError(ApiError):
     """A 422 that names the invalid fields."""
 
     def __init__(self, errors: Iterable[tuple[str, str]]) -> None:
-        super().__init__(
-            422, "Validation Failed", errors=[{"field": name, "code": code, "value": None} for name, code in errors]
-        )
+        self._errors: list[Json] = [{"field": name, "code": code, "value": None} for name, code in errors]
+        super().__init__(422, "Validation Failed", errors=self._errors)
+
+    def add_values(self, request: IncomingRequest) -> None:
+        """Add the values that were sent."""
+        try:
+            document = request.document
+        except ApiError:  # a value is out of range, or the body is a form
+            return
+        for error in self._errors:
+            error["value"] = _value_at(document, error["field"])
+
+
+def _value_at(document: Any, field: str) -> Any:
+    for name in field.split("."):
+        document = cast("Json", document).get(name) if isinstance(document, dict) else None
+    return document
 
 
 @dataclass(slots=True)

@@ -29,8 +29,9 @@ class Settings:
     """Limits, formats and quirks.
 
     Attributes:
-        organization_limit: Requests to an organization per window; None for no limit.
-        user_limit: Requests of a user per window; None for no limit.
+        organization_limit: Requests to an organization per window; None for no limit and no headers.
+        user_limit: Requests of a user per window; None for no limit and no headers.
+        enforce_limits: Whether requests count against the limits; if not, the headers show that none is used.
         rate_window: Length of a window in seconds; it begins with the first request in it.
         rate_limit_headers: Whether responses have rate-limit headers.
         depth_limit: The number of builds that a listing can reach by page number; None for no limit.
@@ -52,6 +53,7 @@ class Settings:
 
     organization_limit: int | None = 200
     user_limit: int | None = 50
+    enforce_limits: bool = True
     rate_window: float = 60.0
     rate_limit_headers: bool = True
     depth_limit: int | None = None

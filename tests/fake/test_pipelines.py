@@ -87,7 +87,7 @@ def test_a_renamed_pipeline_keeps_its_place(api: Session) -> None:
 def test_a_slug_is_taken_once(api: Session) -> None:
     answer = api.patch(WEB, json={"slug": "api"})
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "slug", "code": "already_exists", "value": None}]
+    assert answer.json()["errors"] == [{"field": "slug", "code": "already_exists", "value": "api"}]
 
 
 def test_all_fields_at_fault_are_named(api: Session) -> None:

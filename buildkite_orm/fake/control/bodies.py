@@ -422,6 +422,9 @@ class SettingsChange(Body):
 
     organization_limit: Limit | None = Field(200, description="requests per window; null for no limit")
     user_limit: Limit | None = Field(50, description="requests per window; null for no limit")
+    enforce_limits: bool = Field(
+        default=True, description="false: no request is rejected, the headers show unused limits"
+    )
     rate_window: Annotated[float, Field(gt=0, le=86400)] = Field(60.0, description="seconds")
     rate_limit_headers: bool = True
     depth_limit: Limit | None = None

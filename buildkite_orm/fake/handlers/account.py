@@ -11,6 +11,8 @@ from buildkite_orm.fake.payloads import accounts
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
 
+_PUBLIC_API = "https://api.buildkite.com"
+
 
 def get_user(request: ApiRequest) -> Reply:
     """Get the user of the token."""
@@ -38,8 +40,21 @@ def get_root(request: ApiRequest) -> Reply:
     return Reply(payload={"message": "🛠", "timestamp": int(request.context.clock.now())})
 
 
+def get_api_catalog(request: ApiRequest) -> Reply:
+    """Get the catalog of API specifications; that of Test Engine is served by Buildkite, and not by the fake."""
+    description = {"href": f"{_PUBLIC_API}/v2/analytics/openapi.yaml", "type": "application/openapi+yaml"}
+    documentation = {"href": "https://buildkite.com/docs/apis/rest-api", "type": "text/html"}
+    catalog = {
+        "anchor": f"{request.base}/analytics",
+        "service-desc": [description],
+        "service-doc": [documentation],
+    }
+    return Reply(payload={"linkset": [catalog]}, content_type="application/linkset+json")
+
+
 ROUTES = (
     route("GET", "/", None, get_root),
+    route("GET", "/.well-known/api-catalog", None, get_api_catalog),
     route("GET", "/v2/meta", None, get_meta),
     route("GET", "/v2/user", "read_user", get_user),
     route("GET", "/v2/access-token", "", get_access_token),

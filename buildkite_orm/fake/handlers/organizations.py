@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import times
+from buildkite_orm.fake.budgets import Budget
 from buildkite_orm.fake.handlers.route import ORGANIZATION, route
 from buildkite_orm.fake.http import Reply
 from buildkite_orm.fake.paging import paged
@@ -38,9 +39,10 @@ def get_organization(request: ApiRequest) -> Reply:
 
 def get_rate_limit(request: ApiRequest) -> Reply:
     """Get the rate-limit budgets of the organization."""
-    budget = request.context.budgets.peek(request.organization.slug)
+    budgets, settings = request.context.budgets.peek(None, request.organization.slug), request.context.settings
     now = request.context.clock.now()
-    is_limited = budget.limit > 0
+    budget = budgets[0] if budgets else Budget("rest", 0, 0, int(settings.rate_window))
+    is_limited = budget.limit > 0 and settings.enforce_limits
     rest = {"limit": budget.limit, "current": budget.current, "reset": budget.reset, "enforced": is_limited}
     graphql = {"limit": 50000, "current": 0, "reset": 300, "enforced": True}
     scopes = {

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import Json
 
+# clients that build forms send texts, which Rails casts
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}").fullmatch
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
@@ -43,6 +45,8 @@ class Check:
         if is_blank and self.filled:
             return "missing_field"
         if value is None:
+            return None
+        if self.types is bool and isinstance(value, str) and value in _BOOLEANS:
             return None
         if not isinstance(value, self.types) or (isinstance(value, bool) and not self._takes_bool()):
             return "invalid"
@@ -97,7 +101,7 @@ def require_administrator(request: ApiRequest) -> None:
 
 
 def require_valid(body: Json, checks: Mapping[str, Check]) -> None:
-    """Raise a 422 that names all invalid fields; unknown fields are ignored, as Rails does."""
+    """Raise a 422 that names all invalid fields; unknown fields are ignored, and booleans cast, as Rails does."""
 
     def problems() -> Iterator[tuple[str, str]]:
         for name, check in checks.items():
@@ -106,3 +110,6 @@ def require_valid(body: Json, checks: Mapping[str, Check]) -> None:
 
     if found := list(problems()):
         raise InvalidError(found)
+    for name, check in checks.items():
+        if check.types is bool and isinstance(body.get(name), str):
+            body[name] = _BOOLEANS.get(body[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers.collection import Collection
@@ -64,8 +65,14 @@ def _registry(request: ApiRequest, record: Record) -> Json:
     return {
         **_named(request, record),
         **record.data,
+        "oidc_policy": _policy_text(record.data["oidc_policy"]),
         "team_ids": [each for each in record.data["team_ids"] if each in teams],
     }
+
+
+def _policy_text(policy: str | list[Json] | None) -> str | None:
+    """Return a policy as text, as the API does whatever it was given as; JSON is YAML too."""
+    return policy if policy is None or isinstance(policy, str) else json.dumps(policy)
 
 
 def _validate(request: ApiRequest, record: Record, _body: Json) -> None:

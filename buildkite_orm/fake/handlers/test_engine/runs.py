@@ -60,9 +60,21 @@ def list_failed_executions(request: ApiRequest) -> Reply:
     """List the failed executions of a run."""
     run, suite = RUNS.find(request), SUITES.find(request)
     of_run = [each for each in executions(request.context.store, suite) if each.data["run_id"] == run.id]
-    return paged(
-        request, [each for each in of_run if each.data["result"] == "failed"], partial(_execution, request, suite)
-    )
+    failed = [each for each in of_run if each.data["result"] == "failed"]
+    render = _expanded_execution if request.flag("include_failure_expanded") else _execution
+    return paged(request, failed, partial(render, request, suite))
+
+
+def _expanded_execution(request: ApiRequest, suite: Record, record: Record) -> Json:
+    reason, location = record.data["failure_reason"], _location(request, suite, record)
+    expanded = [{"expanded": [reason], "backtrace": [location] if location else []}] if reason else []
+    return {**_execution(request, suite, record), "failure_expanded": expanded}
+
+
+def _location(request: ApiRequest, suite: Record, record: Record) -> str | None:
+    tests = request.context.store.collections.of("test", suite.id)
+    location: str | None = tests[record.data["test_id"]].data["location"]
+    return location
 
 
 def _execution(request: ApiRequest, suite: Record, record: Record) -> Json:
