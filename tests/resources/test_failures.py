@@ -217,7 +217,7 @@ def test_a_summary_takes_a_bounded_number_of_requests(
     assert sum("/log" in request.path for request in server.requests) == read
     assert len(summary.failed) == failed
     unread = [job.log_problem for job in summary.failed if not job.log_end]
-    assert unread == ["only 10 are read, see logs="] * (failed - read)
+    assert unread == ["only 10 logs are loaded, see logs="] * (failed - read)
 
 
 def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
@@ -230,8 +230,8 @@ def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, cos
 def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "expired", "started_at": None, "finished_at": None}])
     (job,) = web_build(bk).failure_summary().failed
-    assert job.log_problem == "it never ran"
-    assert "(no log: it never ran)" in str(job)
+    assert job.log_problem == "the job never ran"
+    assert "(no log: the job never ran)" in str(job)
     assert not any("/log" in request.path for request in server.requests)
 
 

@@ -96,7 +96,7 @@ def test_a_failure_summary_survives_the_loss_of_a_log(
     first, second = web_build(bk).failure_summary().failed
     assert (first.log_end, bool(first.log_problem)) == ((), True)
     assert f"(no log: {first.log_problem})" in str(first)
-    assert [note.text for note in first.notes] == ["of the job"]
+    assert [note.text for note in first.annotations] == ["of the job"]
     for_all = fault.get("status") == 403 or fault["kind"] == "rate_limit"
     assert second.log_end == (() if for_all else ("the end of Lint",))
 
@@ -155,7 +155,7 @@ def test_a_failure_summary_says_that_there_are_more_than_a_hundred_annotations(
         if number == 99:
             assert web_build(bk).failure_summary().problem is None
     summary = web_build(bk).failure_summary()
-    assert len(summary.notes) == 100
+    assert len(summary.annotations) == 100
     assert summary.problem == "there are more than the first 100; list build.annotations(scope='all')"
     check_shown(summary, "(not all annotations: there are more than the first 100;")
 

@@ -424,7 +424,7 @@ def test_several_follow_in_one_budget() -> None:
 
 @pytest.mark.parametrize("every", [0, -1, float("nan")])
 def test_a_pace_that_is_none_is_refused_at_once(log: LogRef, costs: Costs, every: float) -> None:
-    with costs(0), pytest.raises(ValueError, match="seconds, above 0"):
+    with costs(0), pytest.raises(ValueError, match="must be more than 0 seconds"):
         log.follow(every=every)
 
 

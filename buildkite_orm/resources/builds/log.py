@@ -1,4 +1,4 @@
-"""Job logs: whole and read, their size, their end, as a file, searched while they come, or followed."""
+"""Job logs: fetched, saved, searched while loading, followed, and their size and last lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class LogRef(InJob):
-    """Where a job's log is.
+    """A reference to the log of a job.
 
     Example:
         >>> log = bk.organization("acme").pipeline("web").builds(state="passed")[0].jobs()[0].log()
@@ -39,10 +39,10 @@ class LogRef(InJob):
     )
 
     def fetch(self) -> Log:
-        """Ask for the whole log; it may be large, see `fetch_size()`, `tail()` and `save_to()`.
+        """Fetch the whole log; it may be large, see `fetch_size()`, `tail()` and `save_to()`.
 
         Raises:
-            NotFoundError: It is not the log of a command job.
+            NotFoundError: The job is not a command job.
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
@@ -50,11 +50,11 @@ class LogRef(InJob):
         return self._request(Log)
 
     def fetch_size(self) -> int:
-        """Ask for the size of the log, in bytes, and for nothing else.
+        """Fetch the size of the log in bytes, without the log.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-log-size-without-downloading
         """
-        return self.session.send(ApiRequest("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _announced)
+        return self.session.send(ApiRequest("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _read_size)
 
     def tail(self, lines: int = 20) -> str:
         """Fetch the last lines of the log as plain text, as a terminal shows them.
@@ -101,32 +101,32 @@ class LogRef(InJob):
         return tail_bytes(self, _at_least_one("n", n))
 
     def save_to(self, path: str | os.PathLike[str]) -> Path:
-        """Save the log as it is, in the memory of one chunk, and give where.
+        """Save the log as it is stored, in the memory of one chunk, and return the path.
 
         Args:
-            path: A file, or a folder (one that is there, or a string that ends with a slash): there it is named after
-                its job, `<id>.log`.
+            path: A file, or a folder (one that exists, or a string that ends with a slash), in which the file is named
+                after the job: `<id>.log`.
 
         Raises:
-            DownloadError: It cannot be written.
+            DownloadError: The file cannot be written.
         """
         from buildkite_orm.resources.builds.log_stream import save
 
         return save(self, path)
 
     def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
-        """Find the lines in which a regular expression matches what a terminal shows of them, while the log comes.
+        """Find the lines that match a regular expression, as a terminal shows them, while the log is loading.
 
-        Of a log of any size, it holds a chunk, and the lines on which a cursor may still move. Where the connection
-        breaks, it goes on from there.
+        It keeps in memory one chunk and the lines that the cursor may still reach. If the connection breaks, it
+        continues from there.
 
         Args:
-            regex: The regular expression; it sees one line at a time.
-            context: How many lines before and after each to give along.
+            regex: The regular expression, applied to each line.
+            context: How many lines before and after each match to include.
 
         Raises:
             ValueError: `context` is negative.
-            NotFoundError: It is not the log of a command job.
+            NotFoundError: The job is not a command job.
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Example:
@@ -141,19 +141,18 @@ class LogRef(InJob):
         return search(self, regex, context)
 
     def follow(self, *, every: float = 5.0) -> Iterator[LogLine]:
-        """Give the lines of the log as they are written, until the job has ended.
+        """Yield the lines of the log as they are written, until the job is finished.
 
-        It asks for the size of the log, and then for what is new, and for nothing twice; two requests at each look, and
-        never more than the request budget allows. A line is given when it is whole, and as it is then: a cursor that
-        goes up to it later changes nothing. A log that is deleted, or gets shorter, is a new one, and read from its
-        beginning.
+        Each poll requests the size of the log, and if that has grown, the new bytes: at most two requests, within the
+        request budget. A line is yielded once it is complete; a cursor that moves up to it later does not change it. A
+        log that is deleted or gets shorter is read again from its beginning.
 
         Args:
-            every: How many seconds to wait between two looks; up to 30 while nothing comes.
+            every: How many seconds to wait between two polls; up to 30 while there is nothing new.
 
         Raises:
             ValueError: `every` is not above 0.
-            NotFoundError: It is not the log of a command job.
+            NotFoundError: The job is not a command job.
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Example:
@@ -170,7 +169,7 @@ class LogRef(InJob):
         return follow(self, every)
 
     def delete(self) -> None:
-        """Delete the log, for good.
+        """Delete the log permanently.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#delete-a-jobs-log-output
         """
@@ -178,12 +177,12 @@ class LogRef(InJob):
 
 
 class Log(LogRef, Fetchable):
-    """A job's log, which is read when `plain`, `lines`, `groups` or `html` is first asked for; none of them asks again.
+    """A fetched log; `plain`, `lines`, `groups` and `html` are computed on first access, without requests.
 
     Attributes:
         content: The log as it is stored, with its escape sequences; `text` is the same.
-        size: Bytes.
-        header_times: When each of its groups began, in nanoseconds since the Unix epoch.
+        size: The size in bytes.
+        header_times: The times at which its groups began, in nanoseconds since the Unix epoch.
 
     Example:
         >>> log = bk.organization("acme").pipeline("web").builds(state="passed")[0].jobs()[0].log().fetch()
@@ -193,7 +192,7 @@ class Log(LogRef, Fetchable):
     Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
     """
 
-    __slots__ = ("_read",)
+    __slots__ = ("_parsed",)
 
     url: str
     content: str
@@ -207,22 +206,22 @@ class Log(LogRef, Fetchable):
 
     @property
     def plain(self) -> str:
-        """What a terminal shows of it: without colours and marks, and where lines are overwritten, the last of it."""
+        """The plain text, without escape sequences, and with overwritten lines in their last state."""
         return self._text.plain
 
     @property
     def lines(self) -> list[LogLine]:
-        """Its lines, as in `plain`, with their times and groups."""
+        """The lines of `plain`, with their times and groups."""
         return self._text.lines
 
     @property
     def groups(self) -> list[LogGroup]:
-        """The groups that headers (`---`, `+++`, `~~~`) divide it into."""
+        """The groups, each of which begins with a header (`---`, `+++`, `~~~`)."""
         return self._text.groups
 
     @property
     def html(self) -> str:
-        """It as HTML: a `pre` with its colours, all of what it says escaped.
+        """The log as HTML: a `pre` element with colors; all text is escaped.
 
         Raises:
             ConfigurationError: rich is not installed.
@@ -230,11 +229,11 @@ class Log(LogRef, Fetchable):
         return self._text.html
 
     def search(self, regex: str | re.Pattern[str], *, context: int = 0) -> Iterator[LogMatch]:
-        """Find the lines in which a regular expression matches what a terminal shows of them; no request.
+        """Find the lines that match a regular expression, as a terminal shows them; no request.
 
         Args:
-            regex: The regular expression; it sees one line at a time.
-            context: How many lines before and after each to give along.
+            regex: The regular expression, applied to each line.
+            context: How many lines before and after each match to include.
 
         Raises:
             ValueError: `context` is negative.
@@ -245,11 +244,11 @@ class Log(LogRef, Fetchable):
     def _text(self) -> LogText:
         from buildkite_orm.logs.text import LogText
 
-        read: LogText | None = self._read_slot("_read", None)
-        if read is None or read.text is not self.content:
-            read = LogText(self.content)
-            object.__setattr__(self, "_read", read)
-        return read
+        parsed: LogText | None = self._read_slot("_parsed", None)
+        if parsed is None or parsed.text is not self.content:
+            parsed = LogText(self.content)
+            object.__setattr__(self, "_parsed", parsed)
+        return parsed
 
     def _summary(self) -> Iterable[object]:
         yield short_size(self.size)
@@ -263,10 +262,10 @@ def _at_least_one(name: str, value: int) -> int:
     return number
 
 
-def _announced(answer: ApiResponse) -> int:
-    size = parse_decimal(answer.headers.get("Content-Length"))
-    is_page = answer.headers.get("Content-Type", "").startswith("text/html")
-    is_packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-    if is_page or is_packed or size is None:
-        raise answer.unexpected("the answer does not tell the size of the log")
+def _read_size(response: ApiResponse) -> int:
+    size = parse_decimal(response.headers.get("Content-Length"))
+    is_html = response.headers.get("Content-Type", "").startswith("text/html")
+    is_compressed = response.headers.get("Content-Encoding", "identity") != "identity"
+    if is_html or is_compressed or size is None:
+        raise response.unexpected("the response does not contain the size of the log")
     return size

@@ -1,7 +1,7 @@
-"""Logs that are not held: their end, searched while they come, and followed while their job runs.
+"""Logs that are not kept in memory: the last lines, search while loading, and following a running job.
 
-The server gives a log's beginning only with all of it, and its end by the number of bytes. So what is missing is asked
-for as an end that is as long: after a connection that broke, and of a log that has grown.
+The API returns either a whole log or its last bytes. So missing bytes are requested as a suffix of that length, both
+after a connection broke and when a log has grown.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from buildkite_orm.logs.text import LogLine, LogMatch
     from buildkite_orm.resources.builds.log import LogRef
 
-_WHOLE, _PARTIAL, _NOTHING_THERE = 200, 206, 416
-_CONTINUES: Final = 0x80  # what the first two bits of a byte say that goes on with a character in UTF-8
-_LONGEST_PAUSE: Final = 30.0
+_FULL, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
+_CONTINUATION: Final = 0x80  # the first two bits of a byte that continues a character in UTF-8
+_MAX_PAUSE: Final = 30.0
 _SETTLED: Final = 60.0
-_SLOWER: Final = 1.5
-_ENDS: Final = 10
+_SLOWDOWN: Final = 1.5
+_MAX_RANGES: Final = 10
 _REQUESTS_PER_POLL: Final = 2
 _TAIL_SIZE: Final = 16 * 1024
 _TAIL_GROWTH: Final = 8
@@ -52,7 +52,7 @@ def save(log: LogRef, path: str | os.PathLike[str]) -> Path:
     target = Target.of(path, f"{log.job.api_path.rpartition('/')[2]}.log")
 
     def attempt() -> None:
-        stream = log.session.stream(_call(log, None))
+        stream = log.session.stream(_log_request(log, None))
         with stream, atomic_write(target, f"log {log.api_path}") as part:
             part.restart()
             for chunk in log_chunks(log, stream):
@@ -95,36 +95,36 @@ def tail_bytes(log: LogRef, n: int) -> str:
 def _end_of(log: LogRef, n: int) -> tuple[bytes, bool]:
     """Fetch the last bytes of a log, and whether they are all of it; a server without ranges returns the whole log."""
     try:
-        return log.session.send(_call(log, n), _whole_end)
+        return log.session.send(_log_request(log, n), _read_end)
     except StatusError as error:
-        if error.status != _NOTHING_THERE:
+        if error.status != _RANGE_NOT_SATISFIABLE:
             raise
         return b"", True
 
 
 def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
-    """Search a log while it comes; see `LogRef.search`."""
+    """Search a log while it is loading; see `LogRef.search`."""
     return search_lines(_lines(log), regex, context)
 
 
 def follow(log: LogRef, every: float) -> Iterator[LogLine]:
-    """Give the lines of a log as they come; see `LogRef.follow`."""
+    """Yield the lines of a log as they are written; see `LogRef.follow`."""
     every = as_number("every", every)
-    if not every > 0:  # nor is it NaN
-        msg = f"every={every!r}: seconds, above 0"
+    if not every > 0:  # also refuses NaN
+        msg = f"every={every!r}: must be more than 0 seconds"
         raise ValueError(msg)
-    return _Follower(log, every).lines()
+    return _LogFollower(log, every).lines()
 
 
 def _lines(log: LogRef) -> Iterator[LogLine]:
-    lines = _Lines(ROWS)
-    for chunk in _Content(log).chunks():
+    lines = _LineDecoder(ROWS)
+    for chunk in _LogContent(log).chunks():
         yield from lines.feed(chunk)
     yield from lines.close()
 
 
-class _Lines:
-    """Makes lines of bytes, as a terminal shows them once they cannot change any more."""
+class _LineDecoder:
+    """Decodes bytes into lines as a terminal shows them, once the cursor cannot reach them any more."""
 
     def __init__(self, rows: int) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -139,7 +139,7 @@ class _Lines:
         return self._reader.read(self._terminal.close(self._decoder.decode(b"", final=True)))
 
 
-class _Content:
+class _LogContent:
     """The bytes of a log, chunk by chunk, resumed where a connection breaks.
 
     Attributes:
@@ -168,83 +168,83 @@ class _Content:
         try:
             stream, skip = self._request_rest(offset, size) if offset else (self._request(), 0)
         except StatusError as error:
-            if error.status != _NOTHING_THERE:
+            if error.status != _RANGE_NOT_SATISFIABLE:
                 raise
             return
         if stream is not None:
             with stream:
-                yield from _after(stream, log_chunks(self._log, stream, received=offset - skip), skip)
+                yield from _skip_bytes(stream, log_chunks(self._log, stream, received=offset - skip), skip)
 
     def _request_rest(self, offset: int, size: int | None) -> tuple[Stream | None, int]:
         """Request the bytes after an offset; the response may begin before that, because the log may have grown."""
         missing = (self._log.fetch_size() if size is None else size) - offset
         if missing <= 0:
             return None, 0
-        for _ in range(_ENDS):
+        for _ in range(_MAX_RANGES):
             stream = self._request(missing)
-            begin = _begin(stream)
-            if begin <= offset:
-                return stream, offset - begin
+            start = _start_of(stream)
+            if start <= offset:
+                return stream, offset - start
             stream.close()
-            missing += 2 * (begin - offset)
-        raise ResponseError(f"the server returned {_ENDS} times less of the end of the log than was requested")
+            missing += 2 * (start - offset)
+        raise ResponseError(f"the server returned a shorter end of the log than requested, {_MAX_RANGES} times")
 
     def _request(self, last: int | None = None) -> Stream:
-        return self._session.stream(_call(self._log, last))
+        return self._session.stream(_log_request(self._log, last))
 
 
-class _Follower:
-    """Looks at a log again and again, until its job has ended."""
+class _LogFollower:
+    """Polls a log until its job is finished."""
 
     def __init__(self, log: LogRef, every: float) -> None:
         self._log = log
         self._every = every
         self._session = log.session
-        self._content = _Content(log)
-        self._lines = _Lines(rows=1)
+        self._content = _LogContent(log)
+        self._lines = _LineDecoder(rows=1)
         self._is_command = False
         self._is_finished = False
-        self._ran_at = -math.inf  # when it was last seen before its end, by the monotonic clock
-        self._is_settled = False
-        self._quiet = 0
+        self._last_seen_running = -math.inf  # by the monotonic clock
+        self._is_complete = False
+        self._idle_polls = 0
 
     def lines(self) -> Iterator[LogLine]:
-        """Give the lines, and wait for more."""
+        """Yield the lines, waiting for more."""
         with wait_state(self._session).waiting():
-            yield from self._growth()
+            yield from self._new_lines()
         yield from self._lines.close()
 
-    def _growth(self) -> Iterator[LogLine]:
+    def _new_lines(self) -> Iterator[LogLine]:
         has_grown = False
         while True:
-            was_over = self._is_finished
-            if not has_grown and not was_over:
-                self._look_at_job()
+            was_finished = self._is_finished
+            if not has_grown and not was_finished:
+                self._check_job()
             size = self._size()
             if size < self._content.offset:
-                self._begin_anew()
+                self._restart()
             has_grown = size > self._content.offset
             if has_grown:
                 for chunk in self._content.chunks(size):
                     yield from self._lines.feed(chunk)
-            if self._is_settled or (was_over and not has_grown):
+            if self._is_complete or (was_finished and not has_grown):
                 return
-            self._quiet = 0 if has_grown or self._is_finished else self._quiet + 1
+            self._idle_polls = 0 if has_grown or self._is_finished else self._idle_polls + 1
             self._pause()
 
-    def _look_at_job(self) -> None:
-        """See whether the job has ended; its agent may go on for a moment to send what was written."""
+    def _check_job(self) -> None:
+        """Check whether the job is finished; its agent may send the end of the log a moment later."""
         job = self._log.job.fetch()
         self._is_command = isinstance(job, ScriptJob)
         self._is_finished = job_is_finished(job)
         finished_at = moment(job, "finished_at")
         clock = self._session.clock
         if not self._is_finished:
-            self._ran_at = clock.monotonic()
+            self._last_seen_running = clock.monotonic()
         elif finished_at is not None:
-            # a wall clock that is ahead must not hide what the agent sends after the end that was waited for
-            ago = min(clock.now() - finished_at.timestamp(), clock.monotonic() - self._ran_at)
-            self._is_settled = ago >= _SETTLED
+            # a wall clock that is ahead must not cut off what the agent sends after the job has finished
+            ago = min(clock.now() - finished_at.timestamp(), clock.monotonic() - self._last_seen_running)
+            self._is_complete = ago >= _SETTLED
 
     def _size(self) -> int:
         try:
@@ -252,14 +252,14 @@ class _Follower:
         except (NotFoundError, GoneError):
             if not self._is_command:
                 raise
-            return 0  # it is not there yet, or not any more
+            return 0  # not written yet, or deleted
 
-    def _begin_anew(self) -> None:
-        """Take a log that was deleted, or cut, for another one: of what it says now nothing was seen."""
-        self._content, self._lines = _Content(self._log), _Lines(rows=1)
+    def _restart(self) -> None:
+        """Read a log that was deleted or got shorter from its beginning."""
+        self._content, self._lines = _LogContent(self._log), _LineDecoder(rows=1)
 
     def _pause(self) -> None:
-        wanted = min(self._every * _SLOWER**self._quiet, max(self._every, _LONGEST_PAUSE))
+        wanted = min(self._every * _SLOWDOWN**self._idle_polls, max(self._every, _MAX_PAUSE))
         affordable = _REQUESTS_PER_POLL * wait_state(self._session).min_interval(self._log.api_path)
         sleep(self._session.clock, max(wanted, affordable))
 
@@ -287,25 +287,25 @@ def log_chunks(log: LogRef, stream: Stream, *, received: int = 0) -> Iterator[by
     return limit_size(stream, limit.size - limit.received, limit.error)
 
 
-def _call(log: LogRef, last: int | None) -> ApiRequest:
-    """Ask for the last so many bytes of a log, or for all."""
-    of_it = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
-    return ApiRequest("GET", log.api_path, headers={"Accept": "text/plain", **of_it})
+def _log_request(log: LogRef, last: int | None) -> ApiRequest:
+    """Return the request for the last bytes of a log, or for all of it."""
+    range_headers = {} if last is None else {"Accept-Encoding": "identity", "Range": f"bytes=-{last}"}
+    return ApiRequest("GET", log.api_path, headers={"Accept": "text/plain", **range_headers})
 
 
-def _range(headers: Mapping[str, str]) -> tuple[int, int] | None:
-    """Tell which bytes of the log an answer has, the first and the one behind the last; None where it does not say."""
-    found = content_range(headers)
-    return (found.start, found.stop) if found else None
+def _content_range(headers: Mapping[str, str]) -> tuple[int, int] | None:
+    """Return the start and the end of the bytes in a response, by its Content-Range; None without one."""
+    part = content_range(headers)
+    return (part.start, part.stop) if part else None
 
 
-def _whole_end(answer: ApiResponse) -> tuple[bytes, bool]:
-    told = _range(answer.headers) if answer.status == _PARTIAL else None
-    if told is not None and told[1] - told[0] != len(answer.body):
-        error = answer.unexpected("the end of the log is not as long as its Content-Range tells")
+def _read_end(response: ApiResponse) -> tuple[bytes, bool]:
+    part = _content_range(response.headers) if response.status == _PARTIAL else None
+    if part is not None and part[1] - part[0] != len(response.body):
+        error = response.unexpected("the end of the log is shorter than its Content-Range")
         error.damaged = True
         raise error
-    return answer.body, answer.status == _WHOLE or (told is not None and told[0] == 0)
+    return response.body, response.status == _FULL or (part is not None and part[0] == 0)
 
 
 def _split_lines(text: str) -> list[str]:
@@ -315,32 +315,33 @@ def _split_lines(text: str) -> list[str]:
 
 
 def _without_cut_character(body: bytes) -> bytes:
-    """Drop up to three bytes at the beginning that go on with a character which is not there."""
+    """Drop up to three bytes at the beginning that continue a character whose first byte is missing."""
     start = 0
-    while start < min(3, len(body)) and body[start] & 0xC0 == _CONTINUES:
+    while start < min(3, len(body)) and body[start] & 0xC0 == _CONTINUATION:
         start += 1
     return body[start:]
 
 
-def _begin(stream: Stream) -> int:
-    """Tell with which byte of the log an answer begins."""
-    if stream.status == _WHOLE:
+def _start_of(stream: Stream) -> int:
+    """Return the offset in the log at which a response begins."""
+    if stream.status == _FULL:
         return 0
-    told = _range(stream.headers)
-    if told is None:
+    part = _content_range(stream.headers)
+    if part is None:
         stream.close()
-        raise ResponseError("the end of a log came without Content-Range, which tells where it begins")
-    return told[0]
+        raise ResponseError("the end of a log was received without Content-Range, so that its beginning is unknown")
+    return part[0]
 
 
-def _after(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    told = _range(stream.headers) if stream.status == _PARTIAL else None
-    missing = 0 if told is None else told[1] - told[0]
+def _skip_bytes(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
+    """Yield the chunks of a response without its first bytes; raise if it ends before its Content-Range."""
+    part = _content_range(stream.headers) if stream.status == _PARTIAL else None
+    missing = 0 if part is None else part[1] - part[0]
     for chunk in chunks:
         missing -= len(chunk)
         if len(chunk) > skip:
             yield chunk[skip:]
         skip = max(0, skip - len(chunk))
     if missing > 0:
-        what = f"the answer broke off {missing} bytes before the end that its Content-Range tells"
+        what = f"the response broke off {missing} bytes before the end of its Content-Range"
         raise ConnectionFailedError(what, method="GET", url=stream.url)

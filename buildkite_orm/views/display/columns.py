@@ -119,9 +119,9 @@ def _job_state(job: Job) -> object:
 
 
 def _annotation(annotation: Annotation) -> object:
-    from buildkite_orm.resources.builds.failures import text_of  # noqa: PLC0415 - only for annotations
+    from buildkite_orm.resources.builds.failures import html_to_text  # noqa: PLC0415 - only for annotations
 
-    return text_of(annotation.body_html or "")
+    return html_to_text(annotation.body_html or "")
 
 
 def _size(artifact: Artifact) -> object:
