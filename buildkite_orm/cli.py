@@ -1,4 +1,4 @@
-"""The command `buildkite-orm`: a shell, and a Buildkite in memory for other programs."""
+"""The command `buildkite-orm`: an interactive shell, and a fake Buildkite for other programs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ from buildkite_orm._version import __version__
 from buildkite_orm.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from buildkite_orm.shell.context import Workplace
+    from buildkite_orm.shell.context import ShellContext
 
 _USAGE_ERROR: Final = 2
 _INTERRUPTED: Final = 130
-_SHELL: Final = (
-    "Look around in Buildkite: a Python with `bk`, a client, `org`, the organization where one is named, and the "
-    "public names of buildkite_orm. The token comes from BUILDKITE_API_TOKEN; --demo needs none."
+_SHELL_DESCRIPTION: Final = (
+    "Start a Python shell with a client (bk), the configured organization (org) and the public names of "
+    "buildkite_orm. The token is read from BUILDKITE_API_TOKEN; --demo needs no token."
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command that the arguments name, and give its exit status."""
-    parser = argparse.ArgumentParser(prog="buildkite-orm", description="Look around in Buildkite, or serve a fake one.")
+    """Run the command, and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="buildkite-orm", description="Explore Buildkite in a shell, or serve a fake Buildkite."
+    )
     parser.add_argument("--version", action="version", version=f"buildkite-orm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve}")
-    _add_shell(commands.add_parser("shell", help="look around in Buildkite", description=_SHELL))
-    commands.add_parser("serve", help="serve a Buildkite in memory, for other programs", add_help=False)
-    _replace_what_cannot_be_shown()
+    _add_shell(commands.add_parser("shell", help="start an interactive shell", description=_SHELL_DESCRIPTION))
+    commands.add_parser("serve", help="serve a fake Buildkite for other programs", add_help=False)
+    _replace_unencodable()
     options, rest = parser.parse_known_args(arguments)
     try:
         if options.command == "serve":
@@ -44,67 +46,68 @@ def main(arguments: list[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-def _replace_what_cannot_be_shown() -> None:
-    """Show `?` for a character that the encoding of the console lacks, instead of raising an error within a line."""
+def _replace_unencodable() -> None:
+    """Print `?` for characters that the encoding of the console lacks, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
 
 
 def _add_shell(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--demo", action="store_true", help="on a Buildkite in memory, with the organization `acme`")
-    parser.add_argument("--organization", metavar="SLUG", help="in place of BUILDKITE_ORGANIZATION_SLUG")
-    parser.add_argument("--plain", action="store_true", help="the plain REPL, also where IPython is installed")
+    parser.add_argument("--demo", action="store_true", help="use a fake Buildkite with the organization acme")
+    parser.add_argument(
+        "--organization", metavar="SLUG", help="the organization (default: BUILDKITE_ORGANIZATION_SLUG)"
+    )
+    parser.add_argument("--plain", action="store_true", help="use the plain Python REPL even if IPython is installed")
     parser.add_argument(
         "-c",
         dest="code",
         metavar="CODE",
-        help="run this and leave, with nothing displayed but what it prints, as `python -c` does; "
-        "so does what comes by a pipe",
+        help="run this code and exit, as python -c does; code from standard input is run in the same way",
     )
 
 
 def _shell(options: argparse.Namespace) -> int:
-    from buildkite_orm.shell.context import Workplace
+    from buildkite_orm.shell.context import ShellContext
 
-    workplace = Workplace(demo=options.demo, organization=options.organization)
+    context = ShellContext(demo=options.demo, organization=options.organization)
     if not options.demo:
-        workplace.open()  # what is wrong with the environment is said before there is a prompt
+        context.open()  # report configuration errors before the first prompt
     sys.path.insert(0, "")
     try:
         if options.code is not None:
-            return _run(options.code, workplace)
+            return _run(options.code, context)
         if not sys.stdin.isatty():
-            return _run(sys.stdin.read(), workplace)
-        _talk(workplace, plain=options.plain)
+            return _run(sys.stdin.read(), context)
+        _run_repl(context, plain=options.plain)
     finally:
-        workplace.close()
+        context.close()
     return 0
 
 
-def _talk(workplace: Workplace, *, plain: bool) -> None:
+def _run_repl(context: ShellContext, *, plain: bool) -> None:
     if not (plain or find_spec("IPython") is None):
         from buildkite_orm.shell.terminal import run_ipython
 
-        run_ipython(workplace)
+        run_ipython(context)
         return
     if not plain:
-        sys.stderr.write("the plain REPL; for IPython: pip install 'buildkite_orm[shell]'\n")
+        sys.stderr.write("using the plain REPL; for IPython: pip install 'buildkite_orm[shell]'\n")
     from buildkite_orm.shell.plain import run_plain
 
-    run_plain(workplace)
+    run_plain(context)
 
 
-def _run(code: str, workplace: Workplace) -> int:
-    """Run code as `python -c` does; what it raises is shown from its own lines on."""
-    names = {"__name__": "__main__", **workplace.open()}
+def _run(code: str, context: ShellContext) -> int:
+    """Run code as `python -c` does; tracebacks begin with its own lines."""
+    names = {"__name__": "__main__", **context.open()}
     try:
-        exec(compile(code, "<code>", "exec"), names)  # noqa: S102 - what the user has asked for
-    except Exception as error:  # noqa: BLE001 - whatever the code raises
+        exec(compile(code, "<code>", "exec"), names)  # noqa: S102 - the code of the user
+    except Exception as error:  # noqa: BLE001 - any error of that code
         import traceback
 
-        own = error.__traceback__
-        traceback.print_exception(error.with_traceback(own.tb_next if own else None))
+        tb = error.__traceback__
+        traceback.print_exception(error.with_traceback(tb.tb_next if tb else None))
         return 1
     return 0
 

@@ -1,6 +1,6 @@
-"""The shell: a place to look around in Buildkite, with completion and help.
+"""An interactive shell with completion and help.
 
-In a notebook or an IPython of one's own, `%load_ext buildkite_orm.shell` brings both.
+In a notebook or any other IPython, `%load_ext buildkite_orm.shell` adds both.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import Any
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Give a running IPython, also that of a notebook, the completion and the help of the shell.
+    """Add the completion and the help of the shell to a running IPython or notebook.
 
     Args:
-        shell: The shell of IPython.
+        shell: The IPython shell.
     """
     from buildkite_orm.shell.help import Help
-    from buildkite_orm.shell.terminal import complete_by_tab, explain
+    from buildkite_orm.shell.terminal import add_completions, add_help
 
-    complete_by_tab(shell, lambda: None)
-    explain(shell)
+    add_completions(shell, lambda: None)
+    add_help(shell)
     shell.push({"help": Help()}, interactive=False)

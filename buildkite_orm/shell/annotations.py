@@ -1,4 +1,4 @@
-"""What the annotations of the package say, also where only type checkers see what they name."""
+"""The annotations of this package, with names that are imported for type checkers only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 PACKAGE = "buildkite_orm"
 
 
-def is_ours(thing: object) -> bool:
-    """Tell whether a class, function or module is one of this package."""
-    home = getattr(thing, "__module__", None) or getattr(thing, "__name__", None)
-    return isinstance(home, str) and f"{home}.".startswith(f"{PACKAGE}.")
+def is_from_package(obj: object) -> bool:
+    """Whether a class, function or module is from this package."""
+    module = getattr(obj, "__module__", None) or getattr(obj, "__name__", None)
+    return isinstance(module, str) and f"{module}.".startswith(f"{PACKAGE}.")
 
 
-def evaluated(annotation: Any, module: str | None) -> Any:
-    """Give what an annotation means; `Any` where that cannot be said.
+def evaluate(annotation: Any, module: str | None) -> Any:
+    """Evaluate an annotation; return `Any` if that fails.
 
     Args:
-        annotation: As it is written, or what it means already.
-        module: The name of the module that it stands in.
+        annotation: The annotation, as a string or already evaluated.
+        module: The name of the module that contains it.
     """
     if isinstance(annotation, ForwardRef):
         module = annotation.__forward_module__ or module
@@ -35,53 +35,53 @@ def evaluated(annotation: Any, module: str | None) -> Any:
     if not isinstance(annotation, str):
         return annotation
     try:
-        return eval(annotation, dict(_names(module)))  # noqa: S307 - it stands in this package
+        return eval(annotation, dict(_module_names(module)))  # noqa: S307 - annotations of this package
     except (AttributeError, NameError, SyntaxError, TypeError):
         return Any
 
 
 @cache
-def keywords(function: Any) -> Mapping[str, Any]:
-    """Give the annotations of what a function or class takes by name, with the keys of a TypedDict one by one."""
+def keyword_annotations(function: Any) -> Mapping[str, Any]:
+    """Return the annotations of the keyword arguments of a function or class; a TypedDict counts as its keys."""
     found: dict[str, Any] = {}
     for name, parameter in _parameters(function).items():
-        said = evaluated(parameter.annotation, _home_of(function))
+        annotation = evaluate(parameter.annotation, _module_of(function))
         if parameter.kind is parameter.VAR_KEYWORD:
-            found.update(fields(_unpacked(said)))
+            found.update(typed_dict_fields(_unpack(annotation)))
         elif parameter.kind not in {parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY}:
-            found[name] = said
+            found[name] = annotation
     return found
 
 
-def takes_by_place(function: Any) -> bool:
-    """Tell whether a function or class takes anything by its place."""
+def takes_positional(function: Any) -> bool:
+    """Whether a function or class takes positional arguments."""
     by_name = {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
     return any(parameter.kind not in by_name for parameter in _parameters(function).values())
 
 
-def filters_of(function: Any) -> type[Any] | None:
-    """Give the TypedDict whose keys a function takes; None where it takes none."""
+def filters_type(function: Any) -> type[Any] | None:
+    """Return the TypedDict whose keys a function takes as keyword arguments; None if it has none."""
     for parameter in _parameters(function).values():
         if parameter.kind is parameter.VAR_KEYWORD:
-            said = _unpacked(evaluated(parameter.annotation, _home_of(function)))
-            return said if is_typeddict(said) else None
+            annotation = _unpack(evaluate(parameter.annotation, _module_of(function)))
+            return annotation if is_typeddict(annotation) else None
     return None
 
 
-def fields(kind: Any) -> dict[str, Any]:
-    """Give the annotations of a TypedDict's keys."""
+def typed_dict_fields(kind: Any) -> dict[str, Any]:
+    """Return the annotations of the keys of a TypedDict; empty for other types."""
     if not is_typeddict(kind):
         return {}
-    return {name: evaluated(said, kind.__module__) for name, said in inspect.get_annotations(kind).items()}
+    return {name: evaluate(annotation, kind.__module__) for name, annotation in inspect.get_annotations(kind).items()}
 
 
-def returned(function: Any) -> Any:
-    """Give what a function is annotated to return."""
-    return evaluated(inspect.get_annotations(function).get("return", Any), _home_of(function))
+def return_annotation(function: Any) -> Any:
+    """Return the return annotation of a function."""
+    return evaluate(inspect.get_annotations(function).get("return", Any), _module_of(function))
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
-    """Give the parameters without that of the object; none where there is no telling."""
+    """Return the parameters without `self` or `cls`; empty if there is no signature."""
     method = inspect.unwrap(function.__init__ if inspect.isclass(function) else function)
     try:
         parameters = dict(inspect.signature(method).parameters)
@@ -90,30 +90,32 @@ def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
     return {name: each for name, each in parameters.items() if name not in {"self", "cls"}}
 
 
-def _home_of(function: Any) -> str | None:
+def _module_of(function: Any) -> str | None:
     return getattr(function, "__module__", None)
 
 
-def _unpacked(annotation: Any) -> Any:
+def _unpack(annotation: Any) -> Any:
     return next(iter(get_args(annotation)), annotation)
 
 
 @cache
-def _names(module: str | None) -> dict[str, Any]:
-    """Give the names of a module, with those that it imports for type checkers only."""
-    home = sys.modules.get(module or "")
-    if home is None:
+def _module_names(module: str | None) -> dict[str, Any]:
+    """Return the names of a module, with those that it imports for type checkers only."""
+    source = sys.modules.get(module or "")
+    if source is None:
         return {}
-    unseen: dict[str, Any] = {}
+    for_type_checkers: dict[str, Any] = {}
     with suppress(OSError, TypeError):
-        for node in _for_type_checkers(ast.parse(inspect.getsource(home))):
+        for node in _type_checking_imports(ast.parse(inspect.getsource(source))):
             for alias in node.names:
                 with suppress(AttributeError, ImportError):
-                    unseen[alias.asname or alias.name] = getattr(import_module(node.module or ""), alias.name)
-    return {**unseen, **vars(home)}
+                    for_type_checkers[alias.asname or alias.name] = getattr(
+                        import_module(node.module or ""), alias.name
+                    )
+    return {**for_type_checkers, **vars(source)}
 
 
-def _for_type_checkers(tree: ast.Module) -> Iterator[ast.ImportFrom]:
+def _type_checking_imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:
     for node in tree.body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from (each for each in node.body if isinstance(each, ast.ImportFrom))

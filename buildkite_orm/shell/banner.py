@@ -1,4 +1,4 @@
-"""The three lines that a shell begins with: whom the token belongs to, what it may, and what is left to ask."""
+"""The banner of the shell: the owner of the token, its scopes, and the request budget."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.account import AccessToken
     from buildkite_orm.resources.organizations.organization import OrganizationRef
 
-_NARROWEST: Final = 40
-_LONGEST: Final = 10.0
+_MIN_WIDTH: Final = 40
+_MAX_SECONDS: Final = 10.0
 
 
 def banner(client: Buildkite, organization: OrganizationRef | None) -> list[str]:
-    """Ask for the token, and for the organization where one is named: a request each, which no failure repeats.
+    """Fetch the token and the organization, one request each and without retries, and return the banner.
 
     Args:
         client: The client.
-        organization: The organization.
+        organization: The organization, if there is one.
 
     Returns:
-        Three lines, or one that says what is wrong.
+        Three lines, or one with the error.
     """
-    width = max(_NARROWEST, shutil.get_terminal_size().columns - 1)
-    with time_limit(_LONGEST, client.session.clock, attempts=1):
+    width = max(_MIN_WIDTH, shutil.get_terminal_size().columns - 1)
+    with time_limit(_MAX_SECONDS, client.session.clock, attempts=1):
         try:
             token = client.access_token()
         except BuildkiteError as error:
             return [one_line(f"{type(error).__name__}: {error}", width)]
-        place = "" if organization is None else _place(organization)
-    whose = f"bk: {_owner(token)} at {client.session.base_url}{place}"
-    return [one_line(line, width) for line in (whose, _scopes(token, width), _left(client, organization))]
+        organization_text = "" if organization is None else _load_organization(organization)
+    owner = f"bk: {_owner(token)} at {client.session.base_url}{organization_text}"
+    return [one_line(line, width) for line in (owner, _scopes(token, width), _budgets(client, organization))]
 
 
-def _place(organization: OrganizationRef) -> str:
-    """Ask for the organization; its budget comes with the answer, and with a refusal too."""
+def _load_organization(organization: OrganizationRef) -> str:
+    """Fetch the organization, which updates its budget even if it fails; return its name and the error."""
     try:
         organization.fetch()
     except BuildkiteError as error:
@@ -56,26 +56,26 @@ def _slug(organization: OrganizationRef) -> str:
 def _owner(token: AccessToken) -> str:
     owner = token.__dict__.get("user")
     name, email = getattr(owner, "name", None), getattr(owner, "email", None)
-    known = [name or token.__dict__.get("description") or "somebody", f"<{email}>" if email else None]
-    return " ".join(str(each) for each in known if each)
+    parts = [name or token.__dict__.get("description") or "unknown user", f"<{email}>" if email else None]
+    return " ".join(str(each) for each in parts if each)
 
 
 def _scopes(token: AccessToken, width: int) -> str:
     scopes = [str(scope) for scope in as_array(token.__dict__.get("scopes")) or ()]
-    line, shown = f"may: {', '.join(scopes) or 'nothing'}", len(scopes)
+    line, shown = f"scopes: {', '.join(scopes) or 'none'}", len(scopes)
     while len(line) > width and shown > 1:
         shown -= 1
-        line = f"may: {', '.join(scopes[:shown])} and {len(scopes) - shown} more"
+        line = f"scopes: {', '.join(scopes[:shown])} and {len(scopes) - shown} more"
     return line
 
 
-def _left(client: Buildkite, organization: OrganizationRef | None) -> str:
+def _budgets(client: Buildkite, organization: OrganizationRef | None) -> str:
     now = client.session.clock.now()
     slug = None if organization is None else _slug(organization)
-    owned = zip(client.session.budgets(slug), ("requests of yours", f"of {slug}'s"), strict=False)
+    budgets = zip(client.session.budgets(slug), ("user", slug), strict=False)
     known = [
-        f"{budget.remaining} of {budget.limit or '?'} {owner} for {max(0, budget.reset_at - now):.0f} s"
-        for budget, owner in owned
+        f"{budget.remaining} of {budget.limit or '?'} ({owner}, resets in {max(0, budget.reset_at - now):.0f} s)"
+        for budget, owner in budgets
         if budget.remaining is not None
     ]
-    return f"left: {', '.join(known) or 'not told'}"
+    return f"requests left: {', '.join(known) or 'unknown'}"

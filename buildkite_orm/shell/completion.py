@@ -1,6 +1,6 @@
-"""What Tab offers: members by what annotations tell, filters by their names, and the values that a filter has.
+"""Completion of members, keyword arguments and their values, by annotations.
 
-Nothing is evaluated, so no Tab costs a request.
+No code of the user is evaluated, so that completion never sends a request.
 """
 
 from __future__ import annotations
@@ -11,133 +11,137 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from buildkite_orm.shell.annotations import is_ours, keywords, takes_by_place
-from buildkite_orm.shell.infer import Instance, Known, Method, classes_of, what_is
-from buildkite_orm.shell.input_parser import question_at_end
+from buildkite_orm.shell.annotations import is_from_package, keyword_annotations, takes_positional
+from buildkite_orm.shell.infer import Instance, Method, Value, classes_in, infer
+from buildkite_orm.shell.input_parser import parse_target
 from buildkite_orm.utils.introspection import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from buildkite_orm.shell.infer import What
-    from buildkite_orm.shell.input_parser import Question
+    from buildkite_orm.shell.infer import Inferred
+    from buildkite_orm.shell.input_parser import Target
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What may stand in the place of what is begun.
+class Completions:
+    """The completions of a prefix.
 
     Attributes:
-        begun: What is there already.
-        texts: What may stand there, all of it beginning so.
-        kind: What that is, in a word.
+        prefix: The text before the cursor that is to be completed.
+        texts: The completions, which begin with the prefix.
+        kind: What they are, for display.
     """
 
-    begun: str
+    prefix: str
     texts: list[str]
     kind: str = "member"
 
 
-def complete(text: str, names: Mapping[str, object]) -> Offer | None:
-    """Tell how a text may go on; None where this knows nothing, and others may.
+def complete(text: str, names: Mapping[str, object]) -> Completions | None:
+    """Return the completions at the end of a text; None if there are none, so that other completers apply.
 
     Args:
-        text: What stands before the cursor.
-        names: What the names in it stand for.
+        text: The text before the cursor.
+        names: The namespace.
     """
-    question = question_at_end(text)
-    if question is None:
+    target = parse_target(text)
+    if target is None:
         return None
-    texts = [each for each in _answers(question, names) if each.startswith(question.begun)]
-    return Offer(question.begun, texts, question.about) if texts else None
+    texts = [each for each in _candidates(target, names) if each.startswith(target.prefix)]
+    return Completions(target.prefix, texts, target.kind) if texts else None
 
 
-def _answers(question: Question, names: Mapping[str, object]) -> list[str]:
-    subject = what_is(question.subject, names)
-    if question.about == "member":
+def _candidates(target: Target, names: Mapping[str, object]) -> list[str]:
+    subject = infer(target.subject, names)
+    if target.kind == "member":
         return sorted(_members(subject), key=lambda name: (name.startswith("_"), name))
-    if question.about == "comparison":
-        return _values(subject.said, question.quote) if isinstance(subject, Instance) else _like(subject, question)
+    if target.kind == "comparison":
+        return (
+            _values(subject.annotation, target.quote)
+            if isinstance(subject, Instance)
+            else _comparable_values(subject, target)
+        )
     function = _callable(subject)
     if function is None:
         return []
-    if question.about == "argument":
-        arguments = [f"{name}=" for name in keywords(function) if name not in question.taken]
-        return arguments + (_plain(names) if question.begun and takes_by_place(function) else [])
-    return _values(_said_of(function, question.argument), question.quote)
+    if target.kind == "argument":
+        arguments = [f"{name}=" for name in keyword_annotations(function) if name not in target.used]
+        return arguments + (_global_names(names) if target.prefix and takes_positional(function) else [])
+    return _values(_argument_annotation(function, target.argument), target.quote)
 
 
-def _members(of: What) -> Iterable[str]:
-    match of:
-        case Known(type() as kind) if is_ours(kind):
-            return _of_class(kind)
-        case Known(value) if is_ours(value.__class__):
+def _members(subject: Inferred) -> Iterable[str]:
+    match subject:
+        case Value(type() as kind) if is_from_package(kind):
+            return _class_members(kind)
+        case Value(value) if is_from_package(value.__class__):
             return [name for name in dir(value) if not name.startswith("_")]
-        case Instance(said):
-            return {name for kind in classes_of(said) for name in _public(kind)}
+        case Instance(annotation):
+            return {name for kind in classes_in(annotation) for name in _instance_members(kind)}
         case _:
             return []
 
 
-def _of_class(kind: type[Any]) -> Iterable[str]:
-    """Give the members of an enum, or what a class itself offers; of pydantic, what it goes by today."""
+def _class_members(kind: type[Any]) -> Iterable[str]:
+    """Return the members of an enum, or the public attributes of a class, without deprecated ones of pydantic."""
     if issubclass(kind, Enum):
         return kind.__members__
-    brought = {name for base in kind.__mro__ if base.__module__.startswith("pydantic") for name in vars(base)}
-    return [name for name in dir(kind) if not name.startswith("_") and (name not in brought or "model_" in name)]
+    from_pydantic = {name for base in kind.__mro__ if base.__module__.startswith("pydantic") for name in vars(base)}
+    return [name for name in dir(kind) if not name.startswith("_") and (name not in from_pydantic or "model_" in name)]
 
 
-def _public(kind: type[Any]) -> Iterable[str]:
-    return members(kind) if is_ours(kind) else [name for name in dir(kind) if not name.startswith("_")]
+def _instance_members(kind: type[Any]) -> Iterable[str]:
+    return members(kind) if is_from_package(kind) else [name for name in dir(kind) if not name.startswith("_")]
 
 
-def _callable(subject: What) -> Any:
+def _callable(subject: Inferred) -> Any:
     match subject:
         case Method(function, _):
             return function
-        case Known(value) if callable(value) and is_ours(value):
+        case Value(value) if callable(value) and is_from_package(value):
             return value
         case _:
             return None
 
 
-def _said_of(function: Any, argument: str | None) -> Any:
-    """Give the annotation of an argument; that of the first where there is no name."""
+def _argument_annotation(function: Any, argument: str | None) -> Any:
+    """Return the annotation of an argument; that of the first one if there is no name."""
     if argument is None and inspect.isclass(function) and issubclass(function, Enum):
         return function
-    known = keywords(function)
+    known = keyword_annotations(function)
     if argument is not None:
         return known.get(argument)
-    return next(iter(known.values()), None) if takes_by_place(function) else None
+    return next(iter(known.values()), None) if takes_positional(function) else None
 
 
-def _values(said: Any, quote: str) -> list[str]:
-    """Give the values that an annotation names: those of its literals, else those of its enums; or true and false."""
-    enumerated = [value for kind in classes_of(said) for value in _enumerated(kind)]
-    strings = list(dict.fromkeys(_literals(said) or enumerated))
+def _values(annotation: Any, quote: str) -> list[str]:
+    """Return the values of an annotation: its literals, else those of its enums, else `True` and `False` for bool."""
+    enumerated = [value for kind in classes_in(annotation) for value in _enum_values(kind)]
+    strings = list(dict.fromkeys(_literal_values(annotation) or enumerated))
     if strings:
         return [value if quote else f'"{value}"' for value in strings]
-    return ["True", "False"] if bool in classes_of(said) and not quote else []
+    return ["True", "False"] if bool in classes_in(annotation) and not quote else []
 
 
-def _like(subject: What, question: Question) -> list[str]:
+def _comparable_values(subject: Inferred, target: Target) -> list[str]:
     match subject:
-        case Known(Enum() as member):
-            return _values(type(member), question.quote)
+        case Value(Enum() as member):
+            return _values(type(member), target.quote)
         case _:
             return []
 
 
-def _literals(said: Any) -> list[str]:
-    if get_origin(said) is Literal:
-        return [value for value in get_args(said) if isinstance(value, str)]
-    return [value for part in get_args(said) for value in _literals(part)]
+def _literal_values(annotation: Any) -> list[str]:
+    if get_origin(annotation) is Literal:
+        return [value for value in get_args(annotation) if isinstance(value, str)]
+    return [value for part in get_args(annotation) for value in _literal_values(part)]
 
 
-def _enumerated(kind: type[Any]) -> list[str]:
+def _enum_values(kind: type[Any]) -> list[str]:
     return [str(member.value) for member in kind] if issubclass(kind, Enum) else []
 
 
-def _plain(names: Mapping[str, object]) -> list[str]:
-    """Give the names that there are, for an argument that is given by its place."""
+def _global_names(names: Mapping[str, object]) -> list[str]:
+    """Return the names of the namespace, for a positional argument."""
     return sorted({*names, *vars(builtins)})

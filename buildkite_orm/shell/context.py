@@ -1,9 +1,10 @@
-"""What a shell works with: a client, its organization, and the demo's own Buildkite."""
+"""The namespace of the shell: a client, its organization, and the public names of the package."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from contextlib import ExitStack
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -12,28 +13,26 @@ from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.utils.text import short_duration
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from buildkite_orm.client import Buildkite
     from buildkite_orm.http.retry import RetryPolicy, Wait
     from buildkite_orm.resources.organizations.organization import OrganizationRef
 
-_DEMO: Final = "acme"
-_EVERY: Final = 300.0
+_DEMO_ORGANIZATION: Final = "acme"
+_BUILD_INTERVAL: Final = 300.0
 
 
-class Workplace:
-    """A client that is made when it is first needed, with the names that a shell has.
+class ShellContext:
+    """The client and the namespace of a shell, created on first use.
 
     Args:
-        demo: Whether it is one of a Buildkite in memory, in place of the account that the environment names.
-        organization: The slug of the organization; that of the environment unless given.
+        demo: Whether to use a fake Buildkite in memory.
+        organization: The slug of the organization; `BUILDKITE_ORGANIZATION_SLUG` unless given.
 
     Attributes:
-        is_closed: Whether it was closed, after which nothing is made any more.
+        is_closed: Whether it was closed; then no client is created any more.
 
     Raises:
-        ConfigurationError: The demo lacks what it needs.
+        ConfigurationError: The packages for the demo are not installed.
     """
 
     def __init__(self, *, demo: bool = False, organization: str | None = None) -> None:
@@ -44,17 +43,17 @@ class Workplace:
         self.is_closed = False
         self._lock = threading.Lock()
         self._names: dict[str, Any] | None = None
-        self._held: list[AbstractContextManager[Any]] = []
+        self._resources = ExitStack()
 
     def open(self) -> dict[str, Any]:
-        """Make the client, once; give `bk`, `org` where one is named, and the public names of the package.
+        """Create the client on the first call, and return the namespace: `bk`, `org`, and the public names.
 
         Raises:
-            ConfigurationError: There is no token, or a setting cannot be.
+            ConfigurationError: There is no token, or a setting is invalid.
         """
         with self._lock:
             if self._names is None:
-                self._names = {} if self.is_closed else {**_public_names(), **self._own_names()}
+                self._names = {} if self.is_closed else {**_public_names(), **self._client_names()}
             return self._names
 
     @property
@@ -65,23 +64,22 @@ class Workplace:
 
     @property
     def organization(self) -> OrganizationRef | None:
-        """The organization, where one is named."""
+        """The organization, if one is configured."""
         return self.open().get("org")
 
     def close(self) -> None:
-        """Close the client and the demo; what was not made yet is not made any more."""
+        """Close the client and the demo."""
         with self._lock:
             self.is_closed = True
-            while self._held:
-                self._held.pop().__exit__(None, None, None)
+            self._resources.close()
 
-    def _own_names(self) -> dict[str, Any]:
+    def _client_names(self) -> dict[str, Any]:
         from buildkite_orm.client import Buildkite
         from buildkite_orm.http.retry import RetryPolicy
 
-        retry = RetryPolicy(on_wait=_tell_of)
+        retry = RetryPolicy(on_wait=_print_wait)
         client = self._demo_client(retry) if self._demo else Buildkite(organization=self._slug, retry=retry)
-        self._held.append(client)
+        self._resources.enter_context(client)
         try:
             return {"bk": client, "org": client.organization()}
         except ConfigurationError:
@@ -91,9 +89,9 @@ class Workplace:
         from buildkite_orm.fake import FakeBuildkite, SystemClock
 
         server = FakeBuildkite(clock=SystemClock())
-        server.build_every(_EVERY, "web")
-        self._held.append(server)
-        return server.client(organization=self._slug or _DEMO, retry=retry)
+        server.build_every(_BUILD_INTERVAL, "web")
+        self._resources.enter_context(server)
+        return server.client(organization=self._slug or _DEMO_ORGANIZATION, retry=retry)
 
 
 def _public_names() -> dict[str, Any]:
@@ -104,5 +102,5 @@ def _public_names() -> dict[str, Any]:
     return {**names, "help": Help()}
 
 
-def _tell_of(wait: Wait) -> None:
+def _print_wait(wait: Wait) -> None:
     sys.stderr.write(f"waiting {short_duration(timedelta(seconds=wait.seconds))}: {wait.reason}\n")

@@ -1,4 +1,4 @@
-"""The plain REPL, for where IPython is not."""
+"""The plain REPL, used if IPython is not installed."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from buildkite_orm.shell.banner import banner
 from buildkite_orm.shell.completion import complete
 
 if TYPE_CHECKING:
-    from buildkite_orm.shell.context import Workplace
+    from buildkite_orm.shell.context import ShellContext
 
 
-def run_plain(workplace: Workplace) -> None:
-    """Run the REPL until it is left.
+def run_plain(context: ShellContext) -> None:
+    """Run the REPL until the user leaves it.
 
     Args:
-        workplace: What it works with.
+        context: The namespace and the client.
     """
-    names = {"__name__": "__console__", "__doc__": None, **workplace.open()}
-    complete_lines(names)
-    lines = banner(workplace.client, workplace.organization)
+    names = {"__name__": "__console__", "__doc__": None, **context.open()}
+    enable_completion(names)
+    lines = banner(context.client, context.organization)
     code.interact(banner="\n".join(lines), local=names, exitmsg="")
 
 
-def complete_lines(names: dict[str, Any]) -> None:
-    """Have Tab offer what annotations tell, where there is readline.
+def enable_completion(names: dict[str, Any]) -> None:
+    """Complete by annotations on Tab, if readline is available.
 
     Args:
-        names: The names that there are.
+        names: The namespace.
     """
     try:
         import readline
@@ -36,37 +36,37 @@ def complete_lines(names: dict[str, Any]) -> None:
     except ImportError:  # as on Windows
         return
     others = rlcompleter.Completer(names)
-    offers: list[str] = []
+    found: list[str] = []
 
-    def offer(word: str, number: int) -> str | None:
+    def completer(word: str, number: int) -> str | None:
         if number == 0:
-            offers[:] = offers_for(readline.get_line_buffer()[: readline.get_endidx()], word, names, others)
-        return offers[number] if number < len(offers) else None
+            found[:] = completions_for(readline.get_line_buffer()[: readline.get_endidx()], word, names, others)
+        return found[number] if number < len(found) else None
 
-    readline.set_completer(offer)
+    readline.set_completer(completer)
     is_libedit = "libedit" in (readline.__doc__ or "")
     readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
 
 
-def offers_for(before: str, word: str, names: dict[str, Any], others: Any) -> list[str]:
-    """Give what may stand in the place of the word that readline sees, whose end is what is begun.
+def completions_for(before: str, word: str, names: dict[str, Any], others: Any) -> list[str]:
+    """Return the replacements of the word that readline completes; the prefix may be only the end of that word.
 
     Args:
         before: The line up to the cursor.
         word: The word.
-        names: The names that there are.
-        others: The completer of all else.
+        names: The namespace.
+        others: The completer for everything else.
     """
-    offer = complete(before, names)
-    if offer is None:
-        return _all_of(others, word)
-    if not word.endswith(offer.begun):
+    completions = complete(before, names)
+    if completions is None:
+        return _all_completions(others, word)
+    if not word.endswith(completions.prefix):
         return []
-    kept = word.removesuffix(offer.begun)
-    return [kept + text for text in offer.texts]
+    kept = word.removesuffix(completions.prefix)
+    return [kept + text for text in completions.texts]
 
 
-def _all_of(others: Any, word: str) -> list[str]:
+def _all_completions(others: Any, word: str) -> list[str]:
     found: list[str] = []
     while (text := others.complete(word, len(found))) is not None:
         found.append(text)

@@ -1,4 +1,4 @@
-"""IPython, with a client in it: the prompt comes first, and what takes time comes while one looks at it."""
+"""IPython with a client: the prompt is shown first, and the namespace is loaded in the background."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from buildkite_orm.shell.context import Workplace
+    from buildkite_orm.shell.context import ShellContext
 
 
-def run_ipython(workplace: Workplace) -> None:
-    """Run IPython until it is left.
+def run_ipython(context: ShellContext) -> None:
+    """Run IPython until the user leaves it.
 
     Args:
-        workplace: What it works with; opened behind the first prompt, unless it is open already.
+        context: The namespace and the client; opened after the first prompt, unless it is open already.
     """
     from IPython.terminal.ipapp import TerminalIPythonApp
 
     app: Any = TerminalIPythonApp.instance(display_banner=False)
     app.initialize(argv=[])
-    arrival = Arrival(workplace, app.shell)
-    app.shell.events.register("pre_run_cell", arrival.before_cell)
-    app.shell.events.register("post_run_cell", arrival.after_cell)
-    complete_by_tab(app.shell, arrival.give_names)
-    explain(app.shell)
+    loader = NamespaceLoader(context, app.shell)
+    app.shell.events.register("pre_run_cell", loader.before_cell)
+    app.shell.events.register("post_run_cell", loader.after_cell)
+    add_completions(app.shell, loader.load_names)
+    add_help(app.shell)
     if app.shell.simple_prompt:
-        arrival.come()
+        loader.load()
     else:
-        app.shell.pt_app.app.after_render += arrival.begin
+        app.shell.pt_app.app.after_render += loader.load_in_background
     app.start()
 
 
-def complete_by_tab(shell: Any, prepare: Callable[[], object]) -> None:
-    """Have IPython's Tab offer what annotations tell.
+def add_completions(shell: Any, prepare: Callable[[], object]) -> None:
+    """Complete by annotations in IPython.
 
     Args:
-        shell: The shell of IPython.
-        prepare: Called before names are looked at.
+        shell: The IPython shell.
+        prepare: Called before the namespace is read.
     """
     from IPython.core.completer import SimpleCompletion
 
@@ -49,12 +49,12 @@ def complete_by_tab(shell: Any, prepare: Callable[[], object]) -> None:
         prepare()
         lines = context.full_text.split("\n")[: context.cursor_line + 1]
         before = "\n".join([*lines[:-1], lines[-1][: context.cursor_position]])
-        offer = complete(before, shell.user_ns)
-        if offer is None:
+        completions = complete(before, shell.user_ns)
+        if completions is None:
             return {"completions": []}
         return {
-            "completions": [SimpleCompletion(text=text, type=offer.kind) for text in offer.texts],
-            "matched_fragment": offer.begun,
+            "completions": [SimpleCompletion(text=text, type=completions.kind) for text in completions.texts],
+            "matched_fragment": completions.prefix,
             "ordered": True,
             "suppress": True,
         }
@@ -63,45 +63,45 @@ def complete_by_tab(shell: Any, prepare: Callable[[], object]) -> None:
     shell.Completer.custom_matchers.append(annotations)
 
 
-def explain(shell: Any) -> None:
-    """Have `x?` show the page that `help(x)` shows.
+def add_help(shell: Any) -> None:
+    """Make `x?` show the page of `help(x)`.
 
     Args:
-        shell: The shell of IPython.
+        shell: The IPython shell.
     """
 
-    def explanation(asked: Any) -> list[tuple[str, str]] | None:
-        from buildkite_orm.shell.help import page
+    def help_text(info: Any) -> list[tuple[str, str]] | None:
+        from buildkite_orm.shell.help import help_page
 
-        text = page(asked.obj) if asked.detail_level == 0 else None
+        text = help_page(info.obj) if info.detail_level == 0 else None
         return None if text is None else [("Help", text)]
 
-    shell.inspector.mime_hooks = {**shell.inspector.mime_hooks, "text/plain": explanation}
+    shell.inspector.mime_hooks = {**shell.inspector.mime_hooks, "text/plain": help_text}
 
 
-class Arrival:
-    """How the names come into the shell: before anything that was entered runs, and before Tab offers anything.
+class NamespaceLoader:
+    """Loads the namespace into the shell, before any input runs or is completed.
 
-    The banner comes when it is known, but never in the midst of what a cell prints.
+    The banner is printed when it is known, but never while a cell is running.
     """
 
-    def __init__(self, workplace: Workplace, shell: Any) -> None:
-        self._workplace = workplace
+    def __init__(self, context: ShellContext, shell: Any) -> None:
+        self._workplace = context
         self._shell = shell
         self._lock = threading.Lock()
-        self._came = False
+        self._is_loaded = False
         self._output = threading.Lock()
-        self._runs = False
+        self._is_running = False
         self._banner = ""
 
-    def begin(self, application: Any) -> None:
-        """Begin when the first prompt is there."""
-        application.after_render -= self.begin
-        threading.Thread(target=self.come, daemon=True).start()
+    def load_in_background(self, application: Any) -> None:
+        """Start loading once the first prompt is shown."""
+        application.after_render -= self.load_in_background
+        threading.Thread(target=self.load, daemon=True).start()
 
-    def come(self) -> None:
-        """Give the names, then the banner; neither where the shell was left meanwhile."""
-        self.give_names()
+    def load(self) -> None:
+        """Load the names, then print the banner, unless the shell was closed meanwhile."""
+        self.load_names()
         if self._workplace.is_closed:
             return
         from buildkite_orm.shell.banner import banner
@@ -109,33 +109,33 @@ class Arrival:
         lines = banner(self._workplace.client, self._workplace.organization)
         with self._output:
             self._banner = "\n".join([*lines, ""])
-            if not self._runs:
-                self._tell()
+            if not self._is_running:
+                self._print_banner()
 
     def before_cell(self, cell: object) -> None:
-        """Give the names to what is run."""
+        """Load the names before a cell runs."""
         del cell
         with self._output:
-            self._runs = True
-        self.give_names()
+            self._is_running = True
+        self.load_names()
 
     def after_cell(self, result: object) -> None:
-        """Tell what waited for what was run."""
+        """Print the banner if it was held back by a running cell."""
         del result
         with self._output:
-            self._runs = False
-            self._tell()
+            self._is_running = False
+            self._print_banner()
 
-    def _tell(self) -> None:
+    def _print_banner(self) -> None:
         sys.stdout.write(self._banner)
         self._banner = ""
 
-    def give_names(self) -> None:
-        """Give the names, once."""
+    def load_names(self) -> None:
+        """Load the names on the first call."""
         with self._lock:
-            if not self._came:
+            if not self._is_loaded:
                 names = self._workplace.open()
                 mine = {name: names[name] for name in ("bk", "org") if name in names}
                 self._shell.push({name: names[name] for name in names.keys() - mine.keys()}, interactive=False)
                 self._shell.push(mine)
-                self._came = True
+                self._is_loaded = True

@@ -32,8 +32,8 @@ def test_it_tells_whose_the_token_is_what_it_may_and_what_is_left(server: FakeBu
         lines = banner(bk, bk.organization("acme"))
     assert lines == [
         "bk: Ada Lovelace <ada@acme.example> at https://api.buildkite.com, org acme",
-        "may: read_builds, read_organizations",
-        "left: 48 of 50 requests of yours for 61 s, 199 of 200 of acme's for 61 s",
+        "scopes: read_builds, read_organizations",
+        "requests left: 48 of 50 (user, resets in 61 s), 199 of 200 (acme, resets in 61 s)",
     ]
 
 
@@ -42,7 +42,7 @@ def test_without_an_organization_it_is_one_request(server: FakeBuildkite, costs:
     bk = server.client()
     with costs(1):
         lines = banner(bk, None)
-    assert lines[2] == "left: 49 of 50 requests of yours for 61 s"
+    assert lines[2] == "requests left: 49 of 50 (user, resets in 61 s)"
 
 
 def test_a_refusal_tells_what_is_left_too(server: FakeBuildkite, costs: Costs) -> None:
@@ -51,7 +51,7 @@ def test_a_refusal_tells_what_is_left_too(server: FakeBuildkite, costs: Costs) -
     with costs(2):
         lines = banner(bk, bk.organization("acme"))
     assert lines[0].endswith(", org acme: PermissionDeniedError")
-    assert lines[2].endswith("199 of 200 of acme's for 61 s")
+    assert lines[2].endswith("199 of 200 (acme, resets in 61 s)")
 
 
 def test_an_organization_that_there_is_not_is_told_of(server: FakeBuildkite) -> None:
@@ -64,12 +64,12 @@ def test_many_scopes_are_cut_to_the_width(server: FakeBuildkite, monkeypatch: py
     lines = banner(server.client(), None)
     assert len(lines) == 3
     assert max(map(len, lines)) <= 59
-    assert lines[1].startswith("may: read_accounts, ")
+    assert lines[1].startswith("scopes: read_accounts, ")
     assert lines[1].endswith(" more")
 
 
 def test_where_no_budget_is_told_it_says_so(bk: Buildkite) -> None:
-    assert banner(bk, None)[2] == "left: not told"
+    assert banner(bk, None)[2] == "requests left: unknown"
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_who_it_is_may_be_odd(bk: Buildkite, server: FakeBuildkite, user: object
 def test_scopes_may_be_odd(bk: Buildkite, server: FakeBuildkite, scopes: object) -> None:
     server.settings.drift = lambda payload: {**payload, "scopes": scopes}
     with pytest.warns() if scopes != [] else nullcontext():
-        assert banner(bk, None)[1].startswith("may: ")
+        assert banner(bk, None)[1].startswith("scopes: ")
 
 
 def test_a_token_without_a_description_or_a_user_is_somebody_s(bk: Buildkite, server: FakeBuildkite) -> None:
     server.settings.drift = lambda payload: {"uuid": payload["uuid"], "scopes": []}
-    assert banner(bk, None)[:2] == ["bk: somebody at https://api.buildkite.com", "may: nothing"]
+    assert banner(bk, None)[:2] == ["bk: unknown user at https://api.buildkite.com", "scopes: none"]
 
 
 WRONG: list[tuple[Any, dict[str, Any], str]] = [

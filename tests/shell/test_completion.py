@@ -18,12 +18,12 @@ from buildkite_orm import Build, BuildState
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.models.paths import collection_of
 from buildkite_orm.shell import load_ipython_extension
-from buildkite_orm.shell.annotations import evaluated, keywords
-from buildkite_orm.shell.completion import Offer, complete
-from buildkite_orm.shell.infer import what_is
-from buildkite_orm.shell.input_parser import question_at_end
-from buildkite_orm.shell.plain import complete_lines, offers_for
-from buildkite_orm.shell.terminal import complete_by_tab
+from buildkite_orm.shell.annotations import evaluate, keyword_annotations
+from buildkite_orm.shell.completion import Completions, complete
+from buildkite_orm.shell.infer import infer
+from buildkite_orm.shell.input_parser import parse_target
+from buildkite_orm.shell.plain import completions_for, enable_completion
+from buildkite_orm.shell.terminal import add_completions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,20 +112,20 @@ def _asks_nothing(loaded: Loaded) -> Iterator[None]:
     ],
 )
 def test_members_are_told_by_annotations(loaded: Loaded, text: str, public_dir: list[str]) -> None:
-    offer = complete(text, loaded.names)
-    assert offer is not None
-    assert offer.texts == public_dir
+    completions = complete(text, loaded.names)
+    assert completions is not None
+    assert completions.texts == public_dir
 
 
 def test_what_pydantic_brings_is_not_offered(loaded: Loaded) -> None:
     for text in ("build.", "org.pipelines()[0].", "Build."):
-        offer = complete(text, loaded.names)
-        assert offer is not None
-        assert {"copy", "json", "dict", "parse_obj", "construct"} & set(offer.texts) == set()
+        completions = complete(text, loaded.names)
+        assert completions is not None
+        assert {"copy", "json", "dict", "parse_obj", "construct"} & set(completions.texts) == set()
 
 
 def test_an_enum_offers_its_members_alone(loaded: Loaded) -> None:
-    assert complete("BuildState.", loaded.names) == Offer("", sorted(BuildState.__members__))
+    assert complete("BuildState.", loaded.names) == Completions("", sorted(BuildState.__members__))
 
 
 # -- filters and values
@@ -172,9 +172,9 @@ STATES = """
     ],
 )
 def test_filters_and_their_values(loaded: Loaded, text: str, public_dir: list[str]) -> None:
-    offer = complete(text, loaded.names)
-    assert offer is not None
-    assert offer.texts == public_dir
+    completions = complete(text, loaded.names)
+    assert completions is not None
+    assert completions.texts == public_dir
 
 
 @pytest.mark.parametrize(
@@ -242,24 +242,24 @@ PIECES = st.lists(
 
 @given(SOUP | PIECES.map("".join))
 def test_no_text_is_too_odd(loaded: Loaded, text: str) -> None:
-    offer = complete(text, loaded.names)
-    assert offer is None or all(each.startswith(offer.begun) for each in offer.texts)
-    assert offer is None or text.endswith(offer.begun)
-    what_is(text, loaded.names)
+    completions = complete(text, loaded.names)
+    assert completions is None or all(each.startswith(completions.prefix) for each in completions.texts)
+    assert completions is None or text.endswith(completions.prefix)
+    infer(text, loaded.names)
 
 
 def test_what_nests_deep_is_let_be(loaded: Loaded) -> None:
     assert complete("(" * 5_000 + "org.", loaded.names) is not None
     assert complete("org" + ".x()" * 5_000 + ".", loaded.names) is None
-    assert question_at_end("[" * 5_000) is None
+    assert parse_target("[" * 5_000) is None
 
 
 def test_of_what_cannot_be_known_it_says_nothing() -> None:
-    assert evaluated("Nobody", "no.such.module") is Any
-    assert evaluated("Nobody", "buildkite_orm.models.paths") is Any
-    assert evaluated(int, None) is int
-    assert keywords(min) == {}
-    assert keywords(Build.model_post_init) == {}
+    assert evaluate("Nobody", "no.such.module") is Any
+    assert evaluate("Nobody", "buildkite_orm.models.paths") is Any
+    assert evaluate(int, None) is int
+    assert keyword_annotations(min) == {}
+    assert keyword_annotations(Build.model_post_init) == {}
 
 
 # -- where it is offered
@@ -267,12 +267,12 @@ def test_of_what_cannot_be_known_it_says_nothing() -> None:
 
 def test_the_plain_repl_puts_it_in_the_place_of_the_word_that_readline_sees(loaded: Loaded) -> None:
     others = rlcompleter.Completer(loaded.names)
-    assert offers_for("org.pipelines()[0].builds_", ".builds_", loaded.names, others) == [".builds_url"]
-    assert offers_for("org.builds(sta", "sta", loaded.names, others) == ["state="]
-    assert offers_for("org.builds(state='run", "run", loaded.names, others) == ["running"]
-    assert offers_for("Build.mod", "Bu", loaded.names, others) == []
-    assert offers_for("BuildSta", "BuildSta", loaded.names, others)[0].startswith("BuildState")
-    assert offers_for("slug_of_mine.upp", "slug_of_mine.upp", loaded.names, others) == ["slug_of_mine.upper()"]
+    assert completions_for("org.pipelines()[0].builds_", ".builds_", loaded.names, others) == [".builds_url"]
+    assert completions_for("org.builds(sta", "sta", loaded.names, others) == ["state="]
+    assert completions_for("org.builds(state='run", "run", loaded.names, others) == ["running"]
+    assert completions_for("Build.mod", "Bu", loaded.names, others) == []
+    assert completions_for("BuildSta", "BuildSta", loaded.names, others)[0].startswith("BuildState")
+    assert completions_for("slug_of_mine.upp", "slug_of_mine.upp", loaded.names, others) == ["slug_of_mine.upper()"]
 
 
 class Shell:
@@ -294,7 +294,7 @@ class Shell:
 
 def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
     shell, prepared = Shell(dict(loaded.names)), list[bool]()
-    complete_by_tab(shell, lambda: prepared.append(True))
+    add_completions(shell, lambda: prepared.append(True))
     assert shell.public_dir("org.builds(sta") == ["state="]
     assert shell.public_dir("x = 1\norg.builds(state='can") == ["canceling", "canceled"]
     assert shell.public_dir("slug_of") == ["slug_of_mine"]
@@ -314,4 +314,4 @@ def test_what_ipython_does_by_itself_asks_nothing_either(loaded: Loaded, text: s
 
 def test_where_there_is_no_readline_nothing_completes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "readline", None)
-    complete_lines({})
+    enable_completion({})

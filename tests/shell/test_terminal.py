@@ -84,16 +84,16 @@ class Terminal:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Open terminals; the home is empty, and there is no account unless the environment is told of one."""
-    opened: list[Terminal] = []
+    open_brackets: list[Terminal] = []
 
     def open_one(*arguments: str, **environment: str) -> Terminal:
         home = {"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython"), "TERM": "xterm-256color"}
         others = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
-        opened.append(Terminal(list(arguments), {**others, **home, **environment}))
-        return opened[-1]
+        open_brackets.append(Terminal(list(arguments), {**others, **home, **environment}))
+        return open_brackets[-1]
 
     yield open_one
-    for each in opened:
+    for each in open_brackets:
         each.child.close(force=True)
 
 
@@ -113,9 +113,9 @@ def account(server: FakeBuildkite) -> dict[str, str]:
 
 def test_the_demo_is_explored_by_tab_and_tab_asks_nothing(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     shell = terminal("shell", "--demo")
-    shown = shell.see("In [1]:", "bk: ", "may: ", "left: ")
+    shown = shell.see("In [1]:", "bk: ", "scopes: ", "requests left: ")
     assert "bk: Ada Lovelace <ada@acme.example> at https://api.buildkite.com, org acme\n" in shown
-    assert "\nleft: 48 of 50 requests of yours for 61 s, 199 of 200 of acme's for 61 s\n" in shown
+    assert "\nrequests left: 48 of 50 (user, resets in 61 s), 199 of 200 (acme, resets in 61 s)\n" in shown
     shell.press("org.pipel\t", "pipeline_templates", "pipelines")
     shell.press(f"{CLEAR}org.pipelines()[0].default_b\t", "org.pipelines()[0].default_branch")
     shell.press(f"{CLEAR}org.builds(sta\t", "org.builds(state=")
@@ -147,7 +147,7 @@ def test_an_account_costs_a_request_and_its_token_is_never_shown(
     terminal: Callable[..., Terminal], server: FakeBuildkite, tmp_path: Path
 ) -> None:
     shell = terminal("shell", **account(server))
-    shell.see("In [1]:", "left: 49 of 50 requests of yours")
+    shell.see("In [1]:", "requests left: 49 of 50")
     assert [request.line for request in server.requests] == ["GET /v2/access-token"]
     shell.press("%whos\r", "Buildkite", "In [2]:")
     shell.press("bk.session, vars(bk.session)\r", "Out[2]:", "In [3]:")
@@ -179,7 +179,7 @@ def test_a_server_that_cannot_be_reached_keeps_nobody_from_the_prompt(
 
 def test_the_plain_repl_has_the_same_names_and_completion(terminal: Callable[..., Terminal]) -> None:
     shell = terminal("shell", "--demo", "--plain")
-    shown = shell.see("bk: Ada", "may: ", "left: 48 of 50", ">>>")
+    shown = shell.see("bk: Ada", "scopes: ", "requests left: 48 of 50", ">>>")
     assert "pip install" not in shown
     shell.press("org.pipelin\t\t\t", "org.pipeline_templates", "org.pipelines")
     shell.press(f"{CLEAR}org.pipelines()[0].default_b\t", "org.pipelines()[0].default_branch")
@@ -198,7 +198,7 @@ def test_without_ipython_it_is_the_plain_repl_which_says_so(
     lacking = {"PYTHONPATH": without_ipython(tmp_path), "BUILDKITE_ORGANIZATION_SLUG": "acme"}
     shell = terminal("shell", **environment, **lacking)
     shell.see("the plain REPL; for IPython: pip install 'buildkite_orm[shell]'\nbk: Ada", ">>>")
-    shell.see("org acme: PermissionDeniedError", "may: read_builds", "left: 48 of 50")
+    shell.see("org acme: PermissionDeniedError", "scopes: read_builds", "requests left: 48 of 50")
     assert len(server.requests) == 2
     shell.press("help(org.builds)\r", "OrganizationRef.builds(*, state=…, branch=…")
     assert shell.leave(f"q{CTRL_D}") == 0

@@ -16,8 +16,8 @@ import buildkite_orm
 import buildkite_orm.models.enums
 import buildkite_orm.resources.builds
 from buildkite_orm import Build, BuildFilters, BuildState, OrganizationRef, PipelineChanges, QuerySet, Ref, Resource
-from buildkite_orm.shell.annotations import fields, filters_of
-from buildkite_orm.shell.help import Help, page
+from buildkite_orm.shell.annotations import filters_type, typed_dict_fields
+from buildkite_orm.shell.help import Help, help_page
 from buildkite_orm.utils.introspection import members
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_there_is_much_to_explain() -> None:
 def test_everything_public_has_a_page() -> None:
     for name, thing in PUBLIC.items():
         if inspect.isroutine(thing) or inspect.isclass(thing):
-            text = page(thing) or ""
+            text = help_page(thing) or ""
             title, _, rest = text.partition("\n\n")
             assert name in title
             assert rest, name
@@ -82,10 +82,10 @@ def test_everything_public_has_a_page() -> None:
 
 def test_every_verb_and_relation_has_a_page_that_names_its_filters() -> None:
     for name, function in VERBS.items():
-        text = page(function)
+        text = help_page(function)
         assert text is not None, name
-        kind = filters_of(function)
-        for key in fields(kind):
+        kind = filters_type(function)
+        for key in typed_dict_fields(kind):
             assert f"{key}=…" in text, name
             assert f"\n    {key}: " in text, name
         assert kind is None or f"    {kind.__name__}" not in text, name
@@ -114,14 +114,14 @@ def test_every_filter_is_explained() -> None:
         if is_typeddict(kind) and name.endswith("Filters"):
             explained = {
                 line.partition(":")[0]
-                for line, after in pairwise((page(kind) or "").split("\n"))
+                for line, after in pairwise((help_page(kind) or "").split("\n"))
                 if after[:4] == "    "
             }
-            assert fields(kind).keys() - explained == set(), name
+            assert typed_dict_fields(kind).keys() - explained == set(), name
 
 
 def test_the_page_of_a_listing_tells_each_filter() -> None:
-    text = page(OrganizationRef.builds) or ""
+    text = help_page(OrganizationRef.builds) or ""
     assert text.startswith("OrganizationRef.builds(*, state=…, branch=…, commit=…,")
     assert "-> BuildQuerySet" in " ".join(text.split())
     assert "    branch: str, or several\n        One branch or several; `*` stands for anything.\n" in text
@@ -130,7 +130,7 @@ def test_the_page_of_a_listing_tells_each_filter() -> None:
 
 
 def test_the_page_of_a_class_has_data_and_verbs_with_what_they_are_for() -> None:
-    text = page(Build) or ""
+    text = help_page(Build) or ""
     assert (
         "    embedded_pipeline: EmbeddedPipeline | None\n        What came of its pipeline; `pipeline` is the ref.\n"
         in text
@@ -141,12 +141,12 @@ def test_the_page_of_a_class_has_data_and_verbs_with_what_they_are_for() -> None
 
 
 def test_the_page_of_filters_has_what_those_they_point_to_say() -> None:
-    assert "\nallow_rebuilds: bool\n    Whether its builds can be built again.\n" in (page(PipelineChanges) or "")
-    assert "\ncreated_to: datetime\n    Created before this time.\n" in (page(BuildFilters) or "")
+    assert "\nallow_rebuilds: bool\n    Whether its builds can be built again.\n" in (help_page(PipelineChanges) or "")
+    assert "\ncreated_to: datetime\n    Created before this time.\n" in (help_page(BuildFilters) or "")
 
 
 def test_the_page_of_an_enum_has_its_values() -> None:
-    assert "\nNOT_RUN = 'not_run'\n" in (page(BuildState) or "")
+    assert "\nNOT_RUN = 'not_run'\n" in (help_page(BuildState) or "")
 
 
 def test_the_page_of_an_object_begins_with_the_object(acme: FakeBuildkite) -> None:
@@ -154,17 +154,19 @@ def test_the_page_of_an_object_begins_with_the_object(acme: FakeBuildkite) -> No
         org = bk.organization("acme")
         build = org.pipeline("web").builds()[0]
         before = len(acme.requests)
-        assert (page(build) or "").startswith(f"{build!r}\n\nBuild, in ")
-        assert (page(org) or "").startswith("OrganizationRef(acme)\n\nOrganizationRef, in ")
-        assert (page(org.builds()) or "").startswith("<BuildQuerySet acme/builds [not loaded]>\n\nBuildQuerySet, in ")
-        assert (page(org.builds) or "").startswith("OrganizationRef.builds(")
-        assert (page(Build.duration) or "").startswith("Build.duration(")
+        assert (help_page(build) or "").startswith(f"{build!r}\n\nBuild, in ")
+        assert (help_page(org) or "").startswith("OrganizationRef(acme)\n\nOrganizationRef, in ")
+        assert (help_page(org.builds()) or "").startswith(
+            "<BuildQuerySet acme/builds [not loaded]>\n\nBuildQuerySet, in "
+        )
+        assert (help_page(org.builds) or "").startswith("OrganizationRef.builds(")
+        assert (help_page(Build.duration) or "").startswith("Build.duration(")
         assert len(acme.requests) == before
 
 
 @pytest.mark.parametrize("thing", [1, "text", int, len, enum.Enum, buildkite_orm, [], None])
 def test_of_what_is_not_of_this_package_python_has_the_page(thing: object) -> None:
-    assert page(thing) is None
+    assert help_page(thing) is None
 
 
 def test_help_shows_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +181,7 @@ def test_help_shows_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     help_(OrganizationRef.builds)
     help_(len)
     help_()
-    assert shown == [page(OrganizationRef.builds), (len,), ()]
+    assert shown == [help_page(OrganizationRef.builds), (len,), ()]
     assert "help(x)" in repr(help_)
 
 

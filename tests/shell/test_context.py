@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from buildkite_orm import ConfigurationError
-from buildkite_orm.shell.context import Workplace
-from buildkite_orm.shell.terminal import Arrival
+from buildkite_orm.shell.context import ShellContext
+from buildkite_orm.shell.terminal import NamespaceLoader
 
 
 class Shell:
@@ -25,58 +25,58 @@ class Shell:
 
 
 def test_threads_that_open_it_get_one_client() -> None:
-    workplace = Workplace(demo=True)
+    context = ShellContext(demo=True)
     with ThreadPoolExecutor(4) as pool:
-        opened = [future.result() for future in [pool.submit(workplace.open) for _ in range(8)]]
-    assert len({id(names["bk"]) for names in opened}) == 1
-    assert workplace.client is opened[0]["bk"]
-    workplace.close()
+        open_brackets = [future.result() for future in [pool.submit(context.open) for _ in range(8)]]
+    assert len({id(names["bk"]) for names in open_brackets}) == 1
+    assert context.client is open_brackets[0]["bk"]
+    context.close()
 
 
 def test_the_demo_has_an_organization_and_takes_another() -> None:
     for slug, expected in ((None, "acme"), ("other", "other")):
-        workplace = Workplace(demo=True, organization=slug)
-        organization = workplace.organization
+        context = ShellContext(demo=True, organization=slug)
+        organization = context.organization
         assert organization is not None
         assert organization.api_path == f"organizations/{expected}"
-        workplace.close()
+        context.close()
 
 
 def test_once_closed_nothing_is_made_any_more(capsys: pytest.CaptureFixture[str]) -> None:
-    workplace, shell = Workplace(demo=True), Shell()
-    workplace.close()
-    workplace.close()
-    Arrival(workplace, shell).come()
-    assert (workplace.open(), shell.told, shell.hidden) == ({}, {}, {})
+    context, shell = ShellContext(demo=True), Shell()
+    context.close()
+    context.close()
+    NamespaceLoader(context, shell).load()
+    assert (context.open(), shell.told, shell.hidden) == ({}, {}, {})
     assert capsys.readouterr().out == ""
 
 
 def test_the_banner_waits_for_the_end_of_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    workplace = Workplace(demo=True)
-    arrival = Arrival(workplace, Shell())
-    arrival.before_cell(SimpleNamespace(raw_cell="print(org)"))
-    arrival.come()
+    context = ShellContext(demo=True)
+    loader = NamespaceLoader(context, Shell())
+    loader.before_cell(SimpleNamespace(raw_cell="print(org)"))
+    loader.load()
     assert capsys.readouterr().out == ""
-    arrival.after_cell(SimpleNamespace(success=True))
+    loader.after_cell(SimpleNamespace(success=True))
     assert len(capsys.readouterr().out.splitlines()) == 3
-    arrival.after_cell(SimpleNamespace(success=True))
+    loader.after_cell(SimpleNamespace(success=True))
     assert capsys.readouterr().out == ""
-    workplace.close()
+    context.close()
 
 
 def test_the_names_come_once_and_those_of_the_package_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
-    workplace, shell = Workplace(demo=True), Shell()
-    arrival = Arrival(workplace, shell)
-    arrival.come()
+    context, shell = ShellContext(demo=True), Shell()
+    loader = NamespaceLoader(context, shell)
+    loader.load()
     assert shell.told.keys() == {"bk", "org"}
     assert {"Build", "BuildState", "NotFoundError", "help"} <= shell.hidden.keys()
     assert len(capsys.readouterr().out.splitlines()) == 3
     shell.told["bk"] = "another"
-    arrival.before_cell(SimpleNamespace(raw_cell="bk"))
+    loader.before_cell(SimpleNamespace(raw_cell="bk"))
     assert shell.told["bk"] == "another"
-    workplace.close()
+    context.close()
 
 
 def test_without_a_token_there_is_no_client() -> None:
     with pytest.raises(ConfigurationError, match="no token"):
-        Workplace().open()
+        ShellContext().open()
