@@ -1,4 +1,4 @@
-"""`Buildkite`, where everything begins: the token, the session, and what is at the top."""
+"""`Buildkite`, the client: it holds the token and the session, and has the top-level relations."""
 
 from __future__ import annotations
 
@@ -53,26 +53,26 @@ class Buildkite:
     """A client of Buildkite's REST API, safe for threads; close it, or use it in a `with`.
 
     Args:
-        token: An API access token; `BUILDKITE_API_TOKEN` unless given.
-        organization: The slug of the organization that `organization()` means; `BUILDKITE_ORGANIZATION_SLUG` unless
-            given.
-        base_url: What stands before `/v2`; `BUILDKITE_REST_API_ENDPOINT`, else `https://api.buildkite.com`.
-        auth: Called for each request, gives the bearer token, in place of `token`.
+        token: An API access token; default: `BUILDKITE_API_TOKEN`.
+        organization: The slug of the organization that `organization()` returns; default:
+            `BUILDKITE_ORGANIZATION_SLUG`.
+        base_url: The URL before `/v2`; default: `BUILDKITE_REST_API_ENDPOINT`, else `https://api.buildkite.com`.
+        auth: A function that returns the bearer token, called for each request; replaces `token`.
         timeout: Seconds to connect and to wait for bytes: one number for both, or two.
         retry: How persistent to be, and how long to wait for the request budget.
         reserve: The share (0 to 1) of an organization's request budget that is left to others.
-        strict: Whether an answer that is not as documented raises, in place of being kept as it came and warned of.
-        clock: Tells the time and waits; for tests.
-        transport: A requests adapter to send through in place of the network; for tests.
+        strict: Whether a response that differs from the documentation raises, instead of being kept with a warning.
+        clock: The clock to read and wait by; for tests.
+        transport: A requests adapter to send through instead of the network; for tests.
         limits: How large responses and files may be, see `SizeLimits`.
         verify: The certificates to trust: a file or folder of them, an `ssl.SSLContext`, or `"system"` for those of the
-            operating system (`pip install 'buildkite_orm[truststore]'`). Unless given: `REQUESTS_CA_BUNDLE`,
-            `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR`, else those that come with requests.
+            operating system (`pip install 'buildkite_orm[truststore]'`). Default: `REQUESTS_CA_BUNDLE`,
+            `CURL_CA_BUNDLE`, `SSL_CERT_FILE` or `SSL_CERT_DIR`, else those that requests ships.
         cert: A client certificate: the path of a file with its key, or `(certificate, key)`.
-        proxies: Proxies by the scheme of the server, as `{"https": "http://proxy.example:3128"}`; `{}` for none. Unless
-            given: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
-        insecure_http: Whether `base_url` may be plain HTTP to another machine: to the fake in another container, say.
-            The token can be read on the way; there is one warning.
+        proxies: Proxies by the scheme of the server, as `{"https": "http://proxy.example:3128"}`; `{}` for none.
+            Default: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+        insecure_http: Whether `base_url` may be plain HTTP to another machine, such as a fake in another container.
+            Others in the network can read the token; there is one warning.
         app: The name of your program, as `my-bot/1.0`: it is appended to the `User-Agent`.
         pause_gc: Whether Python's garbage collector pauses while a page is validated, for some milliseconds each. It
             finds nothing then, and takes a third of the time of a listing of builds with their jobs. It pauses for all
@@ -82,7 +82,7 @@ class Buildkite:
             the attempt has failed.
 
     Raises:
-        ConfigurationError: There is no token, or an option cannot be.
+        ConfigurationError: The token is missing, or an option is invalid.
 
     Example:
         >>> bk = Buildkite(organization="acme")
@@ -153,7 +153,7 @@ class Buildkite:
         self.close()
 
     def __repr__(self) -> str:
-        session = self.__dict__.get("session")  # there is none yet where a traceback shows how it was made in vain
+        session = self.__dict__.get("session")  # missing if a traceback shows an `__init__` that failed
         return f"<Buildkite {session.base_url}>" if session else "<Buildkite>"
 
     def close(self) -> None:
@@ -175,10 +175,10 @@ class Buildkite:
         return self.session.budgets(organization or self._organization)
 
     def organization(self, slug: str | None = None) -> OrganizationRef:
-        """Give the ref of an organization; no request.
+        """Return the ref of an organization; no request.
 
         Args:
-            slug: Its slug; that of the client unless given.
+            slug: Its slug; that of the client by default.
 
         Raises:
             ConfigurationError: Neither names one.
@@ -215,28 +215,28 @@ class Buildkite:
         return BuildQuerySet(self.session, "builds", filters)
 
     def current_build(self) -> BuildRef:
-        """Give the ref of the build that this process is a part of, by the environment of its job; no request.
+        """Return the ref of the build that this process runs in, from the environment of its job; no request.
 
         Raises:
-            ConfigurationError: This is no job of Buildkite's: `BUILDKITE_BUILD_NUMBER`, say, is not set.
+            ConfigurationError: The process does not run in a job: `BUILDKITE_BUILD_NUMBER` is not set, for example.
         """
         organization, pipeline = map(_of_the_job, ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"))
         text = _of_the_job("BUILDKITE_BUILD_NUMBER", setting)
         number = parse_decimal(text)
         if number is None:
-            raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={text[:80]!r}: no number of a build")
+            raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={text[:80]!r}: not a build number")
         return self.organization(organization).pipeline(pipeline).build(number)
 
     def current_job(self) -> JobRef:
-        """Give the ref of the job that this process is a part of, by its environment; no request.
+        """Return the ref of the job that this process runs in, from its environment; no request.
 
         Raises:
-            ConfigurationError: This is no job of Buildkite's: `BUILDKITE_JOB_ID`, say, is not set.
+            ConfigurationError: The process does not run in a job: `BUILDKITE_JOB_ID` is not set, for example.
         """
         return self.current_build().job(_of_the_job("BUILDKITE_JOB_ID"))
 
     def user(self) -> User:
-        """Ask whom the token belongs to.
+        """Fetch the user that the token belongs to.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/user#get-the-current-user
         """
@@ -245,7 +245,7 @@ class Buildkite:
         return self._single(User, "user")
 
     def access_token(self) -> AccessToken:
-        """Ask what the token may, and until when.
+        """Fetch the token's scopes and expiry.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/access-token#get-the-current-token
         """
@@ -254,7 +254,7 @@ class Buildkite:
         return self._single(AccessToken, "access-token")
 
     def meta(self) -> Meta:
-        """Ask what Buildkite tells about itself.
+        """Fetch information about Buildkite itself.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/meta#get-meta-information
         """
@@ -263,14 +263,14 @@ class Buildkite:
         return self._single(Meta, "meta")
 
     def from_url(self, url: str) -> AnyRef:
-        """Give the ref of what a URL leads to, one that was copied from a browser or one of the API; no request.
+        """Return the ref of what a URL leads to: one copied from a browser, or one of the API; no request.
 
         Args:
-            url: As `https://buildkite.com/acme/web/builds/42#0190…`. It leads to a thing itself, or to one of its pages
-                and listings; never to what only stands above an unknown thing.
+            url: As `https://buildkite.com/acme/web/builds/42#0190…`. It leads to a resource, or to one of
+                its pages and listings; never to the parent of an unknown resource.
 
         Raises:
-            ValueError: It leads to nothing of Buildkite's that this library knows.
+            ValueError: It does not lead to a resource that this library has a ref for.
 
         Example:
             >>> bk.from_url("https://buildkite.com/acme/web/builds/42")
@@ -281,37 +281,37 @@ class Buildkite:
         path = api_path_in(url, own_host=urlsplit(self.session.base_url).hostname)
         ref = ref_at(self.session, path)
         if ref is None:
-            msg = f"from_url({redact_url(url)!r}): it leads to nothing that this library has a ref for"
+            msg = f"from_url({redact_url(url)!r}): it does not lead to a resource that this library has a ref for"
             raise ValueError(msg)
         return ref
 
-    def bind(self, thing: T) -> T:
-        """Bind an object or ref to this client: one that was unpickled, say, or validated by hand.
+    def bind(self, item: T) -> T:
+        """Bind an object or ref to this client, for example one that was unpickled, or validated by hand.
 
-        A pickle has all data of its object, secrets that the API told included, and never a client or its token: so
-        objects travel to other processes.
+        A pickle contains all data of its object, also secrets that the API returned, and never a client or its token.
+        So objects can be sent to other processes.
 
         Args:
-            thing: The object or ref; what it is bound to is changed in place.
+            item: The object or ref; it is changed in place.
         """
-        return thing.rebind(self.session)
+        return item.rebind(self.session)
 
     def _single(self, model: type[R], path: str) -> R:
         return load_object(model, self.session, ApiRequest("GET", path), Binding(self.session, path))
 
 
 def _slug_in(name: str) -> str | None:
-    """Return the slug or id that an environment variable says; None where it is not set."""
+    """Return the slug or id in an environment variable; None if it is not set."""
     value = setting(name)
     if value is not None and (not value.isprintable() or any(each in " /\\?#" for each in value)):
-        raise ConfigurationError(f"{name}={value[:80]!r}: no slug or id; set it as in the URL of a page of Buildkite's")
+        raise ConfigurationError(f"{name}={value[:80]!r}: not a slug or id; copy it from a URL of buildkite.com")
     return value
 
 
 def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
     value = read(name)
     if value is None:
-        raise ConfigurationError(f"this is no job of Buildkite's: {name} is not set")
+        raise ConfigurationError(f"not in a Buildkite job: {name} is not set")
     return value
 
 
@@ -323,7 +323,7 @@ def _check_kind(name: str, value: object, kind: type, example: str) -> None:
 def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:
     if auth is not None:
         if token is not None:
-            raise ConfigurationError("token= and auth= exclude each other")
+            raise ConfigurationError("token= and auth= cannot be combined; pass one of them")
         if not callable(auth):
             raise ConfigurationError("auth= is a function that returns the token, as PublicKeyAuth(…) is; see token=")
         return auth

@@ -73,7 +73,7 @@ def test_a_function_takes_the_place_of_the_environment(server: FakeBuildkite, mo
 
 
 def test_a_token_and_a_function_exclude_each_other() -> None:
-    with pytest.raises(ConfigurationError, match="exclude each other"):
+    with pytest.raises(ConfigurationError, match="cannot be combined"):
         Buildkite(TOKEN, auth=lambda: TOKEN)
 
 

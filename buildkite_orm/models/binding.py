@@ -1,4 +1,4 @@
-"""What binds an object to a client."""
+"""The binding of an object to a client."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Binding:
-    """The session that loaded an object, and where it was found. The objects of a page share one.
+    """The session that loaded an object, and the listing that it was in. The objects of a page share one.
 
     Attributes:
         session: The session; None for an object that no client has loaded.
-        collection: The path of the listing that it was found in.
-        context: What its listing knows of how it was requested.
+        collection: The path of the listing that it was in.
+        context: What its listing knows about the request.
         path: The path of the ref whose verb returned the object, if that is the object's own.
     """
 
@@ -35,7 +35,7 @@ class Binding:
         return self
 
     def __reduce__(self) -> tuple[type[Binding], tuple[None, str | None, object, str | None]]:
-        """Travel without the session, and so without the token."""
+        """Pickle without the session, and so without the token."""
         return Binding, (None, self.collection, self.context, self.path)
 
 

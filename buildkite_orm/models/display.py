@@ -1,4 +1,4 @@
-"""What displays itself: in IPython, in a notebook, by rich. How it looks is loaded when it is looked at."""
+"""Mixins that display objects in IPython, notebooks and rich. The code that renders is loaded on first use."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What there is to be seen of a listing without asking the server.
+    """What can be shown of a listing without a request.
 
     Attributes:
-        title: What is listed.
-        model: The class of what is listed.
-        rows: What is loaded of it, from its beginning on; None where nothing was asked for yet.
-        whole: Whether that is all.
+        title: A description of the listing.
+        model: The class of its items.
+        rows: The loaded items, from the first on; None if nothing was requested yet.
+        whole: Whether these are all.
     """
 
     title: str
@@ -32,48 +32,48 @@ class Preview:
 
 
 class ShownObject:
-    """An object that is shown as a card where that is possible; it asks nothing for that."""
+    """An object that is shown as a card, without a request."""
 
     __slots__ = ()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Give what IPython and notebooks show."""
-        from buildkite_orm.views.display.render import object_mimebundle  # noqa: PLC0415 - only where one looks
+        """Return the representations that IPython and notebooks show."""
+        from buildkite_orm.views.display.render import object_mimebundle  # noqa: PLC0415 - loaded on first use
 
         del include, exclude
         return object_mimebundle(self)
 
     def __rich__(self) -> RenderableType:
-        """Give what rich prints."""
+        """Return the renderable that rich prints."""
         from buildkite_orm.views.display.render import rich_object  # noqa: PLC0415
 
         return rich_object(self)
 
     def __rich_repr__(self) -> Any:
-        """Have rich show it as its repr does, where it is a part of something."""
+        """Make rich show its repr inside of other objects."""
 
 
 class ShownListing(ABC):
-    """A listing that is shown as a table where that is possible."""
+    """A listing that is shown as a table."""
 
     __slots__ = ()
 
     @abstractmethod
     def _preview(self) -> Preview:
-        """Give what there is to be seen without asking the server."""
+        """Return what can be shown without a request."""
 
-    def _load_preview(self) -> None:  # noqa: B027 - where all is there, that is nothing
-        """Load what there is to be seen, in one request; what is loaded is not asked for again."""
+    def _load_preview(self) -> None:  # noqa: B027 - nothing, if all is loaded
+        """Load what is shown, in at most one request; loaded items are not requested again."""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """Give what IPython and notebooks show; it may ask for one page, once."""
-        from buildkite_orm.views.display.render import listing_mimebundle  # noqa: PLC0415 - only where one looks
+        """Return the representations that IPython and notebooks show; this may request one page, once."""
+        from buildkite_orm.views.display.render import listing_mimebundle  # noqa: PLC0415 - loaded on first use
 
         del include, exclude
         return listing_mimebundle(self, self._preview, self._load_preview)
 
     def __rich__(self) -> RenderableType:
-        """Give what rich prints: what is loaded, and no request."""
+        """Return the renderable that rich prints: loaded items, without a request."""
         from buildkite_orm.views.display.render import rich_listing  # noqa: PLC0415
 
         return rich_listing(self, self._preview())

@@ -41,7 +41,7 @@ class OpenEnum(StrEnum):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Take strings in strict mode too, for that is what JSON has; what is known needs no Python call."""
+        """Accept strings in strict mode too, since JSON has no enums; known values need no Python call."""
         known = core_schema.enum_schema(cls, list(cls.__members__.values()), sub_type="str", strict=False)
         new = core_schema.no_info_plain_validator_function(cls)
         as_string = core_schema.plain_serializer_function_ser_schema(_write, when_used="json")
@@ -49,7 +49,7 @@ class OpenEnum(StrEnum):
 
 
 def _write(value: object) -> object:
-    """Write an enum as its string, and what was kept in the place of one as it came."""
+    """Serialize an enum as its string, and a value that was kept instead of one as received."""
     return value.value if isinstance(value, OpenEnum) else value
 
 
@@ -72,7 +72,7 @@ class BuildState(OpenEnum):
 
 
 class BuildSource(OpenEnum):
-    """How a build was started."""
+    """What started a build."""
 
     WEBHOOK = "webhook"
     API = "api"
@@ -82,7 +82,7 @@ class BuildSource(OpenEnum):
 
 
 class JobType(OpenEnum):
-    """The kinds of job. A group step is no job: see a job's `group_key`."""
+    """The kinds of job. A group step is not a job: see a job's `group_key`."""
 
     SCRIPT = "script"
     WAITER = "waiter"
@@ -118,7 +118,7 @@ class JobState(OpenEnum):
 
 
 class JobFailure(StrEnum):
-    """In what way a job failed.
+    """The way a job failed.
 
     `PROMISED` runs still, and has declared that it will fail; `SOFT_FAILED` failed, which its step allows.
     """
@@ -132,7 +132,7 @@ class JobFailure(StrEnum):
 
 
 class SignalReason(OpenEnum):
-    """Why a job received a signal, or why its process could not start."""
+    """The reason for a signal to a job, or why its process could not start."""
 
     AGENT_STOP = "agent_stop"
     CANCEL = "cancel"
@@ -144,7 +144,7 @@ class SignalReason(OpenEnum):
 
 
 class RetryType(OpenEnum):
-    """Who asked for a retry."""
+    """What initiated a retry."""
 
     MANUAL = "manual"
     AUTOMATIC = "automatic"
@@ -161,7 +161,7 @@ class ArtifactState(OpenEnum):
 
 
 class AnnotationStyle(OpenEnum):
-    """How an annotation looks."""
+    """The styles of annotations."""
 
     SUCCESS = "success"
     INFO = "info"
@@ -170,7 +170,7 @@ class AnnotationStyle(OpenEnum):
 
 
 class AnnotationScope(OpenEnum):
-    """What an annotation stands on."""
+    """What an annotation belongs to."""
 
     BUILD = "build"
     JOB = "job"
@@ -188,7 +188,7 @@ class AgentConnectionState(OpenEnum):
 
 
 class Visibility(OpenEnum):
-    """Who sees a pipeline."""
+    """Who can see a pipeline."""
 
     PRIVATE = "private"
     PUBLIC = "public"

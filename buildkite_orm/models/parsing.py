@@ -1,4 +1,4 @@
-"""From an answer's bytes to models: fast where all is as documented, item by item where it is not.
+"""Parse responses into models: fast if all is as documented, else item by item.
 
 What cannot be understood is kept as it came, in its place, and reported: one odd field breaks no page.
 """
@@ -44,43 +44,43 @@ _NOT_AS_DOCUMENTED = (ValidationError, UnicodeError, RecursionError)
 
 
 class DriftWarning(BuildkiteWarning):
-    """An answer is not as documented; it was kept as it came."""
+    """A response differs from the documentation; it is kept as received."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One thing that was not as documented.
+    """One difference from the documentation.
 
     Attributes:
-        field: Where it stands, as in `jobs[3].exit_status`.
-        problem: What is odd about it: the type that came, never the value.
+        field: The path of the field, as `jobs[3].exit_status`.
+        problem: What differs: the type that was received, never the value.
     """
 
     field: str
     problem: str
 
 
-def load_one(model: type[R], answer: ApiResponse) -> R:
-    """Load an object; `report` tells of what is odd about it.
+def load_one(model: type[R], response: ApiResponse) -> R:
+    """Load an object; `report` warns of its drift.
 
     Args:
         model: Its class.
-        answer: A JSON object.
+        response: A JSON object.
 
     Raises:
-        ResponseError: The answer is no JSON object.
+        ResponseError: The response is not a JSON object.
     """
     try:
-        return _adapter(model.listed_as()).validate_json(answer.body)  # type: ignore[no-any-return]
+        return _adapter(model.listed_as()).validate_json(response.body)  # type: ignore[no-any-return]
     except _NOT_AS_DOCUMENTED:
         pass
-    data, problem = _read(answer, as_object, "a JSON object was")
+    data, problem = _read(response, as_object, "a JSON object was")
     if data is None:
-        raise answer.unexpected(problem)
+        raise response.unexpected(problem)
     return _tolerant(model, data)
 
 
-def check_identity(method: str, path: str, answer: ApiResponse, item: Resource) -> None:
+def check_identity(method: str, path: str, response: ApiResponse, item: Resource) -> None:
     """Check that a response is that of its own request: a server or a proxy may have mixed them up.
 
     Only numbers and UUIDs are compared: slugs change, and hosts and prefixes are those of the server.
@@ -88,7 +88,7 @@ def check_identity(method: str, path: str, answer: ApiResponse, item: Resource) 
     Args:
         method: The method of the request; only what was requested by its own path is compared.
         path: Its path.
-        answer: The response.
+        response: The response.
         item: The object that was loaded from it.
 
     Raises:
@@ -99,33 +99,33 @@ def check_identity(method: str, path: str, answer: ApiResponse, item: Resource) 
         return
     got = key_in(path_from_url(item.__dict__.get("url")) or wanted)
     if got.lower() != wanted.lower():
-        raise answer.unexpected(f"{wanted} was requested, and the response is about {escape_control(got)}")
+        raise response.unexpected(f"{wanted} was requested, and the response is about {escape_control(got)}")
 
 
-def load_list(model: type[R], answer: ApiResponse, *, strict: bool, pause_gc: bool = True) -> list[R]:
+def load_list(model: type[R], response: ApiResponse, *, strict: bool, pause_gc: bool = True) -> list[R]:
     """Load an array of objects.
 
     Args:
         model: Their class.
-        answer: A JSON array.
+        response: A JSON array.
         strict: Whether anything that is not as documented is an error.
         pause_gc: Whether the garbage collector pauses meanwhile.
 
     Raises:
-        ResponseError: The answer is no JSON array; or, if strict, it is not as documented.
+        ResponseError: The response is not a JSON array; or, if strict, it differs from the documentation.
     """
     adapter = _adapter(list[model.listed_as()])  # type: ignore[misc]
     try:
         with _gc_paused() if pause_gc else nullcontext():
-            return adapter.validate_json(answer.body)  # type: ignore[no-any-return]
+            return adapter.validate_json(response.body)  # type: ignore[no-any-return]
     except _NOT_AS_DOCUMENTED:
         pass
-    data, problem = _read(answer, as_array, "a JSON array was")
+    data, problem = _read(response, as_array, "a JSON array was")
     if data is None:
-        raise answer.unexpected(problem)
+        raise response.unexpected(problem)
     items = _load_items(model, data)
-    del data  # there may be secrets in it, and a traceback may show what is in this frame
-    _report_items(answer, items, strict=strict)
+    del data  # it may contain secrets, and tracebacks can show the locals of this frame
+    _report_items(response, items, strict=strict)
     return items
 
 
@@ -146,26 +146,26 @@ def _gc_paused() -> Generator[None]:
         gc.enable()
 
 
-def load_cursor_page(model: type[R], answer: ApiResponse, *, strict: bool) -> tuple[list[R], dict[str, str]]:
+def load_cursor_page(model: type[R], response: ApiResponse, *, strict: bool) -> tuple[list[R], dict[str, str]]:
     """Load `{items, links}`; arguments and errors as in `load_list`."""
-    data, problem = _read(answer, _page, "items and links were")
+    data, problem = _read(response, _page, "items and links were")
     if data is None:
-        raise answer.unexpected(problem)
-    links = _cursor_links(answer, data.get("links"))
+        raise response.unexpected(problem)
+    links = _cursor_links(response, data.get("links"))
     items = _load_items(model, data["items"])
     del data
-    _report_items(answer, items, strict=strict)
+    _report_items(response, items, strict=strict)
     return items, links
 
 
-def _cursor_links(answer: ApiResponse, links: object) -> dict[str, str]:
+def _cursor_links(response: ApiResponse, links: object) -> dict[str, str]:
     """Return the URLs of other pages; a next page whose URL cannot be read is an error, since items would be lost."""
     named = as_object(links or {})
     if named is None:
-        raise answer.unexpected(f"links were expected to be an object, not {_kind(links)}")
+        raise response.unexpected(f"links were expected to be an object, not {_kind(links)}")
     following = named.get("next")
     if following and not _is_text(following):
-        raise answer.unexpected(f"the next page was expected to be a URL, not {_kind(following)}")
+        raise response.unexpected(f"the next page was expected to be a URL, not {_kind(following)}")
     return {rel: url for rel, url in named.items() if url and _is_text(url)}
 
 
@@ -188,17 +188,17 @@ def _load_items(model: type[R], data: list[Any]) -> list[R]:
     return [_tolerant(model, item) for item in data]
 
 
-def _report_items(answer: ApiResponse, items: Sequence[Resource], *, strict: bool) -> None:
-    report(answer, [(item, f"[{index}].") for index, item in enumerate(items) if item.drift], strict=strict)
+def _report_items(response: ApiResponse, items: Sequence[Resource], *, strict: bool) -> None:
+    report(response, [(item, f"[{index}].") for index, item in enumerate(items) if item.drift], strict=strict)
 
 
-def _read(answer: ApiResponse, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
-    """Read an answer's JSON; None where it is none, or not what is wanted, and what to say of it then."""
+def _read(response: ApiResponse, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
+    """Parse the JSON of a response; None and the problem if it is not JSON, or not the wanted type."""
     try:
-        given = json.loads(answer.body)
+        given = json.loads(response.body)
     except (ValueError, RecursionError):
-        kind = answer.headers.get("Content-Type", "no type").partition(";")[0]
-        return None, f"JSON was expected, not {len(answer.body)} bytes of {kind}"
+        kind = response.headers.get("Content-Type", "no type").partition(";")[0]
+        return None, f"JSON was expected, not {len(response.body)} bytes of {kind}"
     return choose(given), f"{wanted} expected, not {_kind(given)}{_message_in(given)}"
 
 
@@ -214,7 +214,7 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 
 @cache
 def _field_adapter(annotation: Any) -> TypeAdapter[Any]:
-    """Validate what stands in a field as strictly as its model does."""
+    """Validate the value of a field as strictly as its model does."""
     bare = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
     return TypeAdapter(annotation, config=None if _is_model(bare) else ConfigDict(strict=True))
 
@@ -232,12 +232,12 @@ def _tolerant(model: type[R], data: Any) -> R:
         return cast("R", _mend(model, known, "", []))
     item: Any = model.model_construct()
     object.__setattr__(item, "__pydantic_extra__", {"": data})
-    item.note_drift((Drift("", f"came as {_kind(data)}"),))
+    item.note_drift((Drift("", f"received as {_kind(data)}"),))
     return cast("R", item)
 
 
 def _mend(model: type[Model], data: dict[str, Any], where: str, drift: list[Drift]) -> Any:
-    """Build a model field by field, and keep raw what its field does not take."""
+    """Build a model field by field, and keep values raw that their fields reject."""
     model = model.class_for(data)
     own: list[Drift] = []
     names = {field.alias or name: name for name, field in model.model_fields.items()}
@@ -278,12 +278,12 @@ def _mend_value(annotation: Any, value: Any, where: str, drift: list[Drift]) -> 
             return {key: _mend_value(inner, item, f"{where}[{key!r}]", drift) for key, item in known.items()}
         if known is not None and _is_model(part):
             return _mend(part, known, f"{where}.", drift)
-    drift.append(Drift(where, f"came as {_kind(value)}"))
+    drift.append(Drift(where, f"received as {_kind(value)}"))
     return value
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """Give the alternatives of an annotation, without what is annotated to them."""
+    """Return the alternatives of an annotation, without its metadata."""
     if get_origin(annotation) is Annotated:
         yield from _parts(get_args(annotation)[0])
     elif get_origin(annotation) in {Union, types.UnionType}:
@@ -293,15 +293,15 @@ def _parts(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def report(answer: ApiResponse, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
-    """Warn of what is odd in an answer, in one warning that names classes, fields and types.
+def report(response: ApiResponse, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
+    """Warn of the drift in a response, in one warning that names classes, fields and types.
 
     Its text has no value, URL, number or key of a map: Python remembers each text that it has shown, for ever, and
     shows the same text once.
 
     Args:
-        answer: The answer.
-        items: What was loaded from it, each with what stands before its fields.
+        response: The response.
+        items: The loaded items, each with the prefix of its fields.
         strict: Whether it is an error.
 
     Raises:
@@ -311,9 +311,9 @@ def report(answer: ApiResponse, items: Sequence[tuple[Resource, str]], *, strict
         return
     if strict:
         odd = (_INDEX.sub("[]", _line(f"{prefix}{each.field}", each)) for item, prefix in items for each in item.drift)
-        raise answer.unexpected(f"not as documented: {_listed(list(dict.fromkeys(odd)))}")
+        raise response.unexpected(f"not as documented: {_listed(list(dict.fromkeys(odd)))}")
     kinds = {_kind_of_drift(item, each) for item, _ in items for each in item.drift}
-    warn_caller(f"{_listed(sorted(kinds))} (kept as it came; see .drift)", DriftWarning)
+    warn_caller(f"{_listed(sorted(kinds))} (kept as received; see .drift)", DriftWarning)
 
 
 def _kind_of_drift(item: Resource, drift: Drift) -> str:
@@ -331,7 +331,7 @@ def _listed(lines: list[str]) -> str:
 def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:
     """Warn at the first line outside this library.
 
-    Python keeps the text for as long as the process lives, so it names kinds of things: no URL, number or id.
+    Python keeps the text for as long as the process lives, so it names classes and fields, and no URL, number or id.
     """
     frame, level = inspect.currentframe(), 1
     while frame is not None and frame.f_globals.get("__name__", "").startswith(("buildkite_orm.", "tenacity")):

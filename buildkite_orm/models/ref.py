@@ -95,7 +95,7 @@ class Ref:
         """
         path = self._find_path()
         if path is None:
-            raise UnboundError(f"{self!r} does not say where it is in the API")
+            raise UnboundError(f"the path of {self!r} in the API is unknown")
         return path
 
     def _find_path(self) -> str | None:
@@ -116,7 +116,7 @@ class Ref:
         session, path = self.session, kind.routes.path_of(self._keys())
         if path is None:
             name = kind._kind.replace("_", " ")  # noqa: SLF001
-            raise UnboundError(f"{self!r} does not say which {name} it belongs to; .fetch() loads what does")
+            raise UnboundError(f"{self!r} does not say which {name} it belongs to; call .fetch() first")
         return kind.at(session, path)
 
     def _sibling(self, kind: type[T], key: object) -> T:

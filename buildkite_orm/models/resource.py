@@ -96,7 +96,7 @@ class Model(SurrogateSafeModel):
             return value._payload()  # noqa: SLF001
         plain = as_plain(value)  # of a value that the caller put into a dict or list of the object
         if plain is value:
-            raise TypeError(f"JSON has nothing for a {type(value).__name__}; give a string, number, bool, list or dict")
+            raise TypeError(f"a {type(value).__name__} is not valid in JSON; use a string, number, bool, list or dict")
         return plain
 
     if not TYPE_CHECKING:  # type checkers know the fields
@@ -260,7 +260,7 @@ class Editable(Fetchable):
         An assigned `None` is sent as null, which clears the field.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; nothing was saved.
+            UnprocessableEntityError: The server rejects a value; nothing was saved.
         """
         changes = self.changes()
         if not changes:

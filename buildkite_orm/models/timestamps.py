@@ -17,7 +17,7 @@ class UtcTime:
     """Marks a datetime field as one that is aware, in UTC, and read from either form."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        """Read the usual form without a Python call; only what is not UTC goes the slow way."""
+        """Parse the usual form without a Python call; only times that are not UTC take longer."""
         # pydantic reads "2015" as seconds since 1970; a pattern would cost a twentieth of what a page of jobs does
         dated = core_schema.str_schema(strict=True, min_length=_SHORTEST)
         usual = core_schema.chain_schema([dated, core_schema.datetime_schema(strict=False, tz_constraint=0)])
@@ -33,7 +33,7 @@ def read_time(value: object) -> datetime:
     """Read a time in any form that the API was seen to write.
 
     Raises:
-        ValueError: It is no time, or has no zone.
+        ValueError: It is not a time, or has no zone.
     """
     if isinstance(value, datetime):
         moment = value
@@ -53,7 +53,7 @@ def read_time(value: object) -> datetime:
 
 
 def write_time(moment: object) -> object:
-    """Write a time as the API does, in milliseconds where that is exact; what is no time stays as it came."""
+    """Format a time as the API does, in milliseconds if that is exact; other values are returned as received."""
     if not isinstance(moment, datetime):
         return moment
     exact = "milliseconds" if moment.microsecond % 1000 == 0 else "microseconds"

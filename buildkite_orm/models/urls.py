@@ -38,14 +38,14 @@ _RESERVED: Final = frozenset(
 
 
 def api_path_in(url: str, *, own_host: str | None = None) -> str:
-    """Read what a URL leads to, as a path of the API.
+    """Return the path of the API that a URL leads to.
 
     Args:
         url: A page of buildkite.com, or a URL of the API.
         own_host: A further host at which the API is.
 
     Raises:
-        TypeError: It is no string.
+        TypeError: It is not a string.
         ValueError: It is neither, or leads to nothing that this library knows.
     """
     plain = as_plain(url)
@@ -56,10 +56,10 @@ def api_path_in(url: str, *, own_host: str | None = None) -> str:
     try:
         parts = urlsplit(url.strip())
     except ValueError:
-        raise _not_known("", "it is no URL") from None
+        raise _not_known("", "it is not a URL") from None
     shown = redact_url(url.strip())
     if parts.scheme not in {"http", "https"} or parts.hostname is None:
-        raise _not_known(shown, "it is no https URL")
+        raise _not_known(shown, "it is not an https URL")
     try:
         if parts.hostname in _WEB_HOSTS:
             return _page(parts.path, parts.fragment, parse_qs(parts.query))
@@ -77,7 +77,7 @@ def _segments(path: str) -> list[str]:
 def _api_path(url: str) -> str:
     path = path_of(url)
     if path is None:
-        msg = "it leads to nothing below /v2/"
+        msg = "it has no path after /v2/"
         raise ValueError(msg)
     return encode_path(*_segments(path))
 
@@ -87,7 +87,7 @@ def _page(path: str, fragment: str, query: dict[str, list[str]]) -> str:
     if segments[:1] == ["organizations"]:
         return _organization_page(segments[1:])
     if not segments[0] or segments[0] in _RESERVED:
-        msg = "it names no organization"
+        msg = "it does not name an organization"
         raise ValueError(msg)
     return _build_page(segments, fragment, query)
 
@@ -108,7 +108,7 @@ def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[st
     if len(rest) < 3 or rest[1] != "builds":  # noqa: PLR2004
         return path
     if not _is_number(rest[2]):
-        msg = f"{rest[2]!r} is no number of a build"
+        msg = f"{rest[2]!r} is not the number of a build"
         raise ValueError(msg)
     path += "/" + encode_path("builds", rest[2])
     job = next(iter(query.get("jid", [])), None) or fragment.partition("/")[0]  # a line of its log may follow

@@ -1,4 +1,4 @@
-"""The things of Buildkite, one module each: its ref (relations and verbs), its object (data), its queryset.
+"""The resources of Buildkite, one module each: ref (relations and verbs), object (data), queryset.
 
-What other payloads carry of a thing is in `embedded`.
+What other payloads contain of a resource is in `embedded`.
 """

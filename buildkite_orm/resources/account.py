@@ -1,4 +1,4 @@
-"""Whoever asks: the user, the access token, and what Buildkite tells about itself."""
+"""The user, the access token, and information about Buildkite."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class User(Fetchable):
     created_at: Timestamp | None = None
 
     def _key(self) -> object:
-        # what stands at this path is another for each token
+        # the same path leads to another user for each token
         return key if isinstance(key := self.__dict__.get("id"), str) else None
 
 
 class TokenOwner(Model):
-    """Whose token it is."""
+    """The owner of a token."""
 
     name: str | None = None
     email: str | None = None
 
 
 class AccessToken(Fetchable):
-    """The token that asks: what it may, and until when; never its secret.
+    """The token of the client: its scopes and expiry, without its secret.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/access-token
     """
@@ -64,12 +64,12 @@ class AccessToken(Fetchable):
         return key if isinstance(key := self.__dict__.get("uuid"), str) else None
 
     def revoke(self) -> None:
-        """Make the token useless, for good; every later request of this client fails.
+        """Revoke the token. This cannot be undone; every later request of this client fails.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/access-token#revoke-the-current-token
         """
-        # where the answer was lost, the next attempt finds that the token is not known any more
-        self.session.send(ApiRequest("DELETE", self.api_path, already_deleted_status=401), lambda _answer: None)
+        # if the response was lost, a retry finds that the token is not valid any more
+        self.session.send(ApiRequest("DELETE", self.api_path, already_deleted_status=401), lambda _response: None)
 
     def _summary(self) -> Iterable[object]:
         yield self.description or self.uuid
@@ -77,10 +77,10 @@ class AccessToken(Fetchable):
 
 
 class Meta(Fetchable):
-    """What Buildkite tells about itself.
+    """Information about Buildkite.
 
     Attributes:
-        webhook_ips: The addresses and networks that webhooks come from.
+        webhook_ips: The addresses and networks that send webhooks.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/meta
     """

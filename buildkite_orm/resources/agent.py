@@ -1,4 +1,4 @@
-"""Agents: who is there to run jobs."""
+"""Agents, which run jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class AgentFilters(TypedDict, total=False):
-    """How agents are filtered.
+    """Filters for agents.
 
     Attributes:
         name: The name, exactly.
@@ -38,26 +38,26 @@ class AgentFilters(TypedDict, total=False):
 
 
 class AgentRef(InOrganization):
-    """Where an agent is."""
+    """The ref of an agent."""
 
     _kind = "agent"
     _paths = ("organizations/{organization}/agents/{id}",)
 
     def fetch(self) -> Agent:
-        """Ask for the agent, in whatever connection state.
+        """Fetch the agent, in whatever connection state.
 
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: Nothing has this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#get-an-agent
         """
         return self._request(Agent)
 
     def stop(self, *, force: bool = True) -> None:
-        """Have the agent stop.
+        """Stop the agent.
 
         Args:
-            force: Whether a job that it runs is canceled; else it stops when that has ended.
+            force: Whether its running job is canceled; else it stops when that job is finished.
 
         Raises:
             BadRequestError: It is not connected.
@@ -67,10 +67,10 @@ class AgentRef(InOrganization):
         self._execute("PUT", "stop", body={"force": force}, idempotent=False)
 
     def pause(self, *, note: str | None = None, timeout_in_minutes: int | None = None) -> None:
-        """Have the agent take no more jobs.
+        """Pause the agent: it accepts no more jobs.
 
         Args:
-            note: Why, for others to read.
+            note: The reason, for other users.
             timeout_in_minutes: After how many minutes it resumes by itself; the server has a default.
 
         Raises:
@@ -78,12 +78,12 @@ class AgentRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/agents#pause-an-agent
         """
-        given = {"note": note, "timeout_in_minutes": timeout_in_minutes}
-        body = encode_body({name: value for name, value in given.items() if value is not None})
+        options = {"note": note, "timeout_in_minutes": timeout_in_minutes}
+        body = encode_body({name: value for name, value in options.items() if value is not None})
         self._execute("PUT", "pause", body=body, idempotent=False)
 
     def resume(self) -> None:
-        """Have the agent take jobs again.
+        """Resume the agent: it accepts jobs again.
 
         Raises:
             UnprocessableEntityError: It is not paused.
@@ -94,7 +94,7 @@ class AgentRef(InOrganization):
 
 
 class AgentJob(Model):
-    """The job that an agent runs."""
+    """The job that an agent is running."""
 
     id: str
     graphql_id: str | None = None
@@ -156,17 +156,17 @@ class Agent(AgentRef, Fetchable):
 
     @property
     def job(self) -> JobRef | None:
-        """The job that it runs, if it runs one."""
+        """The job that it is running, if any."""
         from buildkite_orm.resources.builds.job import JobRef
 
         job = self.embedded_job
         return None if job is None else self._sibling(JobRef, getattr(job, "id", None))
 
     def _summary(self) -> Iterable[object]:
-        told = self.__dict__
-        yield f"{self.name} {told.get('connection_state') or ''}"
-        yield f"queue {told['queue']}" if told.get("queue") else None
-        yield "paused" if told.get("paused") is True else None
+        data = self.__dict__
+        yield f"{self.name} {data.get('connection_state') or ''}"
+        yield f"queue {data['queue']}" if data.get("queue") else None
+        yield "paused" if data.get("paused") is True else None
         yield f"running {job_title(self.embedded_job)}" if self.embedded_job else None
 
 
@@ -177,5 +177,5 @@ class AgentQuerySet(QuerySet[Agent]):
     _filter_names = frozenset(AgentFilters.__annotations__)
 
     def filter(self, **filters: Unpack[AgentFilters]) -> Self:
-        """Give a queryset with further filters; see `AgentFilters`."""
+        """Return a queryset with more filters; see `AgentFilters`."""
         return self._filtered(filters)

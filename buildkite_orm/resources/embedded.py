@@ -1,4 +1,4 @@
-"""What payloads carry of other things: parts of them, as data."""
+"""Parts of other resources that payloads contain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from buildkite_orm.models.resource import Model, Timestamp
 
 
 class EmbeddedUser(Model):
-    """A person, where something names one."""
+    """A user in another payload."""
 
     id: str | None = None
     graphql_id: str | None = None
@@ -25,12 +25,12 @@ class EmbeddedUser(Model):
 
 
 class EmbeddedProvider(Model):
-    """Where the code of a pipeline inside of a build comes from.
+    """The source code provider of a pipeline that is embedded in a build.
 
     Attributes:
         id: `github`, `gitlab`, `bitbucket`, `private`, …
-        webhook_url: Where the provider tells of pushes; empty for a token that may not edit the pipeline.
-        settings: What is set for this provider; the names differ by provider.
+        webhook_url: The URL for the provider's webhooks; empty for a token that may not edit the pipeline.
+        settings: The settings of the provider; their names differ by provider.
     """
 
     id: str
@@ -39,7 +39,7 @@ class EmbeddedProvider(Model):
 
 
 class EmbeddedPipeline(Model):
-    """A pipeline inside of a build."""
+    """A pipeline that is embedded in a build."""
 
     id: str
     graphql_id: str | None = None
@@ -67,7 +67,7 @@ class EmbeddedPipeline(Model):
 
 
 class EmbeddedBuild(Model):
-    """A build, where another thing names it."""
+    """A build in another payload."""
 
     id: str
     number: int
@@ -107,7 +107,7 @@ class RetrySource(Model):
 
     Attributes:
         job_id: Its id.
-        retry_type: Who asked for the retry.
+        retry_type: What initiated the retry.
     """
 
     job_id: str
@@ -115,7 +115,7 @@ class RetrySource(Model):
 
 
 class Author(Model):
-    """Who wrote what is built; not always who created the build."""
+    """The author of the commit; not always the creator of the build."""
 
     name: str | None = None
     email: str | None = None
@@ -154,7 +154,7 @@ class TriggeredFrom(Model):
 
 
 class JobStateCounts(Model):
-    """How many jobs a build has, in all and by state."""
+    """The numbers of jobs of a build, in total and by state."""
 
     total: int
     states: dict[str, int] = Field(default_factory=dict[str, int])

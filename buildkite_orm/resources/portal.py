@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class PortalOptions(TypedDict, total=False):
-    """What may be said of a portal.
+    """Optional fields of a portal.
 
     Attributes:
-        slug: What it is called in URLs; follows from the name of a new one where it is not said.
+        slug: Its name in URLs; default: derived from the name of a new portal.
         allowed_ip_addresses: Networks in CIDR notation, with spaces between them.
         user_invokable: Whether users can invoke it.
     """
@@ -31,7 +31,7 @@ class PortalOptions(TypedDict, total=False):
 
 
 class PortalChanges(PortalOptions, total=False):
-    """What can be changed of a portal; `None` clears what can be cleared.
+    """Fields of a portal that can be changed; `None` clears a field that may be empty.
 
     Attributes:
         query: The GraphQL operation.
@@ -42,7 +42,7 @@ class PortalChanges(PortalOptions, total=False):
 
 
 class PortalRef(InOrganization, Deletable):
-    """Where a portal is."""
+    """The ref of a portal."""
 
     _kind = "portal"
     _paths = ("organizations/{organization}/portals/{slug}",)
@@ -50,23 +50,23 @@ class PortalRef(InOrganization, Deletable):
     delete_documentation = "portals#portals-delete-a-portal"
 
     def fetch(self) -> Portal:
-        """Ask for the portal.
+        """Fetch the portal.
 
         Raises:
-            NotFoundError: There is none of this slug that the token reaches.
+            NotFoundError: Nothing has this slug, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-get-a-portal
         """
         return self._request(Portal)
 
     def update(self, **changes: Unpack[PortalChanges]) -> Portal:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `PortalChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-update-a-portal
         """
@@ -74,11 +74,11 @@ class PortalRef(InOrganization, Deletable):
 
 
 class Portal(PortalRef, Editable):
-    """A portal. Its slug is where it is: that is changed by `update(slug=…)`, and not assigned.
+    """A portal. Its slug is part of its path, so it is changed by `update(slug=…)`, and cannot be assigned.
 
     Attributes:
         query: The GraphQL operation that it executes.
-        token: Its secret, which only the answer to its creation tells, and no repr.
+        token: Its secret. Only the response to its creation has it, and no repr shows it.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-portal-data-model
     """
@@ -106,15 +106,15 @@ class PortalQuerySet(QuerySet[Portal]):
     _model = Portal
 
     def create(self, *, name: str, query: str, **options: Unpack[PortalOptions]) -> Portal:
-        """Create a portal; the answer alone has its `token`.
+        """Create a portal; only the response has its `token`.
 
         Args:
-            name: What it is called.
+            name: Its name.
             query: The GraphQL operation that it executes.
             options: See `PortalOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-create-a-portal
         """

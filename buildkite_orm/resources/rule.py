@@ -1,4 +1,4 @@
-"""Rules: what one pipeline may do with another."""
+"""Rules: what a pipeline may do with another pipeline."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RuleType(OpenEnum):
 
 
 class RuleValue(TypedDict):
-    """Which pipelines a rule is about.
+    """The pipelines of a rule.
 
     Attributes:
         source_pipeline: The id or slug of the pipeline that may do it.
         target_pipeline: The id or slug of the pipeline that it may be done to.
-        conditions: Conditionals that must hold all, as `source.build.branch == 'main'`.
+        conditions: Conditionals that must all hold, as `source.build.branch == 'main'`.
     """
 
     source_pipeline: str
@@ -38,17 +38,17 @@ class RuleValue(TypedDict):
 
 
 class RuleRef(InOrganization, Deletable):
-    """Where a rule is."""
+    """The ref of a rule."""
 
     _kind = "rule"
     _paths = ("organizations/{organization}/rules/{uuid}",)
     delete_documentation = "rules#rules-delete-a-rule"
 
     def fetch(self) -> Rule:
-        """Ask for the rule.
+        """Fetch the rule.
 
         Raises:
-            NotFoundError: There is none of this id that the token reaches.
+            NotFoundError: Nothing has this id, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-get-a-rule
         """
@@ -92,11 +92,11 @@ class RuleQuerySet(QuerySet[Rule]):
         """Create a rule.
 
         Args:
-            type: What it allows.
+            type: The kind of rule.
             value: See `RuleValue`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-create-a-rule
         """

@@ -389,7 +389,7 @@ def test_one_that_came_odd_is_reported_and_stops_no_other(
 ) -> None:
     fill(server, job, 2)
     server.settings.drift = lambda payload: [*payload, "odd", {"id": "x"}] if isinstance(payload, list) else payload
-    with pytest.warns(UserWarning, match="kept as it came"):
+    with pytest.warns(UserWarning, match="kept as received"):
         report = partial(listed(bk), folder, layout="job")
     assert (len(report.saved), len(report.failed)) == (2, 2)
 

@@ -77,7 +77,7 @@ def test_a_log_without_header_times_is_whole(server: FakeBuildkite, log: LogRef)
 
 def test_a_log_whose_url_is_not_told_still_knows_where_it_is(server: FakeBuildkite, log: LogRef) -> None:
     server.settings.drift = lambda payload: payload | {"url": None}
-    with pytest.warns(match="url came as null"):
+    with pytest.warns(match="url received as null"):
         fetched = log.fetch()
     assert fetched == log
     assert fetched.api_path == log.api_path

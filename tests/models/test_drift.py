@@ -259,7 +259,7 @@ def test_an_odd_field_is_kept_in_its_place_and_told(answering: Answering) -> Non
     bk = answering.with_list([BUILD, {**other(BUILD, 1), "message": {"text": SECRET}, "number": "42"}, other(BUILD, 2)])
     with pytest.warns(DriftWarning):
         first, odd, last = bk.organization("acme").builds()
-    assert set(odd.drift) == {Drift("number", "came as string"), Drift("message", "came as object")}
+    assert set(odd.drift) == {Drift("number", "received as string"), Drift("message", "received as object")}
     assert (vars(odd)["message"], vars(odd)["number"], odd.branch) == ({"text": SECRET}, "42", "main")
     assert (first.drift, last.drift) == ((), ())
 
@@ -270,7 +270,7 @@ def test_one_warning_names_class_field_and_type_and_no_value(answering: Answerin
         list(answering.with_list(items).organization("acme").builds())
     assert len(caught) == 1
     text = str(caught[0].message)
-    assert text == "Build.message came as object; Build.tag came as array (kept as it came; see .drift)"
+    assert text == "Build.message received as object; Build.tag received as array (kept as received; see .drift)"
 
 
 def registered(category: type[Warning]) -> int:
@@ -320,26 +320,26 @@ def test_an_odd_field_deep_inside_is_told_by_its_place(answering: Answering) -> 
         *JOBS,
         {**SCRIPT, "id": "0190-odd", "exit_status": "one", "agent": {"id": 5, "name": "x", "os_id": []}},
     ]
-    with pytest.warns(DriftWarning, match=r"jobs\[\]\.exit_status came as string"):
+    with pytest.warns(DriftWarning, match=r"jobs\[\]\.exit_status received as string"):
         (build,) = answering.with_list([{**BUILD, "jobs": jobs}]).organization("acme").builds()
     assert set(build.drift) == {
-        Drift("jobs[5].exit_status", "came as string"),
-        Drift("jobs[5].agent.id", "came as number"),
-        Drift("jobs[5].agent.os_id", "came as array"),
+        Drift("jobs[5].exit_status", "received as string"),
+        Drift("jobs[5].agent.id", "received as number"),
+        Drift("jobs[5].agent.os_id", "received as array"),
     }
     found = build.jobs()[:]
     assert [job.id for job in found] == [job["id"] for job in jobs]
     odd = found[5]
     assert isinstance(odd, ScriptJob)
     assert (vars(odd)["exit_status"], odd.name) == ("one", "Test")
-    assert Drift("exit_status", "came as string") in odd.drift
+    assert Drift("exit_status", "received as string") in odd.drift
     assert found[0].drift == ()
 
 
 def test_an_odd_value_in_a_map_is_told_by_its_key(answering: Answering) -> None:
     with pytest.warns(DriftWarning, match="meta_data"):
         (build,) = answering.with_list([{**BUILD, "meta_data": {"a": "b", "n": 1}}]).organization("acme").builds()
-    assert build.drift == (Drift("meta_data['n']", "came as number"),)
+    assert build.drift == (Drift("meta_data['n']", "received as number"),)
     assert build.dump()["meta_data"] == {"a": "b", "n": 1}
 
 
@@ -371,7 +371,7 @@ def test_a_known_kind_that_is_odd_stays_of_its_kind(answering: Answering) -> Non
     with pytest.warns(DriftWarning):
         (job,) = build_of(answering.with_list([{**SCRIPT, "soft_failed": "no"}])).jobs()
     assert type(job) is ScriptJob
-    assert job.drift == (Drift("soft_failed", "came as string"),)
+    assert job.drift == (Drift("soft_failed", "received as string"),)
 
 
 @pytest.mark.parametrize("kind", [None, 5, {}, ["script"]])
@@ -384,9 +384,9 @@ def test_a_job_whose_type_is_odd_is_a_plain_job(answering: Answering, kind: obje
 
 
 def test_an_item_that_is_no_object_keeps_its_place(answering: Answering) -> None:
-    with pytest.warns(DriftWarning, match="Build came as number"):
+    with pytest.warns(DriftWarning, match="Build received as number"):
         things = builds(answering.with_list([other(BUILD, 1), 5, other(BUILD, 2)]))
-    assert [thing.drift for thing in things] == [(), (Drift("", "came as number"),), ()]
+    assert [thing.drift for thing in things] == [(), (Drift("", "received as number"),), ()]
     assert things[1].model_extra == {"": 5}
 
 
@@ -396,7 +396,7 @@ def test_an_item_that_is_no_object_keeps_its_place(answering: Answering) -> None
 @each_list
 def test_strict_raises_for_a_list_and_asks_once(strictly: Answering, payload: dict[str, Any], ask: Ask) -> None:
     bk = strictly.with_list([payload, {**payload, "id": {"x": SECRET}}])
-    with pytest.raises(ResponseError, match="id came as object") as caught:
+    with pytest.raises(ResponseError, match="id received as object") as caught:
         ask(bk)
     assert SECRET not in str(caught.value)
     assert len(strictly.canned.asked) == 1
@@ -405,7 +405,7 @@ def test_strict_raises_for_a_list_and_asks_once(strictly: Answering, payload: di
 @each_single
 def test_strict_raises_for_one_and_asks_once(strictly: Answering, payload: dict[str, Any], ask: Ask) -> None:
     field = next(key for key in ("uuid", "webhook_ips", "size", "id") if key in payload)
-    with pytest.raises(ResponseError, match=f"{field} came as object"):
+    with pytest.raises(ResponseError, match=f"{field} received as object"):
         ask(strictly.with_one({**payload, field: {"x": SECRET}}))
     assert len(strictly.canned.asked) == 1
 
@@ -459,7 +459,7 @@ def test_asking_for_something_without_identity_says_so(answering: Answering, nam
     payload, ask = LISTS[name]
     (thing,) = ask(answering.with_list([{**payload, **dict.fromkeys(IDENTITY[name], key)}]))
     asked = len(answering.canned.asked)
-    with pytest.raises(UnboundError, match="does not say where it is"):
+    with pytest.raises(UnboundError, match="in the API is unknown"):
         _ = thing.api_path
     assert hash(thing) == hash(thing)
     assert repr(thing)

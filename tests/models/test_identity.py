@@ -332,7 +332,7 @@ def test_a_thing_without_a_key_equals_only_itself() -> None:
     assert one != two
     assert one == one  # noqa: PLR0124 - the point
     assert len({one, two}) == 2
-    with pytest.raises(UnboundError, match="does not say where it is"):
+    with pytest.raises(UnboundError, match="in the API is unknown"):
         _ = one.api_path
 
 

@@ -74,7 +74,7 @@ NOT_OBJECTS = {
     "pipelines/get-github-webhook-processing-state.json",
 }
 # A time with hour 56, on the page of the user.
-MISPRINTED = {"user/get-the-current-user.json": [("created_at", "came as string")]}
+MISPRINTED = {"user/get-the-current-user.json": [("created_at", "received as string")]}
 DATA_MODELS: dict[str, tuple[type[Model], ...]] = {
     "agents#agent-data-model": (Agent,),
     "annotations#annotation-data-model": (Annotation,),

@@ -84,6 +84,6 @@ def test_the_warning_names_class_field_and_type_and_never_the_value(model: type[
             assert told.startswith(f"{type(thing).__name__}.")
             assert drift.field.partition("[")[0] == name
             assert f"{name}" in told
-            assert "came as array" in told
+            assert "received as array" in told
         assert SECRET not in f"{warned} {thing.drift}"
         assert thing.dump() == odd

@@ -246,12 +246,12 @@ def test_outside_of_a_job_it_says_what_is_not_set(
     bk: Buildkite, inside: pytest.MonkeyPatch, name: str, value: str | None
 ) -> None:
     inside.delenv(name) if value is None else inside.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"no job of Buildkite's: {name} is not set"):
+    with pytest.raises(ConfigurationError, match=f"not in a Buildkite job: {name} is not set"):
         bk.current_job()
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "1/../2", "²"])
 def test_a_number_that_is_none_is_refused(bk: Buildkite, inside: pytest.MonkeyPatch, number: str) -> None:
     inside.setenv("BUILDKITE_BUILD_NUMBER", number)
-    with pytest.raises(ConfigurationError, match="no number of a build"):
+    with pytest.raises(ConfigurationError, match="not a build number"):
         bk.current_build()

@@ -347,7 +347,7 @@ def test_one_state_to_retry_needs_no_list(server: FakeBuildkite, bk: Buildkite) 
 
 def test_no_state_to_retry_is_refused_since_it_would_mean_all(server: FakeBuildkite, bk: Buildkite) -> None:
     failed_build(server)
-    with pytest.raises(ValueError, match="none would mean all"):
+    with pytest.raises(ValueError, match="an empty list would mean all"):
         bk.organization("acme").pipeline("web").build(1).retry_failed_jobs(states=[])
     assert server.requests == []
 

@@ -353,7 +353,7 @@ def test_an_answer_without_a_form_is_an_error(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs, form: object
 ) -> None:
     server.settings.drift = lambda told: told | {"form": form} if "form" in told else told
-    with costs(1), pytest.warns(DriftWarning), pytest.raises(ResponseError, match="no form"):
+    with costs(1), pytest.warns(DriftWarning), pytest.raises(ResponseError, match="no upload form"):
         packages.publish_presigned(path)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AnnotationFilters(TypedDict, total=False):
-    """How the annotations of a build are filtered.
+    """Filters for the annotations of a build.
 
     Attributes:
         scope: Those of the `build` (the default), of its jobs (`job`), or `all`.
@@ -28,12 +28,12 @@ class AnnotationFilters(TypedDict, total=False):
 
 
 class AnnotationOptions(TypedDict, total=False):
-    """What may be said of a new annotation.
+    """Optional fields of a new annotation.
 
     Attributes:
-        style: How it looks.
+        style: Its style.
         priority: 1 to 10; the higher, the further up. The server's default is 3.
-        context: What it is about; a build or job has one annotation of each context.
+        context: Its topic; a build or job has one annotation per context.
         append: Whether to append to the annotation of that context, if there is one.
     """
 
@@ -44,7 +44,7 @@ class AnnotationOptions(TypedDict, total=False):
 
 
 class AnnotationRef(InOrganization):
-    """Where an annotation is."""
+    """The ref of an annotation."""
 
     _kind = "annotation"
     _paths = (
@@ -57,7 +57,7 @@ class AnnotationRef(InOrganization):
         """Delete the annotation.
 
         Raises:
-            NotFoundError: It is not there.
+            NotFoundError: It does not exist.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-build
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#delete-an-annotation-on-a-job
@@ -69,7 +69,7 @@ class Annotation(AnnotationRef, Resource):
     """A note on a build, or on a job.
 
     Attributes:
-        body_html: Its text as HTML; None where the listing was asked to omit it.
+        body_html: Its text as HTML; None if the listing omits it.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/annotations#annotation-data-model
     """
@@ -111,7 +111,7 @@ class AnnotationQuerySet(QuerySet[Annotation]):
             options: See `AnnotationOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-job
         """
@@ -131,12 +131,12 @@ class BuildAnnotationQuerySet(AnnotationQuerySet):
             options: See `AnnotationOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
         """
         return super().create(body=body, **options)
 
     def filter(self, **filters: Unpack[AnnotationFilters]) -> Self:
-        """Give a queryset with further filters; see `AnnotationFilters`."""
+        """Return a queryset with more filters; see `AnnotationFilters`."""
         return self._filtered(filters)

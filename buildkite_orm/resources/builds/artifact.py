@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ArtifactFilters(TypedDict, total=False):
-    """How artifacts are filtered.
+    """Filters for artifacts.
 
     Attributes:
         state: Their state.
@@ -37,9 +37,9 @@ class ArtifactFilters(TypedDict, total=False):
 
 
 class ArtifactRef(InJob):
-    """Where an artifact is.
+    """The ref of an artifact.
 
-    A ref does not know size and checksums, so what is downloaded through it is checked only against what its storage
+    A ref does not know size and checksums, so a download through it is only checked against what its storage
     announces; an `Artifact` checks those too.
     """
 
@@ -50,10 +50,10 @@ class ArtifactRef(InJob):
     )
 
     def fetch(self) -> Artifact:
-        """Ask for what is known of the artifact.
+        """Fetch the artifact's data.
 
         Raises:
-            NotFoundError: There is none of this id, or it was deleted.
+            NotFoundError: Nothing has this id, or it was deleted.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#get-an-artifact
         """
@@ -66,18 +66,18 @@ class ArtifactRef(InJob):
     @overload
     def download(self, *, stream: bool) -> bytes | ArtifactStream: ...
     def download(self, *, stream: bool = False) -> bytes | ArtifactStream:
-        """Get the content: whole, or as a stream that holds one chunk at a time.
+        """Download the content: all of it, or as a stream that holds one chunk at a time.
 
-        Size and checksums are checked at the end, where they are known. A download that breaks goes on where it broke;
-        a link that has expired is asked for anew.
+        Size and checksums, if known, are checked at the end. An interrupted download resumes at its offset; an expired
+        link is requested again.
 
         Args:
-            stream: Whether to give an iterator of chunks of bytes, for a `for` or a `with`.
+            stream: Whether to return an iterator of chunks of bytes, for a `for` or a `with`.
 
         Raises:
-            ChecksumMismatchError: The bytes are not those that the agent uploaded.
-            DownloadError: Its storage does not give it.
-            NotFoundError: It is not there any more.
+            ChecksumMismatchError: The bytes differ from those that the agent uploaded.
+            DownloadError: The storage does not return it.
+            NotFoundError: It does not exist any more.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#download-an-artifact
         """
@@ -87,26 +87,26 @@ class ArtifactRef(InJob):
         return chunks if stream else b"".join(chunks)
 
     def text(self, *, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Get the content as text; arguments as for `bytes.decode`, errors as for `download()`."""
+        """Download the content as text; arguments as for `bytes.decode`, errors as for `download()`."""
         return self.download().decode(encoding, errors)
 
     def save_to(self, path: str | os.PathLike[str], *, progress: bool | None = None) -> Path:
-        """Save the content, and give where.
+        """Save the content, and return the path of the file.
 
-        It is written to a temporary file beside its place, checked, and then renamed: a file of the final name is
-        whole. Where it fails, nothing is left; what a process that was killed has left is gone on with when the same
-        artifact is saved there again. A bare ref asks for size, checksums and path first.
+        It is written to a temporary file in the same folder, checked, and then renamed: a file with the final name is
+        complete. A failure leaves no file; a temporary file of a killed process is resumed when the same artifact is
+        saved there again. A bare ref requests size, checksums and path first.
 
         Args:
-            path: A file, or a folder (one that is there, or a string that ends with a slash): there it is saved under
-                the artifact's own path.
-            progress: Whether to show how many bytes are there; unless told, for large files, where there is a terminal
-                or a notebook, and tqdm (`pip install 'buildkite_orm[progress]'`).
+            path: A file, or a folder (an existing one, or a string that ends with a slash): in it, the file has the
+                artifact's own path.
+            progress: Whether to show the number of bytes; default: for large files, in a terminal or a notebook, with
+                tqdm (`pip install 'buildkite_orm[progress]'`).
 
         Raises:
             UnsafePathError: The artifact's path would leave the folder; nothing was written.
             ChecksumMismatchError: The bytes are not those that the agent uploaded; nothing was kept.
-            DownloadError: Its storage does not give it, or it cannot be written.
+            DownloadError: The storage does not return it, or it cannot be written.
         """
         from buildkite_orm.files.download import save_artifact
 
@@ -115,16 +115,16 @@ class ArtifactRef(InJob):
     def open(self, *, buffer_size: int = 256 * 1024) -> BufferedReader:
         """Open the content as a file to read, without saving it.
 
-        It is read by parts, as far as they are needed: one request to the API for a link, and requests to the storage
-        behind it, fewer the more is read at a stretch. A link that has expired is asked for anew. What is read from the
-        beginning to the end is checked as by `download()`. Use it in a `with`. A bare ref asks for the size first.
+        Only the needed parts are read: one request to the API for a link, and requests to the storage, fewer if larger
+        parts are read. An expired link is requested again. A file that is read from beginning to end is checked as by
+        `download()`. Use it in a `with`. A bare ref requests the size first.
 
         Args:
-            buffer_size: How many bytes to ask for at least at a time.
+            buffer_size: The smallest number of bytes per request.
 
         Raises:
-            DownloadError: While it is read: its storage does not give it, or not by parts.
-            NotFoundError: While it is read: it is not there any more.
+            DownloadError: While reading: the storage does not return it, or not in parts.
+            NotFoundError: While reading: it does not exist any more.
 
         Example:
             >>> import json
@@ -138,10 +138,10 @@ class ArtifactRef(InJob):
         return open_artifact(self if isinstance(self, Artifact) else self.fetch(), buffer_size)
 
     def delete(self) -> None:
-        """Delete the artifact, for good.
+        """Delete the artifact. This cannot be undone.
 
         Raises:
-            NotFoundError: It is not there.
+            NotFoundError: It does not exist.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#delete-an-artifact
         """
@@ -152,10 +152,10 @@ class Artifact(ArtifactRef, Fetchable):
     """A file that a job has uploaded.
 
     Attributes:
-        path: Its path, from where the job ran; `dirname` and `filename` are the parts of it.
+        path: Its path, relative to the job's working directory; `dirname` and `filename` are its parts.
         file_size: Bytes.
-        state: One that is `new` may be downloadable all the same.
-        sha256sum: Not documented; checked where it comes.
+        state: An artifact that is `new` may be downloadable too.
+        sha256sum: Not documented; checked if the server sends it.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#artifact-data-model
     """
@@ -176,17 +176,17 @@ class Artifact(ArtifactRef, Fetchable):
     sha256sum: str | None = None
 
     def _summary(self) -> Iterable[object]:
-        told = self.__dict__
-        yield told.get("path")
-        yield short_size(told["file_size"]) if isinstance(told.get("file_size"), int) else None
-        yield told.get("state")
+        data = self.__dict__
+        yield data.get("path")
+        yield short_size(data["file_size"]) if isinstance(data.get("file_size"), int) else None
+        yield data.get("state")
 
 
 class ArtifactQuerySet(QuerySet[Artifact]):
     """The artifacts of a build or a job.
 
-    The server knows one `path`, and `*` in it. Where more is asked for, it is asked for the least that holds all that
-    can match, and what does not match is left out here: then `count()` loads the listing, and `page()` is refused.
+    The server supports one `path`, with `*` in it. For other filters, the client requests a superset and leaves out
+    what does not match: then `count()` loads the listing, and `page()` raises.
 
     Example:
         >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()
@@ -198,7 +198,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
     _filter_names = frozenset(ArtifactFilters.__annotations__)
 
     def filter(self, **filters: Unpack[ArtifactFilters]) -> Self:
-        """Give a queryset with further filters; see `ArtifactFilters`."""
+        """Return a queryset with more filters; see `ArtifactFilters`."""
         return self._filtered(filters)
 
     def save_all(
@@ -209,23 +209,23 @@ class ArtifactQuerySet(QuerySet[Artifact]):
         layout: Layout = "path",
         progress: bool | None = None,
     ) -> DownloadReport:
-        """Save all artifacts, several at once, and tell what became of each.
+        """Save all artifacts concurrently, and report the result of each.
 
-        Each costs one request to the API, within the request budget, and is saved as `Artifact.save_to` does it. What
-        is there already, by size and checksum, is skipped and costs none; so after an end that came too early, the same
-        call goes on. One that fails stops no other.
+        Each takes one request to the API, within the request budget, and is saved as by `Artifact.save_to`. Files that
+        exist already, by size and checksum, are skipped and take none; so the same call continues an interrupted one.
+        A failure stops no other file.
 
         Args:
-            folder: Where to; it is made if it is not there.
-            workers: How many at once.
-            layout: Where in the folder. `path`: each at its own path, and those of several jobs that would come to the
-                same place below a folder for each job, named by its id. `job`: all below such folders; then it does
-                not depend on what else there is where one goes. Or a function that gives the path of an artifact.
-            progress: Whether to show files and bytes; unless told, where there is a terminal or a notebook, and tqdm
+            folder: The folder; it is created if it does not exist.
+            workers: How many to save concurrently.
+            layout: The paths in the folder. `path`: each at its own path; if those of several jobs collide, below a
+                folder for each job, named by its id. `job`: all below such folders, so that the path of one does not
+                depend on the others. Or a function that returns the path of an artifact.
+            progress: Whether to show files and bytes; default: in a terminal or a notebook, with tqdm
                 (`pip install 'buildkite_orm[progress]'`).
 
         Raises:
-            PartialDownloadError: Some could not be saved, and all others are; its `report` tells which, and why.
+            PartialDownloadError: Some could not be saved, all others were; its `report` says which, and why.
 
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()

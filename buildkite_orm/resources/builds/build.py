@@ -59,7 +59,7 @@ BuildStateName = Literal[
 
 
 class BuildFilters(TypedDict, total=False):
-    """How builds are filtered, and how much of each is told.
+    """Filters for builds, and how much of each is returned.
 
     Attributes:
         state: One state or several; `finished` stands for passed, failed, blocked and canceled.
@@ -71,10 +71,10 @@ class BuildFilters(TypedDict, total=False):
         finished_from: Finished at this time or later.
         meta_data: Values by their keys, all of which the build has.
         include_paused: False leaves out builds all of whose jobs are on paused queues, and such jobs of others.
-        with_jobs: Whether each build comes with its jobs, in the same request; about 50 kB each in place of 1 kB.
-        with_pipeline: Whether each build comes with its pipeline; the default is yes where builds of several
-            pipelines are listed.
-        include_retried_jobs: With `with_jobs`: whether attempts that were retried come too.
+        with_jobs: Whether each build contains its jobs, in the same request; about 50 kB each instead of 1 kB.
+        with_pipeline: Whether each build contains its pipeline; default: True if builds of several pipelines are
+            listed.
+        include_retried_jobs: With `with_jobs`: whether retried attempts are included.
     """
 
     state: BuildState | BuildStateName | Sequence[BuildState | BuildStateName]
@@ -92,14 +92,14 @@ class BuildFilters(TypedDict, total=False):
 
 
 class BuildFetch(TypedDict, total=False):
-    """How much of one build is told.
+    """How much of one build is returned.
 
     Attributes:
-        with_jobs: Whether it comes with its jobs; True unless told otherwise.
-        with_pipeline: Whether it comes with its pipeline; True unless told otherwise.
-        include_retried_jobs: Whether attempts that were retried come too.
-        include_test_engine: Whether its runs of Test Engine come too.
-        job_states: The states of the jobs that it comes with; all unless told otherwise.
+        with_jobs: Whether it contains its jobs; True by default.
+        with_pipeline: Whether it contains its pipeline; True by default.
+        include_retried_jobs: Whether retried attempts are included.
+        include_test_engine: Whether its runs of Test Engine are included.
+        job_states: The states of the jobs that it contains; all by default.
     """
 
     with_jobs: bool
@@ -110,19 +110,19 @@ class BuildFetch(TypedDict, total=False):
 
 
 class BuildOptions(TypedDict, total=False):
-    """What may be said of a new build.
+    """Optional fields of a new build.
 
     Attributes:
-        author: Who is shown as its author: `{"name": …, "email": …}`.
-        clean_checkout: Whether the agent throws away what it has checked out before.
+        author: The author that is shown: `{"name": …, "email": …}`.
+        clean_checkout: Whether the agent deletes an earlier checkout first.
         env: Environment variables.
         ignore_pipeline_branch_filters: Whether to build a branch that the pipeline does not.
-        message: What it says.
+        message: Its message.
         meta_data: Values by their keys.
-        pull_request_base_branch: For a pull request: the branch that it goes into.
+        pull_request_base_branch: For a pull request: the branch to merge into.
         pull_request_id: For a pull request: its number.
         pull_request_labels: For a pull request: its labels.
-        pull_request_repository: For a pull request: where it comes from.
+        pull_request_repository: For a pull request: its source repository.
     """
 
     author: Mapping[str, str] | str
@@ -141,7 +141,7 @@ _AS_DOCUMENTED = JobsContext()
 
 
 class BuildRef(BuildVerbs):
-    """Where a build is.
+    """The ref of a build.
 
     Example:
         >>> bk.organization("acme").pipeline("web").build(42)
@@ -152,13 +152,13 @@ class BuildRef(BuildVerbs):
     _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{number}",)
 
     def fetch(self, **params: Unpack[BuildFetch]) -> Build:
-        """Ask for the build, with its jobs unless told otherwise.
+        """Fetch the build, with its jobs by default.
 
         Args:
             params: See `BuildFetch`.
 
         Raises:
-            NotFoundError: There is none of this number that the token reaches.
+            NotFoundError: Nothing has this number, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#get-a-build
         """
@@ -181,7 +181,7 @@ class BuildRef(BuildVerbs):
         return JobQuerySet(self.session, self._child("jobs"), filters)
 
     def job(self, job_id: str) -> JobRef:
-        """Give the ref of the job with an id; no request."""
+        """Return the ref of the job with an id; no request."""
         return JobRef.at(self.session, self._child("jobs", job_id))
 
     def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
@@ -197,7 +197,7 @@ class BuildRef(BuildVerbs):
         return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
 
     def annotations(self, **filters: Unpack[AnnotationFilters]) -> BuildAnnotationQuerySet:
-        """List the annotations: those of the build itself unless told otherwise.
+        """List the annotations: those of the build itself by default.
 
         Args:
             filters: See `AnnotationFilters`.
@@ -209,19 +209,19 @@ class BuildRef(BuildVerbs):
         return BuildAnnotationQuerySet(self.session, self._child("annotations"), filters)
 
     def step_uploads(self, **filters: Unpack[StepUploadFilters]) -> StepUploadQuerySet:
-        """List the steps that jobs have uploaded, the newest first; `GoneError` for builds of more than 30 days.
+        """List the steps that jobs have uploaded, newest first; `GoneError` for builds older than 30 days.
 
         Args:
             filters: See `StepUploadFilters`.
 
-        Documentation: none; the Go client speaks it, for all uploads.
+        Documentation: none; the Go client uses it, for all uploads.
         """
         from buildkite_orm.resources.builds.step_upload import StepUploadQuerySet
 
         return StepUploadQuerySet(self.session, self._child("step-uploads"), filters)
 
     def step_upload(self, uuid: str) -> StepUploadRef:
-        """Give the ref of the step upload with a UUID; no request."""
+        """Return the ref of the step upload with a UUID; no request."""
         from buildkite_orm.resources.builds.step_upload import StepUploadRef
 
         return StepUploadRef.at(self.session, self._child("step-uploads", uuid))
@@ -233,10 +233,10 @@ class Build(BuildRef, Fetchable):
     A blocked build keeps its last `state`, often `passed`: look at `blocked` first.
 
     Attributes:
-        embedded_jobs: The jobs that came with it; None where none were asked for. `jobs()` knows when to ask.
-        embedded_pipeline: What came of its pipeline; `pipeline` is the ref.
+        embedded_jobs: Its jobs; None if they were not requested. `jobs()` requests them if needed.
+        embedded_pipeline: The data of its pipeline; `pipeline` is the ref.
         env: Environment variables that it was created with.
-        retried_jobs_count: In the answer to `retry_failed_jobs()` only.
+        retried_jobs_count: In the response to `retry_failed_jobs()` only.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/builds#build-data-model
     """
@@ -276,28 +276,28 @@ class Build(BuildRef, Fetchable):
 
     @property
     def is_blocked(self) -> bool:
-        """Whether it waits for somebody to unblock it, whatever its state."""
+        """Whether it waits to be unblocked, whatever its state."""
         return build_is_blocked(self)
 
     @property
     def is_finished(self) -> bool:
-        """Whether it has ended, and does not just wait for somebody; `failing` and `canceling` are no ends."""
+        """Whether it is finished, and not only blocked; `failing` and `canceling` are not final."""
         return build_is_finished(self)
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it took from its start to its end, or to now; None where it has not begun, or that is not known."""
+        """The time from its start to its end, or to now; None if it has not started, or that is unknown."""
         return span(self, "started_at", "finished_at", over=build_is_finished)
 
     @property
     def queue_time(self) -> timedelta | None:
-        """How long it took from its creation to its start, or to now; None where that is not known."""
+        """The time from its creation to its start, or to now; None if that is unknown."""
         return span(self, "created_at", "started_at", "finished_at", over=build_is_finished)
 
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
-        """List the jobs: the latest attempt of each, from what came with the build where that is all there is.
+        """List the jobs: the latest attempt of each, from the embedded jobs if they are complete.
 
-        Such jobs are as old as the build; `build.jobs().fresh()` asks. Filters always ask.
+        Embedded jobs are as old as the build; `build.jobs().fresh()` requests new ones, and so do filters.
 
         Args:
             filters: See `JobFilters`.
@@ -321,13 +321,13 @@ class Build(BuildRef, Fetchable):
         return self.organization.build_tests(self.id, **filters)
 
     def reload(self, **params: Unpack[BuildFetch]) -> Self:
-        """Load this build again, into itself, with its jobs unless told otherwise.
+        """Load this build again, into itself, with its jobs by default.
 
         Args:
             params: See `BuildFetch`.
 
         Raises:
-            NotFoundError: It is not there any more.
+            NotFoundError: It does not exist any more.
         """
         return self._copy_data_from(self.fetch(**params))  # type: ignore[arg-type]
 
@@ -336,47 +336,47 @@ class Build(BuildRef, Fetchable):
         context = self._bound.context
         return context if isinstance(context, JobsContext) else _AS_DOCUMENTED
 
-    def _jobs_at_hand(self) -> list[Job] | None:
-        """Give the latest attempts that came with the build; None where the server must be asked, which is noted."""
+    def _embedded_latest_jobs(self) -> list[Job] | None:
+        """Return the embedded latest attempts; None if they must be requested, which is recorded."""
         carried = self._carried_jobs(self.api_path, include_retried=False)
         if carried is None:
             self._jobs_context.note(self.api_path)
         return carried
 
-    def _came_with_jobs(self, *, include_retried: bool) -> Build | None:
-        """Give the build itself where all its jobs came with it; None where the server must be asked, as is noted."""
+    def _with_embedded_jobs(self, *, include_retried: bool) -> Build | None:
+        """Return the build itself if all its jobs are embedded; None if they must be requested, which is recorded."""
         context = self._jobs_context
-        came = as_array(self.__dict__.get("embedded_jobs")) is not None and context.complete
-        if came and (context.with_retried or not include_retried):
+        is_complete = as_array(self.__dict__.get("embedded_jobs")) is not None and context.complete
+        if is_complete and (context.with_retried or not include_retried):
             return self
         context.note(self.api_path)
         return None
 
     def _carried_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
-        """Give the jobs that came with the build, if they are all that there are; else None."""
+        """Return the embedded jobs if they are complete; else None."""
         carried, context = as_array(self.embedded_jobs), self._jobs_context
         if carried is None or not context.complete or (include_retried and not context.with_retried):
             return None
         jobs = [job for job in carried if isinstance(job, Job)]
-        if len(jobs) < len(carried):  # something odd came among them
+        if len(jobs) < len(carried):  # some of them could not be parsed
             return None
         binding = Binding(self.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
 
     def _summary(self) -> Iterable[object]:
-        told = self.__dict__
-        state = "blocked" if build_is_blocked(self) else told.get("state")
-        on = f" on {told['branch']}" if told.get("branch") else ""
+        data = self.__dict__
+        state = "blocked" if build_is_blocked(self) else data.get("state")
+        on = f" on {data['branch']}" if data.get("branch") else ""
         yield f"{short_path(self._find_path())} {state}{on}"
         yield took(self)
-        yield quoted(told.get("message"))
+        yield quoted(data.get("message"))
 
 
 class BuildQuerySet(QuerySet[Build]):
     """Builds, newest first.
 
-    Iteration goes by time, so that builds that come, start or finish meanwhile make none appear twice or get lost, and
-    no depth limit is met.
+    Iteration pages by time, so that builds that are created, start or finish meanwhile cause no repeats and no gaps,
+    and no depth limit is reached.
     """
 
     _model = Build
@@ -385,7 +385,7 @@ class BuildQuerySet(QuerySet[Build]):
     _pipeline_is_known: ClassVar[bool] = False
 
     def filter(self, **filters: Unpack[BuildFilters]) -> Self:
-        """Give a queryset with further filters; see `BuildFilters`."""
+        """Return a queryset with more filters; see `BuildFilters`."""
         return self._filtered(filters)
 
     def all(self, *, workers: int = 8, progress: bool | None = None) -> list[Build]:
@@ -411,7 +411,7 @@ class BuildQuerySet(QuerySet[Build]):
         with_jobs = params.pop("with_jobs", False)
         with_pipeline = params.pop("with_pipeline", not self._pipeline_is_known)
         if params.get("include_retried_jobs") and not with_jobs:
-            msg = "include_retried_jobs=True says which jobs each build comes with: add with_jobs=True"
+            msg = "include_retried_jobs=True says which jobs each build contains: add with_jobs=True"
             raise ValueError(msg)
         return {
             **params,
@@ -447,16 +447,16 @@ class PipelineBuildQuerySet(BuildQuerySet):
     def create(self, *, commit: str, branch: str, **options: Unpack[BuildOptions]) -> Build:
         """Create a build.
 
-        It is never sent twice: where the answer is lost, the error's `outcome_unknown` is True, and its text says how
+        It is never sent twice: if the response is lost, the error's `outcome_unknown` is True, and its message says how
         to find out.
 
         Args:
-            commit: A full SHA, or what the agent can make one of: `HEAD`, a tag.
+            commit: A full SHA, or a name that the agent can resolve: `HEAD`, a tag.
             branch: The branch that the commit is on.
             options: See `BuildOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value, or the pipeline does not build the branch.
+            UnprocessableEntityError: The server rejects a value, or the pipeline does not build the branch.
 
         Example:
             >>> builds = bk.organization("acme").pipeline("web").builds()

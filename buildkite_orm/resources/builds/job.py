@@ -63,11 +63,11 @@ JobStateName = Literal[
 
 
 class JobFilters(TypedDict, total=False):
-    """How the jobs of a build are filtered.
+    """Filters for the jobs of a build.
 
     Attributes:
-        state: One state or several. `failed` finds running jobs that have promised to fail, too.
-        include_retried_jobs: Whether all attempts come, and not the latest only.
+        state: One state or several. `failed` finds running jobs too that have declared that they will fail.
+        include_retried_jobs: Whether all attempts are listed, not only the latest.
         step_key: The key of their step.
         group_key: The key of their group.
     """
@@ -79,7 +79,7 @@ class JobFilters(TypedDict, total=False):
 
 
 class JobRef(JobVerbs):
-    """Where a job is: below its build, or below its organization, which is enough to reach it.
+    """The ref of a job: below its build, or below its organization, which is enough to reach it.
 
     Example:
         >>> job = bk.organization("acme").pipeline("web").builds(state="passed").first().jobs()[0]
@@ -94,10 +94,10 @@ class JobRef(JobVerbs):
     )
 
     def fetch(self) -> Job:
-        """Ask for the job, as the kind of job that it is.
+        """Fetch the job, as the class of its kind.
 
         Raises:
-            NotFoundError: There is none of this id that the token reaches.
+            NotFoundError: Nothing has this id, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-job
         """
@@ -116,7 +116,7 @@ class JobRef(JobVerbs):
         return ArtifactQuerySet(self.session, self._child("artifacts"), filters)
 
     def artifact(self, artifact_id: str) -> ArtifactRef:
-        """Give the ref of the artifact with an id; no request."""
+        """Return the ref of the artifact with an id; no request."""
         from buildkite_orm.resources.builds.artifact import ArtifactRef
 
         return ArtifactRef.at(self.session, self._child("artifacts", artifact_id))
@@ -131,16 +131,16 @@ class JobRef(JobVerbs):
         return AnnotationQuerySet(self.session, self._child("annotations"))
 
     def log(self) -> LogRef:
-        """Give the ref of its log; no request."""
+        """Return the ref of its log; no request."""
         from buildkite_orm.resources.builds.log import LogRef
 
         return LogRef.at(self.session, self._child("log"))
 
     def environment(self) -> dict[str, str]:
-        """Ask for the environment variables that its command ran with.
+        """Fetch the environment variables that its command ran with.
 
         Raises:
-            NotFoundError: It is no command job.
+            NotFoundError: It is not a command job.
             PermissionDeniedError: The token lacks the scope `read_job_env`.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-environment-variables
@@ -149,7 +149,7 @@ class JobRef(JobVerbs):
 
 
 class JobPriority(Model):
-    """How early a job is taken by an agent: the higher, the earlier."""
+    """The priority of a job: the higher, the earlier an agent accepts it."""
 
     number: int
 
@@ -192,10 +192,10 @@ class Job(JobRef, Fetchable):
 
     @classmethod
     def listed_as(cls) -> Any:
-        """Give the union of all kinds."""
+        """Return the union of all kinds."""
         return AnyJob if cls is Job else cls
 
-    if not TYPE_CHECKING:  # it says what pydantic's own do
+    if not TYPE_CHECKING:  # the signatures are those of pydantic
 
         @classmethod
         def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -210,22 +210,22 @@ class Job(JobRef, Fetchable):
 
     @property
     def was_retried(self) -> bool:
-        """Whether a later attempt took its place."""
+        """Whether a later attempt replaced it."""
         return False
 
     @property
     def failure(self) -> JobFailure | None:
-        """In what way it failed; None where it did not. One that is `broken` was never run, and did not."""
+        """The way it failed; None if it did not. A `broken` job was never run, and did not fail."""
         return job_failure(self)
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it ran, up to now where it still does; None where it has not begun, or that is not known."""
+        """The time that it ran, up to now if it is running; None if it has not started, or that is unknown."""
         return span(self, "started_at", "finished_at", over=job_is_finished)
 
     @property
     def queue_time(self) -> timedelta | None:
-        """How long it waited for an agent, from when it could have run; None where it could not yet."""
+        """The time that it waited for an agent since it was runnable; None if it is not runnable yet."""
         ends = ("started_at", "finished_at", "expired_at")
         return span(self, "runnable_at", *ends, over=job_is_finished)
 
@@ -238,11 +238,11 @@ class Job(JobRef, Fetchable):
         return keys
 
     def _summary(self) -> Iterable[object]:
-        told = self.__dict__
+        data = self.__dict__
         soft = "soft " if job_failure(self) is JobFailure.SOFT_FAILED else ""
-        state = f"{soft}{said(told.get('state'))}"
+        state = f"{soft}{said(data.get('state'))}"
         yield " ".join(filter(None, (one_line(job_title(self), 60), job_share(self), state)))
-        yield f"exit status {said(told['exit_status'])}" if told.get("exit_status") else None
+        yield f"exit status {said(data['exit_status'])}" if data.get("exit_status") else None
         yield took(self)
         yield "retried" if self.was_retried else None
 
@@ -251,12 +251,12 @@ class ScriptJob(Job):
     """A job that runs a command.
 
     Attributes:
-        agent: The agent that it ran on; None until one has taken it.
-        artifact_paths: The globs of what it uploads, joined by `;`.
-        exit_status: None while it runs; -1 where its agent was lost.
+        agent: Its agent; None until one has accepted it.
+        artifact_paths: The globs of the files to upload, joined by `;`.
+        exit_status: None while it runs; -1 if its agent was lost.
         concurrency_wait_time_ms: Milliseconds that it waited for its concurrency group.
         promised_exit_status: The exit status that it has declared in advance.
-        retried_in_job_id: The id of the attempt that took its place.
+        retried_in_job_id: The id of the attempt that replaced it.
         matrix: Its values of the step's matrix.
     """
 
@@ -303,19 +303,19 @@ class ScriptJob(Job):
 
     @property
     def was_retried(self) -> bool:
-        """Whether a later attempt took its place."""
+        """Whether a later attempt replaced it."""
         return bool(self.retried or self.retried_in_job_id)
 
 
 class WaiterJob(Job):
-    """A step that waits for all before it."""
+    """A wait step."""
 
 
 class ManualJob(Job):
-    """A block step: it waits for somebody to unblock it.
+    """A block step: it waits to be unblocked.
 
     Attributes:
-        label: What it is called; a block step has no `name`.
+        label: Its label; a block step has no `name`.
         unblockable: Whether it can be unblocked now.
     """
 
@@ -331,7 +331,7 @@ class TriggerJob(Job):
 
     Attributes:
         async_: Whether it does not wait for that build.
-        embedded_triggered_build: What came of that build; `triggered_build` is the ref.
+        embedded_triggered_build: The data of that build; `triggered_build` is the ref.
     """
 
     name: str | None = None
@@ -346,7 +346,7 @@ class TriggerJob(Job):
 
     @property
     def triggered_build(self) -> BuildRef | None:
-        """The build that it has started; None while there is none."""
+        """The build that it has started; None until then."""
         from buildkite_orm.resources.builds.build import BuildRef
 
         build = self.embedded_triggered_build
@@ -372,7 +372,7 @@ class _ByKind:
 
 
 def _refuse_known_kinds(data: Any) -> Any:
-    """Let only new kinds be plain jobs; one that is known and odd is mended, not made less."""
+    """Reject known kinds, so that an unexpected payload of one is not loaded as a plain `Job`."""
     if str((as_object(data) or {}).get("type")) in _KINDS:
         msg = "a known kind of job, which is not as documented"
         raise ValueError(msg)
@@ -411,14 +411,14 @@ class JobQuerySet(QuerySet[Job]):
         super().__init__(*args, **options)
 
     def filter(self, **filters: Unpack[JobFilters]) -> Self:
-        """Give a queryset with further filters; see `JobFilters`."""
+        """Return a queryset with more filters; see `JobFilters`."""
         return self._filtered(filters)
 
     def _with(self, **changed: Any) -> Self:
         return super()._with(**{"on_request": self._on_request, **changed})
 
     def _params(self) -> Mapping[str, object]:
-        # the endpoint gives all attempts unless told otherwise, unlike the jobs that builds come with
+        # the endpoint returns all attempts by default, unlike the jobs that are embedded in builds
         return {"include_retried_jobs": False, **self._filters}
 
     def _make_paginator(self) -> LinkPaginator[Job]:
@@ -440,13 +440,13 @@ class _NotedPaginator(LinkPaginator[Job]):
         return super().fetch(cursor)
 
 
-def _environment(answer: ApiResponse) -> dict[str, str]:
+def _environment(response: ApiResponse) -> dict[str, str]:
     try:
-        env = as_object((as_object(json.loads(answer.body)) or {}).get("env"))
+        env = as_object((as_object(json.loads(response.body)) or {}).get("env"))
     except (ValueError, RecursionError):
         env = None
     if env is None:
-        raise answer.unexpected("an object with env was expected")
+        raise response.unexpected("an object with env was expected")
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in env.items()}
 
 

@@ -1,4 +1,4 @@
-"""What can be done with a job, and its attempts."""
+"""The verbs of a job, and its attempts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _WHAT_THEN: Final = "retry its latest attempt: job.latest_attempt().retry()"
 
 
 class JobVerbs(InBuild):
-    """A job, as far as it is acted on and tried again."""
+    """The verbs of a job."""
 
     def retry(self) -> Job:
-        """Try it again; the answer is the new job. Each job can be retried once, then the new one can.
+        """Retry the job, and return the new one. Each job can be retried once; after that, the new one can.
 
         Raises:
-            BadRequestError: It was retried before (no request is sent where the job says so), or has not failed.
+            BadRequestError: It was retried before (no request is sent if the job says so), or has not failed.
             UnprocessableEntityError: Its build was canceled.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#retry-a-job
@@ -41,43 +41,43 @@ class JobVerbs(InBuild):
         if later:
             raise BadRequestError(f"{self!r} was retried already, as {later}; {_WHAT_THEN}")
         try:
-            answer = self._request(Job, "PUT", "retry", idempotent=False)
+            response = self._request(Job, "PUT", "retry", idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise
-        self._renew_build(answer, "created_at")
-        return answer
+        self._renew_build(response, "created_at")
+        return response
 
     def unblock(self, *, fields: Mapping[str, str] | None = None, unblocker: str | None = None) -> Job:
-        """Open a block step.
+        """Unblock a block step.
 
         Args:
-            fields: The values of the step's fields, by their keys; checked before anything is sent where the job tells
-                which fields it has.
-            unblocker: The id of the user in whose name; the token's unless given.
+            fields: The values of the step's fields, by their keys; checked before sending if the job
+                contains its fields.
+            unblocker: The id of the user who unblocks it; default: the token's user.
 
         Raises:
-            BadRequestError: It is no block step.
+            BadRequestError: It is not a block step.
             UnprocessableEntityError: It is not blocked, a field is missing, or its build was canceled.
-            ValueError: A field is missing, there is none of that key, or it has no such option.
+            ValueError: A field is missing, does not exist, or has no such option.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#unblock-a-job
         """
         from buildkite_orm.resources.builds.job import Job
 
-        given = encode_body({"fields": fields, "unblocker": unblocker})
-        _check_fields(self, given["fields"] or {})
-        body = {name: value for name, value in given.items() if value is not None}
+        values = encode_body({"fields": fields, "unblocker": unblocker})
+        _check_fields(self, values["fields"] or {})
+        body = {name: value for name, value in values.items() if value is not None}
         try:
-            answer = self._request(Job, "PUT", "unblock", body=body, idempotent=False)
+            response = self._request(Job, "PUT", "unblock", body=body, idempotent=False)
         except BuildkiteError as error:
             self._explain(error)
             raise
-        self._renew_build(answer, "unblocked_at")
-        return answer
+        self._renew_build(response, "unblocked_at")
+        return response
 
     def reprioritize(self, priority: int) -> Job:
-        """Change how early it is taken by an agent; the answer is the job.
+        """Change the priority of the job, and return the job.
 
         Args:
             priority: The higher, the earlier.
@@ -89,13 +89,13 @@ class JobVerbs(InBuild):
         return self._request(Job, "PUT", "reprioritize", body={"priority": priority})
 
     def attempts(self) -> list[Job]:
-        """Give all attempts of the job, the first one first; alone where it was never retried.
+        """Return all attempts of the job, in order; only itself if it was never retried.
 
-        It asks for the jobs of its build, or of its step where that has a key: one request per hundred. A bare ref that
-        does not say which build it belongs to asks for that first.
+        This requests the jobs of its build, or of its step if that has a key: one request per hundred. A bare ref whose
+        path does not have its build requests the job first.
 
         Raises:
-            NotFoundError: There is no such job that the token reaches.
+            NotFoundError: The job does not exist, or the token cannot access it.
 
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="passed")[0]
@@ -114,7 +114,7 @@ class JobVerbs(InBuild):
         return chain or [itself if isinstance(itself, Job) else cast("JobRef", itself).fetch()]
 
     def latest_attempt(self) -> Job:
-        """Give the latest attempt of the job, which may be itself; it asks as `attempts()` does.
+        """Return the latest attempt of the job, which may be itself; this sends the same requests as `attempts()`.
 
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="passed")[0]
@@ -124,13 +124,13 @@ class JobVerbs(InBuild):
         """
         return self.attempts()[-1]
 
-    def _renew_build(self, answer: Job, when: str) -> None:
-        """Keep in mind that the end which its build had does not count any more."""
+    def _renew_build(self, response: Job, when: str) -> None:
+        """Record that the build is running again, so that its earlier end does not count."""
         with suppress(UnboundError):
-            wait_state(self.session).add_restart(answer.build.api_path, before(answer.__dict__.get(when)))
+            wait_state(self.session).add_restart(response.build.api_path, before(response.__dict__.get(when)))
 
     def _explain(self, error: BuildkiteError) -> None:
-        """Say what to do in place of a second retry; and where nobody knows what happened, take it that it did."""
+        """Add the next step to the error of a second retry; if the outcome is unknown, assume that it happened."""
         if isinstance(error, BadRequestError) and _ONCE in error.message:
             error.message += f"; {_WHAT_THEN}"
         if error.outcome_unknown:
@@ -138,13 +138,13 @@ class JobVerbs(InBuild):
                 wait_state(self.session).add_restart(self.build.api_path, None)
 
     def create_vnc_session(self) -> VncSession:
-        """Create what a VNC client needs to show the desktop of the hosted macOS agent that runs the job.
+        """Create a VNC session for the desktop of the hosted macOS agent that runs the job.
 
         Raises:
             PermissionDeniedError: The user may not manage hosted agents.
-            NotFoundError: There is no such job, or the organization has no remote access.
-            UnprocessableEntityError: It is no command job that runs on a hosted macOS agent.
-            ServerError: There is no session to be had.
+            NotFoundError: The job does not exist, or the organization has no remote access.
+            UnprocessableEntityError: It is not a command job that runs on a hosted macOS agent.
+            ServerError: No session is available.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-a-remote-desktop-session
         """
@@ -153,13 +153,13 @@ class JobVerbs(InBuild):
         return self._connect(VncSession, "vnc-session")
 
     def create_ssh_session(self) -> SshSession:
-        """Create what an SSH client needs to reach the hosted macOS agent that runs the job.
+        """Create an SSH session on the hosted macOS agent that runs the job.
 
         Raises:
             PermissionDeniedError: The user may not manage hosted agents.
-            NotFoundError: There is no such job, or the organization has no remote access.
-            UnprocessableEntityError: It is no command job that runs on a hosted macOS agent.
-            ServerError: There is no session to be had.
+            NotFoundError: The job does not exist, or the organization has no remote access.
+            UnprocessableEntityError: It is not a command job that runs on a hosted macOS agent.
+            ServerError: No session is available.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-an-ssh-session
         """
@@ -175,7 +175,7 @@ class JobVerbs(InBuild):
 
 
 def declared_only(job: Job, fields: Mapping[str, str] | None) -> Mapping[str, str] | None:
-    """Leave out the fields that a block step does not have, where it tells which ones it has."""
+    """Return the fields that a block step has, if it contains them, else all."""
     declared = _declared(job)
     if declared is None or fields is None:
         return fields
@@ -183,10 +183,10 @@ def declared_only(job: Job, fields: Mapping[str, str] | None) -> Mapping[str, st
 
 
 def _chain(jobs: Sequence[Job], start: Job | None) -> list[Job]:
-    """Give the attempts before and after a job, and itself, in their order."""
+    """Return the attempts before and after a job, and itself, in their order."""
     by_id = {job.id: job for job in jobs}
     later = {source: job for job in jobs if (source := _source(job)) in by_id}
-    later |= {job.id: by_id[told] for job in jobs if (told := job.__dict__.get("retried_in_job_id")) in by_id}
+    later |= {job.id: by_id[retry] for job in jobs if (retry := job.__dict__.get("retried_in_job_id")) in by_id}
     earlier = {job.id: by_id[source] for source, job in later.items() if source}
     chain = [] if start is None else [start]
     while chain and (first := earlier.get(chain[0].id)) and first not in chain:
@@ -204,11 +204,11 @@ def _source(job: Job) -> str | None:
 
 
 def _declared(job: object) -> dict[str, Mapping[str, Any]] | None:
-    """Give the fields that a block step has, by their keys; None where it does not tell."""
+    """Return the fields of a block step, by their keys; None if the payload does not have them."""
     extra = as_object(getattr(job, "model_extra", None)) or {}
-    told = as_array(extra.get("fields"))
-    fields = [field for each in told or [] if (field := as_object(each)) and isinstance(field.get("key"), str)]
-    return None if told is None or len(fields) < len(told) else {field["key"]: field for field in fields}
+    listed = as_array(extra.get("fields"))
+    fields = [field for each in listed or [] if (field := as_object(each)) and isinstance(field.get("key"), str)]
+    return None if listed is None or len(fields) < len(listed) else {field["key"]: field for field in fields}
 
 
 def _check_fields(job: object, given: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Credentials(Model):
-    """What a client logs in with; a repr tells nothing of it."""
+    """Credentials; no repr shows them."""
 
     username: str | None = None
 
@@ -26,19 +26,19 @@ class Credentials(Model):
 
 
 class VncCredentials(Credentials):
-    """What a VNC client logs in with."""
+    """The credentials of a VNC client."""
 
     password: str
 
 
 class SshCredentials(Credentials):
-    """What an SSH client logs in with."""
+    """The credentials of an SSH client."""
 
     private_key: str
 
 
 class _Session(Resource):
-    """A way to connect, good for a short time. Each is made for its answer: it has no place in the API."""
+    """A remote session, valid for a short time. It has no path in the API."""
 
     identity: ClassVar[str | None] = None
     has_url: ClassVar[bool] = False
@@ -58,12 +58,12 @@ class _Session(Resource):
 
 
 class VncSession(_Session):
-    """What a VNC client needs to show the desktop that a job runs on.
+    """A VNC session for the desktop that a job runs on.
 
     Attributes:
         endpoint: The URL of the WebSocket.
-        access_token: What opens it.
-        vnc: What the client logs in with.
+        access_token: The token that opens it.
+        vnc: The credentials of the client.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-a-remote-desktop-session
     """
@@ -74,13 +74,13 @@ class VncSession(_Session):
 
 
 class SshSession(_Session):
-    """What an SSH client needs to reach the machine that a job runs on.
+    """An SSH session on the machine that a job runs on.
 
     Attributes:
         endpoint: The URL of the WebSocket.
-        access_token: What opens it.
-        transport: How SSH is carried there.
-        ssh: What the client logs in with.
+        access_token: The token that opens it.
+        transport: The transport that carries SSH.
+        ssh: The credentials of the client.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/jobs#create-an-ssh-session
     """

@@ -1,4 +1,4 @@
-"""How builds and jobs stand and how long they take, read off their data alone."""
+"""The status and the durations of builds and jobs, from their data alone."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _FAILURES: Final[dict[str, JobFailure]] = {
 
 
 def build_is_blocked(build: Resource) -> bool:
-    """Tell whether a build waits for somebody: by the flag, whatever its state; some pages say so in the state."""
-    told = build.__dict__
-    return told.get("blocked") is True or told.get("state") == BuildState.BLOCKED
+    """Return whether a build is blocked: by the flag, whatever its state; some payloads say so in the state."""
+    data = build.__dict__
+    return data.get("blocked") is True or data.get("state") == BuildState.BLOCKED
 
 
 def displayed_state(build: Resource) -> str:
@@ -52,7 +52,7 @@ def displayed_state(build: Resource) -> str:
 
 
 def build_is_finished(build: Resource) -> bool:
-    """Tell whether a build is at its end; of a state that is not known yet, only `finished_at` tells."""
+    """Return whether a build is finished; in an unknown state, `finished_at` decides."""
     if build_is_blocked(build):
         return False
     state = build.__dict__.get("state")
@@ -62,76 +62,76 @@ def build_is_finished(build: Resource) -> bool:
 
 
 def job_is_finished(job: Resource) -> bool:
-    """Tell whether a job is at its end; one in a state that is not known yet is not."""
+    """Return whether a job is finished; one in an unknown state is not."""
     state = job.__dict__.get("state")
     return isinstance(state, str) and state in JOB_ENDS
 
 
 def job_failure(job: Resource) -> JobFailure | None:
-    """Tell in what way a job failed; None where it did not.
+    """Return the way a job failed; None if it did not.
 
-    A job that is `broken` was never run, for its condition or because of another failure: it is none itself.
+    A `broken` job was never run, for its condition or because of another failure: it did not fail itself.
     """
-    told = job.__dict__
-    state = told.get("state")
+    data = job.__dict__
+    state = data.get("state")
     if state == JobState.RUNNING:
-        return JobFailure.PROMISED if told.get("promised_exit_status") else None
+        return JobFailure.PROMISED if data.get("promised_exit_status") else None
     failure = _FAILURES.get(state) if isinstance(state, str) else None
-    return JobFailure.SOFT_FAILED if failure and told.get("soft_failed") is True else failure
+    return JobFailure.SOFT_FAILED if failure and data.get("soft_failed") is True else failure
 
 
 def job_title(job: Model) -> str:
-    """Tell what a job is called: a command may have no name, a block step has a label, a wait has neither."""
-    told = job.__dict__
-    names: Iterable[Any] = (told.get(key) for key in ("name", "label", "step_key", "command", "type"))
+    """Return the title of a job: a command may have no name, a block step has a label, a wait step has neither."""
+    data = job.__dict__
+    names: Iterable[Any] = (data.get(key) for key in ("name", "label", "step_key", "command", "type"))
     return next((str(name) for name in names if name), "job")
 
 
 def job_share(job: Resource) -> str:
-    """Tell which of several parallel jobs one is, as `2/5`; nothing where it is the only one."""
+    """Return the index of a parallel job, as `2/5`; empty if it is the only one."""
     index, total = job.__dict__.get("parallel_group_index"), job.__dict__.get("parallel_group_total")
     return f"{index + 1}/{total}" if isinstance(index, int) and isinstance(total, int) else ""
 
 
-def took(thing: Resource) -> timedelta | None:
-    """Tell how long a build or a job took that has ended; by its data alone, whatever time it is."""
-    start, end = moment(thing, "started_at"), moment(thing, "finished_at")
+def took(item: Resource) -> timedelta | None:
+    """Return the duration of a finished build or job; by its data alone, whatever the time."""
+    start, end = moment(item, "started_at"), moment(item, "finished_at")
     return None if start is None or end is None else max(end - start, _NOTHING)
 
 
-def span(thing: Resource, begin: str, *ends: str, over: Callable[[Resource], bool]) -> timedelta | None:
-    """Give the time from one of a thing's times to the first of others that it has, or to now.
+def span(item: Resource, begin: str, *ends: str, over: Callable[[Resource], bool]) -> timedelta | None:
+    """Return the time from one field of a build or job to the first of other fields that is set, or to now.
 
     Args:
-        thing: A build or a job.
-        begin: The field that tells when the span begins.
-        ends: The fields that tell when it ends.
-        over: Tells whether it is over; asked only where none of them tells when it ended.
+        item: A build or a job.
+        begin: The field of the beginning.
+        ends: The fields of the end.
+        over: Returns whether it is over; called only if no field of the end is set.
 
     Returns:
-        None where it has not begun, where it is not known when it ended, or what time it is now; else 0 or more.
+        None if it has not begun, or if its end or the current time is unknown; else 0 or more.
     """
-    start = moment(thing, begin)
+    start = moment(item, begin)
     if start is None:
         return None
     for name in ends:
-        end = moment(thing, name)
+        end = moment(item, name)
         if end is not None:
             break
     else:
-        end = None if over(thing) else now_of(thing)
+        end = None if over(item) else now_of(item)
     return None if end is None else max(end - start, _NOTHING)
 
 
-def moment(thing: Resource, name: str) -> datetime | None:
-    """Read a time; what came in the place of one is none."""
-    value = thing.__dict__.get(name)
+def moment(item: Resource, name: str) -> datetime | None:
+    """Return the time in a field; None if the value is not a time."""
+    value = item.__dict__.get(name)
     return value if isinstance(value, datetime) else None
 
 
-def now_of(thing: Resource) -> datetime | None:
-    """Tell what time it is for the client that a thing belongs to; None where it belongs to none."""
+def now_of(item: Resource) -> datetime | None:
+    """Return the current time of an object's client; None if it has no client."""
     try:
-        return datetime.fromtimestamp(thing.session.clock.now(), UTC)
+        return datetime.fromtimestamp(item.session.clock.now(), UTC)
     except UnboundError:
         return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StepUploadState(OpenEnum):
-    """What became of a step upload."""
+    """The states of a step upload."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -27,7 +27,7 @@ class StepUploadState(OpenEnum):
 
 
 class StepUploadFilters(TypedDict, total=False):
-    """How step uploads are filtered.
+    """Filters for step uploads.
 
     Attributes:
         source_job_id: The id of the job that has uploaded them.
@@ -37,34 +37,34 @@ class StepUploadFilters(TypedDict, total=False):
 
 
 class StepUploadRef(InBuild):
-    """Where a step upload is."""
+    """The ref of a step upload."""
 
     _kind = "step_upload"
     _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{build}/step-uploads/{uuid}",)
 
     def fetch(self) -> StepUpload:
-        """Ask for the step upload, with the steps that were uploaded.
+        """Fetch the step upload, with the steps that were uploaded.
 
         Raises:
-            NotFoundError: The build has none of this UUID.
+            NotFoundError: The build has none with this UUID.
             GoneError: The build is too old: 30 days, at most.
 
-        Documentation: none; the Go client speaks it, for one upload.
+        Documentation: none; the Go client uses it, for one upload.
         """
         return self._request(StepUpload)
 
 
 class StepUpload(StepUploadRef, Fetchable):
-    """Steps that a job has added to its build. Listings tell nothing of the definition.
+    """Steps that a job has added to its build. Listings leave out the definition.
 
     Attributes:
-        source: Where it comes from: `job`.
-        replace_existing_steps: Whether it took the place of the steps that had not begun.
-        created_jobs_count: How many jobs came of it; None while it is not applied.
+        source: Its source: `job`.
+        replace_existing_steps: Whether it replaced the steps that had not started.
+        created_jobs_count: How many jobs it created; None until it is applied.
         rejection_type: Why it was rejected, if it was.
         message: The same, or why it failed, for people.
         definition_bytes: The size of the definition.
-        definition_yaml: The definition, as YAML written anew; None where it is too large.
+        definition_yaml: The definition, as YAML that the server wrote; None if it is too large.
         definition_yaml_omitted: Whether it is too large.
     """
 
@@ -100,7 +100,7 @@ class StepUploadQuerySet(QuerySet[StepUpload]):
     _is_numbered = False
 
     def filter(self, **filters: Unpack[StepUploadFilters]) -> Self:
-        """Give a queryset with further filters; see `StepUploadFilters`."""
+        """Return a queryset with more filters; see `StepUploadFilters`."""
         return self._filtered(filters)
 
     def _params(self) -> Mapping[str, object]:

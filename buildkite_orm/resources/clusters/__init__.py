@@ -1,4 +1,4 @@
-"""Clusters, and what belongs to them: queues, agent tokens, secrets, maintainers, agent images, cache volumes."""
+"""Clusters, and their resources: queues, agent tokens, secrets, maintainers, agent images, cache volumes."""
 
 from __future__ import annotations
 

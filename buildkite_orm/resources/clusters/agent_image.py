@@ -1,4 +1,4 @@
-"""The agent images of clusters: what hosted agents on Linux run, built from one's own Dockerfiles."""
+"""The agent images of clusters, which hosted Linux agents run, built from custom Dockerfiles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 
 
 class AgentImageStatus(OpenEnum):
-    """How far the building of an agent image is."""
+    """The states of the build of an agent image."""
 
     BUILDING = "BUILDING"
     READY = "READY"
@@ -28,17 +28,17 @@ class AgentImageStatus(OpenEnum):
 
 
 class AgentImageRef(InCluster, Deletable):
-    """Where an agent image is. It can be deleted while no queue uses it."""
+    """The ref of an agent image. It can be deleted while no queue uses it."""
 
     _kind = "agent_image"
     _paths = ("organizations/{organization}/clusters/{cluster}/agent-images/{id}",)
     delete_documentation = "clusters/agent-images#delete-an-agent-image"
 
     def fetch(self) -> AgentImage:
-        """Ask for the agent image; its `status` tells whether it is built.
+        """Fetch the agent image; its `status` says whether it is built.
 
         Raises:
-            NotFoundError: There is none of this id in the cluster, or the organization may have none.
+            NotFoundError: The cluster has none with this id, or the organization may not have agent images.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#get-an-agent-image
         """
@@ -51,7 +51,7 @@ class AgentImage(AgentImageRef, Fetchable):
     Attributes:
         image_ref: Its URL, which queues take as `agentImageRef`; None until it is built.
         last_build_error: Why the last build failed, if it did.
-        dockerfile: What it was created from, without a `FROM`.
+        dockerfile: Its Dockerfile, without a `FROM`.
         base_image: The `FROM` that Buildkite puts before that.
         composed_dockerfile: The two together.
 
@@ -81,15 +81,15 @@ class AgentImageQuerySet(QuerySet[AgentImage]):
     _is_numbered = False
 
     def create(self, *, name: str, dockerfile: str) -> AgentImage:
-        """Have an agent image built; it is `BUILDING` for a while, see `reload()`.
+        """Create an agent image; it is `BUILDING` for some time, see `reload()`.
 
         Args:
-            name: What it is called; the cluster has no other of this name.
-            dockerfile: What is done on top of Buildkite's base image, without a `FROM`; may be empty.
+            name: Its name, unique in the cluster.
+            dockerfile: The instructions on top of Buildkite's base image, without a `FROM`; may be empty.
 
         Raises:
             StatusError: The cluster has one of this name already (`status` is 409).
-            UnprocessableEntityError: The server does not accept a value, or the cluster has no hosted agents.
+            UnprocessableEntityError: The server rejects a value, or the cluster has no hosted agents.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#create-an-agent-image
         """

@@ -1,4 +1,4 @@
-"""The agent tokens of clusters: what agents connect with."""
+"""The agent tokens of clusters, with which agents connect."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = [
 
 
 class AgentTokenOptions(TypedDict, total=False):
-    """What may be said of a new agent token.
+    """Optional fields of a new agent token.
 
     Attributes:
-        expires_at: From when on agents cannot connect with it; `None` for never.
+        expires_at: The time after which agents cannot connect with it; `None` for never.
         allowed_ip_addresses: The networks that agents may connect from, in CIDR notation.
     """
 
@@ -37,13 +37,13 @@ class AgentTokenOptions(TypedDict, total=False):
 
 
 class AgentTokenChanges(AgentTokenOptions, total=False):
-    """What can be changed of an agent token; `None` clears what can be cleared. See `AgentTokenOptions`."""
+    """Fields of an agent token that can be changed; `None` clears one. See `AgentTokenOptions`."""
 
     description: str
 
 
 class AgentTokenRef(InCluster, Deletable):
-    """Where an agent token is. To delete it is to revoke it: no agent connects with it any more."""
+    """The ref of an agent token. To delete it is to revoke it: no agent connects with it any more."""
 
     _kind = "agent_token"
     _paths = ("organizations/{organization}/clusters/{cluster}/tokens/{id}",)
@@ -51,23 +51,23 @@ class AgentTokenRef(InCluster, Deletable):
     delete_documentation = "clusters/agent-tokens#revoke-a-token"
 
     def fetch(self) -> AgentToken:
-        """Ask for the agent token, which comes without its secret.
+        """Fetch the agent token, without its secret.
 
         Raises:
-            NotFoundError: There is none of this id in the cluster.
+            NotFoundError: The cluster has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#get-a-token
         """
         return self._request(AgentToken)
 
     def update(self, **changes: Unpack[AgentTokenChanges]) -> AgentToken:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `AgentTokenChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#update-a-token
         """
@@ -78,7 +78,7 @@ class AgentToken(AgentTokenRef, Editable):
     """An agent token of a cluster.
 
     Attributes:
-        token: The secret itself. It comes once, in the answer to `create()`: what is loaded later, by `reload()`,
+        token: The secret itself. Only the response to `create()` has it: data that is loaded later, by `reload()`,
             `save()` or `update()` too, is without it.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#token-data-model
@@ -105,14 +105,14 @@ class AgentTokenQuerySet(QuerySet[AgentToken]):
     _model = AgentToken
 
     def create(self, *, description: str, **options: Unpack[AgentTokenOptions]) -> AgentToken:
-        """Create an agent token; only this answer has its secret, as `token`.
+        """Create an agent token; only this response has its secret, as `token`.
 
         Args:
-            description: What it is for.
+            description: Its purpose.
             options: See `AgentTokenOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#create-a-token
         """

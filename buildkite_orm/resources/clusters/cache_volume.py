@@ -1,4 +1,4 @@
-"""The cache volumes of clusters: what hosted agents keep from one job to the next."""
+"""The cache volumes of clusters, which hosted agents keep between jobs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = [
 
 
 class CacheVolumeRef(InCluster):
-    """Where a cache volume is: in its cluster, by its tag, which may change its volume from build to build."""
+    """The ref of a cache volume: in its cluster, by its tag, which may change its volume from build to build."""
 
     _kind = "cache_volume"
     _paths = ("organizations/{organization}/clusters/{cluster}/cache_volumes/{tag}",)
 
     def delete(self) -> None:
-        """Delete what is cached under its tag, for good.
+        """Delete what is cached under its tag. This cannot be undone.
 
         Raises:
             NotFoundError: Nothing is cached under the tag.

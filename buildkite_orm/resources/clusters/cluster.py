@@ -42,7 +42,7 @@ __all__ = [
 
 
 class ClusterOptions(TypedDict, total=False):
-    """What may be said of a new cluster.
+    """Optional fields of a new cluster.
 
     Attributes:
         emoji: As `:rocket:`.
@@ -57,10 +57,10 @@ class ClusterOptions(TypedDict, total=False):
 
 
 class ClusterChanges(TypedDict, total=False):
-    """What can be changed of a cluster; `None` clears what can be cleared.
+    """Fields of a cluster that can be changed; `None` clears a field that may be empty.
 
     Attributes:
-        default_queue_id: The id of the queue for jobs that name none.
+        default_queue_id: The id of the queue for jobs that name no queue.
         hosted_git_mirror_enabled: Whether hosted agents use a mirror of the repositories.
         hosted_container_cache_enabled: Whether hosted agents cache container images.
     """
@@ -75,7 +75,7 @@ class ClusterChanges(TypedDict, total=False):
 
 
 class ClusterRef(InOrganization, Deletable):
-    """Where a cluster is."""
+    """The ref of a cluster."""
 
     _kind = "cluster"
     _paths = ("organizations/{organization}/clusters/{id}",)
@@ -83,23 +83,23 @@ class ClusterRef(InOrganization, Deletable):
     delete_documentation = "clusters#clusters-delete-a-cluster"
 
     def fetch(self) -> Cluster:
-        """Ask for the cluster.
+        """Fetch the cluster.
 
         Raises:
-            NotFoundError: There is none of this id that the token reaches.
+            NotFoundError: Nothing has this id, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-get-a-cluster
         """
         return self._request(Cluster)
 
     def update(self, **changes: Unpack[ClusterChanges]) -> Cluster:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `ClusterChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-update-a-cluster
         """
@@ -115,7 +115,7 @@ class ClusterRef(InOrganization, Deletable):
         return QueueQuerySet(self.session, self._child("queues"))
 
     def queue(self, queue_id: str) -> QueueRef:
-        """Give the ref of the queue with an id (not its key); no request."""
+        """Return the ref of the queue with an id (not its key); no request."""
         from buildkite_orm.resources.clusters.queue import QueueRef
 
         return QueueRef.at(self.session, self._child("queues", queue_id))
@@ -130,7 +130,7 @@ class ClusterRef(InOrganization, Deletable):
         return AgentTokenQuerySet(self.session, self._child("tokens"))
 
     def agent_token(self, token_id: str) -> AgentTokenRef:
-        """Give the ref of the agent token with an id; no request."""
+        """Return the ref of the agent token with an id; no request."""
         from buildkite_orm.resources.clusters.agent_token import AgentTokenRef
 
         return AgentTokenRef.at(self.session, self._child("tokens", token_id))
@@ -145,7 +145,7 @@ class ClusterRef(InOrganization, Deletable):
         return SecretQuerySet(self.session, self._child("secrets"))
 
     def secret(self, secret_id: str) -> SecretRef:
-        """Give the ref of the secret with an id (not its key); no request."""
+        """Return the ref of the secret with an id (not its key); no request."""
         from buildkite_orm.resources.clusters.secret import SecretRef
 
         return SecretRef.at(self.session, self._child("secrets", secret_id))
@@ -160,7 +160,7 @@ class ClusterRef(InOrganization, Deletable):
         return ClusterMaintainerQuerySet(self.session, self._child("maintainers"))
 
     def maintainer(self, maintainer_id: str) -> ClusterMaintainerRef:
-        """Give the ref of the maintainer with an id (not that of the user or team); no request."""
+        """Return the ref of the maintainer with an id (not that of the user or team); no request."""
         from buildkite_orm.resources.clusters.maintainer import ClusterMaintainerRef
 
         return ClusterMaintainerRef.at(self.session, self._child("maintainers", maintainer_id))
@@ -175,7 +175,7 @@ class ClusterRef(InOrganization, Deletable):
         return AgentImageQuerySet(self.session, self._child("agent-images"))
 
     def agent_image(self, image_id: str) -> AgentImageRef:
-        """Give the ref of the agent image with an id (not its name); no request."""
+        """Return the ref of the agent image with an id (not its name); no request."""
         from buildkite_orm.resources.clusters.agent_image import AgentImageRef
 
         return AgentImageRef.at(self.session, self._child("agent-images", image_id))
@@ -190,13 +190,13 @@ class ClusterRef(InOrganization, Deletable):
         return CacheVolumeQuerySet(self.session, self._child("cache_volumes"))
 
     def cache_volume(self, tag: str) -> CacheVolumeRef:
-        """Give the ref of what is cached under a tag (not the id of a volume); no request."""
+        """Return the ref of the cache volume with a tag (not an id); no request."""
         from buildkite_orm.resources.clusters.cache_volume import CacheVolumeRef
 
         return CacheVolumeRef.at(self.session, self._child("cache_volumes", tag))
 
     def network_ranges(self) -> NetworkRangeQuerySet:
-        """List the network ranges that its hosted agents ask others from.
+        """List the network ranges that its hosted agents send requests from.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/network-ranges#list-network-ranges
         """
@@ -206,14 +206,14 @@ class ClusterRef(InOrganization, Deletable):
 
 
 class EmbeddedMaintainer(Model):
-    """A maintainer, as its cluster tells it."""
+    """A maintainer in the payload of a cluster."""
 
     id: str
     actor: MaintainerActor
 
 
 class ClusterMaintainers(Model):
-    """Who may manage a cluster, as the cluster itself tells it."""
+    """The maintainers in the payload of a cluster."""
 
     users: list[EmbeddedMaintainer] = Field(default_factory=list[EmbeddedMaintainer])
     teams: list[EmbeddedMaintainer] = Field(default_factory=list[EmbeddedMaintainer])
@@ -247,7 +247,7 @@ class Cluster(ClusterRef, Editable):
 
     @property
     def default_queue(self) -> QueueRef | None:
-        """The queue for jobs that name none, if there is one."""
+        """The queue for jobs that name no queue, if any."""
         return None if self.default_queue_id is None else self.queue(self.default_queue_id)
 
 
@@ -260,11 +260,11 @@ class ClusterQuerySet(QuerySet[Cluster]):
         """Create a cluster.
 
         Args:
-            name: What it is called.
+            name: Its name.
             options: See `ClusterOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-create-a-cluster
         """

@@ -26,28 +26,28 @@ __all__ = [
 
 
 class ActorType(OpenEnum):
-    """What a maintainer is."""
+    """The kinds of maintainers."""
 
     USER = "user"
     TEAM = "team"
 
 
 class ClusterMaintainerTarget(TypedDict, total=False):
-    """Whom to make a maintainer: one of the two, by its id."""
+    """The new maintainer: one of the two, by its id."""
 
     user: str
     team: str
 
 
 class ClusterMaintainerRef(InCluster, Deletable):
-    """Where it is said that a user or team maintains a cluster."""
+    """The ref of a user or team that maintains a cluster."""
 
     _kind = "cluster_maintainer"
     _paths = ("organizations/{organization}/clusters/{cluster}/maintainers/{id}",)
     delete_documentation = "clusters/maintainers#remove-a-cluster-maintainer"
 
     def fetch(self) -> ClusterMaintainer:
-        """Ask who it is.
+        """Fetch the maintainer.
 
         Raises:
             NotFoundError: The cluster has no maintainer of this id (which is not the id of the user or team).
@@ -61,7 +61,7 @@ class MaintainerActor(Model):
     """A user or a team that maintains a cluster.
 
     Attributes:
-        name: The name of the user, or of the team where the cluster itself tells of it.
+        name: The name of the user; that of a team is only in the payload of the cluster.
         email: The email address of a user.
         slug: The slug of a team.
         type: Which of the two it is.
@@ -98,13 +98,13 @@ class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):
     _is_numbered = False
 
     def create(self, **target: Unpack[ClusterMaintainerTarget]) -> ClusterMaintainer:
-        """Have a user or a team maintain the cluster.
+        """Add a user or a team as a maintainer.
 
         Args:
             target: `user=` or `team=`, by its id.
 
         Raises:
-            UnprocessableEntityError: The server does not accept it; there is no such user or team, say.
+            UnprocessableEntityError: The server rejects it: the user or team does not exist, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#create-a-cluster-maintainer
         """

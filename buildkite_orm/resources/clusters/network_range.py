@@ -1,4 +1,4 @@
-"""The network ranges of clusters: where requests of hosted agents come from."""
+"""The network ranges of clusters, which requests of hosted agents are sent from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = [
 
 
 class NetworkRange(InCluster, Resource):
-    """A range of addresses that hosted agents ask others from, for firewalls to let in.
+    """A range of addresses that hosted agents send requests from, for firewall rules.
 
     Attributes:
         cidr_range: The addresses, in CIDR notation.
-        kind: What the provider calls this kind of range, as `NAMESPACE_MANAGED`.
+        kind: The provider's name for this kind of range, as `NAMESPACE_MANAGED`.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/network-ranges#network-range-data-model
     """

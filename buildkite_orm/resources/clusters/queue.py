@@ -31,7 +31,7 @@ __all__ = [
 
 
 class RetryAgentAffinity(OpenEnum):
-    """Which agents are preferred when a job is retried: those that worked last, or others than before."""
+    """The preferred agents for a retried job: those that ran a job most recently, or other ones than before."""
 
     PREFER_WARMEST = "prefer-warmest"
     PREFER_DIFFERENT = "prefer-different"
@@ -57,10 +57,10 @@ class InstanceShape(OpenEnum):
 
 
 class HostedAgentsOptions(TypedDict):
-    """How a queue has its agents hosted by Buildkite.
+    """Options of a queue with agents that Buildkite hosts.
 
     Attributes:
-        instanceShape: The machine of each agent; also where only the image is to change. Of a queue that is there,
+        instanceShape: The machine of each agent; required also to change only the image. Of an existing queue,
             only its size can be another one.
         agentImageRef: The image that the agents run, for Linux and in updates only: the `image_ref` of an agent
             image, or the URL of another one; `None` for the default image.
@@ -71,7 +71,7 @@ class HostedAgentsOptions(TypedDict):
 
 
 class QueueOptions(TypedDict, total=False):
-    """What may be said of a queue, of a new one and later; `None` clears what can be cleared.
+    """Optional fields of a queue, for creation and update; `None` clears a field that may be empty.
 
     Attributes:
         retry_agent_affinity: Which agents are preferred when a job is retried.
@@ -84,7 +84,7 @@ class QueueOptions(TypedDict, total=False):
 
 
 class QueueRef(InCluster, Deletable):
-    """Where a queue is."""
+    """The ref of a queue."""
 
     _kind = "queue"
     _paths = ("organizations/{organization}/clusters/{cluster}/queues/{id}",)
@@ -92,30 +92,30 @@ class QueueRef(InCluster, Deletable):
     delete_documentation = "clusters/queues#delete-a-queue"
 
     def fetch(self) -> Queue:
-        """Ask for the queue.
+        """Fetch the queue.
 
         Raises:
-            NotFoundError: There is none of this id in the cluster.
+            NotFoundError: The cluster has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#get-a-queue
         """
         return self._request(Queue)
 
     def update(self, **changes: Unpack[QueueOptions]) -> Queue:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `QueueOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#update-a-queue
         """
         return self._update(Queue, changes, QueueOptions)
 
     def pause(self, *, note: str | None = None) -> Queue:
-        """Have no more jobs go to its agents; those that have begun go on.
+        """Pause dispatching: its agents get no more jobs, and running jobs continue.
 
         Args:
             note: Why, for others to read.
@@ -125,12 +125,12 @@ class QueueRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#pause-a-queue
         """
-        # the page lists the one name and shows the other, which clients send; the server ignores what it does not know
+        # the page documents one name, its example and other clients send the other; the server ignores unknown fields
         body = {} if note is None else {"note": note, "dispatch_paused_note": note}
         return self._request(Queue, "POST", "pause_dispatch", body=body, idempotent=False)
 
     def resume(self) -> Queue:
-        """Have jobs go to its agents again.
+        """Resume dispatching: its agents get jobs again.
 
         Raises:
             UnprocessableEntityError: It is not paused.
@@ -157,7 +157,7 @@ class HostedInstance(Model):
 
 
 class LinuxSettings(Model):
-    """What is set for hosted agents on Linux.
+    """Settings of hosted agents on Linux.
 
     Attributes:
         agent_image_ref: The image that they run; None for the default one.
@@ -167,13 +167,13 @@ class LinuxSettings(Model):
 
 
 class PlatformSettings(Model):
-    """What is set for hosted agents by their platform."""
+    """Settings of hosted agents by platform."""
 
     linux: LinuxSettings | None = None
 
 
 class HostedAgents(Model):
-    """How a queue has its agents hosted."""
+    """The hosted agents of a queue."""
 
     instance_shape: HostedInstance | None = None
     platform_settings: PlatformSettings | None = None
@@ -184,7 +184,7 @@ class Queue(QueueRef, Editable):
 
     Attributes:
         dispatch_paused: Whether it is paused.
-        hosted: Whether Buildkite hosts its agents; only told where it does.
+        hosted: Whether Buildkite hosts its agents; only present if it does.
         hosted_agents: How it does.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#queue-data-model
@@ -217,14 +217,14 @@ class QueueQuerySet(QuerySet[Queue]):
     _model = Queue
 
     def create(self, *, key: str, **options: Unpack[QueueOptions]) -> Queue:
-        """Create a queue: a self-hosted one, or a hosted one where `hostedAgents` says how.
+        """Create a queue: a self-hosted one, or a hosted one if `hostedAgents` is given.
 
         Args:
-            key: What jobs call it, as in `queue=default`.
+            key: Its name in jobs, as in `queue=default`.
             options: See `QueueOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; the cluster has such a key already, say.
+            UnprocessableEntityError: The server rejects a value: the cluster has such a key already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-self-hosted-queue
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-buildkite-hosted-queue

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class SecretChanges(TypedDict, total=False):
-    """What can be changed of a secret besides its value; `None` clears it.
+    """Fields of a secret that can be changed, apart from its value; `None` clears them.
 
     Attributes:
         policy: Who may read it, in YAML.
@@ -38,17 +38,17 @@ class SecretChanges(TypedDict, total=False):
 
 
 class SecretOptions(SecretChanges, total=False):
-    """What may be said of a new secret. See `SecretChanges`.
+    """Optional fields of a new secret. See `SecretChanges`.
 
     Attributes:
-        value: What is to be kept secret: less than 8 kB, and not blank.
+        value: The secret value: less than 8 kB, and not blank.
     """
 
     value: str
 
 
 class SecretRef(InCluster, Deletable):
-    """Where a secret is."""
+    """The ref of a secret."""
 
     _kind = "secret"
     _paths = ("organizations/{organization}/clusters/{cluster}/secrets/{id}",)
@@ -56,23 +56,23 @@ class SecretRef(InCluster, Deletable):
     delete_documentation = "clusters/secrets#delete-a-secret"
 
     def fetch(self) -> Secret:
-        """Ask for the secret, which comes without its value.
+        """Fetch the secret, without its value.
 
         Raises:
-            NotFoundError: There is none of this id in the cluster.
+            NotFoundError: The cluster has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#get-a-secret
         """
         return self._request(Secret)
 
     def update(self, **changes: Unpack[SecretChanges]) -> Secret:
-        """Change its description or its policy; an object takes over the answer.
+        """Change its description or its policy; an object is updated with the response.
 
         Args:
             changes: See `SecretChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-description-and-access-policy
@@ -83,10 +83,10 @@ class SecretRef(InCluster, Deletable):
         """Put another value in the place of its own, and nothing else.
 
         Args:
-            value: What is to be kept secret: less than 8 kB, and not blank.
+            value: The secret value: less than 8 kB, and not blank.
 
         Raises:
-            UnprocessableEntityError: The server does not accept the value.
+            UnprocessableEntityError: The server rejects the value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-value
         """
@@ -94,7 +94,7 @@ class SecretRef(InCluster, Deletable):
 
 
 class SecretOrganization(Model):
-    """The organization of a secret, as the secret tells it."""
+    """The organization in the payload of a secret."""
 
     id: str | None = None
     slug: str | None = None
@@ -106,7 +106,7 @@ class Secret(SecretRef, Editable):
     """A secret of a cluster: everything but its value.
 
     Attributes:
-        value: Documented, and never told by the API.
+        value: Documented, but the API never returns it.
         last_read_at: When a build read it last.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#secret-data-model
@@ -140,11 +140,11 @@ class SecretQuerySet(QuerySet[Secret]):
         """Create a secret.
 
         Args:
-            key: What builds call it: letters, digits and underscores, a letter first; neither `buildkite` nor `bk`.
+            key: Its name in builds: letters, digits and underscores, a letter first; neither `buildkite` nor `bk`.
             options: See `SecretOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; the cluster has such a key already, say.
+            UnprocessableEntityError: The server rejects a value: the cluster has such a key already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#create-a-secret
         """

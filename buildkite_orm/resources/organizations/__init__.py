@@ -1,4 +1,4 @@
-"""What is set up for an organization as a whole, and who belongs to it."""
+"""Settings of organizations, their members, and other resources of an organization as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API settings of organizations: from where, by whom and for how long tokens are good."""
+"""The API settings of organizations: the addresses, users and times for which tokens are valid."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 class ApiSettingsChanges(TypedDict, total=False):
-    """What can be changed of the API settings; `None` clears what can be cleared.
+    """Fields of the API settings that can be changed; `None` clears a field that may be empty.
 
     Attributes:
         allowed_ip_addresses: Networks in CIDR notation, with spaces between them. They hold at once: a client that is
@@ -34,30 +34,30 @@ class ApiSettingsChanges(TypedDict, total=False):
 
 
 class ApiSettingsRef(InOrganization):
-    """Where the API settings of an organization are; only administrators reach them."""
+    """The ref of an organization's API settings; only administrators can access them."""
 
     _kind = "api_settings"
     _paths = ("organizations/{organization}/api-settings",)
 
     def fetch(self) -> ApiSettings:
-        """Ask for the API settings.
+        """Fetch the API settings.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#get-api-settings
         """
         return self._request(ApiSettings)
 
     def update(self, **changes: Unpack[ApiSettingsChanges]) -> ApiSettings:
-        """Change some of the settings, and nothing else; an object takes over the answer.
+        """Change some of the settings, and nothing else; an object is updated with the response.
 
         Args:
             changes: See `ApiSettingsChanges`.
 
         Raises:
-            PermissionDeniedError: The user is no administrator, or the plan does not include what a change is about.
-            UnprocessableEntityError: The server does not accept a value.
+            PermissionDeniedError: The user is not an administrator, or the plan does not include a setting.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#update-api-settings
         """
@@ -65,7 +65,7 @@ class ApiSettingsRef(InOrganization):
 
 
 class ApiFeatures(Model):
-    """Which of the settings the plan includes; one that it does not include cannot be changed."""
+    """The settings that the plan includes; others cannot be changed."""
 
     api_ip_allow_list: bool | None = None
     inactive_api_token_revocation: bool | None = None

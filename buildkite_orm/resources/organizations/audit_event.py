@@ -1,4 +1,4 @@
-"""Audit events: who has done what in an organization."""
+"""Audit events of an organization."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = [
 
 
 class AuditEventRef(InOrganization):
-    """Where an audit event is; only administrators reach it."""
+    """The ref of an audit event; only administrators reach it."""
 
     _kind = "audit_event"
     _paths = ("organizations/{organization}/audit_events/{uuid}",)
 
     def fetch(self) -> AuditEvent:
-        """Ask for the audit event.
+        """Fetch the audit event.
 
         Raises:
-            NotFoundError: There is none of this UUID in the organization.
-            PermissionDeniedError: The user is no administrator, or the plan does not include the audit log.
+            NotFoundError: The organization has none with this UUID.
+            PermissionDeniedError: The user is not an administrator, or the plan does not include the audit log.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#get-an-audit-event
         """
@@ -41,7 +41,7 @@ class AuditEventRef(InOrganization):
 
 
 class AuditParty(Model):
-    """Who has done something, or what it was done to."""
+    """The actor or the subject of an event."""
 
     type: str | None = None
     uuid: str | None = None
@@ -49,7 +49,7 @@ class AuditParty(Model):
 
 
 class AuditContext(Model):
-    """How something came to be done; what there is beyond `type` differs by that."""
+    """The context of an event; fields other than `type` differ by type."""
 
     type: str | None = None
     request_ip: str | None = None
@@ -60,11 +60,11 @@ class AuditEvent(AuditEventRef, Fetchable):
     """An audit event.
 
     Attributes:
-        type: What was done, as `OrganizationUpdatedEvent`.
-        actor: Who did it; None where the system did it by itself.
-        subject: What it was done to.
-        context: How it came to be done.
-        data: What there is to tell of this type of event.
+        type: The type of event, as `OrganizationUpdatedEvent`.
+        actor: The actor; None if the system acted by itself.
+        subject: The resource that was changed.
+        context: The context of the event.
+        data: The data of this type of event.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#response-fields
     """

@@ -1,4 +1,4 @@
-"""Emojis: what stands for `:rocket:` in names and logs."""
+"""Emojis, shown for names such as `:rocket:`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = [
 
 
 class Emoji(InOrganization, Resource):
-    """An emoji; it comes in listings only.
+    """An emoji; returned in listings only.
 
     Attributes:
-        name: What stands between the colons.
-        url: Where its image is.
-        aliases: What may stand there too.
+        name: Its name, without the colons.
+        url: The URL of its image.
+        aliases: Other names.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/emojis
     """
@@ -43,6 +43,6 @@ class Emoji(InOrganization, Resource):
 
 
 class EmojiQuerySet(QuerySet[Emoji]):
-    """The emojis of an organization: its own, and those that all have."""
+    """The emojis of an organization: its own, and the common ones."""
 
     _model = Emoji

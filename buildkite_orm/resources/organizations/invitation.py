@@ -35,7 +35,7 @@ __all__ = [
 
 
 class InvitationState(OpenEnum):
-    """What became of an invitation."""
+    """The states of an invitation."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -44,11 +44,11 @@ class InvitationState(OpenEnum):
 
 
 class InvitationTeam(TypedDict):
-    """A team that whoever accepts an invitation joins.
+    """A team that the new member joins.
 
     Attributes:
         id: The id of the team.
-        role: What the new member is to be in it.
+        role: The role of the new member in it.
     """
 
     id: str
@@ -56,11 +56,11 @@ class InvitationTeam(TypedDict):
 
 
 class InvitationOptions(TypedDict, total=False):
-    """What may be said of new invitations.
+    """Optional fields of new invitations.
 
     Attributes:
-        role: What they are to be in the organization; a member unless said.
-        sso_mode: Whether they must come in by single sign-on; must be said where the organization has that.
+        role: Their role in the organization; default: member.
+        sso_mode: Whether they must use single sign-on; required if the organization has it.
         teams: The teams that they join, each once.
     """
 
@@ -70,23 +70,23 @@ class InvitationOptions(TypedDict, total=False):
 
 
 class InvitationRef(InOrganization):
-    """Where an invitation is."""
+    """The ref of an invitation."""
 
     _kind = "invitation"
     _paths = ("organizations/{organization}/invitations/{id}",)
 
     def fetch(self) -> Invitation:
-        """Ask for the invitation, in whatever state.
+        """Fetch the invitation, in whatever state.
 
         Raises:
-            NotFoundError: There is none of this id that the token reaches.
+            NotFoundError: Nothing has this id, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/invitations#get-an-organization-invitation
         """
         return self._request(Invitation)
 
     def revoke(self) -> None:
-        """Take the invitation back, while it is pending.
+        """Revoke the invitation, while it is pending.
 
         Raises:
             UnprocessableEntityError: It has been accepted, has been revoked, or has expired.
@@ -145,7 +145,7 @@ class InvitationQuerySet(QuerySet[Invitation]):
             options: See `InvitationOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; one of them is a member already, say.
+            UnprocessableEntityError: The server rejects a value: one of them is a member already, for example.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/invitations#create-organization-invitations

@@ -24,52 +24,52 @@ __all__ = [
 
 
 class OrganizationRole(OpenEnum):
-    """What a member is in an organization."""
+    """The roles of members in an organization."""
 
     ADMIN = "admin"
     MEMBER = "member"
 
 
 class SsoMode(OpenEnum):
-    """Whether a member must come in by single sign-on."""
+    """Whether a member must use single sign-on."""
 
     REQUIRED = "required"
     OPTIONAL = "optional"
 
 
 class OrganizationMemberChanges(TypedDict, total=False):
-    """What can be changed of a member; something must be."""
+    """Fields of a member that can be changed; at least one is required."""
 
     role: OrganizationRole | Literal["admin", "member"]
     sso_mode: SsoMode | Literal["required", "optional"]
 
 
 class OrganizationMemberRef(InOrganization, Deletable):
-    """Where an organization's member is: a user, in that organization."""
+    """The ref of an organization's member: a user, in that organization."""
 
     _kind = "organization_member"
     _paths = ("organizations/{organization}/members/{id}",)
     delete_documentation = "organizations/members#remove-an-organization-member"
 
     def fetch(self) -> OrganizationMember:
-        """Ask for the member.
+        """Fetch the member.
 
         Raises:
-            NotFoundError: The user is no member of the organization.
+            NotFoundError: The user is not a member of the organization.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#get-an-organization-member
         """
         return self._request(OrganizationMember)
 
     def update(self, **changes: Unpack[OrganizationMemberChanges]) -> OrganizationMember:
-        """Change what the user is in the organization; an object takes over the answer.
+        """Change the user's role in the organization; an object is updated with the response.
 
         Args:
             changes: See `OrganizationMemberChanges`.
 
         Raises:
-            PermissionDeniedError: It is the user who asks, or that one may not.
-            UnprocessableEntityError: The server does not accept a value, or there is none.
+            PermissionDeniedError: It is the token's own user, or that user may not do this.
+            UnprocessableEntityError: The server rejects a value, or no field was given.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#update-an-organization-member
         """
@@ -81,7 +81,7 @@ class OrganizationMember(OrganizationMemberRef, Editable):
 
     Attributes:
         id: The id of the user.
-        sso_mode: Told to administrators, and to the user.
+        sso_mode: Returned to administrators, and to the user.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#organization-member-data-model
     """

@@ -1,4 +1,4 @@
-"""Notification services: whom an organization tells of its builds and jobs."""
+"""Notification services, which an organization notifies of its builds and jobs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NotificationProvider(OpenEnum):
 
 
 class NotificationScope(OpenEnum):
-    """Of which pipelines a notification service tells: all, or those of `scope_uuids`."""
+    """The pipelines of a notification service: all, or those of `scope_uuids`."""
 
     ALL = "all"
     SOME_PROJECTS = "some_projects"
@@ -52,16 +52,16 @@ class NotificationScope(OpenEnum):
 
 
 class NotificationServiceOptions(TypedDict, total=False):
-    """What may be said of a notification service, a new one or one that is there.
+    """Optional fields of a notification service, for creation and update.
 
     Attributes:
         branch_configuration: Patterns of branches, as `main feature/*`; empty for all branches.
-        scope: Of which pipelines it tells; of all unless said.
+        scope: Its pipelines; default: all.
         scope_uuids: The ids of the pipelines (for `some_projects`), the teams or the clusters that `scope` means.
-        build_states: Whether it tells of a state: `build_passed`, `build_fixed`, `build_failed`, `build_blocked`,
+        build_states: Whether it notifies of a state: `build_passed`, `build_fixed`, `build_failed`, `build_blocked`,
             `build_canceled`, `build_failing`, `job_activated`.
-        settings: What the provider needs to know, by its names; those not named stay. A secret that is sent back
-            masked, as it was told, stays too.
+        settings: The settings of the provider; others stay unchanged. So does a secret that is sent as it was
+            returned, masked.
     """
 
     description: str | None
@@ -73,17 +73,17 @@ class NotificationServiceOptions(TypedDict, total=False):
 
 
 class NotificationServiceRef(InOrganization, Deletable):
-    """Where a notification service is."""
+    """The ref of a notification service."""
 
     _kind = "notification_service"
     _paths = ("organizations/{organization}/services/{id}",)
     delete_documentation = "organizations/notification-services#delete-a-notification-service"
 
     def fetch(self) -> NotificationService:
-        """Ask for the notification service.
+        """Fetch the notification service.
 
         Raises:
-            NotFoundError: There is none of this id in the organization.
+            NotFoundError: The organization has none with this id.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#get-a-notification-service
@@ -91,13 +91,13 @@ class NotificationServiceRef(InOrganization, Deletable):
         return self._request(NotificationService)
 
     def update(self, **changes: Unpack[NotificationServiceOptions]) -> NotificationService:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `NotificationServiceOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#update-a-notification-service
@@ -105,7 +105,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         return self._update(NotificationService, changes, NotificationServiceOptions)
 
     def enable(self) -> NotificationService:
-        """Have it tell again; that it was disabled, or broken, is forgotten.
+        """Enable it; clears that it was disabled, or broken.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#enable-a-notification-service
@@ -113,7 +113,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         return self._request(NotificationService, "PUT", "enable", idempotent=False)
 
     def disable(self) -> NotificationService:
-        """Have it tell nothing for now.
+        """Disable it: it sends no notifications.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#disable-a-notification-service
@@ -122,7 +122,7 @@ class NotificationServiceRef(InOrganization, Deletable):
 
 
 class NotificationServiceProvider(Model):
-    """The kind of a notification service, and what that is called."""
+    """The provider of a notification service, with its name."""
 
     id: NotificationProvider
     name: str | None = None
@@ -133,8 +133,8 @@ class NotificationService(NotificationServiceRef, Editable):
 
     Attributes:
         branch_configuration: Patterns of branches; empty for all branches.
-        build_states: Whether it tells of a state, by the states' names.
-        settings: What the provider knows; the names differ by provider. The token of a webhook is told in full, other
+        build_states: Whether it notifies of a state, by the names of states.
+        settings: The settings of the provider; the names differ. The token of a webhook is returned in full, other
             secrets masked or not at all; no repr has any of it.
 
     Documentation:
@@ -190,7 +190,7 @@ class NotificationServiceQuerySet(QuerySet[NotificationService]):
             options: See `NotificationServiceOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Example:
             >>> service = bk.organization("acme").notification_services().create(

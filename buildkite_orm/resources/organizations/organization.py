@@ -1,4 +1,4 @@
-"""Organizations: where everything begins."""
+"""Organizations, the top level of the API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class OrganizationRef(Ref):
-    """Where an organization is.
+    """The ref of an organization.
 
     Example:
         >>> org = bk.organization("acme")
@@ -56,10 +56,10 @@ class OrganizationRef(Ref):
     _paths = ("organizations/{slug}",)
 
     def fetch(self) -> Organization:
-        """Ask for the organization.
+        """Fetch the organization.
 
         Raises:
-            NotFoundError: There is none of this slug that the token reaches.
+            NotFoundError: Nothing has this slug, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations#get-an-organization
         """
@@ -78,11 +78,11 @@ class OrganizationRef(Ref):
         return PipelineQuerySet(self.session, self._child("pipelines"), filters)
 
     def pipeline(self, slug: str) -> PipelineRef:
-        """Give the ref of the pipeline with a slug; no request."""
+        """Return the ref of the pipeline with a slug; no request."""
         return PipelineRef.at(self.session, self._child("pipelines", slug))
 
     def pipeline_templates(self) -> PipelineTemplateQuerySet:
-        """List the pipeline templates; those that are available, for who does not administer the organization.
+        """List the pipeline templates; users who are not administrators get those that are available.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#list-pipeline-templates
         """
@@ -91,7 +91,7 @@ class OrganizationRef(Ref):
         return PipelineTemplateQuerySet(self.session, self._child("pipeline-templates"))
 
     def pipeline_template(self, uuid: str) -> PipelineTemplateRef:
-        """Give the ref of the pipeline template with a UUID; no request."""
+        """Return the ref of the pipeline template with a UUID; no request."""
         from buildkite_orm.resources.pipelines.template import PipelineTemplateRef
 
         return PipelineTemplateRef.at(self.session, self._child("pipeline-templates", uuid))
@@ -109,7 +109,7 @@ class OrganizationRef(Ref):
         return BuildQuerySet(self.session, self._child("builds"), filters)
 
     def job(self, job_id: str) -> JobRef:
-        """Give the ref of the job with an id, whatever its build; no request."""
+        """Return the ref of the job with an id, whatever its build; no request."""
         from buildkite_orm.resources.builds.job import JobRef
 
         return JobRef.at(self.session, self._child("jobs", job_id))
@@ -127,7 +127,7 @@ class OrganizationRef(Ref):
         return AgentQuerySet(self.session, self._child("agents"), filters)
 
     def agent(self, agent_id: str) -> AgentRef:
-        """Give the ref of the agent with an id; no request."""
+        """Return the ref of the agent with an id; no request."""
         from buildkite_orm.resources.agent import AgentRef
 
         return AgentRef.at(self.session, self._child("agents", agent_id))
@@ -142,7 +142,7 @@ class OrganizationRef(Ref):
         return ClusterQuerySet(self.session, self._child("clusters"))
 
     def cluster(self, cluster_id: str) -> ClusterRef:
-        """Give the ref of the cluster with an id; no request."""
+        """Return the ref of the cluster with an id; no request."""
         from buildkite_orm.resources.clusters.cluster import ClusterRef
 
         return ClusterRef.at(self.session, self._child("clusters", cluster_id))
@@ -160,7 +160,7 @@ class OrganizationRef(Ref):
         return SuiteQuerySet(self.session, f"analytics/{self._child('suites')}", filters)
 
     def suite(self, slug: str) -> SuiteRef:
-        """Give the ref of the test suite with a slug; no request."""
+        """Return the ref of the test suite with a slug; no request."""
         from buildkite_orm.resources.test_engine.suite import SuiteRef
 
         return SuiteRef.at(self.session, f"analytics/{self._child('suites', slug)}")
@@ -191,7 +191,7 @@ class OrganizationRef(Ref):
         return TeamQuerySet(self.session, self._child("teams"), filters)
 
     def team(self, team_id: str) -> TeamRef:
-        """Give the ref of the team with an id (not its slug); no request."""
+        """Return the ref of the team with an id (not its slug); no request."""
         from buildkite_orm.resources.teams.team import TeamRef
 
         return TeamRef.at(self.session, self._child("teams", team_id))
@@ -206,7 +206,7 @@ class OrganizationRef(Ref):
         return OrganizationMemberQuerySet(self.session, self._child("members"))
 
     def member(self, user_id: str) -> OrganizationMemberRef:
-        """Give the ref of the member who is the user with an id; no request."""
+        """Return the ref of the member with a user id; no request."""
         from buildkite_orm.resources.organizations.member import OrganizationMemberRef
 
         return OrganizationMemberRef.at(self.session, self._child("members", user_id))
@@ -221,7 +221,7 @@ class OrganizationRef(Ref):
         return InvitationQuerySet(self.session, self._child("invitations"))
 
     def invitation(self, invitation_id: str) -> InvitationRef:
-        """Give the ref of the invitation with an id, in whatever state; no request."""
+        """Return the ref of the invitation with an id, in whatever state; no request."""
         from buildkite_orm.resources.organizations.invitation import InvitationRef
 
         return InvitationRef.at(self.session, self._child("invitations", invitation_id))
@@ -236,7 +236,7 @@ class OrganizationRef(Ref):
         return RegistryQuerySet(self.session, f"packages/{self._child('registries')}")
 
     def registry(self, slug: str) -> RegistryRef:
-        """Give the ref of the package registry with a slug; no request."""
+        """Return the ref of the package registry with a slug; no request."""
         from buildkite_orm.resources.packages.registry import RegistryRef
 
         return RegistryRef.at(self.session, f"packages/{self._child('registries', slug)}")
@@ -251,7 +251,7 @@ class OrganizationRef(Ref):
         return RuleQuerySet(self.session, self._child("rules"))
 
     def rule(self, rule_id: str) -> RuleRef:
-        """Give the ref of the rule with an id; no request."""
+        """Return the ref of the rule with an id; no request."""
         from buildkite_orm.resources.rule import RuleRef
 
         return RuleRef.at(self.session, self._child("rules", rule_id))
@@ -266,13 +266,13 @@ class OrganizationRef(Ref):
         return PortalQuerySet(self.session, self._child("portals"))
 
     def portal(self, slug: str) -> PortalRef:
-        """Give the ref of the portal with a slug; no request."""
+        """Return the ref of the portal with a slug; no request."""
         from buildkite_orm.resources.portal import PortalRef
 
         return PortalRef.at(self.session, self._child("portals", slug))
 
     def audit_events(self) -> AuditEventQuerySet:
-        """List what was done, newest first; for administrators.
+        """List the audit events, newest first; for administrators.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/audit-events#list-audit-events
         """
@@ -281,7 +281,7 @@ class OrganizationRef(Ref):
         return AuditEventQuerySet(self.session, self._child("audit_events"))
 
     def audit_event(self, uuid: str) -> AuditEventRef:
-        """Give the ref of the audit event with a UUID; no request."""
+        """Return the ref of the audit event with a UUID; no request."""
         from buildkite_orm.resources.organizations.audit_event import AuditEventRef
 
         return AuditEventRef.at(self.session, self._child("audit_events", uuid))
@@ -297,13 +297,13 @@ class OrganizationRef(Ref):
         return NotificationServiceQuerySet(self.session, self._child("services"))
 
     def notification_service(self, service_id: str) -> NotificationServiceRef:
-        """Give the ref of the notification service with an id; no request."""
+        """Return the ref of the notification service with an id; no request."""
         from buildkite_orm.resources.organizations.notification_service import NotificationServiceRef
 
         return NotificationServiceRef.at(self.session, self._child("services", service_id))
 
     def repository_connections(self) -> RepositoryConnectionQuerySet:
-        """List where its code is; for administrators.
+        """List the repository connections; for administrators.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#list-repository-connections
@@ -313,13 +313,13 @@ class OrganizationRef(Ref):
         return RepositoryConnectionQuerySet(self.session, self._child("repository_connections"))
 
     def repository_connection(self, connection_id: str) -> RepositoryConnectionRef:
-        """Give the ref of the repository connection with an id; no request."""
+        """Return the ref of the repository connection with an id; no request."""
         from buildkite_orm.resources.organizations.repository_connection import RepositoryConnectionRef
 
         return RepositoryConnectionRef.at(self.session, self._child("repository_connections", connection_id))
 
     def emojis(self) -> EmojiQuerySet:
-        """List the emojis: its own, and those that all organizations have.
+        """List the emojis: its own, and the common ones.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/emojis#list-emojis
         """
@@ -328,19 +328,19 @@ class OrganizationRef(Ref):
         return EmojiQuerySet(self.session, self._child("emojis"))
 
     def api_settings(self) -> ApiSettingsRef:
-        """Give the ref of the API settings; no request."""
+        """Return the ref of the API settings; no request."""
         from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
 
         return ApiSettingsRef.at(self.session, self._child("api-settings"))
 
     def pipeline_settings(self) -> PipelineSettingsRef:
-        """Give the ref of the pipeline settings; no request."""
+        """Return the ref of the pipeline settings; no request."""
         from buildkite_orm.resources.organizations.pipeline_settings import PipelineSettingsRef
 
         return PipelineSettingsRef.at(self.session, self._child("pipeline-settings"))
 
     def rate_limits(self) -> RateLimitsRef:
-        """Give the ref of the rate limits; no request."""
+        """Return the ref of the rate limits; no request."""
         from buildkite_orm.resources.organizations.rate_limits import RateLimitsRef
 
         return RateLimitsRef.at(self.session, self._child("rate_limit"))

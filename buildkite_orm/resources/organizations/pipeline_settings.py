@@ -1,4 +1,4 @@
-"""The pipeline settings of organizations: what holds for all pipelines, or for new ones."""
+"""The pipeline settings of organizations, for all pipelines or for new ones."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ __all__ = [
 
 
 class BuildExportStrategy(OpenEnum):
-    """Where builds are exported to."""
+    """The destinations of build exports."""
 
     S3 = "s3"
     GCS = "gcs"
 
 
 class PipelineSettingsChanges(TypedDict, total=False):
-    """What can be changed of the pipeline settings; `None` clears what can be cleared.
+    """Fields of the pipeline settings that can be changed; `None` clears a field that may be empty.
 
     Attributes:
         default_branch: Of new pipelines.
         default_cluster_id: The id of the cluster that new pipelines are in.
         default_timeout_in_minutes: How long a job of a new pipeline may run.
-        maximum_timeout_in_minutes: How long a job of any pipeline may be given to run.
+        maximum_timeout_in_minutes: The longest timeout of a job, for any pipeline.
         scheduled_job_expiry_in_minutes: How long a job may wait to be run.
     """
 
@@ -52,30 +52,30 @@ class PipelineSettingsChanges(TypedDict, total=False):
 
 
 class PipelineSettingsRef(InOrganization):
-    """Where the pipeline settings of an organization are; only administrators reach them."""
+    """The ref of an organization's pipeline settings; only administrators can access them."""
 
     _kind = "pipeline_settings"
     _paths = ("organizations/{organization}/pipeline-settings",)
 
     def fetch(self) -> PipelineSettings:
-        """Ask for the pipeline settings.
+        """Fetch the pipeline settings.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#get-pipeline-settings
         """
         return self._request(PipelineSettings)
 
     def update(self, **changes: Unpack[PipelineSettingsChanges]) -> PipelineSettings:
-        """Change some of the settings, and nothing else; an object takes over the answer.
+        """Change some of the settings, and nothing else; an object is updated with the response.
 
         Args:
             changes: See `PipelineSettingsChanges`.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
-            UnprocessableEntityError: The server does not accept a value.
+            PermissionDeniedError: The user is not an administrator.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#update-pipeline-settings
@@ -83,10 +83,10 @@ class PipelineSettingsRef(InOrganization):
         return self._update(PipelineSettings, changes, PipelineSettingsChanges)
 
     def enable_hosted_agents_ssh(self) -> PipelineSettings:
-        """Have hosted agents be reached by SSH, and those on macOS by VNC too.
+        """Enable SSH access to hosted agents, and VNC access to those on macOS.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-hosted-agents-remote-access
@@ -94,10 +94,10 @@ class PipelineSettingsRef(InOrganization):
         return self._turn_on("hosted-agents-ssh")
 
     def disable_hosted_agents_ssh(self) -> PipelineSettings:
-        """Have hosted agents not be reached by SSH or VNC any more.
+        """Disable SSH and VNC access to hosted agents.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-hosted-agents-remote-access
@@ -105,10 +105,10 @@ class PipelineSettingsRef(InOrganization):
         return self._turn_off("hosted-agents-ssh")
 
     def enable_public_pipelines(self) -> PipelineSettings:
-        """Let members create public pipelines.
+        """Allow members to create public pipelines.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-public-pipeline-creation
@@ -116,10 +116,10 @@ class PipelineSettingsRef(InOrganization):
         return self._turn_on("public-pipelines")
 
     def disable_public_pipelines(self) -> PipelineSettings:
-        """Let nobody create public pipelines.
+        """Forbid public pipelines for all users.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-public-pipeline-creation
@@ -127,10 +127,10 @@ class PipelineSettingsRef(InOrganization):
         return self._turn_off("public-pipelines")
 
     def enable_advanced_queue_metrics(self) -> PipelineSettings:
-        """Have clusters keep advanced metrics of their queues; the API has no way back.
+        """Enable advanced queue metrics of clusters; the API cannot disable them.
 
         Raises:
-            PermissionDeniedError: The user is no administrator.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#enable-advanced-queue-metrics
@@ -140,15 +140,15 @@ class PipelineSettingsRef(InOrganization):
     def configure_build_export(
         self, *, location: str, strategy_id: BuildExportStrategy | Literal["s3", "gcs"]
     ) -> PipelineSettings:
-        """Have builds exported into a bucket.
+        """Enable the export of builds to a bucket.
 
         Args:
             location: The name of the bucket, or its URI as `s3://my-export-bucket`.
             strategy_id: The kind of bucket; `build_exports.supported_strategies` lists those that there are.
 
         Raises:
-            PermissionDeniedError: The user is no administrator, or the plan does not include build exports.
-            UnprocessableEntityError: The server does not accept a value, or does not reach the bucket.
+            PermissionDeniedError: The user is not an administrator, or the plan does not include build exports.
+            UnprocessableEntityError: The server rejects a value, or does not reach the bucket.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#configure-build-export
         """
@@ -156,16 +156,16 @@ class PipelineSettingsRef(InOrganization):
         return self._request(PipelineSettings, "PUT", "build-export", body=body)
 
     def disable_build_export(self) -> PipelineSettings:
-        """Have builds exported no more, and forget where to.
+        """Disable the export of builds, and delete its settings.
 
         Raises:
-            PermissionDeniedError: The user is no administrator, or the plan does not include build exports.
+            PermissionDeniedError: The user is not an administrator, or the plan does not include build exports.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#disable-build-export
         """
         return self._turn_off("build-export")
 
-    # What is put or deleted is the setting itself: once or twice is the same, so either may be sent again.
+    # PUT and DELETE set the whole setting, so they are idempotent and may be retried.
 
     def _turn_on(self, setting: str) -> PipelineSettings:
         return self._request(PipelineSettings, "PUT", setting)
@@ -175,7 +175,7 @@ class PipelineSettingsRef(InOrganization):
 
 
 class OnOffSetting(Model):
-    """A setting that is on or off; who has turned it on, and when."""
+    """A setting that is on or off, with the user who enabled it, and the time."""
 
     enabled: bool
     enabled_at: Timestamp | None = None
@@ -193,7 +193,7 @@ class OneWaySetting(OnOffSetting):
 
 
 class BuildExports(Model):
-    """Where builds are exported to.
+    """The destinations of build exports.
 
     Attributes:
         available: Whether the plan includes it.

@@ -19,13 +19,13 @@ __all__ = [
 
 
 class RateLimitsRef(InOrganization):
-    """Where the rate limits of an organization are."""
+    """The ref of an organization's rate limits."""
 
     _kind = "rate_limits"
     _paths = ("organizations/{organization}/rate_limit",)
 
     def fetch(self) -> RateLimits:
-        """Ask how much of the rate limits is used; that is a request too.
+        """Fetch the usage of the rate limits; this counts as a request too.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#get-rate-limits
         """
@@ -58,7 +58,7 @@ class RateLimitScopes(Model):
 
 
 class RateLimits(RateLimitsRef, Fetchable):
-    """The rate limits of an organization as a whole; those of its users are told by no operation.
+    """The rate limits of an organization as a whole; no operation returns those of its users.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/organizations/rate-limits#response-fields
     """

@@ -1,4 +1,4 @@
-"""Repository connections: where an organization's code is, and which repositories are there."""
+"""Repository connections of an organization, and the repositories that they reach."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RepositoryConnectionType(OpenEnum):
 
 
 class RepositoryFilters(TypedDict, total=False):
-    """How repositories are filtered.
+    """Filters for repositories.
 
     Attributes:
         repository: The whole `full_name`, in any case.
@@ -50,18 +50,18 @@ class RepositoryFilters(TypedDict, total=False):
 
 
 class RepositoryConnectionRef(InOrganization):
-    """Where a repository connection is; only administrators reach it."""
+    """The ref of a repository connection; only administrators can access it."""
 
     _kind = "repository_connection"
     _paths = ("organizations/{organization}/repository_connections/{id}",)
 
     def fetch(self) -> RepositoryConnection:
-        """Ask for the repository connection.
+        """Fetch the repository connection.
 
         Raises:
-            BadRequestError: The id is no UUID.
-            NotFoundError: There is none of this id in the organization.
-            PermissionDeniedError: The user is no administrator.
+            BadRequestError: The id is not a UUID.
+            NotFoundError: The organization has none with this id.
+            PermissionDeniedError: The user is not an administrator.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#get-a-repository-connection
@@ -72,7 +72,7 @@ class RepositoryConnectionRef(InOrganization):
         """List the repositories that it reaches, in the order of the provider.
 
         Some kinds of connection cannot list them: that is an UnprocessableEntityError once the listing is used, and a
-        ServerError where the provider is not available.
+        ServerError if the provider is not available.
 
         Args:
             filters: See `RepositoryFilters`.
@@ -83,13 +83,13 @@ class RepositoryConnectionRef(InOrganization):
 
 
 class ServiceAccount(Model):
-    """Whom a connection acts as."""
+    """The account that a connection acts as."""
 
     login: str | None = None
 
 
 class RepositoryHost(Model):
-    """Where the repositories of a connection are; what is told beyond `type` and `url` differs by provider.
+    """The host of a connection's repositories; fields other than `type` and `url` differ by provider.
 
     Attributes:
         url: Its URL; for Bitbucket Server there may be several, with commas between them.
@@ -104,7 +104,7 @@ class RepositoryHost(Model):
 
 
 class ProviderRateLimit(Model):
-    """How much of the provider's rate limit is used, as Buildkite last heard."""
+    """The usage of the provider's rate limit, as last seen by Buildkite."""
 
     limit: int | None = None
     used: int | None = None
@@ -116,9 +116,9 @@ class RepositoryConnection(RepositoryConnectionRef, Fetchable):
     """A repository connection.
 
     Attributes:
-        service_account: Whom it acts as; this and what follows comes with `fetch()`, not in listings.
-        host: Where its repositories are.
-        rate_limit: How much of the provider's rate limit is used.
+        service_account: The account that it acts as; this and the next fields are returned by `fetch()` only.
+        host: The host of its repositories.
+        rate_limit: The usage of the provider's rate limit.
 
     Documentation:
         https://buildkite.com/docs/apis/rest-api/organizations/repository-connections#repository-connection-data-model
@@ -142,7 +142,7 @@ class RepositoryConnectionQuerySet(QuerySet[RepositoryConnection]):
 
 
 class Repository(InOrganization, Resource):
-    """A repository that a connection reaches; it comes in listings only.
+    """A repository that a connection reaches; returned in listings only.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/repository-connections#list-repositories-repository-data-model
     """
@@ -172,5 +172,5 @@ class RepositoryQuerySet(QuerySet[Repository]):
     _filter_names = frozenset(RepositoryFilters.__annotations__)
 
     def filter(self, **filters: Unpack[RepositoryFilters]) -> Self:
-        """Give a queryset with further filters; see `RepositoryFilters`."""
+        """Return a queryset with more filters; see `RepositoryFilters`."""
         return self._filtered(filters)

@@ -1,4 +1,4 @@
-"""Package registries: their tokens, and the packages that they keep."""
+"""Package registries, their tokens, and their packages."""
 
 from __future__ import annotations
 

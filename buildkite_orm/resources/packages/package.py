@@ -34,34 +34,34 @@ __all__ = [
 
 
 class PackageFilters(TypedDict, total=False):
-    """How packages are filtered.
+    """Filters for packages.
 
     Attributes:
-        name: What they are called.
+        name: Their name.
     """
 
     name: str
 
 
 class PackageRef(InRegistry, Deletable):
-    """Where a package is."""
+    """The ref of a package."""
 
     _kind = "package"
     _paths = ("packages/organizations/{organization}/registries/{registry}/packages/{id}",)
     delete_documentation = "package-registries/packages#delete-a-package"
 
     def fetch(self) -> Package:
-        """Ask for the package.
+        """Fetch the package.
 
         Raises:
-            NotFoundError: There is none of this id in the registry.
+            NotFoundError: The registry has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#get-a-package
         """
         return self._request(Package)
 
     def copy_to(self, registry: RegistryRef | str) -> Package:
-        """Copy it to another registry of its organization and ecosystem, and give what is there.
+        """Copy it to another registry of its organization and ecosystem, and return the copy.
 
         The API does that for Alpine, Debian, JavaScript, Python, Red Hat and Ruby packages, and for files.
 
@@ -70,7 +70,7 @@ class PackageRef(InRegistry, Deletable):
 
         Raises:
             UnprocessableEntityError: The ecosystem is not one of these, or not that of the other registry.
-            ValueError: The registry is one of another organization.
+            ValueError: The registry belongs to another organization.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages#copy-a-package
         """
@@ -94,7 +94,7 @@ class Package(PackageRef, Fetchable):
     Attributes:
         version: Documented for listings; so is `created_at`.
         variant: Known from the Go client only; so is `metadata`.
-        embedded_organization: The organization, documented for what does not come out of a listing.
+        embedded_organization: The organization; not documented for listings.
         embedded_registry: The registry, likewise.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
@@ -116,11 +116,11 @@ class Package(PackageRef, Fetchable):
 
 
 class PresignedForm(Model):
-    """A form that a file is sent by, to where packages are kept.
+    """A form that uploads a file to the package storage.
 
     Attributes:
-        url: Where it is sent.
-        method: How.
+        url: The URL that it is sent to.
+        method: The HTTP method.
         file_input: The field of the file, which is the last one.
         data: The other fields. They are a key to the storage, and show in no repr.
     """
@@ -132,10 +132,10 @@ class PresignedForm(Model):
 
 
 class PresignedUpload(Resource):
-    """What the API allows to be uploaded.
+    """Permission to upload a file.
 
     Attributes:
-        uri: Where the file will be, by the storage's own name for it.
+        uri: The URI of the file in the storage.
         form: The form to send it by.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/packages
@@ -157,7 +157,7 @@ class PackageQuerySet(QuerySet[Package]):
     _is_numbered = False
 
     def filter(self, **filters: Unpack[PackageFilters]) -> Self:
-        """Give a queryset with further filters; see `PackageFilters`."""
+        """Return a queryset with more filters; see `PackageFilters`."""
         return self._filtered(filters)
 
     def publish(self, file: str | os.PathLike[str] | BinaryIO, *, filename: str | None = None) -> Package:
@@ -166,11 +166,11 @@ class PackageQuerySet(QuerySet[Package]):
         It is read while it is sent, so its size does not matter; for large ones see also `publish_presigned()`.
 
         Args:
-            file: A path, or a file that is open for reading bytes: it is sent from where it stands to its end.
-            filename: What it is called, where that is not the name of the file; name and version are often read off it.
+            file: A path, or a file opened for reading bytes, which is sent from its current position to its end.
+            filename: Its name, if it differs from that of the file; registries often parse name and version from it.
 
         Raises:
-            UnprocessableEntityError: It is no package of the registry's ecosystem, or is not named as one.
+            UnprocessableEntityError: It is not a package of the registry's ecosystem, or not named like one.
             UploadError: It changed while it was sent.
             OSError: It is not there, or cannot be read.
 
@@ -187,9 +187,9 @@ class PackageQuerySet(QuerySet[Package]):
         return self._create(MultipartForm({}, File(file, filename)))
 
     def publish_presigned(self, file: str | os.PathLike[str] | BinaryIO, *, filename: str | None = None) -> Package:
-        """Publish a file as a package, sent to where packages are kept instead of through the API.
+        """Publish a file as a package, uploaded to the package storage directly instead of through the API.
 
-        That takes three requests, two of them to the API. What breaks on the way to the storage is sent again, as often
+        This takes three requests, two of them to the API. A failed upload to the storage is retried, as often
         as the client's `retry=` says.
 
         Args:
@@ -197,11 +197,11 @@ class PackageQuerySet(QuerySet[Package]):
             filename: As for `publish()`.
 
         Raises:
-            UnprocessableEntityError: It is no package of the registry's ecosystem, or is not named as one.
+            UnprocessableEntityError: It is not a package of the registry's ecosystem, or not named like one.
             UploadError: The storage does not take it, or it changed while it was sent.
             OSError: It is not there, or cannot be read.
 
-        Documentation: none; the Go client speaks it.
+        Documentation: none; the Go client uses it.
         """
         from buildkite_orm.files.multipart import File, MultipartForm, send_to_storage
 
@@ -212,5 +212,5 @@ class PackageQuerySet(QuerySet[Package]):
         call, binding = ApiRequest("POST", f"{self._path}/upload", safe=True), Binding(self._session, self._path)
         upload = load_object(PresignedUpload, self._session, call, binding)
         if upload.drift:
-            raise ResponseError("the server gives no form to upload by", method="POST")
+            raise ResponseError("the response has no upload form", method="POST")
         return upload.form

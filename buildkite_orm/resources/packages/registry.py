@@ -1,4 +1,4 @@
-"""Registries: where packages of one ecosystem are kept."""
+"""Registries, which store packages of one ecosystem."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
 
 
 class RegistryOptions(TypedDict, total=False):
-    """What may be said of a new registry.
+    """Optional fields of a new registry.
 
     Attributes:
-        team_ids: The ids of the teams that may use it; needed where the organization has teams.
-        description: What it is for.
+        team_ids: The ids of the teams that may use it; required if the organization has teams.
+        description: Its purpose.
         emoji: As `:sunflower:`.
         color: As `#f0ccff`.
-        oidc_policy: Who may use it by OIDC: as YAML, or as a list of statements.
+        oidc_policy: Who may use it through OIDC: as YAML, or as a list of statements.
     """
 
     team_ids: Sequence[str]
@@ -47,12 +47,12 @@ class RegistryOptions(TypedDict, total=False):
 
 
 class RegistryChanges(TypedDict, total=False):
-    """What can be changed of a registry; `None` clears what can be cleared.
+    """Fields of a registry that can be changed; `None` clears a field that may be empty.
 
     Attributes:
         name: Another one changes its slug and its URLs too, also those that packages are installed from.
-        description: What it is for.
-        oidc_policy: Who may use it by OIDC, which takes the place of all that was said before.
+        description: Its purpose.
+        oidc_policy: Who may use it through OIDC; replaces the whole earlier policy.
     """
 
     name: str
@@ -61,7 +61,7 @@ class RegistryChanges(TypedDict, total=False):
 
 
 class RegistryRef(InOrganization, Deletable):
-    """Where a registry is. To delete it is to delete its packages too."""
+    """The ref of a registry. To delete it is to delete its packages too."""
 
     _kind = "registry"
     _paths = ("packages/organizations/{organization}/registries/{slug}",)
@@ -69,23 +69,23 @@ class RegistryRef(InOrganization, Deletable):
     delete_documentation = "package-registries/registries#delete-a-registry"
 
     def fetch(self) -> Registry:
-        """Ask for the registry.
+        """Fetch the registry.
 
         Raises:
-            NotFoundError: There is none of this slug that the token reaches.
+            NotFoundError: Nothing has this slug, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#get-a-registry
         """
         return self._request(Registry)
 
     def update(self, **changes: Unpack[RegistryChanges]) -> Registry:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `RegistryChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#update-a-registry
         """
@@ -109,7 +109,7 @@ class RegistryRef(InOrganization, Deletable):
         return PackageQuerySet(self.session, self._child("packages"), filters)
 
     def package(self, package_id: str) -> PackageRef:
-        """Give the ref of the package with an id (not its name); no request."""
+        """Return the ref of the package with an id (not its name); no request."""
         from buildkite_orm.resources.packages.package import PackageRef
 
         return PackageRef.at(self.session, self._child("packages", package_id))
@@ -125,7 +125,7 @@ class RegistryRef(InOrganization, Deletable):
         return RegistryTokenQuerySet(self.session, self._child("tokens"))
 
     def token(self, token_id: str) -> RegistryTokenRef:
-        """Give the ref of the token with an id; no request."""
+        """Return the ref of the token with an id; no request."""
         from buildkite_orm.resources.packages.token import RegistryTokenRef
 
         return RegistryTokenRef.at(self.session, self._child("tokens", token_id))
@@ -135,7 +135,7 @@ class Registry(RegistryRef, Editable):
     """A package registry.
 
     Attributes:
-        ecosystem: What kind of packages it keeps, as `ruby`.
+        ecosystem: The kind of its packages, as `ruby`.
         public: Whether everybody may install from it.
         team_ids: The ids of the teams that may use it.
 
@@ -169,12 +169,12 @@ class RegistryQuerySet(QuerySet[Registry]):
         """Create a registry.
 
         Args:
-            name: What it is called; its slug follows from that.
-            ecosystem: What kind of packages it keeps, as `ruby`; that stays.
+            name: Its name; its slug is derived from it.
+            ecosystem: The kind of its packages, as `ruby`; it cannot be changed.
             options: See `RegistryOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#create-a-registry
         """

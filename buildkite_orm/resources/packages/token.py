@@ -1,4 +1,4 @@
-"""The tokens of registries: what packages are installed with."""
+"""The tokens of registries, used to install packages."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = [
 
 
 class RegistryTokenChanges(TypedDict, total=False):
-    """What can be changed of a registry token.
+    """Fields of a registry token that can be changed.
 
     Attributes:
-        description: What it is for.
+        description: Its purpose.
     """
 
     description: str
 
 
 class RegistryTokenRef(InRegistry, Deletable):
-    """Where a registry token is. Once it is deleted, nobody can install packages with it any more."""
+    """The ref of a registry token. Once it is deleted, it cannot be used to install packages any more."""
 
     _kind = "registry_token"
     _paths = ("packages/organizations/{organization}/registries/{registry}/tokens/{id}",)
@@ -44,23 +44,23 @@ class RegistryTokenRef(InRegistry, Deletable):
     delete_documentation = "package-registries/registry-tokens#delete-a-registry-token"
 
     def fetch(self) -> RegistryToken:
-        """Ask for the token, which comes without its secret.
+        """Fetch the token, without its secret.
 
         Raises:
-            NotFoundError: There is none of this id in the registry.
+            NotFoundError: The registry has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#get-a-registry-token
         """
         return self._request(RegistryToken)
 
     def update(self, **changes: Unpack[RegistryTokenChanges]) -> RegistryToken:
-        """Change what it is for; an object takes over the answer.
+        """Change its description; an object is updated with the response.
 
         Args:
             changes: See `RegistryTokenChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept the description.
+            UnprocessableEntityError: The server rejects the description.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#update-a-registry-token
@@ -72,8 +72,8 @@ class RegistryToken(RegistryTokenRef, Editable):
     """A token that packages are installed with.
 
     Attributes:
-        token: The secret itself; it shows in no repr. The pages of the API tell of none, but its Go client has it from
-            the answer to `create()`, and from no other.
+        token: The secret itself; it shows in no repr. The documentation does not have it, but the Go client reads it
+            from the response to `create()`, and from no other.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens
     """
@@ -98,13 +98,13 @@ class RegistryTokenQuerySet(QuerySet[RegistryToken]):
     _model = RegistryToken
 
     def create(self, *, description: str) -> RegistryToken:
-        """Create a token; only this answer has its secret, as `token`.
+        """Create a token; only this response has its secret, as `token`.
 
         Args:
-            description: What it is for.
+            description: Its purpose.
 
         Raises:
-            UnprocessableEntityError: The server does not accept the description.
+            UnprocessableEntityError: The server rejects the description.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#create-a-registry-token

@@ -1,4 +1,4 @@
-"""What belongs to pipelines: their providers, schedules and templates."""
+"""Pipelines, with their providers, schedules and templates."""
 
 from __future__ import annotations
 

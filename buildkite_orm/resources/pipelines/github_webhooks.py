@@ -1,4 +1,4 @@
-"""Whether a pipeline listens to what GitHub tells it."""
+"""Whether a pipeline processes webhooks of GitHub."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = [
 
 
 class GitHubWebhooksRef(InPipeline):
-    """Where it is said whether a pipeline takes the webhooks of GitHub."""
+    """The ref of the setting that enables the webhooks of GitHub for a pipeline."""
 
     _kind = "github_webhooks"
     _paths = ("organizations/{organization}/pipelines/{pipeline}/github-webhooks",)
 
     def fetch(self) -> GitHubWebhooks:
-        """Ask whether they are taken.
+        """Fetch whether they are processed.
 
         Raises:
             NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
@@ -35,7 +35,7 @@ class GitHubWebhooksRef(InPipeline):
         return self._request(GitHubWebhooks)
 
     def enable(self) -> GitHubWebhooks:
-        """Have the pipeline take them; nothing changes where it does.
+        """Enable them; no change if they are enabled.
 
         Raises:
             NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
@@ -46,7 +46,7 @@ class GitHubWebhooksRef(InPipeline):
         return self._request(GitHubWebhooks, "PUT")
 
     def disable(self) -> GitHubWebhooks:
-        """Have the pipeline take none; nothing changes where it does not.
+        """Disable them; no change if they are disabled.
 
         Raises:
             NotFoundError: The pipeline is of another provider, or the organization lacks the feature.
@@ -62,7 +62,7 @@ class GitHubWebhooks(GitHubWebhooksRef, Fetchable):
 
     Attributes:
         disabled_at: Since when it does not.
-        disabled_by: The name of who has said so.
+        disabled_by: The name of the user who disabled them.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#github-webhook-processing-data-model
     """

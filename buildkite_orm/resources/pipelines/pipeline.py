@@ -33,7 +33,7 @@ class IgnoredChangeWarning(BuildkiteWarning):
 
 
 class PipelineFilters(TypedDict, total=False):
-    """How pipelines are filtered.
+    """Filters for pipelines.
 
     Attributes:
         name: A part of the name, in any case.
@@ -45,9 +45,9 @@ class PipelineFilters(TypedDict, total=False):
 
 
 class PipelineOptions(TypedDict, total=False):
-    """What may be said of a pipeline; `None` clears what can be cleared.
+    """Optional fields of a pipeline; `None` clears a field that may be empty.
 
-    Its steps are YAML (`configuration`) or visual ones (`steps`). Where they are YAML, the server ignores `env` and
+    Its steps are YAML (`configuration`) or visual ones (`steps`). If they are YAML, the server ignores `env` and
     `steps`: environment variables stand in the YAML then.
 
     Attributes:
@@ -55,22 +55,22 @@ class PipelineOptions(TypedDict, total=False):
         branch_configuration: Patterns of the branches whose pushes create builds.
         cancel_running_branch_builds: Whether a new build cancels those that run on its branch.
         cancel_running_branch_builds_filter: Patterns of the branches that this is for.
-        clone_mirror_url: What agents clone from; without credentials, query and fragment.
+        clone_mirror_url: The URL that agents clone from; without credentials, query and fragment.
         color: As `#14CC80`.
         configuration: The steps as YAML: all of them, not those alone that change.
-        default_branch: What is built where no branch is named.
+        default_branch: The branch to build if none is named.
         default_command_step_timeout: Minutes.
         emoji: As `:rocket:`.
         env: Environment variables; of a pipeline with visual steps.
         maximum_command_step_timeout: Minutes.
         pipeline_template_uuid: The UUID of the template that has its steps.
         provider_settings: Settings of the provider, by their names; those not named stay.
-        skip_queued_branch_builds: Whether a new build skips those that have not begun on its branch.
+        skip_queued_branch_builds: Whether a new build skips builds of its branch that have not started.
         skip_queued_branch_builds_filter: Patterns of the branches that this is for.
-        slug: What it is called in URLs; follows from a new name where it is not said.
+        slug: Its name in URLs; default: derived from a new name.
         steps: Visual steps, each with its `type`: `script`, `waiter`, `manual`, `trigger`.
         teams: Access levels (`read_only`, `build_and_read`, `manage_build_and_read`) by the teams' ids.
-        visibility: Who sees it.
+        visibility: Who can see it.
     """
 
     allow_rebuilds: bool
@@ -98,7 +98,7 @@ class PipelineOptions(TypedDict, total=False):
 
 
 class PipelineChanges(PipelineOptions, total=False):
-    """What can be changed of a pipeline; `None` clears what can be cleared. See `PipelineOptions`."""
+    """Fields of a pipeline that can be changed; `None` clears one. See `PipelineOptions`."""
 
     cluster_id: str | None
     name: str
@@ -112,7 +112,7 @@ class PipelineStep(Model):
         type: `script`, `waiter`, `manual`, `trigger`, …
         label: Of a `manual` or `trigger` step; others have a `name`.
         pipeline: The slug of the pipeline that a `trigger` step starts.
-        build: What a `trigger` step says of the build that it starts.
+        build: The fields of the build that a `trigger` step starts.
         async_: Whether a `trigger` step does not wait for that build.
     """
 
@@ -140,9 +140,9 @@ class Pipeline(PipelineRef, Editable):
     """A pipeline.
 
     Attributes:
-        provider: Where its code comes from, as the class of that provider (`GitHubProvider`, …), with its settings;
-            those that are assigned are saved with the pipeline.
-        configuration: The steps as YAML; None where they are visual ones.
+        provider: Its source code provider, as the class of that provider (`GitHubProvider`, …), with its settings;
+            assigned ones are saved with the pipeline.
+        configuration: The steps as YAML; None if they are visual ones.
         steps: The steps, one by one.
 
     Example:
@@ -210,37 +210,37 @@ class Pipeline(PipelineRef, Editable):
         return None if uuid is None else self.organization.pipeline_template(uuid)
 
     def _summary(self) -> Iterable[object]:
-        told = self.__dict__
+        data = self.__dict__
         yield short_path(self._find_path())
-        yield None if str(told.get("name")).lower() == told.get("slug") else told.get("name")
-        yield "archived" if told.get("archived_at") else None
+        yield None if str(data.get("name")).lower() == data.get("slug") else data.get("name")
+        yield "archived" if data.get("archived_at") else None
 
     def changes(self) -> dict[str, Any]:
-        """Tell what was changed since it was loaded, as `save()` would send it; changes in place count."""
+        """Return what changed since it was loaded, as `save()` would send it; changes in place count."""
         changed = super().changes()
         names = [name for name in changed if name.startswith(_SETTING)]
         settings = {name.removeprefix(_SETTING): changed.pop(name) for name in names}
         return changed | ({"provider_settings": settings} if settings else {})
 
     def save(self) -> Self:
-        """Send what was changed since it was loaded, and nothing else; no request where that is nothing.
+        """Send what changed since it was loaded, and nothing else; no request if nothing changed.
 
         An assigned `None` is sent as null, which clears the field. A pipeline whose steps are YAML ignores `env`, and
-        `steps` beside `configuration`; an `IgnoredChangeWarning` tells of that.
+        `steps` next to `configuration`, with an `IgnoredChangeWarning`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; nothing was saved.
+            UnprocessableEntityError: The server rejects a value: nothing was saved.
         """
         changes = self.changes()
         saved = super().save()
-        tell_of_ignored(changes, saved)
+        warn_of_ignored_fields(changes, saved)
         return saved
 
     def _edited(self) -> dict[str, Any]:
-        """Give the settings of the provider one by one, too: only those that were changed are sent."""
+        """Return the settings of the provider one by one, too: only those that were changed are sent."""
         settings = getattr(self.__dict__.get("provider"), "settings", None)
-        told = settings.dump() if isinstance(settings, Model) else {}
-        return super()._edited() | {f"{_SETTING}{name}": value for name, value in told.items()}
+        values = settings.dump() if isinstance(settings, Model) else {}
+        return super()._edited() | {f"{_SETTING}{name}": value for name, value in values.items()}
 
 
 class PipelineQuerySet(QuerySet[Pipeline]):
@@ -250,20 +250,20 @@ class PipelineQuerySet(QuerySet[Pipeline]):
     _filter_names = frozenset(PipelineFilters.__annotations__)
 
     def filter(self, **filters: Unpack[PipelineFilters]) -> Self:
-        """Give a queryset with further filters; see `PipelineFilters`."""
+        """Return a queryset with more filters; see `PipelineFilters`."""
         return self._filtered(filters)
 
     def create(self, *, name: str, cluster_id: str, repository: str, **options: Unpack[PipelineOptions]) -> Pipeline:
         """Create a pipeline: of steps as YAML (`configuration`), of visual ones (`steps`), or of those of a template.
 
         Args:
-            name: What it is called; its slug follows from that unless `slug` is said.
+            name: Its name; default for its slug.
             cluster_id: The id of the cluster that it belongs to.
             repository: The URL of the repository.
             options: See `PipelineOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value, a pipeline of this name is there already, or
+            UnprocessableEntityError: The server rejects a value, a pipeline of this name is there already, or
                 there are no steps.
 
         Example:
@@ -286,8 +286,8 @@ class PipelineQuerySet(QuerySet[Pipeline]):
         )
 
 
-def tell_of_ignored(sent: Mapping[str, object], answer: Pipeline) -> None:
-    """Warn where what was sent is only for visual steps, and the answer's are YAML."""
+def warn_of_ignored_fields(sent: Mapping[str, object], answer: Pipeline) -> None:
+    """Warn if fields for visual steps were sent, and the steps in the response are YAML."""
     ignored = " and ".join(name for name in _ONLY_VISUAL if name in sent)
     if ignored and answer.configuration is not None:
         warn_caller(f"a pipeline has its steps as YAML: the server has ignored {ignored}", IgnoredChangeWarning)

@@ -1,4 +1,4 @@
-"""Where the code of a pipeline comes from, and what is set for that: a model for each provider.
+"""The source code providers of pipelines and their settings: a model for each provider.
 
 What a provider is not known to have is kept, and so is a provider that is not known.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class TriggerMode(OpenEnum):
-    """What on GitHub creates builds."""
+    """The events on GitHub that create builds."""
 
     CODE = "code"
     DEPLOYMENT = "deployment"
@@ -28,7 +28,7 @@ class TriggerMode(OpenEnum):
 
 
 class CommentMatchMode(OpenEnum):
-    """Whether a comment must be the command word, or have it somewhere."""
+    """How a comment must match the command word: entirely, or by containing it."""
 
     EXACT = "exact"
     CONTAINS = "contains"
@@ -38,7 +38,7 @@ class CommentMatchMode(OpenEnum):
 
 
 class ProviderSettings(Model):
-    """What is set for any provider; what is assigned here is saved with the pipeline.
+    """Settings of any provider; assigned values are saved with the pipeline.
 
     Attributes:
         filter_enabled: Whether `filter_condition` is looked at.
@@ -54,13 +54,13 @@ class ProviderSettings(Model):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Let all settings of a provider be assigned."""
+        """Make all settings of a provider editable."""
         super().__pydantic_init_subclass__(**kwargs)
         cls.editable = frozenset(cls.model_fields) - {"repository"}
 
 
 class BitbucketServerSettings(ProviderSettings):
-    """What is set for Bitbucket Server.
+    """Settings of Bitbucket Server.
 
     Attributes:
         build_branches: Whether pushes of branches create builds.
@@ -74,17 +74,17 @@ class BitbucketServerSettings(ProviderSettings):
 
 
 class OriginSettings(BitbucketServerSettings):
-    """What is set for Origin.
+    """Settings of Origin.
 
     Attributes:
-        publish_commit_status: Whether the provider is told what became of builds.
+        publish_commit_status: Whether the results of builds are sent to the provider.
     """
 
     publish_commit_status: bool | None = None
 
 
 class GitLabSettings(OriginSettings):
-    """What is set for GitLab, and for one of one's own.
+    """Settings of GitLab, also a self-managed one.
 
     Attributes:
         build_pull_request_merge: Whether the merged result is built, and not the end of the source branch.
@@ -97,14 +97,14 @@ class GitLabSettings(OriginSettings):
 
 
 class BitbucketSettings(OriginSettings):
-    """What is set for Bitbucket Cloud.
+    """Settings of Bitbucket Cloud.
 
     Attributes:
         ignore_default_branch_pull_requests: Whether pull requests from the default branch create no builds.
         publish_commit_status_per_step: Whether each job has a status of its own.
         pull_request_branch_filter_enabled: Whether `pull_request_branch_filter_configuration` is looked at.
         pull_request_branch_filter_configuration: Patterns of the branches whose pull requests create builds.
-        skip_pull_request_builds_for_existing_commits: Whether a pull request creates no build where its commit has one
+        skip_pull_request_builds_for_existing_commits: Whether a pull request creates no build if its commit has one
             on its branch.
     """
 
@@ -116,20 +116,20 @@ class BitbucketSettings(OriginSettings):
 
 
 class GitHubEnterpriseSettings(BitbucketSettings):
-    """What is set for GitHub Enterprise. `build_…`: whether that event creates builds.
+    """Settings of GitHub Enterprise. `build_…`: whether that event creates builds.
 
     Attributes:
-        trigger_mode: What creates builds at all.
-        issue_comment_command_word: What a comment on a pull request says to create a build; `/bk` unless set.
+        trigger_mode: The kinds of events that can create builds.
+        issue_comment_command_word: The comment on a pull request that creates a build; default: `/bk`.
         issue_comment_match_mode: How that is looked for.
-        review_comment_command_word: What a comment within a review says to create a build; `/bk` unless set.
+        review_comment_command_word: The comment in a review that creates a build; default: `/bk`.
         review_comment_match_mode: How that is looked for.
         build_pull_request_merge_commits: Whether the test merge commit is built, and not the end of the branch.
         cancel_deleted_branch_builds: Whether builds of a branch that is deleted are canceled.
         cancel_when_merge_group_destroyed: Whether builds of a merge group that is removed are canceled.
         use_merge_group_base_commit_for_git_diff_base: Whether `if_changed` compares with the merge group before.
         prefix_pull_request_fork_branch_names: Whether branches of forks are called `user:branch`.
-        publish_blocked_as_pending: Whether blocked builds are told as pending.
+        publish_blocked_as_pending: Whether blocked builds are reported as pending.
         separate_pull_request_statuses: Whether builds of pull requests have a status of their own.
         skip_builds_for_existing_commits: Whether a commit that has a build on any branch gets no other.
         skip_builds_for_closed_pull_requests: Whether closed pull requests create no builds.
@@ -177,10 +177,10 @@ class GitHubEnterpriseSettings(BitbucketSettings):
 
 
 class GitHubSettings(GitHubEnterpriseSettings):
-    """What is set for GitHub; see `GitHubEnterpriseSettings` too.
+    """Settings of GitHub; see `GitHubEnterpriseSettings` too.
 
     Attributes:
-        github_workflow_access_tokens_enabled: Whether jobs can ask for tokens that a workflow's permissions bound.
+        github_workflow_access_tokens_enabled: Whether jobs can request tokens limited by a workflow's permissions.
     """
 
     github_workflow_access_tokens_enabled: bool | None = None
@@ -200,12 +200,12 @@ class _AnyProvider(Model):
 
 
 class Provider(_AnyProvider):
-    """Where a pipeline's code comes from: a provider that has no class of its own.
+    """A source code provider that has no class of its own.
 
     Attributes:
         id: Which one: `github`, `gitlab`, `bitbucket`, `private`, …
-        webhook_url: Where it tells of pushes; empty for a token that may not edit the pipeline.
-        settings: What is set for it.
+        webhook_url: The URL for its webhooks; empty for a token that may not edit the pipeline.
+        settings: Its settings.
     """
 
     settings: ProviderSettings = Field(default_factory=ProviderSettings)
@@ -247,7 +247,7 @@ class OriginProvider(_AnyProvider):
     settings: OriginSettings = Field(default_factory=OriginSettings)
 
 
-# the ids of servers of one's own are not documented: these are after the names that other pages have for them
+# the ids of self-managed servers are not documented: these follow the names on other pages
 _KINDS: dict[str, type[_AnyProvider]] = {
     "github": GitHubProvider,
     "github_enterprise": GitHubEnterpriseProvider,

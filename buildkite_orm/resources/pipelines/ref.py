@@ -1,4 +1,4 @@
-"""Where pipelines are: apart from their data, since most programs only go by them to their builds."""
+"""The refs of pipelines. They have their own module, since most programs need only the builds, not the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PipelineRef(InOrganization, Deletable):
-    """Where a pipeline is.
+    """The ref of a pipeline.
 
     Example:
         >>> pipeline = bk.organization("acme").pipeline("web")
@@ -34,10 +34,10 @@ class PipelineRef(InOrganization, Deletable):
     delete_documentation = "pipelines#delete-a-pipeline"
 
     def fetch(self) -> Pipeline:
-        """Ask for the pipeline.
+        """Fetch the pipeline.
 
         Raises:
-            NotFoundError: There is none of this slug that the token reaches.
+            NotFoundError: Nothing has this slug, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#get-a-pipeline
         """
@@ -58,7 +58,7 @@ class PipelineRef(InOrganization, Deletable):
         return PipelineBuildQuerySet(self.session, self._child("builds"), filters)
 
     def build(self, number: int) -> BuildRef:
-        """Give the ref of the build with a number (not its id); no request."""
+        """Return the ref of the build with a number (not its id); no request."""
         from buildkite_orm.resources.builds.build import BuildRef
 
         return BuildRef.at(self.session, self._child("builds", number))
@@ -75,26 +75,25 @@ class PipelineRef(InOrganization, Deletable):
         on_change: Callable[[Build], object] | None = None,
         progress: bool | None = None,
     ) -> Build:
-        """Wait for a build to appear, then until it has ended, and give it as it is then.
+        """Wait for a build to appear, then until it is finished, and return it.
 
         Of several it takes the newest; one that is there already counts.
 
         Args:
             commit: Its full SHA.
             branch: Its branch.
-            created_from: Created at this time or later; what is older does not count.
-            timeout: How many seconds to wait at most for both, to within half a second; without end
-                unless given.
-            on_blocked: As for `Build.wait`, as are the others: whether a blocked build is given (`return`), is an error
-                (`raise`), or is waited for (`wait`).
+            created_from: Created at this time or later; older builds are ignored.
+            timeout: The longest wait in seconds for both, to within half a second; unlimited by default.
+            on_blocked: As for `Build.wait`, like the others: whether a blocked build is returned (`return`), an error
+                (`raise`), or waited for (`wait`).
             cancel_on_timeout: Whether to cancel the build when the time is up, if there is one.
             on_change: Called with the build when it is first seen and whenever its state is another.
             progress: Whether to show a line of it, as for `Build.wait`.
 
         Raises:
-            WaitTimeoutError: The time is up; its `build` is None where none has appeared.
+            WaitTimeoutError: The time is up; its `build` is None if none appeared.
             BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
-            ValueError: `timeout` is below 0, or `on_blocked` none of the three.
+            ValueError: `timeout` is below 0, or `on_blocked` is not one of the three.
 
         Example:
             >>> pipeline = bk.organization("acme").pipeline("hello")
@@ -109,14 +108,14 @@ class PipelineRef(InOrganization, Deletable):
         return wait_for(self, options, commit=commit, branch=branch, created_from=created_from)
 
     def history(self, *, days: int = 30, progress: bool | None = None, **filters: Unpack[HistoryFilters]) -> History:
-        """Give its builds of the last days over time: how long they took and waited, and how many failed.
+        """Return its builds of the last days over time: how long they took and waited, and how many failed.
 
         It lists them without their jobs: one request per hundred builds. If a page other than the first cannot be
         loaded, the history ends with the builds before it, and its `problem` says why.
 
         Args:
             days: How many days, in UTC, today included.
-            progress: Whether to show a line of it; unless told, where there is a terminal or a notebook, and tqdm
+            progress: Whether to show a progress line; default: in a terminal or a notebook, with tqdm
                 (`pip install 'buildkite_orm[progress]'`).
             filters: See `HistoryFilters`.
 
@@ -134,25 +133,25 @@ class PipelineRef(InOrganization, Deletable):
         return build_history(self, days, filters, progress=progress)
 
     def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
-        A pipeline whose steps are YAML ignores `env`, and `steps` beside `configuration`; an `IgnoredChangeWarning`
-        tells of that.
+        A pipeline whose steps are YAML ignores `env`, and `steps` next to `configuration`, with an
+        `IgnoredChangeWarning`.
 
         Args:
             changes: See `PipelineChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value: `steps` for a pipeline whose steps are YAML,
+            UnprocessableEntityError: The server rejects a value: `steps` for a pipeline whose steps are YAML,
                 say; or the pipeline is archived.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#update-a-pipeline
         """
-        from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges, tell_of_ignored
+        from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges, warn_of_ignored_fields
 
-        answer = self._update(Pipeline, changes, PipelineChanges)
-        tell_of_ignored(changes, answer)
-        return answer
+        response = self._update(Pipeline, changes, PipelineChanges)
+        warn_of_ignored_fields(changes, response)
+        return response
 
     def archive(self) -> Pipeline:
         """Archive the pipeline: it keeps its builds and gets no others, nor can it be changed.
@@ -167,7 +166,7 @@ class PipelineRef(InOrganization, Deletable):
         return self._request(Pipeline, "POST", "archive", idempotent=False)
 
     def unarchive(self) -> Pipeline:
-        """Take the pipeline out of the archive.
+        """Unarchive the pipeline.
 
         Raises:
             UnprocessableEntityError: It is not archived.
@@ -179,7 +178,7 @@ class PipelineRef(InOrganization, Deletable):
         return self._request(Pipeline, "POST", "unarchive", idempotent=False)
 
     def add_webhook(self) -> None:
-        """Have GitHub tell of pushes, where the repository is reached through Buildkite's GitHub App.
+        """Create the webhook on GitHub, for a repository that is connected through Buildkite's GitHub App.
 
         Raises:
             UnprocessableEntityError: The repository is elsewhere, or has a webhook already.
@@ -189,7 +188,7 @@ class PipelineRef(InOrganization, Deletable):
         self._execute("POST", "webhook", idempotent=False)
 
     def github_webhooks(self) -> GitHubWebhooksRef:
-        """Give the ref of whether it takes the webhooks of GitHub; no request."""
+        """Return the ref of whether it takes the webhooks of GitHub; no request."""
         from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
 
         return GitHubWebhooksRef.at(self.session, self._child("github-webhooks"))
@@ -204,7 +203,7 @@ class PipelineRef(InOrganization, Deletable):
         return PipelineScheduleQuerySet(self.session, self._child("schedules"))
 
     def schedule(self, schedule_id: str) -> PipelineScheduleRef:
-        """Give the ref of the schedule with an id; no request."""
+        """Return the ref of the schedule with an id; no request."""
         from buildkite_orm.resources.pipelines.schedule import PipelineScheduleRef
 
         return PipelineScheduleRef.at(self.session, self._child("schedules", schedule_id))

@@ -1,4 +1,4 @@
-"""The schedules of pipelines: builds that come by themselves."""
+"""The schedules of pipelines, which create builds."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = [
 
 
 class PipelineScheduleOptions(TypedDict, total=False):
-    """What may be said of a schedule.
+    """Optional fields of a schedule.
 
     Attributes:
-        label: What it is called.
-        message: What its builds say.
-        commit: What they build; `HEAD` unless said.
-        branch: The branch that they build; the pipeline's default branch unless said.
+        label: Its label.
+        message: The message of its builds.
+        commit: The commit to build; default: `HEAD`.
+        branch: The branch to build; default: the pipeline's default branch.
         env: Environment variables of its builds.
         enabled: Whether it creates builds; to enable one that has failed forgets the failure.
     """
@@ -48,7 +48,7 @@ class PipelineScheduleOptions(TypedDict, total=False):
 
 
 class PipelineScheduleChanges(PipelineScheduleOptions, total=False):
-    """What can be changed of a schedule; `None` clears what can be cleared. See `PipelineScheduleOptions`.
+    """Fields of a schedule that can be changed; `None` clears one. See `PipelineScheduleOptions`.
 
     Attributes:
         cronline: When it creates builds.
@@ -58,7 +58,7 @@ class PipelineScheduleChanges(PipelineScheduleOptions, total=False):
 
 
 class PipelineScheduleRef(InPipeline, Deletable):
-    """Where a schedule is."""
+    """The ref of a schedule."""
 
     _kind = "pipeline_schedule"
     _paths = ("organizations/{organization}/pipelines/{pipeline}/schedules/{id}",)
@@ -66,23 +66,23 @@ class PipelineScheduleRef(InPipeline, Deletable):
     delete_documentation = "pipeline-schedules#delete-a-pipeline-schedule"
 
     def fetch(self) -> PipelineSchedule:
-        """Ask for the schedule.
+        """Fetch the schedule.
 
         Raises:
-            NotFoundError: The pipeline has none of this id.
+            NotFoundError: The pipeline has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#get-a-pipeline-schedule
         """
         return self._request(PipelineSchedule)
 
     def update(self, **changes: Unpack[PipelineScheduleChanges]) -> PipelineSchedule:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `PipelineScheduleChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#update-a-pipeline-schedule
         """
@@ -103,10 +103,10 @@ class PipelineSchedule(PipelineScheduleRef, Editable):
     Attributes:
         cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a time
             zone follows them.
-        next_build_at: When it creates the next one; None while it is not enabled.
-        failed_message: Why it could not create the last one; None if it could.
+        next_build_at: When it creates the next one; None if it is not enabled.
+        failed_message: The error of the last one; None if it was created.
         failed_at: When that was.
-        embedded_pipeline: What came of its pipeline; `pipeline` is the ref.
+        embedded_pipeline: The data of its pipeline; `pipeline` is the ref.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#pipeline-schedule-data-model
     """
@@ -146,7 +146,7 @@ class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
             options: See `PipelineScheduleOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#create-a-pipeline-schedule
         """

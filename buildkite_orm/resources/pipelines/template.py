@@ -24,10 +24,10 @@ __all__ = [
 
 
 class PipelineTemplateOptions(TypedDict, total=False):
-    """What may be said of a template.
+    """Optional fields of a template.
 
     Attributes:
-        available: Whether those who do not administer the organization can give it to pipelines.
+        available: Whether users who are not administrators can assign it to pipelines.
     """
 
     description: str | None
@@ -35,7 +35,7 @@ class PipelineTemplateOptions(TypedDict, total=False):
 
 
 class PipelineTemplateChanges(PipelineTemplateOptions, total=False):
-    """What can be changed of a template; `None` clears what can be cleared. See `PipelineTemplateOptions`.
+    """Fields of a template that can be changed; `None` clears one. See `PipelineTemplateOptions`.
 
     Attributes:
         configuration: The steps as YAML.
@@ -46,31 +46,31 @@ class PipelineTemplateChanges(PipelineTemplateOptions, total=False):
 
 
 class PipelineTemplateRef(InOrganization, Deletable):
-    """Where a template is. One that a pipeline has cannot be deleted."""
+    """The ref of a template. One that a pipeline has cannot be deleted."""
 
     _kind = "pipeline_template"
     _paths = ("organizations/{organization}/pipeline-templates/{uuid}",)
     delete_documentation = "pipeline-templates#delete-a-pipeline-template"
 
     def fetch(self) -> PipelineTemplate:
-        """Ask for the template.
+        """Fetch the template.
 
         Raises:
-            NotFoundError: There is none of this UUID that the token reaches.
+            NotFoundError: Nothing has this UUID, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#get-a-pipeline-template
         """
         return self._request(PipelineTemplate)
 
     def update(self, **changes: Unpack[PipelineTemplateChanges]) -> PipelineTemplate:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `PipelineTemplateChanges`.
 
         Raises:
             PermissionDeniedError: The user does not administer the organization.
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#update-a-pipeline-template
         """
@@ -82,7 +82,7 @@ class PipelineTemplate(PipelineTemplateRef, Editable):
 
     Attributes:
         configuration: The steps as YAML.
-        available: Whether those who do not administer the organization can give it to pipelines.
+        available: Whether users who are not administrators can assign it to pipelines.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#pipeline-template-data-model
     """
@@ -110,16 +110,16 @@ class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
     _model = PipelineTemplate
 
     def create(self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]) -> PipelineTemplate:
-        """Create a template; this is for those who administer the organization.
+        """Create a template; only administrators can.
 
         Args:
-            name: What it is called.
+            name: Its name.
             configuration: The steps as YAML.
             options: See `PipelineTemplateOptions`.
 
         Raises:
             PermissionDeniedError: The user does not administer the organization.
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#create-a-pipeline-template
         """

@@ -1,4 +1,4 @@
-"""Teams: who belongs to them, and what they may reach."""
+"""Teams, their members, and the pipelines and test suites that they can access."""
 
 from __future__ import annotations
 

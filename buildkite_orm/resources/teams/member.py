@@ -23,36 +23,36 @@ __all__ = [
 
 
 class TeamMemberChanges(TypedDict):
-    """What can be changed of a team's member."""
+    """Fields of a team member that can be changed."""
 
     role: TeamRole | Literal["member", "maintainer"]
 
 
 class TeamMemberRef(InTeam, Deletable):
-    """Where a team's member is: a user, in that team."""
+    """The ref of a team's member: a user, in that team."""
 
     _kind = "team_member"
     _paths = ("organizations/{organization}/teams/{team}/members/{user_id}",)
     delete_documentation = "teams/members#delete-a-team-member"
 
     def fetch(self) -> TeamMember:
-        """Ask for the member.
+        """Fetch the member.
 
         Raises:
-            NotFoundError: The user is no member of the team.
+            NotFoundError: The user is not a member of the team.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#get-a-team-member
         """
         return self._request(TeamMember)
 
     def update(self, **changes: Unpack[TeamMemberChanges]) -> TeamMember:
-        """Change what the user is in the team; an object takes over the answer.
+        """Change the user's role in the team; an object is updated with the response.
 
         Args:
             changes: See `TeamMemberChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#update-a-team-member
         """
@@ -88,10 +88,10 @@ class TeamMemberQuerySet(QuerySet[TeamMember]):
 
         Args:
             user_id: The user's id.
-            role: What the user is to be in the team.
+            role: The user's role in the team.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; the user is a member already, say.
+            UnprocessableEntityError: The server rejects a value: the user is a member already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#create-a-team-member
         """

@@ -1,4 +1,4 @@
-"""The pipelines that teams reach."""
+"""The access of teams to pipelines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class PipelineAccessLevel(OpenEnum):
-    """What a team may do with a pipeline."""
+    """A team's access to a pipeline."""
 
     READ_ONLY = "read_only"
     BUILD_AND_READ = "build_and_read"
@@ -36,36 +36,36 @@ class PipelineAccessLevel(OpenEnum):
 
 
 class TeamPipelineChanges(TypedDict):
-    """What can be changed between a team and a pipeline."""
+    """Fields of a team's access to a pipeline that can be changed."""
 
     access_level: PipelineAccessLevel | Literal["read_only", "build_and_read", "manage_build_and_read"]
 
 
 class TeamPipelineRef(InTeam, Deletable):
-    """Where it is said what a team may do with a pipeline."""
+    """The ref of a team's access to a pipeline."""
 
     _kind = "team_pipeline"
     _paths = ("organizations/{organization}/teams/{team}/pipelines/{pipeline_id}",)
     delete_documentation = "teams/pipelines#delete-a-team-pipeline"
 
     def fetch(self) -> TeamPipeline:
-        """Ask for what the team may do with the pipeline.
+        """Fetch the team's access to the pipeline.
 
         Raises:
-            NotFoundError: The team does not reach the pipeline.
+            NotFoundError: The team has no access to the pipeline.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#get-a-team-pipeline
         """
         return self._request(TeamPipeline)
 
     def update(self, **changes: Unpack[TeamPipelineChanges]) -> TeamPipeline:
-        """Change what the team may do with the pipeline; an object takes over the answer.
+        """Change the team's access to the pipeline; an object is updated with the response.
 
         Args:
             changes: See `TeamPipelineChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#update-a-team-pipeline
         """
@@ -73,10 +73,10 @@ class TeamPipelineRef(InTeam, Deletable):
 
 
 class TeamPipeline(TeamPipelineRef, Editable):
-    """What a team may do with a pipeline.
+    """A team's access to a pipeline.
 
     Attributes:
-        created_at: When the team got to reach the pipeline.
+        created_at: When the team got access to the pipeline.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#team-pipeline-data-model
     """
@@ -103,7 +103,7 @@ class TeamPipeline(TeamPipelineRef, Editable):
 
 
 class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
-    """The pipelines that a team reaches."""
+    """The pipelines that a team can access."""
 
     _model = TeamPipeline
 
@@ -113,14 +113,14 @@ class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
         pipeline_id: str,
         access_level: PipelineAccessLevel | Literal["read_only", "build_and_read", "manage_build_and_read"],
     ) -> TeamPipeline:
-        """Have the team reach a pipeline.
+        """Give the team access to a pipeline.
 
         Args:
             pipeline_id: The pipeline's id.
-            access_level: What the team may do with it.
+            access_level: The access level of the team.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; the team reaches the pipeline already, say.
+            UnprocessableEntityError: The server rejects a value: the team has access already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#create-a-team-pipeline
         """

@@ -28,14 +28,14 @@ __all__ = [
 
 
 class SuiteAccessLevel(OpenEnum):
-    """What a team may do with a test suite."""
+    """A team's access to a test suite."""
 
     READ = "read"
     EDIT = "edit"
 
 
 class TeamSuiteChanges(TypedDict):
-    """What can be changed between a team and a test suite.
+    """Fields of a team's access to a test suite that can be changed.
 
     Attributes:
         access_level: All that the team may do.
@@ -45,14 +45,14 @@ class TeamSuiteChanges(TypedDict):
 
 
 class TeamSuiteRef(InTeam, Deletable):
-    """Where it is said what a team may do with a test suite."""
+    """The ref of a team's access to a test suite."""
 
     _kind = "team_suite"
     _paths = ("organizations/{organization}/teams/{team}/suites/{suite_id}",)
     delete_documentation = "teams/suites#delete-a-team-suite"
 
     def fetch(self) -> TeamSuite:
-        """Ask for what the team may do with the suite.
+        """Fetch the team's access to the suite.
 
         Raises:
             NotFoundError: The team does not reach the suite.
@@ -62,13 +62,13 @@ class TeamSuiteRef(InTeam, Deletable):
         return self._request(TeamSuite)
 
     def update(self, **changes: Unpack[TeamSuiteChanges]) -> TeamSuite:
-        """Change what the team may do with the suite; an object takes over the answer.
+        """Change the team's access to the suite; an object is updated with the response.
 
         Args:
             changes: See `TeamSuiteChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#update-a-team-suite
         """
@@ -76,7 +76,7 @@ class TeamSuiteRef(InTeam, Deletable):
 
 
 class TeamSuite(TeamSuiteRef, Editable):
-    """What a team may do with a test suite.
+    """A team's access to a test suite.
 
     Attributes:
         created_at: When the team got to reach the suite.
@@ -106,19 +106,19 @@ class TeamSuite(TeamSuiteRef, Editable):
 
 
 class TeamSuiteQuerySet(QuerySet[TeamSuite]):
-    """The test suites that a team reaches."""
+    """The test suites that a team can access."""
 
     _model = TeamSuite
 
     def create(self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]) -> TeamSuite:
-        """Have the team reach a test suite.
+        """Give the team access to a test suite.
 
         Args:
             suite_id: The suite's id.
             access_level: All that the team may do with it.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value; the team reaches the suite already, say.
+            UnprocessableEntityError: The server rejects a value: the team has access to the suite already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#create-a-team-suite
         """

@@ -33,21 +33,21 @@ __all__ = [
 
 
 class TeamPrivacy(OpenEnum):
-    """Who sees a team: everybody, or its members."""
+    """Who can see a team: all users, or its members."""
 
     VISIBLE = "visible"
     SECRET = "secret"  # noqa: S105 - of whom it is seen
 
 
 class TeamRole(OpenEnum):
-    """What a member is in a team."""
+    """The roles of members in a team."""
 
     MEMBER = "member"
     MAINTAINER = "maintainer"
 
 
 class TeamFilters(TypedDict, total=False):
-    """How teams are filtered.
+    """Filters for teams.
 
     Attributes:
         user_id: The id of a user, to list the teams that have this member.
@@ -57,7 +57,7 @@ class TeamFilters(TypedDict, total=False):
 
 
 class TeamPermissions(TypedDict):
-    """What the members of a new team may do; all of it must be said."""
+    """The permissions of members of a new team; all are required."""
 
     members_can_create_pipelines: bool
     members_can_create_suites: bool
@@ -67,11 +67,11 @@ class TeamPermissions(TypedDict):
 
 
 class TeamChanges(TypedDict, total=False):
-    """What can be changed of a team.
+    """Fields of a team that can be changed.
 
     Attributes:
-        is_default_team: Whether whoever joins the organization joins the team.
-        default_member_role: What a new member is in the team.
+        is_default_team: Whether new members of the organization join the team.
+        default_member_role: The role of new members in the team.
     """
 
     name: str
@@ -87,30 +87,30 @@ class TeamChanges(TypedDict, total=False):
 
 
 class TeamRef(InOrganization, Deletable):
-    """Where a team is."""
+    """The ref of a team."""
 
     _kind = "team"
     _paths = ("organizations/{organization}/teams/{id}",)
     delete_documentation = "teams#delete-a-team"
 
     def fetch(self) -> Team:
-        """Ask for the team.
+        """Fetch the team.
 
         Raises:
-            NotFoundError: There is none of this id that the token reaches.
+            NotFoundError: Nothing has this id, or the token cannot access it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#get-a-team
         """
         return self._request(Team)
 
     def update(self, **changes: Unpack[TeamChanges]) -> Team:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `TeamChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#update-a-team
         """
@@ -126,7 +126,7 @@ class TeamRef(InOrganization, Deletable):
         return TeamMemberQuerySet(self.session, self._child("members"))
 
     def member(self, user_id: str) -> TeamMemberRef:
-        """Give the ref of the member who is the user with an id; no request."""
+        """Return the ref of the member with a user id; no request."""
         from buildkite_orm.resources.teams.member import TeamMemberRef
 
         return TeamMemberRef.at(self.session, self._child("members", user_id))
@@ -141,7 +141,7 @@ class TeamRef(InOrganization, Deletable):
         return TeamPipelineQuerySet(self.session, self._child("pipelines"))
 
     def pipeline(self, pipeline_id: str) -> TeamPipelineRef:
-        """Give the ref of what ties the team to the pipeline with an id (not its slug); no request."""
+        """Return the ref of the team's access to the pipeline with an id (not its slug); no request."""
         from buildkite_orm.resources.teams.pipeline import TeamPipelineRef
 
         return TeamPipelineRef.at(self.session, self._child("pipelines", pipeline_id))
@@ -156,7 +156,7 @@ class TeamRef(InOrganization, Deletable):
         return TeamSuiteQuerySet(self.session, self._child("suites"))
 
     def suite(self, suite_id: str) -> TeamSuiteRef:
-        """Give the ref of what ties the team to the test suite with an id (not its slug); no request."""
+        """Return the ref of the team's access to the test suite with an id (not its slug); no request."""
         from buildkite_orm.resources.teams.suite import TeamSuiteRef
 
         return TeamSuiteRef.at(self.session, self._child("suites", suite_id))
@@ -165,8 +165,8 @@ class TeamRef(InOrganization, Deletable):
 class Team(TeamRef, Editable):
     """A team.
 
-    The documentation shows answers of two kinds: what is got tells `id` to `created_by`, and a creation or an update
-    is answered with what was sent. So any field but the name may be None.
+    The documentation shows two kinds of responses: fetched teams have `id` to `created_by`, and responses to a creation
+    or an update repeat what was sent. So any field but the name may be None.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/teams#team-data-model
     """
@@ -200,7 +200,7 @@ class TeamQuerySet(QuerySet[Team]):
     _filter_names = frozenset(TeamFilters.__annotations__)
 
     def filter(self, **filters: Unpack[TeamFilters]) -> Self:
-        """Give a queryset with further filters; see `TeamFilters`."""
+        """Return a queryset with more filters; see `TeamFilters`."""
         return self._filtered(filters)
 
     def create(
@@ -216,15 +216,15 @@ class TeamQuerySet(QuerySet[Team]):
         """Create a team.
 
         Args:
-            name: What it is called.
-            description: What it is for.
-            privacy: Who sees it.
-            is_default_team: Whether whoever joins the organization joins the team.
-            default_member_role: What a new member is in the team.
+            name: Its name.
+            description: Its purpose.
+            privacy: Who can see it.
+            is_default_team: Whether new members of the organization join the team.
+            default_member_role: The role of new members in the team.
             permissions: See `TeamPermissions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value, or misses one.
+            UnprocessableEntityError: The server rejects a value, or misses one.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#create-a-team
         """
@@ -239,11 +239,11 @@ class TeamQuerySet(QuerySet[Team]):
         return self._create(encode_body(given, TeamChanges))
 
     def enable(self) -> None:
-        """Have the organization go by teams; one without any gets a team of all its members.
+        """Enable teams for the organization; if it has none, a team of all its members is created.
 
         Raises:
             PermissionDeniedError: The plan has no teams, or the user does not administer the organization.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#enable-teams
         """
-        self._session.send(ApiRequest("POST", f"{self._path}/enable", idempotent=False), lambda _answer: None)
+        self._session.send(ApiRequest("POST", f"{self._path}/enable", idempotent=False), lambda _response: None)

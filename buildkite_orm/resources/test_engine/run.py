@@ -1,4 +1,4 @@
-"""Runs: what one build, or one machine, has uploaded to a test suite."""
+"""Runs of test suites: the results that one build, or one machine, has uploaded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SuiteRunState(OpenEnum):
 
 
 class SuiteRunResult(OpenEnum):
-    """How a run went so far. While it is running, `passed` may still become `failed`; `failed` stays."""
+    """The results of a run so far. While it is running, `passed` may still become `failed`; `failed` stays."""
 
     PENDING = "pending"
     PASSED = "passed"
@@ -49,7 +49,7 @@ class SuiteRunResult(OpenEnum):
 
 
 class SuiteRunFilters(TypedDict, total=False):
-    """How runs are filtered.
+    """Filters for runs.
 
     Attributes:
         build_id: The id of a build (not its number).
@@ -59,16 +59,16 @@ class SuiteRunFilters(TypedDict, total=False):
 
 
 class SuiteRunRef(InSuite):
-    """Where a run of a test suite is."""
+    """The ref of a run of a test suite."""
 
     _kind = "suite_run"
     _paths = ("analytics/organizations/{organization}/suites/{suite}/runs/{id}",)
 
     def fetch(self) -> SuiteRun:
-        """Ask for the run.
+        """Fetch the run.
 
         Raises:
-            NotFoundError: There is none of this id in the suite.
+            NotFoundError: The suite has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-a-run
         """
@@ -87,7 +87,7 @@ class SuiteRun(SuiteRunRef, Fetchable):
 
     Attributes:
         result: How it went; it is settled once `state` is `finished`, and `failed` at once.
-        build_id: The id of the build that it is from; `org.build_tests(build_id)` lists what ran in that.
+        build_id: The id of its build; `org.build_tests(build_id)` lists the tests that ran in it.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs
     """
@@ -114,16 +114,16 @@ class SuiteRunQuerySet(QuerySet[SuiteRun]):
     _filter_names = frozenset(SuiteRunFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteRunFilters]) -> Self:
-        """Give a queryset with further filters; see `SuiteRunFilters`."""
+        """Return a queryset with more filters; see `SuiteRunFilters`."""
         return self._filtered(filters)
 
 
 class FailedExecution(InSuite, Resource):
-    """One execution of a test that failed; it comes in listings only.
+    """One execution of a test that failed; returned in listings only.
 
     Attributes:
         duration: Seconds.
-        tags: What was said of the execution, by keys such as `language.version`.
+        tags: The tags of the execution, by keys such as `language.version`.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/runs#get-failed-execution-data
     """

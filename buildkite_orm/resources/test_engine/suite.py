@@ -1,4 +1,4 @@
-"""Suites: tests, and what became of them over time."""
+"""Test suites."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ __all__ = [
 
 
 class SuiteFilters(TypedDict, total=False):
-    """How much of each suite is told.
+    """How much of each suite is returned.
 
     Attributes:
-        show_api_token: Whether each comes with its `api_token`, which the token that asks must be allowed to see.
+        show_api_token: Whether each contains its `api_token`, which the access token must be allowed to see.
     """
 
     show_api_token: bool
 
 
 class SuiteOptions(TypedDict, total=False):
-    """What may be said of a new suite.
+    """Optional fields of a new suite.
 
     Attributes:
-        show_api_token: Whether the answer comes with its `api_token`.
-        application_name: What it tests.
+        show_api_token: Whether the response contains its `api_token`.
+        application_name: The application that it tests.
         color: As `#FFF700`.
         emoji: As `🍋` or `:lemon:`.
-        oidc_policy: Who may use it by OIDC: as YAML, or as a list of statements.
-        team_ids: The ids of the teams that it is added to; needed where the organization has teams.
+        oidc_policy: Who may use it through OIDC: as YAML, or as a list of statements.
+        team_ids: The ids of the teams that it is added to; required if the organization has teams.
     """
 
     show_api_token: bool
@@ -70,10 +70,10 @@ class SuiteOptions(TypedDict, total=False):
 
 
 class SuiteChanges(TypedDict, total=False):
-    """What can be changed of a suite; `None` clears what can be cleared.
+    """Fields of a suite that can be changed; `None` clears a field that may be empty.
 
     Attributes:
-        show_api_token: Whether the answer comes with its `api_token`.
+        show_api_token: Whether the response contains its `api_token`.
     """
 
     name: str
@@ -86,20 +86,20 @@ class SuiteChanges(TypedDict, total=False):
 
 
 class SuiteRef(InOrganization, Deletable):
-    """Where a test suite is."""
+    """The ref of a test suite."""
 
     _kind = "suite"
     _paths = ("analytics/organizations/{organization}/suites/{slug}",)
     delete_documentation = "test-engine/suites#delete-a-suite"
 
     def fetch(self, *, show_api_token: bool = False) -> Suite:
-        """Ask for the suite.
+        """Fetch the suite.
 
         Args:
-            show_api_token: Whether it comes with its `api_token`.
+            show_api_token: Whether it contains its `api_token`.
 
         Raises:
-            NotFoundError: There is none of this slug that the token reaches.
+            NotFoundError: Nothing has this slug, or the token cannot access it.
             PermissionDeniedError: The access token may not see that of the suite.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#get-a-suite
@@ -107,13 +107,13 @@ class SuiteRef(InOrganization, Deletable):
         return self._request(Suite, params={"show_api_token": show_api_token or None})
 
     def update(self, **changes: Unpack[SuiteChanges]) -> Suite:
-        """Change some of its properties, and nothing else; an object takes over the answer.
+        """Change the given fields, and no others; an object is updated with the response.
 
         Args:
             changes: See `SuiteChanges`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#update-a-suite
         """
@@ -130,7 +130,7 @@ class SuiteRef(InOrganization, Deletable):
         return SuiteRunQuerySet(self.session, self._child("runs"), filters)
 
     def run(self, run_id: str) -> SuiteRunRef:
-        """Give the ref of the run with an id; no request."""
+        """Return the ref of the run with an id; no request."""
         return SuiteRunRef.at(self.session, self._child("runs", run_id))
 
     def tests(self, **filters: Unpack[SuiteTestFilters]) -> SuiteTestQuerySet:
@@ -149,18 +149,18 @@ class SuiteRef(InOrganization, Deletable):
         return SuiteTestQuerySet(self.session, self._child("tests"), filters)
 
     def test(self, test_id: str) -> SuiteTestRef:
-        """Give the ref of the test with an id; no request."""
+        """Return the ref of the test with an id; no request."""
         return SuiteTestRef.at(self.session, self._child("tests", test_id))
 
     def find_test(self, *, name: str, scope: str | None = None) -> SuiteTest:
-        """Ask for the test with a name and a scope, where its id is not known.
+        """Fetch the test with a name and a scope, if its id is unknown.
 
         Args:
             name: Its name.
-            scope: What the name stands in: a class, a file, a group.
+            scope: The scope of the name: a class, a file, a group.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: The suite has no such test.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#find-a-test-with-scope-and-name
@@ -211,16 +211,16 @@ class SuiteRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/execution-tags#update-execution-tags
         """
-        told = [{"id": each, "tags": tags} for each, tags in executions.items()]
-        self._execute("PUT", "execution-tags", body=encode_body({"executions": told}))
+        tagged = [{"id": each, "tags": tags} for each, tags in executions.items()]
+        self._execute("PUT", "execution-tags", body=encode_body({"executions": tagged}))
 
 
 class Suite(SuiteRef, Editable):
     """A test suite.
 
     Attributes:
-        api_token: What its test collectors authenticate with: a secret, which comes only with `show_api_token=True`
-            and shows in no repr.
+        api_token: The token of its test collectors: a secret, returned only with `show_api_token=True` and shown in
+            no repr.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites
     """
@@ -250,19 +250,19 @@ class SuiteQuerySet(QuerySet[Suite]):
     _filter_names = frozenset(SuiteFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteFilters]) -> Self:
-        """Give a queryset with further filters; see `SuiteFilters`."""
+        """Return a queryset with more filters; see `SuiteFilters`."""
         return self._filtered(filters)
 
     def create(self, *, name: str, default_branch: str, **options: Unpack[SuiteOptions]) -> Suite:
         """Create a suite.
 
         Args:
-            name: What it is called.
+            name: Its name.
             default_branch: The branch whose trends it shows first.
             options: See `SuiteOptions`.
 
         Raises:
-            UnprocessableEntityError: The server does not accept a value.
+            UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#create-a-suite
         """

@@ -1,4 +1,4 @@
-"""Tests: what a test suite consists of, how each of them fares, and whether it counts."""
+"""Tests of a test suite, with their metrics and their state."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 METRICS_VERSION: Final = {"Buildkite-Version": "2026-08-01"}
-"""The version of the API that tells metrics, and knows the filters that go with them."""
+"""The version of the API that returns metrics, and supports the filters for them."""
 
 _COMMA_SEPARATED: Final = frozenset({"labels", "owners", "tags"})
 _WITHOUT_VERSION: Final = frozenset({"label", "with_metrics"})
@@ -51,7 +51,7 @@ class MetricsWindow(TypedDict, total=False):
     Attributes:
         period: As `7days` or `28days`; which ones there are depends on the organization.
         min_timestamp: The beginning; not together with `period`.
-        max_timestamp: The end, now unless told otherwise; not together with `period`.
+        max_timestamp: The end, now by default; not together with `period`.
     """
 
     period: str
@@ -60,7 +60,7 @@ class MetricsWindow(TypedDict, total=False):
 
 
 class BuildTestFilters(TypedDict, total=False):
-    """How tests are filtered by what ran, and sorted. `!` before a value leaves out what has it.
+    """Filters of tests by their executions, and their order. `!` before a value excludes it.
 
     Attributes:
         labels: One label or several: `["flaky", "!slow"]`.
@@ -69,8 +69,8 @@ class BuildTestFilters(TypedDict, total=False):
         state: The state of the test.
         tags: Tags of executions, as `key:value`, one or several; `framework:!rspec`, `scm.branch:feature*`. For
             `result`, `result:~failed` is a test with a failed execution and `result:^failed` one with no other.
-        sort_by: By which metric; `duration_avg` unless told otherwise.
-        order: In which direction; `desc` unless told otherwise.
+        sort_by: By which metric; `duration_avg` by default.
+        order: In which direction; `desc` by default.
     """
 
     labels: str | Sequence[str]
@@ -83,11 +83,11 @@ class BuildTestFilters(TypedDict, total=False):
 
 
 class SuiteTestFilters(BuildTestFilters, MetricsWindow, total=False):
-    """How the tests of a suite are filtered, and how much of each is told.
+    """Filters for the tests of a suite, and how much of each is returned.
 
     Attributes:
         label: One label, of all tests; not together with `labels`.
-        with_metrics: Whether each test comes with its metrics. Then only tests that ran in the time over which these
+        with_metrics: Whether each test contains its metrics. Then only tests that ran in the time over which these
             are aggregated are listed. Every filter but `label` goes with metrics, and brings them along.
     """
 
@@ -96,12 +96,12 @@ class SuiteTestFilters(BuildTestFilters, MetricsWindow, total=False):
 
 
 class FlakyTestFilters(TypedDict, total=False):
-    """How flaky tests are filtered.
+    """Filters for flaky tests.
 
     Attributes:
-        search: A part of the name or the scope (of the location too, where the collector tells it).
+        search: A part of the name or the scope (of the location too, if the collector sends it).
         branch: A branch on which the test was flaky.
-        period: How far back to look; `7days` unless told otherwise.
+        period: How far back to look; `7days` by default.
     """
 
     search: str
@@ -110,40 +110,40 @@ class FlakyTestFilters(TypedDict, total=False):
 
 
 class SuiteTestRef(InSuite):
-    """Where a test of a suite is."""
+    """The ref of a test of a suite."""
 
     _kind = "suite_test"
     _paths = ("analytics/organizations/{organization}/suites/{suite}/tests/{id}",)
 
     def fetch(self, **window: Unpack[MetricsWindow]) -> SuiteTest:
-        """Ask for the test with its metrics.
+        """Fetch the test with its metrics.
 
         Args:
             window: See `MetricsWindow`; the organization has a default.
 
         Raises:
-            NotFoundError: There is none of this id in the suite.
+            NotFoundError: The suite has none with this id.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests#get-a-test
         """
         return self._request(SuiteTest, params=window, headers=METRICS_VERSION)
 
     def skip(self) -> SuiteTest:
-        """Have the test not run any more.
+        """Skip the test: it does not run any more.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-skip-test
         """
         return self._request(SuiteTest, "PUT", "skip", idempotent=False)
 
     def mute(self) -> SuiteTest:
-        """Have the test run, and its failures not count.
+        """Mute the test: it runs, and its failures do not count.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-mute-test
         """
         return self._request(SuiteTest, "PUT", "mute", idempotent=False)
 
     def enable(self) -> SuiteTest:
-        """Have the test run and count again.
+        """Enable the test: it runs and counts again.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/quarantine#update-test-state-enable-test
         """
@@ -156,7 +156,7 @@ class SuiteTestRef(InSuite):
             labels: Which ones.
 
         Raises:
-            UnprocessableEntityError: There are none.
+            UnprocessableEntityError: No labels were given.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#add-or-remove-labels-from-a-test
@@ -170,7 +170,7 @@ class SuiteTestRef(InSuite):
             labels: Which ones.
 
         Raises:
-            UnprocessableEntityError: There are none.
+            UnprocessableEntityError: No labels were given.
 
         Documentation:
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#add-or-remove-labels-from-a-test
@@ -184,14 +184,14 @@ class SuiteTestRef(InSuite):
 class SuiteTest(SuiteTestRef, Fetchable):
     """A test of a suite.
 
-    The metrics come with `fetch()`, with the listings that are asked for them and with those of a build; they are None
-    where they did not come. Durations are in seconds.
+    `fetch()`, listings with metrics and the listings of a build return the metrics; otherwise they are None.
+    Durations are in seconds.
 
     Attributes:
-        labels: Its labels; None where they did not come.
+        labels: Its labels; None if they were not returned.
         reliability: The share of its executions, of those that passed or failed, that passed: 0.0 to 1.0. None too
-            where there were none.
-        executions_count_by_result: `passed` and `failed`, and further results where there were any.
+            if there were none.
+        executions_count_by_result: `passed` and `failed`, and further results if there were any.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/tests
     """
@@ -219,7 +219,7 @@ class SuiteTest(SuiteTestRef, Fetchable):
             window: See `MetricsWindow`; the organization has a default.
 
         Raises:
-            NotFoundError: It is not there any more.
+            NotFoundError: It does not exist any more.
         """
         return self._copy_data_from(self.fetch(**window))  # type: ignore[arg-type]
 
@@ -235,15 +235,15 @@ class SuiteTestQuerySet(QuerySet[SuiteTest]):
     _filter_names = frozenset(SuiteTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[SuiteTestFilters]) -> Self:
-        """Give a queryset with further filters; see `SuiteTestFilters`."""
+        """Return a queryset with more filters; see `SuiteTestFilters`."""
         return self._filtered(filters)
 
     def _params(self) -> Mapping[str, object]:
         return _comma_separated({name: value for name, value in self._filters.items() if name != "with_metrics"})
 
     def _headers(self) -> Mapping[str, str]:
-        given = {name for name, value in self._filters.items() if value is not None}
-        return METRICS_VERSION if self._filters.get("with_metrics") or given - _WITHOUT_VERSION else {}
+        used = {name for name, value in self._filters.items() if value is not None}
+        return METRICS_VERSION if self._filters.get("with_metrics") or used - _WITHOUT_VERSION else {}
 
 
 class BuildTestQuerySet(QuerySet[SuiteTest]):
@@ -253,7 +253,7 @@ class BuildTestQuerySet(QuerySet[SuiteTest]):
     _filter_names = frozenset(BuildTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[BuildTestFilters]) -> Self:
-        """Give a queryset with further filters; see `BuildTestFilters`."""
+        """Return a queryset with more filters; see `BuildTestFilters`."""
         return self._filtered(filters)
 
     def _params(self) -> Mapping[str, object]:
@@ -267,7 +267,7 @@ class QuarantinedTestQuerySet(QuerySet[SuiteTest]):
 
 
 class FlakyTest(SuiteTestRef, Resource):
-    """A test as the listing of flaky ones tells it; `fetch()` gives the `SuiteTest`.
+    """A test in the listing of flaky tests; `fetch()` returns the `SuiteTest`.
 
     Attributes:
         instances: How often it was flaky.
@@ -302,7 +302,7 @@ class FlakyTestQuerySet(QuerySet[FlakyTest]):
     _filter_names = frozenset(FlakyTestFilters.__annotations__)
 
     def filter(self, **filters: Unpack[FlakyTestFilters]) -> Self:
-        """Give a queryset with further filters; see `FlakyTestFilters`."""
+        """Return a queryset with more filters; see `FlakyTestFilters`."""
         return self._filtered(filters)
 
 
