@@ -1,10 +1,10 @@
 """Make the pictures of the documentation, on the fake Buildkite: docs/pictures.
 
-    python docs/make_pictures.py             draw all; the notebook through Chromium, where that is there
-    python docs/make_pictures.py --check     fail where a drawing is not what it would be now
+    python docs/make_pictures.py             draw all; the notebook with Chromium, if that is installed
+    python docs/make_pictures.py --check     fail if a drawing is stale
 
-Drawings are the same whenever they are drawn, by the same versions of what draws them; `made-with.txt` names these. A
-picture of a browser is not, and not checked.
+Drawings are reproducible with the package versions in `made-with.txt`. The screenshot of the notebook is not, so that it
+is not checked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PAGE: Final = """<!doctype html><meta charset="utf-8"><style>
 body {{margin: 0; padding: 16px; width: 1000px; font: 14px/1.5 sans-serif; background: #fff}}
 pre {{margin: 14px 0 8px; padding: 8px 10px; background: #f6f8fa; border: 1px solid #e3e6ea; border-radius: 4px}}
 </style>{cells}"""
-# What is typed into the cells of the notebook.
+# The code of the notebook cells.
 _CELLS: Final = (
     'org = bk.organization("acme")\norg.pipeline("web").builds(branch="main").limit(6)',
     'org.pipeline("web").build(121).timeline()',
@@ -44,7 +44,7 @@ _CELLS: Final = (
 
 
 def timeline(bk: Buildkite) -> str:
-    """Draw the build that docs/slow.md speaks of."""
+    """Draw the timeline of the build in docs/slow.md."""
     builds = bk.organization("acme").pipeline("web").builds()
     build = builds.create(commit="HEAD", branch="main", message="Make it faster")
     return build.wait().timeline().svg()
@@ -56,7 +56,7 @@ def history(bk: Buildkite) -> str:
 
 
 def terminal(bk: Buildkite) -> str:
-    """Draw what rich prints of a listing and of its jobs."""
+    """Draw the rich output for a listing of builds and for the jobs of a build."""
     web = bk.organization("acme").pipeline("web")
     console = Console(record=True, width=112, file=StringIO(), force_terminal=True, color_system="truecolor")
     for typed, listing in (
@@ -68,7 +68,7 @@ def terminal(bk: Buildkite) -> str:
         console.print(listing)
         console.print()
     drawing = console.export_svg(title="buildkite_orm", unique_id="terminal")
-    return re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)  # nothing comes from elsewhere
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)  # no external files
 
 
 DRAWINGS: Final[dict[str, Callable[[Buildkite], str]]] = {
@@ -78,20 +78,20 @@ DRAWINGS: Final[dict[str, Callable[[Buildkite], str]]] = {
 }
 
 
-def drawn(name: str) -> str:
-    """Draw one, on a fake of its own."""
+def draw(name: str) -> str:
+    """Make one drawing on a new fake Buildkite."""
     with FakeBuildkite() as server, server.client() as bk:
         return DRAWINGS[name](bk)
 
 
 def made_with() -> str:
-    """Name what the drawings depend on."""
+    """Return the package versions that the drawings depend on."""
     return "".join(f"{package} {version(package)}\n" for package in _PACKAGES)
 
 
 def notebook(path: Path) -> None:
-    """Take a picture of what a notebook shows, by Chromium."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - where there is a browser
+    """Take a screenshot of a notebook with Chromium."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - needs a browser
 
     with FakeBuildkite() as server, server.client() as bk, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -102,7 +102,7 @@ def notebook(path: Path) -> None:
 
 
 def _cell(code: str, bk: Buildkite) -> str:
-    """Write a cell and what a notebook shows below it, as IPython would ask for it."""
+    """Render a cell and its output, by the same method that IPython calls."""
     names: dict[str, Any] = {"bk": bk, "org": bk.organization("acme")}
     *before, last = code.splitlines()
     exec("\n".join(before), names)  # noqa: S102 - the lines above
@@ -111,14 +111,14 @@ def _cell(code: str, bk: Buildkite) -> str:
 
 
 def main() -> int:
-    """Draw all, or tell what is stale."""
+    """Draw all, or report stale drawings."""
     if "--check" in sys.argv[1:]:
-        stale = [name for name in DRAWINGS if (PICTURES / name).read_text(encoding="utf-8") != drawn(name)]
+        stale = [name for name in DRAWINGS if (PICTURES / name).read_text(encoding="utf-8") != draw(name)]
         sys.stderr.write("".join(f"{name} is stale\n" for name in stale))
         return len(stale)
     PICTURES.mkdir(exist_ok=True)
     for name in DRAWINGS:
-        (PICTURES / name).write_text(drawn(name), encoding="utf-8")
+        (PICTURES / name).write_text(draw(name), encoding="utf-8")
     MADE_WITH.write_text(made_with())
     if shutil.which("chromium"):
         notebook(PICTURES / "notebook.png")

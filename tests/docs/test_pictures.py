@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from docs.make_pictures import DRAWINGS, MADE_WITH, PICTURES, drawn, made_with
+from docs.make_pictures import DRAWINGS, MADE_WITH, PICTURES, draw, made_with
 from tests.docs.page import PAGES
 
 
@@ -14,7 +14,7 @@ from tests.docs.page import PAGES
 def test_a_drawing_is_not_stale(name: str) -> None:
     if MADE_WITH.read_text() != made_with():
         pytest.skip("other versions of what draws it would draw it otherwise")
-    assert (PICTURES / name).read_text(encoding="utf-8") == drawn(name), "stale: run python docs/make_pictures.py"
+    assert (PICTURES / name).read_text(encoding="utf-8") == draw(name), "stale: run python docs/make_pictures.py"
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
