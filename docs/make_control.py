@@ -1,7 +1,7 @@
-"""Write the tables of docs/fake_control.md: the endpoints of the fake's control API, read off its code.
+"""Write the tables of docs/fake_control.md: the endpoints of the fake's control API, from its code.
 
 python docs/make_control.py           write them
-python docs/make_control.py --check   fail where they are stale
+python docs/make_control.py --check   fail if they are out of date
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _type(annotation: Any) -> str:
 
 
 def main() -> int:
-    """Write the tables behind the mark, or tell whether they are stale."""
+    """Write the tables after the mark, or return 1 if they are out of date."""
     text = PAGE.read_text(encoding="utf-8")
     written = text[: text.index(MARK) + len(MARK)] + "\n" + tables()
     if "--check" in sys.argv[1:]:

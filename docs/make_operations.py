@@ -1,10 +1,10 @@
-"""Write docs/operations.md: every operation of the API with its Python call, read off the library's own code.
+"""Write docs/operations.md: every operation of the API with its Python call, from the library's code.
 
     python docs/make_operations.py           write it
-    python docs/make_operations.py --check   fail where it is stale
+    python docs/make_operations.py --check   fail if it is out of date
 
-An operation is a public method whose docstring names the page that documents it; how one gets there is read off what
-the methods before it return.
+An operation is a public method whose docstring names the page that documents it. The calls before it are found by the
+return types of methods.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ PAGE = Path(__file__).parent / "operations.md"
 DOCUMENTATION = "https://buildkite.com/docs/apis/rest-api/"
 UNDOCUMENTED = "on no page of the documentation"
 _LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)(?: \(with (\S+)\))?|(none; .+))")
-# How the path of calls begins in the table.
+# The beginning of a call, and its short form in the table.
 _SHORT = ("bk.organization(slug)", "org")
-# These lead somewhere only inside of a job.
-_ELSEWHERE = ("_", "current_")
+# Private names, and methods that work only inside a job.
+_SKIPPED = ("_", "current_")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Operation:
-    """A row of the table: the page and heading that document it, the call, and what that does."""
+    """A row of the table: the page and heading that document the operation, its call and its summary."""
 
     page: str
     heading: str
     call: str
-    what: str
+    summary: str
 
 
 def operations() -> list[Operation]:
-    """Give all operations, each by its shortest call; refs go before what only a listing gives."""
+    """Return all operations, each with its shortest call; calls of refs are preferred to calls of listed objects."""
     classes = _classes()
     found: dict[tuple[str, str], Operation] = {}
     waiting, listed = deque[tuple[str, type[Any]]]([("bk", Buildkite)]), deque[tuple[str, type[Any]]]()
@@ -62,9 +62,9 @@ def operations() -> list[Operation]:
         for name, member in _members(kind):
             call = f"{expression}.{name}{_arguments(member)}"
             for page, heading, argument in _documented_at(kind, name, member):
-                what = (inspect.getdoc(member) or "").partition("\n")[0]
-                written = call.removesuffix("…)") + f"{argument}=…, …)" if argument else call
-                found.setdefault((page, heading), Operation(page, heading, written, what))
+                summary = (inspect.getdoc(member) or "").partition("\n")[0]
+                full_call = call.removesuffix("…)") + f"{argument}=…, …)" if argument else call
+                found.setdefault((page, heading), Operation(page, heading, full_call, summary))
             returned = _returned(member, classes)
             if returned is not None and item is None:
                 waiting.append((call.replace(*_SHORT), returned))
@@ -74,41 +74,41 @@ def operations() -> list[Operation]:
 
 
 def _classes() -> dict[str, type[Any]]:
-    """Give all refs, objects and querysets by their names."""
+    """Return all refs, objects and querysets by name."""
     for module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
         import_module(module.name)
-    found: list[type[Any]] = [*_below(Ref), *_below(QuerySet)]
+    found: list[type[Any]] = [*_subclasses(Ref), *_subclasses(QuerySet)]
     return {each.__name__: each for each in found}
 
 
-def _below(base: type[Any]) -> Iterator[type[Any]]:
+def _subclasses(base: type[Any]) -> Iterator[type[Any]]:
     for each in base.__subclasses__():
         yield each
-        yield from _below(each)
+        yield from _subclasses(each)
 
 
 def _members(kind: type[Any]) -> Iterator[tuple[str, object]]:
-    """Give the public methods and properties that this library defines, in their order."""
-    given = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
-    for name, member in given.items():
-        if not name.startswith(_ELSEWHERE) and (inspect.isfunction(member) or isinstance(member, property)):
+    """Yield the public methods and properties of a class in the order of their definition."""
+    members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
+    for name, member in members.items():
+        if not name.startswith(_SKIPPED) and (inspect.isfunction(member) or isinstance(member, property)):
             yield name, member
 
 
 def _arguments(member: object) -> str:
-    """Write the arguments that must be given; `…` stands for those that may be."""
+    """Return the required arguments as text, with `…` for optional ones."""
     if not inspect.isfunction(member):
         return ""
     parameters = list(inspect.signature(member).parameters.values())[1:]
-    needed = [each for each in parameters if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
-    if not needed and parameters and parameters[0].name == "slug":
-        needed = parameters[:1]  # the default organization is not the point here
-    written = [each.name if each.kind is not each.KEYWORD_ONLY else f"{each.name}=…" for each in needed]
-    return f"({', '.join([*written, '…'] if len(parameters) > len(needed) else written)})"
+    required = [each for each in parameters if each.default is each.empty and each.kind is not each.VAR_KEYWORD]
+    if not required and parameters and parameters[0].name == "slug":
+        required = parameters[:1]  # the table shows the slug, which may be omitted
+    names = [each.name if each.kind is not each.KEYWORD_ONLY else f"{each.name}=…" for each in required]
+    return f"({', '.join([*names, '…'] if len(parameters) > len(required) else names)})"
 
 
 def _documented_at(kind: type[Any], name: str, member: object) -> Iterator[tuple[str, str, str]]:
-    """Give the page and heading of each operation that a method is, and the argument that makes it this one."""
+    """Yield page and heading of each operation of a method, and the argument that selects the operation."""
     if name == "delete" and issubclass(kind, Deletable):
         links = [(kind.delete_documentation, "")]
     else:
@@ -126,27 +126,27 @@ def _returned(member: object, classes: dict[str, type[Any]]) -> type[Any] | None
 
 
 def table() -> str:
-    """Write the page."""
+    """Return the text of the page."""
     rows = operations()
     lines = [
         "# Every operation",
         "",
-        f"{len(rows)} operations, each with its call, by the page that documents it. `bk` is a `Buildkite`, `org` is",
-        "`bk.organization(slug)`; what is reached by a ref is reached by its object too. A name that stands alone, as",
-        "`annotation`, is an object out of its listing.",
+        f"This page lists all {len(rows)} operations with their calls, by the page that documents them. `bk` is a",
+        "`Buildkite` client, `org` is `bk.organization(slug)`. Methods of a ref are also methods of its object. A single",
+        "name, such as `annotation`, is an object from a listing.",
         "",
-        "This page is made by `python docs/make_operations.py` from the code.",
+        "`python docs/make_operations.py` writes this page from the code.",
     ]
     for page, of_page in groupby(rows, key=lambda row: row.page):
-        lines += ["", f"## {page}", "", "| what it does | call |", "| --- | --- |"]
+        lines += ["", f"## {page}", "", "| operation | call |", "| --- | --- |"]
         for row in of_page:
-            what = f"[{row.what}]({DOCUMENTATION}{page}#{row.heading})" if page != UNDOCUMENTED else row.what
-            lines.append(f"| {what} | `{row.call}` |")
+            link = f"[{row.summary}]({DOCUMENTATION}{page}#{row.heading})" if page != UNDOCUMENTED else row.summary
+            lines.append(f"| {link} | `{row.call}` |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Write the page, or tell whether it is stale."""
+    """Write the page, or return 1 if it is out of date."""
     text = table()
     if "--check" in sys.argv[1:]:
         return 0 if PAGE.read_text(encoding="utf-8") == text else 1
