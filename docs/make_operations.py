@@ -132,8 +132,8 @@ def table() -> str:
         "# Every operation",
         "",
         f"This page lists all {len(rows)} operations with their calls, by the page that documents them. `bk` is a",
-        "`Buildkite` client, `org` is `bk.organization(slug)`. Methods of a ref are also methods of its object. A single",
-        "name, such as `annotation`, is an object from a listing.",
+        "`Buildkite` client, `org` is `bk.organization(slug)`. Methods of a ref are methods of its object too. A",
+        "single name, such as `annotation`, is an object from a listing.",
         "",
         "`python docs/make_operations.py` writes this page from the code.",
     ]

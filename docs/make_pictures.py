@@ -3,8 +3,8 @@
     python docs/make_pictures.py             draw all; the notebook with Chromium, if that is installed
     python docs/make_pictures.py --check     fail if a drawing is stale
 
-Drawings are reproducible with the package versions in `made-with.txt`. The screenshot of the notebook is not, so that it
-is not checked.
+Drawings are reproducible with the package versions in `made-with.txt`. The screenshot of the notebook is not, so it is
+not checked.
 """
 
 from __future__ import annotations
