@@ -1,13 +1,13 @@
-"""Every error of the library, and the one factory from an answer to its error.
+"""The errors of the library, and the function that returns the error for a response.
 
     BuildkiteError
-    ├── ConfigurationError          no token, a bad base URL, an option that cannot be
-    ├── UnboundError                an object without a client was asked to do I/O
+    ├── ConfigurationError          no token, a bad base URL, an option that is not usable
+    ├── UnboundError                an object without a client was used for I/O
     ├── MultipleResultsError        one() found more than one
     ├── TransportError
-    │   ├── ConnectionFailedError   no connection, or it broke before the answer was whole
+    │   ├── ConnectionFailedError   no connection, or it broke before the response was complete
     │   └── RequestTimeoutError     connecting or reading took too long
-    ├── ResponseError               not JSON, or no answer of the kind that was asked for
+    ├── ResponseError               not JSON, or not a response of the expected kind
     ├── StatusError
     │   ├── BadRequestError         400
     │   ├── AuthenticationError     401
@@ -50,31 +50,31 @@ _LONGEST_MESSAGE = 500
 
 
 class BuildkiteWarning(UserWarning):
-    """Something the library noticed and could go on from."""
+    """The root of the warnings: the library noticed something, and continued."""
 
 
 class ManyRequestsWarning(BuildkiteWarning):
-    """A loop asks for one thing after the other that one listing could have brought."""
+    """A loop requests one resource at a time that a single listing could have returned."""
 
 
 class BuildkiteError(Exception):
     """The root of the tree.
 
     Attributes:
-        method: The HTTP method, where a request was involved.
-        url: The URL that was asked, without secrets.
-        status: The HTTP status, where there was an answer.
+        method: The HTTP method, if there was a request.
+        url: The URL of the request, without secrets.
+        status: The HTTP status, if there was a response.
         request_id: Buildkite's id of the request (`X-Request-Id`), for its support.
-        server_message: What the server said.
-        errors: The server's list of what it did not accept, one mapping for each.
-        outcome_unknown: True where a write may have happened all the same.
-        about: The URL of what the request was about, where that was there before.
+        server_message: The message of the server.
+        errors: The server's list of the values that it did not accept, one mapping for each.
+        outcome_unknown: True if a write may have happened nevertheless.
+        about: The URL of the resource that the request was about, if that is known to exist.
     """
 
     about: str | None = None
     retries_ended = False  # set by a retry loop that raises the error; a loop around it does not start over
     next_step: str = ""
-    """What to do next; what a kind of error says may be replaced for one of them."""
+    """What to do next: a text of the class, or of this error."""
 
     def __init__(
         self,
@@ -102,14 +102,14 @@ class BuildkiteError(Exception):
             self.next_step = next_step
 
     def __str__(self) -> str:
-        asked = f"{self.method} {self.url}: " if self.url else ""
-        what = [self.how_to_find_out()] if self.outcome_unknown else []
-        what += [self.next_step] if self.next_step else []
-        ended = self.message.endswith((".", "!", "?")) or not what
-        return " ".join([f"{asked}{self.message}{'' if ended else '.'}", *what])
+        request = f"{self.method} {self.url}: " if self.url else ""
+        steps = [self.how_to_find_out()] if self.outcome_unknown else []
+        steps += [self.next_step] if self.next_step else []
+        ended = self.message.endswith((".", "!", "?")) or not steps
+        return " ".join([f"{request}{self.message}{'' if ended else '.'}", *steps])
 
     def how_to_find_out(self) -> str:
-        """Say how to learn whether a write of unknown outcome has happened."""
+        """Return a sentence on how to learn whether a write of unknown outcome has happened."""
         url = (self.url or "").partition("?")[0]
         above, _, verb = url.rpartition("/")
         if verb == "rebuild":
@@ -123,15 +123,15 @@ class BuildkiteError(Exception):
             look = f"list {url} and look for it"
         else:
             look = f"look at {self.about or url}"
-        return f"It may have happened all the same: before you send it again, {look}."
+        return f"It may have happened nevertheless: before you send it again, {look}."
 
 
 class ConfigurationError(BuildkiteError):
-    """The client cannot be made as it was asked for."""
+    """The options of the client are not usable."""
 
 
 class UnboundError(BuildkiteError):
-    """An object that no client loaded was asked to do I/O."""
+    """An object without a client was used for I/O."""
 
 
 class MultipleResultsError(BuildkiteError):
@@ -141,11 +141,11 @@ class MultipleResultsError(BuildkiteError):
 
 
 class TransportError(BuildkiteError):
-    """There was no whole answer.
+    """There was no complete response.
 
     Attributes:
-        never_sent: True where the request cannot have reached the server.
-        permanent: True where another attempt cannot help: a certificate that is not trusted, a proxy that refuses, a
+        never_sent: True if the request cannot have reached the server.
+        permanent: True if another attempt cannot help: a certificate that is not trusted, a proxy that refuses, a
             host name that does not exist.
     """
 
@@ -154,7 +154,7 @@ class TransportError(BuildkiteError):
 
 
 class ConnectionFailedError(TransportError):
-    """No connection could be made, or it broke before the answer was whole."""
+    """No connection could be made, or it broke before the response was complete."""
 
     next_step = "Check the network, and base_url, then try again."
 
@@ -162,30 +162,30 @@ class ConnectionFailedError(TransportError):
 class RequestTimeoutError(TransportError):
     """Connecting or reading took longer than `timeout`."""
 
-    next_step = "Try again, or give the client a longer timeout=."
+    next_step = "Try again, or set a longer timeout= on the client."
 
 
 class ResponseError(BuildkiteError):
-    """The answer is not of the kind that was asked for.
+    """The response is not of the expected kind.
 
     Attributes:
-        damaged: True where what came is not whole, or not from the API; another attempt may bring what was asked for.
+        damaged: True if the response is incomplete, or not from the API; another attempt may succeed.
     """
 
     damaged: bool = False
-    next_step = "Check that base_url is Buildkite's API and that nothing between answers in its place."
+    next_step = "Check that base_url is Buildkite's API and that nothing in between responds in its place."
 
 
 class StatusError(BuildkiteError):
-    """The server refused the request.
+    """The server responded with an error status.
 
     Attributes:
-        retry_after: How many seconds the server, or a gateway before it, asks to wait (`Retry-After`); None if it
-            does not say.
+        retry_after: How many seconds the server, or a gateway before it, asks to wait (`Retry-After`); None if
+            there is no such header.
     """
 
     retry_after: float | None = None
-    next_step = "See https://buildkite.com/docs/apis/rest-api for what it takes."
+    next_step = "See https://buildkite.com/docs/apis/rest-api for what the operation accepts."
 
 
 class BadRequestError(StatusError):
@@ -195,7 +195,7 @@ class BadRequestError(StatusError):
 
 
 class AuthenticationError(StatusError):
-    """401: the token is not known."""
+    """401: the token is not valid."""
 
     next_step = "Check BUILDKITE_API_TOKEN, or make a token at https://buildkite.com/user/api-access-tokens."
 
@@ -210,23 +210,23 @@ class PermissionDeniedError(StatusError):
 
     required_scopes: tuple[str, ...] = ()
     held_scopes: tuple[str, ...] = ()
-    next_step = "Give the token what it lacks at https://buildkite.com/user/api-access-tokens."
+    next_step = "Add what the token lacks at https://buildkite.com/user/api-access-tokens."
 
 
 class NotFoundError(StatusError):
-    """404: it is not there, or the token may not see it."""
+    """404: the resource does not exist, or the token may not see it."""
 
-    next_step = "Check the slug, number or id; Buildkite also says this of what the token may not see."
+    next_step = "Check the slug, number or id; Buildkite also responds so if the token may not see it."
 
 
 class GoneError(StatusError):
-    """410: it was there once."""
+    """410: the resource existed once."""
 
-    next_step = "It does not come back; see what is there by listing it."
+    next_step = "It does not come back; list the resources that exist."
 
 
 class UnprocessableEntityError(StatusError):
-    """422: the values were understood and not accepted."""
+    """422: the server did not accept the values."""
 
     next_step = "See `errors` for what was not accepted."
 
@@ -235,11 +235,11 @@ class RateLimitError(StatusError):
     """429: a request budget is used up, and waiting for it would take longer than allowed.
 
     Attributes:
-        retry_after: Seconds until there is budget again, where known: by the budget's headers, the body's `reset`, or
+        retry_after: Seconds until there is budget again, if known: by the budget's headers, the body's `reset`, or
             else `Retry-After`.
-        reset: Seconds until the window ends, as the body says.
-        scope: `rest` for the organization's budget, `rest_user` for the user's, where known.
-        gave_up: True where the request was not sent, since waiting would take too long.
+        reset: Seconds until the window ends, from the body.
+        scope: `rest` for the organization's budget, `rest_user` for the user's, if known.
+        gave_up: True if the request was not sent, since waiting would take too long.
     """
 
     reset: float | None = None
@@ -251,11 +251,11 @@ class RateLimitError(StatusError):
 class ServerError(StatusError):
     """5xx: Buildkite has a problem."""
 
-    next_step = "Try again later; https://www.buildkitestatus.com tells more."
+    next_step = "Try again later; see https://www.buildkitestatus.com."
 
 
 class DownloadError(BuildkiteError):
-    """A file could not be had whole."""
+    """A file could not be downloaded completely."""
 
 
 class ChecksumMismatchError(DownloadError):
@@ -267,29 +267,29 @@ class ChecksumMismatchError(DownloadError):
 class UnsafePathError(DownloadError):
     """A path would leave the folder that was named."""
 
-    next_step = "Nothing was written; name a file of your own choice in its place."
+    next_step = "Nothing was written; choose a file name yourself."
 
 
 class PartialDownloadError(DownloadError):
-    """Some of several files failed; all others are done.
+    """Some of several files failed; all others are saved.
 
     Attributes:
-        report: What became of each.
+        report: The result of each.
     """
 
     report: DownloadReport
-    next_step = "Save them again: what is whole is skipped. The error's report tells why each has failed."
+    next_step = "Save them again: complete files are skipped. The error's report has the reason of each failure."
 
 
 class UploadError(BuildkiteError):
-    """A file could not be sent whole."""
+    """A file could not be sent completely."""
 
 
 class WaitTimeoutError(BuildkiteError):
     """Waiting took longer than it was allowed to.
 
     Attributes:
-        build: The build as it was last seen; None where none was seen.
+        build: The last known build; None if none was loaded.
     """
 
     build: Build | None = None
@@ -300,7 +300,7 @@ class BuildBlockedError(BuildkiteError):
     """A build waits for somebody to unblock it.
 
     Attributes:
-        build: The build as it was last seen.
+        build: The last known build.
     """
 
     build: Build | None = None
@@ -330,37 +330,37 @@ def error_for(
     now: float | None = None,
     secrets: Secrets = NO_SECRETS,
 ) -> StatusError:
-    """Make the error that belongs to an answer with an error status.
+    """Return the error for a response with an error status.
 
     Args:
         method: The HTTP method of the request.
-        url: Its URL; secrets are taken out.
-        status: The status of the answer, 400 or more.
-        headers: The headers of the answer.
-        body: Its body, of whatever kind.
-        outcome_unknown: Whether a write may have happened all the same.
-        now: The wall time, in seconds since the Unix epoch; the machine's if not given.
-        secrets: What is masked wherever the answer repeats it.
+        url: Its URL; secrets are masked.
+        status: The status of the response, 400 or more.
+        headers: The headers of the response.
+        body: Its body, of any kind.
+        outcome_unknown: Whether a write may have happened nevertheless.
+        now: The wall time, in seconds since the Unix epoch; the machine's by default.
+        secrets: What to mask in the texts of the response.
     """
     headers = {name.lower(): secrets.mask(value) for name, value in headers.items()}
-    said = _said(body, secrets)
+    payload = _payload(body, secrets)
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else StatusError)  # noqa: PLR2004
     error = kind(
-        f"{status} {_printable(said.get('message') or _describe(body, headers))}",
+        f"{status} {_printable(payload.get('message') or _describe(body, headers))}",
         method=method,
         url=secrets.mask(redact_url(url)),
         status=status,
         request_id=headers.get("x-request-id"),
-        server_message=said.get("message"),
-        errors=_listed(said.get("errors")),
+        server_message=payload.get("message"),
+        errors=_as_list(payload.get("errors")),
         outcome_unknown=outcome_unknown,
     )
     error.retry_after = retry_after(headers, time.time() if now is None else now)
     if isinstance(error, PermissionDeniedError):
         _explain_scopes(error, headers)
     elif isinstance(error, RateLimitError):
-        scope = said.get("scope")
-        error.reset = _seconds(said.get("reset"))
+        scope = payload.get("scope")
+        error.reset = _seconds(payload.get("reset"))
         error.retry_after = error.retry_after if error.reset is None else error.reset
         error.scope = scope if isinstance(scope, str) else None
     elif status == _PROXY_AUTHENTICATION:
@@ -371,27 +371,27 @@ def error_for(
     return error
 
 
-def _said(body: bytes, secrets: Secrets) -> dict[str, Any]:
-    """Read what an error says; the secrets are masked before anything is cut."""
+def _payload(body: bytes, secrets: Secrets) -> dict[str, Any]:
+    """Return the JSON object of an error; secrets are masked before the message is cut."""
     try:
-        said = as_object(secrets.mask_json(json.loads(body))) or {}
+        payload = as_object(secrets.mask_json(json.loads(body))) or {}
     except (ValueError, RecursionError):
         return {}
-    message = said.get("message")
+    message = payload.get("message")
     if message is not None:
-        said["message"] = str(message)[:_LONGEST_MESSAGE]
-    return said
+        payload["message"] = str(message)[:_LONGEST_MESSAGE]
+    return payload
 
 
-def _seconds(told: object) -> float | None:
-    """Return what a body says of the seconds until its window ends; None if that cannot be."""
-    if isinstance(told, bool) or not isinstance(told, int | float) or not 0 <= told <= LONGEST_WINDOW:
+def _seconds(value: object) -> float | None:
+    """Return the seconds until a window ends, from a body; None if the value is impossible."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_WINDOW:
         return None
-    return float(told)
+    return float(value)
 
 
 def _printable(text: str) -> str:
-    """Bring a text of the server on one line, and escape what would harm a terminal."""
+    """Return a text of the server on one line, with control characters escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in " ".join(text.split()))
 
 
@@ -402,15 +402,15 @@ def _describe(body: bytes, headers: Mapping[str, str]) -> str:
     return f"({len(body)} bytes of {kind})"
 
 
-def _listed(errors: object) -> list[Mapping[str, Any]]:
+def _as_list(errors: object) -> list[Mapping[str, Any]]:
     several = as_array(errors) if as_object(errors) is None else [errors]
     return [as_object(error) or {"message": error} for error in several or []]
 
 
 def _one_line(detail: Mapping[str, Any]) -> str:
     field = detail.get("field") or detail.get("attribute")
-    said = detail.get("message") or detail.get("code") or detail
-    return f"{field}: {said}" if field else str(said)
+    message = detail.get("message") or detail.get("code") or detail
+    return f"{field}: {message}" if field else str(message)
 
 
 def _explain_scopes(error: PermissionDeniedError, headers: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
-"""Files on their way to Buildkite: forms that are read while they are sent, and never held.
+"""Uploads: multipart forms that are read while they are sent, and never held in memory.
 
 requests would build such a form in memory. The library that streams one, requests-toolbelt, is hardly maintained, and
-its forms can be read once only; here one begins anew wherever a request is sent again.
+its forms can be read only once; here, a form is read again for each attempt.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _ESCAPED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class File:
-    """A file to be sent: by its path, or open, from where it stands to its end.
+    """A file to send: a path, or an open file from its current position to its end.
 
     Args:
         source: A path, or a file that is open for reading bytes.
-        name: What it is called; the name of the file itself unless told.
+        name: The name to send; that of the file by default.
 
     Raises:
-        OSError: It is not there, or cannot be read.
-        TypeError: It does not give bytes, or has no name.
-        ValueError: It cannot be read from one place more than once, or its name is empty.
+        OSError: The file does not exist, or cannot be read.
+        TypeError: The file returns text, or has no name.
+        ValueError: The file is not seekable, or its name is empty.
     """
 
     def __init__(self, source: Source, name: str | None = None) -> None:
@@ -56,7 +56,7 @@ class File:
             if not file.seekable():
                 raise ValueError(f"{self.name!r} has no size and cannot be read again; write it to a file first")
             if not isinstance(file.read(0), bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"{self.name!r} gives text; open it for bytes: open(path, 'rb')")
+                raise TypeError(f"{self.name!r} returns text; open it for bytes: open(path, 'rb')")
             self._start = file.tell()
             self.size = file.seek(0, io.SEEK_END) - self._start
             file.seek(self._start)
@@ -84,7 +84,7 @@ class File:
 
 
 class MultipartForm(StreamedBody):
-    """A form: fields, and behind them a file.
+    """A form: fields, followed by a file.
 
     Args:
         fields: The fields.
@@ -99,7 +99,7 @@ class MultipartForm(StreamedBody):
         if file is not None:
             named = f'; filename="{file.name.translate(_ESCAPED)}"\r\nContent-Type: application/octet-stream\r\n\r\n'
             parts.append(_opening(boundary, file_field) + named)
-        self._head = "".join(parts).encode("utf-8", "surrogateescape")  # a name may be none of UTF-8
+        self._head = "".join(parts).encode("utf-8", "surrogateescape")  # a name may not be valid UTF-8
         self._file = file
         self._tail = (b"" if file is None else b"\r\n") + f"--{boundary}--\r\n".encode()
 
@@ -114,36 +114,36 @@ class MultipartForm(StreamedBody):
 
 
 def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
-    """Send a file to where packages are kept, and give its URL there.
+    """Send a file to the storage of packages, and return its URL there.
 
-    It is sent again where the connection or the storage fails: nothing is published by that, and one takes the place of
-    the other.
+    It is sent again if the connection or the storage fails: this publishes nothing, and a second copy replaces the
+    first.
 
     Args:
-        session: The session; its token stays out of this.
-        form: What the API allows to be sent, and where.
+        session: The session; its token is not sent.
+        form: The fields and the URL from the API.
         file: The file.
 
     Raises:
-        UploadError: The storage does not take it.
-        ResponseError: The form is none that can be followed.
+        UploadError: The storage does not accept the file.
+        ResponseError: The form is not usable.
     """
     key = form.data.get("key")
     if key is None:
-        raise ResponseError("the form to upload by does not say where the file goes")
+        raise ResponseError("the upload form has no key for the file")
     if form.method.upper() not in _METHODS:
-        raise ResponseError(f"the form to upload by is to be sent by {form.method[:20]!r}, not by {_METHODS[0]}")
+        raise ResponseError(f"the upload form requires the method {form.method[:20]!r}, not {_METHODS[0]}")
     if not _is_text([form.file_input, *form.data, *form.data.values()]):
-        raise ResponseError("the form to upload by has half a character, which cannot be sent")
+        raise ResponseError("the upload form has half a character, which cannot be sent")
     body = MultipartForm(form.data, file, file_field=form.file_input)
 
     def once() -> None:
         with session.stream_elsewhere(form.url, {}, method=form.method, body=body) as stream:
             if stream.status >= 300:  # noqa: PLR2004
-                what = "the storage does not take the file"
-                raise storage_error(UploadError, what, form.method, stream, session)
+                message = "the storage does not accept the file"
+                raise storage_error(UploadError, message, form.method, stream, session)
             if is_html(stream.headers):
-                error = ResponseError("an HTML page, which no storage of packages answers with", method=form.method)
+                error = ResponseError("an HTML page, which no storage of packages responds with", method=form.method)
                 error.url, error.status, error.damaged = redact_url(form.url).partition("?")[0], stream.status, True
                 raise error
 
@@ -157,7 +157,7 @@ def _opening(boundary: str, name: str) -> str:
 
 
 def _is_text(texts: Iterable[str]) -> bool:
-    """Return whether texts can be encoded; JSON may have one half of a character."""
+    """Whether texts can be encoded; JSON may contain half of a character."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -169,6 +169,6 @@ def _name_of(source: Source) -> str:
     if isinstance(source, str | os.PathLike):
         return as_path("the name of a file", source)
     name: object = getattr(source, "name", None)
-    if isinstance(name, int) or name is None:  # one that was opened by its number
+    if isinstance(name, int) or name is None:  # a file that was opened by its descriptor
         raise TypeError("an open file without a name needs one: filename=…")
     return as_path("the name of a file", name)

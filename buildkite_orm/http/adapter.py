@@ -26,7 +26,7 @@ class Adapter(HTTPAdapter):
     """Sends requests through connections that keep to their deadline; safe for threads and forks.
 
     Args:
-        context: Which certificates to trust; those that come with requests, or that a request names, if None.
+        context: The TLS settings; if None, the certificates of requests, or those that a request names.
     """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
@@ -42,12 +42,12 @@ class Adapter(HTTPAdapter):
         *args: Any,
         **options: Any,
     ) -> Response:
-        """Send a request; a timeout that is shorter than the session's holds for its connection too."""
+        """Send a request; a timeout that is shorter than the session's applies to its connection too."""
         exchange = current_exchange()
         if exchange is not None and isinstance(timeout, tuple):
             connect, read = cast("tuple[float, float]", timeout)
             exchange.shorten_timeouts(connect, read)
-        if self._tls:  # told to trust what comes with it, an older requests puts a context of its own in place of ours
+        if self._tls:  # an older requests replaces our context by its own if it is to trust its own certificates
             options["verify"] = DEFAULT_CA_BUNDLE_PATH
         return super().send(request, stream, cast("Any", timeout), *args, **options)
 
@@ -57,7 +57,7 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Say which certificates a connection trusts; a context of our own knows that itself."""
+        """Set the certificates that a connection trusts; a context of ours has them already."""
         super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
         if self._tls:
             conn.ca_certs = conn.ca_cert_dir = None

@@ -1,4 +1,4 @@
-"""Which certificates a client trusts, and which one of its own it shows to a server that asks for one."""
+"""The certificates that a client trusts, and the client certificate that it presents."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from buildkite_orm.utils.environment import setting
 
 PathOrStr = str | os.PathLike[str]
 Verify = Literal[True] | PathOrStr | ssl.SSLContext
-"""What names the certificates to trust. True is for the usual ones."""
+"""The certificates to trust; True for the default ones."""
 
 Certificate = PathOrStr | tuple[PathOrStr, PathOrStr]
 """The file of a client certificate and its key, or one file for each."""
 
-# The first one that is set names the certificates to trust.
+# The first of these variables that is set names the certificates to trust.
 BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 _SYSTEM: Final = "system"
@@ -30,7 +30,7 @@ class _EncryptedKeyError(Exception):
 
 
 def trusted_context(verify: object) -> ssl.SSLContext | None:
-    """Return the TLS settings that `verify=` means; None where it means a path, or the default.
+    """Return the TLS settings for `verify=`; None if it is a path, or the default.
 
     Raises:
         ConfigurationError: They check no certificate, or truststore is missing.
@@ -53,7 +53,7 @@ def trusted_context(verify: object) -> ssl.SSLContext | None:
 
 
 def trusted_path(verify: object) -> str | None:
-    """Return the file or folder of certificates that `verify=` names; None where it names none.
+    """Return the file or folder of certificates in `verify=`; None if it is not a path.
 
     Raises:
         ConfigurationError: There are no certificates, or `verify=` is of another kind.
@@ -81,7 +81,7 @@ def check_certificates(path: str, name: str) -> None:
 
     Args:
         path: The file or folder.
-        name: What an error calls it.
+        name: Its name in errors.
 
     Raises:
         ConfigurationError: It has none.
@@ -106,7 +106,7 @@ def client_certificate(cert: object) -> str | tuple[str, str] | None:
     """Return the path that `cert=` names, or those of certificate and key.
 
     Raises:
-        ConfigurationError: They are no certificate with its key.
+        ConfigurationError: The files are not a certificate with its key.
     """
     if cert is None:
         return None
@@ -142,11 +142,11 @@ def _check_pair(paths: list[str]) -> None:
 
 
 def _no_password() -> NoReturn:
-    raise _EncryptedKeyError  # else OpenSSL would ask for it at the terminal
+    raise _EncryptedKeyError  # otherwise OpenSSL would prompt for it at the terminal
 
 
 def _path(value: object) -> str | None:
-    """Return a path as a string; None if it is none."""
+    """Return a path as a string; None if the value is not a path."""
     if not isinstance(value, str | os.PathLike):
         return None
     path = os.fspath(cast("PathOrStr", value))

@@ -1,4 +1,4 @@
-"""Connections that keep to the time of a request, and know whether any of it was sent."""
+"""Connections that keep the deadline of a request, and record whether any of it was sent."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
     from urllib3._base_connection import BaseHTTPConnection
 
-# How much is handed to a socket at once: each such piece counts as progress.
+# How many bytes are sent at once; each such piece counts as progress.
 _PIECE: Final = 1 << 16
 _TUNNEL_REFUSED: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 _WITHOUT_TIME_LIMIT: Final = 3600.0
 
 
 class ProxyRefusedError(OSError):
-    """A proxy has answered CONNECT with an error.
+    """A proxy has responded to CONNECT with an error.
 
     Attributes:
         status: Its status.
@@ -43,7 +43,7 @@ class ProxyRefusedError(OSError):
 
 
 class _TrackedConnection(HTTPConnection):
-    """Sends within the time of the exchange that this thread is in, and notes when its first byte leaves."""
+    """Sends within the deadline of this thread's exchange, and records when the first byte is sent."""
 
     response_class = SocketResponse
     _exchange: Exchange | None = None
@@ -51,11 +51,11 @@ class _TrackedConnection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection is open, and nothing has come on it that no request asked for."""
+        """Whether the connection is open, and no unrequested bytes were received on it."""
         return not sockets.has_decrypted(self.sock) and super().is_connected
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
-        """Send a request, in the exchange of this thread."""
+        """Send a request in this thread's exchange."""
         self._exchange = None
         exchange = self._join()
         if exchange.target is not None:
@@ -64,7 +64,7 @@ class _TrackedConnection(HTTPConnection):
         super().request(method, url, *args, **options)
 
     def endheaders(self, *args: Any, **options: Any) -> None:
-        """Send the headers; a file that follows has its own time."""
+        """Send the headers; the deadline does not apply to a file that follows."""
         super().endheaders(*args, **options)
         if self._exchange is not None and self._exchange.streams_body:
             self._exchange.pause_deadline()
@@ -82,7 +82,7 @@ class _TrackedConnection(HTTPConnection):
         return response
 
     def send(self, data: Any) -> None:
-        """Send bytes; the time for it counts from the last ones that left."""
+        """Send bytes; the timeout counts from the last ones that were sent."""
         if self.sock is None:
             self.connect()
         exchange, sock = self._join(), cast("socket.socket", self.sock)
@@ -101,7 +101,7 @@ class _TrackedConnection(HTTPConnection):
             raise BrokenPipeError(errno.EPIPE, "The server has responded before the end") from None  # urllib3 reads it
 
     def _join(self) -> Exchange:
-        """Take part in the exchange of this thread; outside of one, the connection's own timeout holds."""
+        """Use this thread's exchange; outside of one, the connection's own timeout applies."""
         exchange = current_exchange()
         if exchange is None:
             seconds = self.timeout if isinstance(self.timeout, int | float) else _WITHOUT_TIME_LIMIT
@@ -135,7 +135,7 @@ class _TrackedConnection(HTTPConnection):
         return sock
 
     def _tunnel(self) -> None:
-        """Request a connection to the server from a proxy; nothing of the request itself is sent by that."""
+        """Request a connection to the server from a proxy; this sends nothing of the request itself."""
         self._is_tunneling = True
         try:
             super()._tunnel()
@@ -147,7 +147,7 @@ class _TrackedConnection(HTTPConnection):
         finally:
             self._is_tunneling = False
         if self.sock is not None:
-            if wait_for_read(self.sock, timeout=0.0):  # TLS begins with the client: it is the end that can be read
+            if wait_for_read(self.sock, timeout=0.0):  # the client begins TLS: the connection has ended
                 raise ConnectionResetError(errno.ECONNRESET, "Connection closed by the proxy")
             self.sock.settimeout(self._join().to_connect())  # for TLS, which follows
 
@@ -157,7 +157,7 @@ class TrackedHTTPConnection(_TrackedConnection):
 
 
 class _TimedSocket:
-    """A TLS socket each of whose reads and writes keeps to what the exchange of this thread still allows."""
+    """A TLS socket whose reads and writes keep the deadline of this thread's exchange."""
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self.socket = sock
@@ -183,7 +183,7 @@ class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
     """A connection with TLS."""
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> ssl.SSLSocket:
-        """Begin TLS with a proxy; TLS with the server, inside of that, reads as often as it needs to."""
+        """Begin TLS with a proxy; TLS with the server, inside of it, reads any number of times."""
         parent: Any = super()  # urllib3 has no complete type for it
         tls: ssl.SSLSocket = parent._connect_tls_proxy(hostname, sock)  # noqa: SLF001
         return tls if self.proxy_is_forwarding else cast("ssl.SSLSocket", _TimedSocket(tls))
@@ -196,7 +196,7 @@ class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
 
 
 def _closed_since_full(pool: HTTPConnectionPool, connection: BaseHTTPConnection | None) -> bool:
-    """Close a connection that its pool has no place for; urllib3 would warn of it, which helps nobody."""
+    """Close a connection that does not fit into its pool; urllib3 would log a warning that helps nobody."""
     if connection is None or pool.pool is None or not pool.pool.full():
         return False
     connection.close()
@@ -208,7 +208,7 @@ class HTTPPool(HTTPConnectionPool):
 
     @property
     def ConnectionCls(self) -> type[HTTPConnection]:  # type: ignore[override]  # noqa: N802 - urllib3's name
-        """The class of new connections; what a test replaced urllib3's own with goes first."""
+        """The class of new connections; a class by which a test has replaced urllib3's own takes precedence."""
         replaced = connectionpool.HTTPConnectionPool.ConnectionCls
         return TrackedHTTPConnection if replaced is HTTPConnection else replaced  # type: ignore[return-value]
 
@@ -222,7 +222,7 @@ class HTTPSPool(HTTPSConnectionPool):
 
     @property
     def ConnectionCls(self) -> type[HTTPSConnection]:  # type: ignore[override]  # noqa: N802 - urllib3's name
-        """The class of new connections; what a test replaced urllib3's own with goes first."""
+        """The class of new connections; a class by which a test has replaced urllib3's own takes precedence."""
         replaced = connectionpool.HTTPSConnectionPool.ConnectionCls
         return TrackedHTTPSConnection if replaced is HTTPSConnection else replaced  # type: ignore[return-value]
 

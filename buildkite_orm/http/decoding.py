@@ -34,11 +34,11 @@ class Decoder:
         self._names = [name for part in encoding.lower().split(",") if (name := part.strip()) not in {"", "identity"}]
         self._unknown = encoding if len(self._names) > 1 or not _KNOWN.issuperset(self._names) else None
         self._inflater: Any = None
-        self._held = b""  # the first byte of what two bytes tell
+        self._held = b""  # the first of the two bytes that identify gzip
         self._is_over = False
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Decompress what comes next, in pieces of at most 256 kB.
+        """Decompress the next bytes, in pieces of at most 256 kB.
 
         Raises:
             DecodingError: It is damaged.
@@ -64,7 +64,7 @@ class Decoder:
                     yield piece
 
     def finish(self) -> None:
-        """Check that the body is whole.
+        """Check that the body is complete.
 
         Raises:
             DecodingError: It ends before its compression does.
@@ -74,18 +74,18 @@ class Decoder:
             raise DecodingError("the compressed body ends too early")
 
     def _begin(self, data: bytes) -> None:
-        """Prepare for what begins here: the body, another member of it, or padding behind its end."""
+        """Prepare for the data that begins: the body, another member of it, or padding after its end."""
         if self._inflater is None:  # some servers leave out the header
             has_header = self._names != ["deflate"] or _is_zlib(data)
             self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB if has_header else _RAW_DEFLATE)
-        elif data.startswith(_GZIP_MAGIC):  # gzip files may be put one after the other
+        elif data.startswith(_GZIP_MAGIC):  # gzip files may be concatenated
             self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
         else:
             self._is_over = True
 
 
 def _inflated(inflater: Any, data: bytes) -> tuple[bytes, bytes]:
-    """Return a decompressed piece, and what is left of the input."""
+    """Return a decompressed piece, and the rest of the input."""
     try:
         piece = inflater.decompress(data, _PIECE)
     except zlib.error as problem:

@@ -1,6 +1,6 @@
-"""Paths, query strings and bodies, as the server reads them: Rails' way of lists and maps, times in UTC.
+"""Paths, query strings and bodies: lists and maps as Rails reads them, times in UTC.
 
-Values of other libraries and of the caller's own enums are sent as what they stand for (`as_plain`), or refused.
+Values of other libraries and of the caller's enums are sent as plain values (`as_plain`), or rejected.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Query = list[tuple[str, str]]
 
 
 def encode_path(*segments: object) -> str:
-    """Join path segments, each encoded; one that would change the path is refused.
+    """Join path segments, each encoded; a segment that would change the path is rejected.
 
     Raises:
-        TypeError: A segment is neither a string nor a whole number, and stands for none.
+        TypeError: A segment is neither a string nor an integer, nor convertible to one.
         ValueError: A segment is empty, `.` or `..`, or has a control character.
     """
     before = "the path"
@@ -35,15 +35,15 @@ def encode_path(*segments: object) -> str:
 
 
 def encode_query(params: Mapping[str, object], *, lists: Sequence[str] = ()) -> Query:
-    """Turn filters into query pairs; None is left out.
+    """Return filters as query pairs; None is omitted.
 
     Args:
         params: The filters, by their names in the API.
-        lists: Names that the API documents as lists (`state[]`) even for one value.
+        lists: Names that the API documents as lists (`state[]`), even for one value.
 
     Raises:
-        ValueError: A datetime has no zone, or a list is empty.
-        TypeError: A value is of no kind that a query can carry.
+        ValueError: A datetime has no time zone, or a list is empty.
+        TypeError: A query cannot carry a value of this type.
     """
     pairs: Query = []
     for name, value in params.items():
@@ -53,39 +53,39 @@ def encode_query(params: Mapping[str, object], *, lists: Sequence[str] = ()) -> 
 
 
 def encode_body(fields: Mapping[str, object], options: type | None = None, *required: str) -> dict[str, Any]:
-    """Turn the fields of a write into what JSON can say; None is said as null, what is left out is not said.
+    """Return the fields of a write as JSON values; None becomes null.
 
     Args:
         fields: The fields, by their names in the API.
-        options: The TypedDict that names those there are.
-        required: Further names.
+        options: The TypedDict that names the known fields.
+        required: Further known names.
 
     Raises:
-        TypeError: A field is not known, or its value is nothing that JSON can say.
-        ValueError: A datetime has no zone, or a number is none.
+        TypeError: A field is not known, or JSON cannot express its value.
+        ValueError: A datetime has no time zone, or a number is not finite.
     """
     known = set(required) | set(getattr(options, "__annotations__", fields))
     if unknown := sorted(fields.keys() - known):
         msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise TypeError(msg)
-    return {name: _sayable(name, value) for name, value in fields.items()}
+    return {name: _json_value(name, value) for name, value in fields.items()}
 
 
 def encode_json(body: object) -> object:
-    """Turn a body into what JSON can say; what is no JSON object, a file say, is returned as it is."""
+    """Return a mapping as JSON values; any other body, such as a file, is returned unchanged."""
     fields = as_object(body)
     return body if fields is None else encode_body(fields)
 
 
 def encode_time(moment: datetime, name: str = "time") -> str:
-    """Write an aware datetime in UTC, to the second where it has no fraction.
+    """Format an aware datetime in UTC, without a fraction if it has none.
 
     Raises:
-        ValueError: The datetime has no zone, so that nobody can know which moment it means.
+        ValueError: The datetime has no time zone, so its moment is unknown.
     """
     moment = cast("datetime", as_plain(moment))
     if moment.tzinfo is None or moment.utcoffset() is None:
-        msg = f"{name}={moment!r} has no time zone; say which: {name}=datetime(…, tzinfo=UTC), or .astimezone()"
+        msg = f"{name}={moment!r} has no time zone; add one: {name}=datetime(…, tzinfo=UTC), or .astimezone()"
         raise ValueError(msg)
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
 
@@ -107,15 +107,15 @@ def _segment(before: str, segment: object) -> str:
     return quote(text, safe="")
 
 
-def _sayable(name: str, value: object) -> Any:
+def _json_value(name: str, value: object) -> Any:
     value = as_plain(value)
     if isinstance(value, datetime):
         return encode_time(value, name)
     if (mapping := as_mapping(value)) is not None:
         keys = {key: _key(name, key) for key in mapping}
-        return {keys[key]: _sayable(f"{name}.{keys[key]}", item) for key, item in mapping.items()}
+        return {keys[key]: _json_value(f"{name}.{keys[key]}", item) for key, item in mapping.items()}
     if (several := as_several(value)) is not None:
-        return [_sayable(name, item) for item in several]
+        return [_json_value(name, item) for item in several]
     if isinstance(value, float) and not isfinite(value):
         msg = f"{name}={value!r}: JSON has no such number"
         raise ValueError(msg)
@@ -151,7 +151,7 @@ def _scalar(name: str, value: object) -> str:
     if isinstance(plain, bool):
         return "true" if plain else "false"
     if isinstance(plain, str):
-        return _sendable(name, plain)
+        return _checked_text(name, plain)
     if isinstance(plain, int):
         return str(plain)
     if isinstance(plain, datetime):
@@ -160,7 +160,7 @@ def _scalar(name: str, value: object) -> str:
     raise TypeError(msg)
 
 
-def _sendable(name: str, text: str) -> str:
+def _checked_text(name: str, text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What the hooks `on_request` and `on_response` of a client are called with."""
+"""The hooks `on_request` and `on_response` of a client, and their arguments."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class ResponseEvent:
         host: The host, with its port if that is not the usual one.
         path: The path, without its query.
         status: The HTTP status; None if there was no response.
-        seconds: From before the request was sent until now.
+        seconds: The time since the request was sent.
         request_id: Buildkite's id of the request (`X-Request-Id`); None for the storage of files.
-        budgets: The request budgets that are known now: the user's, and the organization's if the request names one;
-            none before a first response has said them, nor for the storage of files.
+        budgets: The request budgets that are known: the user's, and the organization's if the request names one;
+            empty before the first response with budget headers, and for the storage of files.
     """
 
     method: str
@@ -61,10 +61,10 @@ class ResponseEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The hooks of a client. An exception in one is logged, and changes nothing for the request.
+    """The hooks of a client. An exception in one is logged, and does not affect the request.
 
     Raises:
-        ConfigurationError: One cannot be called.
+        ConfigurationError: One is not callable.
     """
 
     on_request: Callable[[RequestEvent], object] | None = None

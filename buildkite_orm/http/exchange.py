@@ -1,4 +1,4 @@
-"""One request on its way: how long it may take, and whether any of it has left this machine."""
+"""One attempt to send a request: how long it may take, and whether any of it was sent."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from buildkite_orm.utils.clock import Clock
 
 _SYSTEM: Final = SystemClock()
-_AFTER_CUT: Final = 0.3  # seconds for the next bytes of a response that came before its request was sent
+_AFTER_CUT: Final = 0.3  # seconds for the next bytes of a response that arrived before its request was sent
 
 _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 class Exchange:
-    """What the session and the connection know of one attempt to send a request.
+    """The state of one attempt to send a request, shared by the session and the connection.
 
     Args:
         clock: Measures the deadline.
-        deadline: When the response must be there, by `clock.monotonic()`.
+        deadline: When the response must have arrived, by `clock.monotonic()`.
         connect_timeout: Seconds to connect: to look up the name, and to reach one of its addresses.
         read_timeout: Seconds without progress, while sending and while receiving.
         streams_body: Whether the request's body is a file: sending it is not bound by the deadline.
-        had_response: Whether the client has had a response before: the network has worked.
+        had_response: Whether the client has received a response before: the network works.
 
     Attributes:
         target: The path and query to request, byte for byte; the URL's own, if None.
         is_tracked: Whether a connection of this library has carried the request, so that `is_sent` is known.
         is_sent: Whether a byte of the request was handed to a socket.
         is_cut: Whether the rest of the request was not sent, since the server responded before or has closed.
-        host: Which host was connected to last; a proxy, where there is one.
+        host: The host of the last connection; a proxy, if there is one.
     """
 
     __slots__ = (
@@ -111,22 +111,22 @@ class Exchange:
         return self._at_most(min(_AFTER_CUT, self.read_timeout) if self.is_cut else self.read_timeout)
 
     def shorten_timeouts(self, connect: float, read: float) -> None:
-        """Take timeouts that a transport was given, where they are shorter."""
+        """Use timeouts that a transport was given, if they are shorter."""
         self.connect_timeout = min(self.connect_timeout, connect)
         self.read_timeout = min(self.read_timeout, read)
 
     def pause_deadline(self) -> None:
-        """Stop the time until `resume_deadline`, for sending a file."""
+        """Pause the deadline until `resume_deadline`, while a file is sent."""
         self._paused_at = self.clock.monotonic()
 
     def resume_deadline(self) -> None:
-        """Resume counting the time; what passed since `pause_deadline` does not count."""
+        """Resume the deadline, later by the time since `pause_deadline`."""
         if self._paused_at is not None:
             self.deadline += self.clock.monotonic() - self._paused_at
             self._paused_at = None
 
     def lift_deadline(self) -> None:
-        """Bound what is left only by the time since the last progress: it is a file."""
+        """Limit the rest only by the time since the last progress, since it is a file."""
         self.deadline = math.inf
 
     def _at_most(self, seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""From what goes wrong below the session to errors of this library."""
+"""The errors of this library for failures of the network."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ _DNS: Final = "Check the host name in base_url, in HTTPS_PROXY, and this machine
 def error_from(problem: BaseException, exchange: Exchange, *, method: str, url: str) -> BaseException:
     """Return our error for what was raised while a request was sent or its response was read.
 
-    The error holds neither the exception nor its frames: those may carry the token. What is no failure of the network,
-    a mistake in a caller's transport say, is returned as it is, without its frames.
+    The error holds neither the exception nor its frames, which may hold the token. An exception that is not a failure
+    of the network, such as a mistake in a caller's transport, is returned without its frames.
 
     Args:
-        problem: What was raised.
-        exchange: What is known of the request.
+        problem: The exception.
+        exchange: The state of the attempt.
         method: Its HTTP method.
         url: Its URL, redacted.
     """
@@ -72,9 +72,9 @@ def error_from(problem: BaseException, exchange: Exchange, *, method: str, url: 
 
 
 def too_large(limit: int) -> ResponseError:
-    """Return the error for a response of more bytes than a client takes."""
+    """Return the error for a response that is larger than the client allows."""
     what = f"the response has more than {limit} bytes"
-    step = "Ask for less, per_page(10) say, or allow more with Buildkite(limits=SizeLimits(response=…))."
+    step = "Request less, such as per_page(10), or allow more with Buildkite(limits=SizeLimits(response=…))."
     return ResponseError(what, next_step=step)
 
 
@@ -86,7 +86,7 @@ def too_late(method: str, url: str) -> RequestTimeoutError:
 
 
 def _causes(problem: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those that it wraps, in whichever way."""
+    """Yield an exception and all exceptions that it wraps."""
     waiting = [problem]
     seen: set[int] = set()
     while waiting and len(seen) < _DEEPEST:
@@ -100,7 +100,7 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 
 
 def _was_never_sent(causes: list[BaseException], exchange: Exchange) -> bool:
-    """Whether it is known that no byte of the request was sent; a caller's transport has to say so."""
+    """Whether it is certain that no byte of the request was sent; a caller's transport states that itself."""
     if any(getattr(cause, "request_was_sent", None) is False for cause in causes):
         return True
     return exchange.is_tracked and not exchange.is_sent
@@ -150,7 +150,7 @@ def _untrusted(problem: ssl.SSLCertVerificationError, exchange: Exchange) -> Tra
 
 
 def _certificate_error(problem: ssl.SSLError, exchange: Exchange) -> TransportError | None:
-    """Return the error for a certificate, of either side; None if TLS has failed for something else."""
+    """Return the error for a certificate of either side; None if TLS has failed for another reason."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return _untrusted(problem, exchange)
     reason = _IN_SSL_ERROR.sub("", str(problem.reason or problem.strerror or "")).replace("_", " ").lower()
@@ -174,7 +174,7 @@ def _refused_by_proxy(problem: ProxyRefusedError, exchange: Exchange) -> Transpo
 
 def _unresolved(problem: socket.gaierror, exchange: Exchange) -> TransportError:
     why = problem.strerror or "no such host"
-    # a client that has had a response knew the name: it is the network that is lost
+    # a client that has received a response knew the name: the network is down
     permanent = problem.errno != getattr(socket, "EAI_AGAIN", None) and not exchange.had_response
     return _failed(f"the host name {exchange.host} could not be resolved: {why}", _DNS, permanent=permanent)
 
@@ -191,7 +191,7 @@ def _timed_out(exchange: Exchange) -> TransportError:
         return RequestTimeoutError(f"timed out while connecting to {exchange.host}")
     if exchange.left <= 0:
         return RequestTimeoutError(
-            "the response was not whole when the time for the request was over",
+            "the response was not complete when the time for the request was over",
             next_step="Try again, or allow more time with RetryPolicy(max_elapsed=…), or the timeout= of the wait.",
         )
     return RequestTimeoutError("timed out while waiting for the response")

@@ -1,4 +1,4 @@
-"""How large a response may be."""
+"""The largest size of responses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class SizeLimits:
     """How many bytes a response may have, counted after decompression: `Buildkite(limits=SizeLimits(response=10**9))`.
 
     Raises:
-        ConfigurationError: One is no number above 0.
+        ConfigurationError: A limit is not a number above 0.
 
     Attributes:
         response: A response of the API.
         error_body: The body of an error response; the rest of it is not read.
-        file: A file or log that does not declare its size. One that does ends one byte past what it declares.
+        file: A file or log that does not declare its size. One that does is stopped one byte after its declared size.
     """
 
     response: int = 128_000_000
@@ -28,4 +28,4 @@ class SizeLimits:
         for field in fields(self):
             limit: object = getattr(self, field.name)
             if not isinstance(limit, int | float) or not limit > 0:
-                raise ConfigurationError(f"SizeLimits({field.name}={limit!r}): a number of bytes, above 0")
+                raise ConfigurationError(f"SizeLimits({field.name}={limit!r}): must be a number of bytes, above 0")

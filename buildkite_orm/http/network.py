@@ -1,12 +1,12 @@
-"""How to reach servers: certificates, proxies, and which hosts may be asked without TLS."""
+"""How to reach servers: certificates, proxies, and the hosts that are allowed without TLS."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -23,13 +23,11 @@ from buildkite_orm.http.certificates import (
     trusted_context,
     trusted_path,
 )
-from buildkite_orm.http.proxies import VARIABLES, checked_proxies, proxies_of_environment
+from buildkite_orm.http.proxies import problem_of_environment, problem_of_option, proxies_of_environment
+from buildkite_orm.utils.environment import stripped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-# proxies are also known by small letters; looked up for each request
-_WATCHED: Final = (*BUNDLES, *VARIABLES, *(name.lower() for name in VARIABLES))
 
 
 class InsecureConnectionWarning(BuildkiteWarning):
@@ -38,10 +36,10 @@ class InsecureConnectionWarning(BuildkiteWarning):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions:
-    """The options of a client that say how to reach servers; see `Buildkite`.
+    """The options of a client for reaching servers; see `Buildkite`.
 
     Attributes:
-        url_name: What the error of an unusable base URL calls it: where it comes from.
+        url_name: The name of the base URL's source, for errors.
     """
 
     url_name: str = "base_url"
@@ -55,7 +53,7 @@ class Network:
     """How to reach each server, by the options of the client and the environment.
 
     Raises:
-        ConfigurationError: An option cannot be.
+        ConfigurationError: An option is not usable.
     """
 
     def __init__(self, options: NetworkOptions) -> None:
@@ -65,22 +63,22 @@ class Network:
         self.context = trusted_context(options.verify)
         self._bundle = trusted_path(options.verify)
         self._cert = client_certificate(options.cert)
-        proxies = checked_proxies(options.proxies)
-        if isinstance(proxies, ConfigurationError):
-            del options  # a traceback may show what is in this frame
-            raise proxies
-        self._proxies = proxies
+        if problem := problem_of_option(options.proxies):
+            del options  # tracebacks may show the locals of this frame
+            raise ConfigurationError(problem)
+        proxies = options.proxies
+        self._proxies = None if proxies is None else {key: stripped(proxy) for key, proxy in proxies.items()}
         self._insecure_http = options.insecure_http
         self._url_name = options.url_name
         self._is_local = False
         self._is_plain = False
-        self._known: dict[tuple[str, str], tuple[object, dict[str, Any]]] = {}
+        self._checked_bundle: str | None = None
 
     def checked_base_url(self, url: str) -> str:
-        """Check what stands before `/v2`, and cut what does not belong.
+        """Check the URL before `/v2`, and return it without a trailing `/v2` or slash.
 
         Raises:
-            ConfigurationError: It is no http(s) URL, carries a password or a query, or is plain HTTP to another
+            ConfigurationError: It is not an http(s) URL, has a password or a query, or is plain HTTP to another
                 machine.
         """
         try:
@@ -89,7 +87,7 @@ class Network:
             parts = urlsplit("")
         is_host = _is_host(parts.hostname) and not has_escaped_host(parts.geturl())
         if parts.scheme not in {"http", "https"} or not is_host:  # what else it is may be a secret
-            raise ConfigurationError(f"{self._url_name} is no URL of a server, as https://api.buildkite.com is")
+            raise ConfigurationError(f"{self._url_name} is not the URL of a server, as https://api.buildkite.com is")
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ConfigurationError(f"{self._url_name} must carry no user, password, query or fragment")
         self._is_local = is_loopback(parts.hostname or "")
@@ -102,9 +100,9 @@ class Network:
     def can_follow(self, url: str) -> bool:
         """Whether a file may be requested from a URL that the server named.
 
-        That is over https. Over plain HTTP, it is from this machine only if the API itself is on it, since anyone
-        else's link to this machine would lead to what is not meant for them; and from another machine only if the API
-        is reached over plain HTTP too, with `insecure_http=True`.
+        Over https, always. Over plain HTTP from this machine, only if the API itself is on it, since a link of another
+        server to this machine may lead to data that is not meant for that server. Over plain HTTP from another machine,
+        only if the API is reached over plain HTTP too, with `insecure_http=True`.
         """
         try:
             parts = urlsplit(url)
@@ -121,27 +119,16 @@ class Network:
         """Return the arguments of `requests.Session.send` for a URL: proxies and certificates.
 
         Raises:
-            ConfigurationError: The environment names certificates that are not there, or what is no proxy.
+            ConfigurationError: The environment names missing certificates, or a text that is not a proxy.
         """
-        parts = urlsplit(url)
-        # looking through the whole environment for each request would be a sixth of what a request costs
-        server, environment = (parts.scheme, parts.netloc), [os.environ.get(name) for name in _WATCHED]
-        known, settings = self._known.get(server, (None, {}))
-        if environment != known:
-            settings = {
-                "stream": True,
-                "verify": self._verify_for(parts.scheme),
-                "cert": self._cert,
-                "proxies": self._proxies_for(url),
-            }
-            self._known[server] = environment, settings
-        path = settings["verify"]
-        if isinstance(path, str) and not os.path.exists(path):  # noqa: PTH110 - no longer; for each request, in a third of the time
-            raise ConfigurationError(f"the certificates at {path} are gone; see verify=, {', '.join(BUNDLES)}")
-        return settings
+        scheme = urlsplit(url).scheme
+        verify = self._verify_for(scheme)
+        if isinstance(verify, str) and not Path(verify).exists():
+            raise ConfigurationError(f"the certificates at {verify} are gone; see verify=, {', '.join(BUNDLES)}")
+        return {"stream": True, "verify": verify, "cert": self._cert, "proxies": self._proxies_for(url)}
 
     def _verify_for(self, scheme: str) -> str | bool:
-        """Return the path of the certificates to trust; True for those of the context, or that come with requests."""
+        """Return the path of the certificates to trust; True for those of the context, or of requests."""
         if self.context is not None or scheme != "https":
             return True
         if self._bundle is not None:
@@ -150,7 +137,9 @@ class Network:
         if found is None:
             return True
         name, path = found
-        check_certificates(path, f"{name}={path!r}")
+        if path != self._checked_bundle:  # reading certificates takes milliseconds
+            check_certificates(path, f"{name}={path!r}")
+            self._checked_bundle = path
         return path
 
     def _proxies_for(self, url: str) -> dict[str, str]:
@@ -159,10 +148,11 @@ class Network:
             return {}
         if self._proxies is not None:
             return dict(self._proxies)
-        found = proxies_of_environment(url)
-        if isinstance(found, ConfigurationError):
-            raise found
-        return found
+        proxies = proxies_of_environment(url)
+        if problem := problem_of_environment(proxies, url):
+            del proxies  # tracebacks may show the locals of this frame
+            raise ConfigurationError(problem)
+        return proxies
 
     def _allow_plain_http(self, host: str) -> None:
         if not self._insecure_http:
@@ -187,9 +177,9 @@ def is_loopback(host: str) -> bool:
 
 
 def has_escaped_host(url: str) -> bool:
-    """Whether the host of a URL is no name: older releases of urllib3 write a blank as %20 instead of refusing it."""
-    where = urlsplit(url).netloc.rpartition("@")[2]
-    return "%" in where and "[" not in where  # the zone of an address of IPv6 follows a %
+    """Whether the host of a URL is escaped: older releases of urllib3 write a space as %20 instead of rejecting it."""
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    return "%" in host and "[" not in host  # the zone of an address of IPv6 follows a %
 
 
 def _is_host(host: str | None) -> bool:

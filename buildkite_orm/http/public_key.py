@@ -1,4 +1,4 @@
-"""Access by public key: each request bears a JWT of its own, signed with a private key that stays here.
+"""Access by public key: each request has a JWT of its own, signed with a private key that stays in this process.
 
 Documentation: https://buildkite.com/docs/apis/rest-api#authentication-public-key
 """
@@ -25,16 +25,16 @@ _MOST_BITS: Final = 4096
 class PublicKeyAuth:
     """Signs a short-lived RS256 JWT for each request: `Buildkite(auth=PublicKeyAuth(…))`.
 
-    Buildkite takes one that was issued within ten seconds of its own time, so the machine's clock must be right.
+    Buildkite accepts a JWT that was issued within ten seconds of its own time, so the machine's clock must be right.
 
     Args:
         token_uuid: The UUID of the API access token that the public key belongs to.
         private_key: The RSA private key, as PEM, of 2048 to 4096 bits.
-        password: What it is encrypted with, if it is.
-        clock: Tells the time; for tests.
+        password: The password of the key, if it is encrypted.
+        clock: Returns the time; for tests.
 
     Raises:
-        ConfigurationError: PyJWT is not installed, or the key is none that Buildkite takes.
+        ConfigurationError: PyJWT is not installed, or Buildkite does not accept such a key.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PublicKeyAuth:
         return cls(token_uuid, Path(as_path("path", path)).read_bytes(), password=password, clock=clock)
 
     def __call__(self) -> str:
-        """Sign a JWT that is good for a minute."""
+        """Return a signed JWT that is valid for a minute."""
         import jwt  # noqa: PLC0415 - an extra
 
         now = int(self._clock.now())
@@ -81,7 +81,7 @@ def _rsa_key(pem: str | bytes, password: bytes | None) -> Any:
     try:
         key = load_pem_private_key(pem.encode() if isinstance(pem, str) else pem, password)
     except (ValueError, TypeError):
-        raise ConfigurationError("private_key is no PEM that can be read; check the file, and its password") from None
+        raise ConfigurationError("private_key cannot be read as PEM; check the file, and its password") from None
     if not isinstance(key, RSAPrivateKey) or not _FEWEST_BITS <= key.key_size <= _MOST_BITS:
         raise ConfigurationError(f"private_key must be an RSA key of {_FEWEST_BITS} to {_MOST_BITS} bits")
     return key

@@ -1,7 +1,7 @@
-"""The request budget that the server tells, kept so that no request is sent that is known to be refused.
+"""The request budgets in the server's headers, tracked so that no request is sent that is known to be rejected.
 
-Buildkite counts requests in windows: for each organization, and for each user. Every answer says what is left of both
-(`RateLimit-*`, `RateLimit-User-*`). The threads of a client share one `RateLimiter`.
+Buildkite counts requests in windows: for each organization, and for each user. Every response states what is left of
+both (`RateLimit-*`, `RateLimit-User-*`). The threads of a client share one `RateLimiter`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 _MARGIN = 1.0
 _UNKNOWN_WAIT = 60.0
 _LARGEST_LIMIT: Final = 10**9 - 1
-# A thread that waits for the responses to others' requests looks up this often, in real time whatever the clock: for
-# the end of its own time, for a cancellation, and for Ctrl-C, which does not interrupt an endless wait on Windows.
+# How often a thread that waits for the responses to others' requests checks, in real time, for its own deadline, for a
+# cancellation, and for Ctrl-C, which does not interrupt an endless wait on Windows.
 _POLL: Final = 0.2
 _SHORTEST_POLL: Final = 0.01
 
 
 @dataclass(slots=True)
 class Budget:
-    """What is known of one budget: `remaining` requests until `reset_at`, `in_flight` of them not answered yet.
+    """One budget: `remaining` requests until `reset_at`, and `in_flight` requests without a response yet.
 
-    The limiter measures `reset_at` with the monotonic clock; what `RateLimiter.known` returns has the wall time there.
+    The limiter measures `reset_at` with the monotonic clock; those of `RateLimiter.known` have wall time.
     """
 
     name: str
@@ -50,29 +50,29 @@ class Budget:
     in_flight: int = 0
 
     def left(self, now: float) -> float:
-        """Count what the window has left for this client; infinite while nothing is known."""
+        """Return how many requests the window has left for this client; infinite while that is unknown."""
         if now >= self.reset_at:
             self.remaining = self.limit
             self.reset_at = math.inf if self.limit is not None else self.reset_at
         if self.remaining is None or self.limit is None:
             return math.inf if self.remaining is None else self.remaining
-        kept = min(math.ceil(self.reserve * self.limit), self.limit - 1)
-        return self.remaining - max(0, kept)
+        reserved = min(math.ceil(self.reserve * self.limit), self.limit - 1)
+        return self.remaining - max(0, reserved)
 
     def pace(self, now: float, users: int) -> float:
-        """Tell how many seconds apart each user may ask, for all to use up evenly what the window has left.
+        """Return the interval in seconds at which each user may send requests, for all to share the window evenly.
 
-        0 while nothing is known; not longer than the window.
+        0 while nothing is known; at most the length of the window.
         """
         left, seconds = self.left(now), self.reset_at - now
         return 0.0 if math.inf in {left, seconds} else seconds * min(1.0, users / max(left, 1))
 
     def is_spent(self, now: float) -> bool:
-        """Tell whether the server refuses what comes before the window ends."""
+        """Whether the server rejects requests until the window ends."""
         return self.remaining is not None and self.remaining <= 0 and now < self.reset_at
 
     def update_from_headers(self, *, limit: int | None, remaining: int, reset_at: float) -> None:
-        """Take in what an answer said. Answers may overtake each other, also at the end of a window."""
+        """Update from the headers of a response. Responses may arrive out of order, also at the end of a window."""
         same_window = abs(reset_at - self.reset_at) <= _MARGIN
         if not same_window and reset_at < self.reset_at < math.inf:
             return
@@ -82,7 +82,7 @@ class Budget:
         self.limit = limit if limit is not None else self.limit
 
 
-# The budgets of the requests that this thread is in.
+# The budgets of the requests that this thread is sending.
 _held: ContextVar[tuple[Budget, ...]] = ContextVar("held", default=())
 
 _is_nested: ContextVar[bool] = ContextVar("is_nested", default=False)
@@ -90,7 +90,7 @@ _is_nested: ContextVar[bool] = ContextVar("is_nested", default=False)
 
 @contextmanager
 def nested_requests() -> Generator[None]:
-    """Send the requests of the block, in a hook say, without waiting for the one that this thread is in."""
+    """Send the requests of the block, such as a hook's, without waiting for the one that this thread is sending."""
     before = _is_nested.set(True)
     try:
         yield
@@ -99,13 +99,13 @@ def nested_requests() -> Generator[None]:
 
 
 def _in_flight_elsewhere(budget: Budget) -> int:
-    """Count the requests under way whose responses may be waited for: a hook would wait for its own for ever."""
+    """Count the requests without a response that may be waited for; a hook must not wait for its own request."""
     own = sum(held is budget for held in _held.get()) if _is_nested.get() else 0
     return budget.in_flight - own
 
 
 class RateLimiter:
-    """The budgets of one client, and who waits for them until when."""
+    """The budgets of one client, and the waits for them."""
 
     def __init__(self, clock: Clock, policy: RetryPolicy, *, reserve: float = 0.0) -> None:
         self._clock = clock
@@ -117,14 +117,14 @@ class RateLimiter:
         renew_after_fork(self)
 
     def renew_after_fork(self) -> None:
-        """Begin with unknown budgets; in a forked child too, whose requests the parent does not see."""
+        """Start with unknown budgets; also in a forked child, whose requests the parent does not see."""
         self._user = Budget("the user's")
         self._organizations = {}
         self._changed = threading.Condition()
 
     @contextmanager
     def acquire(self, organization: str | None, *, deadline: float) -> Generator[None]:
-        """Wait until a request may be sent, and count it as under way inside the block.
+        """Wait until a request may be sent, and count it as in flight inside the block.
 
         Args:
             organization: The slug of the organization that the request counts against.
@@ -145,13 +145,13 @@ class RateLimiter:
                 self._changed.notify_all()
 
     def pace(self, organization: str | None, users: int) -> float:
-        """Tell how many seconds apart each of so many users may ask, for all to keep within the budgets."""
+        """Return the interval in seconds at which each user may send requests, for all to keep within the budgets."""
         with self._changed:
             now = self._clock.monotonic()
             return max(budget.pace(now, users) for budget in self._budgets(organization))
 
     def known(self, organization: str | None) -> list[Budget]:
-        """Tell, without waiting or asking, what is known of the user's budget and the organization's."""
+        """Return the user's budget and the organization's, as far as they are known; no request."""
         with self._changed:
             to_wall_time = self._clock.now() - self._clock.monotonic()
             budgets = self._budgets(organization)
@@ -161,7 +161,7 @@ class RateLimiter:
             ]
 
     def update_from_headers(self, organization: str | None, headers: Mapping[str, str]) -> None:
-        """Take in the budget headers of an answer."""
+        """Update the budgets from the headers of a response."""
         with self._changed:
             now = self._clock.monotonic()
             for budget, prefix in self._prefixed(organization):
@@ -171,9 +171,9 @@ class RateLimiter:
                     budget.update_from_headers(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
 
     def on_429(self, organization: str | None, error: RateLimitError) -> None:
-        """Take in a 429, whose budget headers were told already.
+        """Update the budgets from a 429, after its headers were read.
 
-        Where they do not explain it, the body's `reset` does; where it has none, `Retry-After`.
+        If the headers do not explain it, the body's `reset` does; without one, `Retry-After`.
         """
         with self._changed:
             now = self._clock.monotonic()
@@ -205,7 +205,7 @@ class RateLimiter:
                 queue = None
                 self._wait(max(spent, key=lambda budget: budget.reset_at), now, deadline)
             elif queue is not None:
-                self._look_up(queue, is_woken=is_woken)
+                self._check_wait(queue, is_woken=is_woken)
 
     def _queue_at(self, budgets: list[Budget], now: float, deadline: float) -> _Queue:
         budget = next(budget for budget in budgets if budget.left(now) <= _in_flight_elsewhere(budget))
@@ -213,8 +213,8 @@ class RateLimiter:
             budget.name, _in_flight_elsewhere(budget), since=now, until=min(now + self._policy.max_wait, deadline)
         )
 
-    def _look_up(self, queue: _Queue, *, is_woken: bool) -> None:
-        """End a wait that was cancelled; announce one that did not end at once, as most do."""
+    def _check_wait(self, queue: _Queue, *, is_woken: bool) -> None:
+        """End a wait that was cancelled; announce one that did not end immediately."""
         cancellation = current_cancellation()
         if cancellation is not None:
             cancellation.check()
@@ -251,7 +251,7 @@ class RateLimiter:
 
 @dataclass(slots=True)
 class _Queue:
-    """A wait for the responses to the requests under way, which may have used up what a budget had left."""
+    """A wait for the responses to requests in flight, which may have used up a budget."""
 
     name: str
     in_flight: int
@@ -269,19 +269,19 @@ class _Queue:
         return f"{self._cause}: waiting for the response"
 
     def check(self, now: float) -> None:
-        """Raise if it has lasted as long as it may."""
+        """Raise an error if the wait has reached its limit."""
         if now < self.until:
             return
         error = RateLimitError(
             f"not sent: {self._cause}, and after {now - self.since:.1f} s, as long as RetryPolicy allows to wait, no "
-            "response says what is left"
+            "response states what is left"
         )
         error.gave_up = True
         raise error
 
 
 def _window(headers: Mapping[str, str], prefix: str) -> tuple[int | None, int, int] | None:
-    """Return what the headers of a budget say: limit, remaining, reset; None if they are missing, or cannot be right.
+    """Return limit, remaining and reset from the headers of a budget; None if they are missing or impossible.
 
     `Remaining` may be negative, and `Limit` missing.
     """
@@ -297,7 +297,7 @@ def _window(headers: Mapping[str, str], prefix: str) -> tuple[int | None, int, i
 
 
 def _wait_after(error: RateLimitError) -> float:
-    """Return for how many seconds to send nothing after a 429 that no budget header explains."""
+    """Return how many seconds to send nothing after a 429 that no budget header explains."""
     if error.reset is not None:
         return error.reset + _MARGIN
     if error.retry_after is not None:

@@ -1,4 +1,4 @@
-"""A response as it comes from a socket: every read is bounded in time, and damage is noticed.
+"""Responses read from a socket: every read has a timeout, and damage is detected.
 
 `http.client` reads a response with gaps: it skips only status 100, drops all headers after a malformed one, takes the
 end of the stream for the end of the headers, and reads a body without any framing to the end of the stream. Each of
@@ -41,16 +41,16 @@ _CONTINUED: Final = re.compile(rb"\r?\n[ \t]+")
 _TRANSFER_ENCODINGS: Final = ({b"chunked"}, {b"identity"}, set[bytes]())
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 _CHUNK_SIZE: Final = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
-# a connection on which one of these may be followed by a body that nobody asked for
+# statuses without a body; a server may send one nevertheless, so the connection is not reused
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
 
 class DamagedResponseError(http.client.HTTPException):
-    """What came is no whole HTTP response."""
+    """The received bytes are not a complete HTTP response."""
 
 
 class SocketResponse(http.client.HTTPResponse):
-    """A response of `http.client`, read strictly and in time."""
+    """A response of `http.client`, read strictly and with timeouts."""
 
     def __init__(self, sock: Any, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
         self._exchange = current_exchange()
@@ -60,14 +60,14 @@ class SocketResponse(http.client.HTTPResponse):
         self._reader: _Reader = self.fp  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
     def belongs_to(self, connection: HTTPConnection) -> None:
-        """Say which connection to close if more comes on it than the response."""
+        """Set the connection to close if more bytes than the response are received on it."""
         self._connection = ref(connection)
 
     def begin(self) -> None:
         """Read the status line and the headers.
 
         Raises:
-            DamagedResponseError: They are not whole, or do not say where the body ends.
+            DamagedResponseError: They are incomplete, or do not define the end of the body.
         """
         reader, block = self._reader, self._read_block()
         self.fp = io.BytesIO(block)  # type: ignore[assignment]
@@ -92,7 +92,7 @@ class SocketResponse(http.client.HTTPResponse):
         return self.status in _WITHOUT_BODY
 
     def close(self) -> None:
-        """Close the response, and let go of the socket."""
+        """Close the response, and release the socket."""
         super().close()
         self._reader.close()
 
@@ -104,25 +104,25 @@ class SocketResponse(http.client.HTTPResponse):
             if interim is None:
                 return block
             if interim[1] == _SWITCHING_PROTOCOLS:
-                raise DamagedResponseError("status 101, which switches to a protocol that was not asked for")
+                raise DamagedResponseError("status 101, which switches to a protocol that was not requested")
         raise DamagedResponseError(f"more than {_MOST_INTERIM} interim responses (1xx)")
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Read the status line; of a proxy's response to CONNECT, the headers are left to be read."""
+        """Read the status line; the headers of a proxy's response to CONNECT are read later."""
         if self.fp is self._reader:
             self.fp = io.BytesIO(self._read_block())  # type: ignore[assignment]
         return cast("tuple[str, int, str]", super()._read_status())  # type: ignore[misc]
 
     def _check_framing(self, block: bytes) -> None:
-        """Check that the headers say where the body ends; `http.client` reads only the simplest ways to say it."""
+        """Check that the headers define the end of the body; `http.client` reads only the simplest forms."""
         values: dict[bytes, set[bytes]] = {}
-        if b"\n " in block or b"\n\t" in block:  # a header that goes on in the next line
+        if b"\n " in block or b"\n\t" in block:  # a header that continues on the next line
             block = _CONTINUED.sub(b" ", block)
         for name, value in _FRAMING.findall(block):
             values.setdefault(name.lower(), set()).add(value.strip().lower())
         lengths = _items(values.get(b"content-length"))
         if lengths and (len(lengths) > 1 or not _LENGTH.fullmatch(next(iter(lengths)))):
-            raise DamagedResponseError("its Content-Length is no number of bytes")
+            raise DamagedResponseError("its Content-Length is not a number of bytes")
         if self._is_head or self.status in _WITHOUT_BODY:
             return
         encodings = values.get(b"transfer-encoding", set())
@@ -140,7 +140,7 @@ class SocketResponse(http.client.HTTPResponse):
         if self.chunk_left == 0:
             if self._reader.readline(_LONGEST_LINE) not in _BLANK:
                 self._close_conn()
-                raise DamagedResponseError("a chunk does not end where its size says, or is cut")
+                raise DamagedResponseError("a chunk does not have the declared size, or is cut")
             self.chunk_left = None
         return cast("int | None", super()._get_chunk_left())  # type: ignore[misc]
 
@@ -148,7 +148,7 @@ class SocketResponse(http.client.HTTPResponse):
         found = _CHUNK_SIZE.fullmatch(self._reader.readline(_LONGEST_LINE))
         if found is None:
             self._close_conn()
-            raise DamagedResponseError("the size of a chunk is no number, or is cut")
+            raise DamagedResponseError("the size of a chunk is not a number, or is cut")
         return int(found[1], 16)
 
     def _read_and_discard_trailer(self) -> None:
@@ -161,7 +161,7 @@ class SocketResponse(http.client.HTTPResponse):
         raise DamagedResponseError(f"more than {_MOST_TRAILERS} trailers")
 
     def _close_conn(self) -> None:
-        """End reading; a connection on which more came than the response is not used again."""
+        """End reading; a connection on which more than the response was received is not reused."""
         connection = None if self._connection is None else self._connection()
         has_more = self._reader.has_more()
         self._connection = None
@@ -171,7 +171,7 @@ class SocketResponse(http.client.HTTPResponse):
 
 
 class _Readable:
-    """A socket as `http.client` takes it: something with a `makefile`."""
+    """A socket for `http.client`: an object with a `makefile`."""
 
     def __init__(self, sock: Any, exchange: Exchange | None) -> None:
         self._sock = sock
@@ -182,7 +182,7 @@ class _Readable:
 
 
 class _TimedIO(socket.SocketIO):
-    """Receives from a socket, each time within what the exchange still allows."""
+    """Receives from a socket, each time with the timeout that the exchange allows."""
 
     def __init__(self, sock: Any, exchange: Exchange | None) -> None:
         plain_socket(sock)._io_refs += 1  # type: ignore[attr-defined]  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
@@ -210,14 +210,14 @@ class _Reader(io.BufferedReader):
         self._timed = raw
 
     def read_block(self) -> bytes:
-        """Read a status line and the headers, with the blank line at their end; b"" at the end of the stream.
+        """Read a status line and the headers with the blank line after them; b"" at the end of the stream.
 
         Raises:
-            DamagedResponseError: They are not whole, or malformed.
+            DamagedResponseError: They are incomplete or malformed.
         """
-        whole = _WHOLE_BLOCK.match(self.peek())
-        if whole is not None:  # they came at once, as nearly all do
-            return self.read(whole.end())
+        complete = _WHOLE_BLOCK.match(self.peek())
+        if complete is not None:  # received at once, as nearly always
+            return self.read(complete.end())
         lines = [self.readline(_LONGEST_LINE)]
         if not lines[0]:
             return b""
@@ -225,8 +225,8 @@ class _Reader(io.BufferedReader):
             raise DamagedResponseError("its status line is malformed")
         while lines[-1] not in _BLANK:
             if not lines[-1].endswith(b"\n"):
-                where = "within the headers" if len(lines) > 1 else "in the status line"
-                raise DamagedResponseError(f"the connection ended {where}, or a line is too long")
+                place = "within the headers" if len(lines) > 1 else "in the status line"
+                raise DamagedResponseError(f"the connection ended {place}, or a line is too long")
             if len(lines) > _MOST_LINES:
                 raise DamagedResponseError(f"more than {_MOST_LINES} lines of headers")
             lines.append(self.readline(_LONGEST_LINE))
@@ -234,7 +234,7 @@ class _Reader(io.BufferedReader):
         return b"".join(lines)
 
     def has_more(self) -> bool:
-        """Whether bytes were received that nobody has read."""
+        """Whether bytes were received and not read."""
         self._timed.is_paused = True
         try:
             return not self.closed and bool(self.peek(1))
@@ -243,7 +243,7 @@ class _Reader(io.BufferedReader):
 
 
 def _items(values: set[bytes] | None) -> set[bytes]:
-    """Return the items of a header that is a list with commas."""
+    """Return the items of comma-separated headers."""
     return {item.strip() for value in values for item in value.split(b",")} if values else set()
 
 

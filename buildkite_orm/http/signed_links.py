@@ -7,9 +7,9 @@ from itertools import takewhile
 from typing import Final
 from urllib.parse import urlsplit
 
-# What no request line can carry. All else stays: a signature covers each byte, also of what could be written otherwise.
+# Characters that a request line cannot carry. All others stay, because a signature covers each byte.
 _NOT_IN_A_TARGET: Final = re.compile(r"[^\x21-\x7e]+")
-# What parsers of URLs do not agree on: some end the host at a backslash, others take all before `@` for a user.
+# Characters that URL parsers disagree on: some end the host at a backslash, others take all before `@` for a user.
 _NOT_IN_A_SERVER: Final = re.compile(r"[\\\x00-\x20\x7f]")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -17,14 +17,14 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 def split_link(url: str) -> tuple[str, str]:
     """Split a URL into its server, to connect to, and the target of the request line.
 
-    Spaces, control characters and what is not ASCII are percent-encoded; nothing else is changed. The fragment is left
-    out, since no server gets it.
+    Spaces, control characters and what is not ASCII are percent-encoded; nothing else is changed. The fragment is
+    omitted, since it is never sent.
 
     Args:
         url: An absolute URL.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: The text is not a URL.
     """
     url = url.strip()
     parts = urlsplit(url)
@@ -37,17 +37,17 @@ def split_link(url: str) -> tuple[str, str]:
 
 
 def resolve_link(base: str, location: str) -> str:
-    """Return the URL that a `Location` header leads to.
+    """Return the target of a `Location` header.
 
-    A complete URL stays as it is, since a signature may depend on each byte. So do the path and query of one that names
-    no server: unlike `urljoin`, this keeps `//`, an empty query, and dot segments but those that lead a relative path.
+    A complete URL is not changed, since a signature may depend on each byte. Neither are the path and query of a
+    relative one: unlike `urljoin`, this keeps `//`, an empty query, and dot segments except at the beginning.
 
     Args:
         base: The URL of the response.
         location: The header.
 
     Raises:
-        ValueError: It is no URL.
+        ValueError: The header is not a URL.
     """
     location = _decoded(location.strip())
     if _SCHEME.match(location):
@@ -61,11 +61,11 @@ def resolve_link(base: str, location: str) -> str:
         return f"{server}{location}"
     if not location or location.startswith("#"):
         return f"{server}{target}"
-    return f"{server}{path}{location}" if location.startswith("?") else f"{server}{_beside(path, location)}"
+    return f"{server}{path}{location}" if location.startswith("?") else f"{server}{_relative_to(path, location)}"
 
 
-def _beside(path: str, relative: str) -> str:
-    """Return a path that is relative to the folder of another."""
+def _relative_to(path: str, relative: str) -> str:
+    """Resolve a path that is relative to the folder of another."""
     folders = path.split("/")[:-1]
     relative, mark, query = relative.partition("?")
     steps = relative.split("/")
@@ -77,7 +77,7 @@ def _beside(path: str, relative: str) -> str:
 
 
 def _decoded(header: str) -> str:
-    """Return a header in UTF-8 as its text: what reads headers takes each of its bytes for a character."""
+    """Decode a header in UTF-8, which was read with one character for each byte."""
     try:
         return header.encode("latin-1").decode()
     except UnicodeError:

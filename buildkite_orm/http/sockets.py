@@ -1,4 +1,4 @@
-"""Sockets: looking up names and connecting within a time, and ending reads from other threads."""
+"""Sockets: looking up names and connecting with a timeout, and ending reads from other threads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     AddressInfo = tuple[int, int, int, str, Any]
 
-_CLOCK: Final = SystemClock()  # sockets know no other
+_CLOCK: Final = SystemClock()  # sockets use no other clock
 _POLL: Final = 0.2
 
 
@@ -39,14 +39,14 @@ def connect(
 ) -> socket.socket:
     """Connect to one of the addresses of a host.
 
-    The time is shared by the lookup and all addresses; each address has an equal part of what is left, so that one
-    that does not respond leaves time for the next.
+    The lookup and all addresses share the time; each address has an equal part of what is left, so that one that does
+    not respond leaves time for the next.
 
     Args:
         host: Its name or address.
         port: The port.
-        seconds: How long everything may take.
-        source_address: Where to connect from.
+        seconds: How long all of it may take.
+        source_address: The local address.
         options: Arguments for `setsockopt`.
 
     Raises:
@@ -77,7 +77,7 @@ def _connect_to(
     source_address: tuple[str, int] | None,
     options: Sequence[tuple[int, int, int | bytes]],
 ) -> socket.socket:
-    family, kind, protocol, _, where = address
+    family, kind, protocol, _, socket_address = address
     sock = socket.socket(family, kind, protocol)
     close_in_child(sock)
     try:
@@ -87,7 +87,7 @@ def _connect_to(
         if source_address:
             sock.bind(source_address)
         with interruptible(sock):
-            sock.connect(where)
+            sock.connect(socket_address)
     except BaseException:
         sock.close()
         raise
@@ -97,7 +97,7 @@ def _connect_to(
 def look_up(host: str, port: int, seconds: float) -> list[AddressInfo]:
     """Resolve a host name.
 
-    A lookup cannot be interrupted, so it runs in a thread that is left alone when the time is over.
+    A lookup cannot be interrupted, so it runs in a thread that is abandoned when the time is over.
 
     Args:
         host: The name.
@@ -118,7 +118,7 @@ def look_up(host: str, port: int, seconds: float) -> list[AddressInfo]:
     lookup = _Lookup(host, port)
     try:
         threading.Thread(target=lookup.run, name="buildkite-orm-dns", daemon=True).start()
-    except RuntimeError:  # the interpreter ends, and makes no threads any more
+    except RuntimeError:  # no threads can be started during interpreter shutdown
         lookup.run()
     return lookup.result(seconds)
 
@@ -174,7 +174,7 @@ def plain_socket(sock: Any) -> socket.socket:
 
 
 def has_decrypted(sock: Any) -> bool:
-    """Whether bytes came on a TLS connection, also on one within another, that wait in memory for a read."""
+    """Whether bytes of a TLS connection, also inside of another one, were decrypted and not read."""
     while isinstance(sock, SSLTransport):
         if sock.sslobj.pending() or sock.incoming.pending:
             return True
@@ -184,7 +184,7 @@ def has_decrypted(sock: Any) -> bool:
 
 
 def interruptible(sock: Any) -> AbstractContextManager[None]:
-    """Return a context in which a cancellation of this thread's work ends what it does with a socket.
+    """Return a context in which a cancellation of this thread's work ends its operations on a socket.
 
     `close()` does not wake a thread that is blocked in a read; `shutdown()` does.
     """
@@ -204,7 +204,7 @@ class _OpenSockets:
 
     def __init__(self) -> None:
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        renew_after_fork(self, first=True)  # a connection that is freed with its socket open warns of that
+        renew_after_fork(self, first=True)  # a connection that is freed with an open socket causes a warning
 
     def add(self, sock: socket.socket) -> None:
         self._sockets.add(sock)

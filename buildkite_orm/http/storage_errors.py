@@ -1,4 +1,4 @@
-"""What the storage of files says where it refuses: the error that comes of it."""
+"""Errors for responses of the storage of files."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _HOW_TO_SIGN: Final = (
 
 
 def download_refused(stream: Stream, session: Session) -> BuildkiteError:
-    """Make the error for a file that its storage does not give.
+    """Return the error for a file that its storage does not return.
 
     Args:
         stream: The response.
         session: The session, for its limits.
     """
-    error = storage_error(DownloadError, "the storage does not give the file", "GET", stream, session)
+    error = storage_error(DownloadError, "the storage does not return the file", "GET", stream, session)
     if stream.status in _UNSIGNED:
         error.next_step = _HOW_TO_SIGN
     return error
 
 
 def storage_error(
-    kind: type[BuildkiteError], what: str, method: str, stream: Stream, session: Session
+    kind: type[BuildkiteError], message: str, method: str, stream: Stream, session: Session
 ) -> BuildkiteError:
-    """Make the error for what the storage of files has refused; where it failed, trying again may help.
+    """Return the error for a request that the storage has refused; if the storage failed, a retry may help.
 
     Args:
-        kind: The error of a refusal.
-        what: What the storage does not do.
+        kind: The class of the error for a refusal.
+        message: What the storage does not do.
         method: The HTTP method.
-        stream: The answer, of whose body the beginning is read.
+        stream: The response; the beginning of its body is read.
         session: The session, for its limits.
     """
     body = _error_body(stream, session)
@@ -60,20 +60,20 @@ def storage_error(
             secrets=stream.secrets(),
         )
     else:
-        told = ServerError if stream.status == _TOO_MANY else kind  # its budget is none of the API's
-        error = told(f"{what}: status {stream.status}", method=method, url=stream.url, status=stream.status)
+        error_class = ServerError if stream.status == _TOO_MANY else kind  # it has nothing to do with the API's budget
+        error = error_class(f"{message}: status {stream.status}", method=method, url=stream.url, status=stream.status)
     if isinstance(error, ServerError):
         error.retry_after = retry_after(stream.headers, session.clock.now())
-    code = _CODE.search(body)  # as S3 and those who speak as it does, and Azure, say it
+    code = _CODE.search(body)  # in the format of S3, of compatible storages, and of Azure
     if code is not None:
         error.message += f" ({code[1].decode()})"
     return error
 
 
 def _error_body(stream: Stream, session: Session) -> bytes:
-    """Read the body of an error response as far as `SizeLimits.error_body`, and as it comes within some seconds."""
+    """Read the body of an error response, up to `SizeLimits.error_body` and for some seconds."""
     body, until = bytearray(), session.clock.monotonic() + _ERROR_BODY_SECONDS
-    with contextlib.suppress(BuildkiteError, ValueError):  # the status counts, whatever becomes of the body
+    with contextlib.suppress(BuildkiteError, ValueError):  # the status counts, even if the body is damaged
         for chunk in stream.arriving():
             body += chunk
             if len(body) >= session.limits.error_body or session.clock.monotonic() > until:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.logs.terminal import Terminal
-from buildkite_orm.utils.text import harmless_lines
+from buildkite_orm.utils.text import escape_lines
 
 if TYPE_CHECKING:
     from rich.style import Style
@@ -28,7 +28,7 @@ def to_html(text: str) -> str:
 
 
 def _span(css: str, text: str) -> str:
-    escaped = escape(harmless_lines(text))
+    escaped = escape(escape_lines(text))
     return f'<span style="{css}">{escaped}</span>' if css else escaped
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from buildkite_orm.logs.ansi import MARK, without_marks
 from buildkite_orm.logs.terminal import plain_text
 from buildkite_orm.utils.plain_values import as_index
-from buildkite_orm.utils.text import harmless_lines
+from buildkite_orm.utils.text import escape_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -247,7 +247,7 @@ def _groups(lines: list[LogLine]) -> Iterator[LogGroup]:
 
 def _printable(line: LogLine) -> str:
     """Return the text of a line with control characters and direction marks escaped."""
-    return harmless_lines(line.text)
+    return escape_lines(line.text)
 
 
 def _time(milliseconds: str) -> datetime | None:

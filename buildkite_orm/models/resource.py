@@ -21,7 +21,7 @@ from buildkite_orm.utils.json_types import as_text
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
 from buildkite_orm.utils.redaction import is_secret, mask_fields
 from buildkite_orm.utils.surrogates import SurrogateSafeModel
-from buildkite_orm.utils.text import said
+from buildkite_orm.utils.text import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -183,7 +183,7 @@ class Resource(Ref, ShownObject, _Data):
 
     def __repr__(self) -> str:
         try:
-            parts = [*filter(None, map(said, self._summary()))]
+            parts = [*filter(None, map(format_value, self._summary()))]
         except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError):  # a field is odd or missing
             parts = []
         return f"{type(self).__name__}({', '.join(parts) or short_path(self._find_path())})"

@@ -1,4 +1,4 @@
-"""Ending what other threads are in the middle of: waits, and reads from sockets."""
+"""Cancellation of the work of other threads: of waits, and of reads from sockets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.utils.clock import Clock
 
-# How long a cancelled wait goes on at most.
+# The longest time until a wait notices that it is cancelled.
 _POLL: Final = 0.2
 
 _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=None)
@@ -23,9 +23,9 @@ class Cancelled(BaseException):
 
 
 class Cancellation:
-    """Cancels the work of several threads, each of which does it inside `with cancellation:`.
+    """Cancels the work that several threads do inside `with cancellation:`.
 
-    A thread notices at its next wait, and at `check()`; what it may block in it registers with `interruptible`.
+    A thread notices it at its next wait, and at `check()`. Blocking calls are registered with `interruptible`.
     """
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class Cancellation:
         return self._is_cancelled
 
     def cancel(self) -> None:
-        """Cancel the work: end what blocks now, and all waits."""
+        """Cancel the work: end blocking calls and all waits."""
         self._is_cancelled = True
-        # Under the lock, so that none is called once its block has ended: its socket may serve another thread by then.
+        # Under the lock, so that no function is called after its block has ended: its socket may serve another thread.
         with self._lock:
             for interrupt in list(self._interrupts.values()):
-                with suppress(Exception):  # what is closed by now needs no interrupt
+                with suppress(Exception):  # a closed socket needs no interrupt
                     interrupt()
 
     def check(self) -> None:
@@ -70,10 +70,10 @@ class Cancellation:
         """Register a function that `cancel()` calls, from its own thread, while the block runs.
 
         Args:
-            interrupt: Ends what blocks; it returns at once, and uses nothing of this object.
+            interrupt: Ends the blocking call; it returns immediately, and does not use this object.
 
         Raises:
-            Cancelled: The work was cancelled before, or in the block, where that ended by another error.
+            Cancelled: The work was cancelled before the block, or in a block that ended with another error.
         """
         key = object()
         with self._lock:
@@ -82,7 +82,7 @@ class Cancellation:
         try:
             yield
         except Exception:
-            self.check()  # its own interrupt is the cause
+            self.check()  # the interrupt may be the cause
             raise
         finally:
             with self._lock:
@@ -90,7 +90,7 @@ class Cancellation:
 
 
 def current_cancellation() -> Cancellation | None:
-    """Return what may cancel the work of this thread, if anything."""
+    """Return the cancellation of this thread's work, if there is one."""
     return _current.get()
 
 
@@ -106,7 +106,7 @@ def check_cancelled() -> None:
 
 
 def sleep(clock: Clock, seconds: float) -> None:
-    """Sleep by a clock, in short pieces where the work of this thread may be cancelled.
+    """Sleep by a clock, in short pieces if the work of this thread may be cancelled.
 
     Raises:
         Cancelled: It was.

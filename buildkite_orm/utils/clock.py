@@ -1,4 +1,4 @@
-"""Time as the library sees it: one clock, injected, so that no test has to sleep."""
+"""The clock of the library. It is injected, so that tests do not sleep."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Clock(Protocol):
-    """What the library asks of time.
+    """The functions of time that the library uses.
 
-    `now()` is the wall clock, for times that others read: it may jump or stand still. Waits and deadlines are measured
-    with `monotonic()`, which never goes back.
+    `now()` is the wall clock, for times that others read; it may jump or stop. Waits and deadlines are measured with
+    `monotonic()`, which never goes back.
     """
 
     def now(self) -> float:
@@ -21,15 +21,15 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds since some moment in the past; only differences mean something."""
+        """Return seconds since an arbitrary moment; only differences are meaningful."""
         ...
 
     def sleep(self, seconds: float, /) -> None:
-        """Return after that many seconds by `monotonic()`; at once if there are none."""
+        """Return after that many seconds by `monotonic()`; immediately for 0 or less."""
         ...
 
     def wait_until(self, moment: float, /) -> None:
-        """Return when the wall time has come, as far away as it is now: later jumps of the wall clock do not count."""
+        """Return at a wall time, by the time until then at the call: later jumps of the wall clock do not count."""
         ...
 
 
@@ -48,14 +48,14 @@ def _real_monotonic() -> Callable[[], float]:
 class SystemClock:
     """The machine's time."""
 
-    _monotonic = staticmethod(_real_monotonic())  # of the class, since frozen modules lose what they hold themselves
+    _monotonic = staticmethod(_real_monotonic())  # on the class, since freezing tools replace functions in modules
 
     def now(self) -> float:
         """Return the wall time, in seconds since the Unix epoch."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds since some moment in the past; only differences mean something."""
+        """Return seconds since an arbitrary moment; only differences are meaningful."""
         return self._monotonic()
 
     def sleep(self, seconds: float, /) -> None:

@@ -1,9 +1,10 @@
-"""What a forked child must not share with its parent: locks that another thread held, and sockets."""
+"""Objects that a forked child must not share with its parent: locks that another thread held, and sockets."""
 
 from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Renewable(Protocol):
-    """An object that begins anew in a forked child."""
+    """An object that is renewed in a forked child."""
 
     def renew_after_fork(self) -> None:
-        """Replace what the child must not share with its parent; only one thread runs."""
+        """Replace everything that the child must not share with its parent; only one thread runs."""
         ...
 
 
@@ -24,17 +25,17 @@ _first: list[Renewable] = []
 _forks = 0
 
 
-def renew_after_fork(thing: Renewable, *, first: bool = False) -> None:
+def renew_after_fork(obj: Renewable, *, first: bool = False) -> None:
     """Register an object whose `renew_after_fork()` is called in every child that is forked while it lives.
 
     Args:
-        thing: The object.
-        first: Whether it is called before those of all others, and the object lives as long as the process.
+        obj: The object.
+        first: Whether it is called before all others, and the object lives as long as the process.
     """
     if first:
-        _first.append(thing)
+        _first.append(obj)
     else:
-        _objects.add(thing)
+        _objects.add(obj)
 
 
 class ForkSafeLock:
@@ -54,10 +55,8 @@ class ForkSafeLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:  # noqa: SIM105 - `suppress` takes longer than the lock itself
+        with suppress(RuntimeError):  # a child that was forked inside of the block has a new lock
             self._lock.release()
-        except RuntimeError:  # a child that was forked inside the block has a new lock since
-            pass
 
     def _renew(self) -> None:
         with _renewing:
@@ -72,8 +71,8 @@ def _in_child() -> None:
     global _forks, _renewing  # noqa: PLW0603 - the process itself is what changed
     _forks += 1
     _renewing = threading.Lock()
-    for thing in [*_first, *_objects]:
-        thing.renew_after_fork()
+    for obj in [*_first, *_objects]:
+        obj.renew_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

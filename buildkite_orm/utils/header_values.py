@@ -1,4 +1,4 @@
-"""Reading numbers and times out of response headers, which may hold anything."""
+"""Numbers and times in response headers, which may contain anything."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# ASCII digits only: int() also takes those of other scripts, and fails on more than some thousand.
+# ASCII digits only: int() also accepts those of other scripts, and fails on more than some thousand digits.
 _NUMBER: Final = re.compile(r"-?[0-9]{1,10}", re.ASCII)
-# No rate limit of Buildkite counts over more than minutes; what says more than a day is not a number of seconds.
+# Rate limits of Buildkite have windows of minutes; a value above a day is not a number of seconds.
 LONGEST_WINDOW: Final = 86_400
 _LONGEST_DATE: Final = 64
 _LONGEST_WAIT: Final = 1e9
 
 
 def whole_number(value: str | None) -> int | None:
-    """Return the whole number that a header holds; None if it is none, or has more than ten digits."""
+    """Return the integer in a header; None if it is not one, or has more than ten digits."""
     text = (value or "").strip()
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return how many seconds `Retry-After` asks to wait; None if it is missing or unreadable.
+    """Return the seconds of `Retry-After`; None if it is missing or malformed.
 
     Args:
         headers: The headers of a response. A date counts from the response's own `Date`, if it has one.
@@ -42,7 +42,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
-    """Return the value of a header, from a mapping that ignores case or from one of small letters."""
+    """Return the value of a header, from a mapping that ignores case or has lower-case names."""
     return headers.get(name, headers.get(name.lower()))
 
 

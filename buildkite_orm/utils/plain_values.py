@@ -1,6 +1,6 @@
-"""Values of the caller's enums, and of other libraries, as the plain values that they stand for.
+"""Conversion of enum members, and of values of other libraries, to plain values.
 
-What is sent or compared goes through here, so that a member of an enum is never sent as `Branch.MAIN`.
+All values that are sent or compared are converted, so that an enum member is never sent as `Branch.MAIN`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _EXACT: Final = frozenset({str, int, float, bool, type(None), datetime, dict, li
 
 
 def as_plain(value: object) -> object:
-    """Return the plain value that another stands for; what stands for none is returned as it is.
+    """Return the plain value of another value; a value without one is returned unchanged.
 
-    A member of an enum stands for its value, whatever `str()` makes of it; a scalar of numpy or pandas, and whatever
-    else has `__index__` or `item()`, for its number or string; a UUID and a path for their text.
+    The plain value of an enum member is its value; of a scalar of numpy or pandas, and of anything else that has
+    `__index__` or `item()`, its number or string; of a UUID or a path, its text.
     """
     if type(value) in _EXACT:
         return value
@@ -37,7 +37,7 @@ def as_plain(value: object) -> object:
 
 
 def as_plain_data(value: object) -> object:
-    """Return a value with all in its dicts and lists as `as_plain` returns it."""
+    """Return a value with `as_plain` applied to everything in its dicts and lists."""
     if isinstance(value, dict):
         known = cast("dict[object, object]", value)
         return {as_plain(key): as_plain_data(item) for key, item in known.items()}
@@ -47,10 +47,10 @@ def as_plain_data(value: object) -> object:
 
 
 def as_index(name: str, value: object) -> int:
-    """Return a whole number, as the caller means it.
+    """Return an integer argument as an int.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not an integer.
     """
     plain = as_plain(value)
     if isinstance(plain, bool) or not isinstance(plain, int):
@@ -60,10 +60,10 @@ def as_index(name: str, value: object) -> int:
 
 
 def as_path(name: str, value: object) -> str:
-    """Return a path as a string, as the caller means it.
+    """Return a path argument as a string.
 
     Raises:
-        TypeError: It is none, or one of bytes.
+        TypeError: It is not a path, or a path of bytes.
     """
     plain = _as_text(value)
     if not isinstance(plain, str):
@@ -77,10 +77,10 @@ def _as_text(value: object) -> object:
 
 
 def as_number(name: str, value: object) -> float:
-    """Return a number, as of seconds, as the caller means it.
+    """Return a number argument, such as seconds, as a float or int.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not a number.
     """
     plain = as_plain(value)
     if isinstance(plain, Decimal):
@@ -92,32 +92,32 @@ def as_number(name: str, value: object) -> float:
 
 
 def kind_of(value: object) -> str:
-    """Name the type of a value that is refused, and for a date what to give in its place."""
+    """Return the name of a rejected value's type; for a date, with the value to pass instead."""
     name = f"a {type(value).__name__}"
     is_day = isinstance(value, date) and not isinstance(value, datetime)
-    return f"{name} without a time of day: give datetime(…, tzinfo=UTC)" if is_day else name
+    return f"{name} without a time of day: pass datetime(…, tzinfo=UTC)" if is_day else name
 
 
 def _plain_time(value: datetime) -> datetime:
-    """Return a time of a subclass, as pandas has one, as a datetime that compares and prints as all do."""
+    """Return a time of a subclass, such as that of pandas, as a plain datetime."""
     try:
         time = (value.hour, value.minute, value.second, value.microsecond)
         return datetime(value.year, value.month, value.day, *time, tzinfo=value.tzinfo, fold=value.fold)
-    except (TypeError, ValueError):  # pandas' NaT, which is no time
+    except (TypeError, ValueError):  # pandas' NaT, which is not a time
         return value
 
 
 def _scalar_of_library(value: object) -> object:
-    """Return the number or string that another library's scalar stands for; anything else as it is."""
+    """Return the number or string of another library's scalar; any other value unchanged."""
     kind = type(value)
-    # item() makes numbers of numpy's times, in whatever unit those have
+    # item() converts numpy's times to numbers of various units
     is_whole = hasattr(kind, "__index__") and getattr(getattr(value, "dtype", None), "kind", "") not in {"m", "M"}
     try:
         if hasattr(kind, "item") and getattr(value, "ndim", 0) == 0:
             single: object = cast("Any", value).item()
             return single if isinstance(single, str | bool | float) or (isinstance(single, int) and is_whole) else value
         return operator.index(cast("int", value)) if is_whole else value
-    except (TypeError, ValueError):  # as of a series of several values
+    except (TypeError, ValueError):  # such as a series of several values
         return value
 
 

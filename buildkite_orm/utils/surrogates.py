@@ -1,7 +1,7 @@
 r"""Models whose text may have half of a character (a lone surrogate), which pydantic cannot serialize by itself.
 
-JSON can say `"\ud83d"`, the first half of an emoji that was cut, and Python keeps it; pydantic writes UTF-8, which has
-no such thing. Only what has some is serialized in the way of this module.
+JSON can contain `"\ud83d"`, the first half of an emoji that was cut, and Python keeps it. pydantic writes UTF-8, which
+cannot. Only models with such text are serialized by this module.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _NOT_WRITABLE: Final = (PydanticSerializationError, UnicodeEncodeError)
-_MARK: Final = "\U0010f8ff"  # a private character; the one behind it says which surrogate stood there, or the mark
+_MARK: Final = "\U0010f8ff"  # a private character; the next character stands for the surrogate, or for the mark itself
 _AWAY: Final = {half: _MARK + chr(half + 0x800) for half in range(0xD800, 0xE000)} | {ord(_MARK): 2 * _MARK}
 _MARKED: Final = re.compile(f"{_MARK}(.)", re.DOTALL)
 
 
 class SurrogateSafeModel(BaseModel):
-    """A model that is dumped whatever its text is; the text comes out as it came in."""
+    """A model that can be dumped with any text, which is unchanged in the dump."""
 
-    if not TYPE_CHECKING:  # a type checker sees pydantic's own
+    if not TYPE_CHECKING:  # type checkers use pydantic's signatures
 
         def model_dump(self, **options: Any) -> dict[str, Any]:
             """Return the fields as a dictionary; see pydantic's `BaseModel.model_dump`."""
@@ -56,7 +56,7 @@ def _back(text: str) -> str:
 
 
 def _replaced(value: object, change: Callable[[str], str]) -> Any:
-    """Return a value whose text is changed, also within dicts, lists and models."""
+    """Return a value with its text changed, also inside of dicts, lists and models."""
     if isinstance(value, str):
         text = change(value)
         return value if text == value else type(value)(text)

@@ -1,4 +1,4 @@
-"""How things are put into words for people: text that harms nobody, durations, times, emoji."""
+"""Formatting for people: escaped text, durations, times, sizes, emoji."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SIZES: Final = ("kB", "MB", "GB", "TB")
 _THOUSAND: Final = 1000
 _LONGEST: Final = 120
 _MESSAGE: Final = 60
-_PRECISE: Final = 9.95  # seconds, below which tenths are told
+_PRECISE: Final = 9.95  # seconds, below which tenths are shown
 
-# A joiner between two emoji makes one of them, and tags behind a flag make another flag: nowhere else do they stay.
-# The last range holds emoji only, also those that this Python does not know yet.
+# A joiner between two emoji combines them, and tags after a flag make another flag; elsewhere they are escaped.
+# The last range contains emoji only, including those that this version of Python does not know.
 _EMOJI: Final = "[\u2190-\u2bff\U0001f000-\U0001faff]"
 _PIECE: Final = re.compile(
     f"({_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]?(?:\u200d{_EMOJI}[\ufe0f\U0001f3fb-\U0001f3ff]?)+"
@@ -39,7 +39,7 @@ _CODE: Final = re.compile(r":[\w+-]+:")
 
 
 def escape_control(text: str) -> str:
-    r"""Escape what does not print, so that text of the server harms no terminal and no page.
+    r"""Escape unprintable characters, so that text of the server is safe in terminals and pages.
 
     Args:
         text: Any text.
@@ -50,21 +50,21 @@ def escape_control(text: str) -> str:
     return text if text.isprintable() else _PIECE.sub(_escaped, text)
 
 
-def harmless_lines(text: str) -> str:
-    """Escape what does not print, as `escape_control` does, but for ends of lines and tabs."""
-    return text if text.isprintable() else "".join(map(_harmless_part, _KEPT.split(text)))
+def escape_lines(text: str) -> str:
+    """Escape unprintable characters like `escape_control`, except newlines and tabs."""
+    return text if text.isprintable() else "".join(map(_escaped_part, _KEPT.split(text)))
 
 
-def _harmless_part(part: str) -> str:
+def _escaped_part(part: str) -> str:
     return part if part in _KEPT_CHARS else escape_control(part)
 
 
 def one_line(text: str, most: int) -> str:
-    """Give the first line that says something, harmless, and cut where it is too long.
+    """Return the first line that is not blank, escaped, and cut if it is too long.
 
     Args:
         text: Any text.
-        most: How many characters it may have.
+        most: The largest number of characters.
     """
     line = next((line for line in text.splitlines() if not line.isspace() and line), "")
     whole = " ".join(line.split())
@@ -79,7 +79,7 @@ def one_line(text: str, most: int) -> str:
 
 
 def short_duration(delta: timedelta) -> str:
-    """Write a duration in two units at most: `0.4s`, `12s`, `3m 12s`, `1h 04m`, `2d 3h`."""
+    """Format a duration in two units at most: `0.4s`, `12s`, `3m 12s`, `1h 04m`, `2d 3h`."""
     if delta < timedelta():
         return f"-{short_duration(abs(delta))}"
     if (exact := delta.total_seconds()) < _PRECISE:
@@ -95,7 +95,7 @@ def short_duration(delta: timedelta) -> str:
 
 
 def ago(when: datetime, now: datetime) -> str:
-    """Tell how long before or after now something is: `just now`, `5 minutes ago`, `in 2 hours`."""
+    """Return how long before or after now a moment is: `just now`, `5 minutes ago`, `in 2 hours`."""
     seconds = (now - when).total_seconds()
     if abs(seconds) < _NOW:
         return "just now"
@@ -106,26 +106,26 @@ def ago(when: datetime, now: datetime) -> str:
 
 
 def short_size(size: int) -> str:
-    """Write a number of bytes: `512 bytes`, `1.2 kB`, `34.0 MB`."""
+    """Format a number of bytes: `512 bytes`, `1.2 kB`, `34.0 MB`."""
     if size < _THOUSAND:
         return f"{size} byte{'' if size == 1 else 's'}"
     tenths, name = 0, ""
     for exponent, name in enumerate(_SIZES, 1):  # noqa: B007 - the last one is for all that is larger
         unit = _THOUSAND**exponent
-        tenths = (10 * size + unit // 2) // unit  # no float, which the size may be too large for
+        tenths = (10 * size + unit // 2) // unit  # without floats, since the size may be too large for one
         if tenths < 10 * _THOUSAND:
             break
     return f"{tenths // 10}.{tenths % 10} {name}"
 
 
 def quoted(text: object) -> str:
-    """Quote the first line of a message; what is none is nothing."""
+    """Return the first line of a message in quotes; "" if it is not a message."""
     line = one_line(text, _MESSAGE) if isinstance(text, str) else ""
     return f'"{line}"' if line else ""
 
 
-def said(value: object) -> str:
-    """Put a value into a few words; what has none, a list or an object say, is nothing."""
+def format_value(value: object) -> str:
+    """Return a value as short text; "" for a list or an object."""
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, timedelta):
@@ -136,7 +136,7 @@ def said(value: object) -> str:
 
 
 def with_emoji(text: str) -> str:
-    """Write `:rocket:` as an emoji, where the package `emoji` is there and knows it; the rest stays as it came."""
+    """Replace `:rocket:` by its emoji if the package `emoji` is installed and knows it."""
     if not _CODE.search(text):
         return text
     try:

@@ -1,7 +1,7 @@
-"""Threads: several that do the same with different items, and one that works beside its caller.
+"""Threads: several that process items, and one that works concurrently with its caller.
 
 `concurrent.futures` is not used: at interpreter shutdown its pools raise RuntimeError, and so does its first import;
-and its threads cannot be left behind while they block. These are daemon threads. Where none can be started (in
+and its threads cannot be left behind while they block. These are daemon threads. If none can be started (in
 `atexit`), the caller's own thread does the work.
 """
 
@@ -25,14 +25,14 @@ R = TypeVar("R")
 _POLL: Final = 0.1
 _NAME: Final = "buildkite_orm"
 _GRACE: Final = 5
-_PATIENCE: Final = 7
+_MAX_POLLS: Final = 7
 
 
 def start_thread(do: Callable[[], object]) -> threading.Thread | None:
-    """Start a daemon thread with the context variables of this one; return None where no thread can be started.
+    """Start a daemon thread with the context variables of this one; return None if no thread can be started.
 
     Args:
-        do: What the thread does.
+        do: The function to run.
     """
     try:
         thread = threading.Thread(target=contextvars.copy_context().run, args=(do,), name=_NAME, daemon=True)
@@ -45,15 +45,15 @@ def start_thread(do: Callable[[], object]) -> threading.Thread | None:
 def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int, ahead: int | None = None) -> Generator[R]:
     """Call a function with each item, in several threads, and yield the results in the order of the items.
 
-    The first error ends it: no further item is begun, the items before the failed one get half a second to end, and
-    what is under way then is cancelled. An error or KeyboardInterrupt in the thread that iterates, or an iteration that
-    is left early, cancels it at once. Threads that do not end within a second after that are left behind.
+    After the first error, no further item is begun, the items before the failed one get half a second to end, and the
+    rest is cancelled. An error or KeyboardInterrupt in the thread that iterates, or the early end of the iteration,
+    cancels immediately. Threads that do not end within a second after that are abandoned.
 
     Args:
         do: The function; `current_cancellation()` is set while it runs in a thread of its own.
         items: The items.
-        workers: How many threads to use at most; with one, or for one item, the caller's own thread is used.
-        ahead: How many items may be begun that nobody has taken the results of yet; any number, if None.
+        workers: How many threads to use at most; for one worker or one item, the caller's own thread is used.
+        ahead: How many items may be begun before their results are consumed; any number, if None.
     """
     count = min(workers, len(items))
     run = _Run(do, items, ahead)
@@ -68,7 +68,7 @@ def map_in_threads(do: Callable[[T], R], items: Sequence[T], *, workers: int, ah
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """An error in a worker, and the index of the item that it was about."""
+    """An error in a worker, and the index of its item."""
 
     index: int
     error: BaseException
@@ -88,7 +88,7 @@ class _Run(Generic[T, R]):
         self._is_over = False
         self._places: SimpleQueue[None] | None = None if ahead is None else SimpleQueue()
         for _ in range(ahead or 0):
-            self._let_begin()
+            self._allow_next()
         self._done: SimpleQueue[tuple[int, R] | _Failure] = SimpleQueue()
         self._cancellation = Cancellation()
         self._threads: list[threading.Thread] = []
@@ -111,15 +111,15 @@ class _Run(Generic[T, R]):
             while index not in early:
                 self._raise_failure(index)
                 self._receive(early)
-            self._let_begin()
+            self._allow_next()
             yield early.pop(index)
 
     def stop(self) -> None:
-        """Cancel what is under way, and wait a little for the threads to end."""
-        self._failure = None  # an error that holds a frame that holds the error is freed late
+        """Cancel the work, and wait a moment for the threads to end."""
+        self._failure = None  # an error and a frame that refer to each other are freed late
         self._is_over = True
         self._cancellation.cancel()
-        polls = _PATIENCE
+        polls = _MAX_POLLS
         for thread in self._threads:
             while polls and thread.is_alive() and thread is not threading.current_thread():
                 thread.join(_POLL)
@@ -135,8 +135,8 @@ class _Run(Generic[T, R]):
                     self._is_over = True
                     self._done.put(_Failure(index, error))
 
-    def _let_begin(self) -> None:
-        """Allow one more item to be begun, since the result of another one is taken."""
+    def _allow_next(self) -> None:
+        """Allow one more item to be begun, since the result of another one was consumed."""
         if self._places is not None:
             self._places.put(None)
 
@@ -151,14 +151,14 @@ class _Run(Generic[T, R]):
         return not self._is_over
 
     def _take(self) -> tuple[int, T] | None:
-        """Take the next item, None where there is none or none is to be begun."""
+        """Take the next item; None if there is none, or none is to be begun."""
         if not self._has_place():
             return None
         with self._taking:
             return None if self._is_over else next(self._todo, None)
 
     def _receive(self, early: dict[int, R]) -> None:
-        """Take over one result or error, or wait for a moment."""
+        """Receive one result or error, or wait for a moment."""
         try:
             outcome = self._done.get(timeout=_POLL)
         except Empty:
@@ -171,7 +171,7 @@ class _Run(Generic[T, R]):
             self._failure = outcome
 
     def _raise_failure(self, index: int) -> None:
-        """Raise the first error, unless the item of this index may still end."""
+        """Raise the first error, unless the item of this index may still complete."""
         failure = self._failure
         if failure is None:
             return
@@ -184,9 +184,9 @@ class _Run(Generic[T, R]):
 
 
 class Background:
-    """One thread that makes the calls that are handed to it, one after the other, beside the thread that uses it.
+    """One thread that makes calls in order, concurrently with the thread that submits them.
 
-    The thread is started with the first call; where that is not possible, calls are made at once.
+    The thread is started with the first call; if that is not possible, calls are made immediately.
     """
 
     def __init__(self) -> None:
@@ -196,7 +196,7 @@ class Background:
         self._is_busy = False
 
     def submit(self, call: Callable[[], object]) -> None:
-        """Make a call, once the one before has ended; raise the error of that one."""
+        """Make a call when the previous one has ended; raise the error of the previous one."""
         self.wait()
         if self._thread is None:
             self._thread = start_thread(self._work)
@@ -219,11 +219,11 @@ class Background:
                 raise error
 
     def close(self) -> None:
-        """End the thread; the last call is not waited for longer than a second."""
+        """End the thread, and wait at most a second for its last call."""
         if self._thread is None:
             return
         self._calls.put(None)
-        for _ in range(_PATIENCE):
+        for _ in range(_MAX_POLLS):
             self._thread.join(_POLL)
             if not self._thread.is_alive():
                 return
@@ -236,4 +236,4 @@ class Background:
                 self._done.put(error)
             else:
                 self._done.put(None)
-            del call  # it would hold its arguments until the next one comes
+            del call  # it would hold its arguments until the next call

@@ -69,7 +69,7 @@ def test_where_another_link_would_not_help_none_is_asked_for(
     with costs(1, artifacts=1), pytest.raises(DownloadError) as caught:
         artifact.download()
     assert (caught.value.status, caught.value.method) == (status, "GET")
-    assert caught.value.message == f"the storage does not give the file: status {status}"
+    assert caught.value.message == f"the storage does not return the file: status {status}"
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 504, 599])

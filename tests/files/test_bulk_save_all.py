@@ -360,7 +360,7 @@ def test_all_others_are_done_before_the_error_comes_and_it_tells_why_each_failed
     assert first == f"3 saved (921.6 kB), 0 skipped, 3 failed: {folder}"[: len(first)]
     assert [line.split(":")[0] for line in lines] == ["  out/0.bin", "  out/1.bin", "  out/2.bin"]
     assert "its state was 'expired'" in lines[0]
-    assert "Save them again: what is whole is skipped." in str(caught.value)
+    assert "Save them again: complete files are skipped." in str(caught.value)
 
 
 def test_the_error_survives_pickle_with_its_report(

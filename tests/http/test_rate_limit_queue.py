@@ -71,7 +71,7 @@ def test_a_thread_that_waits_for_anothers_response_at_the_last_of_the_budget_wai
         assert (caught.value.gave_up, caught.value.retry_after) == (True, None)
         assert caught.value.message == (
             "not sent: 1 request under way may use up the organization acme's request budget, and after 0.5 s, as long "
-            "as RetryPolicy allows to wait, no response says what is left"
+            "as RetryPolicy allows to wait, no response states what is left"
         )
 
     assert 0.5 <= seconds_of(join) < 1

@@ -244,7 +244,7 @@ def test_a_deeply_nested_answer_is_an_error_and_no_crash(server: FakeBuildkite, 
 def test_a_created_build_whose_answer_is_lost_says_how_to_find_out(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     server.faults.add("html", status=502, processed=True)
-    with pytest.raises(ServerError, match=r"may have happened all the same.*list .*/builds") as caught:
+    with pytest.raises(ServerError, match=r"may have happened nevertheless.*list .*/builds") as caught:
         bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
     assert len(server.requests) == 1

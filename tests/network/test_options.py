@@ -522,7 +522,7 @@ def test_a_hook_that_cannot_be_called_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("limit", ["5", None, 0, -1, float("nan")])
 def test_a_limit_that_is_no_number_of_bytes_is_refused(limit: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"^SizeLimits\(file=.*a number of bytes, above 0"):
+    with pytest.raises(ConfigurationError, match=r"^SizeLimits\(file=.*must be a number of bytes, above 0"):
         SizeLimits(file=limit)
 
 

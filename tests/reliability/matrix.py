@@ -161,7 +161,7 @@ def _error_of(do: Ask) -> BuildkiteError | None:
 def _place_to_look(error: BuildkiteError) -> str:
     told = str(error)
     assert told.startswith(f"{error.method} {error.url}: "), told
-    assert "It may have happened all the same" in told
+    assert "It may have happened nevertheless" in told
     found = _ADVICE.search(told)
     assert found is not None, told
     return found[1]

@@ -43,7 +43,7 @@ def test_it_names_what_to_look_at(server: FakeBuildkite, bk: Buildkite, kind: Ki
         write(bk.organization("acme"))
     assert caught.value.outcome_unknown
     for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):  # noqa: S301 - our own
-        assert f"It may have happened all the same: before you send it again, {look}." in str(error)
+        assert f"It may have happened nevertheless: before you send it again, {look}." in str(error)
 
 
 def find_test(bk: Buildkite) -> object:

@@ -361,7 +361,7 @@ def test_a_form_that_does_not_say_where_is_an_error(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs
 ) -> None:
     server.settings.drift = lambda told: told | {"form": {"url": "https://x.example/", "data": {}}}
-    with costs(1), pytest.raises(ResponseError, match="where the file goes"):
+    with costs(1), pytest.raises(ResponseError, match="no key for the file"):
         packages.publish_presigned(path)
 
 

@@ -16,7 +16,7 @@ from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.querysets.globs import Globs
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.redaction import redact_url
-from buildkite_orm.utils.text import escape_control, one_line, said, with_emoji
+from buildkite_orm.utils.text import escape_control, format_value, one_line, with_emoji
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "api_path_in": api_path_in,
     "escape_control": escape_control,
     "one_line": lambda text: one_line(text, 60),
-    "said": said,
+    "format_value": format_value,
     "with_emoji": with_emoji,
     "parse_decimal": parse_decimal,
     "read_links": read_links,

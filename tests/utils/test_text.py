@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_orm.utils.text import ago, escape_control, one_line, quoted, said, short_duration, short_size, with_emoji
+from buildkite_orm.utils.text import (
+    ago,
+    escape_control,
+    format_value,
+    one_line,
+    quoted,
+    short_duration,
+    short_size,
+    with_emoji,
+)
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
@@ -216,7 +225,7 @@ def test_sizes_are_short(size: int) -> None:
     ],
 )
 def test_values_in_a_few_words(value: object, words: str) -> None:
-    assert said(value) == words
+    assert format_value(value) == words
 
 
 def test_a_message_is_quoted_by_its_first_line() -> None:

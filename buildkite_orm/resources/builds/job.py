@@ -19,7 +19,7 @@ from buildkite_orm.resources.builds.job_actions import JobVerbs
 from buildkite_orm.resources.builds.status import job_failure, job_is_finished, job_share, job_title, span, took
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
 from buildkite_orm.utils.json_types import as_object
-from buildkite_orm.utils.text import one_line, said
+from buildkite_orm.utils.text import format_value, one_line
 
 if TYPE_CHECKING:
     import builtins
@@ -240,9 +240,9 @@ class Job(JobRef, Fetchable):
     def _summary(self) -> Iterable[object]:
         data = self.__dict__
         soft = "soft " if job_failure(self) is JobFailure.SOFT_FAILED else ""
-        state = f"{soft}{said(data.get('state'))}"
+        state = f"{soft}{format_value(data.get('state'))}"
         yield " ".join(filter(None, (one_line(job_title(self), 60), job_share(self), state)))
-        yield f"exit status {said(data['exit_status'])}" if data.get("exit_status") else None
+        yield f"exit status {format_value(data['exit_status'])}" if data.get("exit_status") else None
         yield took(self)
         yield "retried" if self.was_retried else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from buildkite_orm.models.resource import Model, Resource, Timestamp
-from buildkite_orm.utils.text import said
+from buildkite_orm.utils.text import format_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ class _Session(Resource):
         return ()
 
     def _summary(self) -> Iterable[object]:
-        yield f"expires {said(self.expires_at)}"
+        yield f"expires {format_value(self.expires_at)}"
 
 
 class VncSession(_Session):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from buildkite_orm.models.resource import Model
 from buildkite_orm.utils.json_types import as_array
-from buildkite_orm.utils.text import ago, one_line, said, short_duration, with_emoji
+from buildkite_orm.utils.text import ago, format_value, one_line, short_duration, with_emoji
 
 if TYPE_CHECKING:
     from buildkite_orm.views.display.status_colors import StatusStyle
@@ -65,11 +65,11 @@ def cell_of(value: object, now: datetime) -> Cell:
     if isinstance(value, Styled):
         return replace(cell_of(value.value, now), style=value.style)
     if isinstance(value, datetime):
-        return Cell(ago(value, now), exact_time=said(value), iso_time=value.astimezone(UTC).isoformat())
+        return Cell(ago(value, now), exact_time=format_value(value), iso_time=value.astimezone(UTC).isoformat())
     if isinstance(value, timedelta):
         return Cell(short_duration(value), right_aligned=True)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell(said(value), right_aligned=True)
+        return Cell(format_value(value), right_aligned=True)
     return Cell(_text(value))
 
 
