@@ -10,8 +10,22 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json, UserRecord
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class Record:
+class ShortRepr:
+    """A record with a short `repr`: records reference each other, and a full one would contain all of them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.title})"
+
+    @property
+    def title(self) -> str:
+        """What identifies it to a reader."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class Record(ShortRepr):
     """A record: `data` has its fields under the API's names, except those that are derived."""
 
     id: str
@@ -21,8 +35,13 @@ class Record:
     updated_at: float | None = None
     updated_by: UserRecord | None = None
 
+    @property
+    def title(self) -> str:
+        """Its name, or its id if it has none."""
+        return str(self.data.get("name") or self.id)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, repr=False)
 class Collections:
     """All records, by kind and by the id of their owner, in the order in which they were added."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.store import Store
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Context:
     """The state, the clock and their services; hold `lock` while reading or changing the state."""
 

@@ -46,7 +46,7 @@ Kind = Literal[
 ]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class RecordedRequest:
     """A received request; `status` is that of the response, or 0 if none was sent; a large form has no `body`."""
 
@@ -71,6 +71,9 @@ class RecordedRequest:
             origin=origin,
             query_string=_TOKEN_PARAMETER(r"\1***", request.query_string.decode("latin-1")),
         )
+
+    def __repr__(self) -> str:
+        return f"RecordedRequest({self.line} {self.status})"
 
     @property
     def line(self) -> str:

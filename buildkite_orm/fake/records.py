@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.collections import Collections, Record
+from buildkite_orm.fake.collections import Collections, Record, ShortRepr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,15 +15,55 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+BUILD_STATES = frozenset(
+    {
+        "creating",
+        "scheduled",
+        "running",
+        "passed",
+        "failing",
+        "failed",
+        "blocked",
+        "canceling",
+        "canceled",
+        "skipped",
+        "not_run",
+    }
+)
 UNFINISHED_BUILD = frozenset({"creating", "scheduled", "running", "failing", "canceling"})
 UNFINISHED_JOB = frozenset(
     {"pending", "scheduled", "assigned", "accepted", "running", "limited", "canceling", "timing_out"}
 )
+JOB_STATES = frozenset(
+    {
+        "pending",
+        "waiting",
+        "waiting_failed",
+        "blocked",
+        "blocked_failed",
+        "unblocked",
+        "unblocked_failed",
+        "scheduled",
+        "assigned",
+        "accepted",
+        "running",
+        "passed",
+        "failed",
+        "timed_out",
+        "timing_out",
+        "canceled",
+        "canceling",
+        "skipped",
+        "broken",
+        "expired",
+        "limited",
+    }
+)
 HARD_FAILURES = frozenset({"failed", "timed_out", "canceled", "expired"})
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class UserRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class UserRecord(ShortRepr):
     """A person."""
 
     id: str
@@ -33,9 +73,14 @@ class UserRecord:
     role: str = "member"
     sso_mode: str = "required"
 
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class TokenRecord:
+
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class TokenRecord(ShortRepr):
     """An access token: its user, its scopes, and the organizations that it can access."""
 
     uuid: str
@@ -47,12 +92,17 @@ class TokenRecord:
     expires_at: float | None = None
     organizations: frozenset[str] | None = None
 
+    @property
+    def title(self) -> str:
+        """Its description, without its secret."""
+        return f"{self.description} {self.uuid}"
+
     def reaches(self, organization: OrganizationRecord) -> bool:
         """Return whether the token can access an organization."""
         return self.organizations is None or organization.slug in self.organizations
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class QueueRecord(Record):
     """A queue of a cluster; one with an `instance_shape` is hosted by Buildkite."""
 
@@ -62,6 +112,11 @@ class QueueRecord(Record):
     paused_note: str | None = None
     instance_shape: str | None = None
     agent_image_ref: str | None = None
+
+    @property
+    def title(self) -> str:
+        """Its key."""
+        return self.key
 
     @property
     def key(self) -> str:
@@ -74,8 +129,8 @@ class QueueRecord(Record):
         return self.paused_at is not None
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class OrganizationRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class OrganizationRecord(ShortRepr):
     """An organization and its contents; `missing_features` names what its plan does not include, such as `teams`.
 
     `cluster_id` is the cluster of new pipelines and agents; `collections` are those of the store.
@@ -97,6 +152,11 @@ class OrganizationRecord:
     builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
 
     @property
+    def title(self) -> str:
+        """Its slug."""
+        return self.slug
+
+    @property
     def queues(self) -> dict[str, QueueRecord]:
         """The queues of the default cluster, by key."""
         return self.queues_of(self.cluster_id)
@@ -107,8 +167,8 @@ class OrganizationRecord:
         return {each.key: each for each in records if isinstance(each, QueueRecord)}
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class PipelineRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class PipelineRecord(ShortRepr):
     """A pipeline; `plan` has the steps that its builds run."""
 
     id: str
@@ -150,9 +210,14 @@ class PipelineRecord:
     active: dict[str, BuildRecord] = field(default_factory=dict[str, "BuildRecord"])
     next_number: int = 1
 
+    @property
+    def title(self) -> str:
+        """Its organization and slug."""
+        return f"{self.organization.slug}/{self.slug}"
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class BuildRecord:
+
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class BuildRecord(ShortRepr):
     """A build. Its jobs may be created lazily, on first access (`job_source`)."""
 
     id: str
@@ -187,6 +252,11 @@ class BuildRecord:
     job_source: Callable[[BuildRecord], list[JobRecord]] | None = None
 
     @property
+    def title(self) -> str:
+        """Its pipeline, number and state."""
+        return f"{self.pipeline.title} #{self.number} {self.state}"
+
+    @property
     def jobs(self) -> list[JobRecord]:
         """All jobs in order, including attempts that were retried."""
         if self.job_source is not None:
@@ -205,8 +275,8 @@ class BuildRecord:
         return self.state in UNFINISHED_BUILD
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class JobRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class JobRecord(ShortRepr):
     """A job of any type; `step` is the step that it was created from."""
 
     id: str
@@ -258,6 +328,11 @@ class JobRecord:
     field_values: Json = field(default_factory=Json)
 
     @property
+    def title(self) -> str:
+        """Its name and state."""
+        return f"{self.name or self.type} {self.state}"
+
+    @property
     def retried(self) -> bool:
         """Whether a later attempt replaced it."""
         return self.retried_in is not None
@@ -283,8 +358,8 @@ class JobRecord:
         return self.state in HARD_FAILURES and not self.soft_failed and not self.retry_pending
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class AgentRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class AgentRecord(ShortRepr):
     """An agent, connected or not."""
 
     id: str
@@ -314,13 +389,18 @@ class AgentRecord:
     ephemeral: bool = False
 
     @property
+    def title(self) -> str:
+        """Its name and state."""
+        return f"{self.name} {self.connection_state}"
+
+    @property
     def is_connected(self) -> bool:
         """Whether it is connected, including an agent that is stopping."""
         return self.connection_state in {"connected", "stopping"}
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class ArtifactRecord:
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class ArtifactRecord(ShortRepr):
     """A file that a job uploaded; each of the last four fields that is not None replaces the true value in payloads."""
 
     id: str
@@ -334,9 +414,14 @@ class ArtifactRecord:
     sha256sum: str | None = None
     download_url: str | None = None
 
+    @property
+    def title(self) -> str:
+        """Its path and state."""
+        return f"{self.path} {self.state}"
 
-@dataclass(slots=True, eq=False, kw_only=True)
-class AnnotationRecord:
+
+@dataclass(slots=True, eq=False, kw_only=True, repr=False)
+class AnnotationRecord(ShortRepr):
     """An annotation of a build (`job` is None) or of a job."""
 
     id: str
@@ -347,3 +432,8 @@ class AnnotationRecord:
     created_at: float
     updated_at: float
     job: JobRecord | None = None
+
+    @property
+    def title(self) -> str:
+        """Its context and style."""
+        return f"{self.context} {self.style}"

@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from buildkite_orm.fake.arguments import check_build, job_fields
 from buildkite_orm.fake.collections import Collections, Record
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.ids import Ids, digest
@@ -287,6 +288,7 @@ class Store:
         **fields: Any,
     ) -> BuildRecord:
         """Add a build that is in `state` and stays there; see `FakeBuildkite.add_build`."""
+        check_build(state, fields)
         now = seconds(self.clock.now())
         created = now if created_at is None else seconds(created_at)
         if state == "blocked":
@@ -315,6 +317,7 @@ class Store:
 
     def set_state(self, build: BuildRecord, state: str) -> None:
         """Set a build's state, and times that fit it."""
+        check_build(state, {})
         now = seconds(self.clock.now())
         build.blocked = state == "blocked"
         state = "passed" if build.blocked else state
@@ -329,6 +332,7 @@ class Store:
 
     def add_job(self, build: BuildRecord, **fields: Any) -> JobRecord:
         """Add a job to a build; its state and times are derived from the build's unless given."""
+        fields = job_fields(fields)
         kind = fields.get("type", "script")
         state = fields.get("state") or _job_state(build, kind)
         values: dict[str, Any] = {

@@ -39,7 +39,7 @@ def add(
         "started_at": created + queued,
         "finished_at": finished,
     }
-    server.add_build("web", state=state, **{**times, **more})
+    server.add_build("web", **{**times, **more}).state = state  # assigned, since the state may be a new one
 
 
 def seconds(spread: Spread | None) -> tuple[float, float] | None:

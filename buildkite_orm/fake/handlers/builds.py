@@ -12,6 +12,7 @@ from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
 from buildkite_orm.fake.paging import link_header, page_number, page_size
 from buildkite_orm.fake.payloads.builds import BuildFields, build, displayed_state
+from buildkite_orm.fake.records import BUILD_STATES
 from buildkite_orm.fake.store import window
 from buildkite_orm.fake.wildcards import allows, compiled
 
@@ -23,22 +24,7 @@ if TYPE_CHECKING:
 
     Test = Callable[[BuildRecord], bool]
 
-STATES = frozenset(
-    {
-        "creating",
-        "scheduled",
-        "running",
-        "passed",
-        "failing",
-        "failed",
-        "blocked",
-        "canceling",
-        "canceled",
-        "skipped",
-        "not_run",
-        "finished",
-    }
-)
+STATES = BUILD_STATES | {"finished"}
 FINISHED = frozenset({"passed", "failed", "blocked", "canceled"})
 RETRYABLE = ("canceled", "expired", "failed", "soft_failed", "timed_out")
 TOO_DEEP = (

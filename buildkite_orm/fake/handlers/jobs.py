@@ -15,43 +15,18 @@ from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.payloads.builds import filtered_state
 from buildkite_orm.fake.payloads.jobs import job
 from buildkite_orm.fake.payloads.view import web_build
+from buildkite_orm.fake.records import JOB_STATES
 from buildkite_orm.fake.steps import BlockStep, CommandStep
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json, UserRecord
 
-STATES = frozenset(
-    {
-        "pending",
-        "waiting",
-        "waiting_failed",
-        "blocked",
-        "blocked_failed",
-        "unblocked",
-        "unblocked_failed",
-        "scheduled",
-        "assigned",
-        "accepted",
-        "running",
-        "passed",
-        "failed",
-        "timed_out",
-        "timing_out",
-        "canceled",
-        "canceling",
-        "skipped",
-        "broken",
-        "expired",
-        "limited",
-    }
-)
-
 
 def list_jobs(request: ApiRequest) -> Reply:
     """List a build's jobs, including retried attempts unless they are excluded."""
     states = set(request.values("state"))
-    if unknown := sorted(states - STATES):
+    if unknown := sorted(states - JOB_STATES):
         raise ApiError(400, f"Invalid state: {', '.join(unknown)}")
     keys = {name: request.http.args.get(name) for name in ("step_key", "group_key")}
     with_retried = request.flag("include_retried_jobs", default=True)
