@@ -95,6 +95,10 @@ def test_a_file_of_json_has_the_same_format(tmp_path: Path) -> None:
         ("settings: {user_limit: many}", r"settings\.user_limit: must be a valid integer"),
         ("faults: [{kind: html}, {kind: bogus}]", r"faults\[1\]\.kind: must be 'refuse'"),
         ("1: 2", r"1: unknown field '1'; choose from settings, organizations, faults"),
+        (
+            "organizations: [{slug: x, pipelines: [{slug: a, builds: [{created_at: 12}]}]}]",
+            r"created_at: must be a time from 1970",
+        ),
         ("- a", r"\(the whole body\): must be an object"),
         ("", r"\(the whole body\): must be an object"),
         ("a: [", r"no YAML: "),
@@ -154,3 +158,12 @@ def test_without_pyyaml_a_file_of_yaml_says_what_to_install(tmp_path: Path, monk
     with pytest.raises(SeedFileError, match=r"YAML needs PyYAML: pip install 'buildkite_orm\[fake\]'"):
         load_seed_file(write(tmp_path, "world.yml", "{}"))
     load_seed_file(write(tmp_path, "world.json", "{}"))
+
+
+@pytest.mark.parametrize("time", ["2026-08-01T11:00:00+02:00", "2026-08-01 09:00:00", "2026-08-01T09:00:00.000Z"])
+def test_times_of_yaml_are_utc_unless_they_have_an_offset(tmp_path: Path, time: str) -> None:
+    builds = f"[{{created_at: {time}}}, {{created_at: 2026-08-01}}]"
+    text = f"organizations: [{{slug: x, pipelines: [{{slug: a, builds: {builds}}}]}}]"
+    server = FakeBuildkite(populate=False, setup=load_seed_file(write(tmp_path, "world.yaml", text)))
+    midnight, nine = (build.created_at for build in server.store.builds)
+    assert nine - midnight == 9 * 3600

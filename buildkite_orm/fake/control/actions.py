@@ -84,6 +84,9 @@ def add_build(server: FakeBuildkite, pipeline: PipelineRecord, body: NewBuild) -
 
 def add_builds(server: FakeBuildkite, pipeline: PipelineRecord, body: NewBuilds) -> list[BuildRecord]:
     """Add many builds to a pipeline."""
+    newest = server.clock.now() if body.newest is None else body.newest
+    if newest < body.spacing * (body.count - 1):
+        raise InvalidFieldsError([{"field": "spacing", "message": "the first build would be created before 1970"}])
     fields = _build_fields(pipeline, body)
     return server.add_builds(pipeline, fields.pop("count"), jobs=body.jobs, **fields)
 
@@ -119,9 +122,12 @@ def add_artifact(server: FakeBuildkite, job: JobRecord, body: NewArtifact) -> Ar
 
 def add_fault(server: FakeBuildkite, body: NewFault) -> Fault:
     """Add a fault; `Faults.add` refuses what its kind does not take."""
-    options = body.given(*_FAULT_RULE, "rate_limit_headers")
-    if body.rate_limit_headers is not None:
-        options["headers"] = body.rate_limit_headers
+    options = _sent(body, *_FAULT_RULE)
+    if body.kind == "rate_limit":  # its `headers` is whether it has the ones of the budgets
+        if "headers" in options:
+            raise InvalidFieldsError([{"field": "headers", "message": "rate_limit takes rate_limit_headers"}])
+        if (has_headers := options.pop("rate_limit_headers", None)) is not None:
+            options["headers"] = has_headers
     rule = {name: getattr(body, name) for name in _FAULT_RULE[1:]}
     try:
         return server.faults.add(body.kind, **rule, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 _MOST_ERRORS = 20
+_LATEST_TIME = 253370764800.0  # 9999-01-01T00:00:00Z
 _LONGEST_PATH = 300
 _CHOICE = re.compile(r"'([^']*)'")
 
@@ -70,14 +71,12 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
 
 
 def read_time(value: object) -> float:
-    """Read a time: ISO 8601, or a date and time of YAML; UTC unless it has an offset."""
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-    if isinstance(value, date):
+    """Read a time from 1970 on: ISO 8601, or a date and time of YAML; UTC unless it has an offset."""
+    if isinstance(value, date):  # a `datetime` is one too
         value = value.isoformat()
     moment = times.parse(value) if isinstance(value, str) else None
-    if moment is None:
-        raise PydanticCustomError("time", "must be a time such as 2026-08-01T12:00:00Z")
+    if moment is None or not 0 <= moment <= _LATEST_TIME:
+        raise PydanticCustomError("time", "must be a time from 1970 to 9998, such as 2026-08-01T12:00:00Z")
     return moment
 
 
