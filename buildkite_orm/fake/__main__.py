@@ -45,10 +45,10 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         type=_clock,
         default="1x",
         metavar="SPEED",
-        help="how fast time passes, as 60x; `manual` for a clock that only the control API moves",
+        help="the speed of the clock, such as 60x, or `manual`: it only moves when it is advanced",
     )
     parser.add_argument(
-        "--seed-file", metavar="FILE", help="JSON or YAML with what there is, in place of the built-in pipelines"
+        "--seed-file", metavar="FILE", help="a JSON or YAML file with the contents, instead of the built-in pipelines"
     )
     parser.add_argument(
         "--token-scopes",
@@ -61,14 +61,14 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         "--control-token",
         default=os.environ.get(_CONTROL_TOKEN) or None,
         metavar="TOKEN",
-        help=f"the token of the control API; {_CONTROL_TOKEN}, or else a random one",
+        help=f"the token of the control API; by default {_CONTROL_TOKEN}, or a random one",
     )
     parser.add_argument(
         "--control-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a host name besides localhost by which the control API can be used; may be repeated",
+        help="a host name of the control API, in addition to localhost; may be repeated",
     )
     options = parser.parse_args(arguments)
     try:
@@ -143,7 +143,7 @@ def _clock(text: str) -> Clock:
         return ManualClock()
     speed = re.fullmatch(r"(\d{1,5}(?:\.\d{1,9})?)x", text)
     if speed is None or float(speed[1]) > _FASTEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 0x to {_FASTEST}x, as 60x, or manual")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 0x to {_FASTEST}x, such as 60x, or manual")
     return AcceleratedClock(float(speed[1]))
 
 

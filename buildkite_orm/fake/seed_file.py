@@ -1,4 +1,4 @@
-"""A seed file: what a fake Buildkite has when it starts, as JSON or YAML."""
+"""The initial contents of a fake Buildkite, in a file of JSON or YAML."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LARGEST = 32 << 20
 
 
 class SeedFileError(ValueError):
-    """A seed file that cannot be read, or has wrong values; the message names the file and the key."""
+    """A seed file that cannot be read or is invalid; the message names the file and the key."""
 
 
 class SeedPipeline(NewPipeline):
@@ -42,7 +42,7 @@ class SeedPipeline(NewPipeline):
 
 
 class SeedOrganization(NewOrganization):
-    """An organization; `acme` exists, and gets what is listed."""
+    """An organization; for `acme`, which exists, additional users, agents and pipelines."""
 
     users: list[NewUser] = Field([], description="members")
     agents: list[NewAgent] = Field([], description="agents")
@@ -58,13 +58,13 @@ class Seed(Body):
 
 
 def load_seed_file(path: str | Path) -> Callable[[FakeBuildkite], None]:
-    """Read and check a seed file; return what `FakeBuildkite(setup=…)` takes.
+    """Read and validate a seed file; return a function for `FakeBuildkite(setup=…)`.
 
     Args:
         path: A file of JSON, or, if its name ends in `.yaml` or `.yml`, of YAML, which needs PyYAML.
 
     Raises:
-        SeedFileError: It cannot be read, or some of its values are wrong.
+        SeedFileError: It cannot be read, or is invalid.
     """
     file = Path(path)
     try:
@@ -146,7 +146,7 @@ def _add_pipeline(server: FakeBuildkite, organization: OrganizationRecord, seed:
 
 @contextmanager
 def _inside(place: str) -> Generator[None]:
-    """Name the place of what is wrong inside of the block."""
+    """Prefix the fields of errors in the block with their place."""
     try:
         yield
     except InvalidFieldsError as error:

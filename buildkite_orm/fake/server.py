@@ -94,9 +94,9 @@ class FakeBuildkite:
             artifact_port: The port of artifacts; 0 for a free one.
             token_scopes: The scopes of `token`; all unless given.
             control_token: The token of the control API; a random one unless given.
-            control_hosts: Host names besides those of loopback and `host` by which the control API can be used.
-            setup: Called with the server to add to its initial state, also at each `reset()`; for example what
-                `buildkite_orm.fake.seed_file.load_seed_file(path)` returns.
+            control_hosts: Host names of the control API, in addition to loopback and `host`.
+            setup: Called with the server to add to its initial state, also at each `reset()`; for example the
+                function that `buildkite_orm.fake.seed_file.load_seed_file(path)` returns.
         """
         self.settings = settings or Settings()
         self.clock: Any = clock or ManualClock()
@@ -126,7 +126,7 @@ class FakeBuildkite:
         self._fill()
 
     def _fill(self) -> None:
-        """Make the initial state."""
+        """Create the initial state."""
         acme = self.store.add_organization("acme", name="Acme Inc")
         self._user = self.store.add_user(acme, "Ada Lovelace", "ada@acme.example")
         self.token = self.store.add_token(self._user, self._token_scopes).token
@@ -227,9 +227,9 @@ class FakeBuildkite:
         self.context.budgets.reset()
 
     def reset(self) -> None:
-        """Go back to the initial state: its builds, tokens, settings and speed, no faults, no recorded requests.
+        """Restore the initial state, settings and clock speed, and remove faults and recorded requests.
 
-        The time and `token` stay as they are; tokens made since then end. Records from before have no effect any more.
+        The time and `token` are kept. Other tokens, and records obtained before, are no longer valid.
         """
         settings, speed = self._initial
         with self.context.lock:
@@ -374,10 +374,10 @@ class FakeBuildkite:
             return self.store.add_annotation(build, body=body, context=context, job=job, **fields)
 
     def finish_job(self, job: JobRecord, exit_status: int = 0, *, signal: str | None = None) -> None:
-        """Finish a script job at once: it passes with exit status 0, and fails with another; its build continues.
+        """Finish a script job: it passes with exit status 0, and fails with any other. Its build continues.
 
         Raises:
-            ValueError: It is no script job, waits for another step, or has ended.
+            ValueError: It is not a script job, waits for another step, or has finished.
         """
         with self.context.lock:
             self.context.lifecycle.run()

@@ -1,4 +1,4 @@
-"""A client of the control API as any language has one: plain HTTP."""
+"""A client of the control API that uses plain HTTP, as in any language."""
 
 from __future__ import annotations
 

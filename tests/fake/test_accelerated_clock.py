@@ -1,4 +1,4 @@
-"""A clock that runs faster than another: nothing sleeps, its source is moved by hand."""
+"""A clock that runs faster than another. No test sleeps: the source is a manual clock."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Stepwise(ManualClock):
         self.slept.set()
 
 
-def test_advancing_wakes_whoever_waits() -> None:
+def test_advancing_wakes_waiting_threads() -> None:
     source = Stepwise()
     clock = AcceleratedClock(0, source=source)
     waiter = threading.Thread(target=clock.sleep, args=(600,))

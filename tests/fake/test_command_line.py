@@ -131,7 +131,7 @@ def test_a_seed_file_a_speed_and_scopes_are_what_another_program_finds(tmp_path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--clock", "fast"], "'fast' is not a speed from 0x to 10000x, as 60x, or manual"),
+        (["--clock", "fast"], "'fast' is not a speed from 0x to 10000x, such as 60x, or manual"),
         (["--clock", "20000x"], "'20000x' is not a speed"),
         (["--clock", "nanx"], "'nanx' is not a speed"),
         (["--token-scopes", "read_bulds"], "no scope read_bulds; choose from read_accounts, read_agents"),

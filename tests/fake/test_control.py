@@ -1,4 +1,4 @@
-"""What tests in other languages do by the control API, each over a socket."""
+"""What tests in other languages do with the control API, over real sockets."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_clock_that_cannot_be_moved_so_is_named(server: FakeBuildkite, control
     assert server.clock.now() == ManualClock().now()
 
 
-# -- what there is
+# -- contents
 
 
 def test_add_an_organization_with_its_people_agents_pipelines_and_builds(

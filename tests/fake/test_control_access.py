@@ -1,4 +1,4 @@
-"""Who may use the control API, and how requests that it does not accept are answered."""
+"""Access to the control API, and the responses to invalid requests."""
 
 from __future__ import annotations
 

@@ -114,10 +114,13 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, mes
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{slug: x, pipelines: [{slug: a}, {slug: a}]}", r"organizations\[0\]\.pipelines\[1\]\.slug: x has a"),
+        (
+            "{slug: x, pipelines: [{slug: a}, {slug: a}]}",
+            r"organizations\[0\]\.pipelines\[1\]\.slug: the pipeline 'a' exists in x",
+        ),
         (
             "{slug: x, pipelines: [{slug: a, builds: [{number: 3}, {number: 3}]}]}",
-            r"organizations\[0\]\.pipelines\[0\]\.builds\[1\]\.number: a has a build 3",
+            r"organizations\[0\]\.pipelines\[0\]\.builds\[1\]\.number: the build 3 exists in a",
         ),
         (
             "{slug: x, pipelines: [{slug: a, builds: [{creator: nobody}]}]}",

@@ -1,4 +1,4 @@
-"""Who may use the control API: requests to this host name, from no web page, with the control token."""
+"""Access to the control API: by its host names, with the control token, and from no web page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def check_token(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The control token, and the host names besides those of loopback by which the control API can be used."""
+    """The control token, and the host names, in addition to loopback, at which the control API accepts requests."""
 
     token: str
     hosts: frozenset[str]

@@ -1,4 +1,4 @@
-"""Do what a body of the control API or a part of a seed file says, by the methods of `FakeBuildkite`."""
+"""Apply a body of the control API, or a part of a seed file, by the methods of `FakeBuildkite`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def add_agent(server: FakeBuildkite, organization: OrganizationRecord, body: New
 def add_pipeline(server: FakeBuildkite, organization: OrganizationRecord, body: NewPipeline) -> PipelineRecord:
     """Add a pipeline to an organization, which has none of that slug."""
     if body.slug in organization.pipelines:
-        raise InvalidFieldsError([{"field": "slug", "message": f"{organization.slug} has a pipeline {body.slug!r}"}])
+        raise InvalidFieldsError(
+            [{"field": "slug", "message": f"the pipeline {body.slug!r} exists in {organization.slug}"}]
+        )
     steps = None if body.steps is None else [_step(each) for each in body.steps]
     return server.add_pipeline(
         body.slug, steps=steps, organization=organization.slug, **_sent(body, "slug", "steps", "builds")
@@ -69,7 +71,7 @@ def _step(body: NewStep) -> Step:
 def add_build(server: FakeBuildkite, pipeline: PipelineRecord, body: NewBuild) -> BuildRecord:
     """Add a build to a pipeline, which has none of that number, with its jobs and annotations."""
     if body.number in pipeline.by_number:
-        raise InvalidFieldsError([{"field": "number", "message": f"{pipeline.slug} has a build {body.number}"}])
+        raise InvalidFieldsError([{"field": "number", "message": f"the build {body.number} exists in {pipeline.slug}"}])
     fields = _build_fields(pipeline, body)
     if isinstance(body.jobs, int):
         build = server.add_build(pipeline, jobs=body.jobs, **fields)
@@ -144,5 +146,5 @@ def change_settings(server: FakeBuildkite, body: SettingsChange) -> None:
 
 
 def _sent(body: Any, *but: str) -> dict[str, Any]:
-    """Return the fields that were sent with a value, apart from some: null is the same as nothing."""
+    """Return the fields with a value, except some; a null is left out."""
     return {name: value for name, value in body.given(*but).items() if value is not None}

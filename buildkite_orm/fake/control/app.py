@@ -31,7 +31,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class ControlApp:
-    """Responds to requests below `/_control`; they are not recorded, and no fault or rate limit concerns them."""
+    """Responds to requests below `/_control`, which are not recorded, and not subject to faults and rate limits."""
 
     def __init__(self, server: Callable[[], FakeBuildkite | None], access: Access) -> None:
         self._server = server

@@ -65,19 +65,19 @@ Texts = Annotated[dict[str, Text], Field(max_length=1000)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 
 
-class Nothing(Body):
-    """No fields."""
+class NoBody(Body):
+    """An empty body."""
 
 
 # -- the clock
 
 
 class ClockChange(Body):
-    """How to move the clock; at least one of the fields."""
+    """A change of the clock; at least one of the fields."""
 
     advance: Annotated[float, Field(ge=0, le=LONGEST_ADVANCE)] | None = Field(None, description="seconds")
     speed: Annotated[float, Field(ge=0, le=FASTEST)] | None = Field(
-        None, description="how many times as fast as the machine's; 0 stops it"
+        None, description="times as fast as the machine's clock; 0 stops it"
     )
 
     @model_validator(mode="after")
@@ -87,7 +87,7 @@ class ClockChange(Body):
         return self
 
 
-# -- what there is
+# -- contents
 
 
 class NewUser(Body):
@@ -105,7 +105,7 @@ class NewOrganization(Body):
 
 
 class NewAgent(Body):
-    """An agent; its queue is made if it does not exist."""
+    """An agent; its queue is created if it does not exist."""
 
     name: Text | None = None
     queue: Annotated[str, Field(pattern=r"^[\w-]{1,100}$")] = "default"
@@ -119,7 +119,7 @@ class NewAgent(Body):
 
 
 class Content(Body):
-    """Bytes: either as text, or in base64."""
+    """Bytes, as text or in base64."""
 
     text: str | None = None
     base64: str | None = None
@@ -143,7 +143,7 @@ class Content(Body):
 
 
 class NewArtifact(Content):
-    """A file of a job; one with a `size` has bytes that are made while it is read."""
+    """A file of a job. With `size`, its bytes are generated when it is read."""
 
     path: Annotated[str, Field(min_length=1, max_length=1000)]
     size: Annotated[int, Field(ge=0, le=_LARGEST_FILE)] | None = None
@@ -157,7 +157,7 @@ class NewArtifact(Content):
 
 
 class NewAnnotation(Body):
-    """A note on a build."""
+    """An annotation of a build."""
 
     body: Annotated[str, Field(max_length=1 << 20)]
     context: Text = "default"
@@ -166,7 +166,7 @@ class NewAnnotation(Body):
 
 
 class NewJob(Body):
-    """A job; its state and times follow from its build's unless they are sent."""
+    """A job. By default, its state and times follow from its build's."""
 
     type: JobType = "script"
     state: JobState | None = None
@@ -211,7 +211,7 @@ class _BuildFields(Body):
 
 
 class NewBuild(_BuildFields):
-    """A build that is in `state` and stays there (to have its pipeline's steps run, create it by the API)."""
+    """A build that stays in `state`. To run the steps of its pipeline, create a build with the API instead."""
 
     number: Annotated[int, Field(ge=1, le=2**31)] | None = None
     commit: Text | None = None
@@ -228,18 +228,18 @@ class NewBuilds(_BuildFields):
 
     count: Annotated[int, Field(ge=1, le=100_000)]
     spacing: Annotated[float, Field(gt=0, le=LONGEST_ADVANCE)] = Field(1.0, description="seconds")
-    newest: Time | None = Field(None, description="when the last one was created; now unless sent")
+    newest: Time | None = Field(None, description="when the last one was created; by default, now")
     jobs: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="how many each build has")
 
 
 class BuildChange(Body):
-    """The state that a build is to be in, with the times that go with it."""
+    """The new state of a build, whose times follow from it."""
 
     state: BuildState
 
 
 class JobEnd(Body):
-    """How a job's command ends."""
+    """The result of a job's command."""
 
     exit_status: ExitStatus = 0
     signal: Text | None = None
@@ -333,7 +333,7 @@ NewStep = Annotated[
 
 
 class NewPipeline(Body):
-    """A pipeline; its builds run `steps`, one command unless they are sent."""
+    """A pipeline. Its builds run `steps`; by default, one command."""
 
     slug: Slug
     name: Text | None = None
@@ -370,14 +370,14 @@ Line = Annotated[str, Field(max_length=10_000), AfterValidator(_line)]
 
 
 class NewFault(Body):
-    """What is to go wrong, for which requests, and how often; which other fields a kind takes, `Faults.add` says."""
+    """An error to produce, for which requests, and how often. `Faults.add` describes which fields a kind has."""
 
     kind: Kind
     match: Annotated[str, Field(max_length=1000), AfterValidator(_pattern)] | None = Field(
-        None, description='regular expression, searched in "METHOD /path?query"; all requests unless sent'
+        None, description='regular expression, searched in "METHOD /path?query"; by default, all requests'
     )
     times: Count | None = Field(1, description="null for always")
-    after: Count = Field(0, description="how many matching requests are spared first")
+    after: Count = Field(0, description="how many matching requests succeed first")
     origin: Origin | None = Field("api", description="null for both")
     at: Count | None = Field(None, description="bytes")
     status: Annotated[int, Field(ge=200, le=599)] | None = None
@@ -395,7 +395,7 @@ class NewFault(Body):
 
 
 class NewToken(Body):
-    """An access token that may less than the first one."""
+    """An access token with some scopes."""
 
     scopes: Annotated[list[Scope], Field(max_length=len(SCOPES))] = Field(description="such as `read_builds`")
     organizations: Annotated[list[Slug], Field(max_length=1000)] | None = Field(None, description="null for all")
@@ -418,7 +418,7 @@ class PaceChange(Body):
 
 
 class SettingsChange(Body):
-    """Limits, forms and quirks: what is sent is changed. `Settings` describes them."""
+    """Limits, formats and quirks; fields that are not sent keep their values. `Settings` describes them."""
 
     organization_limit: Limit | None = Field(200, description="requests per window; null for no limit")
     user_limit: Limit | None = Field(50, description="requests per window; null for no limit")
@@ -443,7 +443,7 @@ class SettingsChange(Body):
 
 
 class RequestsQuery(Body):
-    """Which of the requests that were received."""
+    """A page of the recorded requests."""
 
-    after: Annotated[int, Field(ge=0, le=10**15)] = Field(0, description="the number of the last one that is known")
+    after: Annotated[int, Field(ge=0, le=10**15)] = Field(0, description="the number of the last request that you have")
     limit: Annotated[int, Field(ge=1, le=1000)] = 100

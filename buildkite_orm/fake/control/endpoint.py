@@ -1,4 +1,4 @@
-"""What an endpoint of the control API is, and the request that its handler gets."""
+"""An endpoint of the control API, and the request that its handler receives."""
 
 from __future__ import annotations
 

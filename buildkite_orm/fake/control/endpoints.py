@@ -24,7 +24,7 @@ from buildkite_orm.fake.control.bodies import (
     NewPipeline,
     NewToken,
     NewUser,
-    Nothing,
+    NoBody,
     RequestsQuery,
     SettingsChange,
 )
@@ -41,7 +41,7 @@ _CREATED = 201
 _EMPTY = 204
 
 
-def _index(_request: ControlRequest[Nothing]) -> replies.IndexReply:
+def _index(_request: ControlRequest[NoBody]) -> replies.IndexReply:
     """List the endpoints."""
     return {
         "endpoints": [
@@ -53,7 +53,7 @@ def _index(_request: ControlRequest[Nothing]) -> replies.IndexReply:
 # -- time
 
 
-def _clock(request: ControlRequest[Nothing]) -> replies.ClockReply:
+def _clock(request: ControlRequest[NoBody]) -> replies.ClockReply:
     """Return the time."""
     return replies.clock(request.server)
 
@@ -75,14 +75,14 @@ def _move_clock(request: ControlRequest[ClockChange]) -> replies.ClockReply:
     return replies.clock(server)
 
 
-# -- what there is
+# -- contents
 
 
 def _add_organization(request: ControlRequest[NewOrganization]) -> replies.OrganizationReply:
     """Add an organization, which all tokens reach."""
     server, body = request.server, request.body
     if body.slug in server.store.organizations:
-        raise InvalidFieldsError([{"field": "slug", "message": f"there is an organization {body.slug!r}"}])
+        raise InvalidFieldsError([{"field": "slug", "message": f"the organization {body.slug!r} exists"}])
     return replies.organization(server.add_organization(body.slug, name=body.name))
 
 
@@ -103,7 +103,7 @@ def _add_pipeline(request: ControlRequest[NewPipeline]) -> replies.PipelineReply
 
 
 def _add_build(request: ControlRequest[NewBuild]) -> replies.BuildReply:
-    """Add a build that is in a state and stays there."""
+    """Add a build that stays in its state."""
     return replies.build(actions.add_build(request.server, request.pipeline, request.body))
 
 
@@ -113,7 +113,7 @@ def _add_builds(request: ControlRequest[NewBuilds]) -> replies.BuildsReply:
     return {"first": builds[0].number, "last": builds[-1].number}
 
 
-def _build(request: ControlRequest[Nothing]) -> replies.BuildReply:
+def _build(request: ControlRequest[NoBody]) -> replies.BuildReply:
     """Return a build with its jobs."""
     request.server.run()
     return replies.build(request.build)
@@ -139,7 +139,7 @@ def _add_job(request: ControlRequest[NewJob]) -> replies.JobReply:
     return replies.job(actions.add_job(request.server, request.build, request.body))
 
 
-def _job(request: ControlRequest[Nothing]) -> replies.JobReply:
+def _job(request: ControlRequest[NoBody]) -> replies.JobReply:
     """Return a job."""
     request.server.run()
     return replies.job(request.job)
@@ -165,7 +165,7 @@ def _add_artifact(request: ControlRequest[NewArtifact]) -> replies.ArtifactReply
 # -- what goes wrong, who may what, what was received
 
 
-def _faults(request: ControlRequest[Nothing]) -> replies.FaultsReply:
+def _faults(request: ControlRequest[NoBody]) -> replies.FaultsReply:
     """List the faults."""
     return {"faults": [replies.fault(each) for each in request.server.faults.rules]}
 
@@ -175,7 +175,7 @@ def _add_fault(request: ControlRequest[NewFault]) -> replies.FaultReply:
     return replies.fault(actions.add_fault(request.server, request.body))
 
 
-def _clear_faults(request: ControlRequest[Nothing]) -> None:
+def _clear_faults(request: ControlRequest[NoBody]) -> None:
     """Remove all faults."""
     request.server.faults.clear()
 
@@ -192,7 +192,7 @@ def _make_token(request: ControlRequest[NewToken]) -> replies.TokenReply:
     return {"token": token, "scopes": body.scopes, "organizations": body.organizations}
 
 
-def _settings(request: ControlRequest[Nothing]) -> Json:
+def _settings(request: ControlRequest[NoBody]) -> Json:
     """Return the settings, rate limits among them."""
     return replies.settings(request.server.settings)
 
@@ -203,7 +203,7 @@ def _change_settings(request: ControlRequest[SettingsChange]) -> Json:
     return replies.settings(request.server.settings)
 
 
-def _reset_budgets(request: ControlRequest[Nothing]) -> None:
+def _reset_budgets(request: ControlRequest[NoBody]) -> None:
     """Begin new windows of all rate limits."""
     request.server.reset_budgets()
 
@@ -213,20 +213,20 @@ def _requests(request: ControlRequest[RequestsQuery]) -> replies.RequestsReply:
     return replies.requests(request.server, request.body.after, request.body.limit)
 
 
-def _clear_requests(request: ControlRequest[Nothing]) -> None:
-    """Forget the requests that were received; the numbers go on."""
+def _clear_requests(request: ControlRequest[NoBody]) -> None:
+    """Remove the recorded requests; the numbers of later ones continue."""
     request.server.requests.clear()
 
 
-def _reset(request: ControlRequest[Nothing]) -> replies.ResetReply:
-    """Go back to the state at start, without faults and recorded requests; the time stays as it is."""
+def _reset(request: ControlRequest[NoBody]) -> replies.ResetReply:
+    """Restore the initial state; faults and recorded requests are removed, the time is kept."""
     request.server.reset()
     return {"token": request.server.token, "now": replies.clock(request.server)["now"]}
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("GET", "", Nothing, replies.IndexReply, _index),
-    Endpoint("GET", "/clock", Nothing, replies.ClockReply, _clock),
+    Endpoint("GET", "", NoBody, replies.IndexReply, _index),
+    Endpoint("GET", "/clock", NoBody, replies.ClockReply, _clock),
     Endpoint("POST", "/clock", ClockChange, replies.ClockReply, _move_clock),
     Endpoint("POST", "/organizations", NewOrganization, replies.OrganizationReply, _add_organization, _CREATED),
     Endpoint("POST", f"{_ORGANIZATION}/users", NewUser, replies.CreatedReply, _add_user, _CREATED),
@@ -234,22 +234,22 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("POST", f"{_ORGANIZATION}/pipelines", NewPipeline, replies.PipelineReply, _add_pipeline, _CREATED),
     Endpoint("POST", _BUILDS, NewBuild, replies.BuildReply, _add_build, _CREATED),
     Endpoint("POST", f"{_BUILDS}/bulk", NewBuilds, replies.BuildsReply, _add_builds, _CREATED),
-    Endpoint("GET", _BUILD, Nothing, replies.BuildReply, _build),
+    Endpoint("GET", _BUILD, NoBody, replies.BuildReply, _build),
     Endpoint("PATCH", _BUILD, BuildChange, replies.BuildReply, _change_build),
     Endpoint("POST", f"{_BUILD}/annotations", NewAnnotation, replies.CreatedReply, _add_annotation, _CREATED),
     Endpoint("POST", f"{_BUILD}/jobs", NewJob, replies.JobReply, _add_job, _CREATED),
-    Endpoint("GET", "/jobs/{job}", Nothing, replies.JobReply, _job),
+    Endpoint("GET", "/jobs/{job}", NoBody, replies.JobReply, _job),
     Endpoint("POST", "/jobs/{job}/finish", JobEnd, replies.JobReply, _finish_job),
     Endpoint("PUT", "/jobs/{job}/log", Content, None, _set_log, _EMPTY),
     Endpoint("POST", "/jobs/{job}/artifacts", NewArtifact, replies.ArtifactReply, _add_artifact, _CREATED),
-    Endpoint("GET", "/faults", Nothing, replies.FaultsReply, _faults),
+    Endpoint("GET", "/faults", NoBody, replies.FaultsReply, _faults),
     Endpoint("POST", "/faults", NewFault, replies.FaultReply, _add_fault, _CREATED),
-    Endpoint("DELETE", "/faults", Nothing, None, _clear_faults, _EMPTY),
+    Endpoint("DELETE", "/faults", NoBody, None, _clear_faults, _EMPTY),
     Endpoint("POST", "/tokens", NewToken, replies.TokenReply, _make_token, _CREATED),
-    Endpoint("GET", "/settings", Nothing, SettingsChange, _settings),
+    Endpoint("GET", "/settings", NoBody, SettingsChange, _settings),
     Endpoint("PATCH", "/settings", SettingsChange, SettingsChange, _change_settings),
-    Endpoint("POST", "/budgets/reset", Nothing, None, _reset_budgets, _EMPTY),
+    Endpoint("POST", "/budgets/reset", NoBody, None, _reset_budgets, _EMPTY),
     Endpoint("GET", "/requests", RequestsQuery, replies.RequestsReply, _requests),
-    Endpoint("DELETE", "/requests", Nothing, None, _clear_requests, _EMPTY),
-    Endpoint("POST", "/reset", Nothing, replies.ResetReply, _reset),
+    Endpoint("DELETE", "/requests", NoBody, None, _clear_requests, _EMPTY),
+    Endpoint("POST", "/reset", NoBody, replies.ResetReply, _reset),
 )

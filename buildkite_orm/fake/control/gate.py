@@ -1,4 +1,4 @@
-"""Where requests to the control API enter; what validates and handles them is imported at the first of them."""
+"""The entry of the control API, whose implementation is imported at the first request."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ControlGate:
-    """Passes requests below `/_control` on to the control API."""
+    """Passes requests below `/_control` to the control API."""
 
     def __init__(self, server: FakeBuildkite, access: Access) -> None:
-        # the HTTP server holds this, and must not keep a fake alive that nothing else refers to
+        # a weak reference: the HTTP server must not keep the fake alive
         self._server = weakref.ref(server)
         self._access = access
 

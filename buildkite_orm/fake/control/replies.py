@@ -45,14 +45,14 @@ class IndexReply(TypedDict):
 
 
 class ClockReply(TypedDict):
-    """The clock; `speed` is null if it stands still until it is advanced."""
+    """The clock. `speed` is null if it only moves when it is advanced."""
 
     now: str
     speed: float | None
 
 
 class CreatedReply(TypedDict):
-    """The id of what was added."""
+    """The id of the new object."""
 
     id: str
 
@@ -94,7 +94,7 @@ class JobReply(TypedDict):
 
 
 class BuildReply(TypedDict):
-    """A build with its jobs; `state` is `blocked` for one that waits for a block step."""
+    """A build with its jobs. `state` is `blocked` if it waits for a block step."""
 
     id: str
     organization: str
@@ -121,7 +121,7 @@ class ArtifactReply(TypedDict):
 
 
 class FaultReply(TypedDict):
-    """A fault, how many requests it concerned, and how many of them it struck."""
+    """A fault, how many requests it matched (`seen`), and how many it was applied to (`used`)."""
 
     kind: str
     match: str | None
@@ -148,7 +148,7 @@ class TokenReply(TypedDict):
 
 
 class RequestReply(TypedDict):
-    """A request; `status` is 0 if nothing was sent; `body` is null if it is no text, and cut at 65,536 characters."""
+    """A request. `status` is 0 if no response was sent. `body` has up to 65,536 characters; null if it is not text."""
 
     number: int
     origin: str

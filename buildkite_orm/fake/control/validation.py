@@ -1,4 +1,4 @@
-"""Read values of JSON or YAML into models, and name each field that is wrong with the values that it allows."""
+"""Read JSON or YAML into models; errors name each invalid field and the values that it allows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHOICE = re.compile(r"'([^']*)'")
 
 
 class Body(BaseModel):
-    """An object whose fields are all known: no value is converted, and an unknown field is an error."""
+    """An object with known fields: values are not converted, and an unknown field is an error."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -46,15 +46,15 @@ class Body(BaseModel):
         return [field.alias or name for name, field in cls.model_fields.items()]
 
     def given(self, *but: str) -> dict[str, Any]:
-        """Return the fields that were sent, apart from some."""
+        """Return the fields that were sent, except some."""
         return {name: getattr(self, name) for name in self.model_fields_set if name not in but}
 
 
 def choice_error(value: object, choices: Iterable[str], *, what: str = "not allowed", at: str = "") -> Exception:
-    """Return the error of a value that is not one of the choices; `at` is its place below the field."""
+    """Return the error for a value that is not one of the choices; `at` is appended to the path of the field."""
     listed = list(choices)
     text = f"{what} {str(value)[:100]!r}; choose from {', '.join(listed) or '(nothing)'}"
-    # a template of its own: the value may have braces
+    # passed as a parameter, since the value may contain braces
     return PydanticCustomError("choice", "{text}", {"text": text, "choices": listed, "at": at})
 
 
@@ -95,7 +95,7 @@ def read(model: type[M], data: Any, *, strict: bool = True) -> M:
 
 
 class InvalidFieldsError(ValueError):
-    """Fields with values that are not allowed; `errors` has `field`, `message` and, if there are some, `choices`."""
+    """Invalid fields: `errors` has `field`, `message` and, for a fixed set of values, `choices`."""
 
     def __init__(self, errors: list[Json]) -> None:
         self.errors = errors[:_MOST_ERRORS]
@@ -117,7 +117,7 @@ def _choices_of_literal(kind: str, context: Mapping[str, Any]) -> list[str]:
 
 
 def _path(location: tuple[int | str, ...], context: Mapping[str, Any]) -> str:
-    """Write a place as it would be written in code: `jobs[0].state`."""
+    """Return the location as it is written in code: `jobs[0].state`."""
     parts = [*location, context["at"]] if context.get("at") else location
     text = ""
     for part in parts:
