@@ -15,7 +15,8 @@ from buildkite_orm.fake.faults import Kind, Origin  # noqa: TC001 - pydantic rea
 from buildkite_orm.fake.settings import Precision  # noqa: TC001 - pydantic reads it
 from buildkite_orm.fake.store import SCOPES
 
-LONGEST_ADVANCE = 31 * 86400.0
+LONGEST_ADVANCE = 7 * 86400.0  # all builds of that time are processed before the response
+_LONGEST_SPAN = 31 * 86400.0
 FASTEST = 10_000.0
 _LARGEST_FILE = 1 << 40
 _NO_LINE_BREAKS = re.compile(r"[^\x00-\x1f\x7f]*").fullmatch
@@ -227,7 +228,7 @@ class NewBuilds(_BuildFields):
     """Many builds, `spacing` seconds apart."""
 
     count: Annotated[int, Field(ge=1, le=100_000)]
-    spacing: Annotated[float, Field(gt=0, le=LONGEST_ADVANCE)] = Field(1.0, description="seconds")
+    spacing: Annotated[float, Field(gt=0, le=_LONGEST_SPAN)] = Field(1.0, description="seconds")
     newest: Time | None = Field(None, description="when the last one was created; by default, now")
     jobs: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="how many each build has")
 
@@ -256,7 +257,7 @@ class NewCommandStep(Body):
     command: Text = "make"
     key: Text | None = None
     group: Text | None = None
-    duration: Annotated[float, Field(ge=0, le=LONGEST_ADVANCE)] = Field(20.0, description="seconds")
+    duration: Annotated[float, Field(ge=0, le=_LONGEST_SPAN)] = Field(20.0, description="seconds")
     exits: Annotated[list[ExitStatus], Field(min_length=1, max_length=100)] | None = Field(
         None, description="exit status of each attempt; the last one repeats"
     )
