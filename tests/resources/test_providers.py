@@ -84,7 +84,7 @@ def test_the_fake_returns_every_documented_setting_of_a_provider(
     host = {"bitbucket": "bitbucket.org"}.get(name := request.node.callspec.id, f"{name}.com")
     server.add_pipeline("app")
     found: Any = bk.organization("acme").pipeline("app").update(repository=f"git@{host}:acme/app.git").provider
-    settings: Any = found.settings
+    settings: Model = found.settings
     assert type(found) is provider
     assert set(settings.dump()) == set(type(settings).model_fields)
 
