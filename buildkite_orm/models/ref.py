@@ -9,7 +9,7 @@ from buildkite_orm.http.encoding import encode_body, encode_json, encode_path, e
 from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import check_identity, load_one, report
-from buildkite_orm.models.paths import Routes, collection_of, encode_key, short_path
+from buildkite_orm.models.paths import Routes, collection_of, encode_key, key_in, short_path
 from buildkite_orm.utils.introspection import public_dir
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ T = TypeVar("T", bound="Ref")
 class Ref:
     """The session and the path of a resource. It costs no request.
 
+    The last key of the path is an attribute, under its name in the object: `pipeline.slug`, `build.number`, `job.id`.
     Two refs or objects are equal if they are of one kind and have the same path.
     """
 
@@ -58,6 +59,9 @@ class Ref:
         ref = cls.__new__(cls)
         ref._binding = Binding(session, None)  # noqa: SLF001
         ref._path = path  # noqa: SLF001
+        if path is not None and cls._paths and cls.identity is not None:
+            key = key_in(path)
+            vars(ref)[cls.identity] = int(key) if cls.identity == "number" and key.isdecimal() else key
         return ref
 
     def bind(self, binding: Binding) -> Self:

@@ -43,6 +43,9 @@ class AgentRef(InOrganization):
     _kind = "agent"
     _paths = ("organizations/{organization}/agents/{id}",)
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Agent:
         """Fetch the agent, in whatever connection state.
 

@@ -49,6 +49,9 @@ class PortalRef(InOrganization, Deletable):
     _update_method = "PUT"
     delete_documentation = "portals#portals-delete-a-portal"
 
+    if TYPE_CHECKING:
+        slug: str
+
     def fetch(self) -> Portal:
         """Fetch the portal.
 

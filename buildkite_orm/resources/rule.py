@@ -44,6 +44,9 @@ class RuleRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/rules/{uuid}",)
     delete_documentation = "rules#rules-delete-a-rule"
 
+    if TYPE_CHECKING:
+        uuid: str
+
     def fetch(self) -> Rule:
         """Fetch the rule.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Build, BuildState, Job
+from buildkite_orm import Build, BuildState, Job, JobState
 from buildkite_orm.fake import CommandStep
 
 if TYPE_CHECKING:
@@ -135,3 +135,11 @@ def test_each_state_that_is_known_is_an_end_or_is_none(bk: Buildkite, state: Bui
     assert build_of(bk, state, {"finished_at": -10}).is_finished == (state in ends)
     assert not build_of(bk, state, {"finished_at": -10}, blocked=True).is_finished
     assert build_of(bk, state, {}).is_blocked == (state == "blocked")
+
+
+@pytest.mark.parametrize("state", JobState.__members__.values(), ids=str)
+def test_a_job_is_finished_in_a_final_state(state: JobState) -> None:
+    running = {"pending", "waiting", "blocked", "scheduled", "assigned", "accepted", "running", "limited", "limiting"}
+    running |= {"canceling", "timing_out"}
+    job = Job.model_validate({"id": "j", "type": "script", "state": state})
+    assert job.is_finished == (state not in running), state

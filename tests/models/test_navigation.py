@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,16 +22,20 @@ from buildkite_orm import (
     ManualJob,
     OrganizationRef,
     PipelineRef,
+    Ref,
+    Resource,
     ScriptJob,
     TriggerJob,
     UnboundError,
     WaiterJob,
+    resources,
 )
+from buildkite_orm.http.encoding import encode_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from buildkite_orm import Buildkite, Ref
+    from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
 
@@ -104,6 +112,44 @@ def test_a_relation_gives_the_ref_at_the_right_path_and_asks_nothing(
         ref = go(bk)
         assert type(ref) is kind
         assert ref.api_path == path
+
+
+def test_a_ref_has_its_key_under_the_name_of_the_field(bk: Buildkite, costs: Costs) -> None:
+    org = bk.organization("acme")
+    build = org.pipeline("größe/1").build(42)
+    with costs(0):
+        assert (org.slug, build.pipeline.slug, build.number, build.job("j").build.number) == ("acme", "größe/1", 42, 42)
+        assert (org.job("j").id, org.agent("g").id, org.rule("r").uuid) == ("j", "g", "r")
+        assert "slug" in dir(org)
+        assert copy.copy(build).number == pickle.loads(pickle.dumps(build)).number == 42  # noqa: S301
+    with pytest.raises(AttributeError, match="is a ref"):
+        build.number = 43
+    ref = bk.from_url("https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/latest")
+    assert isinstance(ref, BuildRef)
+    assert str(ref.number) == "latest"
+
+
+def test_every_ref_with_a_key_has_the_key_of_its_object() -> None:
+    for kind in all_refs():
+        if not issubclass(kind, Resource) and kind.routes.templates and kind.identity:
+            key = "1" if kind.identity == "number" else "a b"
+            ref = kind.at(None, kind.routes.path_of(dict.fromkeys(names_in(kind), encode_path(key))))
+            assert str(getattr(ref, kind.identity)) == key
+            objects = [each for each in kind.__subclasses__() if issubclass(each, Resource)]
+            assert all(kind.identity in each.model_fields and each.identity == kind.identity for each in objects)
+
+
+def all_refs() -> Iterator[type[Ref]]:
+    for module in walk_packages(resources.__path__, f"{resources.__name__}."):
+        import_module(module.name)
+    found = [Ref]
+    for kind in found:
+        found += [each for each in kind.__subclasses__() if each not in found]
+    yield from found
+
+
+def names_in(kind: type[Ref]) -> set[str]:
+    return {name for template in kind.routes.templates for _, name in template if name}
 
 
 def test_a_ref_tells_where_it_is(bk: Buildkite) -> None:

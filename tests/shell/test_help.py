@@ -132,11 +132,11 @@ def test_the_page_of_a_listing_tells_each_filter() -> None:
 def test_the_page_of_a_class_has_data_and_verbs_with_what_they_are_for() -> None:
     text = help_page(Build) or ""
     assert (
-        "    embedded_pipeline: EmbeddedPipeline | None\n        What came of its pipeline; `pipeline` is the ref.\n"
+        "    embedded_pipeline: EmbeddedPipeline | None\n        The data of its pipeline; `pipeline` is the ref.\n"
         in text
     )
     assert "    cancel() -> Build\n        Cancel the build;" in text
-    assert "    duration -> timedelta | None\n        How long it took" in text
+    assert "    duration -> timedelta | None\n        The time from its start" in text
     assert "\n    jobs(*, state=…, include_retried_jobs=…, step_key=…, group_key=…) -> JobQuerySet\n" in text
 
 

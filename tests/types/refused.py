@@ -26,7 +26,7 @@ def filters(bk: Buildkite) -> None:
 def refs_have_no_data(bk: Buildkite) -> None:
     org = bk.organization("acme")
     _ = org.name  # type: ignore[attr-defined]
-    _ = org.pipeline("web").slug  # type: ignore[attr-defined]
+    _ = org.pipeline("web").repository  # type: ignore[attr-defined]
     _ = org.pipeline("web").build(1).state  # type: ignore[attr-defined]
     org.pipeline("web").name = "x"  # type: ignore[attr-defined]
     org.pipeline("web").save()  # type: ignore[attr-defined]

@@ -61,6 +61,9 @@ def down(bk: Buildkite) -> None:
     assert_type(org.builds(), BuildQuerySet)
     assert_type(bk.builds(), BuildQuerySet)
     assert_type(pipeline.build(42), BuildRef)
+    assert_type(pipeline.slug, str)
+    assert_type(pipeline.build(42).number, int)
+    assert_type(org.job("a").build.pipeline.slug, str)
     build = pipeline.builds()[0]
     assert_type(build, Build)
     assert_type(build.jobs(), JobQuerySet)

@@ -53,6 +53,9 @@ class AnnotationRef(InOrganization):
         "organizations/{organization}/jobs/{job}/annotations/{id}",
     )
 
+    if TYPE_CHECKING:
+        id: str
+
     def delete(self) -> None:
         """Delete the annotation.
 

@@ -49,6 +49,9 @@ class ArtifactRef(InJob):
         "organizations/{organization}/jobs/{job}/artifacts/{id}",
     )
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Artifact:
         """Fetch the artifact's data.
 

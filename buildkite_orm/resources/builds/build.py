@@ -151,6 +151,9 @@ class BuildRef(BuildVerbs):
     _kind = "build"
     _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{number}",)
 
+    if TYPE_CHECKING:
+        number: int
+
     def fetch(self, **params: Unpack[BuildFetch]) -> Build:
         """Fetch the build, with its jobs by default.
 

@@ -93,6 +93,9 @@ class JobRef(JobVerbs):
         "organizations/{organization}/jobs/{id}",
     )
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Job:
         """Fetch the job, as the class of its kind.
 
@@ -212,6 +215,11 @@ class Job(JobRef, Fetchable):
     def was_retried(self) -> bool:
         """Whether a later attempt replaced it."""
         return False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is in a final state, such as `passed`, `failed` or `canceled`."""
+        return job_is_finished(self)
 
     @property
     def failure(self) -> JobFailure | None:

@@ -42,6 +42,9 @@ class StepUploadRef(InBuild):
     _kind = "step_upload"
     _paths = ("organizations/{organization}/pipelines/{pipeline}/builds/{build}/step-uploads/{uuid}",)
 
+    if TYPE_CHECKING:
+        uuid: str
+
     def fetch(self) -> StepUpload:
         """Fetch the step upload, with the steps that were uploaded.
 

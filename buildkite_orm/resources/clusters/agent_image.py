@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import OpenEnum
@@ -33,6 +33,9 @@ class AgentImageRef(InCluster, Deletable):
     _kind = "agent_image"
     _paths = ("organizations/{organization}/clusters/{cluster}/agent-images/{id}",)
     delete_documentation = "clusters/agent-images#delete-an-agent-image"
+
+    if TYPE_CHECKING:
+        id: str
 
     def fetch(self) -> AgentImage:
         """Fetch the agent image; its `status` says whether it is built.

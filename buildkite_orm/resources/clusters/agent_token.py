@@ -50,6 +50,9 @@ class AgentTokenRef(InCluster, Deletable):
     _update_method = "PUT"
     delete_documentation = "clusters/agent-tokens#revoke-a-token"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> AgentToken:
         """Fetch the agent token, without its secret.
 

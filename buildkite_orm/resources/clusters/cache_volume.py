@@ -27,6 +27,9 @@ class CacheVolumeRef(InCluster):
     _kind = "cache_volume"
     _paths = ("organizations/{organization}/clusters/{cluster}/cache_volumes/{tag}",)
 
+    if TYPE_CHECKING:
+        tag: str
+
     def delete(self) -> None:
         """Delete what is cached under its tag. This cannot be undone.
 

@@ -82,6 +82,9 @@ class ClusterRef(InOrganization, Deletable):
     _update_method = "PUT"
     delete_documentation = "clusters#clusters-delete-a-cluster"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Cluster:
         """Fetch the cluster.
 

@@ -46,6 +46,9 @@ class ClusterMaintainerRef(InCluster, Deletable):
     _paths = ("organizations/{organization}/clusters/{cluster}/maintainers/{id}",)
     delete_documentation = "clusters/maintainers#remove-a-cluster-maintainer"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> ClusterMaintainer:
         """Fetch the maintainer.
 

@@ -91,6 +91,9 @@ class QueueRef(InCluster, Deletable):
     _update_method = "PUT"
     delete_documentation = "clusters/queues#delete-a-queue"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Queue:
         """Fetch the queue.
 

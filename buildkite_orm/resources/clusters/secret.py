@@ -55,6 +55,9 @@ class SecretRef(InCluster, Deletable):
     _update_method = "PUT"
     delete_documentation = "clusters/secrets#delete-a-secret"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Secret:
         """Fetch the secret, without its value.
 

@@ -28,6 +28,9 @@ class AuditEventRef(InOrganization):
     _kind = "audit_event"
     _paths = ("organizations/{organization}/audit_events/{uuid}",)
 
+    if TYPE_CHECKING:
+        uuid: str
+
     def fetch(self) -> AuditEvent:
         """Fetch the audit event.
 

@@ -75,6 +75,9 @@ class InvitationRef(InOrganization):
     _kind = "invitation"
     _paths = ("organizations/{organization}/invitations/{id}",)
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Invitation:
         """Fetch the invitation, in whatever state.
 

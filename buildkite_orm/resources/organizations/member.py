@@ -51,6 +51,9 @@ class OrganizationMemberRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/members/{id}",)
     delete_documentation = "organizations/members#remove-an-organization-member"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> OrganizationMember:
         """Fetch the member.
 

@@ -79,6 +79,9 @@ class NotificationServiceRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/services/{id}",)
     delete_documentation = "organizations/notification-services#delete-a-notification-service"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> NotificationService:
         """Fetch the notification service.
 

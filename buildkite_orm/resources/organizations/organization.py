@@ -55,6 +55,9 @@ class OrganizationRef(Ref):
     _kind = "organization"
     _paths = ("organizations/{slug}",)
 
+    if TYPE_CHECKING:
+        slug: str
+
     def fetch(self) -> Organization:
         """Fetch the organization.
 

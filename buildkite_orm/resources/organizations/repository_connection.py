@@ -55,6 +55,9 @@ class RepositoryConnectionRef(InOrganization):
     _kind = "repository_connection"
     _paths = ("organizations/{organization}/repository_connections/{id}",)
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> RepositoryConnection:
         """Fetch the repository connection.
 

@@ -50,6 +50,9 @@ class PackageRef(InRegistry, Deletable):
     _paths = ("packages/organizations/{organization}/registries/{registry}/packages/{id}",)
     delete_documentation = "package-registries/packages#delete-a-package"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> Package:
         """Fetch the package.
 

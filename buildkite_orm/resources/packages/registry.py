@@ -68,6 +68,9 @@ class RegistryRef(InOrganization, Deletable):
     _update_method = "POST"
     delete_documentation = "package-registries/registries#delete-a-registry"
 
+    if TYPE_CHECKING:
+        slug: str
+
     def fetch(self) -> Registry:
         """Fetch the registry.
 

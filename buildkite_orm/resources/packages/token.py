@@ -43,6 +43,9 @@ class RegistryTokenRef(InRegistry, Deletable):
     _update_method = "POST"
     delete_documentation = "package-registries/registry-tokens#delete-a-registry-token"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> RegistryToken:
         """Fetch the token, without its secret.
 

@@ -33,6 +33,9 @@ class PipelineRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/pipelines/{slug}",)
     delete_documentation = "pipelines#delete-a-pipeline"
 
+    if TYPE_CHECKING:
+        slug: str
+
     def fetch(self) -> Pipeline:
         """Fetch the pipeline.
 

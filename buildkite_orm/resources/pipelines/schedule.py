@@ -65,6 +65,9 @@ class PipelineScheduleRef(InPipeline, Deletable):
     _update_method = "PUT"
     delete_documentation = "pipeline-schedules#delete-a-pipeline-schedule"
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> PipelineSchedule:
         """Fetch the schedule.
 

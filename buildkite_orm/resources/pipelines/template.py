@@ -52,6 +52,9 @@ class PipelineTemplateRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/pipeline-templates/{uuid}",)
     delete_documentation = "pipeline-templates#delete-a-pipeline-template"
 
+    if TYPE_CHECKING:
+        uuid: str
+
     def fetch(self) -> PipelineTemplate:
         """Fetch the template.
 

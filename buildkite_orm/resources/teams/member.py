@@ -35,6 +35,9 @@ class TeamMemberRef(InTeam, Deletable):
     _paths = ("organizations/{organization}/teams/{team}/members/{user_id}",)
     delete_documentation = "teams/members#delete-a-team-member"
 
+    if TYPE_CHECKING:
+        user_id: str
+
     def fetch(self) -> TeamMember:
         """Fetch the member.
 

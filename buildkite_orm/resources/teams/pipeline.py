@@ -48,6 +48,9 @@ class TeamPipelineRef(InTeam, Deletable):
     _paths = ("organizations/{organization}/teams/{team}/pipelines/{pipeline_id}",)
     delete_documentation = "teams/pipelines#delete-a-team-pipeline"
 
+    if TYPE_CHECKING:
+        pipeline_id: str
+
     def fetch(self) -> TeamPipeline:
         """Fetch the team's access to the pipeline.
 

@@ -51,6 +51,9 @@ class TeamSuiteRef(InTeam, Deletable):
     _paths = ("organizations/{organization}/teams/{team}/suites/{suite_id}",)
     delete_documentation = "teams/suites#delete-a-team-suite"
 
+    if TYPE_CHECKING:
+        suite_id: str
+
     def fetch(self) -> TeamSuite:
         """Fetch the team's access to the suite.
 

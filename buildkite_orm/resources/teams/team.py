@@ -93,6 +93,9 @@ class TeamRef(InOrganization, Deletable):
     _paths = ("organizations/{organization}/teams/{id}",)
     delete_documentation = "teams#delete-a-team"
 
+    if TYPE_CHECKING:
+        id: str | None
+
     def fetch(self) -> Team:
         """Fetch the team.
 

@@ -64,6 +64,9 @@ class SuiteRunRef(InSuite):
     _kind = "suite_run"
     _paths = ("analytics/organizations/{organization}/suites/{suite}/runs/{id}",)
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self) -> SuiteRun:
         """Fetch the run.
 

@@ -92,6 +92,9 @@ class SuiteRef(InOrganization, Deletable):
     _paths = ("analytics/organizations/{organization}/suites/{slug}",)
     delete_documentation = "test-engine/suites#delete-a-suite"
 
+    if TYPE_CHECKING:
+        slug: str
+
     def fetch(self, *, show_api_token: bool = False) -> Suite:
         """Fetch the suite.
 

@@ -115,6 +115,9 @@ class SuiteTestRef(InSuite):
     _kind = "suite_test"
     _paths = ("analytics/organizations/{organization}/suites/{suite}/tests/{id}",)
 
+    if TYPE_CHECKING:
+        id: str
+
     def fetch(self, **window: Unpack[MetricsWindow]) -> SuiteTest:
         """Fetch the test with its metrics.
 
