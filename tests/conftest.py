@@ -1,4 +1,4 @@
-"""What the tests share: a fake Buildkite without limits, clients of it, and a count of what things cost."""
+"""Fixtures that the tests share: fakes without rate limits, their clients, and checks of the requests they receive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Costs(Protocol):
-    """Asserts how many requests a block sends to the API, and to where artifacts are."""
+    """Asserts how many requests a block sends to the API and to the storage of artifacts."""
 
     def __call__(
         self, requests: int, *, artifacts: int = 0, of: FakeBuildkite | None = None
@@ -29,17 +29,17 @@ class Costs(Protocol):
 
 @pytest.fixture(autouse=True)
 def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time is injected: nobody sleeps."""
+    """Fail a test that sleeps: time is injected."""
 
     def refuse(seconds: float) -> None:
-        pytest.fail(f"something slept for {seconds} s")
+        pytest.fail(f"time.sleep({seconds}) was called; use the injected clock")
 
     monkeypatch.setattr(time, "sleep", refuse)
 
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests see no token or endpoint of whoever runs them."""
+    """Hide the token and endpoint of the environment that the tests run in."""
     for name in (
         "BUILDKITE_API_TOKEN",
         "BUILDKITE_ORGANIZATION_SLUG",
@@ -50,7 +50,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unlimited(**options: object) -> Settings:
-    """Give settings without rate limits."""
+    """Return settings without rate limits."""
     return Settings(organization_limit=None, user_limit=None, **options)  # type: ignore[arg-type]
 
 
@@ -97,14 +97,14 @@ def server_with_build(server: FakeBuildkite, job: JobRecord) -> FakeBuildkite:
 
 
 class Sent(Protocol):
-    """Gives the last request that `server` got: method, path and query in a line, and its body as JSON."""
+    """Returns the last request that `server` received: method, path and query as a line, and its body as JSON."""
 
     def __call__(self) -> tuple[str, Any]: ...
 
 
 @pytest.fixture
 def sent(server: FakeBuildkite) -> Sent:
-    """What the last request to `server` was; its body is None where there was none."""
+    """The last request to `server`; its body is None if it had none."""
 
     def last() -> tuple[str, Any]:
         request = server.requests[-1]
@@ -115,15 +115,15 @@ def sent(server: FakeBuildkite) -> Sent:
 
 @pytest.fixture
 def costs(server: FakeBuildkite) -> Costs:
-    """A context manager that asserts how many requests `server` (or another, `of=`) gets in a block."""
+    """A context manager that asserts how many requests `server` (or another, `of=`) receives in a block."""
 
     @contextmanager
     def check(requests: int, *, artifacts: int = 0, of: FakeBuildkite | None = None) -> Generator[None]:
-        asked_of = of or server
-        before = len(asked_of.requests)
+        counted = of or server
+        before = len(counted.requests)
         yield
-        asked = [f"{request.origin}: {request.line}" for request in asked_of.requests[before:]]
-        counts = (sum(line.startswith("api") for line in asked), sum(line.startswith("artifacts") for line in asked))
-        assert counts == (requests, artifacts), "\n".join(asked)
+        lines = [f"{request.origin}: {request.line}" for request in counted.requests[before:]]
+        counts = (sum(line.startswith("api") for line in lines), sum(line.startswith("artifacts") for line in lines))
+        assert counts == (requests, artifacts), "\n".join(lines)
 
     return check

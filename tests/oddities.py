@@ -1,4 +1,4 @@
-"""What an answer may be in place of what is documented, and what holds for an object all the same."""
+"""Payloads that are not as documented, and a check of what holds for an object all the same."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ json_values = st.recursive(
 odd_values = st.sampled_from(SPECIAL) | json_values
 
 
-def places(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def paths_in(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if where:
         yield where
     inside: dict[Any, Any] = {}
@@ -62,33 +62,32 @@ def places(value: Any, where: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
     elif isinstance(value, list):
         inside = dict(enumerate(cast("list[object]", value)))
     for key, item in inside.items():
-        yield from places(item, (*where, key))
+        yield from paths_in(item, (*where, key))
 
 
 def changed(payload: dict[str, Any], where: tuple[Any, ...], value: Any, *, drop: bool) -> dict[str, Any]:
-    twin: Any = copy.deepcopy(payload)
-    inside = twin
+    result: Any = copy.deepcopy(payload)
+    inside = result
     for key in where[:-1]:
         inside = inside[key]
     if drop:
         del inside[where[-1]]
     else:
         inside[where[-1]] = value
-    result: dict[str, Any] = twin
-    return result
+    return cast("dict[str, Any]", result)
 
 
 def text(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def hold(thing: Any, payload: Any) -> None:
-    """What holds for every object, however odd: it dumps back, and what Python asks of an object works."""
-    assert text(thing.dump()) == text(payload)
-    assert repr(thing).isprintable()
-    assert thing == thing  # noqa: PLR0124 - the point
-    assert thing in {thing: 1}
-    assert all(isinstance(drift, Drift) for drift in thing.drift)
+def check_object(item: Any, payload: Any) -> None:
+    """Check what holds for every object: it dumps back, and `repr`, `==`, `hash` and `drift` work."""
+    assert text(item.dump()) == text(payload)
+    assert repr(item).isprintable()
+    assert item == item  # noqa: PLR0124 - the point
+    assert item in {item: 1}
+    assert all(isinstance(drift, Drift) for drift in item.drift)
 
 
 def mutations(payload: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -97,7 +96,7 @@ def mutations(payload: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
     return st.builds(
         change,
-        st.sampled_from(sorted(places(payload), key=str)),
+        st.sampled_from(sorted(paths_in(payload), key=str)),
         odd_values,
         st.booleans(),
     )

@@ -1,4 +1,4 @@
-"""The snippet that says what the library is: word for word, over HTTP, with a token that may no more than it needs."""
+"""The example of the design, word for word, over HTTP, with a token that has only the scopes it needs."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def prepare(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, *scopes: str
 
 def test_the_snippet_runs_as_it_stands(running: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(running, monkeypatch, *SCOPES)
-    exec(SNIPPET, {})  # noqa: S102 - it is what is tested
+    exec(SNIPPET, {})  # noqa: S102 - the code under test
     fetched = [request.path.rpartition("/")[2] for request in running.requests if request.origin == "artifacts"]
     assert sorted(fetched) == sorted(FILES)
     assert {request.status for request in running.requests} == {200, 302}
 
 
-def test_the_snippet_gives_the_bytes_of_the_running_builds(
+def test_the_snippet_returns_the_bytes_of_the_running_builds(
     running: FakeBuildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(running, monkeypatch, *SCOPES)
@@ -68,9 +68,7 @@ def test_the_snippet_needs_each_of_its_scopes(
         exec(SNIPPET, {})  # noqa: S102
 
 
-def test_the_snippet_runs_on_the_organization_that_the_fake_comes_with(
-    acme: FakeBuildkite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_snippet_runs_on_the_seeded_organization(acme: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(acme, monkeypatch, *SCOPES)
     chunks: list[bytes] = []
     exec(SNIPPET.replace("...\n", "chunks.append(chunk)\n"), {"chunks": chunks})  # noqa: S102

@@ -1,4 +1,4 @@
-"""The examples in docstrings, run against the fake with `bk` given."""
+"""The examples in docstrings run against the fake, with `bk` as its client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGE = Path(buildkite_orm.__file__).parent
 
 
 def names() -> list[str]:
-    """Give the modules that have examples."""
+    """Return the names of the modules that have examples."""
     found = [path for path in sorted(PACKAGE.rglob("*.py")) if re.search(r"^ *>>> ", path.read_text(), re.MULTILINE)]
     parts = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in found]
     return [".".join(each[:-1] if each[-1] == "__init__" else each) for each in parts]
@@ -34,19 +34,19 @@ EXAMPLES = examples()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_the_example_of_a_docstring_does_what_it_shows(
+def test_the_example_of_a_docstring_works_as_shown(
     example: doctest.DocTest, acme: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BUILDKITE_API_TOKEN", acme.token)
     monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", acme.url)
-    told: list[str] = []
+    output: list[str] = []
     with acme.client() as bk:
         runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
         example.globs |= {"bk": bk, **{name: getattr(buildkite_orm, name) for name in buildkite_orm.__all__}}
-        failed, run = runner.run(example, out=told.append)
+        failed, run = runner.run(example, out=output.append)
     assert run > 0
-    assert failed == 0, "".join(told)
+    assert failed == 0, "".join(output)
 
 
 def test_the_examples_are_found() -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "buildkite_orm"
 LONGEST = 500
 
-# From the ground up: a module imports only what stands before it. A folder is one floor.
+# From low to high: a module imports only from earlier entries. A folder is one entry.
 FLOORS = (
     "_version",
     "utils",
@@ -53,7 +53,7 @@ def is_for_type_checkers(node: ast.stmt) -> bool:
 
 
 def run_when_imported(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Give the statements that run when a module is imported; what functions do, and type checkers see, is free."""
+    """Yield the statements that run when a module is imported, without those in functions and for type checkers."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -110,7 +110,7 @@ def test_nothing_imports_the_top_of_the_package() -> None:
 
 
 @pytest.mark.parametrize("modules", [CLIENT, FAKE], ids=["client", "fake"])
-def test_no_imports_go_in_circles(modules: dict[str, Path]) -> None:
+def test_there_are_no_import_cycles(modules: dict[str, Path]) -> None:
     graph = {module: imports(path) - {module} for module, path in modules.items() if path.name != "__init__.py"}
     try:
         TopologicalSorter(graph).prepare()
@@ -152,7 +152,7 @@ def test_only_the_session_and_the_http_layer_touch_requests() -> None:
     assert touching - own <= {"buildkite_orm.http.session", "buildkite_orm.http.transport"}
 
 
-def test_no_file_is_longer_than_one_sitting_can_read() -> None:
+def test_no_file_is_too_long_to_read() -> None:
     files = [*SOURCES.values(), *(ROOT / "examples").rglob("*.py")]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
@@ -169,7 +169,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_every_module_can_be_imported_first(backwards: bool) -> None:  # noqa: FBT001 - a case
-    """That no imports go in circles makes any order as good as another; two are tried."""
+    """Two orders are enough, since there are no import cycles."""
     names = sorted((name for name in SOURCES if not name.endswith("__main__")), reverse=backwards)
     done = run(f"import importlib\nfor name in {names!r}: importlib.import_module(name)")
     assert done.returncode == 0, done.stderr
@@ -204,6 +204,6 @@ def test_an_import_loads_only_what_it_needs(statement: str, light: tuple[str, ..
     assert set(done.stdout.split()) & set(light) == set()
 
 
-def test_the_errors_of_an_import_name_what_there_is_not() -> None:
+def test_the_error_of_a_failed_import_names_what_is_missing() -> None:
     done = run("from buildkite_orm import Bildkite")
     assert "cannot import name 'Bildkite'" in done.stderr

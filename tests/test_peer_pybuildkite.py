@@ -1,4 +1,4 @@
-"""An independent client agrees: pybuildkite, pointed at the fake over HTTP and otherwise untouched."""
+"""The fake works with an independent client: pybuildkite, unchanged, over HTTP."""
 
 # pybuildkite has no annotations
 # pyright: reportUnknownMemberType=false
@@ -25,7 +25,7 @@ CONTENT = bytes(range(256)) * 2_000
 
 
 def pointed_at(server: FakeBuildkite, *, per_page: int = 100) -> Any:
-    """Give a pybuildkite client of the fake; `Any`, since it tells no types."""
+    """Return a pybuildkite client of the fake; `Any`, since it has no types."""
     peer: Any = Pybuildkite(per_page)
     peer.base_url = f"{server.url}/v2/"
     peer.set_access_token(server.token)
@@ -70,12 +70,12 @@ def test_it_lists_builds_of_several_states_page_by_page(server: FakeBuildkite, b
     theirs: list[int] = []
     page = 1
     while page:
-        answer = peer.builds().list_all_for_pipeline(
+        response = peer.builds().list_all_for_pipeline(
             "acme", "web", states=[BuildState.RUNNING, BuildState.FAILED], page=page, with_pagination=True
         )
-        assert len(answer.body) <= 3
-        theirs += [each["number"] for each in answer.body]
-        page = answer.next_page
+        assert len(response.body) <= 3
+        theirs += [each["number"] for each in response.body]
+        page = response.next_page
     ours = bk.organization("acme").pipeline("web").builds(state=["running", "failed"])
     assert theirs == [each.number for each in ours]
     assert len(theirs) == 8
@@ -83,8 +83,8 @@ def test_it_lists_builds_of_several_states_page_by_page(server: FakeBuildkite, b
 
 def test_it_learns_where_the_pages_are(server: FakeBuildkite) -> None:
     server.add_builds("web", 7)
-    answer = pointed_at(server, per_page=3).builds().list_all(page=2, with_pagination=True)
-    assert (answer.first_page, answer.previous_page, answer.next_page, answer.last_page) == (1, 1, 3, 3)
+    response = pointed_at(server, per_page=3).builds().list_all(page=2, with_pagination=True)
+    assert (response.first_page, response.previous_page, response.next_page, response.last_page) == (1, 1, 3, 3)
 
 
 def test_it_filters_builds_as_this_library_does(server: FakeBuildkite, bk: Buildkite, peer: Any) -> None:

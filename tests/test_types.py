@@ -19,13 +19,13 @@ def check(*command: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
-def test_mypy_sees_the_types_that_are_meant_and_refuses_what_is_wrong() -> None:
+def test_mypy_infers_the_intended_types_and_reports_wrong_calls() -> None:
     done = check("mypy", "--strict", "tests/types")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.skipif(find_spec("pyright") is None, reason="pyright is not installed")
-def test_pyright_sees_the_types_that_are_meant_and_refuses_what_is_wrong() -> None:
+def test_pyright_infers_the_intended_types_and_reports_wrong_calls() -> None:
     done = check("pyright", "--pythonpath", sys.executable, "tests/types")
     assert done.returncode == 0, done.stdout + done.stderr
 

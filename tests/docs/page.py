@@ -1,16 +1,16 @@
-"""Pages in Markdown, and what comes of the code in them when it runs on a fake Buildkite.
+"""Run the code in Markdown pages on a fake Buildkite.
 
-| block | what is done with it |
+| block | how it is run |
 | --- | --- |
-| `python`, with `>>>` | run line by line; what is shown is what comes, where `...` may stand for anything |
-| `python`, without | run as it stands, by somebody with an account, in a job |
-| `python`, with `# name.py` on top | that file, which a block behind it imports or runs |
-| `sh` | run by bash in an empty folder with `examples/`, as somebody does who has just cloned the repository |
-| `console` | the same with an account: each line behind `$ `, with its output below |
-| `text` | what the block before it prints |
+| `python`, with `>>>` | run line by line; the output must be as shown, where `...` matches anything |
+| `python`, without | run as it is, with a token, in a job |
+| `python`, with `# name.py` on top | saved as that file, which a later block imports or runs |
+| `sh` | run by bash in an empty folder with `examples/`, as in a new clone of the repository |
+| `console` | the same with a token: each line after `$ `, with its output below |
+| `text` | the output of the previous block |
 
 All blocks of a page share one fake, one folder, and one namespace, in which `bk` is a client of that fake. Nothing is
-installed: `pip` takes note of what it is asked for, for what a page needs is there. Nor do the tests run the tests.
+installed: `pip` only records its arguments, since what a page needs is installed. The tests do not run the tests.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ MARK: Final = re.compile(r"<!-- not run: (.+) -->\n\Z")
 _FENCE: Final = re.compile(r"^(```+)(\S*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _PROMPT: Final = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 _NAMED: Final = re.compile(r"# (\w+\.py)\n")
-_PATIENCE: Final = "60"  # seconds
-_WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warnings, that no logging is set up for
+_TIMEOUT: Final = "60"  # seconds
+_WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warnings, printed if logging is not set up
 _END: Final = "--- end of a command ---"
 
 _PYTHON = """#!/bin/sh
@@ -63,7 +63,7 @@ _SCRIPTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block: its language, its text, where it stands in the page, and why it is not run, if it is not."""
+    """A fenced block: its language, its text, its position in the page, and why it is not run, if it is not."""
 
     language: str
     text: str
@@ -72,7 +72,7 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """Give the fenced blocks of a page."""
+    """Return the fenced blocks of a page."""
     found: list[Block] = []
     for fence in _FENCE.finditer(page):
         mark = MARK.search(page[: fence.start()])
@@ -81,7 +81,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def unused_files(page: str) -> list[str]:
-    """Give the files that a page shows and that no block behind them imports or runs."""
+    """Return the files that a page shows and that no later block imports or runs."""
     found = blocks(page)
     names = [(place, name[1]) for place, block in enumerate(found) if (name := _NAMED.match(block.text))]
     return [
@@ -94,7 +94,7 @@ def unused_files(page: str) -> list[str]:
 
 
 def prose(page: str) -> str:
-    """Give a page without its blocks."""
+    """Return a page without its blocks."""
     return _FENCE.sub("", page)
 
 
@@ -133,7 +133,7 @@ class Stage:
 
     @contextmanager
     def without_limits(self) -> Generator[None]:
-        """Have what runs by the clock on the wall wait for no budget."""
+        """Let no command that uses the real clock wait for a budget."""
         settings = self.server.settings
         before = settings.organization_limit, settings.user_limit
         settings.organization_limit = settings.user_limit = None
@@ -142,7 +142,7 @@ class Stage:
 
     @property
     def account(self) -> dict[str, str]:
-        """What the environment of somebody with an account has, in a job of a build that failed."""
+        """The environment variables of a job in a failed build, with a token."""
         return {
             "BUILDKITE_PIPELINE_SLUG": "web",
             "BUILDKITE_BUILD_NUMBER": "95",
@@ -153,9 +153,9 @@ class Stage:
 
     @property
     def installed(self) -> list[str]:
-        """What pip was asked for."""
-        told = self.folder / "installed.txt"
-        return told.read_text().splitlines() if told.exists() else []
+        """The packages that pip was called with."""
+        record = self.folder / "installed.txt"
+        return record.read_text().splitlines() if record.exists() else []
 
     def note(self, printed: str) -> None:
         """Keep what a block prints for the `text` block that shows it."""
@@ -163,7 +163,7 @@ class Stage:
         self.printed = printed
 
     def bash(self, command: str, **environment: str) -> str:
-        """Run a command, and give what it prints."""
+        """Run a command, and return its output."""
         env = {
             "HOME": str(self.folder),
             "PATH": f"{self.folder / '.venv' / 'bin'}:/usr/bin:/bin",
@@ -172,7 +172,7 @@ class Stage:
             **environment,
         }
         done = subprocess.run(
-            ["/usr/bin/timeout", _PATIENCE, "/bin/bash", "-euc", command],
+            ["/usr/bin/timeout", _TIMEOUT, "/bin/bash", "-euc", command],
             cwd=self.folder,
             env=env,
             stdin=subprocess.DEVNULL,
@@ -186,7 +186,7 @@ class Stage:
 
 
 def real(block: Block, stage: Stage) -> str:
-    """Run a block; give its text as it must be, which is as it is where all is well."""
+    """Run a block; return its text with the actual output, which is the same text if the page is up to date."""
     return _RUN[block.language](block.text, stage)
 
 
@@ -200,7 +200,7 @@ def _python(text: str, stage: Stage) -> str:
     os.environ.update(stage.account)
     try:
         with stage.without_limits(), redirect_stdout(io.StringIO()) as printed:
-            exec(compile(text, "<page>", "exec"), stage.names)  # noqa: S102 - it is what is tested
+            exec(compile(text, "<page>", "exec"), stage.names)  # noqa: S102 - the code under test
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -224,7 +224,7 @@ def _examples(text: str, stage: Stage) -> str:
 
 
 class _Runner(doctest.DocTestRunner):
-    """Keeps what came where something else is shown, by the line of the example."""
+    """Keeps the actual output of examples that differ from the page, by line."""
 
     def __init__(self, optionflags: int) -> None:
         super().__init__(optionflags=optionflags)

@@ -1,4 +1,4 @@
-"""The scripts in examples/, where a page does not show it: other arguments, an account, and what goes wrong."""
+"""The scripts in examples/ beyond what the pages show: other arguments, an account, and failures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMIT = "4ca1b5f0ca1d687247c624d608d68e5bdd8c2c74"
 
 
 @pytest.mark.parametrize("section", ["Try it", "Test it"])
-def test_a_newcomer_pastes_one_line_of_the_readme(section: str) -> None:
+def test_a_command_of_the_readme_is_one_line_to_paste(section: str) -> None:
     below = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"\n## {section}\n")[2]
     command = next(block.text for block in blocks(below) if block.language == "sh")
     assert command.count("\n") == 1
@@ -44,7 +44,7 @@ def test_artifacts_are_where_the_report_says(save: Callable[[list[str]], int], t
     assert len([path for path in (tmp_path / "downloads/web/120").rglob("*") if path.is_file()]) == 5
 
 
-def test_saving_artifacts_goes_on_where_it_was_stopped(
+def test_saving_artifacts_resumes_after_an_interruption(
     save: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert save([COMMIT, "x", "--path", "log/*"]) == 0
@@ -58,14 +58,14 @@ def test_artifacts_that_cannot_be_saved_are_counted(
 ) -> None:
     (tmp_path / "x").write_text("a file where the folder is to be")
     assert save([COMMIT, "x", "--path", "dist/*"]) == 1
-    told = capsys.readouterr().out
-    assert "0 saved (0 bytes), 0 skipped, 1 failed: x/web/120\n  dist/app.tar.gz: cannot write" in told
+    output = capsys.readouterr().out
+    assert "0 saved (0 bytes), 0 skipped, 1 failed: x/web/120\n  dist/app.tar.gz: cannot write" in output
 
 
 # -- test_durations.py
 
 
-def test_the_durations_of_tests_are_read_off_the_logs_of_a_pipeline(server: FakeBuildkite) -> None:
+def test_the_durations_of_tests_are_read_from_the_logs_of_a_pipeline(server: FakeBuildkite) -> None:
     for number, slow in enumerate((4, 6, 5), 1):
         jobs = server.add_build("app", number=number, jobs=[{"name": "Test"}, {"type": "waiter"}]).jobs
         times = [("--- Test", 0), ("ok quick", 0.25), ("10%\r100%", 1), (f"ok \x1b[1mslow\x1b[0m {slow}", 1 + slow)]

@@ -1,4 +1,4 @@
-"""The page for who comes from pybuildkite: every call of it is there, and what is named in its place exists."""
+"""The page about moving from pybuildkite: it has every call of it, and each replacement exists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THEIRS, OURS = ("\n".join(column) for column in zip(*ROWS, strict=True))
 
 
 def classes(package: Any) -> Iterator[tuple[str, type[Any]]]:
-    """Give the classes of a package's modules with the names of these."""
+    """Yield the classes of a package's modules, with the names of the modules."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         for thing in vars(import_module(module.name)).values():
             if inspect.isclass(thing) and thing.__module__ == module.name:
@@ -49,7 +49,7 @@ def test_all_calls_of_pybuildkite_are_found() -> None:
     assert {"builds().list_all_for_pipeline(", "jobs().get_job_log(", "set_access_token("} <= set(CALLS)
 
 
-def test_what_is_named_in_their_place_exists() -> None:
+def test_each_replacement_exists() -> None:
     kinds = [kind for _, kind in classes(resources)] + [buildkite_orm.Buildkite, buildkite_orm.QuerySet]
     known = {name for kind in kinds for name in dir(kind)} | {"Buildkite"}
     named = set(re.findall(r"\b(\w+)\(", OURS))

@@ -1,4 +1,4 @@
-"""The links of the README and the pages: what they lead to, within the repository, is there."""
+"""The links of the README and the pages lead to existing files and headings of the repository."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ LINKS = [
 
 
 def anchors(text: str) -> set[str]:
-    """Give the anchors that headings get."""
+    """Return the anchors of the headings."""
     headings = re.findall(r"^#+ (.+)$", prose(text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize(("page", "link"), LINKS)
-def test_what_a_link_leads_to_is_there(page: str, link: str) -> None:
+def test_the_target_of_a_link_exists(page: str, link: str) -> None:
     path, _, anchor = link.partition("#")
     target = (ROOT / page).parent / path if path else ROOT / page
     assert target.exists()

@@ -1,4 +1,4 @@
-"""The README and the pages of the documentation: all code in them runs, and what it shows is what comes of it."""
+"""The code in the README and the documentation runs, and its output is as shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
 TEXTS = {name: path.read_text(encoding="utf-8") for name, path in zip(NAMES, PAGES, strict=True)}
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
-# What is shown and cannot be run, by page.
+# The number of blocks that cannot be run, by page.
 NOT_RUN = {"docs/fake_control.md": 2, "docs/reliability.md": 1, "docs/testing.md": 1, "docs/waiting.md": 1}
 
 
@@ -27,7 +27,7 @@ def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     page, installed = as_it_must_be(ROOT / name, tmp_path)
     changes = difflib.unified_diff(TEXTS[name].splitlines(), page.splitlines(), "shown", "real", lineterm="")
-    assert page == TEXTS[name], "stale: run python docs/make_outputs.py\n" + "\n".join(changes)
+    assert page == TEXTS[name], "out of date: run python docs/make_outputs.py\n" + "\n".join(changes)
     for line in installed:
         for extras in re.findall(r"\[([^\]]+)\]", line):
             assert set(extras.split(",")) <= EXTRAS.keys(), line
@@ -39,7 +39,7 @@ def test_no_block_of_a_page_is_left_out(name: str) -> None:
     assert [block.language for block in found if block.language not in LANGUAGES and block.language[:1] != "{"] == []
     assert sum(block.why_not is not None for block in found) == NOT_RUN.get(name, 0)
     assert unused_files(TEXTS[name]) == []
-    assert not re.search(r"^\s*(?:```|~~~|>>> |\$ )", prose(TEXTS[name]), re.MULTILINE), "code that is no block"
+    assert not re.search(r"^\s*(?:```|~~~|>>> |\$ )", prose(TEXTS[name]), re.MULTILINE), "code outside of a block"
 
 
 def test_code_of_python_is_not_both_shown_with_a_prompt_and_without() -> None:

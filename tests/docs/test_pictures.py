@@ -1,4 +1,4 @@
-"""The pictures of the documentation: each is on a page, and is what it would be if it were drawn now."""
+"""The pictures of the documentation: each is on a page, and is up to date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.docs.page import PAGES
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_a_drawing_is_not_stale(name: str) -> None:
+def test_a_drawing_is_up_to_date(name: str) -> None:
     if MADE_WITH.read_text() != made_with():
         pytest.skip("other versions of what draws it would draw it otherwise")
     assert (PICTURES / name).read_text(encoding="utf-8") == draw(name), "stale: run python docs/make_pictures.py"

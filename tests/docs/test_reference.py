@@ -1,4 +1,4 @@
-"""The reference: all that is public is in it, once, under the name by which it is imported."""
+"""The reference has each public name once, as it is imported."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from buildkite_orm import (
     WaiterJob,
 )
 from buildkite_orm.fake import ManualClock
-from tests.oddities import hold, mutations, nested
+from tests.oddities import check_object, mutations, nested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -542,7 +542,7 @@ def test_whatever_is_in_an_item_the_page_gives_all_of_them_whole(payload: dict[s
         assert len(caught) == (1 if any(thing.drift for thing in things) else 0)
         assert len(things) == 3
         for thing, sent in zip(things, [other(payload, 1), odd, other(payload, 2)], strict=True):
-            hold(thing, sent)
+            check_object(thing, sent)
         assert (things[0].drift, things[2].drift) == ((), ())
 
     check()
@@ -559,7 +559,7 @@ def test_whatever_is_in_an_object_it_is_loaded(payload: dict[str, Any], ask: Ask
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DriftWarning)
             (thing,) = ask(answering.with_one(odd))
-        hold(thing, odd)
+        check_object(thing, odd)
 
     check()
 
@@ -578,7 +578,7 @@ def test_strict_loads_it_whole_or_raises_an_error_of_ours(payload: dict[str, Any
             assert len(answering.canned.asked) > 0
         else:
             assert thing.drift == ()
-            hold(thing, odd)
+            check_object(thing, odd)
 
     check()
 

@@ -1,4 +1,4 @@
-"""A fault meets an operation: what comes of it, and what must hold whatever comes of it."""
+"""The outcome of a fault in an operation, and the checks of what must hold in any case."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from tests.reliability.operations import Ask, Operation, Reader, Trial
 
 _ADVICE: Final = re.compile(r"before you send it again, (?:list|look at) (\S+?)(?: and look for .+?)?\.(?:\s|$)")
-# until an attempt may begin, and until the answer to it has to be whole
+# until the last attempt may begin, and until its response has to be complete
 _BOUND: Final = POLICY.max_elapsed + max(POLICY.max_elapsed, TIMEOUT[1])
 
 
 def measure(fault: Fault, operation: Operation) -> Outcome:
-    """Have a fault befall an operation, and give what comes of it; fails where what must hold does not."""
+    """Return the outcome of a fault in an operation; fail if a requirement does not hold."""
     with Stage(over_sockets=fault.over_sockets) as stage:
         begun = operation.begin(stage)
         if callable(begun):
             return _Reading(stage, fault, operation, begun).outcome()
         found = {_write(stage, fault, operation, begun, acts=acts) for acts in _variants(fault)}
-    assert len(found) == 1, f"it can be told whether the server did it: {found}"
+    assert len(found) == 1, f"the outcome depends on whether the server did it: {found}"
     return found.pop()
 
 
@@ -42,7 +42,7 @@ def _variants(fault: Fault) -> tuple[bool, ...]:
 
 
 class _Reading:
-    """Reads under a fault: the first, the middle and the last page are struck once, or the middle one always."""
+    """Reads with a fault: once on the first, the middle and the last page, or always on the middle one."""
 
     def __init__(self, stage: Stage, fault: Fault, operation: Operation, reader: Reader) -> None:
         self._stage, self._fault, self._operation, self._reader = stage, fault, operation, reader
@@ -56,54 +56,54 @@ class _Reading:
         return Outcome(self._once(), self._lasting())
 
     def _once(self) -> str:
-        ask, struck = self._fresh(), list(dict.fromkeys([self._pages[0], self._middle, self._pages[-1]]))
+        read, struck = self._fresh(), list(dict.fromkeys([self._pages[0], self._middle, self._pages[-1]]))
         for page in struck:
-            self._stage.arm(self._fault, partial(self._befalls, page), times=1)
-        error = self._attempt(ask)
+            self._stage.arm(self._fault, partial(self._applies, page), times=1)
+        error = self._attempt(read)
         first = self._sent().count(struck[0])
         times = first + (error is not None)
         if error is not None:
-            following = [self._attempt(ask) for _ in struck]
+            following = [self._attempt(read) for _ in struck]
             assert [type(each) for each in following] == [type(error)] * (len(struck) - 1) + [type(None)]
-        if self._operation.kind == "read":  # nothing was asked for again but the pages that failed
+        if self._operation.kind == "read":  # only the pages that failed were requested again
             assert self._sent() == [page for page in self._pages for _ in range(times if page in struck else 1)]
-        return _told("right", error, first)
+        return _cell("right", error, first)
 
     def _lasting(self) -> str:
-        ask, began = self._fresh(), self._stage.server.clock.now()
-        self._stage.arm(self._fault, partial(self._befalls, self._middle), times=None)
-        error = self._attempt(ask)
+        read, began = self._fresh(), self._stage.server.clock.now()
+        self._stage.arm(self._fault, partial(self._applies, self._middle), times=None)
+        error = self._attempt(read)
         _check_time(self._stage, self._fault, self._operation, began)
         failed = self._sent()
         times = Counter(failed)[self._middle]
         self._stage.disarm()
         if error is not None:
-            assert self._attempt(ask) is None
+            assert self._attempt(read) is None
         if error is not None and self._operation.kind == "read":
             at = self._pages.index(self._middle)
             assert failed == self._pages[:at] + [self._middle] * times
             assert self._sent()[len(failed) :] == self._pages[at:]
-        return _told("right", error, times)
+        return _cell("right", error, times)
 
     def _fresh(self) -> Ask:
         self._stage.disarm()
         self._stage.network.sent.clear()
         return self._reader(self._stage.bk)
 
-    def _befalls(self, page: str, request: RecordedRequest) -> bool:
+    def _applies(self, page: str, request: RecordedRequest) -> bool:
         return self._operation.match(request) and (self._operation.pages == 1 or _key(request) == page)
 
-    def _attempt(self, ask: Ask) -> BuildkiteError | None:
-        """Give the error; without one, what came is exactly right."""
+    def _attempt(self, read: Ask) -> BuildkiteError | None:
+        """Return the error; check that the result is exact if there is none."""
         try:
-            came = ask()
+            result = read()
         except BuildkiteError as problem:
             error = problem
         else:
-            assert came == self._wanted
+            assert result == self._wanted
             return None
         assert not error.outcome_unknown
-        assert not any(self._stage.folder.iterdir()), "half a file stays"
+        assert not any(self._stage.folder.iterdir()), "a partial file is left"
         return error
 
     def _sent(self) -> list[str]:
@@ -111,7 +111,7 @@ class _Reading:
 
 
 def _key(request: RecordedRequest) -> str:
-    return request.line if request.origin == "api" else request.origin  # there, URLs carry the time
+    return request.line if request.origin == "api" else request.origin  # the URLs of the storage contain the time
 
 
 # -- writes ------------------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _struck(
         assert trial.shown(stage.look(_place_to_look(error))) == happened, "what it says to look at tells otherwise"
     else:
         assert happened == 0
-    return _told("done", error, attempts)
+    return _cell("done", error, attempts)
 
 
 def _error_of(do: Ask) -> BuildkiteError | None:
@@ -159,22 +159,22 @@ def _error_of(do: Ask) -> BuildkiteError | None:
 
 
 def _place_to_look(error: BuildkiteError) -> str:
-    told = str(error)
-    assert told.startswith(f"{error.method} {error.url}: "), told
-    assert "It may have happened nevertheless" in told
-    found = _ADVICE.search(told)
-    assert found is not None, told
+    message = str(error)
+    assert message.startswith(f"{error.method} {error.url}: "), message
+    assert "It may have happened nevertheless" in message
+    found = _ADVICE.search(message)
+    assert found is not None, message
     return found[1]
 
 
 def _check_time(stage: Stage, fault: Fault, operation: Operation, began: float) -> None:
-    is_file = operation.kind in {"file", "log_file"}  # which may take as long as bytes come
-    runs_ahead = fault.over_sockets  # there, the clock moves with what the server sends
+    is_file = operation.kind in {"file", "log_file"}  # its content may take longer as long as bytes arrive
+    runs_ahead = fault.over_sockets  # over sockets, the clock moves with what the server sends
     if fault.kind != "trickle" or not (runs_ahead or is_file):
         assert stage.server.clock.now() - began <= _BOUND
 
 
-def _told(right: str, error: BuildkiteError | None, attempts: int) -> str:
+def _cell(right: str, error: BuildkiteError | None, attempts: int) -> str:
     if error is None:
         return f"{right} ({attempts})"
     return f"`{type(error).__name__}`{'?' if error.outcome_unknown else ''} ({attempts})"

@@ -1,4 +1,4 @@
-"""Every model of the library, also those that come later, and a payload of each that is as documented."""
+"""All models of the library, found by walking its modules, and a documented payload for each."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def modules() -> Iterator[types.ModuleType]:
 
 
 MODELS: Final = {
-    thing
+    member
     for module in modules()
-    for thing in vars(module).values()
-    if isinstance(thing, type) and issubclass(thing, Model) and thing.__module__ == module.__name__
+    for member in vars(module).values()
+    if isinstance(member, type) and issubclass(member, Model) and member.__module__ == module.__name__
 }
 RESOURCES: Final = sorted((model for model in MODELS if issubclass(model, Resource)), key=lambda model: model.__name__)
 
 
 def payload_of(model: type[Model]) -> dict[str, Any]:
-    """Make what the API may answer with where it answers with this model: all fields, each with some value."""
+    """Return a payload for a model: all fields, each with some value."""
     fields = {field.alias or name: sample(field.annotation) for name, field in model.model_fields.items()}
     return fields | ({"url": URL} if "url" in fields else {})
 
 
 def sample(annotation: Any) -> Any:
-    """Make some value of a type."""
+    """Return some value of a type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in {Annotated, Union, types.UnionType}:
         return sample(next(part for part in arguments if part is not type(None)))

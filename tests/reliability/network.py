@@ -1,4 +1,4 @@
-"""The way to a server, on which connections fail before they are made; keeps what was attempted."""
+"""A transport whose connections can fail, and which records all attempts."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ if TYPE_CHECKING:
     import requests
 
 NOWHERE: Final = "no-such-host.invalid"
-TIRED_AFTER: Final = 0.02
+SHORT_TIMEOUT: Final = 0.02
 _resolve: Final = socket.getaddrinfo
 
 
 class Network(BaseAdapter):
-    """The way to a server: sockets, or another.
+    """A transport to a server, with faults of its own.
 
-    What goes wrong on it is told as to the fake: `refuse` leads to a port where nobody listens, `dns` to a name that
-    nobody knows; of what the server holds up (`read_timeout`, `stall`), the client tires soon, but not before the
-    server has begun to, and of nothing else.
+    The faults have the names of the fake: `refuse` connects to a closed port, `dns` to a host name that does not
+    resolve. For `read_timeout` and `stall`, which the server causes, it shortens the read timeout.
 
     Attributes:
-        faults: What is to go wrong.
-        sent: What was attempted, connected or not.
+        faults: The faults to come.
+        sent: The attempted requests, connected or not.
     """
 
-    def __init__(self, way: BaseAdapter, api: str, of_the_server: Faults) -> None:
+    def __init__(self, transport: BaseAdapter, api: str, of_the_server: Faults) -> None:
         super().__init__()
-        self._way = way
+        self._transport = transport
         self.faults = Faults()
         self._of_the_server = of_the_server
         self.sent: list[RecordedRequest] = []
@@ -50,41 +49,41 @@ class Network(BaseAdapter):
         self._closed_port.bind(("127.0.0.1", 0))
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        """Send a request, or fail to."""
+        """Send a request, or fail with the next fault."""
         record = self._recorded(request)
         self.sent.append(record)
         _, fault = self.faults.take(record)
         if fault is None:
-            return self._way.send(request, *args, **options)
+            return self._transport.send(request, *args, **options)
         if fault.kind == "refuse":
             port = self._closed_port.getsockname()[1]
-            return self._way.send(_elsewhere(request, f"127.0.0.1:{port}"), *args, **options)
+            return self._transport.send(_elsewhere(request, f"127.0.0.1:{port}"), *args, **options)
         if fault.kind == "dns":
-            with mock.patch.object(socket, "getaddrinfo", _nobody_knows):
-                return self._way.send(_elsewhere(request, NOWHERE), *args, **options)
+            with mock.patch.object(socket, "getaddrinfo", _resolve_unless_unknown):
+                return self._transport.send(_elsewhere(request, NOWHERE), *args, **options)
         if fault.kind == "stall":
-            response = self._way.send(request, *args, **options)
+            response = self._transport.send(request, *args, **options)
             if exchange := current_exchange():
-                exchange.read_timeout = TIRED_AFTER
+                exchange.read_timeout = SHORT_TIMEOUT
             return response
         try:
-            return self._way.send(request, *args, **{**options, "timeout": (TIRED_AFTER, TIRED_AFTER)})
+            return self._transport.send(request, *args, **{**options, "timeout": (SHORT_TIMEOUT, SHORT_TIMEOUT)})
         except ReadTimeout:
             wait_until(lambda: _used(self._of_the_server) == _used(self.faults))
             raise
 
     def hang_up(self) -> None:
-        """End the connections that are kept open."""
-        if not isinstance(self._way, Adapter):
+        """Close the idle connections."""
+        if not isinstance(self._transport, Adapter):
             return
-        pools = self._way.poolmanager.pools
-        for key in pools.keys():  # noqa: SIM118 - it is no mapping
+        pools = self._transport.poolmanager.pools
+        for key in pools.keys():  # noqa: SIM118 - it is not a mapping
             pools[key].close()
         pools.clear()
 
     def close(self) -> None:
-        """Close what is open."""
-        self._way.close()
+        """Close the transport and the reserved port."""
+        self._transport.close()
         self._closed_port.close()
 
     def _recorded(self, request: requests.PreparedRequest) -> RecordedRequest:
@@ -101,13 +100,13 @@ class Network(BaseAdapter):
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    """Wait for another thread, which is about to do something."""
+    """Wait until a condition holds that another thread brings about."""
     waiting = threading.Event()
     for _ in range(10_000):
         if is_so():
             return
         waiting.wait(0.002)
-    raise AssertionError("it does not come to that")
+    raise AssertionError("the condition does not hold after 20 seconds")
 
 
 def _used(faults: Faults) -> int:
@@ -120,7 +119,7 @@ def _elsewhere(request: requests.PreparedRequest, place: str) -> requests.Prepar
     return moved
 
 
-def _nobody_knows(host: str, *args: Any, **options: Any) -> Any:
+def _resolve_unless_unknown(host: str, *args: Any, **options: Any) -> Any:
     return _refuse() if host == NOWHERE else _resolve(host, *args, **options)
 
 

@@ -1,4 +1,4 @@
-"""What a fault may befall: listings, a read of one thing, writes, and files."""
+"""The operations that faults are tested on: listings, a read of one object, writes, and files."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Trial:
     """One attempt at a write.
 
     Attributes:
-        do: Does it.
-        happened: Counts on the server how often it has happened.
-        shown: Counts the same in what the API answers at the place that an error names; None: nothing is there.
+        do: Sends the write.
+        happened: Returns how often the server has done it.
+        shown: Returns the same from the response of the URL that the error names; None if that is a 404.
     """
 
     do: Ask
@@ -42,7 +42,7 @@ class Trial:
 
 
 Reader = Callable[["Buildkite"], Ask]
-"""Gives, for a client, what reads: each time it is called it goes on where it failed."""
+"""Returns, for a client, a function that reads; called again after an error, it continues where it failed."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Operation:
 
     Attributes:
         name: Its title.
-        kind: What may be done about a fault.
-        match: Which of its requests the fault befalls.
+        kind: What the client may do about a fault.
+        match: Whether the fault applies to a request.
         begin: Prepares the server.
         pages: How many such requests it takes.
     """
@@ -149,13 +149,13 @@ def saved_log(stage: Stage) -> Reader:
     job = with_log(stage)
 
     def reader(bk: Buildkite) -> Ask:
-        def ask() -> bytes:
+        def request() -> bytes:
             saved = bk.organization("acme").job(job.id).log().save_to(stage.folder / "log")
             content = saved.read_bytes()
             saved.unlink()
             return content
 
-        return ask
+        return request
 
     return reader
 

@@ -1,4 +1,4 @@
-"""Where a fault meets an operation: a server, a client that reaches it over sockets, and one that nothing befalls."""
+"""A server, a client that faults apply to, and one that they do not."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Stage:
 
     Attributes:
         server: The server.
-        network: What lies between it and `bk`.
-        bk: The client that a fault befalls, with the policy that clients have.
-        calm: A client that nothing befalls.
+        network: The transport of `bk`.
+        bk: The client that faults apply to, with the default policy.
+        calm: A client without faults.
         folder: An empty folder.
     """
 
@@ -68,13 +68,13 @@ class Stage:
         times: int | None,
         acts: bool = False,
     ) -> None:
-        """Have a fault strike.
+        """Add a fault.
 
         Args:
             fault: The fault.
-            match: Whom it strikes.
-            times: How often.
-            acts: Whether the server does what is asked all the same, where the fault leaves that open.
+            match: Whether it applies to a request.
+            times: How often it occurs; None for each time.
+            acts: Whether the server processes the request first, if the fault allows both.
         """
         options: dict[str, Any] = dict(fault.options)
         if fault.may_act:
@@ -87,21 +87,21 @@ class Stage:
             self.network.faults.add(fault.kind, match=match, times=times, origin=None)
 
     def disarm(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         self.server.faults.clear()
         self.network.faults.clear()
 
     def settle(self) -> None:
-        """Wait until the server is done with what a client has given up."""
+        """Wait until the server has finished with the requests that a client has abandoned."""
         self.network.hang_up()
         servers = self.server._servers.values()  # pyright: ignore[reportPrivateUsage]
         wait_until(lambda: not any(each.open_sockets for each in servers))
 
     def look(self, url: str) -> Any:
-        """Ask for what is at a URL of the API; None where nothing is."""
+        """Return the payload at a URL of the API; None if it is not found."""
         path = path_of(url)
         assert path is not None, url
         try:
-            return self.bk.session.send(ApiRequest("GET", path), lambda answer: json.loads(answer.body))
+            return self.bk.session.send(ApiRequest("GET", path), lambda response: json.loads(response.body))
         except NotFoundError:
             return None

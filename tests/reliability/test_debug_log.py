@@ -1,4 +1,4 @@
-"""What is logged of the library's requests, urllib3's own lines too: no token, and no key to a file."""
+"""Log lines of the library's requests, including those of urllib3, show no token and no key to a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROKEN = b"HTTP/1.1 200 OK\r\nno header\r\nLocation: http://x/?sig=s3cret\r\nCon
 
 @pytest.fixture(autouse=True)
 def _everything(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Log all that there is to log."""
+    """Log everything."""
     with caplog.at_level(logging.DEBUG):
         yield
 
@@ -57,19 +57,19 @@ def assert_silent(caplog: pytest.LogCaptureFixture, *secrets: str) -> None:
     assert [each for each in (*KEYS, *secrets) if each in shown] == []
 
 
-def test_a_log_of_everything_has_neither_the_token_nor_a_signed_query(
+def test_a_debug_log_shows_neither_the_token_nor_a_signed_query(
     server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with server_with_build.client(http=True) as bk:
         use_files(bk, tmp_path)
     assert any("Signature=" in request.line for request in server_with_build.requests)
-    told = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
-    assert len([line for line in told if "?[hidden] HTTP/1.1" in line]) >= 2
-    assert len([line for line in told if '"GET /v2/organizations/acme/' in line]) >= 4
+    lines = [record.getMessage() for record in caplog.records if record.name == "urllib3.connectionpool"]
+    assert len([line for line in lines if "?[hidden] HTTP/1.1" in line]) >= 2
+    assert len([line for line in lines if '"GET /v2/organizations/acme/' in line]) >= 4
     assert_silent(caplog, server_with_build.token)
 
 
-def test_an_adapter_that_tries_again_by_itself_logs_no_signed_query(
+def test_an_adapter_with_retries_of_its_own_logs_no_signed_query(
     server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server_with_build.faults.add("reset_before", origin="artifacts")
@@ -81,16 +81,16 @@ def test_an_adapter_that_tries_again_by_itself_logs_no_signed_query(
 
 
 def test_headers_that_cannot_be_read_show_no_query(caplog: pytest.LogCaptureFixture) -> None:
-    """A storage that is known for it: neither the error nor the log has the query."""
+    """Neither the error nor the log shows the query."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer() -> None:
+        def respond() -> None:
             connection, _ = listening.accept()
             with connection:
                 connection.recv(65536)
                 connection.sendall(BROKEN)
 
-        serving = threading.Thread(target=answer)
+        serving = threading.Thread(target=respond)
         serving.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with (
@@ -103,27 +103,27 @@ def test_headers_that_cannot_be_read_show_no_query(caplog: pytest.LogCaptureFixt
     assert_silent(caplog)
 
 
-def test_what_others_ask_for_is_logged_as_it_is(
+def test_requests_of_others_are_logged_unchanged(
     server_with_build: FakeBuildkite, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Before, meanwhile in another thread, and after."""
     others: list[threading.Thread] = []
 
-    def ask(name: str) -> None:
+    def request(name: str) -> None:
         requests.get(f"{server_with_build.url}/v2/meta?mine={name}", timeout=5)
 
     def meanwhile(_: object) -> bool:
-        others.append(threading.Thread(target=ask, args=["meanwhile"]))
+        others.append(threading.Thread(target=request, args=["meanwhile"]))
         others[-1].start()
         return False
 
     server_with_build.faults.add("html", origin="artifacts", match=meanwhile)
-    ask("before")
+    request("before")
     with server_with_build.client(http=True) as bk:
         use_files(bk, tmp_path)
         with pytest.raises(BuildkiteError):
             bk.organization("acme").pipeline("none").fetch()
-    ask("after")
+    request("after")
     for other in others:
         other.join()
     for name in ("before", "meanwhile", "after"):

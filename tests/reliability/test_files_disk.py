@@ -1,4 +1,4 @@
-"""What the disk does while a file is saved: full, read-only, something in the way; `disk` has the short of it."""
+"""Failures of the disk while a file is saved: full, read-only, blocked names; `disk` measures the main ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Artifact, DownloadError, UnsafePathError
-from buildkite_orm.files import atomic
+from buildkite_orm.files import atomic, folders
 from buildkite_orm.files.atomic import PartialFile
 from buildkite_orm.files.folders import WORKING_FOLDER
 from buildkite_orm.files.safe_paths import Target, safe_path
@@ -38,7 +38,7 @@ def artifact(bk: Buildkite, stored: ArtifactRecord) -> Artifact:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The folder to save to; beside it stands one that must stay as it is."""
+    """The folder to save to; another folder next to it must not change."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
@@ -79,7 +79,7 @@ def test_a_disk_that_is_full_is_a_clear_error_and_nothing_is_left(artifact: Arti
         ("open", errno.EMFILE),
     ],
 )
-def test_what_the_system_refuses_is_a_clear_error_and_nothing_is_left(
+def test_a_failed_system_call_is_a_clear_error_and_nothing_is_left(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch, function: str, number: int
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -95,7 +95,7 @@ def test_what_the_system_refuses_is_a_clear_error_and_nothing_is_left(
 
 def test_no_file_stays_open(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not DESCRIPTORS.is_dir():
-        pytest.skip("only Linux tells which files are open")
+        pytest.skip("only Linux shows which files are open")
     artifact.save_to(folder)
     before = len(list(DESCRIPTORS.iterdir()))
     for name in ("dup", "replace", "open"):
@@ -111,19 +111,19 @@ def denied(*_: object, **__: object) -> None:
 
 
 def do_nothing(_: object) -> None:
-    """As a process that is not there any more."""
+    """Leave a partial file as a killed process does."""
 
 
 # -- something in the way
 
 
-def test_what_is_no_file_is_not_replaced_and_nothing_is_asked(
+def test_a_device_or_folder_is_not_replaced_and_nothing_is_requested(
     server: FakeBuildkite, artifact: Artifact, folder: Path
 ) -> None:
-    """As `/dev/null` would be, by who may."""
+    """As `/dev/null` would be by root."""
     os.mkfifo(folder / "pipe")
     server.requests.clear()
-    with pytest.raises(DownloadError, match="there is something that is no file"):
+    with pytest.raises(DownloadError, match="something that is not a file exists there"):
         artifact.save_to(folder / "pipe")
     assert (folder / "pipe").is_fifo()
     assert everything(folder) == ["pipe"]
@@ -131,7 +131,7 @@ def test_what_is_no_file_is_not_replaced_and_nothing_is_asked(
 
 
 def meanwhile(server: FakeBuildkite, do: Callable[[], object]) -> None:
-    """Do something while the content is on its way."""
+    """Do something during the download."""
 
     def match(_: object) -> bool:
         do()
@@ -140,7 +140,7 @@ def meanwhile(server: FakeBuildkite, do: Callable[[], object]) -> None:
     server.faults.add("html", origin="artifacts", match=match)
 
 
-def test_a_link_that_takes_the_files_place_meanwhile_is_not_followed(
+def test_a_link_that_replaces_the_file_meanwhile_is_not_followed(
     server: FakeBuildkite, artifact: Artifact, folder: Path
 ) -> None:
     (folder / "dist").mkdir()
@@ -153,7 +153,7 @@ def test_a_link_that_takes_the_files_place_meanwhile_is_not_followed(
 
 
 @pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="folders cannot be held here")
-def test_a_link_that_takes_a_folders_place_meanwhile_is_not_followed(
+def test_a_link_that_replaces_a_folder_meanwhile_is_not_followed(
     server: FakeBuildkite, artifact: Artifact, folder: Path
 ) -> None:
     def swap() -> None:
@@ -168,7 +168,7 @@ def test_a_link_that_takes_a_folders_place_meanwhile_is_not_followed(
 
 
 @pytest.mark.skipif(os.open not in os.supports_dir_fd, reason="folders cannot be held here")
-def test_a_link_that_takes_a_folders_place_before_it_is_opened_is_not_followed(
+def test_a_link_that_replaces_a_folder_before_it_is_opened_is_not_followed(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def mkdir(name: str, *_: object, **__: object) -> None:
@@ -197,7 +197,7 @@ def test_links_that_go_in_circles_are_a_clear_error(artifact: Artifact, folder: 
 
 @pytest.fixture
 def left(artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The name under which a process that is killed leaves `app.bin`; nothing is there."""
+    """The name under which a killed process leaves `app.bin`; it does not exist."""
     with monkeypatch.context() as patch:
         patch.setattr(os, "dup", denied)
         patch.setattr(PartialFile, "discard", do_nothing)
@@ -221,7 +221,7 @@ def pipe(left: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [link, hard_link, pipe], ids=["link", "hard link", "pipe"])
-def test_what_others_put_where_a_killed_process_leaves_its_file_is_not_written_to(
+def test_a_file_of_others_under_the_name_of_a_partial_file_is_not_written_to(
     artifact: Artifact, folder: Path, left: Path, put: Callable[[Path], None]
 ) -> None:
     put(left)
@@ -230,7 +230,7 @@ def test_what_others_put_where_a_killed_process_leaves_its_file_is_not_written_t
     assert outside_is_as_it_was(folder)
 
 
-def test_a_folder_where_a_killed_process_leaves_its_file_does_not_matter(
+def test_a_folder_under_the_name_of_a_partial_file_does_not_matter(
     artifact: Artifact, folder: Path, left: Path
 ) -> None:
     left.mkdir()
@@ -312,7 +312,7 @@ def test_a_link_in_the_folder_that_leads_to_it_is_refused(artifact: Artifact, fo
 def test_it_may_be_taken_away_by_another_at_any_time(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another one ends, and removes it, just when this one goes to use it."""
+    """Another process ends and removes the folder just before this one uses it."""
     whole, left = os.open, [3]
 
     def open_late(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -355,10 +355,10 @@ def test_two_that_save_one_name_at_once_both_succeed(server: FakeBuildkite, arti
     assert everything(folder) == ["app.bin"]
 
 
-def test_what_another_renames_just_now_is_not_written_to(
+def test_a_file_that_another_process_just_renamed_is_not_written_to(
     artifact: Artifact, folder: Path, left: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process had the lock when this one opened the file, and gives it its final name."""
+    """Another process held the lock when this one opened the file, and renames it to its final name."""
     fcntl = pytest.importorskip("fcntl")
     left.write_bytes(OTHER)
 
@@ -382,7 +382,7 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(artifact: Artifact, folde
 def test_one_that_fails_does_not_take_the_folder_away_from_another(
     artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It has made the folder, fails and removes it, just when the other one goes to use it."""
+    """It has created the folder, fails and removes it just before the other one uses it."""
     whole = os.open
     taken: list[object] = []
 
@@ -409,22 +409,22 @@ FINE = ["console.log", "null", "aux_.txt", "dist/.hidden", "a b/c.d", "COM10", "
 
 
 @pytest.mark.parametrize("name", FOR_WINDOWS)
-def test_what_windows_takes_for_something_else_is_refused_there(folder: Path, name: str) -> None:
+def test_a_name_with_a_special_meaning_on_windows_is_refused_there(folder: Path, name: str) -> None:
     with pytest.raises(UnsafePathError, match="means something else to Windows"):
         safe_path(folder, name, windows=True)
     assert safe_path(folder, name, windows=False).is_relative_to(folder)
 
 
 @pytest.mark.parametrize("name", FINE)
-def test_what_windows_takes_for_a_file_is_not_refused(folder: Path, name: str) -> None:
+def test_a_name_without_one_is_not_refused(folder: Path, name: str) -> None:
     assert safe_path(folder, name, windows=True) == folder / name
 
 
-def test_where_folders_cannot_be_held_and_open_files_not_renamed_it_saves_too(
+def test_it_saves_if_folders_cannot_be_opened_and_open_files_not_renamed(
     server: FakeBuildkite, artifact: Artifact, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Windows."""
-    monkeypatch.setattr(atomic, "_CAN_HOLD", False)
+    monkeypatch.setattr(folders, "_CAN_HOLD", False)
     monkeypatch.setattr(atomic, "_ON_WINDOWS", True)
     assert artifact.save_to(f"{folder}/new/").read_bytes() == CONTENT
     assert everything(folder) == ["new", "new/dist", "new/dist/app.bin"]
@@ -434,6 +434,6 @@ def test_where_folders_cannot_be_held_and_open_files_not_renamed_it_saves_too(
     assert everything(folder) == ["new", "new/dist", "new/dist/app.bin"]
 
 
-def test_a_folder_that_is_told_by_name_is_taken_as_it_is(folder: Path) -> None:
+def test_a_folder_given_by_name_is_used_as_it_is(folder: Path) -> None:
     target = Target.of(folder, "a/b")
     assert (target.below, target.name, target.path) == (("a",), "b", folder / "a/b")

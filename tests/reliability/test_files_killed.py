@@ -1,4 +1,4 @@
-"""What a process leaves that is killed while it saves, and what the next one makes of it; `disk` has one killed."""
+"""What a process that is killed while saving leaves behind, and how the next save uses it."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def place(tmp_path: Path) -> Path:
 def do_nothing(_: object) -> None: ...
 
 
-def die(thing: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None:
-    """Save something in vain, as a process that is killed does: nothing is cleaned up. Give what is left."""
+def die(saved: Any, place: Path, monkeypatch: pytest.MonkeyPatch) -> Path | None:
+    """Save as a process that is killed: nothing is cleaned up. Return the partial file, if any."""
     with monkeypatch.context() as patch:
         patch.setattr(PartialFile, "discard", do_nothing)
         with pytest.raises(BuildkiteError):
-            thing.save_to(place)
+            saved.save_to(place)
     return next(iter(place.parent.glob(f"{WORKING_FOLDER}/*.part")), None)
 
 
 @pytest.fixture
 def leave(server: FakeBuildkite, artifact: Artifact, place: Path, monkeypatch: pytest.MonkeyPatch) -> Leave:
-    """Leave the first so many bytes behind."""
+    """Leave a partial file of the first bytes."""
 
     def begin(size: int) -> Path:
         server.faults.add("corrupt_body" if size == len(CONTENT) else "truncate", origin="artifacts", **at(size))
@@ -77,13 +77,13 @@ def ranges(server: FakeBuildkite) -> list[str | None]:
 
 
 def saved(artifact: Artifact, place: Path) -> bool:
-    """Save, and tell whether there is the file, whole, and nothing else."""
+    """Save, and return whether the folder has the complete file and nothing else."""
     artifact.save_to(place)
     return place.read_bytes() == CONTENT and list(place.parent.iterdir()) == [place]
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 70_001, len(CONTENT) - 1])
-def test_what_is_left_is_gone_on_with(
+def test_a_partial_file_is_resumed(
     server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave, size: int
 ) -> None:
     leave(size)
@@ -91,7 +91,7 @@ def test_what_is_left_is_gone_on_with(
     assert ranges(server) == [f"bytes={size}-"]
 
 
-def test_of_a_file_that_only_lacks_its_name_nothing_is_fetched(
+def test_a_complete_file_without_its_name_is_renamed_and_not_downloaded(
     artifact: Artifact, place: Path, leave: Leave, costs: Costs
 ) -> None:
     leave(len(CONTENT))
@@ -104,7 +104,7 @@ def test_of_a_file_that_only_lacks_its_name_nothing_is_fetched(
     [bytes([CONTENT[0] ^ 1]), b"x" * 70_000, CONTENT + b"x", CONTENT[:-1] + b"x"],
     ids=["one byte", "begin", "long", "end"],
 )
-def test_what_is_left_and_wrong_is_fetched_anew(
+def test_a_damaged_partial_file_is_downloaded_again(
     server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave, content: bytes
 ) -> None:
     leave(70_000).write_bytes(content)
@@ -112,7 +112,7 @@ def test_what_is_left_and_wrong_is_fetched_anew(
     assert ranges(server)[-1] is None
 
 
-def test_bytes_that_are_wrong_twice_are_an_error_and_nothing_is_left(
+def test_a_wrong_checksum_twice_is_an_error_and_nothing_is_left(
     server: FakeBuildkite, artifact: Artifact, place: Path, leave: Leave
 ) -> None:
     leave(70_000)
@@ -123,7 +123,7 @@ def test_bytes_that_are_wrong_twice_are_an_error_and_nothing_is_left(
     assert ranges(server) == ["bytes=70000-", None]
 
 
-def test_what_is_left_of_another_content_is_not_gone_on_with(
+def test_a_partial_file_of_other_content_is_not_resumed(
     server: FakeBuildkite, bk: Buildkite, artifact: Artifact, place: Path, leave: Leave
 ) -> None:
     left = leave(70_000)
@@ -134,7 +134,7 @@ def test_what_is_left_of_another_content_is_not_gone_on_with(
     assert list(place.parent.rglob("*.part")) == [left]
 
 
-def test_without_a_checksum_it_begins_anew(
+def test_without_a_checksum_it_starts_again(
     server: FakeBuildkite, bk: Buildkite, artifact: Artifact, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = bk.bind(Artifact.model_validate({**artifact.dump(), "sha1sum": None}))
@@ -147,7 +147,7 @@ def test_without_a_checksum_it_begins_anew(
     assert ranges(server) == [None]
 
 
-def test_a_log_begins_anew_and_takes_the_place_of_what_is_left(
+def test_a_log_starts_again_and_replaces_the_partial_file(
     server: FakeBuildkite, bk: Buildkite, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = server.add_build("web", jobs=1).jobs[0]

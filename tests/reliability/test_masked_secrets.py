@@ -1,4 +1,4 @@
-"""Secrets that a server repeats, or that a redirect brings: masked in errors, logs, pickles and tracebacks."""
+"""Secrets that a server repeats or redirects to: masked in errors, logs, pickles and tracebacks."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ forms = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 
 
 def ways_to_write(token: str) -> list[str]:
-    """Return what of a token must be nowhere: it in every form, and no long part of it."""
+    """Return what must not appear of a token: the token in each form, and its long parts."""
     return [way for form in FORMS.values() for way in (form(token), json.dumps(form(token))[1:-1])] + [token[8:32]]
 
 
 def check_frames(error: BaseException, secret: str) -> None:
-    """Look in the frames of the library, and in all that their locals hold; those of this file know the secret."""
+    """Search the locals of the library's frames; those of this file contain the secret."""
     entry = error.__traceback__
     while entry is not None and entry.tb_frame.f_code.co_filename == __file__:
         entry = entry.tb_next
@@ -224,13 +224,13 @@ def test_masking_takes_linear_time(piece: str) -> None:
 def test_a_signed_query_with_any_character_is_not_in_the_debug_log(odd: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), socket.create_server(("127.0.0.1", 0)) as listening:
 
-        def answer() -> None:
+        def respond() -> None:
             connection, _ = listening.accept()
             with connection:
                 connection.recv(65536)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-        serving = threading.Thread(target=answer)
+        serving = threading.Thread(target=respond)
         serving.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         with Buildkite(BKUA, base_url=url) as bk, bk.session.stream_elsewhere(f"{url}/f?a=1{odd}&sig={odd}s3cret", {}):
@@ -290,7 +290,7 @@ def test_a_signed_url_is_in_no_local_of_a_traceback_also_after_a_redirect_of_the
         onward = f"{server.url}/next?X-Amz-Signature={SIGNATURE}" if http else ONWARD
         server.faults.add("redirect", location=onward, origin="artifacts", times=hops)
     elif "payload" in options:
-        options = {**options, "payload": {"message": "no"}}  # the storage repeats the URL that it was asked for
+        options = {**options, "payload": {"message": "no"}}  # the storage repeats the requested URL
     server.faults.add(**options, origin="artifacts", times=None)
     with server.client(http=http, timeout=(5, 0.2), retry=RetryPolicy(attempts=1)) as bk:
         (artifact,) = bk.organization("acme").pipeline("web").build(1).artifacts()

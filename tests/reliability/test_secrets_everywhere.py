@@ -1,4 +1,4 @@
-"""Secrets that answers carry, agent tokens and private keys and the like: in the object's data, and nowhere else."""
+"""Secrets in responses, such as agent tokens and private keys: in the object's data, and nowhere else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 SECRET = "s3cret-0123456789abcdef"
 
 
-# -- every model, also those that come later
+# -- every model
 
 
 def kinds_of(annotation: object) -> set[object]:
@@ -70,7 +70,7 @@ every_secret = pytest.mark.parametrize(("model", "name"), SECRET_FIELDS)
 
 
 def test_the_fields_that_carry_secrets_are_found() -> None:
-    """What is named as one is hidden unless `NO_SECRETS` says that it is none."""
+    """A field with the name of a secret is hidden unless `NO_SECRETS` has it."""
     found = {param.id for param in SECRET_FIELDS}
     assert found > {
         "AgentToken.token",
@@ -91,9 +91,9 @@ def with_secret(model: type[Model], name: str) -> Model:
 
 @every_secret
 def test_no_secret_is_shown(model: type[Model], name: str) -> None:
-    thing = with_secret(model, name)
-    assert getattr(thing, name) == SECRET
-    for each in (thing, copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):  # noqa: S301
+    loaded = with_secret(model, name)
+    assert getattr(loaded, name) == SECRET
+    for each in (loaded, copy.copy(loaded), copy.deepcopy(loaded), pickle.loads(pickle.dumps(loaded))):  # noqa: S301
         assert getattr(each, name) == SECRET
         assert SECRET not in shown(each)
 
@@ -110,8 +110,8 @@ def test_what_does_not_validate_is_not_shown(model: type[Model], name: str) -> N
 def test_a_secret_that_nobody_has_heard_of_is_not_shown() -> None:
     payload = {"id": "a", "brand_new_token": SECRET, "settings": {"deep": [{"newApiKey": SECRET, "fine": "fine"}]}}
     for model in MODELS:
-        thing = model.model_construct(None, **payload)
-        assert SECRET not in shown(thing)
+        loaded = model.model_construct(None, **payload)
+        assert SECRET not in shown(loaded)
     assert "fine" in shown(Model.model_construct(None, **payload))
 
 
@@ -128,7 +128,7 @@ def test_a_secret_that_nobody_has_heard_of_is_not_shown() -> None:
         "webhook_url",
     ],
 )
-def test_secrets_are_told_by_their_names(name: str) -> None:
+def test_secrets_are_recognized_by_their_names(name: str) -> None:
     assert is_secret(name)
     assert mask_fields({"a": [{name: SECRET}], "b": 1}) == {"a": [{name: MASK}], "b": 1}
 
@@ -138,33 +138,33 @@ def test_what_only_looks_like_one_is_shown(name: str) -> None:
     assert not is_secret(name)
 
 
-# -- what is raised while an answer is read
+# -- errors while a response is read
 
 
-def answer_of(payload: object) -> ApiResponse:
+def response_with(payload: object) -> ApiResponse:
     return ApiResponse(
         "GET", "https://api.buildkite.com/v2/x", 200, {"Content-Type": "x"}, json.dumps(payload).encode()
     )
 
 
 @pytest.mark.parametrize("payload", [[{"token": SECRET}], SECRET, {"items": {"token": SECRET}}], ids=["[]", "''", "{}"])
-def test_an_answer_of_another_shape_is_not_shown(payload: Any) -> None:
-    model, answer = RESOURCES[0], answer_of(payload)
+def test_an_response_with_another_shape_is_not_shown(payload: Any) -> None:
+    model, response = RESOURCES[0], response_with(payload)
     loads = [load_list] if as_array(payload) is None else []
     for load in loads:
         with pytest.raises(BuildkiteError) as caught:
-            load(model, answer, strict=False)
+            load(model, response, strict=False)
         assert SECRET not in full_text(caught.value)
     if as_object(payload) is None:
         with pytest.raises(BuildkiteError) as caught:
-            load_one(model, answer)
+            load_one(model, response)
         assert SECRET not in full_text(caught.value)
 
 
 @pytest.mark.parametrize("body", [b"[{}, %s", b"%s", b"\xff%s"], ids=["cut", "text", "bytes"])
 def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
-    answer = ApiResponse("GET", "https://api.buildkite.com/v2/x", 200, {}, body.replace(b"%s", SECRET.encode()))
-    for load in (lambda: load_list(RESOURCES[0], answer, strict=False), lambda: load_one(RESOURCES[0], answer)):
+    response = ApiResponse("GET", "https://api.buildkite.com/v2/x", 200, {}, body.replace(b"%s", SECRET.encode()))
+    for load in (lambda: load_list(RESOURCES[0], response, strict=False), lambda: load_one(RESOURCES[0], response)):
         with pytest.raises(BuildkiteError) as caught:
             load()
         assert SECRET not in full_text(caught.value)
@@ -174,17 +174,17 @@ def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
 def test_an_odd_answer_is_told_of_by_its_fields_and_not_shown(model: type[Resource]) -> None:
     keys = [field.alias or name for name, field in model.model_fields.items()]
     payload = {key: [[SECRET if is_secret(key) else "odd"]] for key in keys} | {"brand_new_token": SECRET}
-    answer = answer_of([payload])
+    response = response_with([payload])
     with pytest.raises(BuildkiteError, match="not as documented") as caught:
-        load_list(model, answer, strict=True)
+        load_list(model, response, strict=True)
     assert SECRET not in full_text(caught.value)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        (thing,) = load_list(model, answer, strict=False)
+        (loaded,) = load_list(model, response, strict=False)
     assert len(warned) == 1
     assert SECRET not in str(warned[0].message)
-    assert SECRET in json.dumps(thing.dump())
-    assert SECRET not in repr(thing.drift)
+    assert SECRET in json.dumps(loaded.dump())
+    assert SECRET not in repr(loaded.drift)
 
 
 # -- from end to end
@@ -193,7 +193,7 @@ def test_an_odd_answer_is_told_of_by_its_fields_and_not_shown(model: type[Resour
 @pytest.mark.parametrize("ask", OPERATIONS, ids=lambda ask: ask.__name__)
 @pytest.mark.parametrize("trouble", [*TROUBLE, *BENT])
 def test_no_error_of_a_socket_shows_a_secret(ask: Ask, trouble: str) -> None:
-    """Without sockets, `leaks` measures it."""
+    """`leaks` measures the same without sockets."""
     with furnished() as carried, logged() as log:
         make_trouble(carried, trouble)
         with carried.server.client(http=True, retry=RetryPolicy(attempts=2), strict=True) as bk:
@@ -232,15 +232,15 @@ import pickle, sys
 from buildkite_orm import Buildkite, UnboundError
 
 url, token = sys.argv[1:]
-things = pickle.load(sys.stdin.buffer)
-for thing in things:
+objects = pickle.load(sys.stdin.buffer)
+for loaded in objects:
     try:
-        thing.session
+        loaded.session
     except UnboundError:
         continue
-    raise SystemExit(f"{thing} is bound")
+    raise SystemExit(f"{loaded} is bound")
 with Buildkite(token, base_url=url) as bk:
-    loaded = [bk.bind(thing).fetch() for thing in things]
+    loaded = [bk.bind(loaded).fetch() for loaded in objects]
     pickle.dump(loaded, sys.stdout.buffer)
 """
 
@@ -251,15 +251,15 @@ def test_objects_and_refs_travel_to_another_process_and_back(server: FakeBuildki
     with server.client(http=True) as bk:
         build = acme(bk).pipeline("web").builds()[0]
         job = build.jobs()[0]
-        things = [build, build.pipeline, job, acme(bk).job(job.id), job.artifacts()[0], acme(bk)]
-        sent = pickle.dumps(things)
+        objects = [build, build.pipeline, job, acme(bk).job(job.id), job.artifacts()[0], acme(bk)]
+        sent = pickle.dumps(objects)
         assert server.token.encode() not in sent
         command = [sys.executable, "-W", "error", "-c", ELSEWHERE, server.url, server.token]
-        with costs(len(things)):
+        with costs(len(objects)):
             run = subprocess.run(command, input=sent, capture_output=True, check=False)
         assert run.returncode == 0, run.stderr.decode()
         assert server.token.encode() not in run.stdout
         back = pickle.loads(run.stdout)  # noqa: S301 - our own
-        assert back == things
+        assert back == objects
         bk.bind(back[4]).delete()
         assert not job.artifacts()

@@ -1,4 +1,4 @@
-"""Where nobody can know whether a write has happened: the error leads to where that can be seen."""
+"""If the outcome of a write is unknown, the error names the URL that shows it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ WRITES: dict[str, tuple[Write, str]] = {
 
 @pytest.mark.parametrize(("write", "look"), WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("kind", ["reset_before", "error", "html"])
-def test_it_names_what_to_look_at(server: FakeBuildkite, bk: Buildkite, kind: Kind, write: Write, look: str) -> None:
+def test_the_error_names_what_to_look_at(
+    server: FakeBuildkite, bk: Buildkite, kind: Kind, write: Write, look: str
+) -> None:
     server.faults.add(kind, times=None)
     with pytest.raises(BuildkiteError) as caught:
         write(bk.organization("acme"))
@@ -55,7 +57,7 @@ def publish(bk: Buildkite) -> object:
 
 
 @pytest.mark.parametrize("read", [find_test, publish])
-def test_a_post_that_only_reads_is_sent_again_and_changes_nothing(
+def test_a_post_that_only_reads_is_retried_and_changes_nothing(
     server: FakeBuildkite, bk: Buildkite, read: Callable[[Buildkite], Any]
 ) -> None:
     server.faults.add("error", times=None)

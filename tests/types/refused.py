@@ -1,4 +1,4 @@
-"""What type checkers refuse: each line has the error that it must have, or the check fails. Never run."""
+"""Calls that type checkers must reject, each with its error in a comment. Never run."""
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an IDE and a type checker know, from the client down to an artifact's path. Never run."""
+"""The types from the client down to an artifact's path, for type checkers. Never run."""
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 from __future__ import annotations

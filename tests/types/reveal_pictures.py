@@ -1,4 +1,4 @@
-"""What timelines and histories give, as a type checker sees it. Never run."""
+"""The types of timelines and histories, for type checkers. Never run."""
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 from __future__ import annotations

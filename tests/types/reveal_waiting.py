@@ -1,4 +1,4 @@
-"""What waiting and failures give, as a type checker sees it. Never run."""
+"""The types of waiting and failures, for type checkers. Never run."""
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 from __future__ import annotations

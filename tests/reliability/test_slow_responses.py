@@ -1,4 +1,4 @@
-"""Answers that take their time: bounded, and without harm to what comes after."""
+"""Slow responses end at a bound, and do not affect later requests."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ def fetch(bk: Buildkite) -> str | None:
 
 @pytest.mark.parametrize("bound", [300.0, 100.0, 10.0])
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_an_answer_without_an_end_in_sight_is_given_up_at_its_bound(
-    server: FakeBuildkite, coding: str, bound: float
-) -> None:
-    """The bound is `max_elapsed`; compressed or not, byte by byte."""
+def test_an_endless_response_is_abandoned_at_max_elapsed(server: FakeBuildkite, coding: str, bound: float) -> None:
+    """Compressed or not, byte by byte."""
     server.faults.add("trickle", pause=4.0, times=None)
     began = server.clock.now()
     call = ApiRequest("GET", "organizations/acme/pipelines/web", headers={"Accept-Encoding": coding})
@@ -37,17 +35,17 @@ def test_an_answer_without_an_end_in_sight_is_given_up_at_its_bound(
         server.client(retry=RetryPolicy(max_elapsed=bound)) as bk,
         pytest.raises(RequestTimeoutError, match="not whole when the time for the request was over"),
     ):
-        bk.session.send(call, lambda answer: answer)
+        bk.session.send(call, lambda response: response)
     assert bound <= server.clock.now() - began <= bound + 4
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_is_slow_and_whole_in_time_is_right(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_slow_response_that_is_complete_in_time_is_returned(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("trickle", pause=0.1)
     assert fetch(bk) == "d" * 2000
 
 
-def test_an_answer_that_was_read_leaves_its_connection_to_the_next_one(server: FakeBuildkite) -> None:
+def test_the_connection_of_a_read_response_is_reused(server: FakeBuildkite) -> None:
     with server.client(http=True) as bk:
         for _ in range(5):
             fetch(bk)
@@ -55,7 +53,7 @@ def test_an_answer_that_was_read_leaves_its_connection_to_the_next_one(server: F
         assert len(sockets) == 1
 
 
-def test_an_answer_that_was_given_up_leaves_no_connection(server: FakeBuildkite) -> None:
+def test_the_connection_of_an_abandoned_response_is_closed(server: FakeBuildkite) -> None:
     server.faults.add("stall", times=None)
     with server.client(http=True, timeout=(5, 0.05), retry=RetryPolicy(attempts=2)) as bk:
         with pytest.raises(RequestTimeoutError):
