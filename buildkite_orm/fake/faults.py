@@ -86,7 +86,7 @@ def _without_token(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 _NONE: frozenset[str] = frozenset()
-_OPTIONS: dict[Kind, frozenset[str]] = {
+OPTIONS: dict[Kind, frozenset[str]] = {
     "refuse": _NONE,
     "dns": _NONE,
     "reset_before": frozenset({"processed"}),
@@ -172,10 +172,10 @@ class Faults:
             options: Options of `kind`. With `processed=True`, which `reset_before`, `read_timeout`, `html` and `error`
                 take, the request is processed before it fails.
         """
-        if kind not in _OPTIONS:
-            raise ValueError(f"unknown fault {kind!r}; choose one of {', '.join(_OPTIONS)}")
-        if unknown := sorted(options.keys() - _OPTIONS[kind]):
-            known = ", ".join(sorted(_OPTIONS[kind])) or "none"
+        if kind not in OPTIONS:
+            raise ValueError(f"unknown fault {kind!r}; choose one of {', '.join(OPTIONS)}")
+        if unknown := sorted(options.keys() - OPTIONS[kind]):
+            known = ", ".join(sorted(OPTIONS[kind])) or "none"
             raise TypeError(f"the fault {kind} has no option {', '.join(unknown)}; its options: {known}")
         if kind == "redirect" and "location" not in options:
             raise TypeError("the fault redirect needs location=")

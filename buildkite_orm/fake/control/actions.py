@@ -108,8 +108,7 @@ def _user(organization: OrganizationRecord, email: str) -> UserRecord:
 
 def add_job(server: FakeBuildkite, build: BuildRecord, body: NewJob) -> JobRecord:
     """Add a job to a build, with its log and artifacts."""
-    fields = _sent(body, "label", "log", "artifacts")
-    job = server.add_job(build, **fields, **({} if body.label is None else {"name": body.label}))
+    job = server.add_job(build, **_sent(body, "log", "artifacts"))
     if body.log is not None:
         server.set_log(job, body.log.encode())
     for each in body.artifacts or ():

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from buildkite_orm.fake.control.validation import Body, choice_error, one_of, read_time
 from buildkite_orm.fake.faults import Kind, Origin  # noqa: TC001 - pydantic reads them
+from buildkite_orm.fake.records import BUILD_STATES, JOB_STATES
 from buildkite_orm.fake.settings import Precision  # noqa: TC001 - pydantic reads it
 from buildkite_orm.fake.store import SCOPES
 
@@ -21,41 +22,8 @@ FASTEST = 10_000.0
 _LARGEST_FILE = 1 << 40
 _NO_LINE_BREAKS = re.compile(r"[^\x00-\x1f\x7f]*").fullmatch
 
-BuildState = Literal[
-    "creating",
-    "scheduled",
-    "running",
-    "failing",
-    "passed",
-    "failed",
-    "blocked",
-    "canceling",
-    "canceled",
-    "skipped",
-    "not_run",
-]
-JobState = Literal[
-    "pending",
-    "waiting",
-    "waiting_failed",
-    "blocked",
-    "blocked_failed",
-    "unblocked",
-    "limited",
-    "scheduled",
-    "assigned",
-    "accepted",
-    "running",
-    "passed",
-    "failed",
-    "canceling",
-    "canceled",
-    "timing_out",
-    "timed_out",
-    "expired",
-    "skipped",
-    "broken",
-]
+BuildState = Annotated[str, AfterValidator(one_of(BUILD_STATES)), WithJsonSchema({"enum": sorted(BUILD_STATES)})]
+JobState = Annotated[str, AfterValidator(one_of(JOB_STATES)), WithJsonSchema({"enum": sorted(JOB_STATES)})]
 JobType = Literal["script", "waiter", "manual", "trigger"]
 Text = Annotated[str, Field(max_length=10_000)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]

@@ -60,7 +60,7 @@ def choice_error(value: object, choices: Iterable[str], *, what: str = "not allo
 
 def one_of(choices: Iterable[str]) -> Callable[[str], str]:
     """Return a validator of strings that are one of the choices."""
-    known = list(choices)
+    known = sorted(choices)
 
     def check(value: str) -> str:
         if value not in known:
@@ -125,4 +125,4 @@ def _path(location: tuple[int | str, ...], context: Mapping[str, Any]) -> str:
             text += f"[{part}]"
         elif not part.startswith(("<", "[")):  # pydantic's names for an alternative and for a key
             text += f".{part}"
-    return text.removeprefix(".")[:_LONGEST_PATH] or "(the whole body)"
+    return text.removeprefix(".")[:_LONGEST_PATH] or "(top level)"
