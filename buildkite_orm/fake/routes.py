@@ -26,6 +26,7 @@ def _routes() -> Iterator[Route]:
         yield from getattr(import_module(module.name), "ROUTES", ())
 
 
+_GRAPHQL = frozenset({"/v1", "/graphql", "/v1/graphql", "/v2/graphql"})  # as clients name it on a base URL
 ROUTES: tuple[Route, ...] = tuple(_routes())
 
 
@@ -50,7 +51,8 @@ class Router:
         try:
             route, arguments = self._adapter.match(path, method=method)
         except HTTPException:
-            raise ApiError(404, f'No route matches [{method}] "{path}"') from None
+            unsupported = ": the fake does not support GraphQL" if path.rstrip("/") in _GRAPHQL else ""
+            raise ApiError(404, f'No route matches [{method}] "{path}"{unsupported}') from None
         return Match(route, dict(arguments))
 
 

@@ -53,6 +53,13 @@ def test_an_unknown_route_is_404(api: Session, method: str, path: str) -> None:
     assert answer.json()["message"].startswith(f"No route matches [{method}]")
 
 
+@pytest.mark.parametrize("path", ["/v1", "/graphql", "/v2/graphql"])
+def test_graphql_is_a_404_that_says_so(api: Session, path: str) -> None:
+    response = api.post(f"https://api.buildkite.com{path}", json={"query": "{ viewer { id } }"})
+    assert response.status_code == 404
+    assert response.json()["message"].endswith("the fake does not support GraphQL")
+
+
 @pytest.mark.parametrize("url", ["https://api.buildkite.com/nothing", "https://api.buildkite.com/v1/organizations"])
 def test_what_is_outside_of_the_api_is_404(api: Session, url: str) -> None:
     assert api.get(url).status_code == 404
