@@ -1,4 +1,4 @@
-"""A fake Buildkite for each test, and sessions that ask it as any client would."""
+"""A fake Buildkite server for each test, and plain HTTP sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Asking(Session):
-    """A session that takes paths, which begin behind `/v2`, and bears a server's token."""
+class PathSession(Session):
+    """A session that accepts paths below `/v2`, and sends a server's token."""
 
     def __init__(self, server: FakeBuildkite, base: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ def _unlimited() -> Settings:
 
 
 def _local(server: FakeBuildkite) -> Session:
-    session = Asking(server, "https://api.buildkite.com")
+    session = PathSession(server, "https://api.buildkite.com")
     session.mount("https://", server.adapter())
     session.mount("http://", server.adapter())
     return session
@@ -49,15 +49,15 @@ def server() -> Iterator[FakeBuildkite]:
 
 @pytest.fixture
 def api(server: FakeBuildkite) -> Iterator[Session]:
-    """Ask `server` without a network."""
+    """Return a session for `server`, without a network."""
     with _local(server) as session:
         yield session
 
 
 @pytest.fixture
 def http(server: FakeBuildkite) -> Iterator[Session]:
-    """Ask `server` over a socket."""
-    with Asking(server, server.url) as session:
+    """Return a session for `server`, over HTTP."""
+    with PathSession(server, server.url) as session:
         yield session
 
 
@@ -70,14 +70,14 @@ def seeded() -> Iterator[FakeBuildkite]:
 
 @pytest.fixture
 def seeded_api(seeded: FakeBuildkite) -> Iterator[Session]:
-    """Ask `seeded` without a network."""
+    """Return a session for `seeded`, without a network."""
     with _local(seeded) as session:
         yield session
 
 
 @pytest.fixture
 def asking() -> Iterator[Callable[[FakeBuildkite], Session]]:
-    """Give sessions that ask any server without a network."""
+    """Return a function that opens a session for any server, without a network."""
     with ExitStack() as stack:
         yield lambda server: stack.enter_context(_local(server))
 
@@ -91,6 +91,6 @@ def limited() -> Iterator[FakeBuildkite]:
 
 @pytest.fixture
 def limited_api(limited: FakeBuildkite) -> Iterator[Session]:
-    """Ask `limited` without a network."""
+    """Return a session for `limited`, without a network."""
     with _local(limited) as session:
         yield session

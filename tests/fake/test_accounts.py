@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 def test_the_user_is_whose_token_it_is(server: FakeBuildkite, api: Session) -> None:
     person = server.add_user("Grace Hopper", "grace@acme.example")
     token = server.make_token("read_user", user=person)
-    told = api.get("/user", headers={"Authorization": f"Bearer {token}"}).json()
-    assert (told["id"], told["name"], told["email"]) == (person.id, "Grace Hopper", "grace@acme.example")
-    assert set(told) == {"id", "graphql_id", "name", "email", "avatar_url", "created_at"}
+    payload = api.get("/user", headers={"Authorization": f"Bearer {token}"}).json()
+    assert (payload["id"], payload["name"], payload["email"]) == (person.id, "Grace Hopper", "grace@acme.example")
+    assert set(payload) == {"id", "graphql_id", "name", "email", "avatar_url", "created_at"}
 
 
-def test_the_token_tells_itself_but_not_its_secret(server: FakeBuildkite, api: Session) -> None:
+def test_the_payload_of_the_token_has_no_secret(server: FakeBuildkite, api: Session) -> None:
     token = server.make_token("read_builds")
-    answer = api.get("/access-token", headers={"Authorization": f"Bearer {token}"})
-    told = answer.json()
-    assert told["scopes"] == ["read_builds"]
-    assert told["user"] == {"email": "ada@acme.example", "name": "Ada Lovelace"}
-    assert told["created_at"] == "2026-07-23 12:00:00 UTC"
-    assert token not in answer.text
+    response = api.get("/access-token", headers={"Authorization": f"Bearer {token}"})
+    payload = response.json()
+    assert payload["scopes"] == ["read_builds"]
+    assert payload["user"] == {"email": "ada@acme.example", "name": "Ada Lovelace"}
+    assert payload["created_at"] == "2026-07-23 12:00:00 UTC"
+    assert token not in response.text
 
 
 def test_a_revoked_token_is_good_for_nothing(api: Session) -> None:
@@ -40,8 +40,8 @@ def test_tokens_look_like_real_ones(server: FakeBuildkite) -> None:
 
 def test_meta_needs_no_token(api: Session) -> None:
     api.headers.clear()
-    answer = api.get("/meta")
-    assert answer.json() == {"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]}
+    response = api.get("/meta")
+    assert response.json() == {"webhook_ips": ["192.0.2.0/24", "198.51.100.12"]}
 
 
 def test_organizations_are_listed(server: FakeBuildkite, api: Session) -> None:
@@ -50,11 +50,11 @@ def test_organizations_are_listed(server: FakeBuildkite, api: Session) -> None:
 
 
 def test_an_organization_has_its_urls(api: Session) -> None:
-    told = api.get("/organizations/acme").json()
+    payload = api.get("/organizations/acme").json()
     base = "https://api.buildkite.com/v2/organizations/acme"
-    assert told["url"] == base
-    assert told["web_url"] == "https://buildkite.com/acme"
-    assert [told[f"{name}_url"] for name in ("pipelines", "agents", "emojis")] == [
+    assert payload["url"] == base
+    assert payload["web_url"] == "https://buildkite.com/acme"
+    assert [payload[f"{name}_url"] for name in ("pipelines", "agents", "emojis")] == [
         f"{base}/pipelines",
         f"{base}/agents",
         f"{base}/emojis",

@@ -1,4 +1,4 @@
-"""Agents: listed, told, stopped, paused."""
+"""Agents: listings, payloads, stop and pause."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def names(api: Session, **params: Any) -> list[str]:
 
 
 def busy(server: FakeBuildkite, api: Session, agent: AgentRecord) -> int:
-    """Give an agent a long job; give its build's number."""
+    """Start a long job on an agent; return the number of its build."""
     server.add_pipeline("web", steps=[CommandStep(duration=600)])
-    told = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
+    payload = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
     server.run(10)
     assert agent.job is not None
-    return int(told["number"])
+    return int(payload["number"])
 
 
 def state(api: Session, number: int) -> str:
@@ -58,16 +58,16 @@ def test_filters_match_whole(server: FakeBuildkite, api: Session) -> None:
 
 def test_an_agent_is_found_in_whatever_state(server: FakeBuildkite, api: Session) -> None:
     agent = server.add_agent("gone", connection_state="lost", lost_at=server.clock.now())
-    told = api.get(f"{AGENTS}/{agent.id}").json()
-    assert (told["connection_state"], told["lost_at"]) == ("lost", "2026-08-01T12:00:00.000Z")
-    assert told["url"].endswith(f"{AGENTS}/{agent.id}")
-    assert (told["job"], told["queue"], told["paused"]) == (None, "default", False)
+    payload = api.get(f"{AGENTS}/{agent.id}").json()
+    assert (payload["connection_state"], payload["lost_at"]) == ("lost", "2026-08-01T12:00:00.000Z")
+    assert payload["url"].endswith(f"{AGENTS}/{agent.id}")
+    assert (payload["job"], payload["queue"], payload["paused"]) == (None, "default", False)
 
 
-def test_an_agent_tells_its_job_and_the_job_its_agent(server: FakeBuildkite, api: Session, agent: AgentRecord) -> None:
+def test_an_agent_embeds_its_job_and_the_job_its_agent(server: FakeBuildkite, api: Session, agent: AgentRecord) -> None:
     busy(server, api, agent)
-    told = api.get(f"{AGENTS}/{agent.id}").json()
-    job = api.get(f"/organizations/acme/jobs/{told['job']['id']}").json()
+    payload = api.get(f"{AGENTS}/{agent.id}").json()
+    job = api.get(f"/organizations/acme/jobs/{payload['job']['id']}").json()
     assert job["agent"]["id"] == agent.id
     assert job["agent"]["job"] is None
 
@@ -97,14 +97,14 @@ def test_stopping_gently_waits_for_the_job(server: FakeBuildkite, api: Session, 
 
 def test_only_connected_agents_stop(server: FakeBuildkite, api: Session) -> None:
     agent = server.add_agent("gone", connection_state="lost")
-    answer = api.put(f"{AGENTS}/{agent.id}/stop")
-    assert (answer.status_code, answer.json()) == (400, {"message": "Can only stop connected agents"})
+    response = api.put(f"{AGENTS}/{agent.id}/stop")
+    assert (response.status_code, response.json()) == (400, {"message": "Can only stop connected agents"})
 
 
 def test_a_paused_agent_takes_no_job(server: FakeBuildkite, api: Session, agent: AgentRecord) -> None:
     assert api.put(f"{AGENTS}/{agent.id}/pause", json={"note": "lunch"}).status_code == 204
-    told = api.get(f"{AGENTS}/{agent.id}").json()
-    assert (told["paused"], told["paused_note"], told["paused_by"]["name"]) == (True, "lunch", "Ada Lovelace")
+    payload = api.get(f"{AGENTS}/{agent.id}").json()
+    assert (payload["paused"], payload["paused_note"], payload["paused_by"]["name"]) == (True, "lunch", "Ada Lovelace")
     server.add_pipeline("web")
     api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"})
     server.run(120)
@@ -126,7 +126,7 @@ def test_pausing_and_resuming_go_in_turns(server: FakeBuildkite, api: Session, a
     path = f"{AGENTS}/{agent.id}"
     assert api.put(f"{path}/resume").json() == {"message": "Agent is not paused"}
     api.put(f"{path}/pause")
-    answer = api.put(f"{path}/pause")
-    assert (answer.status_code, answer.json()) == (422, {"message": "Agent is already paused"})
+    response = api.put(f"{path}/pause")
+    assert (response.status_code, response.json()) == (422, {"message": "Agent is already paused"})
     lost = server.add_agent("lost", connection_state="lost")
     assert api.put(f"{AGENTS}/{lost.id}/pause").json() == {"message": "Only connected agents may be paused"}

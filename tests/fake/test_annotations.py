@@ -37,7 +37,7 @@ def contexts(api: Session, path: str) -> list[str]:
         ("?scope=all", ["first", "tests", "lint"]),
     ],
 )
-def test_a_build_lists_its_own_unless_asked_higher_priorities_first(api: Session, query: str, found: list[str]) -> None:
+def test_a_build_lists_its_own_annotations_by_priority(api: Session, query: str, found: list[str]) -> None:
     assert contexts(api, f"{WEB}/annotations{query}") == found
 
 
@@ -48,37 +48,37 @@ def test_an_unknown_scope_is_422(api: Session) -> None:
 
 def test_a_job_lists_its_own_by_either_route(api: Session, build: BuildRecord) -> None:
     job = build.jobs[0].id
-    told = api.get(f"/organizations/acme/jobs/{job}/annotations").json()
-    assert told == api.get(f"{WEB}/jobs/{job}/annotations").json()
-    assert [(each["context"], each["scope"], each["job_id"]) for each in told] == [("lint", "job", job)]
+    payload = api.get(f"/organizations/acme/jobs/{job}/annotations").json()
+    assert payload == api.get(f"{WEB}/jobs/{job}/annotations").json()
+    assert [(each["context"], each["scope"], each["job_id"]) for each in payload] == [("lint", "job", job)]
 
 
 @pytest.mark.usefixtures("build")
-def test_bodies_are_told_as_html_or_not_at_all(api: Session) -> None:
-    told = {each["context"]: each for each in api.get(f"{WEB}/annotations").json()}
-    assert told["tests"]["body_html"] == "<h1>All *good*</h1>\n<p>Really &amp; truly</p>\n"
-    assert told["first"]["body_html"] == "<b>bold</b>\n"
-    assert (told["tests"]["scope"], told["tests"]["job_id"], told["tests"]["priority"]) == ("build", None, 3)
+def test_bodies_are_rendered_as_html_or_omitted(api: Session) -> None:
+    payload = {each["context"]: each for each in api.get(f"{WEB}/annotations").json()}
+    assert payload["tests"]["body_html"] == "<h1>All *good*</h1>\n<p>Really &amp; truly</p>\n"
+    assert payload["first"]["body_html"] == "<b>bold</b>\n"
+    assert (payload["tests"]["scope"], payload["tests"]["job_id"], payload["tests"]["priority"]) == ("build", None, 3)
     assert not [each for each in api.get(f"{WEB}/annotations?omit_body=true").json() if "body_html" in each]
 
 
 def test_annotations_are_created_and_deleted(api: Session, build: BuildRecord) -> None:
     for path in (f"{WEB}/annotations", f"/organizations/acme/jobs/{build.jobs[1].id}/annotations"):
-        answer = api.post(path, json={"body": "Hi", "context": "new", "style": "error", "priority": 10})
-        assert answer.status_code == 201
-        assert (answer.json()["style"], answer.json()["priority"]) == ("error", 10)
+        response = api.post(path, json={"body": "Hi", "context": "new", "style": "error", "priority": 10})
+        assert response.status_code == 201
+        assert (response.json()["style"], response.json()["priority"]) == ("error", 10)
         assert contexts(api, path)[0] == "new"
-        assert api.delete(f"{path}/{answer.json()['id']}").status_code == 204
-        assert api.delete(f"{path}/{answer.json()['id']}").status_code == 404
+        assert api.delete(f"{path}/{response.json()['id']}").status_code == 204
+        assert api.delete(f"{path}/{response.json()['id']}").status_code == 404
         assert "new" not in contexts(api, path)
 
 
 def test_a_context_is_replaced_or_added_to(server: FakeBuildkite, api: Session, build: BuildRecord) -> None:
     path = f"/organizations/acme/jobs/{build.jobs[0].id}/annotations"
     server.clock.advance(60)
-    told = api.post(path, json={"body": ", 2 errors", "context": "lint", "append": True}).json()
-    assert told["body_html"] == "<p>3 warnings, 2 errors</p>\n"
-    assert (told["created_at"], told["updated_at"]) == ("2026-08-01T12:00:00.000Z", "2026-08-01T12:01:00.000Z")
+    payload = api.post(path, json={"body": ", 2 errors", "context": "lint", "append": True}).json()
+    assert payload["body_html"] == "<p>3 warnings, 2 errors</p>\n"
+    assert (payload["created_at"], payload["updated_at"]) == ("2026-08-01T12:00:00.000Z", "2026-08-01T12:01:00.000Z")
     assert api.post(path, json={"body": "none", "context": "lint"}).json()["body_html"] == "<p>none</p>\n"
 
 

@@ -27,9 +27,9 @@ def path(artifact: ArtifactRecord) -> str:
 
 
 def location(api: Session, path: str) -> str:
-    answer = api.get(f"{path}/download", allow_redirects=False)
-    assert answer.status_code == 302
-    return answer.headers["Location"]
+    response = api.get(f"{path}/download", allow_redirects=False)
+    assert response.status_code == 302
+    return response.headers["Location"]
 
 
 def fetch(api: Session, url: str, **headers: str) -> Response:
@@ -37,15 +37,15 @@ def fetch(api: Session, url: str, **headers: str) -> Response:
 
 
 def paths(api: Session, url: str, **params: Any) -> list[str]:
-    answer = api.get(url, params=params)
-    assert answer.status_code == 200
-    return [each["path"] for each in answer.json()]
+    response = api.get(url, params=params)
+    assert response.status_code == 200
+    return [each["path"] for each in response.json()]
 
 
-def test_an_artifact_tells_what_it_is(api: Session, artifact: ArtifactRecord, path: str) -> None:
-    told = api.get(path).json()
+def test_the_payload_of_an_artifact_describes_it(api: Session, artifact: ArtifactRecord, path: str) -> None:
+    payload = api.get(path).json()
     url = f"https://api.buildkite.com/v2{WEB}/jobs/{artifact.job.id}/artifacts/{artifact.id}"
-    assert told == {
+    assert payload == {
         "id": artifact.id,
         "job_id": artifact.job.id,
         "url": url,
@@ -60,18 +60,18 @@ def test_an_artifact_tells_what_it_is(api: Session, artifact: ArtifactRecord, pa
         "original_path": None,
         "sha1sum": hashlib.sha1(b"0123456789", usedforsecurity=False).hexdigest(),
     }
-    assert api.get(url).json() == told
+    assert api.get(url).json() == payload
 
 
-def test_a_sha_256_may_be_told(server: FakeBuildkite, api: Session, path: str) -> None:
+def test_a_sha_256_may_be_included(server: FakeBuildkite, api: Session, path: str) -> None:
     server.settings.sha256sums = True
     assert api.get(path).json()["sha256sum"] == hashlib.sha256(b"0123456789").hexdigest()
 
 
-def test_what_is_told_may_be_false(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
+def test_the_payload_of_an_artifact_may_be_false(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
     artifact = server.add_artifact(job, "x", b"abc", file_size=5, sha1sum="0" * 40)
-    told = api.get(f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}").json()
-    assert (told["file_size"], told["sha1sum"], told["dirname"]) == (5, "0" * 40, ".")
+    payload = api.get(f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}").json()
+    assert (payload["file_size"], payload["sha1sum"], payload["dirname"]) == (5, "0" * 40, ".")
 
 
 def test_a_build_lists_the_artifacts_of_all_its_jobs(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
@@ -113,9 +113,9 @@ def test_an_unknown_state_is_422(api: Session) -> None:
 def test_artifacts_are_paged(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
     for number in range(40):
         server.add_artifact(job, f"{number}.txt")
-    answer = api.get(f"{WEB}/artifacts")
-    assert len(answer.json()) == 30
-    assert len(api.get(answer.links["next"]["url"]).json()) == 10
+    response = api.get(f"{WEB}/artifacts")
+    assert len(response.json()) == 30
+    assert len(api.get(response.links["next"]["url"]).json()) == 10
 
 
 def test_a_deleted_artifact_is_gone(api: Session, path: str) -> None:
@@ -131,16 +131,16 @@ def test_a_deleted_artifact_is_gone(api: Session, path: str) -> None:
 # -- the content
 
 
-def test_a_download_is_a_redirect_that_tells_its_target_twice(api: Session, path: str) -> None:
-    answer = api.get(f"{path}/download", allow_redirects=False)
-    assert answer.json() == {"url": answer.headers["Location"]}
-    assert answer.headers["Location"].startswith("https://artifacts.buildkite.fake/")
+def test_a_download_is_a_redirect_with_the_target_in_header_and_body(api: Session, path: str) -> None:
+    response = api.get(f"{path}/download", allow_redirects=False)
+    assert response.json() == {"url": response.headers["Location"]}
+    assert response.headers["Location"].startswith("https://artifacts.buildkite.fake/")
 
 
 def test_following_the_redirect_gives_the_content(api: Session, path: str) -> None:
-    answer = api.get(f"{path}/download")
-    assert answer.content == b"0123456789"
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    response = api.get(f"{path}/download")
+    assert response.content == b"0123456789"
+    assert response.headers["Content-Type"].startswith("text/plain")
 
 
 def test_over_a_socket_the_content_is_at_another_port(server: FakeBuildkite, http: Session, path: str) -> None:
@@ -150,11 +150,11 @@ def test_over_a_socket_the_content_is_at_another_port(server: FakeBuildkite, htt
 
 
 def test_the_other_origin_refuses_a_token(server: FakeBuildkite, api: Session, path: str) -> None:
-    answer = api.get(location(api, path))
-    assert answer.status_code == 400
-    assert answer.headers["Content-Type"] == "application/xml"
-    assert "<Code>InvalidArgument</Code>" in answer.text
-    assert "Only one auth mechanism allowed" in answer.text
+    response = api.get(location(api, path))
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/xml"
+    assert "<Code>InvalidArgument</Code>" in response.text
+    assert "Only one auth mechanism allowed" in response.text
     assert server.requests[-1].origin == "artifacts"
 
 
@@ -163,9 +163,9 @@ def test_a_url_is_good_for_a_minute(server: FakeBuildkite, api: Session, path: s
     server.clock.advance(60)
     assert fetch(api, url).status_code == 200
     server.clock.advance(1)
-    answer = fetch(api, url)
-    assert answer.status_code == 403
-    assert "Request has expired" in answer.text
+    response = fetch(api, url)
+    assert response.status_code == 403
+    assert "Request has expired" in response.text
 
 
 def test_its_lifetime_can_be_set(server: FakeBuildkite, api: Session, path: str) -> None:
@@ -198,16 +198,16 @@ def test_the_other_origin_is_for_reading(api: Session, path: str, method: str) -
         ("nonsense", 200, b"0123456789"),
     ],
 )
-def test_parts_can_be_asked_for(api: Session, path: str, asked: str, status: int, body: bytes) -> None:
-    answer = fetch(api, location(api, path), Range=asked)
-    assert (answer.status_code, answer.content) == (status, body)
-    assert answer.headers["Content-Length"] == str(len(body))
+def test_ranges_can_be_requested(api: Session, path: str, asked: str, status: int, body: bytes) -> None:
+    response = fetch(api, location(api, path), Range=asked)
+    assert (response.status_code, response.content) == (status, body)
+    assert response.headers["Content-Length"] == str(len(body))
 
 
 def test_a_part_past_the_end_is_416(api: Session, path: str) -> None:
-    answer = fetch(api, location(api, path), Range="bytes=10-")
-    assert answer.status_code == 416
-    assert answer.headers["Content-Range"] == "bytes */10"
+    response = fetch(api, location(api, path), Range="bytes=10-")
+    assert response.status_code == 416
+    assert response.headers["Content-Range"] == "bytes */10"
 
 
 def test_a_part_of_another_version_is_the_whole(api: Session, path: str) -> None:
@@ -236,7 +236,7 @@ def test_a_content_can_be_made_while_it_is_read(server: FakeBuildkite, api: Sess
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "a\u0000b", "per%20cent?#&.txt"])
-def test_any_path_goes_through(server: FakeBuildkite, api: Session, job: JobRecord, name: str) -> None:
+def test_artifacts_may_have_any_path(server: FakeBuildkite, api: Session, job: JobRecord, name: str) -> None:
     artifact = server.add_artifact(job, name, b"x")
     path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}"
     assert api.get(path).json()["path"] == name

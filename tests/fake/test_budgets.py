@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ACME = "/organizations/acme"
 
 
-def test_answers_tell_both_budgets(limited_api: Session) -> None:
+def test_responses_have_both_budgets(limited_api: Session) -> None:
     headers = limited_api.get(ACME).headers
     assert {name: value for name, value in headers.items() if name.startswith("RateLimit")} == {
         "RateLimit-Scope": "rest",
@@ -44,20 +44,20 @@ def test_one_request_too_many_is_429(limited: FakeBuildkite, limited_api: Sessio
     for _ in range(3):
         limited_api.get(ACME)
     limited.clock.advance(18)
-    answer = limited_api.get(ACME)
-    assert answer.status_code == 429
-    assert answer.json() == {
+    response = limited_api.get(ACME)
+    assert response.status_code == 429
+    assert response.json() == {
         "message": "You have exceeded your API rate limit. Please wait 42 seconds before making more requests.",
         "scope": "rest_user",
         "limit": 3,
         "current": 4,
         "reset": 42,
     }
-    assert "Retry-After" not in answer.headers
-    assert answer.headers["RateLimit-User-Reset"] == "42"
+    assert "Retry-After" not in response.headers
+    assert response.headers["RateLimit-User-Reset"] == "42"
 
 
-def test_remaining_goes_below_zero(limited_api: Session) -> None:
+def test_remaining_may_be_negative(limited_api: Session) -> None:
     headers = [limited_api.get(ACME).headers for _ in range(5)][-1]
     assert headers["RateLimit-User-Remaining"] == "-2"
 
@@ -75,9 +75,9 @@ def test_the_organization_is_shared_by_its_users(limited: FakeBuildkite, limited
 
 def test_the_429_of_an_organization_names_it(limited: FakeBuildkite, limited_api: Session) -> None:
     limited.settings.user_limit = None
-    answer = [limited_api.get(ACME) for _ in range(6)][-1]
-    assert (answer.status_code, answer.json()["scope"]) == (429, "rest")
-    assert answer.headers["RateLimit-Remaining"] == "-1"
+    response = [limited_api.get(ACME) for _ in range(6)][-1]
+    assert (response.status_code, response.json()["scope"]) == (429, "rest")
+    assert response.headers["RateLimit-Remaining"] == "-1"
 
 
 def test_a_new_window_begins_when_the_old_one_is_over(limited: FakeBuildkite, limited_api: Session) -> None:
@@ -110,7 +110,7 @@ def test_the_headers_may_be_missing(limited: FakeBuildkite, limited_api: Session
     limited.settings.rate_limit_headers = False
     answers = [limited_api.get(ACME) for _ in range(4)]
     assert answers[-1].status_code == 429
-    assert not [name for answer in answers for name in answer.headers if name.startswith("RateLimit")]
+    assert not [name for response in answers for name in response.headers if name.startswith("RateLimit")]
 
 
 def test_without_limits_nothing_is_counted(api: Session) -> None:
@@ -118,11 +118,11 @@ def test_without_limits_nothing_is_counted(api: Session) -> None:
 
 
 @pytest.mark.parametrize(("spent", "current"), [(0, 1), (2, 3)])
-def test_the_budget_can_be_asked_for(limited_api: Session, spent: int, current: int) -> None:
+def test_the_budget_can_be_requested(limited_api: Session, spent: int, current: int) -> None:
     for _ in range(spent):
         limited_api.get(ACME)
-    told = limited_api.get(f"{ACME}/rate_limit").json()["scopes"]["rest"]
-    assert told == {
+    payload = limited_api.get(f"{ACME}/rate_limit").json()["scopes"]["rest"]
+    assert payload == {
         "limit": 5,
         "current": current,
         "reset": 60,

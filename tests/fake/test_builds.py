@@ -1,4 +1,4 @@
-"""One build: told, created, canceled, built again, its failed jobs tried again."""
+"""Single builds: payload, create, cancel, rebuild, retry of failed jobs."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ WEB = "/organizations/acme/pipelines/web/builds"
 
 
 def create(api: Session, **fields: Any) -> Any:
-    answer = api.post(WEB, json={"commit": "HEAD", "branch": "main"} | fields)
-    assert answer.status_code == 201
-    return answer.json()
+    response = api.post(WEB, json={"commit": "HEAD", "branch": "main"} | fields)
+    assert response.status_code == 201
+    return response.json()
 
 
 # -- get
 
 
-def test_one_build_comes_with_its_jobs_and_their_counts(server: FakeBuildkite, api: Session) -> None:
+def test_a_build_includes_its_jobs_and_their_counts(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "passed"}, {"state": "failed"}, {"state": "failed"}])
-    told = api.get(f"{WEB}/1").json()
-    assert [each["state"] for each in told["jobs"]] == ["passed", "failed", "failed"]
-    assert told["job_state_counts"] == {"total": 3, "states": {"passed": 1, "failed": 2}}
+    payload = api.get(f"{WEB}/1").json()
+    assert [each["state"] for each in payload["jobs"]] == ["passed", "failed", "failed"]
+    assert payload["job_state_counts"] == {"total": 3, "states": {"passed": 1, "failed": 2}}
 
 
 def test_job_states_choose_the_jobs_but_not_the_counts(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", jobs=[{"state": "failed"}, {"state": "passed"}, {"type": "waiter", "state": "passed"}])
-    told = api.get(f"{WEB}/1", params={"job_states[]": "passed"}).json()
-    assert [each["type"] for each in told["jobs"]] == ["script", "waiter"]
-    assert told["job_state_counts"]["total"] == 3
+    payload = api.get(f"{WEB}/1", params={"job_states[]": "passed"}).json()
+    assert [each["type"] for each in payload["jobs"]] == ["script", "waiter"]
+    assert payload["job_state_counts"]["total"] == 3
 
 
 def test_parts_may_be_left_out(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", jobs=1)
-    told = api.get(f"{WEB}/1?exclude_jobs=true&exclude_pipeline=true").json()
-    assert not told.keys() & {"jobs", "pipeline", "test_engine"}
-    assert told["job_state_counts"]["total"] == 1
+    payload = api.get(f"{WEB}/1?exclude_jobs=true&exclude_pipeline=true").json()
+    assert not payload.keys() & {"jobs", "pipeline", "test_engine"}
+    assert payload["job_state_counts"]["total"] == 1
 
 
-def test_test_engine_is_told_on_demand(server: FakeBuildkite, api: Session) -> None:
+def test_test_engine_is_included_on_request(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web")
     assert api.get(f"{WEB}/1?include_test_engine=true").json()["test_engine"] == {"runs": []}
 
@@ -59,9 +59,9 @@ def test_a_build_is_found_by_its_number_only(server: FakeBuildkite, api: Session
 # -- create
 
 
-def test_a_created_build_is_what_was_asked_for(server: FakeBuildkite, api: Session) -> None:
+def test_a_created_build_has_the_fields_that_were_sent(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web")
-    told = create(
+    payload = create(
         api,
         message="Go :rocket:",
         author={"name": "Grace", "email": "grace@acme.example"},
@@ -71,28 +71,28 @@ def test_a_created_build_is_what_was_asked_for(server: FakeBuildkite, api: Sessi
         pull_request_base_branch="main",
         pull_request_labels=["bug"],
     )
-    assert (told["number"], told["state"], told["source"]) == (1, "creating", "api")
-    assert (told["commit"], told["branch"], told["message"]) == ("HEAD", "main", "Go :rocket:")
-    assert told["author"] == {"name": "Grace", "email": "grace@acme.example"}
-    assert told["env"] == {"A": "1"}
-    assert told["meta_data"] == {"n": "1", "yes": "true"}
-    assert told["pull_request"] == {"id": "42", "base": "main", "repository": None, "labels": ["bug"]}
-    assert told["creator"]["name"] == "Ada Lovelace"
+    assert (payload["number"], payload["state"], payload["source"]) == (1, "creating", "api")
+    assert (payload["commit"], payload["branch"], payload["message"]) == ("HEAD", "main", "Go :rocket:")
+    assert payload["author"] == {"name": "Grace", "email": "grace@acme.example"}
+    assert payload["env"] == {"A": "1"}
+    assert payload["meta_data"] == {"n": "1", "yes": "true"}
+    assert payload["pull_request"] == {"id": "42", "base": "main", "repository": None, "labels": ["bug"]}
+    assert payload["creator"]["name"] == "Ada Lovelace"
 
 
 @pytest.mark.parametrize(
-    ("author", "told"),
+    ("author", "payload"),
     [
         (None, {"name": "Ada Lovelace", "email": "ada@acme.example"}),
         ("Grace <grace@acme.example>", {"name": "Grace", "email": "grace@acme.example"}),
         ("Grace", {"name": "Grace", "email": None}),
     ],
 )
-def test_an_author_is_who_asks_unless_named(
-    server: FakeBuildkite, api: Session, author: str | None, told: dict[str, str | None]
+def test_the_author_is_the_user_of_the_token_by_default(
+    server: FakeBuildkite, api: Session, author: str | None, payload: dict[str, str | None]
 ) -> None:
     server.add_pipeline("web")
-    assert create(api, author=author)["author"] == told
+    assert create(api, author=author)["author"] == payload
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_a_body_that_is_wrong_is_422(
     server: FakeBuildkite, api: Session, body: dict[str, Any], fields: set[str]
 ) -> None:
     server.add_pipeline("web")
-    answer = api.post(WEB, json=body)
-    assert answer.status_code == 422
-    assert answer.json()["message"] == "Validation Failed"
-    assert {each["field"] for each in answer.json()["errors"]} == fields
+    response = api.post(WEB, json=body)
+    assert response.status_code == 422
+    assert response.json()["message"] == "Validation Failed"
+    assert {each["field"] for each in response.json()["errors"]} == fields
 
 
 @pytest.mark.parametrize(
@@ -138,16 +138,16 @@ def test_the_branch_filter_of_a_pipeline_holds(
 
 def test_an_archived_pipeline_builds_nothing(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web", archived_at=server.clock.now())
-    answer = api.post(WEB, json={"commit": "HEAD", "branch": "main"})
-    assert (answer.status_code, answer.json()) == (422, {"message": "Pipeline is archived"})
+    response = api.post(WEB, json={"commit": "HEAD", "branch": "main"})
+    assert (response.status_code, response.json()) == (422, {"message": "Pipeline is archived"})
 
 
-def test_without_delays_an_answer_shows_the_agent_at_work(server: FakeBuildkite, api: Session) -> None:
+def test_without_delays_the_response_shows_the_agent_of_the_job(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web")
     server.add_agent("ci-1")
     server.settings.pace = Pace(creating=0, assigning=0, accepting=0, starting=0)
-    told = create(api)
-    assert (told["state"], told["jobs"][0]["agent"]["name"]) == ("running", "ci-1")
+    payload = create(api)
+    assert (payload["state"], payload["jobs"][0]["agent"]["name"]) == ("running", "ci-1")
 
 
 # -- cancel
@@ -157,14 +157,14 @@ def test_a_canceled_build_is_canceling_first(server: FakeBuildkite, api: Session
     server.add_pipeline("web")
     number = create(api)["number"]
     server.run(10)
-    told = api.put(f"{WEB}/{number}/cancel").json()
-    assert (told["state"], told["jobs"][0]["state"]) == ("canceling", "canceling")
+    payload = api.put(f"{WEB}/{number}/cancel").json()
+    assert (payload["state"], payload["jobs"][0]["state"]) == ("canceling", "canceling")
     server.run(10)
-    told = api.get(f"{WEB}/{number}").json()
-    job = told["jobs"][0]
-    assert (told["state"], job["state"]) == ("canceled", "canceled")
+    payload = api.get(f"{WEB}/{number}").json()
+    job = payload["jobs"][0]
+    assert (payload["state"], job["state"]) == ("canceled", "canceled")
     assert (job["exit_status"], job["signal"], job["signal_reason"]) == (-1, "SIGTERM", "cancel")
-    assert told["finished_at"] is not None
+    assert payload["finished_at"] is not None
 
 
 @pytest.mark.parametrize("state", ["scheduled", "running", "failing"])
@@ -176,9 +176,9 @@ def test_what_is_on_its_way_can_be_canceled(server: FakeBuildkite, api: Session,
 @pytest.mark.parametrize("state", ["passed", "failed", "canceled", "canceling", "skipped", "not_run", "blocked"])
 def test_what_is_over_cannot_be_canceled(server: FakeBuildkite, api: Session, state: str) -> None:
     server.add_build("web", state=state)
-    answer = api.put(f"{WEB}/1/cancel")
-    assert answer.status_code == 422
-    assert answer.json()["message"].startswith("Build can't be canceled because it's already")
+    response = api.put(f"{WEB}/1/cancel")
+    assert response.status_code == 422
+    assert response.json()["message"].startswith("Build can't be canceled because it's already")
 
 
 # -- rebuild
@@ -187,17 +187,17 @@ def test_what_is_over_cannot_be_canceled(server: FakeBuildkite, api: Session, st
 def test_a_rebuild_copies_what_was_captured(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web")
     first = create(api, message="Once", env={"A": "1"}, pull_request_id=7, commit="a" * 40)
-    told = api.put(f"{WEB}/1/rebuild").json()
-    assert told["number"] == 2
+    payload = api.put(f"{WEB}/1/rebuild").json()
+    assert payload["number"] == 2
     same = ("message", "commit", "branch", "env", "pull_request", "author")
-    assert [told[name] for name in same] == [first[name] for name in same]
-    assert told["rebuilt_from"] == {"id": first["id"], "number": 1, "url": first["url"]}
+    assert [payload[name] for name in same] == [first[name] for name in same]
+    assert payload["rebuilt_from"] == {"id": first["id"], "number": 1, "url": first["url"]}
 
 
 def test_a_pipeline_may_forbid_rebuilds(server: FakeBuildkite, api: Session) -> None:
     server.add_build(server.add_pipeline("web", allow_rebuilds=False))
-    answer = api.put(f"{WEB}/1/rebuild")
-    assert (answer.status_code, answer.json()) == (422, {"message": "Rebuilds are not allowed on this pipeline"})
+    response = api.put(f"{WEB}/1/rebuild")
+    assert (response.status_code, response.json()) == (422, {"message": "Rebuilds are not allowed on this pipeline"})
 
 
 # -- retry failed jobs
@@ -230,28 +230,28 @@ def broken(server: FakeBuildkite) -> None:
     ],
 )
 def test_states_choose_what_is_tried_again(api: Session, body: dict[str, str] | None, count: int) -> None:
-    answer = api.put(f"{WEB}/1/retry_failed_jobs", json=body)
-    assert answer.status_code == 202
-    assert answer.json()["retried_jobs_count"] == count
+    response = api.put(f"{WEB}/1/retry_failed_jobs", json=body)
+    assert response.status_code == 202
+    assert response.json()["retried_jobs_count"] == count
 
 
 @pytest.mark.usefixtures("broken")
 def test_the_build_stays_failed_for_a_moment(server: FakeBuildkite, api: Session) -> None:
-    told = api.put(f"{WEB}/1/retry_failed_jobs", json={"states": "failed"}).json()
-    assert told["state"] == api.get(f"{WEB}/1").json()["state"] == "failed"
+    payload = api.put(f"{WEB}/1/retry_failed_jobs", json={"states": "failed"}).json()
+    assert payload["state"] == api.get(f"{WEB}/1").json()["state"] == "failed"
     server.run(2)
-    told = api.get(f"{WEB}/1?include_retried_jobs=true").json()
-    assert told["state"] == "failing"  # others have failed for good
-    old, new = told["jobs"][1:3]
+    payload = api.get(f"{WEB}/1?include_retried_jobs=true").json()
+    assert payload["state"] == "failing"  # others have failed for good
+    old, new = payload["jobs"][1:3]
     assert (old["retried"], old["retried_in_job_id"], old["retry_type"]) == (True, new["id"], "manual")
     assert (new["retries_count"], new["retry_source"]) == (1, {"job_id": old["id"], "retry_type": "manual"})
 
 
 @pytest.mark.usefixtures("broken")
 def test_unknown_states_are_400(api: Session) -> None:
-    answer = api.put(f"{WEB}/1/retry_failed_jobs", json={"states": "failed,broken"})
-    assert answer.status_code == 400
-    assert answer.json() == {
+    response = api.put(f"{WEB}/1/retry_failed_jobs", json={"states": "failed,broken"})
+    assert response.status_code == 400
+    assert response.json() == {
         "message": "Invalid states: broken. Valid states are canceled, expired, failed, soft_failed, timed_out."
     }
 
@@ -273,6 +273,6 @@ def test_a_retry_can_save_a_build(server: FakeBuildkite, api: Session) -> None:
     assert api.get(f"{WEB}/1").json()["state"] == "failed"
     api.put(f"{WEB}/1/retry_failed_jobs")
     server.run(60)
-    told = api.get(f"{WEB}/1").json()
-    assert (told["state"], told["blocked"]) == ("passed", True)
-    assert told["failing_at"] is None
+    payload = api.get(f"{WEB}/1").json()
+    assert (payload["state"], payload["blocked"]) == ("passed", True)
+    assert payload["failing_at"] is None

@@ -16,9 +16,9 @@ NOW = 1785585600.0  # 2026-08-01T12:00:00Z, when the server's clock stands
 
 
 def numbers(api: Session, **params: Any) -> list[int]:
-    answer = api.get(WEB, params=params)
-    assert answer.status_code == 200
-    return [each["number"] for each in answer.json()]
+    response = api.get(WEB, params=params)
+    assert response.status_code == 200
+    return [each["number"] for each in response.json()]
 
 
 def test_each_route_lists_its_builds(server: FakeBuildkite, api: Session) -> None:
@@ -62,8 +62,8 @@ def test_a_blocked_build_is_found_by_its_flag_and_its_last_state(server: FakeBui
 def test_a_blocked_build_may_say_so_in_its_state(server: FakeBuildkite, api: Session) -> None:
     server.settings.blocked_state = True
     server.add_build("web", state="blocked")
-    told = api.get(f"{WEB}/1").json()
-    assert (told["state"], told["blocked"]) == ("blocked", True)
+    payload = api.get(f"{WEB}/1").json()
+    assert (payload["state"], payload["blocked"]) == ("blocked", True)
     assert numbers(api, state="passed") == []
 
 
@@ -153,9 +153,9 @@ def test_bounds_go_to_the_millisecond_or_to_the_second(server: FakeBuildkite, ap
 @pytest.mark.parametrize("text", ["yesterday", "2026-08-01T12:00:00 00:00", "2026-13-01T00:00:00Z", "1785585600"])
 def test_a_time_that_is_not_iso_8601_is_422(server: FakeBuildkite, api: Session, name: str, text: str) -> None:
     server.add_build("web")
-    answer = api.get(WEB, params={name: text})
-    assert answer.status_code == 422
-    assert name in answer.json()["message"]
+    response = api.get(WEB, params={name: text})
+    assert response.status_code == 422
+    assert name in response.json()["message"]
 
 
 def test_an_unescaped_plus_is_a_space(server: FakeBuildkite, api: Session) -> None:
@@ -183,7 +183,7 @@ def test_builds_on_paused_queues_may_be_left_out(server: FakeBuildkite, api: Ses
     assert [each["cluster_queue_id"] for each in mixed["jobs"]] == [default.id]
 
 
-def test_jobs_and_pipeline_are_told_unless_excluded(server: FakeBuildkite, api: Session) -> None:
+def test_jobs_and_pipeline_are_included_unless_excluded(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", jobs=2)
     whole = api.get(WEB).json()[0]
     small = api.get(WEB, params={"exclude_jobs": "true", "exclude_pipeline": "true"}).json()[0]

@@ -1,4 +1,4 @@
-"""Clusters and queues, asked as other clients do."""
+"""Clusters and queues, requested as other clients do."""
 
 from __future__ import annotations
 

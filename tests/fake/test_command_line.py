@@ -59,7 +59,7 @@ def test_it_prints_what_to_export_serves_and_ends_in_order(number: signal.Signal
 
 
 class Screen(io.StringIO):
-    """What is written to; at the first flush, who wrote is asked to end."""
+    """A standard output that sends SIGTERM to the process at its first flush."""
 
     flushed = False
 

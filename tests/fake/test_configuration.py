@@ -51,7 +51,7 @@ def test_builds_do_what_the_steps_say() -> None:
     assert trigger == TriggerStep(pipeline="deploy", label="Deploy")
 
 
-def test_visual_steps_are_told_with_all_they_have() -> None:
+def test_visual_steps_have_all_fields() -> None:
     given = [{"type": "script", "command": "make", "parallelism": 2}, {"type": "manual", "label": "Ship?", "odd": 1}]
     script, manual = visual_steps(given)
     assert (script["parallelism"], script["env"], script["agent_query_rules"]) == (2, {}, [])

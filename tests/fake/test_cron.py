@@ -42,7 +42,7 @@ def test_the_moment_after(line: str, following: str) -> None:
     assert moment == datetime.fromisoformat(following).replace(tzinfo=UTC).timestamp()
 
 
-def test_a_day_that_never_comes() -> None:
+def test_a_day_that_does_not_exist() -> None:
     assert cron.read("0 0 30 2 *").after(NOW.timestamp()) is None
 
 

@@ -44,7 +44,7 @@ def fails(session: Session, kind: type[RequestException], path: str = "/user") -
         ("corrupt_gzip", {}, ContentDecodingError),
     ],
 )
-def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
+def test_a_broken_response_is_an_error_and_the_next_one_is_complete(
     server: FakeBuildkite, session: Session, kind: Kind, options: dict[str, Any], error: type[RequestException]
 ) -> None:
     server.faults.add(kind, **options)
@@ -55,10 +55,10 @@ def test_a_broken_answer_is_an_error_and_the_next_one_is_whole(
 def test_what_came_before_a_reset_can_be_read(server: FakeBuildkite, session: Session) -> None:
     whole = session.get("/user", headers={"Accept-Encoding": "identity"}).content
     server.faults.add("reset_mid_body", at=100)
-    answer = session.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
-    assert answer.raw.read(100) == whole[:100]
+    response = session.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
+    assert response.raw.read(100) == whole[:100]
     with pytest.raises(RequestException):
-        next(answer.iter_content(1))
+        next(response.iter_content(1))
 
 
 def test_a_silent_server_times_out(server: FakeBuildkite, api: Session) -> None:
@@ -77,21 +77,21 @@ def test_a_silent_server_times_out_over_a_socket(server: FakeBuildkite, http: Se
 
 def test_cut_json_has_a_length_that_fits(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("cut_json", at=20)
-    answer = session.get("/user")
-    assert (answer.status_code, len(answer.content)) == (200, 20)
+    response = session.get("/user")
+    assert (response.status_code, len(response.content)) == (200, 20)
     with pytest.raises(JSONDecodeError):
-        answer.json()
+        response.json()
 
 
 @pytest.mark.parametrize(("options", "status"), [({}, 502), ({"status": 503}, 503)])
-def test_an_html_page_may_stand_for_an_answer(
+def test_a_response_may_be_an_html_page(
     server: FakeBuildkite, session: Session, options: dict[str, Any], status: int
 ) -> None:
     server.faults.add("html", **options)
-    answer = session.get("/user")
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"].startswith("text/html")
-    assert str(status) in answer.text
+    response = session.get("/user")
+    assert response.status_code == status
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert str(status) in response.text
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_an_error_has_the_status_and_payload_it_is_given(
     server: FakeBuildkite, session: Session, options: dict[str, Any], status: int, payload: Any
 ) -> None:
     server.faults.add("error", headers={"X-More": "yes"}, **options)
-    answer = session.get("/user")
-    assert (answer.status_code, answer.json(), answer.headers["X-More"]) == (status, payload, "yes")
+    response = session.get("/user")
+    assert (response.status_code, response.json(), response.headers["X-More"]) == (status, payload, "yes")
 
 
 @pytest.mark.parametrize(
@@ -122,23 +122,23 @@ def test_a_rate_limit_can_be_played(
     server: FakeBuildkite, session: Session, options: dict[str, Any], scope: str, remaining: tuple[str, str]
 ) -> None:
     server.faults.add("rate_limit", **options)
-    answer = session.get("/user")
+    response = session.get("/user")
     reset = options.get("reset", 30)
-    assert answer.status_code == 429
-    assert (answer.json()["scope"], answer.json()["reset"]) == (scope, reset)
-    assert (answer.headers["RateLimit-Remaining"], answer.headers["RateLimit-User-Remaining"]) == remaining
-    assert answer.headers["RateLimit-Reset"] == str(reset)
+    assert response.status_code == 429
+    assert (response.json()["scope"], response.json()["reset"]) == (scope, reset)
+    assert (response.headers["RateLimit-Remaining"], response.headers["RateLimit-User-Remaining"]) == remaining
+    assert response.headers["RateLimit-Reset"] == str(reset)
 
 
-def test_a_rate_limit_may_come_without_headers(server: FakeBuildkite, session: Session) -> None:
+def test_a_rate_limit_may_have_no_headers(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("rate_limit", headers=False)
     assert not [name for name in session.get("/user").headers if name.startswith("RateLimit")]
 
 
 def test_a_redirect_leads_away(server: FakeBuildkite, session: Session) -> None:
     server.faults.add("redirect", location="https://elsewhere.example/x", status=307)
-    answer = session.get("/user", allow_redirects=False)
-    assert (answer.status_code, answer.headers["Location"]) == (307, "https://elsewhere.example/x")
+    response = session.get("/user", allow_redirects=False)
+    assert (response.status_code, response.headers["Location"]) == (307, "https://elsewhere.example/x")
 
 
 def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, session: Session) -> None:
@@ -156,7 +156,7 @@ def test_a_trickle_slower_than_the_timeout_is_a_timeout(server: FakeBuildkite, a
     assert server.clock.now() - before == 5
 
 
-def test_an_answer_that_stalls_times_out_behind_what_has_come(server: FakeBuildkite, api: Session) -> None:
+def test_a_response_that_stalls_times_out_after_the_bytes_received(server: FakeBuildkite, api: Session) -> None:
     server.faults.add("stall", at=3)
     before = server.clock.now()
     fails(api, NoConnectionError)
@@ -164,12 +164,12 @@ def test_an_answer_that_stalls_times_out_behind_what_has_come(server: FakeBuildk
     assert server.requests[0].status == 200
 
 
-def test_an_answer_that_stalls_times_out_over_a_socket(server: FakeBuildkite, http: Session) -> None:
+def test_a_response_that_stalls_times_out_over_a_socket(server: FakeBuildkite, http: Session) -> None:
     server.faults.add("stall", at=3)
-    answer = http.get("/user", stream=True, timeout=0.5, headers={"Accept-Encoding": "identity"})
-    assert len(answer.raw.read(3)) == 3
+    response = http.get("/user", stream=True, timeout=0.5, headers={"Accept-Encoding": "identity"})
+    assert len(response.raw.read(3)) == 3
     with pytest.raises(NoConnectionError):
-        next(answer.iter_content(1))
+        next(response.iter_content(1))
 
 
 def test_latency_passes_on_the_clock(server: FakeBuildkite, session: Session) -> None:
@@ -200,7 +200,7 @@ def test_an_artifact_may_arrive_with_other_bytes(server: FakeBuildkite, session:
     assert [session.get(path).content == b"hello" for _ in range(2)] == [False, True]
 
 
-def test_a_kind_strikes_only_as_often_as_it_is_told(server: FakeBuildkite, api: Session) -> None:
+def test_a_fault_applies_as_often_as_given(server: FakeBuildkite, api: Session) -> None:
     rule = server.faults.add("error", times=2, after=1)
     assert [api.get("/user").status_code for _ in range(5)] == [200, 500, 500, 200, 200]
     assert (rule.seen, rule.used) == (5, 2)
@@ -233,7 +233,7 @@ def test_the_first_rule_that_is_due_strikes(server: FakeBuildkite, api: Session)
 
 @pytest.mark.parametrize(("options", "builds"), [({}, 0), ({"processed": True}, 1)])
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
-def test_a_lost_answer_may_have_done_its_work(
+def test_a_request_may_be_processed_although_its_response_is_lost(
     server: FakeBuildkite, api: Session, kind: Kind, options: dict[str, Any], builds: int
 ) -> None:
     server.add_pipeline("web")
@@ -247,7 +247,7 @@ def test_a_lost_answer_may_have_done_its_work(
     assert len(api.get(path).json()) == builds
 
 
-def test_requests_are_recorded_with_what_was_answered(server: FakeBuildkite, api: Session) -> None:
+def test_requests_are_recorded_with_the_status_of_the_response(server: FakeBuildkite, api: Session) -> None:
     server.faults.add("error", match="page=1")
     server.faults.add("reset_before", match="DELETE")
     api.get("/organizations?page=1&state[]=ü")

@@ -1,4 +1,4 @@
-"""What arrives at a socket and is no request as it should be: it is refused, and the next one is answered."""
+"""Malformed requests on a socket are rejected, and the next request is handled."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_body_in_good_chunks_is_read_with_extensions_and_trailers(server: Fake
         assert read_all(connection).startswith(b"HTTP/1.1 201 ")
 
 
-def test_requests_that_follow_each_other_at_once_are_all_answered(server: FakeBuildkite) -> None:
+def test_pipelined_requests_all_receive_a_response(server: FakeBuildkite) -> None:
     with connect(server) as connection:
         connection.sendall(
             (CHUNKED + b"0\r\n\r\n" + GET + b"\r\n\r\n") * 3

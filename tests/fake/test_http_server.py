@@ -48,9 +48,9 @@ def test_a_connection_is_kept_alive(server: FakeBuildkite) -> None:
         connection.getresponse().read()
         sockets.append(connection.sock)
     connection.request("DELETE", "/v2/access-token", headers=headers)
-    answer = connection.getresponse()
-    assert (answer.status, answer.read(), answer.getheader("Content-Length")) == (204, b"", None)
-    assert answer.version == 11
+    response = connection.getresponse()
+    assert (response.status, response.read(), response.getheader("Content-Length")) == (204, b"", None)
+    assert response.version == 11
     sockets.append(connection.sock)
     assert len({id(each) for each in sockets}) == 1
     connection.close()
@@ -81,8 +81,8 @@ def test_requests_may_be_concurrent(server: FakeBuildkite) -> None:
     def create(_: int) -> int:
         body = {"commit": "HEAD", "branch": "main"}
         path = f"{url}/v2/organizations/acme/pipelines/web/builds"
-        answer = requests.post(path, json=body, headers=headers, timeout=30)
-        return int(answer.json()["number"])
+        response = requests.post(path, json=body, headers=headers, timeout=30)
+        return int(response.json()["number"])
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(create, range(40))) == list(range(1, 41))
@@ -107,8 +107,8 @@ def test_a_client_that_disconnects_during_a_response_breaks_nothing(server: Fake
     job = server.add_build("web", jobs=1).jobs[0]
     artifact = server.add_artifact(job, "big.bin", 50_000_000)
     path = f"/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
-    with http.get(path, stream=True) as answer:
-        next(answer.iter_content(1000))
+    with http.get(path, stream=True) as response:
+        next(response.iter_content(1000))
     assert http.get("/user").status_code == 200
 
 
@@ -158,9 +158,9 @@ def test_on_all_interfaces_artifact_urls_name_a_host_that_the_client_can_reach()
         artifact = server.add_artifact(job, "x", b"hello")
         base = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
         url = f"{base}/v2/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
-        answer = requests.get(url, headers={"Authorization": f"Bearer {server.token}"}, timeout=30)
-        assert answer.content == b"hello"
-        assert answer.url.startswith("http://localhost:")
+        response = requests.get(url, headers={"Authorization": f"Bearer {server.token}"}, timeout=30)
+        assert response.content == b"hello"
+        assert response.url.startswith("http://localhost:")
 
 
 def test_an_http_server_is_a_wsgi_application(server: FakeBuildkite) -> None:

@@ -1,4 +1,4 @@
-"""Jobs: listed, told by their kind, tried again, put first, unblocked."""
+"""Jobs: listings, payloads by type, retry, reprioritize, unblock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOBS = "/organizations/acme/jobs"
 
 @pytest.fixture
 def mixed(server: FakeBuildkite) -> dict[str, JobRecord]:
-    """Give a build's jobs by what they are called here."""
+    """Return a build's jobs by name."""
     build = server.add_build("web", state="running", jobs=())
     fields: dict[str, dict[str, Any]] = {
         "unit": {"state": "failed", "step_key": "unit", "group_key": "tests"},
@@ -35,18 +35,18 @@ def mixed(server: FakeBuildkite) -> dict[str, JobRecord]:
 
 
 def listed(api: Session, jobs: dict[str, JobRecord], **params: Any) -> list[str]:
-    answer = api.get(f"{WEB}/jobs", params=params)
-    assert answer.status_code == 200
+    response = api.get(f"{WEB}/jobs", params=params)
+    assert response.status_code == 200
     names = {job.id: name for name, job in jobs.items()}
-    return [names[each["id"]] for each in answer.json()["items"]]
+    return [names[each["id"]] for each in response.json()["items"]]
 
 
-def test_retried_jobs_are_listed_unless_told_otherwise(api: Session, mixed: dict[str, JobRecord]) -> None:
+def test_retried_jobs_are_listed_unless_excluded(api: Session, mixed: dict[str, JobRecord]) -> None:
     assert listed(api, mixed) == ["unit", "unit again", "wait", "lint", "ask", "deploy"]
     assert listed(api, mixed, include_retried_jobs="false") == ["unit again", "wait", "lint", "ask", "deploy"]
 
 
-def test_builds_leave_retried_jobs_out_unless_asked(api: Session, mixed: dict[str, JobRecord]) -> None:
+def test_builds_omit_retried_jobs_by_default(api: Session, mixed: dict[str, JobRecord]) -> None:
     assert len(api.get(WEB).json()["jobs"]) == 5
     assert len(api.get(f"{WEB}?include_retried_jobs=true").json()["jobs"]) == len(mixed)
 
@@ -80,8 +80,8 @@ def test_a_promised_failure_counts_as_failed_though_it_runs(api: Session, mixed:
     mixed["lint"].promised_exit_status, mixed["lint"].promised_exit_status_at = 1, 1785585600.0
     assert listed(api, mixed, state="failed") == ["unit", "lint"]
     assert listed(api, mixed, state="running") == []
-    told = api.get(f"{JOBS}/{mixed['lint'].id}").json()
-    assert (told["state"], told["promised_exit_status"]) == ("running", 1)
+    payload = api.get(f"{JOBS}/{mixed['lint'].id}").json()
+    assert (payload["state"], payload["promised_exit_status"]) == ("running", 1)
 
 
 def test_a_promise_that_will_be_absorbed_does_not_count(api: Session, mixed: dict[str, JobRecord]) -> None:
@@ -90,7 +90,7 @@ def test_a_promise_that_will_be_absorbed_does_not_count(api: Session, mixed: dic
     assert listed(api, mixed, state="running") == ["lint"]
 
 
-def test_a_promise_is_not_told_where_there_is_none(api: Session, mixed: dict[str, JobRecord]) -> None:
+def test_a_promised_exit_status_is_omitted_if_there_is_none(api: Session, mixed: dict[str, JobRecord]) -> None:
     assert not [name for name in api.get(f"{JOBS}/{mixed['lint'].id}").json() if name.startswith("promised")]
 
 
@@ -109,35 +109,35 @@ def test_a_job_belongs_to_its_build_and_organization(
     assert api.get(f"/organizations/other/jobs/{lint}").status_code == 404
 
 
-def test_each_kind_is_told_its_own_way(api: Session, mixed: dict[str, JobRecord]) -> None:
-    told = {name: api.get(f"{JOBS}/{job.id}").json() for name, job in mixed.items()}
-    assert set(told["wait"]) == {"id", "graphql_id", "type", "group_key"}
-    assert "name" not in told["ask"]
-    assert (told["ask"]["label"], told["ask"]["web_url"]) == ("Job 5", None)
-    assert told["ask"]["unblock_url"].endswith(f"{WEB}/jobs/{told['ask']['id']}/unblock")
-    assert (told["deploy"]["async"], told["deploy"]["triggered_build"]) == (False, None)
-    assert told["lint"]["priority"] == {"number": 0}
-    assert told["lint"]["build_url"].endswith(WEB)
+def test_each_type_of_job_has_its_own_fields(api: Session, mixed: dict[str, JobRecord]) -> None:
+    payload = {name: api.get(f"{JOBS}/{job.id}").json() for name, job in mixed.items()}
+    assert set(payload["wait"]) == {"id", "graphql_id", "type", "group_key"}
+    assert "name" not in payload["ask"]
+    assert (payload["ask"]["label"], payload["ask"]["web_url"]) == ("Job 5", None)
+    assert payload["ask"]["unblock_url"].endswith(f"{WEB}/jobs/{payload['ask']['id']}/unblock")
+    assert (payload["deploy"]["async"], payload["deploy"]["triggered_build"]) == (False, None)
+    assert payload["lint"]["priority"] == {"number": 0}
+    assert payload["lint"]["build_url"].endswith(WEB)
 
 
 # -- retry
 
 
-def test_a_retry_answers_with_the_next_attempt(server: FakeBuildkite, api: Session) -> None:
+def test_a_retry_returns_the_next_attempt(server: FakeBuildkite, api: Session) -> None:
     job = server.add_build("web", state="failed", jobs=1).jobs[0]
-    told = api.put(f"{JOBS}/{job.id}/retry").json()
-    assert (told["state"], told["retries_count"]) == ("scheduled", 1)
-    assert told["retry_source"] == {"job_id": job.id, "retry_type": "manual"}
+    payload = api.put(f"{JOBS}/{job.id}/retry").json()
+    assert (payload["state"], payload["retries_count"]) == ("scheduled", 1)
+    assert payload["retry_source"] == {"job_id": job.id, "retry_type": "manual"}
     old = api.get(f"{JOBS}/{job.id}").json()
-    assert (old["retried"], old["retried_in_job_id"]) == (True, told["id"])
+    assert (old["retried"], old["retried_in_job_id"]) == (True, payload["id"])
     assert old["retried_by"]["name"] == "Ada Lovelace"
 
 
 def test_a_job_is_retried_once(server: FakeBuildkite, api: Session) -> None:
     job = server.add_build("web", state="failed", jobs=1).jobs[0]
     api.put(f"{JOBS}/{job.id}/retry")
-    answer = api.put(f"{WEB}/jobs/{job.id}/retry")
-    assert (answer.status_code, answer.json()) == (400, {"message": "Jobs can only be retried once"})
+    response = api.put(f"{WEB}/jobs/{job.id}/retry")
+    assert (response.status_code, response.json()) == (400, {"message": "Jobs can only be retried once"})
 
 
 @pytest.mark.parametrize(
@@ -161,38 +161,38 @@ def test_what_has_failed_can_be_retried(
     server: FakeBuildkite, api: Session, build: str, fields: dict[str, Any], status: int
 ) -> None:
     job = server.add_build("web", state=build, jobs=[fields]).jobs[0]
-    answer = api.put(f"{JOBS}/{job.id}/retry")
-    assert answer.status_code == status
+    response = api.put(f"{JOBS}/{job.id}/retry")
+    assert response.status_code == status
     refusals = {
         400: "Only failed, timed out or canceled jobs can be retried",
         422: "Jobs from canceled builds cannot be retried",
     }
-    assert answer.json().get("message") == refusals.get(status)
+    assert response.json().get("message") == refusals.get(status)
 
 
 @pytest.mark.parametrize("origin_state", ["canceled", "failed"])
 def test_a_job_below_a_canceled_build_is_not_retried(server: FakeBuildkite, api: Session, origin_state: str) -> None:
     origin = server.add_build("web", state=origin_state, jobs=[{"type": "trigger"}]).jobs[0]
     job = server.add_build("api", state="failed", jobs=1, triggered_from=origin).jobs[0]
-    answer = api.put(f"{JOBS}/{job.id}/retry")
-    assert answer.status_code == (422 if origin_state == "canceled" else 200)
+    response = api.put(f"{JOBS}/{job.id}/retry")
+    assert response.status_code == (422 if origin_state == "canceled" else 200)
     if origin_state == "canceled":
-        assert "triggered by a synchronous trigger step in a canceled build" in answer.json()["message"]
+        assert "triggered by a synchronous trigger step in a canceled build" in response.json()["message"]
 
 
 # -- reprioritize
 
 
 def test_a_priority_is_a_number_going_in_and_an_object_coming_out(api: Session, mixed: dict[str, JobRecord]) -> None:
-    told = api.put(f"{JOBS}/{mixed['lint'].id}/reprioritize", json={"priority": -5}).json()
-    assert told["priority"] == {"number": -5}
+    payload = api.put(f"{JOBS}/{mixed['lint'].id}/reprioritize", json={"priority": -5}).json()
+    assert payload["priority"] == {"number": -5}
     assert api.get(f"{JOBS}/{mixed['lint'].id}").json()["priority"] == {"number": -5}
 
 
 @pytest.mark.parametrize("body", [{}, {"priority": "5"}, {"priority": None}, {"priority": True}, {"priority": 1.5}])
 def test_another_priority_is_400(api: Session, mixed: dict[str, JobRecord], body: dict[str, Any]) -> None:
-    answer = api.put(f"{JOBS}/{mixed['lint'].id}/reprioritize", json=body)
-    assert (answer.status_code, answer.json()) == (400, {"message": "Priority must be an integer"})
+    response = api.put(f"{JOBS}/{mixed['lint'].id}/reprioritize", json=body)
+    assert (response.status_code, response.json()) == (400, {"message": "Priority must be an integer"})
 
 
 # -- unblock
@@ -211,12 +211,12 @@ def gate(server: FakeBuildkite) -> JobRecord:
     return build.jobs[0]
 
 
-def test_unblocking_takes_the_fields_and_tells_who_did_it(api: Session, gate: JobRecord) -> None:
+def test_unblocking_stores_the_fields_and_the_user(api: Session, gate: JobRecord) -> None:
     assert api.get(f"{JOBS}/{gate.id}").json()["unblockable"] is True
-    told = api.put(f"{JOBS}/{gate.id}/unblock", json={"fields": {"name": "Dolphin"}}).json()
-    assert (told["state"], told["unblockable"]) == ("unblocked", False)
-    assert told["unblocked_by"]["name"] == "Ada Lovelace"
-    assert told["unblocked_at"] == "2026-08-01T12:00:00.000Z"
+    payload = api.put(f"{JOBS}/{gate.id}/unblock", json={"fields": {"name": "Dolphin"}}).json()
+    assert (payload["state"], payload["unblockable"]) == ("unblocked", False)
+    assert payload["unblocked_by"]["name"] == "Ada Lovelace"
+    assert payload["unblocked_at"] == "2026-08-01T12:00:00.000Z"
     build = api.get(WEB).json()
     assert build["blocked"] is False
     assert build["meta_data"] == {"name": "Dolphin", "stage": "beta"}
@@ -224,21 +224,21 @@ def test_unblocking_takes_the_fields_and_tells_who_did_it(api: Session, gate: Jo
 
 def test_another_member_may_be_named(server: FakeBuildkite, api: Session, gate: JobRecord) -> None:
     person = server.add_user("Grace", "grace@acme.example")
-    told = api.put(f"{JOBS}/{gate.id}/unblock", json={"fields": {"name": "x"}, "unblocker": person.id}).json()
-    assert told["unblocked_by"]["id"] == person.id
+    payload = api.put(f"{JOBS}/{gate.id}/unblock", json={"fields": {"name": "x"}, "unblocker": person.id}).json()
+    assert payload["unblocked_by"]["id"] == person.id
 
 
-def test_who_is_no_member_cannot_be_named(api: Session, gate: JobRecord) -> None:
-    answer = api.put(f"{JOBS}/{gate.id}/unblock", json={"unblocker": "nobody"})
-    assert answer.status_code == 422
-    assert answer.json() == {"message": "Unblocker is not a valid user id for this organization"}
+def test_an_unblocker_must_be_a_member(api: Session, gate: JobRecord) -> None:
+    response = api.put(f"{JOBS}/{gate.id}/unblock", json={"unblocker": "nobody"})
+    assert response.status_code == 422
+    assert response.json() == {"message": "Unblocker is not a valid user id for this organization"}
 
 
 @pytest.mark.parametrize("body", [{}, {"fields": {}}, {"fields": {"name": ""}}, {"fields": ["name"]}])
 def test_required_fields_must_be_there(api: Session, gate: JobRecord, body: dict[str, Any]) -> None:
-    answer = api.put(f"{JOBS}/{gate.id}/unblock", json=body)
-    assert answer.status_code == 422
-    assert [each["field"] for each in answer.json()["errors"]] in (["name"], ["fields"])
+    response = api.put(f"{JOBS}/{gate.id}/unblock", json=body)
+    assert response.status_code == 422
+    assert [each["field"] for each in response.json()["errors"]] in (["name"], ["fields"])
     assert api.get(f"{JOBS}/{gate.id}").json()["state"] == "blocked"
 
 
@@ -249,14 +249,17 @@ def test_a_gate_opens_once(api: Session, gate: JobRecord) -> None:
 
 
 def test_only_a_gate_can_be_unblocked(api: Session, mixed: dict[str, JobRecord]) -> None:
-    answer = api.put(f"{JOBS}/{mixed['lint'].id}/unblock")
-    assert (answer.status_code, answer.json()) == (400, {"message": "This job type cannot be unblocked"})
+    response = api.put(f"{JOBS}/{mixed['lint'].id}/unblock")
+    assert (response.status_code, response.json()) == (400, {"message": "This job type cannot be unblocked"})
 
 
 def test_a_gate_of_a_canceled_build_stays_shut(server: FakeBuildkite, api: Session) -> None:
     job = server.add_build("web", state="canceled", jobs=[{"type": "manual"}]).jobs[0]
-    answer = api.put(f"{JOBS}/{job.id}/unblock")
-    assert (answer.status_code, answer.json()) == (422, {"message": "Jobs from canceled builds cannot be unblocked"})
+    response = api.put(f"{JOBS}/{job.id}/unblock")
+    assert (response.status_code, response.json()) == (
+        422,
+        {"message": "Jobs from canceled builds cannot be unblocked"},
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"null"])

@@ -19,7 +19,7 @@ PIPELINES = "/organizations/acme/pipelines"
 
 
 class Story:
-    """One pipeline's builds, as they are told while time passes."""
+    """A pipeline's builds as their payloads change over time."""
 
     def __init__(self, server: FakeBuildkite, api: Session) -> None:
         self.server = server
@@ -32,23 +32,23 @@ class Story:
 
     def create(self, pipeline: str = "web", branch: str = "main") -> None:
         """Create a build."""
-        answer = self.api.post(f"{PIPELINES}/{pipeline}/builds", json={"commit": "HEAD", "branch": branch})
-        assert answer.status_code == 201
+        response = self.api.post(f"{PIPELINES}/{pipeline}/builds", json={"commit": "HEAD", "branch": branch})
+        assert response.status_code == 201
 
     def build(self, number: int = 1, pipeline: str = "web") -> Any:
-        """Tell a build with all attempts of its jobs."""
+        """Return the payload of a build with all attempts of its jobs."""
         return self.api.get(f"{PIPELINES}/{pipeline}/builds/{number}?include_retried_jobs=true").json()
 
     def state(self, number: int = 1, pipeline: str = "web") -> str:
-        """Tell a build's state."""
+        """Return a build's state."""
         return str(self.build(number, pipeline)["state"])
 
     def jobs(self, number: int = 1, pipeline: str = "web") -> list[str]:
-        """Tell the states of a build's jobs, those of waiters too."""
+        """Return the states of a build's jobs, including waiters."""
         return [job.state for job in self.server.build(pipeline, number).jobs]
 
     def states_until(self, seconds: int) -> list[str]:
-        """Tell the states that a build goes through, looked at each half second."""
+        """Return the states of a build, sampled every half second."""
         seen = [self.state()]
         for _ in range(seconds * 2):
             self.server.run(0.5)
@@ -77,7 +77,7 @@ def story(server: FakeBuildkite, api: Session) -> Story:
         ([], ["creating", "passed"]),
     ],
 )
-def test_a_build_goes_its_way(story: Story, steps: Sequence[Step], states: list[str]) -> None:
+def test_a_build_moves_through_its_states(story: Story, steps: Sequence[Step], states: list[str]) -> None:
     story.begin(*steps)
     assert story.states_until(60) == states
     assert story.build()["finished_at"] is not None
@@ -86,10 +86,10 @@ def test_a_build_goes_its_way(story: Story, steps: Sequence[Step], states: list[
 def test_times_follow_the_way(story: Story) -> None:
     story.begin(CommandStep(duration=10))
     story.server.run(60)
-    told = story.build()
-    job = told["jobs"][0]
+    payload = story.build()
+    job = payload["jobs"][0]
     names = ("created_at", "scheduled_at", "started_at", "finished_at")
-    assert [told[name][14:] for name in names] == ["00:00.000Z", "00:01.000Z", "00:03.000Z", "00:13.000Z"]
+    assert [payload[name][14:] for name in names] == ["00:00.000Z", "00:01.000Z", "00:03.000Z", "00:13.000Z"]
     assert [job[name][14:] for name in names] == ["00:00.000Z", "00:01.000Z", "00:03.000Z", "00:13.000Z"]
     assert (job["exit_status"], job["state"]) == (0, "passed")
 
@@ -104,7 +104,7 @@ def test_a_wait_step_holds_back_what_is_behind(story: Story) -> None:
     assert story.state() == "passed"
 
 
-def test_nothing_goes_on_behind_a_failure(story: Story) -> None:
+def test_nothing_runs_after_a_failure(story: Story) -> None:
     story.begin(CommandStep(exits=(1,)), WaitStep(), CommandStep(), BlockStep(), CommandStep())
     story.server.run(60)
     assert story.jobs() == ["failed", "waiting_failed", "waiting_failed", "blocked_failed", "waiting_failed"]
@@ -122,26 +122,26 @@ def test_a_wait_step_may_go_on_after_a_failure(story: Story) -> None:
 def test_a_block_step_blocks_the_build_which_keeps_a_state(story: Story, kept: str) -> None:
     story.begin(CommandStep(), BlockStep(label="Go?", blocked_state=kept), CommandStep())
     story.server.run(60)
-    told = story.build()
-    assert (told["state"], told["blocked"], told["blocked_state"]) == (kept, True, kept)
-    assert [job["state"] for job in told["jobs"]] == ["passed", "blocked", "waiting"]
-    assert told["finished_at"] is not None
+    payload = story.build()
+    assert (payload["state"], payload["blocked"], payload["blocked_state"]) == (kept, True, kept)
+    assert [job["state"] for job in payload["jobs"]] == ["passed", "blocked", "waiting"]
+    assert payload["finished_at"] is not None
 
 
-def test_unblocking_goes_on(story: Story) -> None:
+def test_unblocking_continues_the_build(story: Story) -> None:
     story.begin(CommandStep(), BlockStep(), CommandStep(), BlockStep(), CommandStep())
     for jobs in (["passed", "blocked"], ["passed", "unblocked", "passed", "blocked"]):
         story.server.run(60)
-        told = story.build()
-        assert [job["state"] for job in told["jobs"]][: len(jobs)] == jobs
-        gate = told["jobs"][len(jobs) - 1]
+        payload = story.build()
+        assert [job["state"] for job in payload["jobs"]][: len(jobs)] == jobs
+        gate = payload["jobs"][len(jobs) - 1]
         story.api.put(gate["unblock_url"], json={})
         assert (story.state(), story.build()["finished_at"]) == ("running", None)
     story.server.run(60)
     assert (story.state(), story.build()["blocked"]) == ("passed", False)
 
 
-def test_a_block_step_may_come_first(story: Story) -> None:
+def test_a_block_step_may_be_first(story: Story) -> None:
     story.begin(BlockStep(), CommandStep())
     story.server.run(10)
     assert (story.state(), story.build()["blocked"]) == ("passed", True)
@@ -151,7 +151,7 @@ def test_a_block_step_may_come_first(story: Story) -> None:
     assert story.state() == "passed"
 
 
-def test_a_step_may_become_many_jobs(story: Story) -> None:
+def test_a_step_may_have_many_jobs(story: Story) -> None:
     story.begin(
         CommandStep(label="Test", parallelism=2, group="tests"),
         CommandStep(label="Node", matrix=({"node": "20"}, {"node": "22"})),
@@ -172,16 +172,16 @@ def test_a_step_may_become_many_jobs(story: Story) -> None:
     assert (jobs[4]["state"], jobs[4]["exit_status"], jobs[4]["signal"]) == ("timed_out", 3, "SIGKILL")
 
 
-def test_an_automatic_retry_comes_after_a_moment_and_hides_the_failure(story: Story) -> None:
+def test_an_automatic_retry_starts_after_a_delay_and_hides_the_failure(story: Story) -> None:
     story.begin(CommandStep(exits=(1, 1, 0), automatic_retries=2, duration=4), CommandStep(duration=60))
     story.server.run(8)
     assert (story.jobs(), story.state()) == (["failed", "running"], "running")
     story.server.run(60)
-    told = story.build()
-    assert [job["state"] for job in told["jobs"]] == ["failed", "failed", "passed", "passed"]
-    assert [job["retry_type"] for job in told["jobs"]] == ["automatic", "automatic", None, None]
-    assert [job["retries_count"] for job in told["jobs"]] == [None, 1, 2, None]
-    assert (told["state"], told["failing_at"]) == ("passed", None)
+    payload = story.build()
+    assert [job["state"] for job in payload["jobs"]] == ["failed", "failed", "passed", "passed"]
+    assert [job["retry_type"] for job in payload["jobs"]] == ["automatic", "automatic", None, None]
+    assert [job["retries_count"] for job in payload["jobs"]] == [None, 1, 2, None]
+    assert (payload["state"], payload["failing_at"]) == ("passed", None)
 
 
 def test_failing_at_stays_though_a_retry_passes(story: Story) -> None:
@@ -191,9 +191,9 @@ def test_failing_at_stays_though_a_retry_passes(story: Story) -> None:
     story.api.put(f"/organizations/acme/jobs/{story.build()['jobs'][0]['id']}/retry")
     assert story.state() == "running"
     story.server.run(60)
-    told = story.build()
-    assert told["state"] == "passed"
-    assert told["failing_at"] == "2026-08-01T12:00:05.000Z"
+    payload = story.build()
+    assert payload["state"] == "passed"
+    assert payload["failing_at"] == "2026-08-01T12:00:05.000Z"
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_failing_at_stays_though_a_retry_passes(story: Story) -> None:
 def test_a_promised_failure_fails_the_build_before_the_job_ends(story: Story, step: CommandStep, state: str) -> None:
     story.begin(step)
     story.server.run(30)
-    told = story.build()
-    assert (told["state"], told["jobs"][0]["state"]) == (state, "running")
-    assert told["jobs"][0]["promised_exit_status"] == 1
-    assert told["jobs"][0]["promised_exit_status_at"] == "2026-08-01T12:00:23.000Z"
+    payload = story.build()
+    assert (payload["state"], payload["jobs"][0]["state"]) == (state, "running")
+    assert payload["jobs"][0]["promised_exit_status"] == 1
+    assert payload["jobs"][0]["promised_exit_status_at"] == "2026-08-01T12:00:23.000Z"
 
 
 def test_a_step_whose_condition_fails_is_broken(story: Story) -> None:
@@ -226,9 +226,9 @@ def test_artifacts_arrive_when_a_job_ends(story: Story) -> None:
     artifacts = f"{PIPELINES}/web/builds/1/artifacts"
     assert story.api.get(artifacts).json() == []
     story.server.run(60)
-    told = story.api.get(artifacts).json()
-    assert [(each["path"], each["file_size"]) for each in told] == [("a.txt", 5), ("b.bin", 100)]
-    assert story.api.get(told[0]["download_url"]).content == b"hello"
+    payload = story.api.get(artifacts).json()
+    assert [(each["path"], each["file_size"]) for each in payload] == [("a.txt", 5), ("b.bin", 100)]
+    assert story.api.get(payload[0]["download_url"]).content == b"hello"
 
 
 # -- triggers
@@ -313,7 +313,7 @@ def test_filters_name_the_branches_where_that_holds(story: Story) -> None:
 @pytest.mark.parametrize(
     "fields", [{"cancel_running_branch_builds": True}, {"skip_queued_branch_builds": True}], ids=["cancel", "skip"]
 )
-def test_a_trigger_is_skipped_when_its_build_becomes_needless(story: Story, fields: dict[str, Any]) -> None:
+def test_a_trigger_job_is_skipped_with_its_build(story: Story, fields: dict[str, Any]) -> None:
     story.server.add_pipeline("docs", steps=[CommandStep(duration=60)], **fields)
     story.begin(TriggerStep(pipeline="docs"))
     story.server.run(2.5 if "skip_queued_branch_builds" in fields else 10)
@@ -343,7 +343,7 @@ def test_jobs_run_on_an_agent_of_their_queue(story: Story) -> None:
     assert story.build()["jobs"][0]["agent_query_rules"] == ["queue=macos"]
 
 
-def test_more_agents_come_up_where_all_are_busy(story: Story) -> None:
+def test_agents_are_added_if_all_are_busy(story: Story) -> None:
     story.server.add_agent("ci-1")
     story.begin(CommandStep(parallelism=3, duration=60))
     story.server.run(10)
@@ -358,5 +358,5 @@ def test_a_pipeline_can_be_built_again_and_again(story: Story) -> None:
     story.server.add_pipeline("web", default_branch="trunk")
     story.server.build_every(600, "web")
     story.server.run(1900)
-    told = story.api.get(f"{PIPELINES}/web/builds").json()
-    assert [(each["branch"], each["source"]) for each in told] == [("trunk", "schedule")] * 3
+    payload = story.api.get(f"{PIPELINES}/web/builds").json()
+    assert [(each["branch"], each["source"]) for each in payload] == [("trunk", "schedule")] * 3

@@ -27,57 +27,57 @@ def _log(server: FakeBuildkite, job: JobRecord) -> None:
 
 @pytest.fixture(params=["organization", "build"])
 def log(request: pytest.FixtureRequest, job: JobRecord) -> str:
-    """Give the log's path, by either route."""
+    """Return the log's path, by each route."""
     under = "" if request.param == "organization" else "/pipelines/web/builds/1"
     return f"/organizations/acme{under}/jobs/{job.id}/log"
 
 
-def test_a_log_is_json_unless_asked(api: Session, log: str) -> None:
-    told = api.get(log).json()
-    assert told["content"].encode() == LOG
-    assert told["size"] == len(LOG)
-    assert told["header_times"] == [1785585600123000000]
-    assert told["url"].endswith("/log")
+def test_a_log_is_json_by_default(api: Session, log: str) -> None:
+    payload = api.get(log).json()
+    assert payload["content"].encode() == LOG
+    assert payload["size"] == len(LOG)
+    assert payload["header_times"] == [1785585600123000000]
+    assert payload["url"].endswith("/log")
 
 
 @pytest.mark.parametrize(("suffix", "accept"), [(".txt", "*/*"), ("", "text/plain")])
 def test_a_log_as_text_is_as_it_is(api: Session, log: str, suffix: str, accept: str) -> None:
-    answer = api.get(log + suffix, headers={"Accept": accept})
-    assert answer.content == LOG
-    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    response = api.get(log + suffix, headers={"Accept": accept})
+    assert response.content == LOG
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize(("suffix", "accept"), [(".html", "*/*"), ("", "text/html")])
 def test_a_log_as_html_has_spans_for_colours(api: Session, log: str, suffix: str, accept: str) -> None:
-    answer = api.get(log + suffix, headers={"Accept": accept})
-    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert '<span class="term-fg31">café &lt;b&gt;</span> 東京' in answer.text
-    assert '<time datetime="2026-08-01T12:00:00.123Z"></time>' in answer.text
-    assert "\x1b" not in answer.text
+    response = api.get(log + suffix, headers={"Accept": accept})
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert '<span class="term-fg31">café &lt;b&gt;</span> 東京' in response.text
+    assert '<time datetime="2026-08-01T12:00:00.123Z"></time>' in response.text
+    assert "\x1b" not in response.text
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/plain", "application/json"])
-def test_head_tells_the_size_of_the_bytes(api: Session, log: str, accept: str) -> None:
-    answer = api.head(log, headers={"Accept": accept})
-    assert answer.status_code == 200
-    assert answer.headers["Content-Length"] == str(len(LOG))
-    assert answer.headers["Accept-Ranges"] == "bytes"
-    assert answer.content == b""
+def test_head_returns_the_size_in_bytes(api: Session, log: str, accept: str) -> None:
+    response = api.head(log, headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["Content-Length"] == str(len(LOG))
+    assert response.headers["Accept-Ranges"] == "bytes"
+    assert response.content == b""
 
 
 @pytest.mark.parametrize(("asked", "got"), [(5, 5), (1, 1), (10_000, len(LOG))])
 def test_a_tail_is_the_last_bytes(api: Session, log: str, asked: int, got: int) -> None:
-    answer = api.get(log, headers={"Accept": "text/plain", "Range": f"bytes=-{asked}"})
-    assert answer.status_code == 206
-    assert answer.content == LOG[-got:]
-    assert answer.headers["Content-Range"] == f"bytes {len(LOG) - got}-{len(LOG) - 1}/{len(LOG)}"
-    assert answer.headers["Content-Length"] == str(got)
+    response = api.get(log, headers={"Accept": "text/plain", "Range": f"bytes=-{asked}"})
+    assert response.status_code == 206
+    assert response.content == LOG[-got:]
+    assert response.headers["Content-Range"] == f"bytes {len(LOG) - got}-{len(LOG) - 1}/{len(LOG)}"
+    assert response.headers["Content-Length"] == str(got)
 
 
 def test_a_tail_may_begin_inside_of_a_character(server: FakeBuildkite, api: Session, job: JobRecord, log: str) -> None:
     server.set_log(job, "東".encode())
-    answer = api.get(log, headers={"Accept": "text/plain", "Range": "bytes=-2"})
-    assert answer.content == "東".encode()[1:]
+    response = api.get(log, headers={"Accept": "text/plain", "Range": "bytes=-2"})
+    assert response.content == "東".encode()[1:]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_a_deleted_log_is_empty(api: Session, log: str) -> None:
 
 def test_bytes_that_are_no_utf_8_do_not_break_json(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
     server.set_log(job, b"\xff\xfe")
-    told = api.get(f"/organizations/acme/jobs/{job.id}/log").json()
-    assert (told["content"], told["size"]) == ("\ufffd\ufffd", 2)
+    payload = api.get(f"/organizations/acme/jobs/{job.id}/log").json()
+    assert (payload["content"], payload["size"]) == ("\ufffd\ufffd", 2)
 
 
 @pytest.mark.parametrize("kind", ["waiter", "manual", "trigger"])
@@ -123,8 +123,8 @@ def test_only_commands_have_logs_and_environments(server: FakeBuildkite, api: Se
 
 def test_the_log_of_a_running_job_grows(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web", steps=[CommandStep(duration=600)])
-    told = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
-    path = f"/organizations/acme/jobs/{told['jobs'][0]['id']}/log.txt"
+    payload = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
+    path = f"/organizations/acme/jobs/{payload['jobs'][0]['id']}/log.txt"
     logs: list[str] = []
     for _ in range(4):
         logs.append(api.get(path).text)

@@ -19,7 +19,7 @@ from buildkite_orm.fake.serialization import to_bytes, to_json
 from buildkite_orm.fake.store import SCOPES
 from buildkite_orm.fake.validation import DEEPEST, LARGEST_BODY
 
-from .conftest import Asking
+from .conftest import PathSession
 from .odd_bodies import BUILD, FIELDS, JOB, ORGANIZATION, READS, WRITES, Acme, load_everything
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthChe
 
 def new_acme() -> Acme:
     server = FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=None))
-    session = Asking(server, "https://api.buildkite.com")
+    session = PathSession(server, "https://api.buildkite.com")
     session.mount("https://", server.adapter())
     return Acme(server, session)
 
@@ -48,11 +48,11 @@ def acme() -> Iterator[Acme]:
         yield acme
 
 
-def check_is_refused_or_done(answer: Response) -> None:
-    """Check that it is no failure of the server, and told as JSON."""
-    assert answer.status_code < 500, answer.text
-    if answer.content and "json" in answer.headers["Content-Type"]:
-        assert answer.json() is not None
+def check_is_refused_or_done(response: Response) -> None:
+    """Check that a response is not a server error, and is JSON."""
+    assert response.status_code < 500, response.text
+    if response.content and "json" in response.headers["Content-Type"]:
+        assert response.json() is not None
 
 
 def check_all_can_be_loaded(acme: Acme) -> None:
@@ -269,7 +269,7 @@ HEADERS: st.SearchStrategy[dict[str, str]] = st.sampled_from(
 
 
 def send_raw(acme: Acme, method: str, target: str, headers: dict[str, str]) -> Response:
-    """Send a request whose URL is not tidied up."""
+    """Send a request without normalizing its URL."""
     prepared = acme.session.prepare_request(Request(method, "/"))
     prepared.url = API + target
     prepared.headers.update({name: value.encode("latin-1").decode("latin-1") for name, value in headers.items()})
@@ -336,8 +336,8 @@ def test_every_listing_takes_odd_queries(acme: Acme, target: str) -> None:
 def test_a_body_that_cannot_be_accepted_is_refused_with_its_reason(
     server: FakeBuildkite, api: Session, body: bytes, status: int, message: str
 ) -> None:
-    answer = api.post(CLUSTERS, data=body)
-    assert (answer.status_code, answer.json()["message"]) == (status, message)
+    response = api.post(CLUSTERS, data=body)
+    assert (response.status_code, response.json()["message"]) == (status, message)
     assert [each["name"] for each in api.get(CLUSTERS).json()] == ["Default cluster"]
     assert server.requests[0].status == status
 
@@ -366,11 +366,11 @@ def test_a_body_where_none_is_expected_is_ignored_if_it_is_json(api: Session) ->
 @pytest.mark.parametrize(
     "moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "0000-01-01", "99999-01-01"]
 )
-def test_a_time_that_cannot_be_told_in_utc_is_refused(acme: Acme, moment: str) -> None:
+def test_a_time_that_has_no_utc_form_is_rejected(acme: Acme, moment: str) -> None:
     body = {"description": "x", "expires_at": moment}
     assert acme.send("POST", ORGANIZATION + "/clusters/{cluster}/tokens", json=body).status_code == 422
-    answer = acme.send("GET", ORGANIZATION + "/builds", params={"created_from": moment})
-    assert answer.status_code == 422
+    response = acme.send("GET", ORGANIZATION + "/builds", params={"created_from": moment})
+    assert response.status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -384,8 +384,8 @@ def test_a_time_that_cannot_be_told_in_utc_is_refused(acme: Acme, moment: str) -
     ],
 )
 def test_a_url_that_cannot_be_decoded_is_400(acme: Acme, target: str, message: str) -> None:
-    answer = send_raw(acme, "GET", target, {})
-    assert (answer.status_code, answer.json()) == (400, {"message": message})
+    response = send_raw(acme, "GET", target, {})
+    assert (response.status_code, response.json()) == (400, {"message": message})
 
 
 @pytest.mark.parametrize(
@@ -400,9 +400,9 @@ def test_a_url_that_cannot_be_decoded_is_400(acme: Acme, target: str, message: s
 )
 def test_a_form_that_cannot_be_read_is_400(acme: Acme, body: bytes, kind: str) -> None:
     path = "/packages/organizations/{org}/registries/{registry}/packages"
-    answer = acme.send("POST", path, data=body, headers={"Content-Type": kind})
-    assert answer.status_code == 400
-    assert answer.json()["message"].startswith("Invalid form parameters: ")
+    response = acme.send("POST", path, data=body, headers={"Content-Type": kind})
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("Invalid form parameters: ")
 
 
 def test_a_form_with_a_field_that_is_too_large_is_413(acme: Acme) -> None:
@@ -421,13 +421,13 @@ def test_a_failed_request_to_build_an_agent_image_leaves_nothing_to_happen(acme:
     assert acme.send("GET", path).status_code == 200
 
 
-# -- what is answered can always be written
+# -- serialization
 
 
 @example("half \ud800 a pair")
 @example({"\ud800": math.nan, "b": [LARGE, 10**5000, math.inf, object(), {1: (2, {3})}]})
 @given(VALUES)
-def test_whatever_is_answered_can_be_written_as_json(value: Any) -> None:
+def test_every_response_can_be_serialized_as_json(value: Any) -> None:
     json.loads(to_json(value).decode(), parse_constant=pytest.fail)
 
 
@@ -477,14 +477,14 @@ def test_what_a_test_stores_with_half_a_surrogate_pair_is_listed(server: FakeBui
 def test_a_long_text_is_read_in_linear_time(acme: Acme, template: str, name: str, form: str, piece: str) -> None:
     text = form.format(piece * 20_000)
     began = time.process_time()
-    answer = acme.send("POST", template, json={**acme.body(template), name: [text] if name == "emails" else text})
-    check_is_refused_or_done(answer)
+    response = acme.send("POST", template, json={**acme.body(template), name: [text] if name == "emails" else text})
+    check_is_refused_or_done(response)
     assert time.process_time() - began < 5
 
 
 def test_stars_of_a_filter_take_linear_time(acme: Acme) -> None:
     acme.server.add_build("web", branch="a" * 3000)
     began = time.process_time()
-    answer = acme.send("GET", ORGANIZATION + "/builds", params={"branch": "*a" * 30 + "b"})
-    assert (answer.status_code, answer.json()) == (200, [])
+    response = acme.send("GET", ORGANIZATION + "/builds", params={"branch": "*a" * 30 + "b"})
+    assert (response.status_code, response.json()) == (200, [])
     assert time.process_time() - began < 5

@@ -1,4 +1,4 @@
-"""What the library does not do, and the fake answers as the API does: settings, services and the audit log."""
+"""Settings, services and the audit log: requests that the library does not send."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ HOOK = {"provider": "webhook", "settings": {"url": "https://example.com/hook"}}
     ],
 )
 def test_settings_are_updated_by_put_too(api: Session, place: str, change: dict[str, Any]) -> None:
-    answer = api.put(f"{ACME}/{place}", json=change)
-    assert answer.status_code == 200
-    assert answer.json().items() >= change.items()
+    response = api.put(f"{ACME}/{place}", json=change)
+    assert response.status_code == 200
+    assert response.json().items() >= change.items()
 
 
 @pytest.mark.parametrize("body", [{"enabled": False}, {"created_by": None}, {"provider": "slack"}])
@@ -37,8 +37,8 @@ def test_what_a_service_does_not_take_is_422(api: Session, body: dict[str, Any])
 def test_an_export_needs_to_know_where_to(api: Session, missing: str) -> None:
     body = {"location": "bucket", "strategy_id": "s3"}
     del body[missing]
-    answer = api.put(f"{ACME}/pipeline-settings/build-export", json=body)
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, missing)
+    response = api.put(f"{ACME}/pipeline-settings/build-export", json=body)
+    assert (response.status_code, response.json()["errors"][0]["field"]) == (422, missing)
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=a&before=b", "per_page=0", "per_page=101"])

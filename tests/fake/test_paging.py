@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 BUILDS = "/organizations/acme/pipelines/web/builds"
 
 
-def numbers(answer: Response) -> list[int]:
-    return [each["number"] for each in answer.json()]
+def numbers(response: Response) -> list[int]:
+    return [each["number"] for each in response.json()]
 
 
 def page_of(url: str) -> str:
@@ -34,12 +34,12 @@ def many(server: FakeBuildkite) -> FakeBuildkite:
     ("query", "size"),
     [("", 30), ("?per_page=7", 7), ("?per_page=100", 100), ("?per_page=1000", 100), ("?per_page=0", 30)],
 )
-def test_a_page_has_30_items_unless_asked_and_100_at_most(api: Session, query: str, size: int) -> None:
+def test_a_page_has_30_items_by_default_and_100_at_most(api: Session, query: str, size: int) -> None:
     assert len(api.get(BUILDS + query).json()) == size
 
 
 @pytest.mark.usefixtures("many")
-def test_builds_come_newest_first(api: Session) -> None:
+def test_builds_are_listed_newest_first(api: Session) -> None:
     assert numbers(api.get(f"{BUILDS}?per_page=3")) == [120, 119, 118]
     assert numbers(api.get(f"{BUILDS}?per_page=3&page=2")) == [117, 116, 115]
 
@@ -53,9 +53,9 @@ def test_builds_come_newest_first(api: Session) -> None:
         (3, {"first": "1", "prev": "2"}),
     ],
 )
-def test_the_link_header_tells_the_other_pages(api: Session, page: int, links: dict[str, str]) -> None:
-    answer = api.get(f"{BUILDS}?per_page=50&page={page}")
-    assert {name: page_of(link["url"]) for name, link in answer.links.items()} == links
+def test_the_link_header_names_the_other_pages(api: Session, page: int, links: dict[str, str]) -> None:
+    response = api.get(f"{BUILDS}?per_page=50&page={page}")
+    assert {name: page_of(link["url"]) for name, link in response.links.items()} == links
 
 
 @pytest.mark.usefixtures("many")
@@ -66,8 +66,8 @@ def test_links_keep_the_query(api: Session) -> None:
         "created_to": "2026-08-02T00:00:00+00:00",
         "per_page": 50,
     }
-    answer = api.get(BUILDS, params=asked)
-    kept = parse_qs(urlsplit(answer.links["next"]["url"]).query)
+    response = api.get(BUILDS, params=asked)
+    kept = parse_qs(urlsplit(response.links["next"]["url"]).query)
     assert kept == {
         "state[]": ["passed", "failed"],
         "branch": ["m*n"],
@@ -79,11 +79,11 @@ def test_links_keep_the_query(api: Session) -> None:
 
 @pytest.mark.usefixtures("many")
 def test_following_the_links_gives_each_item_once(api: Session) -> None:
-    answer = api.get(f"{BUILDS}?per_page=50")
-    seen = numbers(answer)
-    while "next" in answer.links:
-        answer = api.get(answer.links["next"]["url"])
-        seen += numbers(answer)
+    response = api.get(f"{BUILDS}?per_page=50")
+    seen = numbers(response)
+    while "next" in response.links:
+        response = api.get(response.links["next"]["url"])
+        seen += numbers(response)
     assert seen == list(range(120, 0, -1))
 
 
@@ -102,7 +102,7 @@ def test_the_link_header_may_be_empty(server: FakeBuildkite, api: Session) -> No
     assert api.get("/organizations").headers["Link"] == ""
 
 
-def test_the_last_page_may_be_untold(many: FakeBuildkite, api: Session) -> None:
+def test_the_link_header_may_omit_the_last_page(many: FakeBuildkite, api: Session) -> None:
     many.settings.link_last = False
     assert set(api.get(BUILDS).links) == {"next"}
 
@@ -111,9 +111,9 @@ def test_the_last_page_may_be_untold(many: FakeBuildkite, api: Session) -> None:
 def test_builds_are_listed_so_deep_only(many: FakeBuildkite, api: Session, path: str) -> None:
     many.settings.depth_limit = 100
     assert api.get(f"{path}?per_page=50&page=2").status_code == 200
-    answer = api.get(f"{path}?per_page=50&page=3")
-    assert answer.status_code == 400
-    assert answer.json()["message"].startswith("Listing builds this deep is not supported. Please narrow")
+    response = api.get(f"{path}?per_page=50&page=3")
+    assert response.status_code == 400
+    assert response.json()["message"].startswith("Listing builds this deep is not supported. Please narrow")
 
 
 # -- cursors

@@ -1,4 +1,4 @@
-"""Pipelines: listed, told, changed."""
+"""Pipelines: listings, payloads and updates."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_filters_match_parts_in_any_case(api: Session, query: str, found: list[s
     assert [each["slug"] for each in api.get(PIPELINES + query).json()] == found
 
 
-def test_a_pipeline_is_told_the_same_by_itself_and_in_the_list(api: Session) -> None:
+def test_a_pipeline_has_the_same_payload_alone_and_in_a_listing(api: Session) -> None:
     assert api.get(PIPELINES).json()[0] == api.get(WEB).json()
 
 
-def test_the_webhook_url_is_for_who_may_edit(server: FakeBuildkite, api: Session) -> None:
+def test_the_webhook_url_needs_the_scope_to_edit(server: FakeBuildkite, api: Session) -> None:
     reader = {"Authorization": f"Bearer {server.make_token('read_pipelines')}"}
     assert api.get(WEB).json()["provider"]["webhook_url"].startswith("https://webhook.buildkite.com/deliver/")
     assert api.get(WEB, headers=reader).json()["provider"]["webhook_url"] == ""
@@ -49,24 +49,24 @@ def test_a_pipeline_counts_what_is_on_its_way(server: FakeBuildkite, api: Sessio
     server.add_build("web", state="running", jobs=[{"state": "running"}, {"state": "scheduled"}, {"state": "waiting"}])
     server.add_build("web", state="scheduled")
     server.add_build("web", state="passed")
-    told = api.get(WEB).json()
-    assert (told["running_builds_count"], told["scheduled_builds_count"]) == (1, 1)
-    assert (told["running_jobs_count"], told["scheduled_jobs_count"], told["waiting_jobs_count"]) == (1, 1, 1)
+    payload = api.get(WEB).json()
+    assert (payload["running_builds_count"], payload["scheduled_builds_count"]) == (1, 1)
+    assert (payload["running_jobs_count"], payload["scheduled_jobs_count"], payload["waiting_jobs_count"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 def test_patch_and_put_both_change_what_they_name(api: Session, method: str) -> None:
     before = api.get(WEB).json()
-    answer = api.request(method, WEB, json={"description": "New", "tags": ["a", ":rocket:"]})
-    assert answer.status_code == 200
-    assert answer.json() == before | {"description": "New", "tags": ["a", ":rocket:"]}
-    assert api.get(WEB).json() == answer.json()
+    response = api.request(method, WEB, json={"description": "New", "tags": ["a", ":rocket:"]})
+    assert response.status_code == 200
+    assert response.json() == before | {"description": "New", "tags": ["a", ":rocket:"]}
+    assert api.get(WEB).json() == response.json()
 
 
 def test_null_clears(api: Session) -> None:
     api.patch(WEB, json={"description": "x", "branch_configuration": "main", "emoji": ":ruby:"})
-    told = api.patch(WEB, json={"description": None, "branch_configuration": None, "emoji": None}).json()
-    assert (told["description"], told["branch_configuration"], told["emoji"]) == (None, None, None)
+    payload = api.patch(WEB, json={"description": None, "branch_configuration": None, "emoji": None}).json()
+    assert (payload["description"], payload["branch_configuration"], payload["emoji"]) == (None, None, None)
 
 
 def test_a_new_name_makes_a_new_slug(api: Session) -> None:
@@ -75,7 +75,7 @@ def test_a_new_name_makes_a_new_slug(api: Session) -> None:
     assert api.get(f"{PIPELINES}/the-web-2-0").status_code == 200
 
 
-def test_a_slug_may_come_with_the_name(api: Session) -> None:
+def test_a_slug_is_derived_from_the_name(api: Session) -> None:
     assert api.patch(WEB, json={"name": "Anything", "slug": "web"}).json()["slug"] == "web"
 
 
@@ -85,16 +85,16 @@ def test_a_renamed_pipeline_keeps_its_place(api: Session) -> None:
 
 
 def test_a_slug_is_taken_once(api: Session) -> None:
-    answer = api.patch(WEB, json={"slug": "api"})
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "slug", "code": "already_exists", "value": "api"}]
+    response = api.patch(WEB, json={"slug": "api"})
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": "slug", "code": "already_exists", "value": "api"}]
 
 
 def test_all_fields_at_fault_are_named(api: Session) -> None:
-    answer = api.patch(WEB, json={"name": "", "visibility": "secret", "tags": [1], "color": "red", "emoji": 3})
-    assert answer.status_code == 422
-    assert answer.json()["message"] == "Validation Failed"
-    assert {each["field"] for each in answer.json()["errors"]} == {"name", "visibility", "tags", "color", "emoji"}
+    response = api.patch(WEB, json={"name": "", "visibility": "secret", "tags": [1], "color": "red", "emoji": 3})
+    assert response.status_code == 422
+    assert response.json()["message"] == "Validation Failed"
+    assert {each["field"] for each in response.json()["errors"]} == {"name", "visibility", "tags", "color", "emoji"}
     assert api.get(WEB).json()["name"] == "Web"
 
 
@@ -123,18 +123,18 @@ def test_yaml_pipelines_ignore_env_and_refuse_steps(api: Session) -> None:
     assert api.patch(WEB, json={"steps": [{"type": "waiter"}]}).status_code == 422
 
 
-def test_configuration_goes_before_steps(api: Session) -> None:
+def test_configuration_takes_precedence_over_steps(api: Session) -> None:
     body: dict[str, Any] = {"configuration": 'steps:\n  - command: "new.sh"', "steps": [{"type": "waiter"}]}
-    told = api.patch(WEB, json=body).json()
-    assert told["configuration"] == body["configuration"]
-    assert [each["command"] for each in told["steps"]] == ["new.sh"]
+    payload = api.patch(WEB, json=body).json()
+    assert payload["configuration"] == body["configuration"]
+    assert [each["command"] for each in payload["steps"]] == ["new.sh"]
 
 
 def test_visual_pipelines_take_env_and_steps(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("visual", configuration=None)
-    told = api.patch(f"{PIPELINES}/visual", json={"env": {"A": "1"}, "steps": [{"type": "waiter"}]}).json()
-    assert (told["env"], told["steps"]) == ({"A": "1"}, [{"type": "waiter"}])
-    assert "configuration" not in told
+    payload = api.patch(f"{PIPELINES}/visual", json={"env": {"A": "1"}, "steps": [{"type": "waiter"}]}).json()
+    assert (payload["env"], payload["steps"]) == ({"A": "1"}, [{"type": "waiter"}])
+    assert "configuration" not in payload
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
@@ -146,6 +146,6 @@ def test_a_configuration_that_is_no_pipeline_leaves_nothing_behind(
     cluster_id = next(iter(server.store.collections.of("cluster", server.store.organizations["acme"].id)))
     body = {"name": "Shop", "repository": "git@git.example:shop", "cluster_id": cluster_id}
     url = PIPELINES if method == "POST" else WEB
-    answer = api.request(method, url, json=body | {"configuration": configuration})
-    assert (answer.status_code, [each["field"] for each in answer.json()["errors"]]) == (422, ["configuration"])
+    response = api.request(method, url, json=body | {"configuration": configuration})
+    assert (response.status_code, [each["field"] for each in response.json()["errors"]]) == (422, ["configuration"])
     assert api.get(PIPELINES).json() == before

@@ -17,7 +17,7 @@ PIPELINES = "/organizations/acme/pipelines"
 
 @pytest.mark.parametrize("kind", ["refuse", "dns"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_failure_to_connect_says_that_nothing_was_sent(
+def test_a_failure_to_connect_is_marked_as_never_sent(
     server: FakeBuildkite, api: Session, kind: Literal["refuse", "dns"], method: str
 ) -> None:
     server.faults.add(kind)

@@ -1,4 +1,4 @@
-"""Who may ask what, and what every answer has."""
+"""Authentication, scopes, routes, and what every response has."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def bearer(token: str) -> dict[str, str]:
 @pytest.mark.parametrize("header", [None, "Bearer bkua_nobody", "Basic dXNlcjpwYXNz", "Bearer", ""])
 def test_without_a_good_token_it_is_401(api: Session, header: str | None) -> None:
     headers: dict[str, Any] = {"Authorization": header}
-    answer = api.get("/user", headers=headers)
-    assert answer.status_code == 401
-    assert answer.json()["message"].startswith("Authentication required")
+    response = api.get("/user", headers=headers)
+    assert response.status_code == 401
+    assert response.json()["message"].startswith("Authentication required")
 
 
 def test_an_expired_token_is_401(server: FakeBuildkite, api: Session) -> None:
@@ -48,9 +48,9 @@ def test_a_token_reaches_the_organizations_it_is_for(server: FakeBuildkite, api:
     ],
 )
 def test_an_unknown_route_is_404(api: Session, method: str, path: str) -> None:
-    answer = api.request(method, path)
-    assert answer.status_code == 404
-    assert answer.json()["message"].startswith(f"No route matches [{method}]")
+    response = api.request(method, path)
+    assert response.status_code == 404
+    assert response.json()["message"].startswith(f"No route matches [{method}]")
 
 
 @pytest.mark.parametrize("path", ["/v1", "/graphql", "/v2/graphql"])
@@ -65,7 +65,7 @@ def test_what_is_outside_of_the_api_is_404(api: Session, url: str) -> None:
     assert api.get(url).status_code == 404
 
 
-def test_the_root_says_hello(server: FakeBuildkite, api: Session) -> None:
+def test_the_root_has_a_greeting(server: FakeBuildkite, api: Session) -> None:
     assert api.get("https://api.buildkite.com/").json() == {"message": "🛠", "timestamp": int(server.clock.now())}
 
 
@@ -92,9 +92,9 @@ def test_a_slash_at_the_end_is_ignored(api: Session) -> None:
 )
 def test_what_does_not_exist_is_404(server: FakeBuildkite, api: Session, path: str, message: str) -> None:
     server.add_build("web", number=1)
-    answer = api.get(path)
-    assert answer.status_code == 404
-    assert answer.json() == {"message": message}
+    response = api.get(path)
+    assert response.status_code == 404
+    assert response.json() == {"message": message}
 
 
 @pytest.mark.parametrize("body", ["{", "[1]", '"text"', b"\xff"])
@@ -110,20 +110,20 @@ def test_head_is_get_without_the_body(api: Session) -> None:
     assert head.headers["Content-Length"] == str(len(whole.content))
 
 
-def test_answers_have_request_ids_of_their_own(server: FakeBuildkite, api: Session) -> None:
+def test_each_response_has_its_own_request_id(server: FakeBuildkite, api: Session) -> None:
     first = api.get("/user").headers["X-Request-Id"]
     server.requests.clear()
     assert api.get("/user").headers["X-Request-Id"] != first
     assert api.get("/nothing").headers["X-Request-Id"]
 
 
-def test_answers_may_be_read_from_any_page(api: Session) -> None:
+def test_responses_may_be_read_by_any_web_page(api: Session) -> None:
     headers = api.get("/user").headers
     assert headers["Access-Control-Allow-Origin"] == "*"
     assert headers["Access-Control-Expose-Headers"] == "Link"
 
 
-def test_large_answers_are_compressed_for_who_takes_it(server: FakeBuildkite, api: Session) -> None:
+def test_large_responses_are_compressed_if_accepted(server: FakeBuildkite, api: Session) -> None:
     server.add_builds("web", 10)
     packed = api.get("/organizations/acme/builds", headers={"Accept-Encoding": "gzip"})
     plain = api.get("/organizations/acme/builds", headers={"Accept-Encoding": "identity"})
@@ -133,26 +133,26 @@ def test_large_answers_are_compressed_for_who_takes_it(server: FakeBuildkite, ap
 
 
 @pytest.mark.parametrize(
-    ("base", "told"),
+    ("base", "payload"),
     [
         ("https://api.buildkite.com", "https://api.buildkite.com/v2/"),
         ("http://127.0.0.1:1234", "http://127.0.0.1:1234/v2/"),
         ("https://proxy.example/buildkite/api", "https://proxy.example/buildkite/api/v2/"),
     ],
 )
-def test_urls_follow_the_host_that_was_asked(server: FakeBuildkite, api: Session, base: str, told: str) -> None:
+def test_urls_use_the_requested_host(server: FakeBuildkite, api: Session, base: str, payload: str) -> None:
     server.add_builds("web", 3)
-    answer = api.get(f"{base}/v2/organizations/acme/builds?per_page=1")
-    assert answer.json()[0]["url"].startswith(told)
-    assert answer.links["next"]["url"].startswith(told)
+    response = api.get(f"{base}/v2/organizations/acme/builds?per_page=1")
+    assert response.json()[0]["url"].startswith(payload)
+    assert response.links["next"]["url"].startswith(payload)
 
 
 def test_urls_may_be_those_of_the_real_api(server: FakeBuildkite, api: Session) -> None:
     server.settings.public_urls = "https://api.buildkite.com"
     server.add_builds("web", 3)
-    answer = api.get("http://127.0.0.1:1234/v2/organizations/acme/builds?per_page=1")
-    assert answer.json()[0]["pipeline"]["url"] == "https://api.buildkite.com/v2/organizations/acme/pipelines/web"
-    assert answer.links["next"]["url"].startswith("https://api.buildkite.com/v2/organizations/acme/builds?")
+    response = api.get("http://127.0.0.1:1234/v2/organizations/acme/builds?per_page=1")
+    assert response.json()[0]["pipeline"]["url"] == "https://api.buildkite.com/v2/organizations/acme/pipelines/web"
+    assert response.links["next"]["url"].startswith("https://api.buildkite.com/v2/organizations/acme/builds?")
 
 
 def test_a_payload_may_drift(server: FakeBuildkite, api: Session) -> None:

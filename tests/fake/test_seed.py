@@ -19,11 +19,11 @@ ACME = "/organizations/acme"
 
 def every(api: Session, path: str, **params: Any) -> list[Any]:
     """List all there is."""
-    answer = api.get(ACME + path, params={"per_page": 100} | params)
-    found = list(answer.json())
-    while "next" in answer.links:
-        answer = api.get(answer.links["next"]["url"])
-        found += answer.json()
+    response = api.get(ACME + path, params={"per_page": 100} | params)
+    found = list(response.json())
+    while "next" in response.links:
+        response = api.get(response.links["next"]["url"])
+        found += response.json()
     return found
 
 
@@ -64,8 +64,8 @@ def test_builds_are_numbered_in_their_order(seeded_api: Session) -> None:
 
 def test_no_time_lies_in_the_future(seeded_api: Session) -> None:
     for build in every(seeded_api, "/builds"):
-        for told in (build, *build["jobs"]):
-            moments = [value for name, value in told.items() if name.endswith("_at") and value]
+        for payload in (build, *build["jobs"]):
+            moments = [value for name, value in payload.items() if name.endswith("_at") and value]
             assert all(moment <= "2026-08-01T12:00:00.000Z" for moment in moments)
 
 
@@ -98,8 +98,8 @@ def test_a_build_waits_for_somebody(seeded_api: Session) -> None:
     (blocked,) = every(seeded_api, "/builds", state="blocked")
     assert (blocked["pipeline"]["slug"], blocked["state"]) == ("deploy", "passed")
     (gate,) = [each for each in blocked["jobs"] if each.get("unblockable")]
-    answer = seeded_api.put(gate["unblock_url"], json={"fields": {"release-name": "Dolphin"}})
-    assert answer.json()["state"] == "unblocked"
+    response = seeded_api.put(gate["unblock_url"], json={"fields": {"release-name": "Dolphin"}})
+    assert response.json()["state"] == "unblocked"
 
 
 def test_a_build_was_triggered_by_another(seeded_api: Session) -> None:
@@ -135,14 +135,14 @@ def test_other_pipelines_have_running_jobs_with_artifacts_too(seeded_api: Sessio
 
 def test_there_are_annotations_on_builds_and_jobs(seeded_api: Session) -> None:
     newest = every(seeded_api, "/pipelines/web/builds")[0]["number"]
-    told = seeded_api.get(f"{ACME}/pipelines/web/builds/{newest}/annotations?scope=all").json()
-    assert {each["scope"] for each in told} == {"build", "job"}
+    payload = seeded_api.get(f"{ACME}/pipelines/web/builds/{newest}/annotations?scope=all").json()
+    assert {each["scope"] for each in payload} == {"build", "job"}
 
 
 def test_there_are_agents_at_work_idle_and_away(seeded: FakeBuildkite, seeded_api: Session) -> None:
-    told = every(seeded_api, "/agents")
-    assert any(each["job"] for each in told)
-    assert any(each["job"] is None for each in told)
+    payload = every(seeded_api, "/agents")
+    assert any(each["job"] for each in payload)
+    assert any(each["job"] is None for each in payload)
     states = {each.connection_state for each in seeded.store.organizations["acme"].agents.values()}
     assert states >= {"connected", "lost", "disconnected"}
 
@@ -150,9 +150,9 @@ def test_there_are_agents_at_work_idle_and_away(seeded: FakeBuildkite, seeded_ap
 @pytest.mark.parametrize("slug", ["web", "api", "mobile", "docs", "infra", "hello"])
 def test_every_pipeline_builds_to_an_end(seeded: FakeBuildkite, seeded_api: Session, slug: str) -> None:
     path = f"{ACME}/pipelines/{slug}/builds"
-    told = seeded_api.post(path, json={"commit": "HEAD", "branch": "main"}).json()
+    payload = seeded_api.post(path, json={"commit": "HEAD", "branch": "main"}).json()
     seeded.run(3600)
-    ended = seeded_api.get(f"{path}/{told['number']}").json()
+    ended = seeded_api.get(f"{path}/{payload['number']}").json()
     assert ended["state"] == ("failed" if slug == "infra" else "passed")
 
 
@@ -164,25 +164,25 @@ def test_what_is_on_its_way_ends(seeded: FakeBuildkite, seeded_api: Session) -> 
 
 def test_hello_is_built_within_ten_seconds_and_leaves_an_artifact(seeded: FakeBuildkite, seeded_api: Session) -> None:
     path = f"{ACME}/pipelines/hello/builds"
-    told = seeded_api.post(path, json={"commit": "HEAD", "branch": "main"}).json()
+    payload = seeded_api.post(path, json={"commit": "HEAD", "branch": "main"}).json()
     seeded.run(10)
-    assert seeded_api.get(f"{path}/{told['number']}").json()["state"] == "passed"
-    artifacts = seeded_api.get(f"{path}/{told['number']}/artifacts").json()
+    assert seeded_api.get(f"{path}/{payload['number']}").json()["state"] == "passed"
+    artifacts = seeded_api.get(f"{path}/{payload['number']}/artifacts").json()
     assert [each["path"] for each in artifacts] == ["hello.txt", "reports/summary.json"]
     assert seeded_api.get(artifacts[0]["download_url"]).text == "hello\n"
 
 
 def everything(server: FakeBuildkite, session: Session, *, backwards: bool = False) -> dict[str, str]:
-    """Give all that the API tells of builds, asked in one order or the other."""
+    """Return the payloads of all builds, requested in one order or the other."""
     builds = server.store.organizations["acme"].builds
-    told: dict[str, str] = {}
+    payload: dict[str, str] = {}
     for build in reversed(builds) if backwards else builds:
         path = f"{ACME}/pipelines/{build.pipeline.slug}/builds/{build.number}"
-        told |= {each: session.get(each).text for each in (path, f"{path}/artifacts")}
-    return told
+        payload |= {each: session.get(each).text for each in (path, f"{path}/artifacts")}
+    return payload
 
 
-def test_a_seed_makes_the_same_in_whatever_order_it_is_asked(asking: Callable[[FakeBuildkite], Session]) -> None:
+def test_a_seed_creates_the_same_state_in_any_order_of_access(asking: Callable[[FakeBuildkite], Session]) -> None:
     first, second = (FakeBuildkite(seed=7, settings=Settings(user_limit=None, organization_limit=None)) for _ in "ab")
     assert first.token == second.token
     assert everything(first, asking(first)) == everything(second, asking(second), backwards=True)
@@ -204,7 +204,7 @@ def test_in_real_time_the_first_pipeline_has_running_builds_too(asking: Callable
 
 def test_a_hundred_thousand_builds_are_paged_at_once(seeded: FakeBuildkite, seeded_api: Session) -> None:
     seeded.add_builds("bulk", 100_000, jobs=3)
-    answer = seeded_api.get(f"{ACME}/pipelines/bulk/builds?per_page=100&page=1000&exclude_pipeline=true")
-    assert [each["number"] for each in answer.json()] == list(range(100, 0, -1))
-    assert len(answer.json()[0]["jobs"]) == 3
-    assert "next" not in answer.links
+    response = seeded_api.get(f"{ACME}/pipelines/bulk/builds?per_page=100&page=1000&exclude_pipeline=true")
+    assert [each["number"] for each in response.json()] == list(range(100, 0, -1))
+    assert len(response.json()[0]["jobs"]) == 3
+    assert "next" not in response.links

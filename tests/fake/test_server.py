@@ -1,4 +1,4 @@
-"""The server as tests hold it: what they add to it, and what it shares with the client, which is nothing."""
+"""The server object: what tests add to it, and that it shares no code with the client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = Path(buildkite_orm.fake.__file__).parent
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Give the modules that a file imports, wherever in it."""
+    """Yield the modules that a file imports, anywhere in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names)
@@ -52,8 +52,8 @@ def test_the_fake_needs_few_packages(path: Path) -> None:
 def test_a_build_stays_in_the_state_it_was_added_in(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", state="running", jobs=2)
     server.run(3600)
-    told = api.get(f"{WEB}/1").json()
-    assert (told["state"], [job["state"] for job in told["jobs"]]) == ("running", ["running", "running"])
+    payload = api.get(f"{WEB}/1").json()
+    assert (payload["state"], [job["state"] for job in payload["jobs"]]) == ("running", ["running", "running"])
 
 
 def test_a_build_may_be_moved_by_hand(server: FakeBuildkite, api: Session) -> None:
@@ -61,17 +61,21 @@ def test_a_build_may_be_moved_by_hand(server: FakeBuildkite, api: Session) -> No
     server.clock.advance(60)
     for state, finished in (("running", False), ("failing", False), ("failed", True), ("blocked", True)):
         server.set_state(build, state)
-        told = api.get(f"{WEB}/1").json()
-        assert (told["state"], bool(told["finished_at"])) == ("passed" if state == "blocked" else state, finished)
-        assert told["blocked"] is (state == "blocked")
+        payload = api.get(f"{WEB}/1").json()
+        assert (payload["state"], bool(payload["finished_at"])) == ("passed" if state == "blocked" else state, finished)
+        assert payload["blocked"] is (state == "blocked")
 
 
 def test_fields_can_be_given(server: FakeBuildkite, api: Session) -> None:
     moment = datetime(2020, 1, 2, 3, 4, 5, 678000, UTC)
     server.add_build("web", number=42, created_at=moment, branch="b", meta_data={"k": "v"}, jobs=[{"name": "One"}])
-    told = api.get(f"{WEB}/42").json()
-    assert (told["created_at"], told["branch"], told["meta_data"]) == ("2020-01-02T03:04:05.678Z", "b", {"k": "v"})
-    assert told["jobs"][0]["name"] == "One"
+    payload = api.get(f"{WEB}/42").json()
+    assert (payload["created_at"], payload["branch"], payload["meta_data"]) == (
+        "2020-01-02T03:04:05.678Z",
+        "b",
+        {"k": "v"},
+    )
+    assert payload["jobs"][0]["name"] == "One"
     assert server.add_build("web").number == 43
 
 
@@ -82,7 +86,7 @@ def test_many_builds_lie_apart_and_end_now(server: FakeBuildkite, api: Session) 
     assert {each["state"] for each in api.get(WEB).json()} == {"failed"}
 
 
-def test_jobs_that_nobody_asked_for_are_the_same_in_any_order() -> None:
+def test_lazy_jobs_are_the_same_in_any_order_of_access() -> None:
     first, second = (FakeBuildkite(populate=False) for _ in "ab")
     one, two = first.add_builds("web", 10, jobs=3), second.add_builds("web", 10, jobs=3)
     ids = {build.number: [job.id for job in build.jobs] for build in one}

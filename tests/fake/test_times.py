@@ -1,4 +1,4 @@
-"""How times are told, and how the clocks run."""
+"""Times in payloads, and the clocks."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_times_go_to_the_millisecond(server: FakeBuildkite, api: Session) -> Non
 def test_times_may_be_cut_to_whole_seconds(server: FakeBuildkite, api: Session) -> None:
     server.settings.time_precision = "seconds"
     server.add_build("web", created_at=NOW + 0.987, jobs=1)
-    answer = api.get(BUILD)
-    assert answer.json()["created_at"] == "2026-08-01T12:00:00Z"
-    assert not re.findall(r"T\d\d:\d\d:\d\d\.\d", answer.text)
+    response = api.get(BUILD)
+    assert response.json()["created_at"] == "2026-08-01T12:00:00Z"
+    assert not re.findall(r"T\d\d:\d\d:\d\d\.\d", response.text)
 
 
 def test_a_few_fields_keep_an_older_form(server: FakeBuildkite, api: Session) -> None:
@@ -41,7 +41,7 @@ def test_a_few_fields_keep_an_older_form(server: FakeBuildkite, api: Session) ->
     assert api.get(path).json()["created_at"] == "2026-08-01T12:00:00.000Z"
 
 
-def test_a_manual_clock_moves_when_told_and_never_back() -> None:
+def test_a_manual_clock_moves_when_advanced_and_never_back() -> None:
     clock = ManualClock()
     clock.advance(5)
     clock.wait_until(START + 60)
@@ -59,5 +59,5 @@ def test_the_system_clock_is_the_machines() -> None:
 @pytest.mark.parametrize("moment", ["2026-08-01T12:00:00.5Z", "2026-08-01T12:00:00,5Z", "2026-08-01T12:00:00.5+00:00"])
 def test_what_is_iso_8601_is_one_thing(server: FakeBuildkite, api: Session, moment: str) -> None:
     server.add_build("web", created_at=NOW)
-    answer = api.get("/organizations/acme/builds", params={"created_to": moment})
-    assert answer.status_code == (422 if "," in moment else 200)
+    response = api.get("/organizations/acme/builds", params={"created_to": moment})
+    assert response.status_code == (422 if "," in moment else 200)
