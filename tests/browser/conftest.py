@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.browser.looking import ARGUMENTS, Opened, Opener
+from tests.browser.checks import ARGUMENTS, Opened, Opener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Opener]:
-    """Opens pages; at the end, none of them may have said anything on the console, asked, or loaded anything."""
+    """Opens pages; fails at the end if one wrote to the console, opened a dialog, or loaded anything."""
     opened: list[Opened] = []
 
     def open_one(html: str, *, width: int = 1400, dark: bool = False) -> Opened:

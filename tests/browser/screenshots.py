@@ -9,8 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.looking import ARGUMENTS, Opened
-from tests.browser.scenes import SCENES
+from tests.browser.checks import ARGUMENTS, Opened
+from tests.browser.pages import SCENES
 
 
 def main(folder: Path) -> None:

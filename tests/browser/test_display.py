@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.scenes import SCENES
+from tests.browser.pages import SCENES
 
 if TYPE_CHECKING:
-    from tests.browser.looking import Opener
+    from tests.browser.checks import Opener
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_the_rules_of_a_notebook_for_tables_do_not_reach_into_it(open_page: Open
     assert "rgba(0, 0, 0, 0)" in look[1]
 
 
-def test_what_others_wrote_is_text(open_page: Opener, pages: dict[str, str]) -> None:
+def test_text_from_the_server_is_escaped(open_page: Opener, pages: dict[str, str]) -> None:
     opened = open_page(pages["evil"])
     opened.page.locator("td").first.hover()
     assert opened.page.locator("script, img, iframe, [onmouseover], [onerror]").count() == 0

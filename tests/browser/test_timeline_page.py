@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.browser.scenes import SCENES
+from tests.browser.pages import SCENES
 from tests.views.timeline.builds import block, build, job
 
 if TYPE_CHECKING:
     from buildkite_orm import Timeline
-    from tests.browser.looking import Opened, Opener
+    from tests.browser.checks import Opened, Opener
 
 EVIL = "<script>window.evil=1</script><img src=x onerror='window.evil=1'>\x1b[31m\u202e"
 LONG = "A name that is longer than any label may be, 日本語の名前 and so on, and on, and on"
@@ -53,8 +53,8 @@ def colour(opened: Opened, selector: str, name: str) -> str:
 def contrast(one: str, other: str) -> float:
     """Reckon the contrast of two colours, as the WCAG does."""
 
-    def light(told: str) -> float:
-        parts = [float(part) / 255 for part in re.findall(r"[\d.]+", told)[:3]]
+    def light(color: str) -> float:
+        parts = [float(part) / 255 for part in re.findall(r"[\d.]+", color)[:3]]
         red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -114,8 +114,8 @@ def test_all_can_be_read_on_its_ground(opened: Opened) -> None:
     assert paper == colour(opened, "body", "backgroundColor")
     assert all(contrast(colour(opened, f".critical {each}", "fill"), band) >= 4.5 for each in ("svg text", ".soft"))
     for selector in (".waiting", ".running", ".hatch", ".path"):
-        told = colour(opened, selector, "stroke" if selector == ".path" else "fill")
-        assert min(contrast(told, paper), contrast(told, band)) >= 3, selector
+        color = colour(opened, selector, "stroke" if selector == ".path" else "fill")
+        assert min(contrast(color, paper), contrast(color, band)) >= 3, selector
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -31,7 +31,7 @@ WIDE_SCREEN = 2000
 
 
 def pytes(text: str, rows: int, columns: int) -> str:
-    """Give what pyte shows, with what has left its screen; a line feed begins a line, as it does in a log."""
+    """Return what pyte shows, with lines that have left its screen; a line feed begins a new line, as in a log."""
     screen = pyte.HistoryScreen(columns, rows, history=10_000)
     screen.set_mode(modes.LNM)
     pyte.Stream(screen).feed(text)
@@ -71,7 +71,7 @@ anything = st.lists(st.one_of(words, words, ends, colours, silent, in_line, betw
 text_line = st.lists(st.one_of(words, colours), max_size=6).map("".join)
 progress = st.lists(st.one_of(words, colours, in_line), max_size=12).map("".join)
 layers = st.builds("\x1b[{0}A\x1b[2K\r{1}\x1b[{0}B".format, st.integers(1, 120), words)
-lifelike = st.lists(st.tuples(st.one_of(text_line, text_line, progress, layers), ends), max_size=130)
+realistic_lines = st.lists(st.tuples(st.one_of(text_line, text_line, progress, layers), ends), max_size=130)
 
 
 def logged(lines: list[tuple[str, str]], *, marks: bool) -> str:
@@ -98,7 +98,7 @@ def test_movements_that_are_relative_are_those_of_a_terminal(text: str, rows: in
 
 
 @settings(deadline=None, max_examples=100)
-@given(lines=lifelike)
+@given(lines=realistic_lines)
 def test_plain_is_what_pyte_shows_of_a_lifelike_log(lines: list[tuple[str, str]]) -> None:
     lines = [("", "\n")] * ROWS + lines  # see above
     shown = LogText(logged(lines, marks=True)).plain
@@ -120,7 +120,7 @@ def test_logs_are_rendered_as_buildkites_own_renderer_does(case: dict[str, str])
 
 
 @pytest.mark.parametrize("case", recorded(), ids=lambda case: case["name"])
-def test_a_log_that_comes_in_pieces_is_rendered_as_one_that_comes_whole(case: dict[str, str]) -> None:
+def test_a_log_in_parts_is_rendered_like_a_whole_one(case: dict[str, str]) -> None:
     terminal, parts = Terminal(), list[str]()
     for char in case["log"]:
         terminal.feed(char)
@@ -130,7 +130,7 @@ def test_a_log_that_comes_in_pieces_is_rendered_as_one_that_comes_whole(case: di
 
 
 @settings(deadline=None, max_examples=200)
-@given(lines=lifelike, rows=st.sampled_from([3, 100]))
+@given(lines=realistic_lines, rows=st.sampled_from([3, 100]))
 def test_lines_that_are_drawn_are_as_those_that_are_only_stripped(lines: list[tuple[str, str]], rows: int) -> None:
     text = logged(lines, marks=True)
     quick, slow = Terminal(rows=rows), Terminal(rows=rows, style=lambda _: "")
@@ -143,7 +143,7 @@ def test_lines_that_are_drawn_are_as_those_that_are_only_stripped(lines: list[tu
         st.sampled_from("a東\u0301\u200d\r\n\b\t\v\x1b[]_;:?0123456789ABCHJKXfmsu\x07\\\x9b\0\ud800"), max_size=80
     )
 )
-def test_whatever_comes_it_shows_no_control_and_loses_no_line(text: str) -> None:
+def test_any_input_yields_all_lines_without_control_characters(text: str) -> None:
     shown = LogText(text).plain
     assert not [char for char in shown if ord(char) < 0x20 and char not in "\t\n"]
     assert "\x1b" not in shown
@@ -210,7 +210,7 @@ def test_whatever_comes_it_shows_no_control_and_loses_no_line(text: str) -> None
         ("\x1b[>4;1m\x1b[?1049h\x1b[=ux", "x"),
     ],
 )
-def test_what_is_shown(text: str, shown: str) -> None:
+def test_listings_are_shown_as_tables(text: str, shown: str) -> None:
     assert LogText(text).plain == shown
 
 
@@ -243,7 +243,7 @@ def test_a_very_long_line_can_come_in_pieces() -> None:
     assert terminal.close("\rX\n") == "0123456789" * 149_984 + "X123456789" + "0123456789" * 15 + "\n"
 
 
-def test_what_cannot_change_any_more_is_given_while_the_rest_is_waited_for() -> None:
+def test_finished_lines_are_returned_before_the_rest() -> None:
     terminal = Terminal(rows=2)
     terminal.feed("1\n2\n3\n4")
     assert terminal.take_finished() == "1\n2\n"
@@ -260,7 +260,7 @@ def test_long_lines_are_not_kept_for_a_cursor_that_may_go_up_to_them() -> None:
     assert 3_900_000 <= len(terminal.take_finished()) < 5_000_000
 
 
-def test_a_line_keeps_its_last_mark_where_that_is_asked_for() -> None:
+def test_a_line_keeps_its_last_mark_if_requested() -> None:
     text = "\x1b_bk;t=1\x07a\x1b_bk;t=2\x07\rb\n\x1b_bk;t=3\x07c\x1b[31m\x1b_bk;t=4\x07\x1b[1D.\n"
     assert plain_text(text, marks=True) == "\x1b_bk;t=2\x07b\n\x1b_bk;t=4\x07.\n"
     assert plain_text(text) == "b\n.\n"
@@ -276,8 +276,8 @@ def test_reading_a_log_takes_linear_time_and_streaming_one_takes_no_memory() -> 
         [*command, "--stream", "16"], cwd=ROOT, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
-    told = json.loads(run.stdout)
-    assert max(told["ratio"].values()) <= 4
-    assert max(told["growth"].values()) <= 8
-    assert told["stream"]["found"] == 16
-    assert told["stream"]["memory"] <= 10_000_000
+    output = json.loads(run.stdout)
+    assert max(output["ratio"].values()) <= 4
+    assert max(output["growth"].values()) <= 8
+    assert output["stream"]["found"] == 16
+    assert output["stream"]["memory"] <= 10_000_000

@@ -86,16 +86,16 @@ def test_a_log_without_marks_has_lines_without_times() -> None:
         ("\x1b_bk;t=0\x07a", LogLine("a", datetime(1970, 1, 1, tzinfo=UTC))),
     ],
 )
-def test_marks_are_understood_wherever_they_stand(text: str, line: LogLine) -> None:
+def test_marks_are_parsed_anywhere_in_a_line(text: str, line: LogLine) -> None:
     assert LogText(text).lines == [line]
 
 
-def test_marks_that_tell_how_much_later_they_are_tell_the_time() -> None:
+def test_relative_marks_yield_times() -> None:
     text = f"{mark(1)}a\n\x1b_bk;dt=500\x07b\n\x1b_bk;dt=250\x07c\n{mark(9)}d\n\x1b_bk;dt=1\x07e\n"
     assert [line.timestamp for line in LogText(text).lines] == list(map(after, (1, 1.5, 1.75, 9, 9.001)))
 
 
-def test_marks_that_count_on_may_stand_far_behind_the_one_they_count_from() -> None:
+def test_relative_marks_may_be_far_from_their_base() -> None:
     text = f"{mark(1)}a\n" + "x" * 99 * 4000 + "\n" * 4000 + "\x1b_bk;dt=500\x07b\n"
     assert LogText(text).lines[-1] == LogLine("b", after(1.5))
 
@@ -150,7 +150,7 @@ def test_a_header_begins_its_line_as_a_terminal_shows_it(line: str, is_header: b
     assert len(LogText(f"{line}\r\n").groups) == is_header
 
 
-def test_what_expands_a_group_before_the_first_one_expands_none() -> None:
+def test_an_expand_mark_before_the_first_group_has_no_effect() -> None:
     (group,) = LogText("^^^ +++\n--- a\n").groups
     assert (group.expanded, group.lines) == (False, ())
 
@@ -162,7 +162,7 @@ def test_a_group_without_times_takes_them_from_its_lines() -> None:
     assert (second.started_at, second.duration) == (None, None)
 
 
-def test_a_clock_that_goes_back_makes_no_negative_duration() -> None:
+def test_durations_are_not_negative_if_the_clock_goes_back() -> None:
     assert LogText(f"{mark(9)}--- a\n{mark(1)}--- b\n").groups[0].duration == timedelta()
 
 
@@ -201,7 +201,7 @@ def test_html_has_the_colours_and_all_else_is_escaped() -> None:
     assert [style.partition(";")[0] for style in read.styles] == ["color: #800000", "font-weight: bold"]
 
 
-def test_html_has_the_colours_of_what_is_left_where_lines_are_overwritten() -> None:
+def test_html_has_the_colors_of_overwritten_lines() -> None:
     log = LogText("\x1b[31mred red\x1b[0m\r\x1b[32mgr\x1b[0m\n")
     assert [style.partition(";")[0] for style in parsed(log.html).styles] == ["color: #008000", "color: #800000"]
     assert parsed(log.html).text == "grd red\n"
@@ -221,7 +221,7 @@ def test_html_has_the_colours_of_lines_that_the_cursor_has_gone_up_to() -> None:
     assert [style.partition(";")[0] for style in read.styles] == ["font-weight: bold", "color: #800000"]
 
 
-def test_a_link_in_a_log_is_no_link_in_html() -> None:
+def test_links_in_a_log_are_not_links_in_html() -> None:
     assert "javascript" not in LogText("\x1b]8;;javascript:alert(1)\x1b\\click\x1b]8;;\x1b\\").html
 
 
@@ -252,14 +252,14 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told == "ConfigurationError a log's .html needs rich: pip install 'buildkite_orm[rich]'\n"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output == "ConfigurationError a log's .html needs rich: pip install 'buildkite_orm[rich]'\n"
 
 
 # -- searched
 
 
-def test_a_search_sees_what_a_terminal_shows() -> None:
+def test_a_search_matches_rendered_text() -> None:
     log = LogText("\x1b[31mer\x1b[1mror\x1b[0m: 1\nerror: 0\rfine...: 2\n")
     (found,) = log.search("error: (.)")
     assert (found.number, found.line.text, found.match[1]) == (1, "error: 1", "1")
@@ -311,7 +311,7 @@ def test_a_log_that_was_fetched_is_read_without_another_request(log: Log, costs:
         assert [match.line.text for match in log.search("failure")] == ["2 examples, 1 failure"]
 
 
-def test_a_log_is_read_once_and_again_when_it_was_reloaded(server: FakeBuildkite, log: Log) -> None:
+def test_a_log_is_parsed_once_and_again_after_a_reload(server: FakeBuildkite, log: Log) -> None:
     assert log.lines is log.lines
     job = server.build("web", 1).jobs[0]
     server.set_log(job, b"new\n")
@@ -325,7 +325,7 @@ def test_a_log_that_was_read_is_copied_and_pickled_as_before(log: Log) -> None:
     assert log.dump().keys() == {"url", "content", "size", "header_times"}
 
 
-def test_the_groups_begin_when_the_server_says_that_they_do(acme: FakeBuildkite) -> None:
+def test_groups_begin_at_the_header_times_of_the_server(acme: FakeBuildkite) -> None:
     with acme.client() as bk:
         log = bk.organization("acme").pipeline("web").builds(state="passed")[0].jobs()[0].log().fetch()
     began = [group.started_at for group in log.groups]

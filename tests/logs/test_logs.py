@@ -75,7 +75,7 @@ def test_a_log_without_header_times_is_whole(server: FakeBuildkite, log: LogRef)
     assert log.fetch().header_times == []
 
 
-def test_a_log_whose_url_is_not_told_still_knows_where_it_is(server: FakeBuildkite, log: LogRef) -> None:
+def test_a_log_without_url_keeps_its_path(server: FakeBuildkite, log: LogRef) -> None:
     server.settings.drift = lambda payload: payload | {"url": None}
     with pytest.warns(match="url received as null"):
         fetched = log.fetch()
@@ -90,7 +90,7 @@ def test_a_log_reloads_while_it_grows(server: FakeBuildkite, job: JobRecord, log
     assert fetched.text == TEXT * 2
 
 
-def test_the_log_of_what_is_no_command_is_not_found(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_only_command_jobs_have_a_log(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", jobs=[{"type": "waiter"}]).jobs[0]
     with pytest.raises(NotFoundError):
         bk.organization("acme").job(record.id).log().fetch()
@@ -99,9 +99,9 @@ def test_the_log_of_what_is_no_command_is_not_found(server: FakeBuildkite, bk: B
 def test_a_log_needs_its_own_scope(server: FakeBuildkite, job: JobRecord) -> None:
     with server.client(token=server.make_token("read_builds")) as bk:
         log = bk.organization("acme").job(job.id).log()
-        for ask in (log.fetch, log.fetch_size, log.tail, lambda: log.tail_bytes(5)):
+        for request in (log.fetch, log.fetch_size, log.tail, lambda: log.tail_bytes(5)):
             with pytest.raises(PermissionDeniedError, match="needs the scope read_build_logs"):
-                ask()
+                request()
 
 
 def test_a_log_is_deleted_by_either_route(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
@@ -117,7 +117,7 @@ def test_a_log_is_deleted_by_either_route(server: FakeBuildkite, bk: Buildkite, 
 # -- size
 
 
-def test_the_size_is_asked_for_without_the_log(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
+def test_the_size_is_requested_without_the_log(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
     for path, ref in routes(bk, job).items():
         server.requests.clear()
         assert ref.log().fetch_size() == len(TEXT.encode())
@@ -140,13 +140,13 @@ def test_an_empty_log_has_the_size_0(server: FakeBuildkite, job: JobRecord, log:
     assert log.fetch().text == ""
 
 
-def test_the_size_of_a_web_page_is_not_taken_for_the_logs(server: FakeBuildkite, log: LogRef) -> None:
+def test_the_size_of_a_web_page_is_refused(server: FakeBuildkite, log: LogRef) -> None:
     server.faults.add("html", status=200, times=None)
     with pytest.raises(ResponseError, match="does not contain the size"):
         log.fetch_size()
 
 
-def test_the_size_of_what_is_packed_is_not_taken_for_the_logs(server: FakeBuildkite, log: LogRef) -> None:
+def test_the_size_of_a_compressed_response_is_refused(server: FakeBuildkite, log: LogRef) -> None:
     server.faults.add("error", status=200, headers={"Content-Encoding": "gzip"}, times=None)
     with pytest.raises(ResponseError, match="does not contain the size"):
         log.fetch_size()
@@ -155,7 +155,7 @@ def test_the_size_of_what_is_packed_is_not_taken_for_the_logs(server: FakeBuildk
 # -- tail
 
 
-def test_a_tail_asks_for_its_bytes_only(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
+def test_tail_bytes_requests_a_suffix_range(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
     server.set_log(job, b"0123456789")
     for path, ref in routes(bk, job).items():
         server.requests.clear()
@@ -177,7 +177,7 @@ def test_the_tail_of_an_empty_log_is_empty(server: FakeBuildkite, job: JobRecord
 
 
 @pytest.mark.parametrize("n", [0, -1])
-def test_a_tail_of_nothing_is_refused(log: LogRef, costs: Costs, n: int) -> None:
+def test_a_tail_of_zero_bytes_is_refused(log: LogRef, costs: Costs, n: int) -> None:
     with costs(0), pytest.raises(ValueError, match=f"n={n}: must be at least 1"):
         log.tail_bytes(n)
 
@@ -203,13 +203,13 @@ def test_a_tail_of_text_is_the_end_of_the_text_and_as_much_as_fits(
     assert not rest or len((rest[-1] + tail).encode()) > n
 
 
-def test_what_is_no_text_is_shown_as_such_and_not_lost(server: FakeBuildkite, job: JobRecord, log: LogRef) -> None:
+def test_invalid_utf_8_is_replaced_and_not_lost(server: FakeBuildkite, job: JobRecord, log: LogRef) -> None:
     server.set_log(job, b"before \xff after")
     assert log.tail_bytes(100) == "before � after"
 
 
-class Rangeless(HTTPAdapter):
-    """Leads to servers that know of no ranges."""
+class WithoutRanges(HTTPAdapter):
+    """An adapter to a server without ranges."""
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         request.headers.pop("Range", None)
@@ -217,11 +217,11 @@ class Rangeless(HTTPAdapter):
 
 
 @pytest.mark.parametrize(("n", "text"), [(3, "✓"), (2, ""), (100, "größe ✓")])
-def test_a_server_that_ignores_the_range_gives_the_same_tail(
+def test_a_server_without_ranges_returns_the_same_tail(
     server: FakeBuildkite, job: JobRecord, n: int, text: str
 ) -> None:
     server.set_log(job, "größe ✓".encode())
-    with server.client(http=True, transport=Rangeless()) as bk:
+    with server.client(http=True, transport=WithoutRanges()) as bk:
         assert bk.organization("acme").job(job.id).log().tail_bytes(n) == text
     assert server.requests[-1].status == 200
 
@@ -232,17 +232,17 @@ def test_a_web_page_is_not_taken_for_a_tail(server: FakeBuildkite, log: LogRef) 
         log.tail_bytes(10)
 
 
-def test_a_tail_that_is_shorter_than_told_is_asked_for_again(
+def test_a_tail_that_is_shorter_than_its_range_is_requested_again(
     server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
 ) -> None:
-    """Cut with a `Content-Length` that fits, as a proxy does, so that `Content-Range` alone tells; and it is JSON."""
+    """Cut with a matching `Content-Length`, as by a proxy, so that only `Content-Range` reveals it."""
     server.set_log(job, b"0123456789")
     server.faults.add("cut_json", at=2)
     with costs(2):
         assert log.tail_bytes(4) == "6789"
 
 
-def test_a_tail_that_is_always_shorter_than_told_is_an_error(
+def test_a_tail_that_is_always_shorter_than_its_range_is_an_error(
     server: FakeBuildkite, job: JobRecord, log: LogRef, costs: Costs
 ) -> None:
     server.set_log(job, b"0123456789")
@@ -351,7 +351,7 @@ def test_at_least_one_line_must_be_requested(log: LogRef, costs: Costs, lines: i
 
 def test_a_server_without_ranges_returns_the_same_last_lines(server: FakeBuildkite, job: JobRecord) -> None:
     server.set_log(job, b"".join(b"line %d\n" % n for n in range(10_000)))
-    with server.client(http=True, transport=Rangeless()) as bk:
+    with server.client(http=True, transport=WithoutRanges()) as bk:
         assert bk.organization("acme").job(job.id).log().tail(2) == "line 9998\nline 9999\n"
     assert len(server.requests) == 1
 
@@ -373,9 +373,7 @@ def test_a_fetched_log_is_saved_under_the_same_name(log: LogRef, job: JobRecord,
     assert log.fetch().save_to(f"{tmp_path}/logs/") == tmp_path / f"logs/{job.id}.log"
 
 
-def test_a_log_is_saved_byte_by_byte_as_it_is(
-    server: FakeBuildkite, job: JobRecord, log: LogRef, tmp_path: Path
-) -> None:
+def test_a_log_is_saved_byte_for_byte(server: FakeBuildkite, job: JobRecord, log: LogRef, tmp_path: Path) -> None:
     server.set_log(job, bytes(range(256)) * 1000)
     assert log.save_to(tmp_path / "x.log").read_bytes() == bytes(range(256)) * 1000
     assert server.requests[-1].headers["Accept"] == "text/plain"
@@ -396,7 +394,7 @@ def test_a_log_that_breaks_off_begins_anew(
     assert len(server.requests) == 2
 
 
-def test_a_log_that_always_breaks_off_leaves_nothing(
+def test_a_log_that_always_breaks_off_leaves_no_file(
     server: FakeBuildkite, job: JobRecord, log: LogRef, tmp_path: Path
 ) -> None:
     server.set_log(job, b"line\n" * 100_000)
@@ -407,7 +405,7 @@ def test_a_log_that_always_breaks_off_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_gives_no_log_is_asked_no_more_often_than_the_policy_says(
+def test_saving_a_log_gives_up_after_the_attempts_of_the_policy(
     server: FakeBuildkite, log: LogRef, tmp_path: Path
 ) -> None:
     server.faults.add("html", status=502, times=None)

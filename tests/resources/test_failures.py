@@ -64,7 +64,7 @@ ROUTES: dict[str, Callable[[Buildkite], BuildRef]] = {
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
-def test_the_jobs_that_made_it_fail_are_told_apart(
+def test_failed_jobs_have_their_kind_of_failure(
     server: FakeBuildkite, bk: Buildkite, route: Callable[[Buildkite], BuildRef]
 ) -> None:
     every_kind(server)
@@ -72,14 +72,14 @@ def test_the_jobs_that_made_it_fail_are_told_apart(
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
-def test_soft_failures_come_only_where_they_are_asked_for(
+def test_soft_failures_are_included_only_if_requested(
     server: FakeBuildkite, bk: Buildkite, route: Callable[[Buildkite], BuildRef]
 ) -> None:
     every_kind(server)
     assert failures(route(bk), soft_failed=True) == COUNTED | {"soft": JobFailure.SOFT_FAILED}
 
 
-def test_a_promise_counts_only_where_it_makes_the_build_fail(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_promised_failure_counts_only_if_it_makes_the_build_fail(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="running", jobs=[{"state": "running", "promised_exit_status": 3}])
     assert web_build(bk).fetch().failed_jobs() == []
     record.state = "failing"
@@ -104,7 +104,7 @@ def test_the_latest_attempt_counts(server: FakeBuildkite, bk: Buildkite) -> None
     assert build.state == "failed"
 
 
-def test_what_came_with_the_build_is_not_asked_for(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_embedded_data_is_not_requested(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     every_kind(server)
     build = web_build(bk).fetch()
     with costs(0):
@@ -116,21 +116,19 @@ def test_what_came_with_the_build_is_not_asked_for(server: FakeBuildkite, bk: Bu
         some.failed_jobs()
 
 
-def test_a_build_that_came_with_some_of_its_jobs_asks_for_the_others(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_missing_jobs_of_a_build_are_requested(server: FakeBuildkite, bk: Buildkite) -> None:
     every_kind(server)
     assert failures(web_build(bk).fetch(job_states="passed")) == COUNTED
 
 
-def test_only_failed_jobs_are_asked_for_however_many_there_are(
-    server: FakeBuildkite, bk: Buildkite, costs: Costs
-) -> None:
+def test_only_failed_jobs_are_requested(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     skipped = [{"state": "broken", "exit_status": None}] * 500
     server.add_build("web", state="failed", jobs=[*skipped, *[{"state": "failed"}] * 120])
     with costs(2):
         assert len(web_build(bk).failed_jobs()) == 120
 
 
-def test_a_loop_that_could_have_had_the_jobs_at_once_is_told_so(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_loop_that_could_have_embedded_the_jobs_gets_a_warning(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_builds("web", 5, state="failed", jobs=2)
     builds = bk.organization("acme").pipeline("web").builds()
     with pytest.warns(ManyRequestsWarning, match="with_jobs=True"):
@@ -141,7 +139,7 @@ def test_a_loop_that_could_have_had_the_jobs_at_once_is_told_so(server: FakeBuil
 # -- the summary
 
 
-def lifelike(server: FakeBuildkite) -> BuildRecord:
+def realistic_build(server: FakeBuildkite) -> BuildRecord:
     """Add a failed build with logs and annotations."""
     record = server.add_build(
         "web",
@@ -170,7 +168,7 @@ def lifelike(server: FakeBuildkite) -> BuildRecord:
 
 
 def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkite) -> None:
-    record = lifelike(server)
+    record = realistic_build(server)
     test, lint, killed, _ = record.jobs
     page = "https://buildkite.com/acme/web/builds/1"
     printed = str(web_build(bk).failure_summary(lines=2))
@@ -188,18 +186,18 @@ def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkit
 
 
 def test_a_summary_dumps_as_json(server: FakeBuildkite, bk: Buildkite) -> None:
-    lifelike(server)
+    realistic_build(server)
     summary = web_build(bk).failure_summary()
-    told = json.loads(summary.to_json())
-    assert told == summary.dump()
-    assert (told["number"], told["state"], told["branch"]) == (1, "failed", "dev")
-    first = told["failed"][0]
+    data = json.loads(summary.to_json())
+    assert data == summary.dump()
+    assert (data["number"], data["state"], data["branch"]) == (1, "failed", "dev")
+    first = data["failed"][0]
     assert (first["title"], first["failure"], first["exit_status"], first["signal"]) == ("Test", "failed", 2, None)
     assert len(first["log_end"]) == 20
     assert first["annotations"] == [{"context": "help", "style": "info", "text": "See the wiki"}]
-    assert told["failed"][1]["signal"] == "SIGKILL"
-    assert [job["title"] for job in told["soft_failed"]] == ["Lint"]
-    assert told["annotations"] == [{"context": "rspec", "style": "error", "text": "3 tests\na & b\nc"}]
+    assert data["failed"][1]["signal"] == "SIGKILL"
+    assert [job["title"] for job in data["soft_failed"]] == ["Lint"]
+    assert data["annotations"] == [{"context": "rspec", "style": "error", "text": "3 tests\na & b\nc"}]
     assert repr(summary) == "<FailureSummary acme/web #1 failed on dev: 2 failed jobs, 1 failed softly>"
 
 
@@ -227,7 +225,7 @@ def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, cos
     assert (job.log_end, job.log_problem) == ((), None)
 
 
-def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_log_of_a_job_that_never_ran_is_not_requested(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "expired", "started_at": None, "finished_at": None}])
     (job,) = web_build(bk).failure_summary().failed
     assert job.log_problem == "the job never ran"
@@ -235,7 +233,7 @@ def test_a_job_that_never_ran_has_no_log_to_ask_for(server: FakeBuildkite, bk: B
     assert not any("/log" in request.path for request in server.requests)
 
 
-def test_what_the_token_may_not_read_is_told_and_not_asked_for_again(server: FakeBuildkite) -> None:
+def test_forbidden_logs_are_reported_and_not_requested_again(server: FakeBuildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 5)
     with server.client(token=server.make_token("read_builds")) as bk:
         summary = web_build(bk).failure_summary()
@@ -251,8 +249,8 @@ def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: Fak
     assert (second.log_problem, len(second.log_end) > 0) == (None, True)
 
 
-def test_annotations_that_cannot_be_read_are_told_of(server: FakeBuildkite, bk: Buildkite) -> None:
-    lifelike(server)
+def test_annotations_that_cannot_be_loaded_are_reported(server: FakeBuildkite, bk: Buildkite) -> None:
+    realistic_build(server)
     server.faults.add("error", match="/annotations", status=403, message="Forbidden")
     summary = web_build(bk).failure_summary()
     assert summary.problem is not None
@@ -260,7 +258,7 @@ def test_annotations_that_cannot_be_read_are_told_of(server: FakeBuildkite, bk: 
     assert "(no annotations: 403 Forbidden" in str(summary)
 
 
-def test_a_build_that_passed_has_nothing_to_tell(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_the_summary_of_a_passed_build_is_empty(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.add_build("web", state="passed", jobs=3)
     with costs(1):
         summary = web_build(bk).failure_summary()
@@ -295,7 +293,7 @@ def test_long_lines_of_a_log_are_left_out_and_never_cut(server: FakeBuildkite, b
     assert [line[0] for line in job.log_end] == ["6", "7", "8"]
 
 
-def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_text_of_a_log_is_escaped(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="failed", jobs=[{"name": "\x1b[2Jx", "state": "failed"}])
     server.set_log(record.jobs[0], b"\x1b]0;title\x07\x1b[2J\x9b2Jhere\x00\tthere")
     printed = str(web_build(bk).failure_summary())
@@ -303,7 +301,7 @@ def test_text_of_a_log_harms_no_terminal(server: FakeBuildkite, bk: Buildkite) -
     assert "here" in printed
 
 
-def test_a_blocked_build_that_failed_says_so(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_summary_of_a_blocked_build_shows_that_state(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web", steps=[CommandStep(exits=(1,), soft_fail=True, duration=5), BlockStep()])
     bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
     assert "acme/web #1 blocked on main: 0 failed jobs, 1 failed softly" in repr(web_build(bk).failure_summary())

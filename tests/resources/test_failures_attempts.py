@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def ended(server: FakeBuildkite, bk: Buildkite, *steps: Step) -> Build:
-    """See a build of these steps to its end, or to where it is blocked."""
+    """Run a build of these steps until it is finished or blocked."""
     server.add_pipeline("web", steps=steps)
     return bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
 
@@ -70,7 +70,7 @@ def test_a_job_that_was_never_retried_is_its_only_attempt(server: FakeBuildkite,
         assert job.latest_attempt() == job
 
 
-def test_a_retry_that_the_object_knows_nothing_of_is_found(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_retry_that_the_object_does_not_know_is_found(server: FakeBuildkite, bk: Buildkite) -> None:
     build = ended(server, bk, CommandStep(key="test", duration=5, exits=(1, 0)))
     job = build.failed_jobs()[0]
     again = job.retry()
@@ -99,7 +99,7 @@ def test_attempts_of_a_job_that_is_not_there_are_an_error(server: FakeBuildkite,
 # -- retry
 
 
-def test_a_second_retry_is_refused_with_what_to_do_instead(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_error_of_a_second_retry_says_what_to_do(server: FakeBuildkite, bk: Buildkite) -> None:
     build = ended(server, bk, CommandStep(key="test", duration=5, exits=(1, 1, 0)))
     job = build.failed_jobs()[0]
     job.retry()
@@ -112,9 +112,7 @@ def test_a_second_retry_is_refused_with_what_to_do_instead(server: FakeBuildkite
     assert build.wait().state == "passed"
 
 
-def test_a_job_that_says_that_it_was_retried_is_refused_without_a_request(
-    server: FakeBuildkite, bk: Buildkite, costs: Costs
-) -> None:
+def test_a_retried_job_is_refused_without_a_request(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     build = ended(server, bk, CommandStep(key="test", duration=5, exits=(1, 0), automatic_retries=1))
     first, again = build.jobs(include_retried_jobs=True)
     with costs(0), pytest.raises(BadRequestError, match=f"was retried already, as {again.id}"):
@@ -132,18 +130,18 @@ FIELDS: tuple[dict[str, Any], ...] = (
 )
 
 
-def _repr_fields(payload: Any) -> Any:
-    """Have the block steps of a listing tell which fields they have."""
+def declare_fields(payload: Any) -> Any:
+    """Add the declared fields to the block steps of a payload."""
     for job in payload.get("items", []):
         job["fields"] = list(FIELDS)
     return payload
 
 
-def blocked(server: FakeBuildkite, bk: Buildkite, *, told: bool) -> ManualJob:
-    """Give a block step, that tells which fields it has or does not."""
+def blocked(server: FakeBuildkite, bk: Buildkite, *, declared: bool) -> ManualJob:
+    """Return a block step, with or without declared fields."""
 
     build = ended(server, bk, BlockStep(label="Deploy?", fields=FIELDS))
-    server.settings.drift = _repr_fields if told else None
+    server.settings.drift = declare_fields if declared else None
     job = build.jobs(state="blocked")[0]
     assert isinstance(job, ManualJob)
     server.settings.drift = None
@@ -160,10 +158,10 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "problem"), WRONG.values(), ids=WRONG)
-def test_fields_are_checked_where_the_job_tells_which_it_has(
+def test_declared_fields_are_checked_before_the_request(
     server: FakeBuildkite, bk: Buildkite, fields: dict[str, str], problem: str
 ) -> None:
-    job = blocked(server, bk, told=True)
+    job = blocked(server, bk, declared=True)
     with pytest.raises(ValueError, match=problem) as caught:
         job.unblock(fields=fields)
     assert "has the fields name, note, stage, targets" in str(caught.value)
@@ -171,21 +169,21 @@ def test_fields_are_checked_where_the_job_tells_which_it_has(
 
 
 def test_fields_that_are_right_are_sent(server: FakeBuildkite, bk: Buildkite) -> None:
-    job = blocked(server, bk, told=True)
+    job = blocked(server, bk, declared=True)
     assert job.unblock(fields={"name": "x", "stage": "b", "targets": "a\nb"}).state == "unblocked"
     assert server.build("web", 1).meta_data["stage"] == "b"
 
 
-def test_where_it_does_not_tell_the_server_says_what_is_missing(server: FakeBuildkite, bk: Buildkite) -> None:
-    job = blocked(server, bk, told=False)
+def test_undeclared_fields_are_checked_by_the_server(server: FakeBuildkite, bk: Buildkite) -> None:
+    job = blocked(server, bk, declared=False)
     with pytest.raises(UnprocessableEntityError, match="name: missing_field"):
         job.unblock(fields={"nam": "y"})
     assert len(server.requests) == 1
 
 
-def test_all_block_steps_are_opened_each_with_the_fields_that_it_has(server: FakeBuildkite, bk: Buildkite) -> None:
-    job = blocked(server, bk, told=True)
-    server.settings.drift = _repr_fields
+def test_all_block_steps_are_unblocked_with_their_declared_fields(server: FakeBuildkite, bk: Buildkite) -> None:
+    job = blocked(server, bk, declared=True)
+    server.settings.drift = declare_fields
     opened = web_build(bk).unblock_all(fields={"name": "x", "of another": "y"})
     assert opened == [job]
     assert server.build("web", 1).meta_data == {"name": "x", "note": "none"}
@@ -196,7 +194,7 @@ def test_all_block_steps_are_opened_each_with_the_fields_that_it_has(server: Fak
 # -- triggers, and inside of a job
 
 
-def test_a_trigger_leads_to_the_build_that_it_started(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_trigger_links_to_the_build_that_it_started(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("lib", steps=[CommandStep(duration=50)])
     server.add_pipeline("web", steps=[TriggerStep(pipeline="lib")])
     build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
@@ -227,7 +225,7 @@ def inside(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.usefixtures("inside")
-def test_inside_of_a_job_one_knows_which_it_is(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_current_job_is_known_inside_a_job(server: FakeBuildkite, bk: Buildkite) -> None:
     assert bk.current_build() == web_build(bk)
     assert bk.current_job() == web_build(bk).job("0190-job")
     assert bk.current_job().build == web_build(bk)
@@ -235,14 +233,14 @@ def test_inside_of_a_job_one_knows_which_it_is(server: FakeBuildkite, bk: Buildk
 
 
 @pytest.mark.usefixtures("inside")
-def test_it_is_the_organization_of_the_job_whatever_the_client_was_told(server: FakeBuildkite) -> None:
+def test_the_current_organization_is_that_of_the_job(server: FakeBuildkite) -> None:
     with server.client(organization="other") as bk:
         assert bk.current_build() == web_build(bk)
 
 
 @pytest.mark.parametrize("name", INSIDE)
 @pytest.mark.parametrize("value", [None, ""])
-def test_outside_of_a_job_it_says_what_is_not_set(
+def test_outside_a_job_the_error_names_the_missing_variable(
     bk: Buildkite, inside: pytest.MonkeyPatch, name: str, value: str | None
 ) -> None:
     inside.delenv(name) if value is None else inside.setenv(name, value)
@@ -251,7 +249,7 @@ def test_outside_of_a_job_it_says_what_is_not_set(
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "1/../2", "²"])
-def test_a_number_that_is_none_is_refused(bk: Buildkite, inside: pytest.MonkeyPatch, number: str) -> None:
+def test_invalid_numbers_are_refused(bk: Buildkite, inside: pytest.MonkeyPatch, number: str) -> None:
     inside.setenv("BUILDKITE_BUILD_NUMBER", number)
     with pytest.raises(ConfigurationError, match="not a build number"):
         bk.current_build()

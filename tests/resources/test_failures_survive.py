@@ -114,7 +114,7 @@ def test_a_failure_summary_survives_the_loss_of_all_its_parts(
 
 @every_fault
 @pytest.mark.usefixtures("record")
-def test_what_is_lost_entirely_still_raises(server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]) -> None:
+def test_an_unreachable_build_raises(server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]) -> None:
     build = web_build(bk).fetch(with_jobs=False)
     server.faults.add(**fault, times=None)
     for lose in (
@@ -146,7 +146,7 @@ def test_a_further_page_of_failed_jobs_that_fails_is_named_and_those_before_are_
         build.failed_jobs()  # a list is whole, or an error
 
 
-def test_a_failure_summary_says_that_there_are_more_than_a_hundred_annotations(
+def test_a_failure_summary_notes_that_there_are_more_than_a_hundred_annotations(
     server: FakeBuildkite, bk: Buildkite
 ) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}])
@@ -160,9 +160,7 @@ def test_a_failure_summary_says_that_there_are_more_than_a_hundred_annotations(
     check_shown(summary, "(not all annotations: there are more than the first 100;")
 
 
-def test_logs_are_not_waited_for_again_and_again_where_nothing_can_be_reached(
-    server: FakeBuildkite, bk: Buildkite
-) -> None:
+def test_logs_are_not_requested_any_more_if_the_server_is_unreachable(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 9)
     server.faults.add("reset_before", match="/log", times=None)
     summary = web_build(bk).failure_summary()
@@ -196,7 +194,7 @@ def test_odd_fields_do_not_keep_a_summary_from_being_printed(server: FakeBuildki
 
 @every_fault
 @pytest.mark.usefixtures("record")
-def test_a_timeline_of_what_came_is_drawn_if_earlier_attempts_cannot_be_loaded(
+def test_a_timeline_is_drawn_if_earlier_attempts_cannot_be_loaded(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
     build = web_build(bk).fetch()
@@ -209,7 +207,7 @@ def test_a_timeline_of_what_came_is_drawn_if_earlier_attempts_cannot_be_loaded(
 
 
 @every_fault
-def test_a_history_is_of_the_builds_that_came_and_says_that_older_ones_are_missing(
+def test_a_history_with_a_failed_page_notes_that_older_builds_are_missing(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
     now = datetime.fromtimestamp(server.clock.now(), UTC)

@@ -1,4 +1,4 @@
-"""Logs that are searched while they come, and followed while their job runs."""
+"""Search in a log while it is loading, and following the log of a running job."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def texts(lines: Iterator[LogLine]) -> list[str]:
     return [line.text for line in lines]
 
 
-# -- searched
+# -- search
 
 
-def test_a_search_is_one_request_and_sees_what_a_terminal_shows(
+def test_a_search_is_one_request_and_matches_rendered_text(
     server: FakeBuildkite, running_job: JobRecord, log: LogRef, costs: Costs
 ) -> None:
     server.set_log(running_job, LONG)
@@ -60,7 +60,7 @@ def test_a_search_is_one_request_and_sees_what_a_terminal_shows(
     assert server.requests[-1].headers["Accept"] == "text/plain"
 
 
-def test_a_search_finds_what_one_of_the_fetched_log_finds(
+def test_a_search_finds_the_same_as_in_the_fetched_log(
     server: FakeBuildkite, running_job: JobRecord, log: LogRef
 ) -> None:
     server.set_log(running_job, b"--- a\r\n" + LONG + b"one\ntwo\n\x1b[2Aerror\x1b[K\n\nerr\ror\xff\n\xe6\x9d")
@@ -70,7 +70,7 @@ def test_a_search_finds_what_one_of_the_fetched_log_finds(
     assert streamed == fetched
 
 
-def test_a_search_that_is_left_asks_no_more_and_gives_the_connection_back(
+def test_an_abandoned_search_releases_its_connection(
     server: FakeBuildkite, running_job: JobRecord, costs: Costs
 ) -> None:
     server.set_log(running_job, LONG)
@@ -79,13 +79,13 @@ def test_a_search_that_is_left_asks_no_more_and_gives_the_connection_back(
         assert next(search).number == 1
 
 
-def test_a_search_asks_for_nothing_before_its_first_match_is_wanted(log: LogRef, costs: Costs) -> None:
+def test_a_search_sends_no_request_before_the_first_match_is_read(log: LogRef, costs: Costs) -> None:
     with costs(0):
         log.search("x")
 
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "reset_after_headers"])
-def test_a_search_goes_on_where_the_connection_broke(
+def test_a_search_continues_after_a_broken_connection(
     server: FakeBuildkite, running_job: JobRecord, log: LogRef, kind: Any
 ) -> None:
     server.set_log(running_job, LONG)
@@ -99,7 +99,7 @@ def test_a_search_goes_on_where_the_connection_broke(
         assert int(end.headers["Range"].removeprefix("bytes=-")) < len(LONG)
 
 
-def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
+def test_a_search_gives_up_after_the_attempts_of_the_policy(
     server: FakeBuildkite, running_job: JobRecord, log: LogRef
 ) -> None:
     server.set_log(running_job, LONG)
@@ -109,10 +109,10 @@ def test_a_search_whose_connection_always_breaks_gives_up_as_the_policy_says(
     assert len(server.requests) == RetryPolicy().attempts
 
 
-def test_the_rest_of_a_log_that_is_shorter_than_told_is_asked_for_again(
+def test_a_rest_of_a_log_that_is_shorter_than_its_range_is_requested_again(
     server: FakeBuildkite, running_job: JobRecord, log: LogRef
 ) -> None:
-    """The connection breaks, and the rest comes cut with a `Content-Length` that fits, as a proxy does it."""
+    """The connection breaks, and the rest is cut with a matching `Content-Length`, as by a proxy."""
     server.set_log(running_job, LONG)
     server.faults.add("reset_mid_body")
     server.faults.add("cut_json", after=1, at=1000, match="^GET .*/log")
@@ -121,16 +121,16 @@ def test_the_rest_of_a_log_that_is_shorter_than_told_is_asked_for_again(
     assert 1000 < second + 1000 == first < len(LONG)
 
 
-def test_a_search_that_may_not_read_logs_says_so(server: FakeBuildkite, running_job: JobRecord) -> None:
+def test_a_search_without_the_scope_raises(server: FakeBuildkite, running_job: JobRecord) -> None:
     with server.client(token=server.make_token("read_builds")) as bk, pytest.raises(PermissionDeniedError):
         list(bk.organization("acme").job(running_job.id).log().search("x"))
 
 
-# -- followed
+# -- follow
 
 
 class Writer:
-    """Writes a log while somebody waits."""
+    """Writes a log during a wait."""
 
     def __init__(self, server: FakeBuildkite, job: JobRecord) -> None:
         self._server = server
@@ -143,7 +143,7 @@ class Writer:
         self.do(seconds, lambda: self._server.set_log(self._job, (b"" if anew else self._job.log or b"") + more))
 
     def end(self, seconds: float, state: str = "passed") -> None:
-        """Have the job end some seconds from now."""
+        """Finish the job some seconds from now."""
 
         def happen() -> None:
             self._job.state, self._job.finished_at = state, self._server.context.lifecycle.now
@@ -161,13 +161,13 @@ def writer(server: FakeBuildkite, running_job: JobRecord) -> Writer:
 
 
 def ranges(server: FakeBuildkite) -> list[int]:
-    """Give how many bytes of the log's end were asked for, each time."""
-    told = [request.headers.get("Range", "") for request in server.requests]
-    return [int(each.removeprefix("bytes=-")) for each in told if each]
+    """Return the numbers of bytes in the suffix ranges that were requested."""
+    headers = [request.headers.get("Range", "") for request in server.requests]
+    return [int(each.removeprefix("bytes=-")) for each in headers if each]
 
 
 def wholes(server: FakeBuildkite) -> int:
-    """Count how often the whole log was asked for."""
+    """Count the requests for the whole log."""
     return sum(r.method == "GET" and r.path.endswith("/log") and "Range" not in r.headers for r in server.requests)
 
 
@@ -181,7 +181,7 @@ def test_a_log_is_followed_to_the_end_of_its_job(server: FakeBuildkite, bk: Buil
     assert bk.organization("acme").pipeline("web").build(build.number).fetch().state == "passed"
 
 
-def test_what_was_read_is_not_asked_for_again(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+def test_received_bytes_are_not_requested_again(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
     for number in range(50):
         writer.at(number * 7, f"line {number}\r\n" * 10)
     writer.end(400)
@@ -205,7 +205,7 @@ def test_lines_come_while_the_job_runs(
     assert running_job.state == "running"
 
 
-def test_a_line_is_given_when_it_is_whole_and_as_a_terminal_shows_it(writer: Writer, log: LogRef) -> None:
+def test_a_line_is_yielded_when_it_is_complete(writer: Writer, log: LogRef) -> None:
     writer.at(0, "\x1b_bk;t=1785585600000\x07--- :x: Bu")
     writer.at(10, "ild\r\n10%\r50")
     writer.at(20, "%\r100%\x1b[")
@@ -219,7 +219,7 @@ def test_a_line_is_given_when_it_is_whole_and_as_a_terminal_shows_it(writer: Wri
     assert lines[0].timestamp is not None
 
 
-def test_what_the_agent_sends_after_the_end_is_not_lost(writer: Writer, log: LogRef) -> None:
+def test_lines_sent_after_the_end_of_the_job_are_not_lost(writer: Writer, log: LogRef) -> None:
     writer.at(0, "running\n")
     writer.end(10)
     writer.at(13, "the end\n")
@@ -291,7 +291,7 @@ def test_only_commands_have_a_log_to_follow(server: FakeBuildkite, bk: Buildkite
 
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "html", "reset_before"])
-def test_a_connection_that_breaks_loses_and_doubles_nothing(
+def test_a_broken_connection_neither_loses_nor_repeats_lines(
     server: FakeBuildkite, writer: Writer, log: LogRef, kind: Any
 ) -> None:
     for number in range(0, 100, 10):
@@ -303,7 +303,7 @@ def test_a_connection_that_breaks_loses_and_doubles_nothing(
 
 
 class Between(LocalAdapter):
-    """Lets something happen between a request for the size of a log and the next one for its end."""
+    """Runs a callback before each request for the end of a log."""
 
     def __init__(self, server: FakeBuildkite, happen: Iterator[Callable[[], None]]) -> None:
         super().__init__(server._app)  # pyright: ignore[reportPrivateUsage]
@@ -342,27 +342,27 @@ def test_a_log_that_is_cut_between_two_requests_is_a_new_one(
         assert texts(bk.organization("acme").job(running_job.id).log().follow()) == ["start"]
 
 
-class Rangeless(LocalAdapter):
-    """Leads to a server that knows of no ranges."""
+class WithoutRanges(LocalAdapter):
+    """An adapter to a server without ranges."""
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         request.headers.pop("Range", None)
         return super().send(request, *args, **options)
 
 
-def test_a_server_that_ignores_ranges_gives_the_same_lines(
+def test_a_server_without_ranges_yields_the_same_lines(
     server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     for number in range(5):
         writer.at(number * 20, f"line {number}\n")
     writer.end(120)
-    with server.client(transport=Rangeless(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
+    with server.client(transport=WithoutRanges(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
         lines = texts(bk.organization("acme").job(running_job.id).log().follow())
     assert lines == [f"line {number}" for number in range(5)]
 
 
-class Unsaid(LocalAdapter):
-    """Leads to a server that does not say which part it gives."""
+class WithoutContentRange(LocalAdapter):
+    """An adapter to a server that sends no Content-Range."""
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         response = super().send(request, *args, **options)
@@ -370,21 +370,19 @@ class Unsaid(LocalAdapter):
         return response
 
 
-def test_a_part_that_does_not_say_where_it_begins_is_not_guessed_at(
+def test_a_partial_response_without_content_range_is_an_error(
     server: FakeBuildkite, writer: Writer, running_job: JobRecord
 ) -> None:
     writer.at(0, "start\n")
     writer.at(20, "go on\n")
-    with server.client(transport=Unsaid(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
+    with server.client(transport=WithoutContentRange(server._app)) as bk:  # pyright: ignore[reportPrivateUsage]
         follow = bk.organization("acme").job(running_job.id).log().follow()
         assert next(follow).text == "start"
         with pytest.raises(ResponseError, match="without Content-Range"):
             next(follow)
 
 
-def test_a_quiet_log_is_asked_for_less_often_and_a_busy_one_again(
-    server: FakeBuildkite, writer: Writer, log: LogRef
-) -> None:
+def test_a_quiet_log_is_polled_less_often_until_it_grows(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
     writer.at(600, "busy\n")
     writer.end(610)
     assert texts(log.follow(every=5)) == ["busy"]
@@ -392,7 +390,7 @@ def test_a_quiet_log_is_asked_for_less_often_and_a_busy_one_again(
     assert 600 / 30 <= looks <= 600 / 30 + 12
 
 
-def test_the_budget_is_never_overdrawn_and_part_of_it_is_left_to_others() -> None:
+def test_a_follow_uses_only_a_part_of_the_budget() -> None:
     settings = Settings(organization_limit=None, user_limit=20)
     with FakeBuildkite(populate=False, settings=settings) as server, server.client() as bk:
         job = server.add_build("web", state="running", jobs=[{"name": "Test", "state": "running"}]).jobs[0]
@@ -423,12 +421,14 @@ def test_several_follow_in_one_budget() -> None:
 
 
 @pytest.mark.parametrize("every", [0, -1, float("nan")])
-def test_a_pace_that_is_none_is_refused_at_once(log: LogRef, costs: Costs, every: float) -> None:
+def test_an_invalid_interval_is_refused_at_once(log: LogRef, costs: Costs, every: float) -> None:
     with costs(0), pytest.raises(ValueError, match="must be more than 0 seconds"):
         log.follow(every=every)
 
 
-def test_a_follow_that_is_left_asks_no_more(server: FakeBuildkite, writer: Writer, log: LogRef, bk: Buildkite) -> None:
+def test_an_abandoned_follow_sends_no_more_requests(
+    server: FakeBuildkite, writer: Writer, log: LogRef, bk: Buildkite
+) -> None:
     writer.at(0, "one\ntwo\n")
     for line in log.follow():
         assert line.text == "one"

@@ -50,7 +50,7 @@ def new_build(server: FakeBuildkite, bk: Buildkite, *steps: CommandStep | BlockS
 
 
 def failed_build(server: FakeBuildkite, bk: Buildkite, *, exits: tuple[int, ...] = (1, 0)) -> Build:
-    """See a build to its failure."""
+    """Create a build and run it until it fails."""
     build = new_build(server, bk, CommandStep(duration=20, exits=exits))
     server.run(60)
     assert build.reload().state == "failed"
@@ -62,7 +62,7 @@ def failed_build(server: FakeBuildkite, bk: Buildkite, *, exits: tuple[int, ...]
 
 
 @pytest.mark.parametrize("state", NOT_ENDS)
-def test_what_is_on_its_way_is_not_the_end(server: FakeBuildkite, bk: Buildkite, later: Later, state: str) -> None:
+def test_unfinished_states_are_awaited(server: FakeBuildkite, bk: Buildkite, later: Later, state: str) -> None:
     record = server.add_build("web", state="running")
     record.state = state
     later(record, 300, state="failed", finished_at=server.clock.now() + 300)
@@ -82,9 +82,7 @@ def test_each_end_is_one_at_once(server: FakeBuildkite, bk: Buildkite, state: st
     assert len(server.requests) == 1
 
 
-def test_a_state_that_is_new_is_not_the_end_while_nothing_says_that_it_has_finished(
-    server: FakeBuildkite, bk: Buildkite, later: Later
-) -> None:
+def test_an_unknown_state_is_unfinished_without_finished_at(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
     record = server.add_build("web", state="running")
     record.state = "hibernating"
     later(record, 300, finished_at=server.clock.now() + 300)
@@ -121,14 +119,14 @@ def test_a_blocked_build_can_be_waited_for_until_somebody_has_opened_it(server: 
     assert not build.is_blocked
 
 
-def test_a_build_goes_its_whole_way_and_is_told_of_once_for_each_state(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_on_change_is_called_once_for_each_state(server: FakeBuildkite, bk: Buildkite) -> None:
     states: list[str] = []
     build = new_build(server, bk, CommandStep(duration=100, exits=(1,)), CommandStep(duration=200))
     build.wait(on_change=lambda seen: states.append(str(seen.state)))
     assert states == ["creating", "scheduled", "running", "failing", "failed"]
 
 
-def test_no_jobs_are_asked_for_while_waiting(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_jobs_are_not_requested_while_waiting(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk)
     server.requests.clear()
     build.pipeline.build(1).wait()
@@ -141,7 +139,7 @@ def test_no_jobs_are_asked_for_while_waiting(server: FakeBuildkite, bk: Buildkit
 # -- what is given
 
 
-def test_an_object_takes_over_how_the_build_is_and_gives_itself(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_waiting_on_an_object_updates_and_returns_it(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk)
     assert build.wait() is build
     assert build.state == "passed"
@@ -149,7 +147,7 @@ def test_an_object_takes_over_how_the_build_is_and_gives_itself(server: FakeBuil
     assert build.embedded_pipeline is not None
 
 
-def test_a_ref_gives_an_object(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_waiting_on_a_ref_returns_an_object(server: FakeBuildkite, bk: Buildkite) -> None:
     new_build(server, bk)
     build = web_pipeline(bk).build(1).wait()
     assert isinstance(build, Build)
@@ -157,7 +155,7 @@ def test_a_ref_gives_an_object(server: FakeBuildkite, bk: Buildkite) -> None:
     assert [str(job.state) for job in build.jobs()] == ["passed"]
 
 
-def test_each_build_that_is_told_of_stays_as_it_was_then(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_each_reported_build_is_a_snapshot(server: FakeBuildkite, bk: Buildkite) -> None:
     seen: list[Build] = []
     build = new_build(server, bk)
     build.wait(on_change=seen.append)
@@ -172,7 +170,7 @@ def test_a_build_that_is_not_there_is_an_error_at_once(server: FakeBuildkite, bk
 
 
 @pytest.mark.parametrize("options", [{"timeout": -1}, {"timeout": float("nan")}, {"on_blocked": "hope"}], ids=str)
-def test_rules_that_cannot_be_are_refused_before_anything_is_sent(
+def test_invalid_options_are_refused_before_any_request(
     server: FakeBuildkite, bk: Buildkite, options: dict[str, Any]
 ) -> None:
     for use in (web_pipeline(bk).build(1).wait, web_pipeline(bk).build(1).watch, web_pipeline(bk).wait_for):
@@ -193,20 +191,20 @@ VERBS: dict[str, Callable[[Build], object]] = {
 
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
-@pytest.mark.parametrize("asked", ["the object", "a ref"])
+@pytest.mark.parametrize("called_on", ["the object", "a ref"])
 def test_after_a_retry_the_old_end_does_not_count(
-    server: FakeBuildkite, bk: Buildkite, verb: Callable[[Build], object], asked: str
+    server: FakeBuildkite, bk: Buildkite, verb: Callable[[Build], object], called_on: str
 ) -> None:
     build = failed_build(server, bk)
     server.settings.pace.retrying = 12.0
     verb(build)
     began = server.clock.now()
-    done = build.wait() if asked == "the object" else build.pipeline.build(1).wait()
+    done = build.wait() if called_on == "the object" else build.pipeline.build(1).wait()
     assert done.state == "passed"
     assert began + 20 <= server.clock.now() <= began + 60
 
 
-def test_the_answer_of_a_retry_waits_for_the_next_end(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_build_returned_by_a_retry_waits_for_the_next_end(server: FakeBuildkite, bk: Buildkite) -> None:
     build = failed_build(server, bk)
     server.settings.pace.retrying = 12.0
     assert build.retry_failed_jobs().wait().state == "passed"
@@ -221,7 +219,7 @@ def test_a_retry_that_fails_again_is_an_end_again(server: FakeBuildkite, bk: Bui
     assert build.finished_at != before
 
 
-def test_a_retry_that_is_over_between_two_looks_is_seen_by_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_retry_that_finishes_between_two_polls_is_recognized_by_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
     build = failed_build(server, bk, exits=(1,))
     build.retry_failed_jobs()
     server.run(600)
@@ -230,17 +228,17 @@ def test_a_retry_that_is_over_between_two_looks_is_seen_by_its_end(server: FakeB
     assert server.clock.now() == began
 
 
-def test_where_no_job_was_retried_the_end_counts_at_once(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_end_counts_at_once_if_no_job_was_retried(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "passed"}])
     build = web_pipeline(bk).build(1).fetch()
-    answer = build.retry_failed_jobs()
-    assert answer.retried_jobs_count == 0
+    retried = build.retry_failed_jobs()
+    assert retried.retried_jobs_count == 0
     began = server.clock.now()
-    assert build.wait().state == answer.wait().state == "failed"
+    assert build.wait().state == retried.wait().state == "failed"
     assert server.clock.now() == began
 
 
-def test_a_retry_that_nothing_comes_of_is_given_up_after_a_minute(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_retry_without_effect_is_given_up_after_a_minute(server: FakeBuildkite, bk: Buildkite) -> None:
     build = failed_build(server, bk)
     server.settings.pace.retrying = 10_000.0
     build.retry_failed_jobs()
@@ -249,7 +247,7 @@ def test_a_retry_that_nothing_comes_of_is_given_up_after_a_minute(server: FakeBu
     assert began + 60 <= server.clock.now() <= began + 90
 
 
-def test_a_retry_whose_answer_was_lost_is_waited_for(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_retry_whose_response_was_lost_is_awaited(server: FakeBuildkite, bk: Buildkite) -> None:
     build = failed_build(server, bk)
     server.settings.pace.retrying = 12.0
     server.faults.add("reset_after_headers", match="retry_failed_jobs", times=1)
@@ -262,7 +260,7 @@ def test_a_retry_whose_answer_was_lost_is_waited_for(server: FakeBuildkite, bk: 
 
 
 @pytest.mark.parametrize("how", ["unblock", "unblock_all"])
-def test_after_unblocking_it_is_not_blocked_any_more(server: FakeBuildkite, bk: Buildkite, how: str) -> None:
+def test_an_unblocked_build_is_awaited(server: FakeBuildkite, bk: Buildkite, how: str) -> None:
     build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=30))
     assert build.wait().is_blocked
     record = server.build("web", 1)
@@ -271,16 +269,16 @@ def test_after_unblocking_it_is_not_blocked_any_more(server: FakeBuildkite, bk: 
         build.jobs(state="blocked")[0].unblock()
     else:
         build.unblock_all()
-    told: list[str] = []
+    states: list[str] = []
     server.settings.drift = lagging(2, ended, blocked=True)
-    build.wait(on_change=lambda seen: told.append("blocked" if seen.is_blocked else str(seen.state)))
-    assert told[0] == "blocked"
+    build.wait(on_change=lambda seen: states.append("blocked" if seen.is_blocked else str(seen.state)))
+    assert states[0] == "blocked"
     assert build.state == "passed"
     assert not build.is_blocked
 
 
 def lagging(looks: int, finished_at: float | None, *, blocked: bool) -> Callable[[Any], Any]:
-    """Have the next answers tell what was, as those of a server that lags behind."""
+    """Return a drift under which the next responses show an earlier state, as by a server that lags behind."""
     left = [looks]
 
     def lag(payload: Any) -> Any:
@@ -292,9 +290,7 @@ def lagging(looks: int, finished_at: float | None, *, blocked: bool) -> Callable
     return lag
 
 
-def test_what_somebody_else_has_opened_does_not_end_by_showing_its_old_state(
-    server: FakeBuildkite, bk: Buildkite
-) -> None:
+def test_a_build_unblocked_by_others_is_not_ended_by_its_old_state(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=300))
     build.wait()
     record = server.build("web", 1)
@@ -331,7 +327,7 @@ def test_after_rebuild_the_new_build_is_waited_for(server: FakeBuildkite, bk: Bu
     assert (again.number, again.is_finished, build.number) == (3, True, 1)
 
 
-def test_a_rebuild_of_what_still_runs_does_not_take_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_build_that_still_runs_is_awaited_after_its_rebuild(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=200))
     server.run(50)
     build.rebuild()
@@ -349,7 +345,7 @@ def test_canceling_is_waited_for(server: FakeBuildkite, bk: Buildkite) -> None:
 # -- time
 
 
-def test_a_timeout_says_how_the_build_was_last_seen(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_timeout_names_the_last_state_of_the_build(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=1000))
     began = server.clock.now()
     with pytest.raises(WaitTimeoutError, match=r"acme/web #1 is still running after 90 s\.") as caught:
@@ -367,7 +363,7 @@ def test_a_build_that_ends_at_the_last_moment_has_ended(server: FakeBuildkite, b
     assert web_pipeline(bk).build(1).wait(timeout=90).state == "passed"
 
 
-def test_no_time_at_all_is_one_look(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_timeout_of_zero_is_one_poll(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="running")
     with pytest.raises(WaitTimeoutError):
         web_pipeline(bk).build(1).wait(timeout=0)
@@ -383,7 +379,9 @@ def test_a_build_can_be_canceled_when_the_time_is_up(server: FakeBuildkite, bk: 
     assert build.wait().state == "canceled"
 
 
-def test_what_ends_while_it_should_be_canceled_has_ended(server: FakeBuildkite, bk: Buildkite, later: Later) -> None:
+def test_a_build_that_finishes_while_being_canceled_is_returned(
+    server: FakeBuildkite, bk: Buildkite, later: Later
+) -> None:
     record = server.add_build("web", state="running")
     server.faults.add("latency", match="PUT .*/cancel", seconds=0.4)
     later(record, 90.2, state="passed", finished_at=server.clock.now() + 90.2)
@@ -392,14 +390,14 @@ def test_what_ends_while_it_should_be_canceled_has_ended(server: FakeBuildkite, 
 
 
 @pytest.mark.parametrize("status", [403, 500])
-def test_what_cannot_be_canceled_is_told_with_the_timeout(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
+def test_a_failed_cancel_is_part_of_the_timeout_error(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
     server.add_build("web", state="running")
     server.faults.add("error", match="PUT .*/cancel", status=status, message="No way")
     with pytest.raises(WaitTimeoutError, match=f"it could not be canceled: {status} No way"):
         web_pipeline(bk).build(1).wait(timeout=90, cancel_on_timeout=True)
 
 
-def test_on_a_machine_whose_clock_is_wrong_it_waits_as_well(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_wrong_clock_does_not_change_a_wait(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", state="running")
     record.created_at = record.started_at = server.clock.now() + 7200
     with pytest.raises(WaitTimeoutError) as caught:
@@ -420,14 +418,14 @@ TROUBLE: dict[str, dict[str, Any]] = {
     "no connection": {"kind": "refuse"},
     "read timeout": {"kind": "read_timeout"},
     "reset": {"kind": "reset_before"},
-    "half an answer": {"kind": "truncate"},
+    "half a response": {"kind": "truncate"},
     "429": {"kind": "rate_limit"},
 }
 
 
 @pytest.mark.parametrize("timeout", [None, 3600], ids=["without end", "with a timeout"])
 @pytest.mark.parametrize("fault", TROUBLE.values(), ids=TROUBLE)
-def test_errors_that_pass_are_outlived(
+def test_temporary_errors_do_not_end_a_wait(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any], timeout: float | None
 ) -> None:
     build = new_build(server, bk, CommandStep(duration=100))
@@ -436,7 +434,7 @@ def test_errors_that_pass_are_outlived(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_errors_that_do_not_pass_are_raised_at_once(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
+def test_permanent_errors_are_raised_at_once(server: FakeBuildkite, bk: Buildkite, status: int) -> None:
     build = new_build(server, bk, CommandStep(duration=1000))
     server.faults.add("error", status=status, message="Sorry", after=3)
     server.requests.clear()
@@ -446,7 +444,7 @@ def test_errors_that_do_not_pass_are_raised_at_once(server: FakeBuildkite, bk: B
     assert build.state == "running"
 
 
-def test_an_outage_without_end_is_given_up_after_a_quarter_of_an_hour(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_outage_is_given_up_after_a_quarter_of_an_hour(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=100_000))
     server.faults.add("html", times=None, after=4)
     began = server.clock.now()
@@ -456,7 +454,7 @@ def test_an_outage_without_end_is_given_up_after_a_quarter_of_an_hour(server: Fa
 
 
 @pytest.mark.parametrize("kind", ["html", "read_timeout", "rate_limit"])
-def test_an_outage_without_end_is_given_up_when_the_time_is_up(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
+def test_an_outage_is_given_up_at_the_timeout(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
     build = new_build(server, bk, CommandStep(duration=100_000))
     server.faults.add(kind, times=None, after=4)
     began = server.clock.now()
@@ -480,7 +478,7 @@ def test_over_the_network_it_is_the_same(server: FakeBuildkite) -> None:
 
 
 def stopping_at(moment: float, server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have somebody press Ctrl-C while it waits."""
+    """Raise KeyboardInterrupt at some time during a wait."""
     wait_until = server.clock.wait_until
 
     def interrupted(until: float) -> None:
@@ -491,7 +489,7 @@ def stopping_at(moment: float, server: FakeBuildkite, monkeypatch: pytest.Monkey
     monkeypatch.setattr(server.clock, "wait_until", interrupted)
 
 
-def test_ctrl_c_says_that_the_build_goes_on(
+def test_ctrl_c_says_that_the_build_continues(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = new_build(server, bk, CommandStep(duration=1000))

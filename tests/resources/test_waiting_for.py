@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def pushed(server: FakeBuildkite, pipeline: PipelineRecord, seconds: float, *, branch: str, commit: str) -> None:
-    """Have a build begin some seconds from now."""
+    """Create a build some seconds from now."""
 
     def push() -> None:
         server.context.lifecycle.create(pipeline, branch=branch, commit=commit)
@@ -25,19 +25,17 @@ def pushed(server: FakeBuildkite, pipeline: PipelineRecord, seconds: float, *, b
     server.context.lifecycle.at(server.clock.now() + seconds, push)
 
 
-def test_a_build_of_a_commit_is_waited_for_until_it_is_there_and_then_to_its_end(
-    server: FakeBuildkite, bk: Buildkite
-) -> None:
+def test_wait_for_waits_for_the_build_of_a_commit_and_for_its_end(server: FakeBuildkite, bk: Buildkite) -> None:
     pipeline = server.add_pipeline("web", steps=[CommandStep(duration=60)])
     server.add_build(pipeline, commit="b" * 40)
     pushed(server, pipeline, 100, branch="main", commit="a" * 40)
-    told: list[str] = []
+    states: list[str] = []
     build = (
         bk.organization("acme")
         .pipeline("web")
-        .wait_for(commit="a" * 40, timeout=600, on_change=lambda seen: told.append(str(seen.state)))
+        .wait_for(commit="a" * 40, timeout=600, on_change=lambda seen: states.append(str(seen.state)))
     )
-    assert (build.number, build.state, told[-1]) == (2, "passed", "passed")
+    assert (build.number, build.state, states[-1]) == (2, "passed", "passed")
     assert {request.path for request in server.requests} == {
         "/v2/organizations/acme/pipelines/web/builds",
         "/v2/organizations/acme/pipelines/web/builds/2",
@@ -54,7 +52,7 @@ def test_of_several_builds_the_newest_is_taken_and_one_that_has_ended_costs_one_
     assert len(server.requests) == 1
 
 
-def test_what_was_there_before_can_be_left_out(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_older_builds_can_be_excluded(server: FakeBuildkite, bk: Buildkite) -> None:
     pipeline = server.add_pipeline("web", steps=[CommandStep(duration=60)])
     server.add_build(pipeline, branch="dev", created_at=server.clock.now() - 60)
     pushed(server, pipeline, 30, branch="dev", commit="HEAD")
@@ -62,7 +60,7 @@ def test_what_was_there_before_can_be_left_out(server: FakeBuildkite, bk: Buildk
     assert bk.organization("acme").pipeline("web").wait_for(branch="dev", created_from=now).number == 2
 
 
-def test_a_build_that_does_not_appear_is_a_timeout_that_says_what_for(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_build_that_does_not_appear_is_a_timeout_that_names_the_filters(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     began = server.clock.now()
     with pytest.raises(
@@ -82,7 +80,7 @@ def test_the_timeout_is_for_both_the_appearance_and_the_end(server: FakeBuildkit
     assert server.clock.now() == began + 120
 
 
-def test_errors_are_outlived_before_it_appears_too(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_temporary_errors_do_not_end_the_wait_for_a_build(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", commit="a" * 40)
     server.faults.add("html", times=20)
     assert bk.organization("acme").pipeline("web").wait_for(commit="a" * 40, timeout=600).number == 1

@@ -82,35 +82,33 @@ def test_an_end_is_seen_soon_in_relation_to_the_length_of_the_build(
     assert late <= max(2, min(30, seconds * 0.15))
 
 
-def test_the_longer_it_takes_the_rarer_the_looks(server: FakeBuildkite, bk: Buildkite, looks: Looks) -> None:
+def test_polls_become_rarer_with_time(server: FakeBuildkite, bk: Buildkite, looks: Looks) -> None:
     build_of(server, bk, 1800).wait()
     first, last = looks.pauses[0], looks.pauses[-1]
     assert last > 10 * first
 
 
-def test_a_second_wait_looks_rarely_at_first_and_often_at_the_usual_end(
+def test_a_second_wait_polls_often_only_around_the_usual_duration(
     server: FakeBuildkite, bk: Buildkite, looks: Looks
 ) -> None:
     build_of(server, bk, 600).wait()
-    asked = len(looks)
+    polls = len(looks)
     looks.clear()
     build = build_of(server, bk, 600).wait()
-    assert len(looks) < asked
+    assert len(looks) < polls
     assert looks.pauses[0] > 10 * min(looks.pauses)
     assert build.finished_at is not None
     assert server.clock.now() - build.finished_at.timestamp() <= 5
 
 
-def test_what_is_usual_for_one_pipeline_says_nothing_of_another(
-    server: FakeBuildkite, bk: Buildkite, looks: Looks
-) -> None:
+def test_usual_durations_are_per_pipeline(server: FakeBuildkite, bk: Buildkite, looks: Looks) -> None:
     build_of(server, bk, 3600).wait()
     looks.clear()
     build_of(server, bk, 20, pipeline="quick").wait()
     assert max(looks.pauses) < 5
 
 
-def test_what_a_retry_takes_is_not_what_builds_usually_take(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_retries_do_not_count_for_the_usual_duration(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web", steps=[CommandStep(duration=600, exits=(1, 1))])
     build = build_of(server, bk, 0)
     build.wait()
@@ -160,7 +158,7 @@ def test_many_waits_together_stay_within_the_budget(limited: FakeBuildkite, wait
     assert {request.status for request in limited.requests} == {200}
 
 
-def test_each_further_wait_makes_all_of_them_rarer_but_none_rarer_than_the_budget_comes_back(
+def test_concurrent_waits_share_the_budget(
     limited: FakeBuildkite,
 ) -> None:
     with limited.client() as bk, ExitStack() as waits:
@@ -174,7 +172,7 @@ def test_each_further_wait_makes_all_of_them_rarer_but_none_rarer_than_the_budge
     assert max(paces) <= 61
 
 
-def test_with_a_used_up_budget_it_waits_for_the_next_one(limited: FakeBuildkite) -> None:
+def test_an_exhausted_budget_is_awaited(limited: FakeBuildkite) -> None:
     with limited.client() as bk:
         build = build_of(limited, bk, 30)
         for _ in range(LIMIT - 2):
@@ -183,7 +181,7 @@ def test_with_a_used_up_budget_it_waits_for_the_next_one(limited: FakeBuildkite)
     assert {request.status for request in limited.requests} <= {200, 201}
 
 
-def test_a_timeout_holds_where_the_budget_comes_back_only_later(limited: FakeBuildkite) -> None:
+def test_a_timeout_holds_if_the_budget_resets_later(limited: FakeBuildkite) -> None:
     limited.settings.rate_window = 3000.0
     with limited.client() as bk:
         build = build_of(limited, bk, 10_000)
@@ -196,7 +194,7 @@ def test_a_timeout_holds_where_the_budget_comes_back_only_later(limited: FakeBui
     assert {request.status for request in limited.requests} <= {200, 201}
 
 
-def test_a_client_that_waits_for_no_budget_is_waited_for_by_the_wait(limited: FakeBuildkite) -> None:
+def test_a_wait_pauses_for_the_budget_even_if_the_client_does_not(limited: FakeBuildkite) -> None:
     with limited.client(retry=RetryPolicy(max_wait=1)) as bk:
         build = build_of(limited, bk, 30)
         for _ in range(LIMIT - 1):
@@ -213,7 +211,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_a_line_tells_how_far_it_is_and_goes_away(
+def test_a_terminal_shows_a_progress_line(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tqdm")
@@ -225,19 +223,21 @@ def test_on_a_terminal_a_line_tells_how_far_it_is_and_goes_away(
     assert terminal.getvalue().split("\r")[-1].strip() == ""
 
 
-def test_elsewhere_it_is_silent(server: FakeBuildkite, bk: Buildkite, capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_silent_without_a_terminal(
+    server: FakeBuildkite, bk: Buildkite, capfd: pytest.CaptureFixture[str]
+) -> None:
     build_of(server, bk, 95).wait()
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_a_standard_error_it_waits_as_well(
+def test_a_wait_works_without_standard_error(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     assert build_of(server, bk, 5).wait().state == "passed"
 
 
-def test_a_terminal_without_the_extra_shows_nothing_and_who_insists_is_told_its_name(
+def test_progress_without_the_extra_is_silent_unless_requested(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal()
@@ -269,7 +269,7 @@ def spend(server: FakeBuildkite, bk: Buildkite) -> None:
 
 @pytest.mark.parametrize("timeout", [0, 5, 90])
 @pytest.mark.parametrize("cancel", [False, True])
-def test_a_wait_ends_in_time_while_the_budget_is_used_up(
+def test_a_wait_ends_in_time_with_an_exhausted_budget(
     server: FakeBuildkite, bk: Buildkite, timeout: float, *, cancel: bool
 ) -> None:
     server.add_build("web", state="running")
@@ -295,7 +295,7 @@ class Deadlines(list[float]):
 
 
 @pytest.mark.parametrize("timeout", [0, 0.2, 10])
-def test_each_request_of_a_wait_is_bounded_by_what_is_left_of_it_and_the_first_by_half_a_second_at_least(
+def test_each_request_of_a_wait_is_limited_by_the_remaining_time(
     server: FakeBuildkite, bk: Buildkite, timeout: float
 ) -> None:
     server.add_build("web", state="running")

@@ -21,13 +21,13 @@ def new_build(server: FakeBuildkite, bk: Buildkite, *steps: Step) -> Build:
     return bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
 
 
-def told(changes: list[BuildChange], job: str | None) -> list[tuple[str | None, str]]:
-    """Give the steps of one job, or of the build."""
+def changes_of(changes: list[BuildChange], job: str | None) -> list[tuple[str | None, str]]:
+    """Return the state changes of one job, or of the build."""
     names = [getattr(change.job, "name", None) if change.job else None for change in changes]
     return [(change.before, change.after) for name, change in zip(names, changes, strict=True) if name == job]
 
 
-def test_each_change_comes_once_and_they_join_up(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_each_change_is_yielded_once_and_changes_are_consecutive(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(
         server,
         bk,
@@ -39,11 +39,11 @@ def test_each_change_comes_once_and_they_join_up(server: FakeBuildkite, bk: Buil
     changes = list(build.watch())
     assert len(set(map(str, changes))) == len(changes)
     for job in ("Test", "Lint", "Package", None):
-        steps = told(changes, job)
+        steps = changes_of(changes, job)
         assert steps[0][0] is None
         assert [before for before, _ in steps[1:]] == [after for _, after in steps[:-1]]
-    assert told(changes, "Test")[-1] == ("running", "passed")
-    assert told(changes, "Lint")[-1] == ("running", "failed")
+    assert changes_of(changes, "Test")[-1] == ("running", "passed")
+    assert changes_of(changes, "Lint")[-1] == ("running", "failed")
     assert (changes[-1].job, changes[-1].after) == (None, "passed")
 
 
@@ -55,7 +55,7 @@ def test_changes_come_as_they_happen(server: FakeBuildkite, bk: Buildkite) -> No
             assert change.job.state == change.after == server.build("web", 1).jobs[0].state
 
 
-def test_an_attempt_that_was_retried_between_two_looks_is_told_of(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_attempt_that_was_retried_between_two_polls_is_reported(server: FakeBuildkite, bk: Buildkite) -> None:
     server.settings.pace.retrying = 0.1
     build = new_build(server, bk, CommandStep(label="Flaky", duration=20, exits=(1, 0), automatic_retries=1))
     changes = list(build.watch())
@@ -64,7 +64,7 @@ def test_an_attempt_that_was_retried_between_two_looks_is_told_of(server: FakeBu
     assert len({change.job.id for change in changes if change.job is not None}) == 2
 
 
-def test_what_has_ended_already_comes_as_it_is_in_one_request(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_finished_build_is_watched_with_one_request(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"name": "Test", "state": "failed"}])
     changes = list(bk.organization("acme").pipeline("web").build(1).watch())
     assert [str(change) for change in changes] == ["Test: failed", "acme/web #1: failed"]
@@ -79,7 +79,7 @@ def test_one_look_is_one_request(server: FakeBuildkite, bk: Buildkite) -> None:
     assert {request.path for request in server.requests} == {"/v2/organizations/acme/pipelines/web/builds/1"}
 
 
-def test_who_looks_on_may_open_a_block_step(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_block_step_may_be_unblocked_during_a_watch(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, BlockStep(label="Deploy?"), CommandStep(label="Deploy", duration=20))
     states: list[str] = []
     for change in build.watch():
@@ -91,7 +91,7 @@ def test_who_looks_on_may_open_a_block_step(server: FakeBuildkite, bk: Buildkite
     assert "blocked" in states
 
 
-def test_a_blocked_build_ends_it_unless_told_otherwise(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_blocked_build_ends_a_watch_unless_on_blocked_is_wait(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, BlockStep(label="Deploy?"))
     assert list(build.watch())[-1].after == "blocked"
     with pytest.raises(BuildBlockedError):
@@ -100,7 +100,7 @@ def test_a_blocked_build_ends_it_unless_told_otherwise(server: FakeBuildkite, bk
         list(build.watch(on_blocked="wait", timeout=60))
 
 
-def test_errors_that_pass_are_outlived_and_nothing_is_told_of_twice(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_temporary_errors_repeat_no_change(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(label="Test", duration=100))
     server.faults.add("html", times=20, after=3)
     changes = list(build.watch())
@@ -108,10 +108,10 @@ def test_errors_that_pass_are_outlived_and_nothing_is_told_of_twice(server: Fake
     assert changes[-1].after == "passed"
 
 
-def test_who_stops_looking_leaves_nothing_behind(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_abandoned_watch_does_not_count_as_a_wait(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=1000))
     for _ in build.watch():
         break
-    asked = len(server.requests)
+    sent = len(server.requests)
     assert wait_state(bk.session).min_interval("organizations/acme") == 0
-    assert len(server.requests) == asked
+    assert len(server.requests) == sent

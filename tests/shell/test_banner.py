@@ -25,7 +25,7 @@ def limited(server: FakeBuildkite) -> None:
     server.settings.user_limit, server.settings.organization_limit = 50, 200
 
 
-def test_it_tells_whose_the_token_is_what_it_may_and_what_is_left(server: FakeBuildkite, costs: Costs) -> None:
+def test_the_banner_shows_owner_scopes_and_budget(server: FakeBuildkite, costs: Costs) -> None:
     limited(server)
     bk = server.client(token=server.make_token("read_builds", "read_organizations"))
     with costs(2):
@@ -45,7 +45,7 @@ def test_without_an_organization_it_is_one_request(server: FakeBuildkite, costs:
     assert lines[2] == "requests left: 49 of 50 (user, resets in 61 s)"
 
 
-def test_a_refusal_tells_what_is_left_too(server: FakeBuildkite, costs: Costs) -> None:
+def test_an_error_shows_the_remaining_budget_too(server: FakeBuildkite, costs: Costs) -> None:
     limited(server)
     bk = server.client(token=server.make_token("read_builds"))
     with costs(2):
@@ -54,7 +54,7 @@ def test_a_refusal_tells_what_is_left_too(server: FakeBuildkite, costs: Costs) -
     assert lines[2].endswith("199 of 200 (acme, resets in 61 s)")
 
 
-def test_an_organization_that_there_is_not_is_told_of(server: FakeBuildkite) -> None:
+def test_an_unknown_organization_is_reported(server: FakeBuildkite) -> None:
     bk = server.client()
     assert banner(bk, bk.organization("acmee"))[0].endswith(", org acmee: NotFoundError")
 
@@ -68,12 +68,12 @@ def test_many_scopes_are_cut_to_the_width(server: FakeBuildkite, monkeypatch: py
     assert lines[1].endswith(" more")
 
 
-def test_where_no_budget_is_told_it_says_so(bk: Buildkite) -> None:
+def test_an_unknown_budget_is_shown_as_unknown(bk: Buildkite) -> None:
     assert banner(bk, None)[2] == "requests left: unknown"
 
 
 @pytest.mark.parametrize(
-    ("user", "said"),
+    ("user", "expected"),
     [
         ({"name": "Ev\x1b[31mil\u202e", "email": "e@x"}, "bk: Ev\\x1b[31mil\\u202e <e@x> at "),
         ({"name": "No Mail"}, "bk: No Mail at "),
@@ -82,10 +82,10 @@ def test_where_no_budget_is_told_it_says_so(bk: Buildkite) -> None:
         ("odd", "bk: Development at "),
     ],
 )
-def test_who_it_is_may_be_odd(bk: Buildkite, server: FakeBuildkite, user: object, said: str) -> None:
+def test_the_owner_may_be_odd(bk: Buildkite, server: FakeBuildkite, user: object, expected: str) -> None:
     server.settings.drift = lambda payload: {**payload, "user": user, "description": "Development"}
     with pytest.warns() if user == "odd" else nullcontext():
-        assert banner(bk, None)[0].startswith(said)
+        assert banner(bk, None)[0].startswith(expected)
 
 
 @pytest.mark.parametrize("scopes", [None, "read_builds", [1, 2], []])
@@ -114,16 +114,16 @@ WRONG: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_what_goes_wrong_is_one_line_at_once(
+def test_an_error_is_one_line_at_once(
     bk: Buildkite, server: FakeBuildkite, costs: Costs, wrong: tuple[Any, dict[str, Any], str]
 ) -> None:
     clock: ManualClock = server.clock
-    kind, options, said = wrong
+    kind, options, expected = wrong
     server.faults.add(kind, times=None, **options)
     before = clock.now()
     with costs(1):
         lines = banner(bk, bk.organization("acme"))
     assert len(lines) == 1
-    assert lines[0].startswith(said)
+    assert lines[0].startswith(expected)
     assert lines[0].isprintable()
     assert clock.now() - before <= 30, "only the one timeout"

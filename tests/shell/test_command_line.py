@@ -67,7 +67,7 @@ def test_an_error_in_the_code_is_a_traceback_from_the_code_on() -> None:
     assert "cli.py" not in done.stderr
 
 
-def test_no_token_is_one_line_that_says_where_to_get_one() -> None:
+def test_a_missing_token_is_a_one_line_error() -> None:
     done = run("shell")
     assert done.returncode == 2
     assert done.stdout == ""
@@ -99,7 +99,7 @@ def test_each_command_explains_itself(arguments: Sequence[str], capsys: pytest.C
 
 
 @pytest.mark.parametrize("arguments", [[], ["shel"], ["shell", "--dem0"], ["shell", "extra"], ["serve", "--nothing"]])
-def test_what_it_does_not_know_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leaves:
         main(arguments)
     assert leaves.value.code == 2
@@ -139,7 +139,7 @@ def test_the_names_of_the_package_are_there(capsys: pytest.CaptureFixture[str]) 
         ("Buildkite(token='')", "buildkite_orm.errors.ConfigurationError: no token: "),
     ],
 )
-def test_what_the_code_raises_is_shown(code: str, last: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_the_code_are_shown(code: str, last: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["shell", "--demo", "-c", code]) == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith(last)
 
@@ -148,14 +148,12 @@ def test_an_interrupt_ends_it() -> None:
     assert main(["shell", "--demo", "-c", "raise KeyboardInterrupt"]) == 130
 
 
-def test_what_comes_by_a_pipe_is_run() -> None:
+def test_code_from_standard_input_is_run() -> None:
     done = run("shell", "--demo", given="for pipeline in org.pipelines().limit(2):\n    print(pipeline.slug)\n")
     assert (done.stdout, done.stderr, done.returncode) == ("web\napi\n", "", 0)
 
 
-def test_the_demo_needs_no_account_and_asks_none(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_demo_needs_no_account(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDKITE_API_TOKEN", "bkua_mine")
     monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", "http://127.0.0.1:9")
     assert main(["shell", "--demo", "-c", "print(bk.user().name, len(bk.access_token().scopes) > 30)"]) == 0
@@ -163,7 +161,7 @@ def test_the_demo_needs_no_account_and_asks_none(
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "expected"),
     [
         ("BUILDKITE_API_TOKEN", "two words", "the token has characters that no token has"),
         ("BUILDKITE_REST_API_ENDPOINT", "nowhere", "base_url"),
@@ -171,12 +169,12 @@ def test_the_demo_needs_no_account_and_asks_none(
 )
 @pytest.mark.usefixtures("_account")
 def test_a_setting_that_cannot_be_is_one_line(
-    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    variable: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert main(["shell", "-c", ""]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert expected in line
 
 
 @pytest.mark.parametrize("command", [["shell", "--demo", "-c", ""], ["serve", "--port", "0"]])
@@ -189,7 +187,7 @@ def test_a_missing_extra_is_one_line_that_names_it(
     assert line.endswith("needs werkzeug: pip install 'buildkite_orm[fake]'")
 
 
-def test_a_wait_for_the_budget_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wait_for_the_budget_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     code = """
 import dataclasses
 from buildkite_orm.http.retry import Wait

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Loaded:
-    """The names of a shell in which a few things were asked for already."""
+    """The namespace of a shell after a few requests."""
 
     def __init__(self) -> None:
         self.server = FakeBuildkite(settings=Settings(organization_limit=None, user_limit=None))
@@ -111,13 +111,13 @@ def _asks_nothing(loaded: Loaded) -> Iterator[None]:
         ("org.pipelines(\n    name='web',\n)[0].default_b", ["default_branch"]),
     ],
 )
-def test_members_are_told_by_annotations(loaded: Loaded, text: str, public_dir: list[str]) -> None:
+def test_members_are_inferred_from_annotations(loaded: Loaded, text: str, public_dir: list[str]) -> None:
     completions = complete(text, loaded.names)
     assert completions is not None
     assert completions.texts == public_dir
 
 
-def test_what_pydantic_brings_is_not_offered(loaded: Loaded) -> None:
+def test_attributes_of_pydantic_are_not_completed(loaded: Loaded) -> None:
     for text in ("build.", "org.pipelines()[0].", "Build."):
         completions = complete(text, loaded.names)
         assert completions is not None
@@ -228,7 +228,7 @@ def test_filters_and_their_values(loaded: Loaded, text: str, public_dir: list[st
         "(lambda: org)().",
     ],
 )
-def test_of_all_else_it_knows_nothing(loaded: Loaded, text: str) -> None:
+def test_other_expressions_have_no_completions(loaded: Loaded, text: str) -> None:
     assert complete(text, loaded.names) is None
 
 
@@ -248,13 +248,13 @@ def test_no_text_is_too_odd(loaded: Loaded, text: str) -> None:
     infer(text, loaded.names)
 
 
-def test_what_nests_deep_is_let_be(loaded: Loaded) -> None:
+def test_deeply_nested_input_is_ignored(loaded: Loaded) -> None:
     assert complete("(" * 5_000 + "org.", loaded.names) is not None
     assert complete("org" + ".x()" * 5_000 + ".", loaded.names) is None
     assert parse_target("[" * 5_000) is None
 
 
-def test_of_what_cannot_be_known_it_says_nothing() -> None:
+def test_unknown_types_have_no_completions() -> None:
     assert evaluate("Nobody", "no.such.module") is Any
     assert evaluate("Nobody", "buildkite_orm.models.paths") is Any
     assert evaluate(int, None) is int
@@ -265,7 +265,7 @@ def test_of_what_cannot_be_known_it_says_nothing() -> None:
 # -- where it is offered
 
 
-def test_the_plain_repl_puts_it_in_the_place_of_the_word_that_readline_sees(loaded: Loaded) -> None:
+def test_the_plain_repl_replaces_the_word_of_readline(loaded: Loaded) -> None:
     others = rlcompleter.Completer(loaded.names)
     assert completions_for("org.pipelines()[0].builds_", ".builds_", loaded.names, others) == [".builds_url"]
     assert completions_for("org.builds(sta", "sta", loaded.names, others) == ["state="]
@@ -292,7 +292,7 @@ class Shell:
             return [each.text for each in self.Completer.completions(text, len(text))]
 
 
-def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
+def test_ipython_shows_these_completions_only(loaded: Loaded) -> None:
     shell, prepared = Shell(dict(loaded.names)), list[bool]()
     add_completions(shell, lambda: prepared.append(True))
     assert shell.public_dir("org.builds(sta") == ["state="]
@@ -304,7 +304,7 @@ def test_ipython_offers_it_in_place_of_all_else(loaded: Loaded) -> None:
 @pytest.mark.parametrize(
     "text", ["pipelines[", "pipelines['", "pipelines[0]['", "len(pipelines).", "pipelines.none()."]
 )
-def test_what_ipython_does_by_itself_asks_nothing_either(loaded: Loaded, text: str) -> None:
+def test_ipython_internals_send_no_request(loaded: Loaded, text: str) -> None:
     shell = Shell(dict(loaded.names))
     load_ipython_extension(shell)
     shell.public_dir(text)
@@ -312,6 +312,6 @@ def test_what_ipython_does_by_itself_asks_nothing_either(loaded: Loaded, text: s
     assert list(shell.inspector.mime_hooks) == ["text/plain"]
 
 
-def test_where_there_is_no_readline_nothing_completes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_readline_there_is_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "readline", None)
     enable_completion({})

@@ -17,11 +17,11 @@ class Shell:
     """Takes names as IPython does: those to tell of, and those that are just there."""
 
     def __init__(self) -> None:
-        self.told: dict[str, Any] = {}
+        self.shown: dict[str, Any] = {}
         self.hidden: dict[str, Any] = {}
 
     def push(self, names: dict[str, Any], *, interactive: bool = True) -> None:
-        (self.told if interactive else self.hidden).update(names)
+        (self.shown if interactive else self.hidden).update(names)
 
 
 def test_threads_that_open_it_get_one_client() -> None:
@@ -42,12 +42,12 @@ def test_the_demo_has_an_organization_and_takes_another() -> None:
         context.close()
 
 
-def test_once_closed_nothing_is_made_any_more(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_closed_context_creates_no_client(capsys: pytest.CaptureFixture[str]) -> None:
     context, shell = ShellContext(demo=True), Shell()
     context.close()
     context.close()
     NamespaceLoader(context, shell).load()
-    assert (context.open(), shell.told, shell.hidden) == ({}, {}, {})
+    assert (context.open(), shell.shown, shell.hidden) == ({}, {}, {})
     assert capsys.readouterr().out == ""
 
 
@@ -68,12 +68,12 @@ def test_the_names_come_once_and_those_of_the_package_are_hidden(capsys: pytest.
     context, shell = ShellContext(demo=True), Shell()
     loader = NamespaceLoader(context, shell)
     loader.load()
-    assert shell.told.keys() == {"bk", "org"}
+    assert shell.shown.keys() == {"bk", "org"}
     assert {"Build", "BuildState", "NotFoundError", "help"} <= shell.hidden.keys()
     assert len(capsys.readouterr().out.splitlines()) == 3
-    shell.told["bk"] = "another"
+    shell.shown["bk"] = "another"
     loader.before_cell(SimpleNamespace(raw_cell="bk"))
-    assert shell.told["bk"] == "another"
+    assert shell.shown["bk"] == "another"
     context.close()
 
 

@@ -38,22 +38,22 @@ def modules() -> Iterator[Any]:
 
 
 def public() -> dict[str, Any]:
-    """Give what is public: what the package exports, and the areas have."""
+    """Return the public names of the package and of its areas."""
     found = {
         name: getattr(buildkite_orm, name) for name in buildkite_orm.__all__ if name not in {"__version__", "AnyRef"}
     }
     for module in modules():
         names = cast("dict[str, Any]", vars(module))
         found |= {
-            name: thing
-            for name, thing in names.items()
-            if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
+            name: obj
+            for name, obj in names.items()
+            if not name.startswith("_") and getattr(obj, "__module__", None) == module.__name__
         }
     return found
 
 
 PUBLIC = public()
-CLASSES: dict[str, Any] = {name: thing for name, thing in PUBLIC.items() if inspect.isclass(thing)}
+CLASSES: dict[str, Any] = {name: obj for name, obj in PUBLIC.items() if inspect.isclass(obj)}
 VERBS = {
     f"{name}.{verb}": function
     for name, kind in CLASSES.items()
@@ -69,9 +69,9 @@ def test_there_is_much_to_explain() -> None:
 
 
 def test_everything_public_has_a_page() -> None:
-    for name, thing in PUBLIC.items():
-        if inspect.isroutine(thing) or inspect.isclass(thing):
-            text = help_page(thing) or ""
+    for name, obj in PUBLIC.items():
+        if inspect.isroutine(obj) or inspect.isclass(obj):
+            text = help_page(obj) or ""
             title, _, rest = text.partition("\n\n")
             assert name in title
             assert rest, name
@@ -91,8 +91,8 @@ def test_every_verb_and_relation_has_a_page_that_names_its_filters() -> None:
         assert kind is None or f"    {kind.__name__}" not in text, name
 
 
-def rendered(thing: object) -> str:
-    text: str = cast("Any", pydoc).render_doc(thing, renderer=cast("Any", pydoc).plaintext)
+def rendered(obj: object) -> str:
+    text: str = cast("Any", pydoc).render_doc(obj, renderer=cast("Any", pydoc).plaintext)
     return text
 
 
@@ -120,7 +120,7 @@ def test_every_filter_is_explained() -> None:
             assert typed_dict_fields(kind).keys() - explained == set(), name
 
 
-def test_the_page_of_a_listing_tells_each_filter() -> None:
+def test_the_page_of_a_listing_describes_each_filter() -> None:
     text = help_page(OrganizationRef.builds) or ""
     assert text.startswith("OrganizationRef.builds(*, state=…, branch=…, commit=…,")
     assert "-> BuildQuerySet" in " ".join(text.split())
@@ -129,7 +129,7 @@ def test_the_page_of_a_listing_tells_each_filter() -> None:
     assert "Documentation: https://buildkite.com/docs/apis/rest-api/builds" in text
 
 
-def test_the_page_of_a_class_has_data_and_verbs_with_what_they_are_for() -> None:
+def test_the_page_of_a_class_describes_fields_and_methods() -> None:
     text = help_page(Build) or ""
     assert (
         "    embedded_pipeline: EmbeddedPipeline | None\n        The data of its pipeline; `pipeline` is the ref.\n"
@@ -140,7 +140,7 @@ def test_the_page_of_a_class_has_data_and_verbs_with_what_they_are_for() -> None
     assert "\n    jobs(*, state=…, include_retried_jobs=…, step_key=…, group_key=…) -> JobQuerySet\n" in text
 
 
-def test_the_page_of_filters_has_what_those_they_point_to_say() -> None:
+def test_the_page_of_filters_includes_inherited_descriptions() -> None:
     assert "\nallow_rebuilds: bool\n    Whether its builds can be built again.\n" in (help_page(PipelineChanges) or "")
     assert "\ncreated_to: datetime\n    Created before this time.\n" in (help_page(BuildFilters) or "")
 
@@ -164,17 +164,17 @@ def test_the_page_of_an_object_begins_with_the_object(acme: FakeBuildkite) -> No
         assert len(acme.requests) == before
 
 
-@pytest.mark.parametrize("thing", [1, "text", int, len, enum.Enum, buildkite_orm, [], None])
-def test_of_what_is_not_of_this_package_python_has_the_page(thing: object) -> None:
-    assert help_page(thing) is None
+@pytest.mark.parametrize("obj", [1, "text", int, len, enum.Enum, buildkite_orm, [], None])
+def test_other_objects_have_the_help_page_of_python(obj: object) -> None:
+    assert help_page(obj) is None
 
 
 def test_help_shows_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
     monkeypatch.setattr(pydoc, "pager", shown.append)
 
-    def usual(*things: object) -> None:
-        shown.append(things)
+    def usual(*objects: object) -> None:
+        shown.append(objects)
 
     monkeypatch.setattr(pydoc, "help", usual)
     help_ = Help()
@@ -188,8 +188,8 @@ def test_help_shows_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- dir
 
 
-def public_names(thing: object) -> set[str]:
-    return {name for name in dir(thing) if not name.startswith("_")}
+def public_names(obj: object) -> set[str]:
+    return {name for name in dir(obj) if not name.startswith("_")}
 
 
 def test_an_object_offers_its_fields_relations_and_verbs(bk: Buildkite, server: FakeBuildkite) -> None:
@@ -222,16 +222,16 @@ def test_a_field_that_is_not_known_yet_is_offered(bk: Buildkite, server: FakeBui
     assert "mood" not in dir(Build)
 
 
-def test_what_is_not_whole_has_a_dir_too() -> None:
+def test_dir_works_on_incomplete_objects() -> None:
     assert "number" in dir(Build.__new__(Build))
     assert "number" in dir(cast("Any", Build).model_construct())
 
 
-def test_what_dir_names_is_there(bk: Buildkite, server: FakeBuildkite, costs: Costs) -> None:
+def test_names_of_dir_exist(bk: Buildkite, server: FakeBuildkite, costs: Costs) -> None:
     server.add_build("web", number=1, jobs=1)
     build = bk.organization("acme").pipeline("web").builds(with_jobs=True)[0]
     with costs(0):
-        for thing in (build, build.pipeline, *build.jobs()):
-            told = thing.dump() if isinstance(thing, Resource) else {}
-            absent = {name for name in getattr(type(thing), "model_fields", {}) if name not in told}
-            assert [name for name in public_names(thing) - absent if not hasattr(thing, name)] == []
+        for obj in (build, build.pipeline, *build.jobs()):
+            data = obj.dump() if isinstance(obj, Resource) else {}
+            absent = {name for name in getattr(type(obj), "model_fields", {}) if name not in data}
+            assert [name for name in public_names(obj) - absent if not hasattr(obj, name)] == []

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-MOST = 2.0  # on a machine that does other things too; `python -m benchmarks.shell_start` holds 1.5
+MOST = 2.0  # on a busy machine; `python -m benchmarks.shell_start` checks for 1.5
 
 
 @pytest.mark.measured
-def test_the_prompt_is_there_before_what_takes_time() -> None:
+def test_the_prompt_is_shown_before_slow_requests() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.shell_start", "--times", "3"],
         cwd=Path(__file__).parents[2],

@@ -48,7 +48,7 @@ class Terminal:
         self.child.delaybeforesend = None
         self.child.ptyproc.delayafterclose = 0
         self._screen: Any = pyte.Screen(110, 40)
-        setattr(self._screen, "write_process_input", self.child.send)  # noqa: B010 - where the cursor is, if it is asked
+        setattr(self._screen, "write_process_input", self.child.send)  # noqa: B010 - reports the cursor position on request
         self._stream: Any = pyte.Stream(self._screen)
 
     @property
@@ -83,7 +83,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
-    """Open terminals; the home is empty, and there is no account unless the environment is told of one."""
+    """Open terminals with an empty home directory; without an account unless the environment has one."""
     open_brackets: list[Terminal] = []
 
     def open_one(*arguments: str, **environment: str) -> Terminal:
@@ -111,7 +111,7 @@ def account(server: FakeBuildkite) -> dict[str, str]:
 # -- IPython
 
 
-def test_the_demo_is_explored_by_tab_and_tab_asks_nothing(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+def test_completion_in_the_demo_sends_no_request(terminal: Callable[..., Terminal], tmp_path: Path) -> None:
     shell = terminal("shell", "--demo")
     shown = shell.see("In [1]:", "bk: ", "scopes: ", "requests left: ")
     assert "bk: Ada Lovelace <ada@acme.example> at https://api.buildkite.com, org acme\n" in shown
@@ -133,7 +133,7 @@ def test_the_demo_is_explored_by_tab_and_tab_asks_nothing(terminal: Callable[...
     assert "Traceback" not in shell.text
 
 
-def test_what_is_typed_at_once_waits_for_its_names(terminal: Callable[..., Terminal]) -> None:
+def test_early_input_waits_for_the_namespace(terminal: Callable[..., Terminal]) -> None:
     shell = terminal("shell", "--demo")
     shell.child.send("print(org, BuildState.PASSED)\r")
     shown = shell.see("OrganizationRef(acme) passed", "In [2]:")
@@ -191,7 +191,7 @@ def test_the_plain_repl_has_the_same_names_and_completion(terminal: Callable[...
     assert "Traceback" not in shell.text
 
 
-def test_without_ipython_it_is_the_plain_repl_which_says_so(
+def test_without_ipython_the_plain_repl_is_used_with_a_note(
     terminal: Callable[..., Terminal], server: FakeBuildkite, tmp_path: Path
 ) -> None:
     environment = {**account(server), "BUILDKITE_API_TOKEN": server.make_token("read_builds")}
@@ -207,16 +207,16 @@ def test_without_ipython_it_is_the_plain_repl_which_says_so(
 # -- serve
 
 
-def test_serve_says_what_to_export_answers_and_leaves_on_a_signal(terminal: Callable[..., Terminal]) -> None:
+def test_serve_prints_the_environment_and_stops_on_a_signal(terminal: Callable[..., Terminal]) -> None:
     served = terminal("serve", "--port", "0")
     served.see("export BUILDKITE_REST_API_ENDPOINT=http://127.0.0.1:", "export BUILDKITE_API_TOKEN=bkua_")
     values = dict(line.removeprefix("export ").split("=", 1) for line in served.text.splitlines())
-    answer = requests.get(
+    response = requests.get(
         f"{values['BUILDKITE_REST_API_ENDPOINT']}/v2/organizations/acme/pipelines",
         headers={"Authorization": f"Bearer {values['BUILDKITE_API_TOKEN']}"},
         timeout=30,
     )
-    assert answer.json()[0]["slug"] == "web"
+    assert response.json()[0]["slug"] == "web"
     served.child.kill(signal.SIGTERM)
     assert served.leave("") == 0
     assert "Traceback" not in served.text

@@ -61,9 +61,7 @@ def test_it_is_one_request_per_hundred_builds(server: FakeBuildkite, web: Pipeli
     assert all("exclude_jobs=true" in request.line for request in server.requests)
 
 
-def test_it_asks_for_no_more_than_the_days_and_what_is_filtered(
-    server: FakeBuildkite, web: PipelineRef, costs: Costs
-) -> None:
+def test_a_history_requests_only_its_days_and_filters(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     server.add_builds("web", 250, spacing=3600, newest=NOON - timedelta(hours=1), branch="main")
     with costs(1):
         assert web.history(days=2, branch="other").builds == ()
@@ -72,7 +70,7 @@ def test_it_asks_for_no_more_than_the_days_and_what_is_filtered(
     assert "created_from=2026-07-31T00%3A00%3A00Z" in server.requests[-1].line
 
 
-def test_nothing_of_it_asks(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_rendering_sends_no_request(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     add(server, 1)
     history = web.history()
     with costs(0):
@@ -85,7 +83,7 @@ def test_nothing_of_it_asks(server: FakeBuildkite, web: PipelineRef, costs: Cost
 # -- what builds come to
 
 
-def test_days_are_whole_and_none_is_left_out(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_days_are_complete_and_in_order(server: FakeBuildkite, web: PipelineRef) -> None:
     add(server, 12)  # at midnight
     add(server, 12.001, "failed")
     add(server, 36.001)  # the day before the first one
@@ -96,7 +94,7 @@ def test_days_are_whole_and_none_is_left_out(server: FakeBuildkite, web: Pipelin
     assert web.history(days=1).days[0].date == date(2026, 8, 1)
 
 
-def test_a_day_tells_how_long_builds_took_and_waited(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_a_day_has_durations_and_queue_times(server: FakeBuildkite, web: PipelineRef) -> None:
     for number in range(1, 12):
         add(server, number / 2, took=number * 10, queued=number)
     figures = of_day(web.history(), date(2026, 8, 1)).figures
@@ -104,9 +102,7 @@ def test_a_day_tells_how_long_builds_took_and_waited(server: FakeBuildkite, web:
     assert seconds(figures.queue_time) == (6, 10)
 
 
-def test_only_what_passed_or_failed_counts_for_the_rate_and_the_duration(
-    server: FakeBuildkite, web: PipelineRef
-) -> None:
+def test_only_passed_and_failed_builds_count_for_rate_and_duration(server: FakeBuildkite, web: PipelineRef) -> None:
     add(server, 1, "passed", took=10)
     add(server, 2, "failed", took=30)
     add(server, 3, "canceled", took=9000)
@@ -119,10 +115,10 @@ def test_only_what_passed_or_failed_counts_for_the_rate_and_the_duration(
     figures = history.figures
     assert (figures.builds, figures.passed, figures.failed, figures.failure_rate) == (8, 1, 1, 0.5)
     assert seconds(figures.duration) == (20, 28)
-    told = {build.state: (build.passed, build.duration) for build in history.builds}
-    assert told["canceled"] == (None, timedelta(seconds=9000))
-    assert told["blocked"] == (None, None)
-    assert told["running"] == (None, None)
+    data = {build.state: (build.passed, build.duration) for build in history.builds}
+    assert data["canceled"] == (None, timedelta(seconds=9000))
+    assert data["blocked"] == (None, None)
+    assert data["running"] == (None, None)
     assert {build.state for build in history.builds if build.queue_time is None} == {"skipped"}
 
 
@@ -145,18 +141,18 @@ def test_a_pipeline_without_builds_has_a_history_all_the_same(server: FakeBuildk
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 @pytest.mark.parametrize("odd", [{"created_at": 7}, {"number": "x"}, {"created_at": None}, {"number": None}], ids=str)
-def test_what_cannot_be_placed_is_counted(server: FakeBuildkite, web: PipelineRef, odd: dict[str, Any]) -> None:
+def test_builds_without_times_are_counted(server: FakeBuildkite, web: PipelineRef, odd: dict[str, Any]) -> None:
     add(server, 1)
     add(server, 2)
-    server.settings.drift = lambda told: [{**told[0], **odd}, *told[1:]] if isinstance(told, list) else told
+    server.settings.drift = lambda data: [{**data[0], **odd}, *data[1:]] if isinstance(data, list) else data
     history = web.history()
     assert (len(history.builds), history.left_out) == (1, 1)
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_odd_states_and_times_are_no_outcome(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_odd_states_and_times_have_no_outcome(server: FakeBuildkite, web: PipelineRef) -> None:
     add(server, 1)
-    server.settings.drift = lambda told: [{**each, "state": 7, "started_at": "x"} for each in told]
+    server.settings.drift = lambda data: [{**each, "state": 7, "started_at": "x"} for each in data]
     (build,) = web.history().builds
     assert (build.passed, build.queue_time) == (None, None)
 
@@ -200,7 +196,7 @@ def test_it_prints_as_a_table_by_day(history: History) -> None:
     assert repr(history) == "<History acme/web: 3 builds in 30 days>"
 
 
-def test_a_plot_shares_no_state_with_others(history: History) -> None:
+def test_plots_share_no_global_state(history: History) -> None:
     figure: Any = history.plot()
     assert type(figure).__name__ == "Figure"
     assert "matplotlib.pyplot" not in sys.modules
@@ -210,7 +206,7 @@ def test_a_plot_shares_no_state_with_others(history: History) -> None:
     assert [bar.get_height() for bar in failures.containers[0]] == [100, 0]
 
 
-def test_an_svg_is_the_same_whenever_it_is_drawn_and_follows_dark_and_light(history: History) -> None:
+def test_an_svg_is_reproducible_and_has_both_themes(history: History) -> None:
     svg = history.svg()
     assert svg == history.svg()
     assert "prefers-color-scheme:dark" in svg
@@ -227,9 +223,9 @@ def test_an_svg_is_the_same_whenever_it_is_drawn_and_follows_dark_and_light(hist
     assert {TABLE.splitlines()[0], "duration", "queue time", "2026-07-03", "1h"} <= texts
 
 
-def test_the_name_of_a_pipeline_is_no_markup(history: History) -> None:
-    evil = replace(history, pipeline_path="organizations/acme/pipelines/%24x%5E2%24%20%3Cscript%3E%1B")
-    root = ET.fromstring(evil.svg())  # noqa: S314 - it is our own
+def test_the_name_of_a_pipeline_is_not_markup(history: History) -> None:
+    hostile = replace(history, pipeline_path="organizations/acme/pipelines/%24x%5E2%24%20%3Cscript%3E%1B")
+    root = ET.fromstring(hostile.svg())  # noqa: S314 - it is our own
     assert not [each for each in root.iter() if each.tag.endswith("script")]
     assert root.findtext(f"{SVG}title") == r"acme/$x^2$ <script>\x1b over 30 days"
     assert any("$x^2$ <script>" in "".join(each.itertext()) for each in root.iter(f"{SVG}text"))
@@ -262,7 +258,7 @@ def test_without_matplotlib_there_is_the_table_and_an_error_that_names_the_extra
     assert list(tmp_path.iterdir()) == []
 
 
-def test_progress_tells_how_far_it_has_come(
+def test_a_history_shows_its_progress(
     server: FakeBuildkite, web: PipelineRef, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add(server, 1)

@@ -100,24 +100,24 @@ def build_history(text: str) -> History:
 
 
 def summary_of(text: str) -> FailureSummary:
-    thing = build_of(text)
+    obj = build_of(text)
     notes = (AnnotationText(text, text, text),)
-    jobs = tuple(FailedJob(each, JobFailure.FAILED, (text,), text, notes) for each in thing.embedded_jobs or ())
-    return FailureSummary(thing, jobs, (), notes, text)
+    jobs = tuple(FailedJob(each, JobFailure.FAILED, (text,), text, notes) for each in obj.embedded_jobs or ())
+    return FailureSummary(obj, jobs, (), notes, text)
 
 
-def printed(thing: object) -> str:
+def printed(obj: object) -> str:
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None)
     with console.capture() as captured:
-        console.print(thing)
+        console.print(obj)
     return re.sub("\x1b\\]8;[^\x1b]*\x1b\\\\|\x1b\\[[0-9;]*m", "", captured.get())
 
 
 def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
-    """Return all that is made for people of things that have a text in them, by the name of the view."""
-    thing, history, summary = build_of(text), build_history(text), summary_of(text)
-    table = table_of(Preview(f"Builds of {text}", Build, [thing], whole=True))
-    timeline, log = thing.timeline(), LogText(f"--- {text}\n{text}\n")
+    """Return all views of objects that contain a text, by the name of the view."""
+    obj, history, summary = build_of(text), build_history(text), summary_of(text)
+    table = table_of(Preview(f"Builds of {text}", Build, [obj], whole=True))
+    timeline, log = obj.timeline(), LogText(f"--- {text}\n{text}\n")
     plotted = {"history as SVG": history.svg()} if plots else {}
     return plotted | {
         "timeline as SVG": timeline.svg(),
@@ -129,9 +129,9 @@ def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
         "history as text": f"{history}\n{history!r}",
         "failures": f"{summary}\n{summary!r}",
         "a failed job": f"{summary.failed[0]}\n{summary.failed[0]!r}",
-        "card as HTML": mimebundle(thing)["text/html"],
-        "card by rich": printed(thing),
-        "its line": repr(thing),
+        "card as HTML": mimebundle(obj)["text/html"],
+        "card by rich": printed(obj),
+        "its line": repr(obj),
         "table as HTML": table_html(table),
         "table as text": table_text(table),
         "table by rich": printed(TerminalTable(table)),
@@ -144,7 +144,7 @@ def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
 @given(texts)
 @example("fill:var(--bk-x)")
 @example("#010203")
-def test_whatever_users_call_things_every_view_shows_it_and_harms_nobody(text: str) -> None:
+def test_names_from_users_are_shown_escaped_in_every_view(text: str) -> None:
     for name, view in views_of(text).items():
         assert NOT_SHOWN.findall(view) == [], name
         if name.endswith("as SVG"):
@@ -155,7 +155,7 @@ def test_whatever_users_call_things_every_view_shows_it_and_harms_nobody(text: s
 
 
 @pytest.mark.parametrize("text", [text for text in TEMPLATES if ":rocket:" not in text and len(text) < 30])
-def test_a_branch_or_a_job_that_looks_like_a_template_is_shown_as_it_is(text: str) -> None:
+def test_template_syntax_in_names_is_not_expanded(text: str) -> None:
     views = views_of(text, plots=False)
     shown = {name: unescape(view) if name.endswith(("HTML", "SVG")) else view for name, view in views.items()}
     without = {"history as SVG", "history as text", "table by rich", "card by rich", "its line", "timeline, its line"}
@@ -163,7 +163,7 @@ def test_a_branch_or_a_job_that_looks_like_a_template_is_shown_as_it_is(text: st
 
 
 @pytest.mark.parametrize("text", [text for text in TEMPLATES if len(text) < 50])
-def test_the_name_of_a_pipeline_is_no_template_of_a_plot(text: str) -> None:
+def test_the_name_of_a_pipeline_is_not_a_template(text: str) -> None:
     svg, plain = build_history(text.replace("/", "")).svg(), build_history("web").svg()
     root = ET.fromstring(svg)  # noqa: S314
     titles = [each.text for each in root.iter() if each.text and "1 build in 1 day" in each.text]

@@ -41,7 +41,7 @@ json_values = st.recursive(
 
 def odd(kind: type[Resource]) -> st.SearchStrategy[Resource]:
     fields = st.fixed_dictionaries({}, optional=dict.fromkeys(kind.model_fields, json_values))
-    return fields.map(lambda told: kind.model_construct(set(told), **told))
+    return fields.map(lambda data: kind.model_construct(set(data), **data))
 
 
 odd_objects: st.SearchStrategy[Resource] = st.sampled_from(RESOURCES).flatmap(odd)

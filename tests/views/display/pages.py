@@ -70,10 +70,10 @@ def elements(html: str) -> set[str]:
     return {element.tag for element in Page(html).elements}
 
 
-def drawn(thing: object, *, width: int = 300, colours: bool = False) -> str:
-    """Give what rich prints, at some width."""
+def drawn(obj: object, *, width: int = 300, colours: bool = False) -> str:
+    """Return what rich prints at some width."""
     system: Literal["truecolor"] | None = "truecolor" if colours else None
     console = Console(file=io.StringIO(), width=width, force_terminal=colours, color_system=system)
     with console.capture() as captured:
-        console.print(thing)
+        console.print(obj)
     return captured.get().rstrip("\n")

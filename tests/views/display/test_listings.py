@@ -29,8 +29,8 @@ OWN = {"div", "style", "table", "thead", "tbody", "tr", "th", "td", "bdi", "a", 
 """The elements that tables and cards are made of."""
 
 
-def bundle(thing: Any) -> dict[str, str]:
-    return dict(thing._repr_mimebundle_())
+def bundle(obj: Any) -> dict[str, str]:
+    return dict(obj._repr_mimebundle_())
 
 
 @pytest.fixture
@@ -61,18 +61,18 @@ def test_nothing_else_loads_it(acme: FakeBuildkite, seeded: Buildkite, costs: Co
         dir(builds)
 
 
-def test_what_is_loaded_is_not_asked_for(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
+def test_loaded_rows_are_not_requested(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
     build = seeded.organization("acme").pipeline("web").build(120).fetch()
     with costs(0, of=acme):
         assert ":rspec: RSpec 1/3" in bundle(build.jobs())["text/plain"]
 
 
-def test_a_limit_of_nothing_asks_nothing(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
+def test_a_limit_of_zero_sends_no_request(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
     with costs(0, of=acme):
         assert bundle(seeded.builds().limit(0))["text/plain"].endswith("\nnothing")
 
 
-def test_a_page_by_its_number_is_shown_as_it_is(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
+def test_a_page_by_number_is_shown_as_a_table(acme: FakeBuildkite, seeded: Buildkite, costs: Costs) -> None:
     page = seeded.organization("acme").pipelines().per_page(3).page(2)
     with costs(0, of=acme):
         shown = bundle(page)
@@ -87,7 +87,7 @@ def test_a_page_by_its_number_is_shown_as_it_is(acme: FakeBuildkite, seeded: Bui
 # -- failures
 
 
-def test_a_load_that_fails_is_told_in_a_line(seeded: Buildkite, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_load_is_shown_as_one_line(seeded: Buildkite, capsys: pytest.CaptureFixture[str]) -> None:
     builds = seeded.organization("acme").pipeline("no-such").builds()
     shown = bundle(builds)
     first, *more = shown["text/plain"].splitlines()
@@ -100,7 +100,7 @@ def test_a_load_that_fails_is_told_in_a_line(seeded: Buildkite, capsys: pytest.C
         list(builds)
 
 
-def test_one_that_failed_is_asked_for_again(acme: FakeBuildkite, costs: Costs) -> None:
+def test_a_failed_listing_is_requested_again(acme: FakeBuildkite, costs: Costs) -> None:
     with acme.client(retry=RetryPolicy(attempts=1)) as bk:
         acme.faults.add("error", status=500)
         builds = bk.builds()
@@ -127,7 +127,7 @@ def test_the_first_rows_are_seen(seeded: Buildkite) -> None:
     assert foot in page.text
 
 
-def test_times_are_told_from_now_on_and_exactly_on_hover(seeded: Buildkite) -> None:
+def test_times_are_relative_and_exact_on_hover(seeded: Buildkite) -> None:
     page = Page(bundle(seeded.builds(state="running"))["text/html"])
     (time, *_) = page.all("time")
     assert time.text == "40 seconds ago"
@@ -193,7 +193,7 @@ def test_every_kind_has_columns_with_titles_of_their_own(kind: type[Resource]) -
     assert len(set(titles)) == len(titles)
 
 
-def test_what_has_columns_of_its_own_is_a_kind_and_has_their_fields() -> None:
+def test_declared_columns_name_existing_classes_and_fields() -> None:
     kinds = {kind.__name__: kind for kind in RESOURCES}
     for name, columns in COLUMNS.items():
         fields = {field for kind in RESOURCES if issubclass(kind, kinds[name]) for field in kind.model_fields}
@@ -203,7 +203,7 @@ def test_what_has_columns_of_its_own_is_a_kind_and_has_their_fields() -> None:
 # -- what others wrote
 
 
-def test_text_that_would_do_harm_does_none(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_hostile_text_is_escaped(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", message=EVIL, branch=EVIL)
     shown = bundle(bk.builds())
     page = Page(shown["text/html"])
@@ -215,12 +215,12 @@ def test_text_that_would_do_harm_does_none(server: FakeBuildkite, bk: Buildkite)
 
 @settings(deadline=None)
 @given(odd_objects)
-def test_whatever_came_it_is_shown_and_does_no_harm(thing: Resource) -> None:
-    glimpse = Preview("things", type(thing), [thing], whole=True)
-    html = bundle(thing)["text/html"]
+def test_odd_payloads_are_shown_escaped(obj: Resource) -> None:
+    preview = Preview("objects", type(obj), [obj], whole=True)
+    html = bundle(obj)["text/html"]
     assert elements(html) <= OWN
     assert all(link["href"].startswith(("http://", "https://")) for link in Page(html).all("a"))
-    for text in (html.replace(STYLESHEET, ""), drawn(thing), drawn(rich_listing(thing, glimpse))):
+    for text in (html.replace(STYLESHEET, ""), drawn(obj), drawn(rich_listing(obj, preview))):
         assert not set(text) & set("\x1b\u202e\u200b\u2028\x00\ud800")
         text.encode()
 
@@ -229,8 +229,8 @@ def test_whatever_came_it_is_shown_and_does_no_harm(thing: Resource) -> None:
 def test_only_pages_of_the_web_are_led_to(server: FakeBuildkite, bk: Buildkite, url: str) -> None:
     server.add_build("web")
     build = bk.builds()[0]
-    evil = build.model_copy(update={"web_url": url})
-    assert "<a" not in bundle(evil)["text/html"]
+    hostile = build.model_copy(update={"web_url": url})
+    assert "<a" not in bundle(hostile)["text/html"]
     assert "<a" in bundle(build)["text/html"]
 
 
@@ -243,6 +243,6 @@ def test_the_style_sheet_stays_in_its_box() -> None:
     assert "@import" not in STYLESHEET
 
 
-def test_it_can_be_printed_where_a_terminal_knows_no_unicode(seeded: Buildkite) -> None:
+def test_the_output_is_readable_on_an_ascii_terminal(seeded: Buildkite) -> None:
     text = bundle(seeded.builds())["text/plain"]
     io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace").write(text)

@@ -113,7 +113,7 @@ def test_it_costs_one_request_once(shown: Shown) -> None:
     assert shown("cost of all that")["text/plain"] == "0"
 
 
-def test_what_is_no_listing_at_the_top_is_its_repr(shown: Shown) -> None:
+def test_other_values_are_shown_by_repr(shown: Shown) -> None:
     listed = shown("list of listings")
     assert listed.keys() == {"text/plain"}
     assert listed["text/plain"].split(",\n ") == [
@@ -139,25 +139,25 @@ def test_a_page_is_a_table(shown: Shown) -> None:
     assert shown("cost of the page")["text/plain"] == "1"
 
 
-def test_a_failure_is_a_line_and_no_traceback(shown: Shown, outputs: dict[str, list[Any]]) -> None:
+def test_a_failure_is_shown_as_one_line_without_traceback(shown: Shown, outputs: dict[str, list[Any]]) -> None:
     text = shown("failure")["text/plain"]
     assert text.startswith("<BuildQuerySet acme/no-such/builds [not loaded]>\nNotFoundError: ")
     assert len(text.splitlines()) == 2
     assert {each["output_type"] for each in outputs["failure"]} == {"execute_result"}
 
 
-def test_jobs_that_came_with_their_build_cost_nothing(shown: Shown) -> None:
+def test_embedded_jobs_cost_no_request(shown: Shown) -> None:
     assert len(Page(shown("jobs")["text/html"]).rows) > 5
     assert shown("cost of the jobs")["text/plain"] == "2"  # the listing that failed, and the build
 
 
-def test_what_others_wrote_is_text(shown: Shown) -> None:
+def test_text_from_the_server_is_escaped(shown: Shown) -> None:
     html = shown("evil")["text/html"]
     assert elements(html) <= OWN
     assert Page(html).rows[0][3] == "<script>alert(1)</script>\\x1b[31m\\u202e"
 
 
-def test_long_work_shows_how_far_it_has_come(outputs: dict[str, list[Any]]) -> None:
+def test_long_operations_show_their_progress(outputs: dict[str, list[Any]]) -> None:
     *streams, result = outputs["progress"]
     assert " loaded\r" in "".join("".join(stream["text"]) for stream in streams)
     assert result["data"]["text/plain"] == ["101"]

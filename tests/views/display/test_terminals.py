@@ -49,10 +49,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def text_of(thing: Any, stdout: io.StringIO | None = None) -> str:
-    """Give what IPython would print, on a terminal unless told otherwise."""
+def text_of(obj: Any, stdout: io.StringIO | None = None) -> str:
+    """Return what IPython prints, on a terminal by default."""
     with contextlib.redirect_stdout(stdout or Terminal()):
-        return str(thing._repr_mimebundle_()["text/plain"])
+        return str(obj._repr_mimebundle_()["text/plain"])
 
 
 def plain(text: str) -> str:
@@ -71,23 +71,23 @@ def test_a_terminal_gets_colours_and_links(builds: Any) -> None:
     assert plain(text).splitlines()[0] == "BuildQuerySet acme/web/builds"
 
 
-def test_no_colour_where_none_is_wanted(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+def test_no_color_is_respected(builds: Any, terminal: pytest.MonkeyPatch) -> None:
     terminal.setenv("NO_COLOR", "1")
     assert not COLOUR.search(text_of(builds))
 
 
-def test_nothing_but_text_for_a_dumb_terminal(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+def test_a_dumb_terminal_gets_plain_text(builds: Any, terminal: pytest.MonkeyPatch) -> None:
     terminal.setenv("TERM", "dumb")
     assert "\x1b" not in text_of(builds)
 
 
-def test_nothing_but_text_for_a_file_unless_colours_are_forced(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+def test_a_file_gets_plain_text_unless_colors_are_forced(builds: Any, terminal: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in text_of(builds, io.StringIO())
     terminal.setenv("FORCE_COLOR", "1")
     assert "\x1b[32mpassed" in text_of(builds, io.StringIO())
 
 
-def test_plain_text_where_rich_is_not_there(builds: Any, terminal: pytest.MonkeyPatch) -> None:
+def test_plain_text_is_used_without_rich(builds: Any, terminal: pytest.MonkeyPatch) -> None:
     with_rich = plain(text_of(builds)).splitlines()
     for name in [name for name in sys.modules if name.split(".")[0] == "rich"]:
         terminal.setitem(sys.modules, name, None)
@@ -99,14 +99,14 @@ def test_plain_text_where_rich_is_not_there(builds: Any, terminal: pytest.Monkey
 
 
 @pytest.mark.parametrize("columns", [60, 80, 100, 200])
-def test_a_table_is_no_wider_than_the_terminal(builds: Any, columns: int) -> None:
+def test_a_table_fits_into_the_terminal(builds: Any, columns: int) -> None:
     lines = drawn(builds, width=columns).splitlines()
     assert max(map(wcswidth, lines)) <= columns
     assert len(lines) == 23
     assert all(line.lstrip().startswith("web #") for line in lines[2:-1])
 
 
-def test_what_matters_less_is_left_out_and_texts_are_cut(builds: Any) -> None:
+def test_minor_columns_are_omitted_and_texts_truncated(builds: Any) -> None:
     wide, narrow, tiny = (drawn(builds, width=columns).splitlines() for columns in (200, 80, 60))
     assert wide[1].split() == ["build", "state", "branch", "message", "by", "created", "waited", "took"]
     assert narrow[1].split() == tiny[1].split() == ["build", "state", "branch", "message", "created", "took"]
@@ -114,7 +114,7 @@ def test_what_matters_less_is_left_out_and_texts_are_cut(builds: Any) -> None:
     assert tiny[7].startswith("web #118  passed     main")
 
 
-def test_where_there_is_hardly_any_room_it_is_drawn_all_the_same(builds: Any) -> None:
+def test_bars_are_drawn_in_a_narrow_terminal(builds: Any) -> None:
     assert len(drawn(builds, width=10).splitlines()) == 23
 
 
@@ -137,7 +137,7 @@ def test_an_object_among_others_is_its_line(builds: Any) -> None:
     assert drawn([builds[4]], width=200) == f"[{builds[4]!r}]"
 
 
-def test_what_is_plain_is_aligned(bk: Buildkite, server: FakeBuildkite) -> None:
+def test_plain_tables_are_aligned(bk: Buildkite, server: FakeBuildkite) -> None:
     for branch in ("main", "機能/検索", "🚀", "e\u0301"):
         server.add_build("web", branch=branch, message="x")
     rows = text_of(bk.builds()).splitlines()[2:-1]

@@ -61,11 +61,11 @@ def test_a_state_has_a_tone(state: object, tone: StatusStyle) -> None:
     assert style_of(state) is tone
 
 
-def test_a_blocked_build_is_blocked_whatever_its_state_says() -> None:
+def test_a_blocked_build_is_blocked_whatever_its_state() -> None:
     assert style_of(BuildState.PASSED, blocked=True) is StatusStyle.BLOCKED
 
 
 @pytest.mark.parametrize("kind", [states.BuildState, states.JobState, states.AnnotationStyle, states.ArtifactState])
-def test_only_what_is_over_without_a_result_is_quiet(kind: type[states.OpenEnum]) -> None:
+def test_only_finished_states_without_result_are_quiet(kind: type[states.OpenEnum]) -> None:
     quiet = {str(state) for state in kind if style_of(state) is StatusStyle.QUIET}
     assert quiet <= {"canceled", "skipped", "not_run", "broken", "deleted"}

@@ -24,20 +24,20 @@ def moments(times: dict[str, float | None]) -> Payload:
 def job(
     name: str, runnable: float | None = None, started: float | None = None, finished: float | None = None, **more: Any
 ) -> Payload:
-    """Give a job that passed, unless told otherwise."""
+    """Return the payload of a job, passed by default."""
     times = {"runnable_at": runnable, "started_at": started, "finished_at": finished}
     return {"id": name, "type": "script", "name": name, "state": "passed", **moments(times), **more}
 
 
 def block(name: str, unblocked: float | None = None, **more: Any) -> Payload:
-    """Give a block step: opened, or not yet."""
+    """Return the payload of a block step, unblocked or not."""
     state = "blocked" if unblocked is None else "unblocked"
     opened = None if unblocked is None else at(unblocked)
     return {"id": name, "type": "manual", "label": name, "state": state, "unblocked_at": opened, **more}
 
 
 def payload(*jobs: Payload, state: str = "passed", finished: float | None = 100, **more: Any) -> Payload:
-    """Give a build, created at noon, with its jobs."""
+    """Return a build, created at noon, with its jobs."""
     return {
         "id": "0190",
         "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/1",
@@ -53,7 +53,7 @@ def payload(*jobs: Payload, state: str = "passed", finished: float | None = 100,
 
 
 def build(*jobs: Payload, **more: Any) -> Build:
-    """Give a build that belongs to no client."""
+    """Return an unbound build."""
     return Build.model_validate(payload(*jobs, **more))
 
 
@@ -62,7 +62,7 @@ def seconds(start: datetime, end: datetime) -> tuple[float, float]:
     return (start - NOON).total_seconds(), (end - NOON).total_seconds()
 
 
-def mimebundle(thing: Any) -> dict[str, str]:
-    """Give what a notebook gets of a thing."""
-    bundle: dict[str, str] = thing._repr_mimebundle_(include=None, exclude=None)
+def mimebundle(obj: Any) -> dict[str, str]:
+    """Return the MIME bundle of an object."""
+    bundle: dict[str, str] = obj._repr_mimebundle_(include=None, exclude=None)
     return bundle

@@ -1,4 +1,4 @@
-"""What a timeline costs: nothing where the jobs came with the build, else one request, however many jobs there are."""
+"""The requests of a timeline: none if the build has its jobs, else one for any number of jobs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def ref(server: FakeBuildkite, bk: Buildkite) -> BuildRef:
     return bk.organization("acme").pipeline("web").build(1)
 
 
-def test_of_a_ref_it_is_one_request_which_has_all_attempts(ref: BuildRef, costs: Costs) -> None:
+def test_a_timeline_of_a_ref_is_one_request_with_all_attempts(ref: BuildRef, costs: Costs) -> None:
     with costs(1):
         timeline = ref.timeline()
     assert len(timeline.rows) == 152
     assert timeline.missing_attempts == 0
 
 
-def test_of_a_build_with_its_jobs_it_is_none(ref: BuildRef, costs: Costs) -> None:
+def test_a_timeline_with_embedded_jobs_is_no_request(ref: BuildRef, costs: Costs) -> None:
     build = ref.fetch()
     with costs(0):
         timeline = build.timeline()
@@ -48,7 +48,7 @@ def test_attempts_that_did_not_come_are_one_request_more(ref: BuildRef, costs: C
         assert len(build.timeline(include_retried_jobs=True).rows) == 152
 
 
-def test_attempts_that_came_are_there_for_nothing(ref: BuildRef, costs: Costs) -> None:
+def test_embedded_attempts_cost_no_request(ref: BuildRef, costs: Costs) -> None:
     build = ref.fetch(include_retried_jobs=True)
     with costs(0):
         assert len(build.timeline(include_retried_jobs=True).rows) == 152
@@ -61,7 +61,7 @@ def test_a_listing_with_jobs_has_all_timelines(ref: BuildRef, costs: Costs) -> N
     assert rows == [151]
 
 
-def test_of_a_build_that_came_with_some_jobs_it_is_one_request(ref: BuildRef, costs: Costs) -> None:
+def test_a_timeline_with_incomplete_jobs_is_one_request(ref: BuildRef, costs: Costs) -> None:
     build = ref.fetch(job_states="failed")
     with costs(1):
         assert len(build.timeline().rows) == 152
@@ -74,7 +74,7 @@ def test_one_build_after_the_other_is_warned_of(server: FakeBuildkite, bk: Build
         assert [len(build.timeline().rows) for build in builds] == [1, 1, 1]
 
 
-def test_nothing_of_it_asks(ref: BuildRef, costs: Costs) -> None:
+def test_rendering_sends_no_request(ref: BuildRef, costs: Costs) -> None:
     timeline = ref.timeline()
     with costs(0):
         repr(timeline)
@@ -86,7 +86,7 @@ def test_nothing_of_it_asks(ref: BuildRef, costs: Costs) -> None:
         assert timeline.critical_times.running
 
 
-def test_of_a_build_that_belongs_to_no_client_it_is_of_the_jobs_that_came() -> None:
+def test_the_timeline_of_an_unbound_build_has_its_embedded_jobs() -> None:
     assert Build.model_validate(payload()).timeline().rows == ()
     with pytest.raises(UnboundError):
         Build.model_validate({**payload(), "jobs": None}).timeline()

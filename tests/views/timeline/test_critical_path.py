@@ -65,21 +65,21 @@ IDS = st.sampled_from(["1", "2", "3", "4"])
 def jobs(draw: st.DrawFn) -> Payload:
     kind = draw(st.sampled_from(["script", "manual", "waiter", "trigger", "probe"]))
     names = ("runnable_at", "started_at", "finished_at", "expired_at", "unblocked_at", "scheduled_at", "created_at")
-    told: dict[str, Any] = {"type": kind, "id": draw(IDS), "state": draw(STATES), "name": draw(NAMES)}
-    told |= moments({name: draw(TIMES) for name in names if draw(st.booleans())})
+    data: dict[str, Any] = {"type": kind, "id": draw(IDS), "state": draw(STATES), "name": draw(NAMES)}
+    data |= moments({name: draw(TIMES) for name in names if draw(st.booleans())})
     if kind == "script":
-        told |= {"retried_in_job_id": draw(st.none() | IDS), "retries_count": draw(st.none() | st.integers(-1, 3))}
-        told |= {"parallel_group_index": draw(st.none() | st.integers(0, 3)), "parallel_group_total": 4}
-        told |= {"group_key": draw(st.none() | st.just("tests")), "step_key": draw(st.none() | st.just("x"))}
-    return told
+        data |= {"retried_in_job_id": draw(st.none() | IDS), "retries_count": draw(st.none() | st.integers(-1, 3))}
+        data |= {"parallel_group_index": draw(st.none() | st.integers(0, 3)), "parallel_group_total": 4}
+        data |= {"group_key": draw(st.none() | st.just("tests")), "step_key": draw(st.none() | st.just("x"))}
+    return data
 
 
 @st.composite
 def builds(draw: st.DrawFn) -> Build:
     times = {name: draw(TIMES) for name in ("started_at", "finished_at")}
     state = draw(st.sampled_from([*map(str, BuildState), "napping"]))
-    told = payload(*draw(st.lists(jobs(), max_size=8)), state=state, blocked=draw(st.booleans()))
-    return Build.model_validate(told | moments(times) | {"created_at": moments({"at": draw(TIMES) or 0})["at"]})
+    data = payload(*draw(st.lists(jobs(), max_size=8)), state=state, blocked=draw(st.booleans()))
+    return Build.model_validate(data | moments(times) | {"created_at": moments({"at": draw(TIMES) or 0})["at"]})
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
@@ -93,8 +93,8 @@ def test_nothing_raises_is_negative_or_outside(build: Build) -> None:
         assert timeline.start <= row.start <= row.end <= timeline.end
         assert all(interval.duration >= timedelta() for interval in row.intervals)
         assert all(early.end <= late.start for early, late in pairwise(row.intervals))
-    told = [*(row.job for row in timeline.rows), *timeline.unplaced]
-    assert sorted(map(id, told)) == sorted(id(job) for job in build.embedded_jobs or [] if job.type != "waiter")
+    data = [*(row.job for row in timeline.rows), *timeline.unplaced]
+    assert sorted(map(id, data)) == sorted(id(job) for job in build.embedded_jobs or [] if job.type != "waiter")
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
@@ -116,7 +116,7 @@ def test_the_critical_path_is_in_order_and_its_times_are_those_of_the_build(buil
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 @settings(deadline=None, max_examples=50)
 @given(builds())
-def test_whatever_it_is_it_can_be_drawn(build: Build) -> None:
+def test_any_timeline_can_be_drawn(build: Build) -> None:
     timeline = build.timeline()
     assert timeline.svg().startswith("<svg ")
     assert timeline.html().endswith("</html>\n")

@@ -24,7 +24,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 EVIL = '<script>alert("x")</script>&\x1b[31m\u202eevil\x07'
 
 
-def lifelike(**more: Any) -> Timeline:
+def realistic_timeline(**more: Any) -> Timeline:
     return build(
         job(":pipeline: Upload", 1, 3, 8),
         job("RSpec", 9, 11, 60, group_key="tests", parallel_group_index=0, parallel_group_total=2),
@@ -39,7 +39,7 @@ def lifelike(**more: Any) -> Timeline:
     ).timeline()
 
 
-def evil() -> Timeline:
+def hostile_timeline() -> Timeline:
     return build(
         job(
             EVIL,
@@ -60,7 +60,7 @@ def evil() -> Timeline:
 
 
 def many(count: int) -> Timeline:
-    """Give a timeline of three steps of many shards, and as many jobs on their own."""
+    """Return a timeline of three steps with many shards, and as many single jobs."""
     third = count // 3
     shards = [
         job(f"s{step}-{each}", 1, 3, 20 + each / 10, step={"id": f"step-{step}"}) | {"name": f"Step {step}"}
@@ -82,18 +82,18 @@ def texts(root: ET.Element) -> list[str]:
 # -- the SVG
 
 
-def test_an_svg_has_a_group_for_each_row_and_says_what_it_is() -> None:
-    timeline = lifelike()
+def test_an_svg_has_a_described_group_for_each_row() -> None:
+    timeline = realistic_timeline()
     root = root_of(timeline.svg())
     assert root.attrib["role"] == "img"
     assert root.findtext(f"{SVG}title") == "Timeline of acme/web #1"
     assert "8 jobs in 1m 40s. Critical path: " in (root.findtext(f"{SVG}desc") or "")
-    told = [each.attrib["data-job"] for each in root.iter(f"{SVG}g") if "data-job" in each.attrib]
-    assert sorted(told) == sorted(row.job.id for row in timeline.rows)
+    labels = [each.attrib["data-job"] for each in root.iter(f"{SVG}g") if "data-job" in each.attrib]
+    assert sorted(labels) == sorted(row.job.id for row in timeline.rows)
 
 
 def test_an_svg_marks_the_critical_path_by_more_than_colour() -> None:
-    root = root_of(lifelike().svg())
+    root = root_of(realistic_timeline().svg())
     lanes = [each for each in root.iter(f"{SVG}g") if "critical" in each.attrib.get("class", "")]
     labels = ["".join(next(lane.iter(f"{SVG}text")).itertext()) for lane in lanes]
     assert [label[0] for label in labels] == ["◆"] * 4
@@ -103,7 +103,7 @@ def test_an_svg_marks_the_critical_path_by_more_than_colour() -> None:
 
 
 def test_an_svg_has_attempts_in_one_lane_and_groups_below_their_name() -> None:
-    labels = texts(root_of(lifelike().svg()))
+    labels = texts(root_of(realistic_timeline().svg()))
     assert sum("Flaky" in label for label in labels) == 1
     assert "Flaky (attempt 2)" in labels
     assert labels.index("tests") < labels.index("RSpec 2/2")
@@ -115,15 +115,15 @@ def test_a_group_of_one_has_no_heading() -> None:
     assert "tests" not in str(timeline)
 
 
-def test_hovering_tells_what_a_job_did() -> None:
-    titles = [each.text or "" for each in root_of(lifelike().svg()).iter(f"{SVG}title")]
+def test_tooltips_describe_the_jobs() -> None:
+    titles = [each.text or "" for each in root_of(realistic_timeline().svg()).iter(f"{SVG}title")]
     assert "Lint: failed softly (exit status 1), waited 2s, ran 9s" in titles
     assert "Deploy?: unblocked, was blocked 20s, on the critical path" in titles
     assert any(title.startswith("The build: created 2026-08-01 12:00:00 UTC") for title in titles)
 
 
-def test_bars_stand_within_the_drawing_and_none_is_too_short_to_see() -> None:
-    for timeline in (lifelike(), many(500), build(job("a", 0, 0, 0)).timeline()):
+def test_bars_are_within_the_drawing_and_have_a_minimum_width() -> None:
+    for timeline in (realistic_timeline(), many(500), build(job("a", 0, 0, 0)).timeline()):
         root = root_of(timeline.svg())
         width, height = map(float, root.attrib["viewBox"].split()[2:])
         for bar in root.iter(f"{SVG}rect"):
@@ -133,16 +133,16 @@ def test_bars_stand_within_the_drawing_and_none_is_too_short_to_see() -> None:
             assert float(bar.attrib["width"]) >= 2
 
 
-def test_the_legend_tells_what_there_is() -> None:
-    told = texts(root_of(build(job("a", 1, 3, 8, state="canceled")).timeline().svg()))
-    assert told[-3:] == ["waiting for an agent", "finished otherwise", "◆ ┄ critical path"]
+def test_the_legend_explains_what_is_drawn() -> None:
+    labels = texts(root_of(build(job("a", 1, 3, 8, state="canceled")).timeline().svg()))
+    assert labels[-3:] == ["waiting for an agent", "finished otherwise", "◆ ┄ critical path"]
     assert texts(root_of(build().timeline().svg()))[-1] == "1m 40s"
     meanings = {"waiting for an agent", "passed", "failed", "blocked", "◆ ┄ critical path"}
-    assert meanings <= set(texts(root_of(lifelike().svg())))
+    assert meanings <= set(texts(root_of(realistic_timeline().svg())))
 
 
-def test_an_svg_tells_what_it_does_not_show() -> None:
-    assert "1 job not shown: not started, or without times." in texts(root_of(lifelike().svg()))
+def test_an_svg_notes_what_it_does_not_show() -> None:
+    assert "1 job not shown: not started, or without times." in texts(root_of(realistic_timeline().svg()))
 
 
 def test_an_svg_of_five_hundred_jobs_stays_readable() -> None:
@@ -158,8 +158,8 @@ def test_an_svg_of_five_hundred_jobs_stays_readable() -> None:
     assert "◆ first" in labels
 
 
-def test_an_svg_follows_dark_and_light_and_needs_nothing_else() -> None:
-    svg = lifelike().svg()
+def test_an_svg_has_both_themes_and_no_external_files() -> None:
+    svg = realistic_timeline().svg()
     assert "prefers-color-scheme:dark" in svg
     assert 'style="fill:#1a7f37;fill:var(--bk-good)"' in svg  # for what knows no variables
     assert "<script" not in svg
@@ -170,12 +170,12 @@ def test_an_svg_follows_dark_and_light_and_needs_nothing_else() -> None:
 # -- what the server says, harmless
 
 
-def test_an_svg_of_evil_names_is_valid_and_leads_nowhere() -> None:
-    root = root_of(evil().svg())
+def test_an_svg_of_hostile_names_is_valid_and_has_no_unsafe_links() -> None:
+    root = root_of(hostile_timeline().svg())
     assert not [each for each in root.iter() if each.tag.endswith("script")]
     assert not list(root.iter(f"{SVG}a"))
     assert not [name for each in root.iter() for name in each.attrib if name.startswith("on")]
-    assert "\u202e" not in evil().svg()
+    assert "\u202e" not in hostile_timeline().svg()
 
 
 def test_links_lead_to_the_pages_of_the_jobs() -> None:
@@ -207,8 +207,8 @@ class _Page(HTMLParser):
         self.text += data
 
 
-def test_a_page_of_evil_names_has_no_script() -> None:
-    page = _Page(evil().html())
+def test_a_page_of_hostile_names_has_no_script() -> None:
+    page = _Page(hostile_timeline().html())
     assert {"script", "iframe", "img", "link", "object"} & set(page.tags) == set()
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert not [value for name, value in page.attributes if name == "href" and not (value or "").startswith("http")]
@@ -216,17 +216,17 @@ def test_a_page_of_evil_names_has_no_script() -> None:
     assert "\x1b" not in page.text
 
 
-def test_bars_of_evil_names_harm_no_terminal() -> None:
-    shown = str(evil())
+def test_hostile_names_are_escaped_in_the_terminal() -> None:
+    shown = str(hostile_timeline())
     assert all(line.isprintable() for line in shown.splitlines())
-    assert repr(evil()).isprintable()
+    assert repr(hostile_timeline()).isprintable()
 
 
 # -- the page
 
 
-def test_a_page_tells_what_made_the_build_take_so_long() -> None:
-    page = _Page(lifelike(message="Fix the login\n\nIt broke.").html())
+def test_a_page_has_the_critical_path() -> None:
+    page = _Page(realistic_timeline(message="Fix the login\n\nIt broke.").html())
     assert "acme/web #1 passed" in page.text
     assert "Fix the login\n" in page.text
     assert "1m 40s in all:" in page.text
@@ -246,7 +246,7 @@ def columns(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 @pytest.mark.usefixtures("columns")
 def test_bars_are_below_each_other_and_fill_the_terminal() -> None:
-    lines = str(lifelike()).splitlines()
+    lines = str(realistic_timeline()).splitlines()
     assert lines[0] == "acme/web #1 passed on main, 1m 40s"
     assert lines[1] == "critical path ◆: 1m 11s running, 6s waiting, 20s blocked, 3s between"
     assert [line[:13] for line in lines[4:7]] == ["tests", "  ◆ RSpec 1/2", "    RSpec 2/2"]
@@ -260,19 +260,19 @@ def test_bars_are_below_each_other_and_fill_the_terminal() -> None:
 @pytest.mark.parametrize("width", ["1", "40", "80", "500"])
 def test_bars_fit_any_terminal(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    widest = max(text_width(line) for line in str(lifelike()).splitlines())
+    widest = max(text_width(line) for line in str(realistic_timeline()).splitlines())
     assert widest <= min(max(int(width), 40), 120) - 1
-    assert "(attempt 2)" in str(lifelike())
+    assert "(attempt 2)" in str(realistic_timeline())
 
 
 @pytest.mark.usefixtures("columns")
-def test_many_bars_end_with_what_is_not_shown() -> None:
+def test_a_note_follows_the_bars_if_some_are_hidden() -> None:
     lines = str(many(500)).splitlines()
     assert len(lines) < 50
     assert lines[-1].startswith("…and ")
 
 
-def test_where_the_output_has_only_ascii_the_bars_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bars_are_ascii_on_an_ascii_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
     shown = str(build(job("größe", 1, 10, 90), block("go"), finished=95, blocked=True).timeline())
     assert shown.isascii()
@@ -286,11 +286,11 @@ def test_rich_prints_the_same_in_colour() -> None:
     from rich.console import Console  # noqa: PLC0415 - as a user does
 
     file = io.StringIO()
-    Console(file=file, force_terminal=True, width=79, color_system="standard").print(lifelike())
+    Console(file=file, force_terminal=True, width=79, color_system="standard").print(realistic_timeline())
     assert "\x1b[32m" in file.getvalue()
     plain = io.StringIO()
-    Console(file=plain, width=79).print(lifelike())
-    assert [line.rstrip() for line in plain.getvalue().splitlines()] == str(lifelike()).splitlines()
+    Console(file=plain, width=79).print(realistic_timeline())
+    assert [line.rstrip() for line in plain.getvalue().splitlines()] == str(realistic_timeline()).splitlines()
 
 
 class _Terminal(io.StringIO):
@@ -302,14 +302,14 @@ class _Terminal(io.StringIO):
 
 @pytest.mark.usefixtures("columns")
 @pytest.mark.parametrize("no_color", [False, True])
-def test_ipython_prints_bars_with_colours_where_they_are_wanted(
+def test_ipython_prints_bars_with_colors_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch,
     no_color: bool,  # noqa: FBT001 - a case
 ) -> None:
     monkeypatch.setattr(sys, "stdout", _Terminal())
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("NO_COLOR", "1") if no_color else monkeypatch.delenv("NO_COLOR", raising=False)
-    shown = mimebundle(lifelike())["text/plain"]
+    shown = mimebundle(realistic_timeline())["text/plain"]
     assert ("\x1b[32m" in shown) == (not no_color)
     assert "█" in shown
 
@@ -319,13 +319,13 @@ def test_without_rich_the_bars_are_plain(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name in ("rich.console", "rich.text", "emoji"):
         monkeypatch.setitem(sys.modules, name, None)
-    timeline = lifelike()
+    timeline = realistic_timeline()
     assert mimebundle(timeline)["text/plain"] == str(timeline)
     assert ":pipeline: Upload" in str(timeline)
 
 
 def test_a_notebook_shows_the_drawing() -> None:
-    timeline = lifelike()
+    timeline = realistic_timeline()
     bundle = mimebundle(timeline)
     assert bundle["text/html"].startswith("<div><svg ")
     assert bundle["text/plain"] == str(timeline)
@@ -335,7 +335,7 @@ def test_a_notebook_shows_the_drawing() -> None:
 
 
 def test_a_timeline_has_a_line() -> None:
-    assert repr(lifelike()) == "<Timeline acme/web #1: 8 jobs in 1m 40s>"
+    assert repr(realistic_timeline()) == "<Timeline acme/web #1: 8 jobs in 1m 40s>"
     assert repr(build(job("a", 1, 2, 3)).timeline()) == "<Timeline acme/web #1: 1 job in 1m 40s>"
 
 
@@ -343,7 +343,7 @@ def test_a_timeline_has_a_line() -> None:
 
 
 def test_it_is_saved_as_its_name_says(tmp_path: Path) -> None:
-    timeline = lifelike()
+    timeline = realistic_timeline()
     assert timeline.save_to(tmp_path / "new" / "a.svg") == tmp_path / "new" / "a.svg"
     assert (tmp_path / "new" / "a.svg").read_text(encoding="utf-8") == timeline.svg()
     timeline.save_to(str(tmp_path / "a.HTML"))
@@ -352,23 +352,23 @@ def test_it_is_saved_as_its_name_says(tmp_path: Path) -> None:
 
 def test_it_is_saved_anew(tmp_path: Path) -> None:
     (tmp_path / "a.svg").write_text("old" * 100_000)
-    lifelike().save_to(tmp_path / "a.svg")
-    assert (tmp_path / "a.svg").read_text(encoding="utf-8") == lifelike().svg()
+    realistic_timeline().save_to(tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text(encoding="utf-8") == realistic_timeline().svg()
     assert os.listdir(tmp_path) == ["a.svg"]  # noqa: PTH208 - hidden ones too
 
 
 @pytest.mark.parametrize("name", ["a.png", "a", "", "folder/"])
 def test_another_ending_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=r"a timeline is saved as \.svg or \.html"):
-        lifelike().save_to(f"{tmp_path}/{name}")
+        realistic_timeline().save_to(f"{tmp_path}/{name}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_it_cannot_be_written_nothing_is_left(tmp_path: Path) -> None:
+def test_a_failed_save_leaves_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.svg").mkdir()
     (tmp_path / "a.svg" / "picture.svg").mkdir()
     with pytest.raises(DownloadError, match="cannot write"):
-        lifelike().save_to(tmp_path / "a.svg")
+        realistic_timeline().save_to(tmp_path / "a.svg")
     assert list((tmp_path / "a.svg").iterdir()) == [tmp_path / "a.svg" / "picture.svg"]
 
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 
-def told(intervals: tuple[Interval, ...]) -> list[tuple[str, float, float]]:
+def seconds_of(intervals: tuple[Interval, ...]) -> list[tuple[str, float, float]]:
     return [(str(each.kind), *seconds(each.start, each.end)) for each in intervals]
 
 
 def ran(server: FakeBuildkite, bk: Buildkite, *steps: Any, until: float = 500) -> Timeline:
-    """Have a build of some steps run for a while, and give its timeline."""
+    """Run a build of some steps for a while, and return its timeline."""
     server.add_pipeline("web", steps=list(steps))
     ref = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     server.run(until)
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[Payload, list[tuple[str, float, float]]]] = {
 @pytest.mark.parametrize(("data", "expected"), CASES.values(), ids=CASES)
 def test_a_job_waits_for_an_agent_and_runs(data: Payload, expected: list[tuple[str, float, float]]) -> None:
     timeline = build(data).timeline()
-    assert told(timeline.rows[0].intervals) == expected
+    assert seconds_of(timeline.rows[0].intervals) == expected
     assert timeline.unplaced == ()
 
 
@@ -57,16 +57,16 @@ UNPLACED: dict[str, Payload] = {
     "broken": job("a", state="broken", created_at=at(0), scheduled_at=at(5)),
     "odd times": job("a", state="running") | {"runnable_at": 7, "started_at": ["x"], "finished_at": {}},
     "a new kind, whose times are none": job("a", type="probe") | {"started_at": "soon", "finished_at": 3},
-    "a block step that never came up": block("a", 5, state="blocked_failed") | {"unblocked_at": None},
+    "a block step that was never reached": block("a", 5, state="blocked_failed") | {"unblocked_at": None},
     "no more than its kind": {"type": "script"},
 }
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 @pytest.mark.parametrize("data", UNPLACED.values(), ids=UNPLACED)
-def test_what_cannot_be_placed_is_left_out_and_told(server: FakeBuildkite, bk: Buildkite, data: Payload) -> None:
+def test_jobs_without_times_are_omitted_with_a_note(server: FakeBuildkite, bk: Buildkite, data: Payload) -> None:
     server.add_build("web")
-    server.settings.drift = lambda told: {**told, **payload(data)}
+    server.settings.drift = lambda seconds_of: {**seconds_of, **payload(data)}
     timeline = bk.organization("acme").pipeline("web").build(1).timeline()
     assert timeline.rows == ()
     assert [each.__dict__.get("id") for each in timeline.unplaced] == [data.get("id")]
@@ -84,7 +84,7 @@ def test_waits_take_no_time() -> None:
 @pytest.mark.parametrize("jobs", [[], [7, None, "x"], 7, None])
 def test_a_build_without_jobs_is_a_timeline_without_rows(server: FakeBuildkite, bk: Buildkite, jobs: Any) -> None:
     server.add_build("web")
-    server.settings.drift = lambda told: {**told, **payload(), "jobs": jobs}
+    server.settings.drift = lambda seconds_of: {**seconds_of, **payload(), "jobs": jobs}
     timeline = bk.organization("acme").pipeline("web").build(1).timeline()
     assert (timeline.rows, timeline.unplaced, timeline.critical_path) == ((), (), ())
     assert timeline.duration == timedelta(seconds=100)
@@ -101,13 +101,13 @@ def test_a_build_without_any_time_is_one_without_a_beginning() -> None:
     assert str(timeline)
 
 
-# -- what goes on
+# -- ongoing jobs
 
 
-def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_ongoing_intervals_end_now(server: FakeBuildkite, bk: Buildkite) -> None:
     timeline = ran(server, bk, CommandStep(duration=1000), until=103)
     (row,) = timeline.rows
-    assert told(row.intervals) == [("waiting", 1, 3), ("running", 3, 103)]
+    assert seconds_of(row.intervals) == [("waiting", 1, 3), ("running", 3, 103)]
     assert row.ongoing
     assert timeline.end == NOON + timedelta(seconds=103)
     server.clock.advance(50)
@@ -115,24 +115,24 @@ def test_what_goes_on_lasts_until_now(server: FakeBuildkite, bk: Buildkite) -> N
     assert again.running == timedelta(seconds=150)
 
 
-def test_without_a_client_it_lasts_until_the_last_time_that_is_known() -> None:
+def test_intervals_of_an_unbound_build_end_at_the_last_known_time() -> None:
     timeline = build(job("a", 5, 20, state="running"), job("b", 5, 30, 70), state="running", finished=None).timeline()
-    assert told(timeline.rows[0].intervals) == [("waiting", 5, 20), ("running", 20, 70)]
+    assert seconds_of(timeline.rows[0].intervals) == [("waiting", 5, 20), ("running", 20, 70)]
     assert timeline.rows[0].ongoing
     assert not timeline.rows[1].ongoing
     assert timeline.end == NOON + timedelta(seconds=70)
 
 
-def test_what_waits_for_an_agent_goes_on_too() -> None:
+def test_waiting_for_an_agent_is_ongoing_too() -> None:
     (row,) = build(job("a", 5, state="scheduled"), state="running", finished=None).timeline().rows
-    assert told(row.intervals) == [("waiting", 5, 5)]
+    assert seconds_of(row.intervals) == [("waiting", 5, 5)]
     assert row.ongoing
 
 
-def test_a_clock_that_is_behind_cuts_nothing(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_clock_that_is_behind_does_not_shorten_intervals(server: FakeBuildkite, bk: Buildkite) -> None:
     data = payload(job("a", 500, 600, state="running"), state="running", finished=None)
     timeline = bk.bind(Build.model_validate(data)).timeline()
-    assert told(timeline.rows[0].intervals) == [("waiting", 500, 600), ("running", 600, 600)]
+    assert seconds_of(timeline.rows[0].intervals) == [("waiting", 500, 600), ("running", 600, 600)]
     assert timeline.end == NOON + timedelta(seconds=600)
     assert len(server.requests) == 0
 
@@ -140,7 +140,7 @@ def test_a_clock_that_is_behind_cuts_nothing(server: FakeBuildkite, bk: Buildkit
 # -- block steps
 
 
-def test_a_block_step_waits_from_the_last_end_before_it_until_it_is_unblocked(
+def test_a_block_step_is_blocked_from_the_end_of_earlier_jobs_until_it_is_unblocked(
     server: FakeBuildkite, bk: Buildkite
 ) -> None:
     server.add_pipeline(
@@ -150,28 +150,28 @@ def test_a_block_step_waits_from_the_last_end_before_it_until_it_is_unblocked(
     created = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     server.run(100)
     waiting = created.fetch().timeline()
-    assert told(waiting.rows[-1].intervals) == [("blocked", 23, 100)]
+    assert seconds_of(waiting.rows[-1].intervals) == [("blocked", 23, 100)]
     assert waiting.rows[-1].ongoing
-    assert told(waiting.intervals)[-1] == ("blocked", 23, 100)
+    assert seconds_of(waiting.intervals)[-1] == ("blocked", 23, 100)
     created.unblock_all()
     server.run(100)
     timeline = created.fetch().timeline()
     blocked = next(row for row in timeline.rows if row.blocked)
-    assert told(blocked.intervals) == [("blocked", 23, 100)]
+    assert seconds_of(blocked.intervals) == [("blocked", 23, 100)]
     assert not blocked.ongoing
     assert timeline.blocked == timedelta(seconds=77)
     assert [row.title for row in timeline.critical_path][-2:] == ["Go?", "make"]
     assert [str(each.kind) for each in timeline.intervals] == ["waiting", "running"]
 
 
-def test_a_block_step_that_comes_first_waits_from_the_beginning() -> None:
+def test_a_first_block_step_is_blocked_since_the_start() -> None:
     timeline = build(block("Go?", 40), job("a", 41, 42, 90)).timeline()
-    assert told(timeline.rows[0].intervals) == [("blocked", 0, 40)]
+    assert seconds_of(timeline.rows[0].intervals) == [("blocked", 0, 40)]
 
 
-def test_jobs_that_ended_after_it_was_unblocked_were_not_what_it_waited_for() -> None:
+def test_later_jobs_do_not_change_the_start_of_a_block() -> None:
     timeline = build(job("a", 1, 2, 30), job("b", 1, 2, 90), block("Go?", 40)).timeline()
-    assert told(timeline.rows[-1].intervals) == [("blocked", 30, 40)]
+    assert seconds_of(timeline.rows[-1].intervals) == [("blocked", 30, 40)]
 
 
 BLOCKED: dict[str, tuple[list[Payload], dict[str, Any], list[tuple[str, float, float]]]] = {
@@ -198,7 +198,7 @@ def test_a_blocked_build_is_blocked_until_now(
     jobs: list[Payload], fields: dict[str, Any], expected: list[tuple[str, float, float]]
 ) -> None:
     timeline = build(*jobs, blocked=True, **fields).timeline()
-    assert told(timeline.intervals) == expected
+    assert seconds_of(timeline.intervals) == expected
     assert timeline.intervals[-1].ongoing
 
 
@@ -229,8 +229,8 @@ def test_attempts_that_did_not_come_are_counted(server: FakeBuildkite, bk: Build
 
 
 LINKS: dict[str, tuple[list[Payload], list[int], int]] = {
-    "told by the first": ([job("a", 1, 2, 3, retried_in_job_id="b"), job("b", 4, 5, 6)], [1, 2], 0),
-    "told by the second": (
+    "by retried_in_job_id": ([job("a", 1, 2, 3, retried_in_job_id="b"), job("b", 4, 5, 6)], [1, 2], 0),
+    "by retry_source": (
         [job("a", 1, 2, 3), job("b", 4, 5, 6, retry_source={"job_id": "a", "retry_type": "manual"})],
         [1, 2],
         0,
@@ -248,9 +248,7 @@ LINKS: dict[str, tuple[list[Payload], list[int], int]] = {
 
 
 @pytest.mark.parametrize(("jobs", "attempts", "missing"), LINKS.values(), ids=LINKS)
-def test_attempts_are_found_by_what_they_say_of_each_other(
-    jobs: list[Payload], attempts: list[int], missing: int
-) -> None:
+def test_attempts_are_matched_by_their_ids(jobs: list[Payload], attempts: list[int], missing: int) -> None:
     timeline = build(*jobs).timeline()
     assert [row.attempt for row in timeline.rows] == attempts
     assert timeline.missing_attempts == missing
@@ -263,7 +261,7 @@ def test_shards_are_numbered_from_one(server: FakeBuildkite, bk: Buildkite) -> N
     assert build(job("a", 1, 2, 3, parallel_group_index=0)).timeline().rows[0].shard is None
 
 
-def test_a_trigger_runs_as_long_as_what_it_started(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_trigger_runs_as_long_as_its_build(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("lib", steps=[CommandStep(duration=50)])
     (row,) = ran(server, bk, TriggerStep(pipeline="lib", label="Library")).rows
     assert row.running >= timedelta(seconds=50)
@@ -293,7 +291,7 @@ def test_times_add_up() -> None:
 
 def test_the_build_itself_waits_and_runs(server: FakeBuildkite, bk: Buildkite) -> None:
     timeline = ran(server, bk, CommandStep(duration=7))
-    assert told(timeline.intervals) == [("waiting", 0, 3), ("running", 3, 10)]
+    assert seconds_of(timeline.intervals) == [("waiting", 0, 3), ("running", 3, 10)]
 
 
 def test_jobs_of_a_timeline_are_bound(server: FakeBuildkite, bk: Buildkite) -> None:

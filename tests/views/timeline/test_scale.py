@@ -40,10 +40,10 @@ def test_ticks_are_few_in_order_and_on_the_line(seconds: float, most: int) -> No
     assert len({label for _, label in ticks}) == len(ticks)
 
 
-def test_moments_stand_in_proportion() -> None:
+def test_positions_are_proportional_to_time() -> None:
     scale = Scale(NOON, timedelta(seconds=100), 100, 500)
     assert [scale.position(NOON + timedelta(seconds=each)) for each in (0, 50, 100)] == [100, 350, 600]
 
 
-def test_labels_leave_out_what_is_nothing() -> None:
+def test_labels_omit_zero_units() -> None:
     assert [time_label(each) for each in (0, 0.5, 90, 3600, 90061)] == ["0", "0.5s", "1m 30s", "1h", "1d 1h 1m 1s"]

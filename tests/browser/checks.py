@@ -56,8 +56,8 @@ class Opened:
     """A page that is open.
 
     Attributes:
-        page: The page, for looking at its elements.
-        problems: What it said on the console, asked, or tried to load.
+        page: The page of Playwright.
+        problems: Console messages, dialogs, and attempted loads.
     """
 
     def __init__(self, browser: Browser, html: str, *, width: int, dark: bool) -> None:
@@ -66,7 +66,7 @@ class Opened:
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )
         self.page = self._context.new_page()
-        self.page.on("console", lambda said: self.problems.append(f"{said.type}: {said.text}"))
+        self.page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         self.page.on("request", lambda request: self.problems.append(f"request: {request.url}"))
         self.page.on("dialog", self._asked)
@@ -77,20 +77,20 @@ class Opened:
         self._context.close()
 
     def fits(self) -> bool:
-        """Tell whether it can be read without scrolling to the side; what scrolls in a box of its own may."""
+        """Whether the page fits into the window without horizontal scrolling, except within scrollable boxes."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
     def colour(self, selector: str) -> str:
-        """Tell the colour of the text of the first element that a selector finds."""
+        """Return the text color of the first element that matches a selector."""
         return str(self.page.locator(selector).first.evaluate("element => getComputedStyle(element).color"))
 
     def contrasts(self) -> dict[str, float]:
-        """Tell the contrast of each text against its ground."""
+        """Return the contrast of each text with its background."""
         found: dict[str, float] = self.page.evaluate(_CONTRASTS)
         return found
 
     def texts(self, selector: str) -> list[str]:
-        """Give the texts of all elements that a selector finds."""
+        """Return the texts of all elements that match a selector."""
         return self.page.locator(selector).all_inner_texts()
 
     def save_picture(self, path: Path) -> None:

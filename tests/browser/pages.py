@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def html_of(*things: Any) -> str:
-    """Write things as a notebook would, one below the other."""
-    return "<br>".join(thing._repr_mimebundle_()["text/html"] for thing in things)
+def html_of(*objects: Any) -> str:
+    """Return the HTML of objects, as a notebook shows them."""
+    return "<br>".join(obj._repr_mimebundle_()["text/html"] for obj in objects)
 
 
 def tables() -> str:
@@ -33,7 +33,7 @@ def cards() -> str:
         return html_of(build, failed, org.pipelines()[0], org.agents()[0], bk.builds(state="blocked")[0])
 
 
-def evil() -> str:
+def hostile() -> str:
     """A table and a card of a build that somebody wrote who means no good."""
     with FakeBuildkite(populate=False) as server, server.client() as bk:
         server.add_build("web", message=EVIL, branch=f'{EVIL}" onmouseover="alert(1)')
@@ -95,7 +95,7 @@ def history() -> str:
 SCENES: dict[str, Callable[[], str]] = {
     "tables": tables,
     "cards": cards,
-    "evil": evil,
+    "evil": hostile,
     "failure": failure,
     "jupyterlab": jupyterlab,
     "timelines": timelines,
