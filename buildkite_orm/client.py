@@ -327,7 +327,7 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
         if not callable(auth):
             raise ConfigurationError("auth= is a function that returns the token, as PublicKeyAuth(…) is; see token=")
         return auth
-    where = TOKEN_VARIABLE if token is None else "token="
+    source = TOKEN_VARIABLE if token is None else "token="
     if token is not None and not isinstance(as_plain(token), str):
         raise ConfigurationError(f"token= is a string, not {kind_of(token)}")
     value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
@@ -339,4 +339,4 @@ def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callab
         return StaticToken(value)
     except ConfigurationError as error:
         value, problem = None, error.message
-    raise ConfigurationError(f"{where}: {problem}")
+    raise ConfigurationError(f"{source}: {problem}")

@@ -1,6 +1,6 @@
 """Parse responses into models: fast if all is as documented, else item by item.
 
-What cannot be understood is kept as it came, in its place, and reported: one odd field breaks no page.
+A value that cannot be parsed is kept as received, in its place, and reported: it does not break the page.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="Resource")
 T = TypeVar("T")
 
-_TOLD = 3
+_MOST_LISTED = 3
 _NUMBER_OR_UUID = re.compile(r"[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INDEX = re.compile(r"\[\d+\]")
 # What stands in brackets in `Drift.field`: the index of a list, or the `repr` of a map's key.
 _INDEX_OR_KEY = re.compile(r"""\[(?:\d+|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]""")
-# besides what is of another type: half a character, and what nests too deep
+# apart from other types: half a character, and values that nest too deep
 _NOT_AS_DOCUMENTED = (ValidationError, UnicodeError, RecursionError)
 
 
@@ -195,15 +195,15 @@ def _report_items(response: ApiResponse, items: Sequence[Resource], *, strict: b
 def _read(response: ApiResponse, choose: Callable[[object], T | None], wanted: str) -> tuple[T | None, str]:
     """Parse the JSON of a response; None and the problem if it is not JSON, or not the wanted type."""
     try:
-        given = json.loads(response.body)
+        data = json.loads(response.body)
     except (ValueError, RecursionError):
         kind = response.headers.get("Content-Type", "no type").partition(";")[0]
         return None, f"JSON was expected, not {len(response.body)} bytes of {kind}"
-    return choose(given), f"{wanted} expected, not {_kind(given)}{_message_in(given)}"
+    return choose(data), f"{wanted} expected, not {_kind(data)}{_message_in(data)}"
 
 
-def _page(given: object) -> dict[str, Any] | None:
-    page = as_object(given) or {}
+def _page(data: object) -> dict[str, Any] | None:
+    page = as_object(data) or {}
     return page if as_array(page.get("items")) is not None else None
 
 
@@ -229,14 +229,14 @@ def _tolerant(model: type[R], data: Any) -> R:
     except _NOT_AS_DOCUMENTED:
         pass
     if (known := as_object(data)) is not None:
-        return cast("R", _mend(model, known, "", []))
+        return cast("R", _parse_object(model, known, "", []))
     item: Any = model.model_construct()
     object.__setattr__(item, "__pydantic_extra__", {"": data})
     item.note_drift((Drift("", f"received as {_kind(data)}"),))
     return cast("R", item)
 
 
-def _mend(model: type[Model], data: dict[str, Any], where: str, drift: list[Drift]) -> Any:
+def _parse_object(model: type[Model], data: dict[str, Any], path: str, drift: list[Drift]) -> Any:
     """Build a model field by field, and keep values raw that their fields reject."""
     model = model.class_for(data)
     own: list[Drift] = []
@@ -248,22 +248,22 @@ def _mend(model: type[Model], data: dict[str, Any], where: str, drift: list[Drif
         if name is None:
             extra[key] = value
         else:
-            values[name] = _mend_field(model.model_fields[name], value, key, own)
+            values[name] = _parse_field(model.model_fields[name], value, key, own)
     missing = [key for key, name in names.items() if model.model_fields[name].is_required() and name not in values]
     own.extend(Drift(key, "is missing") for key in missing)
     item = model.model_construct(set(values), **values)
     object.__setattr__(item, "__pydantic_extra__", extra)
     item.note_drift(tuple(own))
-    drift.extend(Drift(f"{where}{odd.field}", odd.problem) for odd in own)
+    drift.extend(Drift(f"{path}{odd.field}", odd.problem) for odd in own)
     return item
 
 
-def _mend_field(field: FieldInfo, value: Any, where: str, drift: list[Drift]) -> Any:
+def _parse_field(field: FieldInfo, value: Any, path: str, drift: list[Drift]) -> Any:
     annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    return _mend_value(annotation, value, where, drift)
+    return _parse_value(annotation, value, path, drift)
 
 
-def _mend_value(annotation: Any, value: Any, where: str, drift: list[Drift]) -> Any:
+def _parse_value(annotation: Any, value: Any, path: str, drift: list[Drift]) -> Any:
     try:
         return _field_adapter(annotation).validate_python(value)
     except _NOT_AS_DOCUMENTED:
@@ -272,13 +272,13 @@ def _mend_value(annotation: Any, value: Any, where: str, drift: list[Drift]) -> 
     for part in _parts(annotation):
         if array is not None and get_origin(part) is list:
             (inner,) = get_args(part)
-            return [_mend_value(inner, item, f"{where}[{index}]", drift) for index, item in enumerate(array)]
+            return [_parse_value(inner, item, f"{path}[{index}]", drift) for index, item in enumerate(array)]
         if known is not None and get_origin(part) is dict:
             _, inner = get_args(part)
-            return {key: _mend_value(inner, item, f"{where}[{key!r}]", drift) for key, item in known.items()}
+            return {key: _parse_value(inner, item, f"{path}[{key!r}]", drift) for key, item in known.items()}
         if known is not None and _is_model(part):
-            return _mend(part, known, f"{where}.", drift)
-    drift.append(Drift(where, f"received as {_kind(value)}"))
+            return _parse_object(part, known, f"{path}.", drift)
+    drift.append(Drift(path, f"received as {_kind(value)}"))
     return value
 
 
@@ -296,7 +296,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 def report(response: ApiResponse, items: Sequence[tuple[Resource, str]], *, strict: bool) -> None:
     """Warn of the drift in a response, in one warning that names classes, fields and types.
 
-    Its text has no value, URL, number or key of a map: Python remembers each text that it has shown, for ever, and
+    Its text has no value, URL, number or key of a map: Python remembers the text of each warning for ever, and
     shows the same text once.
 
     Args:
@@ -325,7 +325,7 @@ def _line(place: str, drift: Drift) -> str:
 
 
 def _listed(lines: list[str]) -> str:
-    return "; ".join(lines[:_TOLD]) + ("; …" if len(lines) > _TOLD else "")
+    return "; ".join(lines[:_MOST_LISTED]) + ("; …" if len(lines) > _MOST_LISTED else "")
 
 
 def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:

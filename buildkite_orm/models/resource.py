@@ -107,7 +107,7 @@ class Model(SurrogateSafeModel):
             super().__setattr__(name, _validated(type(self), name, value))
 
         def __delattr__(self, name: str) -> None:
-            raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted; assign None to what can be cleared")
+            raise AttributeError(f"{type(self).__name__}.{name} cannot be deleted; assign None to clear a field")
 
         def __getattr__(self, name: str) -> Any:
             if name in type(self).model_fields:
@@ -285,7 +285,7 @@ def _why_not_assigned(model: type[Model], name: str) -> str:
     if name in model.model_fields:
         return f"{model.__name__}.{name} is set by the server and cannot be assigned"
     names = ", ".join(sorted(model.editable)) or "none"
-    return f"{model.__name__} has no field {name!r}; what can be assigned: {names}"
+    return f"{model.__name__} has no field {name!r}; editable fields: {names}"
 
 
 def repr_fields(model: type[Resource]) -> tuple[str, ...]:

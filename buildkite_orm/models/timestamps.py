@@ -18,7 +18,7 @@ class UtcTime:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         """Parse the usual form without a Python call; only times that are not UTC take longer."""
-        # pydantic reads "2015" as seconds since 1970; a pattern would cost a twentieth of what a page of jobs does
+        # pydantic reads "2015" as seconds since 1970; a pattern would take a twentieth of the time for a page of jobs
         dated = core_schema.str_schema(strict=True, min_length=_SHORTEST)
         usual = core_schema.chain_schema([dated, core_schema.datetime_schema(strict=False, tz_constraint=0)])
         other = core_schema.no_info_plain_validator_function(read_time)

@@ -125,4 +125,4 @@ def _is_uuid(text: str) -> bool:
 
 
 def _not_known(shown: str, why: str) -> ValueError:
-    return ValueError(f"from_url({shown!r}): {why}; give the URL of a page of https://{WEB_HOST}, or of its API")
+    return ValueError(f"from_url({shown!r}): {why}; pass the URL of a page of https://{WEB_HOST}, or of its API")

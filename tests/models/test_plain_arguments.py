@@ -83,7 +83,7 @@ def test_a_layout_may_return_a_path(artifacts: ArtifactQuerySet) -> None:
 
 @pytest.mark.parametrize("returned", [None, 5, b"file"])
 def test_a_layout_that_returns_no_path_is_refused_by_name(artifacts: ArtifactQuerySet, returned: Any) -> None:
-    with pytest.raises(TypeError, match="what the layout returns is a path or a string, not"):
+    with pytest.raises(TypeError, match="the path that the layout returns is a path or a string, not"):
         artifacts.save_all("out", layout=lambda _: returned)
 
 

@@ -1,1 +1,1 @@
-"""Builds, and what belongs to them: jobs of all kinds, their logs, artifacts, annotations and step uploads."""
+"""Builds, and their resources: jobs of all kinds, their logs, artifacts, annotations and step uploads."""

@@ -310,8 +310,10 @@ class Build(BuildRef, Fetchable):
         if filters.keys() - {"include_retried_jobs"}:
             return super().jobs(**filters)
         path, context = self.api_path, self._jobs_context
-        carried = self._carried_jobs(path, include_retried=filters.get("include_retried_jobs", False))
-        return JobQuerySet(self.session, f"{path}/jobs", filters, loaded=carried, on_request=lambda: context.note(path))
+        embedded = self._complete_jobs(path, include_retried=filters.get("include_retried_jobs", False))
+        return JobQuerySet(
+            self.session, f"{path}/jobs", filters, loaded=embedded, on_request=lambda: context.note(path)
+        )
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
         """List the tests that ran in the build, of all test suites, with their metrics in it.
@@ -341,10 +343,10 @@ class Build(BuildRef, Fetchable):
 
     def _embedded_latest_jobs(self) -> list[Job] | None:
         """Return the embedded latest attempts; None if they must be requested, which is recorded."""
-        carried = self._carried_jobs(self.api_path, include_retried=False)
-        if carried is None:
+        embedded = self._complete_jobs(self.api_path, include_retried=False)
+        if embedded is None:
             self._jobs_context.note(self.api_path)
-        return carried
+        return embedded
 
     def _with_embedded_jobs(self, *, include_retried: bool) -> Build | None:
         """Return the build itself if all its jobs are embedded; None if they must be requested, which is recorded."""
@@ -355,13 +357,13 @@ class Build(BuildRef, Fetchable):
         context.note(self.api_path)
         return None
 
-    def _carried_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
+    def _complete_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Return the embedded jobs if they are complete; else None."""
-        carried, context = as_array(self.embedded_jobs), self._jobs_context
-        if carried is None or not context.complete or (include_retried and not context.with_retried):
+        embedded, context = as_array(self.embedded_jobs), self._jobs_context
+        if embedded is None or not context.complete or (include_retried and not context.with_retried):
             return None
-        jobs = [job for job in carried if isinstance(job, Job)]
-        if len(jobs) < len(carried):  # some of them could not be parsed
+        jobs = [job for job in embedded if isinstance(job, Job)]
+        if len(jobs) < len(embedded):  # some of them could not be parsed
             return None
         binding = Binding(self.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]

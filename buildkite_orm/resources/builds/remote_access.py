@@ -1,4 +1,4 @@
-"""Remote access to the hosted agent of a running job: what a client needs to connect.
+"""Remote access to the hosted agent of a running job.
 
 Its secrets are in no repr and no log.
 """

@@ -22,10 +22,10 @@ class ApiSettingsChanges(TypedDict, total=False):
     """Fields of the API settings that can be changed; `None` clears a field that may be empty.
 
     Attributes:
-        allowed_ip_addresses: Networks in CIDR notation, with spaces between them. They hold at once: a client that is
-            in none of them has asked for the last time.
-        revoke_inactive_tokens_after_days: After how many days that nobody used it a token is revoked.
-        restrict_user_api_token_creation: Whether only administrators can make tokens.
+        allowed_ip_addresses: Networks in CIDR notation, with spaces between them. They apply at once: a client
+            outside of them cannot send further requests.
+        revoke_inactive_tokens_after_days: The days without use after which a token is revoked.
+        restrict_user_api_token_creation: Whether only administrators can create tokens.
     """
 
     allowed_ip_addresses: str | None

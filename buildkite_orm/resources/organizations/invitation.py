@@ -153,9 +153,9 @@ class InvitationQuerySet(QuerySet[Invitation]):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/invitations#create-organization-invitations
         """
-        call = ApiRequest(
+        request = ApiRequest(
             "POST", self._path, body=encode_body({"emails": emails, **options}, InvitationOptions, "emails")
         )
         strict, binding = self._session.strict, Binding(self._session, self._collection)
-        made = self._session.send(call, lambda answer: load_list(Invitation, answer, strict=strict))
-        return [each.bind(binding) for each in made]
+        invitations = self._session.send(request, lambda response: load_list(Invitation, response, strict=strict))
+        return [each.bind(binding) for each in invitations]

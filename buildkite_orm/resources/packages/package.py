@@ -175,7 +175,7 @@ class PackageQuerySet(QuerySet[Package]):
         Raises:
             UnprocessableEntityError: It is not a package of the registry's ecosystem, or not named like one.
             UploadError: It changed while it was sent.
-            OSError: It is not there, or cannot be read.
+            OSError: It does not exist, or cannot be read.
 
         Example:
             >>> from io import BytesIO
@@ -202,7 +202,7 @@ class PackageQuerySet(QuerySet[Package]):
         Raises:
             UnprocessableEntityError: It is not a package of the registry's ecosystem, or not named like one.
             UploadError: The storage does not take it, or it changed while it was sent.
-            OSError: It is not there, or cannot be read.
+            OSError: It does not exist, or cannot be read.
 
         Documentation: none; the Go client uses it.
         """
@@ -212,8 +212,8 @@ class PackageQuerySet(QuerySet[Package]):
         return self._create(MultipartForm({"package_url": send_to_storage(self._session, self._form(), content)}))
 
     def _form(self) -> PresignedForm:
-        call, binding = ApiRequest("POST", f"{self._path}/upload", safe=True), Binding(self._session, self._path)
-        upload = load_object(PresignedUpload, self._session, call, binding)
+        request, binding = ApiRequest("POST", f"{self._path}/upload", safe=True), Binding(self._session, self._path)
+        upload = load_object(PresignedUpload, self._session, request, binding)
         if upload.drift:
             raise ResponseError("the response has no upload form", method="POST")
         return upload.form

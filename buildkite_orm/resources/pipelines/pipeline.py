@@ -286,8 +286,8 @@ class PipelineQuerySet(QuerySet[Pipeline]):
         )
 
 
-def warn_of_ignored_fields(sent: Mapping[str, object], answer: Pipeline) -> None:
+def warn_of_ignored_fields(sent: Mapping[str, object], updated: Pipeline) -> None:
     """Warn if fields for visual steps were sent, and the steps in the response are YAML."""
     ignored = " and ".join(name for name in _ONLY_VISUAL if name in sent)
-    if ignored and answer.configuration is not None:
-        warn_caller(f"a pipeline has its steps as YAML: the server has ignored {ignored}", IgnoredChangeWarning)
+    if ignored and updated.configuration is not None:
+        warn_caller(f"a pipeline has its steps as YAML: the server ignored {ignored}", IgnoredChangeWarning)

@@ -1,6 +1,6 @@
 """The source code providers of pipelines and their settings: a model for each provider.
 
-What a provider is not known to have is kept, and so is a provider that is not known.
+Unknown settings are kept, and so are unknown providers.
 """
 
 from __future__ import annotations

@@ -169,8 +169,8 @@ class SuiteRef(InOrganization, Deletable):
             https://buildkite.com/docs/apis/rest-api/test-engine/tests#find-a-test-with-scope-and-name
         """
         body = {"name": name} if scope is None else {"scope": scope, "name": name}
-        call = ApiRequest("POST", self._child("tests", "find"), body=encode_body(body), safe=True)
-        return load_object(SuiteTest, self.session, call, Binding(self.session, self._child("tests")))
+        request = ApiRequest("POST", self._child("tests", "find"), body=encode_body(body), safe=True)
+        return load_object(SuiteTest, self.session, request, Binding(self.session, self._child("tests")))
 
     def muted_tests(self) -> QuarantinedTestQuerySet:
         """List the tests that are muted.
