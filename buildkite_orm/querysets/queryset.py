@@ -106,7 +106,9 @@ class QuerySet(ShownListing, Generic[R]):
         self._given = loaded
         self._client_filter = self._make_client_filter()
         self._pages = AdaptivePageSize(self._make_listing())
-        self._paginator = self._make_paginator()
+        self._paginator: Paginator[R, Any] = self._make_paginator()
+        if self._client_filter is not None:
+            self._paginator = FilteredPaginator(self._paginator, self._client_filter)
         self._start = self._new_start()
         self._peeks: dict[int, QuerySet[R]] = {}
 
@@ -299,12 +301,12 @@ class QuerySet(ShownListing, Generic[R]):
 
     def __repr__(self) -> str:
         loaded, whole = self._loaded()
-        count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._is_loading else "not loaded"
+        count = f"{len(loaded)}{'' if whole else '+'} loaded" if self._has_first_page else "not loaded"
         return f"<{self._describe()} [{count}]>"
 
     def _preview(self) -> Preview:
         loaded, whole = self._loaded()
-        rows = loaded if self._is_loading else None
+        rows = loaded if self._has_first_page else None
         return Preview(self._describe(), self._model, rows, whole=whole)
 
     def _load_preview(self) -> None:
@@ -356,8 +358,7 @@ class QuerySet(ShownListing, Generic[R]):
         return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
 
     def _make_paginator(self) -> Paginator[R, Any]:
-        paginator = LinkPaginator(self._pages)
-        return paginator if self._client_filter is None else FilteredPaginator(paginator, self._client_filter)
+        return LinkPaginator(self._pages)
 
     def _new_start(self) -> LoadedPage[R]:
         """Return an empty page that precedes the first one."""
@@ -368,7 +369,7 @@ class QuerySet(ShownListing, Generic[R]):
         return start
 
     @property
-    def _is_loading(self) -> bool:
+    def _has_first_page(self) -> bool:
         """Whether the first page is loaded."""
         return self._start.loaded_next is not None
 
@@ -384,8 +385,8 @@ class QuerySet(ShownListing, Generic[R]):
         return items, not page.has_next
 
     def _peek(self, count: int) -> list[R]:
-        """Return the first `count` objects; if nothing is loaded yet, request no more than these, and once."""
-        if self._is_loading or self._client_filter is not None or count >= self._pages.listing.per_page:
+        """Return the first objects, at most `count`; if nothing is loaded yet, request no more than these, and once."""
+        if self._has_first_page or self._client_filter is not None or count >= self._pages.listing.per_page:
             return list(islice(self, count))
         for limit, peek in list(self._peeks.items()):
             loaded, whole = peek._loaded()  # noqa: SLF001 - another queryset

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import Build, Job
-from tests.querysets.answering import API, client
+from tests.querysets.stub_server import API, client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

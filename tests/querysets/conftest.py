@@ -20,7 +20,7 @@ SIZE = 20
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of listing, with 50 things in it, 20 to a page; the ids in the order in which they are listed."""
+    """One kind of listing, with 50 items, 20 to a page, and the ids in the order of the listing."""
 
     qs: QuerySet[Any]
     ids: list[str]

@@ -1,4 +1,4 @@
-"""`.all(workers=…)`: pages side by side where that is sound, and the same list as iteration gives."""
+"""`.all(workers=…)`: concurrent requests if the filters allow for that, and the same list as from iteration."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ def builds(server: FakeBuildkite, bk: Buildkite) -> BuildQuerySet:
     return bk.organization("acme").pipeline("web").builds().per_page(10)
 
 
-def pages_asked(server: FakeBuildkite) -> list[int]:
-    """Give the page numbers beyond the first that were asked for."""
+def page_numbers(server: FakeBuildkite) -> list[int]:
+    """Return the page numbers in the requests, from 2 on."""
     return sorted(int(page) for each in server.requests if (page := dict(each.query).get("page")))
 
 
-# -- where it is sound
+# -- under which filters
 
 
-def test_the_first_page_pins_a_window_and_the_rest_comes_by_number(
+def test_the_first_page_fixes_a_window_and_the_rest_is_requested_by_number(
     server: FakeBuildkite, builds: BuildQuerySet, costs: Costs
 ) -> None:
-    """The window begins at the second in which the first page ended, so one build comes twice."""
+    """The window begins at the second in which the first page ended, so one build is sent twice."""
     records = server.add_builds("web", 95)
     with costs(1 + ceil((95 - 10 + 1) / 10)):
         found = builds.all()
     assert ids(found) == newest_first(records)
-    assert pages_asked(server) == list(range(2, 10))
+    assert page_numbers(server) == list(range(2, 10))
     assert len({dict(each.query)["created_to"] for each in server.requests[1:]}) == 1
 
 
-def test_it_gives_what_iteration_gives_without_another_request(
+def test_all_returns_the_objects_of_iteration_without_another_request(
     server: FakeBuildkite, builds: BuildQuerySet, costs: Costs
 ) -> None:
     server.add_builds("web", 95)
@@ -67,7 +67,7 @@ def test_it_gives_what_iteration_gives_without_another_request(
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 11, 19, 20, 21])
-def test_few_builds_cost_what_they_cost_page_after_page(
+def test_few_builds_cost_as_many_requests_as_in_order(
     server: FakeBuildkite, builds: BuildQuerySet, costs: Costs, count: int
 ) -> None:
     records = server.add_builds("web", count)
@@ -86,19 +86,19 @@ def test_few_builds_cost_what_they_cost_page_after_page(
         {"with_jobs": True},
     ],
 )
-def test_filters_that_no_build_leaves_go_side_by_side(
+def test_builds_under_constant_filters_are_loaded_concurrently(
     server: FakeBuildkite, builds: BuildQuerySet, filters: Any
 ) -> None:
     records = server.add_builds("web", 95, commit=SHA)
     assert ids(builds.filter(**filters).all()) == newest_first(records)
-    assert pages_asked(server) == list(range(2, 10))
+    assert page_numbers(server) == list(range(2, 10))
 
 
-def test_the_creator_s_builds_go_side_by_side(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_the_builds_of_a_creator_are_loaded_concurrently(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     user = server.add_user("Grace", "grace@acme.example")
     records = server.add_builds("web", 95, creator=user)
     assert ids(builds.filter(creator=user.id).all()) == newest_first(records)
-    assert pages_asked(server) == list(range(2, 10))
+    assert page_numbers(server) == list(range(2, 10))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_the_creator_s_builds_go_side_by_side(server: FakeBuildkite, builds: Bui
         {"branch": "main", "state": "running"},
     ],
 )
-def test_filters_that_a_build_can_leave_go_one_after_the_other(
+def test_builds_under_filters_that_they_can_leave_are_loaded_in_order(
     server: FakeBuildkite, builds: BuildQuerySet, filters: Any, costs: Costs
 ) -> None:
     commit = filters.get("commit", SHA)
@@ -122,20 +122,18 @@ def test_filters_that_a_build_can_leave_go_one_after_the_other(
     )
     with costs(1 + ceil((95 - 10) / 9)):
         assert ids(builds.filter(**filters).all()) == newest_first(records)
-    assert pages_asked(server) == []
+    assert page_numbers(server) == []
 
 
-def test_one_worker_goes_one_after_the_other(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
+def test_one_worker_loads_in_order(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
     records = server.add_builds("web", 95)
     with costs(1 + ceil((95 - 10) / 9)):
         assert ids(builds.all(workers=1)) == newest_first(records)
-    assert pages_asked(server) == []
+    assert page_numbers(server) == []
 
 
-def test_a_second_that_is_not_over_is_read_one_page_after_the_other(
-    server: FakeBuildkite, builds: BuildQuerySet
-) -> None:
-    """The first page lies in one second, to which builds may still come."""
+def test_a_second_that_is_not_over_is_loaded_in_order(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+    """The first page lies in one second, in which builds may still be created."""
     records = server.add_builds("web", 60, spacing=0.001, newest=NOON.timestamp() + 0.5)
     assert ids(builds.all()) == newest_first(records)
     numbered = [dict(each.query) for each in server.requests if "page" in dict(each.query)]
@@ -143,11 +141,13 @@ def test_a_second_that_is_not_over_is_read_one_page_after_the_other(
     assert {query.get("created_from") for query in numbered} == {"2026-08-01T12:00:00Z"}
 
 
-def test_without_a_last_page_it_goes_one_after_the_other(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_builds_are_loaded_in_order_if_the_server_names_no_last_page(
+    server: FakeBuildkite, builds: BuildQuerySet
+) -> None:
     server.settings.link_last = False
     records = server.add_builds("web", 95)
     assert ids(builds.all()) == newest_first(records)
-    assert pages_asked(server) == []
+    assert page_numbers(server) == []
 
 
 def test_a_last_page_that_is_far_past_the_end_costs_neither_memory_nor_requests(server: FakeBuildkite) -> None:
@@ -179,7 +179,7 @@ class FarLast(BaseAdapter):
 
 
 @pytest.mark.parametrize("count", [400, 480, 510, 700])
-def test_it_goes_side_by_side_down_to_the_depth_limit_and_then_by_time(
+def test_requests_are_concurrent_down_to_the_depth_limit_and_then_by_time(
     server: FakeBuildkite, builds: BuildQuerySet, count: int
 ) -> None:
     server.settings.depth_limit = 300
@@ -199,7 +199,7 @@ def test_past_the_depth_limit_full_seconds_are_still_listed(server: FakeBuildkit
 # -- limits, and what is loaded already
 
 
-def test_a_limit_bounds_what_is_asked_for(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
+def test_a_limit_bounds_the_requests(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
     records = server.add_builds("web", 95)
     with costs(1 + ceil((45 - 10 + 1) / 10)):
         assert ids(builds.limit(45).all()) == newest_first(records)[:45]
@@ -213,7 +213,7 @@ def test_a_limit_within_the_first_page_is_one_request(
         assert len(builds.limit(10).all()) == 10
 
 
-def test_what_is_loaded_already_is_not_asked_for(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
+def test_loaded_pages_are_not_requested(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
     records = server.add_builds("web", 95)
     before = [build for build, _ in zip(builds, range(25), strict=False)]
     with costs(ceil((95 - 28 + 1) / 10)):
@@ -225,7 +225,7 @@ def test_what_is_loaded_already_is_not_asked_for(server: FakeBuildkite, builds: 
 # -- what goes wrong
 
 
-def test_an_error_in_the_middle_keeps_what_came_before(
+def test_an_error_in_the_middle_keeps_the_pages_before_it(
     server: FakeBuildkite, builds: BuildQuerySet, costs: Costs
 ) -> None:
     records = server.add_builds("web", 95)
@@ -238,7 +238,7 @@ def test_an_error_in_the_middle_keeps_what_came_before(
         assert ids(builds.all()) == newest_first(records)
 
 
-def test_after_an_error_iteration_goes_on_where_it_was(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_iteration_continues_after_an_error(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     records = server.add_builds("web", 95, spacing=0.3)
     server.faults.add("error", status=403, message="Not now", match="page=5")
     with pytest.raises(PermissionDeniedError):
@@ -247,7 +247,7 @@ def test_after_an_error_iteration_goes_on_where_it_was(server: FakeBuildkite, bu
 
 
 @pytest.mark.parametrize("page", [3, 4, 5, 6])
-def test_after_an_error_in_a_full_second_none_is_given_twice(
+def test_after_an_error_in_a_crowded_second_no_build_is_repeated(
     server: FakeBuildkite, builds: BuildQuerySet, page: int
 ) -> None:
     older = server.add_builds("web", 20, newest=NOON.timestamp() - 60)
@@ -259,16 +259,16 @@ def test_after_an_error_in_a_full_second_none_is_given_twice(
     assert ids(builds) == newest_first([*older, *crowd, *newer])
 
 
-def test_after_an_error_nothing_further_is_asked_for(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_nothing_more_is_requested_after_an_error(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     server.add_builds("web", 500)
     server.faults.add("error", status=403, message="Not now", match=r"[?&]page=2")
     with pytest.raises(PermissionDeniedError):
         builds.all(workers=2)
-    assert len(server.requests) < 20  # of 50: what is under way by then comes to its end, and nothing after it
+    assert len(server.requests) < 20  # of 50: requests that are under way are finished, and no other one is sent
 
 
 @pytest.mark.parametrize("fault", ["html", "cut_json", "reset_mid_body"])
-def test_a_page_that_came_broken_is_sent_for_again(server: FakeBuildkite, builds: BuildQuerySet, fault: Any) -> None:
+def test_a_damaged_page_is_requested_again(server: FakeBuildkite, builds: BuildQuerySet, fault: Any) -> None:
     records = server.add_builds("web", 95)
     server.faults.add(fault, match="page=4")
     assert ids(builds.all()) == newest_first(records)
@@ -288,7 +288,7 @@ def test_unreadable_times_lose_nothing(server: FakeBuildkite, builds: BuildQuery
 # -- at the same time
 
 
-def test_builds_that_arrive_meanwhile_move_nothing(server: FakeBuildkite, builds: BuildQuerySet) -> None:
+def test_builds_created_meanwhile_shift_nothing(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     records = server.add_builds("web", 95, spacing=0.3)
 
     def arrive(payload: Any) -> Any:
@@ -322,8 +322,8 @@ class MeetingClock(ManualClock):
         self.meeting.wait()
 
 
-def test_over_sockets_requests_are_under_way_side_by_side() -> None:
-    """No page but the first ones is answered until three have been asked for."""
+def test_requests_over_sockets_are_concurrent() -> None:
+    """No page but the first is sent until three are requested."""
     own = Settings(organization_limit=None, user_limit=None)
     with FakeBuildkite(populate=False, settings=own, clock=MeetingClock()) as server:
         server.add_builds("web", 40)
@@ -348,7 +348,7 @@ def test_threads_that_load_all_at_once_agree(server: FakeBuildkite, *, http: boo
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_all_is_what_iteration_gives_whatever_the_listing(server: FakeBuildkite, bk: Buildkite, seed: int) -> None:
+def test_all_returns_the_same_as_iteration_for_any_listing(server: FakeBuildkite, bk: Buildkite, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - any builds
     server.settings.depth_limit = chance.choice([None, 50])
     server.settings.time_precision = server.settings.filter_precision = chance.choice(["seconds", "milliseconds"])

@@ -65,7 +65,7 @@ def test_a_pattern_matches(path: str | Sequence[str], wanted: list[str]) -> None
 
 
 @pytest.mark.parametrize("odd", ["pages/[id].js", "a{b,c}.txt", "what?", "{x}", "[a", "{a,b", "**", "a*b"])
-def test_a_file_that_is_called_as_the_pattern_is_written_matches_it(odd: str) -> None:
+def test_a_file_named_like_the_pattern_matches_it(odd: str) -> None:
     assert matching(odd, [odd]) == [odd]
 
 
@@ -81,11 +81,11 @@ def test_a_name_may_have_any_character() -> None:
     assert matching(["a\nb/.*", "x"], paths) == paths[1:]
 
 
-# -- what the server is asked for
+# -- what is sent
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "sent"),
     [
         ("dist/*", "dist/*"),
         (["dist/*"], "dist/*"),
@@ -98,10 +98,10 @@ def test_a_name_may_have_any_character() -> None:
         ("{a,b}", None),
     ],
 )
-def test_the_server_is_asked_for_the_least_that_holds_it_all(path: str | Sequence[str], asked: str | None) -> None:
+def test_the_narrowest_pattern_that_covers_all_is_sent(path: str | Sequence[str], sent: str | None) -> None:
     globs = Globs.of(path)
     assert globs is not None
-    assert globs.for_server == asked
+    assert globs.for_server == sent
 
 
 ALPHABET = "ab/*?[]{},!\\."
@@ -110,7 +110,7 @@ PATTERNS = st.lists(st.text(ALPHABET, min_size=1, max_size=8), min_size=1, max_s
 
 @settings(deadline=None)
 @given(PATTERNS, st.text("ab/.\\[]{},*?", min_size=1, max_size=8))
-def test_what_matches_is_among_what_the_server_gives(patterns: list[str], path: str) -> None:
+def test_the_sent_pattern_covers_all_matches(patterns: list[str], path: str) -> None:
     globs = Globs.of(patterns)
     assert globs is not None
     here = globs.matcher()
@@ -132,19 +132,19 @@ def test_braces_mean_the_same_as_a_list(before: str, after: str, path: str) -> N
     assert matching(braced, [path]) == matching([*several, braced], [path]) == matching(several, [path])
 
 
-def test_a_pattern_that_stands_for_too_many_is_refused() -> None:
+def test_a_pattern_that_stands_for_too_many_is_rejected() -> None:
     with pytest.raises(ValueError, match="more than 1000 patterns"):
         matching("{a,b}" * 20, ["a"])
 
 
 @pytest.mark.parametrize("path", [[], ()])
-def test_no_pattern_is_no_filter_and_so_refused(bk: Buildkite, path: Sequence[str]) -> None:
+def test_an_empty_list_of_patterns_is_rejected(bk: Buildkite, path: Sequence[str]) -> None:
     with pytest.raises(ValueError, match="an empty list would be no filter at all"):
         bk.organization("acme").pipeline("web").build(1).artifacts(path=path)
 
 
 @pytest.mark.parametrize("path", [b"a", 3, ["a", None]])
-def test_what_is_no_text_is_refused(bk: Buildkite, path: object) -> None:
+def test_a_pattern_that_is_not_text_is_rejected(bk: Buildkite, path: object) -> None:
     with pytest.raises(TypeError, match="a path is text"):
         bk.organization("acme").pipeline("web").build(1).artifacts(path=path)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -165,7 +165,7 @@ def many(server: FakeBuildkite, bk: Buildkite) -> ArtifactQuerySet:
     return bk.organization("acme").pipeline("web").build(1).artifacts(path="dist/**/*.{js,ts}")
 
 
-def asked(requests: list[RecordedRequest]) -> list[tuple[str, ...]]:
+def requested(requests: list[RecordedRequest]) -> list[tuple[str, ...]]:
     return [tuple(f"{name}={value}" for name, value in sorted(request.query)) for request in requests]
 
 
@@ -173,11 +173,11 @@ def paths(artifacts: ArtifactQuerySet) -> list[str]:
     return [artifact.path for artifact in artifacts]
 
 
-def test_a_listing_gives_what_matches_and_asks_for_no_more_than_the_server_can_tell_apart(
+def test_a_listing_returns_the_matches_and_sends_the_narrowest_pattern(
     server: FakeBuildkite, many: ArtifactQuerySet
 ) -> None:
     assert paths(many) == WANTED
-    assert asked(server.requests) == [
+    assert requested(server.requests) == [
         ("path=dist*", "per_page=100"),
         ("page=2", "path=dist*", "per_page=100"),
         ("page=3", "path=dist*", "per_page=100"),
@@ -189,7 +189,7 @@ def test_what_the_server_can_match_costs_one_page(many: ArtifactQuerySet, costs:
         assert paths(many.filter(path="dist/**/*.js")) == WANTED
 
 
-def test_count_is_the_number_of_those_that_match(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_count_is_the_number_of_matches(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(3):
         assert many.count() == len(WANTED)
     with costs(2):
@@ -198,12 +198,12 @@ def test_count_is_the_number_of_those_that_match(many: ArtifactQuerySet, costs: 
         assert many.filter(path="dist/*").count() == COUNT
 
 
-def test_a_limit_counts_those_that_match_and_makes_no_small_pages(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_a_limit_counts_matches_and_keeps_full_pages(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(2):
         assert paths(many.limit(3)) == WANTED[:3]
 
 
-def test_one_that_matches_is_found_with_as_many_pages_as_it_takes(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_a_match_is_found_on_a_later_page(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(1):
         first = many.first()
     assert first is not None
@@ -218,19 +218,19 @@ def test_one_that_matches_is_found_with_as_many_pages_as_it_takes(many: Artifact
         many[len(WANTED)]
 
 
-def test_pages_hold_what_matches_also_where_that_is_nothing(many: ArtifactQuerySet) -> None:
+def test_pages_have_the_matches_only_and_may_be_empty(many: ArtifactQuerySet) -> None:
     pages = list(many.per_page(50).filter(path=["dist/12?/app.css", "x"]).pages())
     assert [len(page.items) for page in pages] == [0, 0, 10, 0, 0]
     assert [page.has_next for page in pages] == [True, True, True, True, False]
 
 
-def test_a_page_by_its_number_is_refused_since_the_server_numbers_others(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_a_page_by_number_is_rejected(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(0), pytest.raises(TypeError, match=r"since the client applies a filter; use pages\(\)"):
         many.page(1)
     assert len(many.filter(path="dist/*").page(3).items) == 50
 
 
-def test_repr_says_what_is_asked_for_and_what_is_loaded(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_repr_shows_the_pattern_and_the_loaded_count(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(0):
         assert repr(many) == "<ArtifactQuerySet acme/web #1/artifacts path=dist/**/*.{js,ts} [not loaded]>"
     assert many.first() is not None
@@ -240,12 +240,12 @@ def test_repr_says_what_is_asked_for_and_what_is_loaded(many: ArtifactQuerySet, 
     assert "path=a|b " in repr(many.filter(path=["a", "b"]))
 
 
-def test_a_state_is_filtered_by_the_server_all_the_same(server: FakeBuildkite, many: ArtifactQuerySet) -> None:
+def test_the_server_still_filters_by_state(server: FakeBuildkite, many: ArtifactQuerySet) -> None:
     assert paths(many.filter(state="new")) == []
-    assert asked(server.requests) == [("path=dist*", "per_page=100", "state=new")]
+    assert requested(server.requests) == [("path=dist*", "per_page=100", "state=new")]
 
 
-def test_no_path_is_no_filter(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_a_path_of_none_is_not_a_filter(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(1):
         assert many.filter(path=None).count() == COUNT  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

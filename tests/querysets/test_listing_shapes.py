@@ -1,4 +1,4 @@
-"""The shapes in which listings come, and servers that do not do as they are asked."""
+"""The formats of pages, and servers that do not do as requested."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # -- the shapes
 
 
-def test_an_empty_link_header_is_none(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_an_empty_link_header_has_no_links(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.settings.empty_link_header = True
     server.add_agent("only")
     with costs(1):
@@ -62,7 +62,9 @@ def test_only_path_and_query_of_a_link_are_read(server: FakeBuildkite, bk: Build
     assert follow.query == [("page", "2"), ("per_page", "2")]
 
 
-def test_a_link_listing_may_come_as_items_and_links(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_a_listing_with_links_may_be_sent_as_items_and_links(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs
+) -> None:
     server.add_agent("last")
     first = {"id": "x", "name": "x", "connection_state": "connected"}
     url = "https://api.buildkite.com/v2/organizations/acme/agents?per_page=100"
@@ -80,14 +82,14 @@ def test_a_cursor_page_without_a_next_link_is_the_last(
         assert ids(bk.organization("acme").pipeline("web").build(1).jobs()) == ["j"]
 
 
-def test_jobs_may_come_as_a_bare_array(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_jobs_may_be_sent_as_a_bare_array(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.faults.add("error", status=200, payload=[{"id": "j", "type": "waiter"}])
     with costs(1):
         assert ids(bk.organization("acme").pipeline("web").build(1).jobs()) == ["j"]
 
 
 @pytest.mark.parametrize("payload", [{"message": "Something is off"}, {"items": "none", "message": "Something is off"}])
-def test_an_error_object_in_place_of_a_list_is_an_error_that_tells_it(
+def test_an_error_object_instead_of_a_list_is_an_error_with_its_message(
     kind: Kind, server: FakeBuildkite, payload: Any
 ) -> None:
     server.faults.add("error", status=200, payload=payload, times=None)
@@ -96,7 +98,7 @@ def test_an_error_object_in_place_of_a_list_is_an_error_that_tells_it(
 
 
 @pytest.mark.parametrize("payload", [None, 3, "text", {}])
-def test_what_is_no_list_is_an_error(kind: Kind, server: FakeBuildkite, payload: Any) -> None:
+def test_a_payload_that_is_not_a_list_is_an_error(kind: Kind, server: FakeBuildkite, payload: Any) -> None:
     server.faults.add("error", status=200, payload=payload, times=None)
     with pytest.raises(ResponseError, match="expected"):
         list(kind.qs)
@@ -105,7 +107,7 @@ def test_what_is_no_list_is_an_error(kind: Kind, server: FakeBuildkite, payload:
 # -- listings that move, or go in circles
 
 
-def test_an_item_that_moved_to_the_next_page_is_not_given_twice(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_item_that_moved_to_the_next_page_is_not_repeated(server: FakeBuildkite, bk: Buildkite) -> None:
     """Pipelines are listed newest first: one that is made while they are read moves the others."""
     for number in range(4):
         server.add_pipeline(f"p{number}")
@@ -125,7 +127,7 @@ def _moved(server: FakeBuildkite, bk: Buildkite, slug: str) -> list[Any]:
 
 
 def test_a_page_that_repeats_itself_raises_instead_of_looping(server: FakeBuildkite, bk: Buildkite) -> None:
-    """A server that gives the first page whatever is asked for, and always tells of a next one."""
+    """A server that sends the first page for any request, and always names a next one."""
     payload = [{"id": str(n), "name": str(n), "connection_state": "connected"} for n in range(2)]
     for number in range(2, 6):
         link = f'<https://api.buildkite.com/v2/organizations/acme/agents?page={number}>; rel="next"'

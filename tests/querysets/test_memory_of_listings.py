@@ -1,6 +1,6 @@
-"""How much memory a long listing takes: of one page where nobody holds the queryset, of all where somebody does.
+"""The memory of a long listing: of one page if the queryset is not kept, of all pages if it is.
 
-The server runs in a process of its own, and so does whoever lists, so that only the listing is measured.
+Server and client run in separate processes, so that only the listing is measured.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COUNT = 20_000
 FEWER = 5_000
 
 pytestmark = pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="only Linux tells the size of a process in /proc"
+    not Path("/proc/self/status").exists(), reason="only Linux has the size of a process in /proc"
 )
 
 READER = """
@@ -58,32 +58,32 @@ print(json.dumps({"count": found, "kept": len(kept), "grown": most - before}))
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """A server with 20,000 builds, and what tells a client where it is."""
+    """A server with 20,000 builds, and the environment of a client of it."""
     command = [sys.executable, "-m", "buildkite_orm.fake", "--port", "0", "--empty", "--no-limits"]
     with subprocess.Popen([*command, "--builds", str(COUNT)], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        told = [server.stdout.readline().removeprefix("export ").strip().partition("=") for _ in range(2)]
-        yield os.environ | {name: value for name, _, value in told}
+        settings = [server.stdout.readline().removeprefix("export ").strip().partition("=") for _ in range(2)]
+        yield os.environ | {name: value for name, _, value in settings}
         server.terminate()
 
 
 def growth(environment: dict[str, str], how: str, count: int) -> int:
-    """List builds in a process of its own, keeping every hundredth; give by how many bytes it grew."""
+    """List builds in a separate process, keeping every hundredth; return by how many bytes it grew."""
     command = [sys.executable, "-c", READER, how, str(count)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    told = json.loads(run.stdout)
-    assert (told["count"], told["kept"]) == (count, count // 100)
-    return int(told["grown"])
+    result = json.loads(run.stdout)
+    assert (result["count"], result["kept"]) == (count, count // 100)
+    return int(result["grown"])
 
 
-def test_looping_over_a_long_listing_that_nobody_holds_takes_little_memory(environment: dict[str, str]) -> None:
+def test_a_loop_over_a_listing_that_is_not_kept_needs_little_memory(environment: dict[str, str]) -> None:
     assert growth(environment, "not held", COUNT) < 20 * MIB
 
 
-def test_the_pages_of_a_listing_that_nobody_holds_take_the_memory_of_one(environment: dict[str, str]) -> None:
+def test_pages_of_a_listing_that_is_not_kept_need_the_memory_of_one(environment: dict[str, str]) -> None:
     assert growth(environment, "pages", FEWER) < 8 * MIB
 
 
-def test_a_listing_that_is_held_is_kept(environment: dict[str, str]) -> None:
+def test_a_kept_listing_keeps_its_objects(environment: dict[str, str]) -> None:
     """Which shows, too, that what is measured above would show."""
     assert growth(environment, "held", FEWER) > 12 * MIB

@@ -12,7 +12,7 @@ import pytest
 import buildkite_orm
 from buildkite_orm import Buildkite
 from buildkite_orm.utils.json_types import as_array, as_object
-from tests.querysets.answering import TOKEN, Answering
+from tests.querysets.stub_server import TOKEN, StubTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def is_ours(frame: FrameType) -> bool:
     return Path(frame.f_code.co_filename).is_relative_to(PACKAGE)
 
 
-class Watching(Answering):
+class Watching(StubTransport):
     """A transport that notes the functions of the library that lead to it, the outermost first."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Querysets where others take lists: pools, numpy, tqdm, random: each loads them once, or says what to do."""
+"""Querysets in place of lists, in pools, numpy, tqdm and random: each loads them once, or raises an error."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ WAYS: dict[str, Callable[[Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_takes_any_iterable_takes_a_queryset(kind: Kind, costs: Costs, way: str) -> None:
+def test_functions_for_iterables_accept_a_queryset(kind: Kind, costs: Costs, way: str) -> None:
     with costs(3):
         assert WAYS[way](kind.qs) == kind.ids
 
@@ -72,30 +72,30 @@ def test_thread_pool_map_over_a_queryset_works(kind: Kind, costs: Costs) -> None
 
 
 @pytest.mark.parametrize("use", [len, random.choice, random.choices, reversed], ids=operator.attrgetter("__name__"))
-def test_what_needs_a_length_says_what_to_call_and_costs_nothing(
+def test_functions_that_need_a_length_raise_and_send_no_request(
     kind: Kind, costs: Costs, use: Callable[[Any], object]
 ) -> None:
     with costs(0), pytest.raises(TypeError, match=r"has no len\(\).*\.count\(\), or len\(list\(qs\)\)"):
         use(kind.qs)
 
 
-def test_random_sample_refuses_what_is_no_sequence_and_costs_nothing(kind: Kind, costs: Costs) -> None:
+def test_random_sample_raises_and_sends_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0), pytest.raises(TypeError, match="must be a sequence"):
         random.sample(kind.qs, 2)  # type: ignore[arg-type]
 
 
-def test_to_ask_whether_there_is_a_length_costs_nothing(kind: Kind, costs: Costs) -> None:
+def test_hasattr_len_is_false_and_sends_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0):
         assert not hasattr(kind.qs, "__len__")
         assert operator.length_hint(kind.qs, -1) == -1
 
 
-def test_an_array_of_another_kind_is_refused(kind: Kind) -> None:
+def test_an_array_without_a_copy_is_rejected(kind: Kind) -> None:
     with pytest.raises(ValueError, match=r"copy=False.*leave it out"):
         kind.qs.__array__(copy=False)
 
 
-def test_the_error_of_len_is_shown_and_pickled_as_a_type_error(kind: Kind) -> None:
+def test_the_error_of_len_is_printed_and_pickled_as_a_type_error(kind: Kind) -> None:
     qs: Any = kind.qs
     with pytest.raises(TypeError) as caught:
         len(qs)

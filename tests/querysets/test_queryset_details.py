@@ -1,4 +1,4 @@
-"""Querysets: what they cost and say in the corners, where one item or one word makes the difference."""
+"""Querysets: requests and texts at the edges of pages and limits."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def test_an_iterator_ends_at_the_limit(kind: Kind, costs: Costs) -> None:
         assert ids(kind.qs.limit(26).iterator()) == kind.ids[:26]
 
 
-def test_of_a_filter_on_what_was_loaded_nothing_is_taken_over(
-    server: FakeBuildkite, bk: Buildkite, costs: Costs
-) -> None:
+def test_a_further_filter_does_not_use_loaded_objects(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.add_build("web", branch="main", jobs=2)
     build = bk.organization("acme").pipeline("web").build(1).fetch()
     jobs = build.jobs()
@@ -37,29 +35,29 @@ def test_of_a_filter_on_what_was_loaded_nothing_is_taken_over(
         assert list(jobs.filter(state="failed")) == []
 
 
-def test_to_tell_that_there_are_several_two_are_enough(kind: Kind, costs: Costs) -> None:
+def test_one_needs_two_items_to_raise(kind: Kind, costs: Costs) -> None:
     with costs(1), pytest.raises(MultipleResultsError):
         kind.qs.per_page(2).one()
 
 
-def test_the_first_one_of_the_second_page_is_asked_for_with_that_page_alone(numbered: Kind, costs: Costs) -> None:
+def test_the_first_item_of_the_second_page_requests_that_page_alone(numbered: Kind, costs: Costs) -> None:
     with costs(1):
         assert numbered.qs[20].id == numbered.ids[20]
 
 
-def test_a_slice_from_the_second_page_on_leaves_out_the_first(numbered: Kind, costs: Costs) -> None:
+def test_a_slice_from_the_second_page_does_not_request_the_first(numbered: Kind, costs: Costs) -> None:
     with costs(1):
         assert ids(numbered.qs[20:25]) == numbered.ids[20:25]
 
 
-def test_a_slice_from_the_first_page_on_keeps_what_it_has_loaded(kind: Kind, costs: Costs) -> None:
+def test_a_slice_from_the_first_page_is_kept(kind: Kind, costs: Costs) -> None:
     with costs(2):
         assert ids(kind.qs[19:21]) == kind.ids[19:21]
     with costs(0):
         assert ids(kind.qs[:21]) == kind.ids[:21]
 
 
-def test_a_slice_behind_the_end_of_what_is_loaded_whole_asks_nothing(kind: Kind, costs: Costs) -> None:
+def test_a_slice_past_the_end_of_a_loaded_listing_sends_no_request(kind: Kind, costs: Costs) -> None:
     list(kind.qs)
     with costs(0):
         assert kind.qs[60:80] == []
@@ -70,7 +68,7 @@ def test_a_slice_may_end_before_the_limit(kind: Kind) -> None:
     assert (ids(limited[2:5]), ids(limited[:3])) == (kind.ids[2:5], kind.ids[:3])
 
 
-def test_a_page_just_behind_the_limit_is_empty_and_not_asked_for(numbered: Kind, costs: Costs) -> None:
+def test_a_page_just_past_the_limit_is_empty_and_not_requested(numbered: Kind, costs: Costs) -> None:
     with costs(0):
         page = numbered.qs.limit(40).page(3)
     assert (page.items, page.number, page.next_page, page.previous_page) == ([], 3, None, None)
@@ -83,7 +81,7 @@ def test_a_page_just_behind_the_limit_is_empty_and_not_asked_for(numbered: Kind,
 @pytest.mark.parametrize(
     ("query", "first"), [("page=1&per_page=20", 1), ("per_page=20", 1), ("page=7", 7), (None, None)]
 )
-def test_the_first_page_is_which_the_server_tells(
+def test_the_first_page_is_what_the_server_names(
     numbered: Kind, server: FakeBuildkite, query: str | None, first: int | None
 ) -> None:
     links = [f'<https://api.buildkite.com/v2/x?{query}>; rel="first"'] if query else []
@@ -96,7 +94,7 @@ def test_the_first_page_is_which_the_server_tells(
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def test_filters_that_there_are_not_are_named_with_those_that_there_are(bk: Buildkite) -> None:
+def test_unknown_filters_are_named_with_the_known_ones(bk: Buildkite) -> None:
     pipeline = bk.organization("acme").pipeline("web")
     with pytest.raises(TypeError, match=r"^BuildQuerySet has no filter nor, stat; it has: branch, commit, "):
         pipeline.builds(stat="running", nor=1)  # type: ignore[call-arg]
@@ -106,24 +104,24 @@ def test_filters_that_there_are_not_are_named_with_those_that_there_are(bk: Buil
         type(bk.organizations())(bk.session, "organizations", {"name": "acme"})
 
 
-def test_what_is_listed_is_called_by_the_name_of_its_class(bk: Buildkite) -> None:
+def test_repr_begins_with_the_class(bk: Buildkite) -> None:
     assert repr(bk.organization("acme").agents()).startswith("<AgentQuerySet acme/agents")
 
 
-def test_a_page_says_how_much_it_has_and_whether_more_follow(kind: Kind, costs: Costs) -> None:
+def test_the_repr_of_a_page_shows_its_size_and_whether_more_follow(kind: Kind, costs: Costs) -> None:
     pages = list(kind.qs.limit(26).pages())
     with costs(0):
         assert repr(pages[0]) == "<LoadedPage of 20, more follow>"
         assert repr(pages[-1]) == "<LoadedPage of 6>"
 
 
-def test_nothing_and_too_many_name_what_was_asked_for(empty: Kind) -> None:
+def test_the_error_of_one_says_what_to_do(empty: Kind) -> None:
     with pytest.raises(NotFoundError) as caught:
         empty.qs.one()
     assert caught.value.next_step == "Check the filters."
 
 
-def test_what_cannot_be_counted_says_what_can_be_done(numbered: Kind, server: FakeBuildkite) -> None:
+def test_the_error_of_count_says_what_to_do(numbered: Kind, server: FakeBuildkite) -> None:
     server.settings.link_last = False
     with pytest.raises(ResponseError) as caught:
         numbered.qs.count()
@@ -140,13 +138,13 @@ def test_a_listing_without_numbers_says_why(server: FakeBuildkite, bk: Buildkite
 
 
 @pytest.mark.parametrize("index", [50, 51, 59, 60, 5000, -51, -52])
-def test_an_index_error_says_which_index(kind: Kind, index: int) -> None:
+def test_an_index_error_names_the_index(kind: Kind, index: int) -> None:
     with pytest.raises(IndexError, match=f"^{index}$"):
         kind.qs[index]
 
 
 @pytest.mark.parametrize("index", [6, 7])
-def test_an_index_past_the_limit_says_so_whatever_is_loaded(kind: Kind, index: int) -> None:
+def test_an_index_past_the_limit_raises_whatever_is_loaded(kind: Kind, index: int) -> None:
     limited = kind.qs.limit(6)
     for _ in range(2):
         with pytest.raises(IndexError, match=f"^{index}$"):

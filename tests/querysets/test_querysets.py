@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
 
-COUNT = 50  # things in each listing
+COUNT = 50  # items in each listing
 SIZE = 20  # of them on a page
 
 
@@ -29,12 +29,12 @@ def sizes(server: FakeBuildkite) -> list[str | None]:
 # -- making
 
 
-def test_making_limiting_and_sizing_ask_nothing(kind: Kind, costs: Costs) -> None:
+def test_derived_querysets_send_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0):
         kind.qs.limit(3).per_page(7).fresh().iterator()
 
 
-def test_a_filter_asks_nothing_and_leaves_the_old_one_as_it_was(
+def test_a_filter_sends_no_request_and_does_not_change_the_queryset(
     server: FakeBuildkite, bk: Buildkite, costs: Costs
 ) -> None:
     server.add_build("web", branch="main")
@@ -45,7 +45,7 @@ def test_a_filter_asks_nothing_and_leaves_the_old_one_as_it_was(
     assert (len(list(every)), len(list(some))) == (2, 1)
 
 
-def test_filters_add_up(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_filters_are_combined(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", branch="main", state="failed")
     server.add_build("web", branch="main", state="passed")
     server.add_build("web", branch="other", state="passed")
@@ -53,24 +53,24 @@ def test_filters_add_up(server: FakeBuildkite, bk: Buildkite) -> None:
     assert [build.number for build in builds] == [2]
 
 
-def test_an_unknown_filter_is_refused_with_the_names_there_are(bk: Buildkite) -> None:
+def test_an_unknown_filter_is_rejected_with_the_known_names(bk: Buildkite) -> None:
     with pytest.raises(TypeError, match=r"no filter stat; it has: .*branch.*state"):
         bk.builds(stat="running")  # type: ignore[call-arg]
 
 
-def test_limiting_leaves_the_old_one_as_it_was(kind: Kind) -> None:
+def test_a_limit_does_not_change_the_queryset(kind: Kind) -> None:
     assert len(list(kind.qs.limit(3))) == 3
     assert len(list(kind.qs)) == COUNT
 
 
-def test_one_that_is_derived_asks_for_itself(kind: Kind, costs: Costs) -> None:
+def test_a_derived_queryset_loads_its_own_pages(kind: Kind, costs: Costs) -> None:
     list(kind.qs)
     with costs(1):
         list(kind.qs.limit(5))
 
 
 @pytest.mark.parametrize("size", [0, -1, 101, 1000])
-def test_a_page_size_that_the_api_does_not_take_is_refused(bk: Buildkite, size: int) -> None:
+def test_a_page_size_outside_the_api_s_range_is_rejected(bk: Buildkite, size: int) -> None:
     with pytest.raises(ValueError, match="1 to 100"):
         bk.builds().per_page(size)
 
@@ -81,7 +81,7 @@ def test_the_smallest_and_the_largest_page_size_are_sent(server: FakeBuildkite, 
     assert sizes(server) == [str(size)]
 
 
-def test_a_page_has_a_hundred_unless_told_otherwise(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_page_has_a_hundred_items_by_default(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web")
     organization = bk.organization("acme")
     for qs in (organization.agents(), organization.builds(), organization.pipeline("web").build(1).jobs()):
@@ -89,7 +89,7 @@ def test_a_page_has_a_hundred_unless_told_otherwise(server: FakeBuildkite, bk: B
     assert sizes(server) == ["100"] * 3
 
 
-def test_a_negative_limit_is_refused(bk: Buildkite) -> None:
+def test_a_negative_limit_is_rejected(bk: Buildkite) -> None:
     with pytest.raises(ValueError, match="limit"):
         bk.builds().limit(-1)
 
@@ -97,7 +97,7 @@ def test_a_negative_limit_is_refused(bk: Buildkite) -> None:
 # -- iterating
 
 
-def test_iterating_gives_everything_in_order_one_request_per_page(kind: Kind, costs: Costs) -> None:
+def test_iteration_yields_everything_in_order_with_one_request_per_page(kind: Kind, costs: Costs) -> None:
     with costs(3):
         found = ids(kind.qs)
     assert found == kind.ids
@@ -111,21 +111,21 @@ def test_the_next_page_loads_when_the_last_one_is_used_up(kind: Kind, costs: Cos
         next(stream)
 
 
-def test_a_break_stops_asking(kind: Kind, costs: Costs) -> None:
+def test_a_break_stops_requesting(kind: Kind, costs: Costs) -> None:
     with costs(1):
         for place, _ in enumerate(kind.qs):
             if place == 19:
                 break
 
 
-def test_again_gives_the_same_objects_without_a_request(kind: Kind, costs: Costs) -> None:
+def test_iterating_again_yields_the_same_objects_without_a_request(kind: Kind, costs: Costs) -> None:
     first = list(kind.qs)
     with costs(0):
         second = list(kind.qs)
     assert all(one is other for one, other in zip(first, second, strict=True))
 
 
-def test_what_was_loaded_before_a_break_is_not_asked_for_again(kind: Kind, costs: Costs) -> None:
+def test_pages_loaded_before_a_break_are_not_requested_again(kind: Kind, costs: Costs) -> None:
     list(islice(kind.qs, 24))
     with costs(1):
         assert ids(kind.qs) == kind.ids
@@ -161,7 +161,7 @@ def test_threads_that_share_a_queryset_over_sockets_load_each_page_once(server: 
     assert found == [list(range(COUNT, 0, -1))] * 6
 
 
-def test_a_page_that_failed_is_asked_again_and_those_before_are_not(
+def test_a_page_that_failed_is_requested_again_and_earlier_ones_are_not(
     kind: Kind, server: FakeBuildkite, costs: Costs
 ) -> None:
     server.faults.add("error", status=403, message="Not now", after=1)
@@ -173,7 +173,7 @@ def test_a_page_that_failed_is_asked_again_and_those_before_are_not(
         assert ids(kind.qs) == kind.ids
 
 
-def test_the_first_page_that_failed_is_asked_again(kind: Kind, server: FakeBuildkite, costs: Costs) -> None:
+def test_a_first_page_that_failed_is_requested_again(kind: Kind, server: FakeBuildkite, costs: Costs) -> None:
     server.faults.add("error", status=403, message="Not now")
     with pytest.raises(PermissionDeniedError):
         kind.qs.first()
@@ -182,7 +182,7 @@ def test_the_first_page_that_failed_is_asked_again(kind: Kind, server: FakeBuild
 
 
 @pytest.mark.parametrize("fault", ["cut_json", "truncate", "html", "reset_mid_body"])
-def test_a_page_that_came_broken_is_sent_for_again_without_a_trace(
+def test_a_damaged_page_is_requested_again_silently(
     kind: Kind, server: FakeBuildkite, costs: Costs, fault: Any
 ) -> None:
     server.faults.add(fault, after=1)
@@ -218,12 +218,12 @@ def test_an_index_on_the_first_page_costs_one_request_and_is_kept(kind: Kind, co
         assert kind.qs[19].id == kind.ids[19]
 
 
-def test_an_index_beyond_what_is_loaded_asks_for_that_page_alone(numbered: Kind, costs: Costs) -> None:
+def test_an_index_past_the_loaded_pages_requests_that_page_alone(numbered: Kind, costs: Costs) -> None:
     with costs(1):
         assert numbered.qs[46].id == numbered.ids[46]
 
 
-def test_what_an_index_asked_for_does_not_enter_iteration(numbered: Kind, costs: Costs) -> None:
+def test_iteration_does_not_use_the_page_of_an_index(numbered: Kind, costs: Costs) -> None:
     assert numbered.qs[46].id == numbered.ids[46]
     with costs(3):
         assert ids(numbered.qs) == numbered.ids
@@ -243,23 +243,23 @@ def test_an_index_past_the_end_is_an_index_error(kind: Kind, index: int) -> None
 
 
 @pytest.mark.parametrize("index", [COUNT, -COUNT - 1, 5000])
-def test_an_index_past_the_end_of_what_is_loaded_whole_asks_nothing(kind: Kind, costs: Costs, index: int) -> None:
+def test_an_index_past_the_end_of_a_loaded_listing_sends_no_request(kind: Kind, costs: Costs, index: int) -> None:
     list(kind.qs)
     with costs(0), pytest.raises(IndexError):
         kind.qs[index]
 
 
-def test_the_last_one_costs_two_requests_where_pages_are_numbered(numbered: Kind, costs: Costs) -> None:
+def test_the_last_item_costs_two_requests_if_pages_are_numbered(numbered: Kind, costs: Costs) -> None:
     with costs(2):
         assert numbered.qs[-1].id == numbered.ids[-1]
 
 
-def test_the_last_one_of_a_cursor_listing_loads_all(jobs: Kind, costs: Costs) -> None:
+def test_the_last_item_of_a_cursor_listing_loads_everything(jobs: Kind, costs: Costs) -> None:
     with costs(3):
         assert jobs.qs[-1].id == jobs.ids[-1]
 
 
-def test_the_last_one_loads_all_where_the_server_tells_no_last_page(
+def test_the_last_item_loads_everything_if_the_server_names_no_last_page(
     numbered: Kind, server: FakeBuildkite, costs: Costs
 ) -> None:
     server.settings.link_last = False
@@ -269,7 +269,7 @@ def test_the_last_one_loads_all_where_the_server_tells_no_last_page(
         list(numbered.qs)
 
 
-def test_the_last_one_of_what_is_loaded_is_not_asked_for(kind: Kind, costs: Costs) -> None:
+def test_the_last_item_of_a_loaded_listing_is_not_requested(kind: Kind, costs: Costs) -> None:
     loaded = list(kind.qs)
     with costs(0):
         assert kind.qs[-1] is loaded[-1]
@@ -286,7 +286,7 @@ def test_a_negative_index_past_the_beginning_is_an_index_error(kind: Kind) -> No
 
 
 @pytest.mark.parametrize("index", [0, -1])
-def test_nothing_has_no_first_and_no_last_one(empty: Kind, index: int) -> None:
+def test_an_empty_listing_has_no_first_or_last_item(empty: Kind, index: int) -> None:
     with pytest.raises(IndexError):
         empty.qs[index]
 
@@ -298,7 +298,7 @@ SLICES = [(0, 10, 1), (10, 30, 2), (0, 20, 1), (19, 21, 2), (0, 0, 0), (7, 7, 0)
 
 
 @pytest.mark.parametrize(("start", "stop", "requests"), SLICES)
-def test_a_slice_costs_the_pages_that_it_covers(
+def test_a_slice_requests_the_pages_that_it_covers(
     numbered: Kind, costs: Costs, start: int, stop: int, requests: int
 ) -> None:
     with costs(requests):
@@ -313,7 +313,7 @@ def test_slices_agree_with_lists(kind: Kind, start: int | None, stop: int | None
     assert ids(found) == kind.ids[start:stop]
 
 
-def test_a_slice_of_what_is_loaded_asks_nothing(kind: Kind, costs: Costs) -> None:
+def test_a_slice_of_a_loaded_listing_sends_no_request(kind: Kind, costs: Costs) -> None:
     list(kind.qs)
     with costs(0):
         assert ids(kind.qs[24:80]) == kind.ids[24:80]
@@ -322,6 +322,6 @@ def test_a_slice_of_what_is_loaded_asks_nothing(kind: Kind, costs: Costs) -> Non
 @pytest.mark.parametrize(
     "bounds", [slice(-1, None), slice(None, -1), slice(-5, -1), slice(0, 10, 2), slice(None, None, -1)]
 )
-def test_negative_bounds_and_steps_are_refused_without_a_request(kind: Kind, costs: Costs, bounds: slice) -> None:
+def test_negative_bounds_and_steps_are_rejected_without_a_request(kind: Kind, costs: Costs, bounds: slice) -> None:
     with costs(0), pytest.raises(ValueError, match="bounds"):
         kind.qs[bounds]

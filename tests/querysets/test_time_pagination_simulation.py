@@ -1,6 +1,6 @@
-"""A simulation: while somebody lists builds, others arrive, start and end between any two requests.
+"""A simulation: builds are created, start and finish between any two requests of a listing.
 
-Each build that matched throughout is given exactly once, and none twice.
+Each build that matched throughout is returned exactly once, and no other one twice.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class World:
     chance: random.Random
     matches: Matches
     moves_per_request: float
-    starts_left: int = 8  # a second into which builds come for ever is never done
+    starts_left: int = 8  # a second in which builds keep matching is never complete
     marks_left: int = 8
     ends_left: float = math.inf
     throughout: set[str] = field(default_factory=set[str])
@@ -55,7 +55,7 @@ class World:
         self.server.settings.drift = self._after_request
 
     def cut(self, moment: float) -> float:
-        """Give a bound as the server compares it."""
+        """Return a bound as the server compares it."""
         return math.floor(moment) if self.server.settings.filter_precision == "seconds" else moment
 
     def _after_request(self, payload: Any) -> Any:
@@ -131,7 +131,7 @@ def moment(seconds: float) -> datetime:
 
 EARLY, LATE = NOON - 4.35, NOON - 1.65
 
-# Each query, and what it means, told in another way than the library's or the server's.
+# Each query, and its meaning, written independently of the library and the fake.
 QUERIES: dict[str, tuple[dict[str, Any], Matches]] = {
     "everything": ({}, lambda _, record: bool(record.id)),
     "running": ({"state": "running"}, lambda _, record: record.state == "running"),
@@ -229,7 +229,7 @@ def test_whole_pages_past_the_depth_limit(query: str, seed: int) -> None:
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), limit=st.integers(0, 50), size=st.integers(1, 12))
-def test_a_limit_gives_so_many_none_of_them_twice(seed: int, limit: int, size: int) -> None:
+def test_a_limit_repeats_no_build(seed: int, limit: int, size: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with a_server("seconds", "seconds") as server:
         populate(server, chance, 40, 5)
@@ -243,7 +243,7 @@ def test_a_limit_gives_so_many_none_of_them_twice(seed: int, limit: int, size: i
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12), times=precisions, filters=precisions)
-def test_a_listing_that_stands_still_comes_in_the_server_s_order(
+def test_a_listing_that_does_not_change_keeps_the_server_s_order(
     seed: int, size: int, times: str, filters: str
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
@@ -256,8 +256,8 @@ def test_a_listing_that_stands_still_comes_in_the_server_s_order(
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12))
-def test_a_reader_that_is_interrupted_goes_on_where_it_was(seed: int, size: int) -> None:
-    """Each request may be refused; the queryset is held, and asked again."""
+def test_a_reader_that_is_interrupted_continues_where_it_was(seed: int, size: int) -> None:
+    """Requests are rejected now and then; the queryset is kept, and read again."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with a_server("seconds", "seconds") as server:
         populate(server, chance, 40, 5)

@@ -1,4 +1,4 @@
-"""Listings that stay right: deep histories, crowded seconds, slow pages, and going on after an error."""
+"""Listings that stay complete: deep histories, crowded seconds, slow pages, and continuing after an error."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def size_of(request: RecordedRequest) -> int:
     return int(dict(request.query)["per_page"])
 
 
-def asked(server: FakeBuildkite) -> list[int]:
+def requested(server: FakeBuildkite) -> list[int]:
     return [size_of(request) for request in server.requests]
 
 
 def slow_above(server: FakeBuildkite, most: int, *, what: str = "504", **options: Any) -> None:
-    """Have pages of more items than that take too long."""
+    """Make pages of more items than that slow."""
     kind, fault = SLOW[what]
     options = {"times": None, **options}
     server.faults.add(kind, match=lambda request: size_of(request) > most, **fault, **options)
@@ -98,8 +98,8 @@ def _served() -> Generator[tuple[FakeBuildkite, Buildkite]]:
         yield server, bk
 
 
-def _told(found: Sequence[str], wanted: Sequence[str], requests: int) -> Cells:
-    """Give what came of a listing, which has to be each once, and what it cost."""
+def _cells(found: Sequence[str], wanted: Sequence[str], requests: int) -> Cells:
+    """Return the cells for a listing, which must have each item once, and for its requests."""
     counts = Counter(found)
     lost, doubled = set(wanted) - counts.keys(), [key for key, count in counts.items() if count > 1]
     assert (len(lost), len(doubled), len(counts)) == (0, 0, len(wanted))
@@ -107,7 +107,7 @@ def _told(found: Sequence[str], wanted: Sequence[str], requests: int) -> Cells:
 
 
 def deep(list_builds: deep_history.ListBuilds, matches: deep_history.Matches) -> Cells:
-    """Read a history while builds arrive, start and finish: those that matched throughout come once, as they must."""
+    """Read a history while builds arrive, start and finish: those that matched throughout are returned once."""
     result = deep_history.measure(list_builds, matches, BUILDS, DEPTH)
     assert result.is_correct
     assert result.throughout > 2 * DEPTH
@@ -122,7 +122,7 @@ def full_second() -> Cells:
     with _served() as (server, bk):
         server.settings.depth_limit = DEPTH
         listed, wanted = make_crowded(server, bk, DEPTH)
-        return _told(ids(listed), wanted, len(server.requests))
+        return _cells(ids(listed), wanted, len(server.requests))
 
 
 def too_full_second(*, leaves: bool) -> Cells:
@@ -171,10 +171,10 @@ def slow(make: Make, what: str) -> Cells:
         server.requests.clear()
         slow_above(server, 25, what=what, times=2)
         found = ids(listed)
-        sizes = asked(server)
+        sizes = requested(server)
         assert sizes[:3] == [100, 50, 25]
         assert sizes[-1] == max(sizes[2:])
-        return *_told(found, wanted, len(sizes)), _sizes(sizes)
+        return *_cells(found, wanted, len(sizes)), _sizes(sizes)
 
 
 def always_slow(make: Make) -> Cells:
@@ -184,12 +184,12 @@ def always_slow(make: Make) -> Cells:
         slow_above(server, 0)
         error = _error_of(listed)
         assert isinstance(error, ServerError)
-        sizes = asked(server)
+        sizes = requested(server)
         assert len(sizes) < 10
         return f"`{type(error).__name__}`", "-", "-", str(len(sizes)), _sizes(sizes)
 
 
-def going_on(make: Make) -> Cells:
+def continuing(make: Make) -> Cells:
     """Its fourth page fails for good; once all is well again, the same queryset is read once more."""
     with _served() as (server, bk):
         listed, wanted = make(server, bk, 750)
@@ -203,7 +203,7 @@ def going_on(make: Make) -> Cells:
         found = ids(listed)
         assert server.requests[0].line == before[-1].line
         assert not {request.line for request in server.requests} & fetched(before)
-        return *_told(found, wanted, len(server.requests)), _sizes(asked(server))
+        return *_cells(found, wanted, len(server.requests)), _sizes(requested(server))
 
 
 def _sizes(sizes: list[int]) -> str:
@@ -216,36 +216,36 @@ _COLUMNS: Final = ("what is listed", "lost", "doubled", "requests")
 DEEP: Final = Table(
     title="Deep histories",
     note=f"""\
-{BUILDS} builds behind a server that lists no deeper than {DEPTH}; many share a second, and with each request some
-arrive, start or finish. Each build that matched throughout has to come exactly once. Then seconds with more builds than
-a page holds, and than the server lists. `python -m benchmarks.deep_history --builds 100000 --depth 2500` does the same
-at its full size.
+{BUILDS} builds behind a server that lists no deeper than {DEPTH}; many share a second, and with each request some are
+created, start or finish. Each build that matched throughout must be returned exactly once. Then seconds with more
+builds than a page, and with more than the server lists. The same at full size:
+`python -m benchmarks.deep_history --builds 100000 --depth 2500`.
 """,
     columns=_COLUMNS,
     rows=(
         Row("all, page by page", partial(deep, *deep_history.LISTINGS[0])),
         Row("what runs, page by page", partial(deep, *deep_history.LISTINGS[1])),
-        Row("a branch, side by side", partial(deep, *deep_history.LISTINGS[2])),
+        Row("a branch, concurrently", partial(deep, *deep_history.LISTINGS[2])),
         Row(f"{DEPTH} builds in one second", full_second),
         Row(f"{DEPTH + 120} builds in one second", partial(too_full_second, leaves=False)),
         Row(f"{DEPTH + 120} in one second, by state", partial(too_full_second, leaves=True)),
-        Row("a second into which builds never cease to come", restless_second),
+        Row("a second in which builds keep starting", restless_second),
     ),
 )
 SLOW_PAGES: Final = Table(
-    title="Slow pages, and going on",
+    title="Slow pages, and continuing after an error",
     note="""\
-Listings of 750: where a page takes the server too long (504, or no answer in time), it is asked for in smaller ones,
-and the size recovers once they are fast again; of builds in one second, behind that second. Where a page fails for
-good, an error comes, and the queryset, read once more, goes on with the page that failed: nothing that it has is asked
-for again. The last column tells how large the pages were that were asked for, one after the other.
+Listings of 750 items. A page that takes the server too long (504, or no response in time) is requested in smaller
+parts, and the size recovers when responses are fast again; for builds of one second, after that second. If a page fails
+permanently, an error is raised; the queryset, read again, continues with the page that failed and requests nothing that
+it has loaded. The last column has the sizes of the requested pages, in order.
 """,
     columns=(*_COLUMNS, "page sizes"),
     rows=(
         *(Row(f"{name}, 504 above 25, twice", partial(slow, make, "504")) for name, make in MAKERS.items()),
-        *(Row(f"{name}, no answer above 25, twice", partial(slow, make, "timeout")) for name, make in MAKERS.items()),
+        *(Row(f"{name}, no response above 25, twice", partial(slow, make, "timeout")) for name, make in MAKERS.items()),
         *(Row(f"{name}, always 504", partial(always_slow, make)) for name, make in MAKERS.items()),
-        *(Row(f"{name}, once more after an error", partial(going_on, make)) for name, make in MAKERS.items()),
+        *(Row(f"{name}, read again after an error", partial(continuing, make)) for name, make in MAKERS.items()),
     ),
 )
 TABLES: Final = (DEEP, SLOW_PAGES)

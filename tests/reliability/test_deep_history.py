@@ -1,4 +1,4 @@
-"""What the command of the deep history in `benchmarks` tells; `listings` measures a short one."""
+"""The output of `benchmarks.deep_history`; `listings` measures a short history."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_a_history_of_which_each_build_comes_once_is_told_and_succeeds(
+def test_a_history_with_each_build_once_is_reported_and_succeeds(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = run(monkeypatch, capsys)
+    code, results = run(monkeypatch, capsys)
     assert code == 0
-    assert [each["name"] for each in told] == ["in_order", "running", "concurrently"]
-    for each in told:
+    assert [each["name"] for each in results] == ["in_order", "running", "concurrently"]
+    for each in results:
         assert each["found"] >= each["throughout"] > 0
         assert (each["lost"], each["doubled"], each["wrong"]) == (0, 0, 0)
 
 
-def test_a_history_that_comes_short_is_told_and_fails(
+def test_an_incomplete_history_is_reported_and_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def careless(pipeline: Any) -> Any:
@@ -41,5 +41,5 @@ def test_a_history_that_comes_short_is_told_and_fails(
 
     readings = ((careless, deep_history.LISTINGS[0][1]),)
     monkeypatch.setattr(deep_history, "LISTINGS", readings)
-    code, (told,) = run(monkeypatch, capsys)
-    assert (code, told["lost"], told["doubled"]) == (1, 1, 1)
+    code, (result,) = run(monkeypatch, capsys)
+    assert (code, result["lost"], result["doubled"]) == (1, 1, 1)

@@ -1,4 +1,4 @@
-"""Servers that lead a listing in circles: an error says so, and the listing does not go on for ever."""
+"""Servers whose links form a loop: the listing ends with an error that says so."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_a_link_from_a_page_of_unreadable_times_to_itself_is_an_error(
     assert len(server.requests) < FEW
 
 
-def test_a_second_whose_pages_are_all_one_is_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
-    """It holds more builds than a page, and the server gives its first page whatever page is asked for."""
+def test_a_second_whose_pages_are_all_the_same_is_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
+    """It holds more builds than a page, and the server sends its first page for any page number."""
     server.add_builds("crowded", 60, spacing=0.0001)
     builds = bk.organization("acme").pipeline("crowded").builds().per_page(10)
     page = [build.dump() for build in builds[:10]]
@@ -47,9 +47,7 @@ def test_a_second_whose_pages_are_all_one_is_an_error(server: FakeBuildkite, bk:
     assert len(server.requests) < FEW
 
 
-def test_a_page_that_is_refused_among_those_side_by_side_is_an_error(
-    server: FakeBuildkite, builds: BuildQuerySet
-) -> None:
+def test_a_rejected_page_among_concurrent_ones_is_an_error(server: FakeBuildkite, builds: BuildQuerySet) -> None:
     server.faults.add("error", status=400, message="Try something else", match="[?&]page=3", times=None)
     with pytest.raises(BadRequestError, match="Try something else"):
         builds.all(workers=4)

@@ -1,4 +1,4 @@
-"""Pages that take the server too long: asked for in smaller ones, no gap, no repeat; larger ones again later."""
+"""Pages that take the server too long: requested in smaller parts, with no gap and no repeat; larger again later."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.querysets import test_time_pagination_simulation as simulation
 from tests.reliability.listings import (
     MAKERS,
     NOON,
-    asked,
     fetched,
     make_agents,
     make_builds,
     make_crowded,
     make_jobs,
+    requested,
     size_of,
     slow_above,
 )
@@ -43,7 +43,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 @pytest.mark.parametrize(
     ("what", "most", "after"), [("504", 50, 0), ("504", 25, 2), ("timeout", 5, 2), ("stall", 25, 0)]
 )
-def test_a_listing_whose_large_pages_are_slow_comes_whole(  # noqa: PLR0917 - what is varied
+def test_a_listing_whose_large_pages_are_slow_is_complete(  # noqa: PLR0917 - what is varied
     server: FakeBuildkite, bk: Buildkite, make: Make, what: str, most: int, after: int
 ) -> None:
     listed, wanted = make(server, bk, 430)
@@ -51,8 +51,8 @@ def test_a_listing_whose_large_pages_are_slow_comes_whole(  # noqa: PLR0917 - wh
     slow_above(server, most, what=what, after=after)
     found = ids(listed)
     assert found == wanted
-    failed = [size for size in asked(server)[after:] if size > most]
-    good = sum(size <= most for size in asked(server))
+    failed = [size for size in requested(server)[after:] if size > most]
+    good = sum(size <= most for size in requested(server))
     assert good > 0
     assert len(failed) <= 4 + good / 4  # down to what works, then one try of larger ones now and then
 
@@ -64,7 +64,7 @@ def test_over_sockets_too(server: FakeBuildkite, make: Make, what: str) -> None:
         server.requests.clear()
         slow_above(server, 50, what=what, times=1)
         assert ids(listed) == wanted
-    assert asked(server)[:2] == [100, 50]
+    assert requested(server)[:2] == [100, 50]
 
 
 @pytest.mark.parametrize("after", range(4))
@@ -73,7 +73,7 @@ def test_any_one_page_may_be_slow_once(server: FakeBuildkite, bk: Buildkite, mak
     server.requests.clear()
     server.faults.add("html", status=504, after=after)
     assert ids(listed) == wanted
-    assert asked(server)[after : after + 2] == [100, 50]
+    assert requested(server)[after : after + 2] == [100, 50]
 
 
 @pytest.mark.parametrize("make", [make_agents, make_jobs, make_builds])
@@ -82,37 +82,37 @@ def test_the_size_recovers_once_pages_are_fast_again(server: FakeBuildkite, bk: 
     server.requests.clear()
     slow_above(server, 25, times=2)
     assert ids(listed) == wanted
-    sizes = asked(server)
+    sizes = requested(server)
     assert sizes[:3] == [100, 50, 25]
     assert sizes[-2:] == [100, 100]
     assert sizes[2:] == sorted(sizes[2:])
 
 
-def test_larger_pages_are_tried_less_and_less_often_where_they_stay_slow(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_larger_pages_are_tried_less_often_if_they_stay_slow(server: FakeBuildkite, bk: Buildkite) -> None:
     listed, wanted = make_builds(server, bk, 4000)
     slow_above(server, 50)
     assert ids(listed) == wanted
-    at = [place for place, size in enumerate(asked(server)) if size == 100]
+    at = [place for place, size in enumerate(requested(server)) if size == 100]
     gaps = [after - before for before, after in pairwise(at)]
     assert gaps == sorted(gaps)
     assert gaps[-1] >= 4 * (gaps[0] - 1)
 
 
 @pytest.mark.parametrize("window", [{}, {"state": "passed"}])
-def test_slow_pages_of_builds_side_by_side(server: FakeBuildkite, bk: Buildkite, window: dict[str, Any]) -> None:
+def test_slow_pages_among_concurrent_ones(server: FakeBuildkite, bk: Buildkite, window: dict[str, Any]) -> None:
     _, wanted = make_builds(server, bk, 1200)
     slow_above(server, 25, after=1)
     assert ids(bk.organization("acme").pipeline("web").builds(**window).all(workers=4)) == wanted
 
 
-def test_a_page_by_its_number_comes_whole_and_is_linked_as_it_would_be(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_slow_page_by_number_is_complete_and_has_its_usual_links(server: FakeBuildkite, bk: Buildkite) -> None:
     listed, wanted = make_agents(server, bk, 450)
     first, third = listed.page(1), listed.page(3)
     slow_above(server, 25)
     for page, number in ((first, 1), (third, 3)):
         again = listed.page(number)
-        told = ("number", "next_page", "previous_page", "first_page", "last_page")
-        assert [getattr(again, name) for name in told] == [getattr(page, name) for name in told]
+        numbers = ("number", "next_page", "previous_page", "first_page", "last_page")
+        assert [getattr(again, name) for name in numbers] == [getattr(page, name) for name in numbers]
         assert ids(again.items) == ids(page.items) == wanted[100 * number - 100 : 100 * number]
 
 
@@ -121,7 +121,7 @@ def test_a_page_by_its_number_comes_whole_and_is_linked_as_it_would_be(server: F
 
 @pytest.mark.parametrize("attempts", [2, 5])
 @pytest.mark.parametrize(("what", "error"), [("504", ServerError), ("timeout", RequestTimeoutError)])
-def test_where_all_pages_are_slow_the_error_comes_after_a_bound(
+def test_if_all_pages_are_slow_the_error_is_raised_after_a_bounded_number_of_requests(
     server: FakeBuildkite, make: Make, attempts: int, what: str, error: type[Exception]
 ) -> None:
     with server.client(retry=RetryPolicy(attempts=attempts)) as bk:
@@ -130,7 +130,7 @@ def test_where_all_pages_are_slow_the_error_comes_after_a_bound(
         slow_above(server, 0, what=what)
         with pytest.raises(error):
             list(listed)
-    sizes = asked(server)
+    sizes = requested(server)
     assert attempts < len(sizes) <= 2 * attempts - 1
     assert sizes == sorted(sizes, reverse=True)
 
@@ -142,40 +142,42 @@ def test_one_attempt_is_one_request(server: FakeBuildkite, make: Make) -> None:
         slow_above(server, 50)
         with pytest.raises(ServerError):
             list(listed)
-    assert asked(server) == [100]
+    assert requested(server) == [100]
 
 
-def test_no_smaller_page_is_asked_for_after_the_time_that_is_allowed(server: FakeBuildkite) -> None:
+def test_no_smaller_page_is_requested_after_max_elapsed(server: FakeBuildkite) -> None:
     server.add_builds("web", 120)
     slow_above(server, 50, what="timeout")
     policy = RetryPolicy(max_elapsed=20)
     with server.client(timeout=(5, 30), retry=policy) as bk, pytest.raises(RequestTimeoutError):
         list(bk.organization("acme").pipeline("web").builds())
-    assert asked(server) == [100]
+    assert requested(server) == [100]
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_other_errors_are_sent_again_as_they_are(server: FakeBuildkite, bk: Buildkite, make: Make, status: int) -> None:
+def test_after_other_errors_the_same_page_is_requested_again(
+    server: FakeBuildkite, bk: Buildkite, make: Make, status: int
+) -> None:
     listed, wanted = make(server, bk, 250)
     server.requests.clear()
     server.faults.add("html", status=status, after=1)
     assert ids(listed) == wanted
-    assert set(asked(server)) == {100}
+    assert set(requested(server)) == {100}
     assert server.requests[1].line == server.requests[2].line
 
 
-def test_a_small_page_is_sent_again_as_it_is(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_small_page_is_requested_again_unchanged(server: FakeBuildkite, bk: Buildkite) -> None:
     listed, wanted = make_agents(server, bk, 30)
     server.requests.clear()
     server.faults.add("html", status=504, after=1)
     assert ids(listed.per_page(5)) == wanted
-    assert set(asked(server)) == {5}
+    assert set(requested(server)) == {5}
 
 
 # -- held querysets ----------------------------------------------------------------------------------------------------
 
 
-def test_after_an_error_a_held_listing_goes_on_where_it_stopped(
+def test_after_an_error_a_kept_listing_continues_where_it_stopped(
     server: FakeBuildkite, bk: Buildkite, make: Make
 ) -> None:
     listed, wanted = make(server, bk, 730)
@@ -190,18 +192,18 @@ def test_after_an_error_a_held_listing_goes_on_where_it_stopped(
 
 
 @pytest.mark.parametrize("make", [make_agents, make_jobs])
-def test_what_came_of_a_page_is_not_asked_for_again(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
-    """The whole page is slow, its first half comes, the second half is slow, its quarters come."""
+def test_loaded_parts_of_a_page_are_not_requested_again(server: FakeBuildkite, bk: Buildkite, make: Make) -> None:
+    """The whole page is slow, its first half is not, the second half is slow, its quarters are not."""
     listed, wanted = make(server, bk, 310)
     server.requests.clear()
     for after in (1, 3):
         server.faults.add("html", status=504, after=after)
     assert ids(listed) == wanted
-    assert asked(server)[:6] == [100, 100, 50, 50, 25, 25]
+    assert requested(server)[:6] == [100, 100, 50, 50, 25, 25]
     assert sum(size_of(request) for request in server.requests if request.status == 200) < len(wanted) + 100
 
 
-def test_a_page_that_is_begun_goes_on_where_it_is_though_another_thread_has_come_to_larger_ones(
+def test_a_partial_page_continues_though_another_thread_uses_a_larger_size(
     server: FakeBuildkite, bk: Buildkite
 ) -> None:
     listed, wanted = make_agents(server, bk, 310)
@@ -217,18 +219,18 @@ def test_a_page_that_is_begun_goes_on_where_it_is_though_another_thread_has_come
 
     server.faults.add("html", status=504, match=strike, times=None)
     assert ids(listed) == wanted
-    assert asked(server)[:7] == [100, 100, 50, 25, 25, 25, 50]
+    assert requested(server)[:7] == [100, 100, 50, 25, 25, 25, 50]
 
 
-# -- servers that do not do as they are asked --------------------------------------------------------------------------
+# -- servers that do not do as requested --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("after", range(5))
 @pytest.mark.parametrize("make", [make_agents, make_crowded])
-def test_where_the_server_has_pages_of_its_own_size_nothing_is_lost(
+def test_nothing_is_lost_if_the_server_uses_another_page_size(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch, make: Make, after: int
 ) -> None:
-    """It never gives more than 30 at once, whatever it is asked for, and counts its pages by that."""
+    """It sends 30 items at most, and counts its pages by that."""
     listed, wanted = make(server, bk, 170)
     server.requests.clear()
     monkeypatch.setattr(paging, "LARGEST_SIZE", 30)
@@ -251,7 +253,7 @@ def test_a_listing_without_links_is_not_cut_off(
 
 
 @pytest.mark.parametrize("count", [30, 49, 80])
-def test_a_bare_array_that_heeds_no_size_comes_whole(server: FakeBuildkite, bk: Buildkite, count: int) -> None:
+def test_a_bare_array_without_pages_is_complete(server: FakeBuildkite, bk: Buildkite, count: int) -> None:
     for number in range(count):
         server.add_user(f"User {number}", f"user-{number}@acme.example")
     wanted = ids(bk.organization("acme").members())
@@ -265,7 +267,7 @@ def test_a_bare_array_that_heeds_no_size_comes_whole(server: FakeBuildkite, bk: 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("query", ["everything", "running"])
-def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int, query: str) -> None:
+def test_slow_pages_lose_no_build_while_builds_are_created_start_and_finish(seed: int, query: str) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with simulation.a_server("seconds", "seconds") as server:
         for _ in range(900):
@@ -284,7 +286,7 @@ def test_slow_pages_lose_no_build_while_builds_arrive_start_and_finish(seed: int
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("query", ["everything", "running"])
-def test_a_held_listing_that_fails_again_and_again_loses_no_build_while_builds_move(seed: int, query: str) -> None:
+def test_a_kept_listing_that_fails_repeatedly_loses_no_build(seed: int, query: str) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with simulation.a_server("seconds", "seconds") as server:
         simulation.populate(server, chance, count=200, seconds=4)

@@ -1,4 +1,4 @@
-"""Long work shows how far it has come on a terminal and in a notebook, and nothing where there is neither."""
+"""Progress is shown on a terminal and in a notebook, and nowhere else."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 # -- listings
 
 
-def test_loading_everything_tells_how_much_is_loaded(server: FakeBuildkite, bk: Buildkite, terminal: Terminal) -> None:
+def test_all_shows_how_many_are_loaded(server: FakeBuildkite, bk: Buildkite, terminal: Terminal) -> None:
     for number in range(5):
         server.add_build(f"web-{number}")
     assert len(bk.organization("acme").pipelines().per_page(2).all()) == 5
@@ -66,9 +66,7 @@ def test_loading_everything_tells_how_much_is_loaded(server: FakeBuildkite, bk: 
     assert is_clean(terminal)
 
 
-def test_what_is_one_page_or_loaded_already_shows_nothing(
-    server: FakeBuildkite, bk: Buildkite, terminal: Terminal
-) -> None:
+def test_one_page_or_a_loaded_listing_shows_nothing(server: FakeBuildkite, bk: Buildkite, terminal: Terminal) -> None:
     for slug in ("web", "api", "docs"):
         server.add_build(slug)
     pipelines = bk.organization("acme").pipelines().per_page(2)
@@ -77,7 +75,7 @@ def test_what_is_one_page_or_loaded_already_shows_nothing(
     assert terminal.getvalue() == ""
 
 
-def test_pages_side_by_side_tell_how_much_is_loaded(bk: Buildkite, server: FakeBuildkite, terminal: Terminal) -> None:
+def test_concurrent_pages_show_how_many_are_loaded(bk: Buildkite, server: FakeBuildkite, terminal: Terminal) -> None:
     for _ in range(30):
         server.add_build("web", branch="main")
     server.clock.advance(60)
@@ -86,14 +84,14 @@ def test_pages_side_by_side_tell_how_much_is_loaded(bk: Buildkite, server: FakeB
     assert is_clean(terminal)
 
 
-def test_who_wants_none_gets_none(server: FakeBuildkite, bk: Buildkite, terminal: Terminal) -> None:
+def test_progress_can_be_turned_off(server: FakeBuildkite, bk: Buildkite, terminal: Terminal) -> None:
     for slug in ("web", "api", "docs"):
         server.add_build(slug)
     assert len(bk.organization("acme").pipelines().per_page(2).all(progress=False)) == 3
     assert terminal.getvalue() == ""
 
 
-def test_who_insists_on_what_is_not_there_is_told_its_name(bk: Buildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_without_tqdm_raises_and_names_the_extra(bk: Buildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'buildkite_orm\[progress\]'"):
         bk.builds().all(progress=True)
@@ -103,7 +101,7 @@ def test_who_insists_on_what_is_not_there_is_told_its_name(bk: Buildkite, monkey
 # -- files
 
 
-def test_a_large_file_tells_how_much_of_it_is_there(
+def test_a_large_file_shows_how_much_is_received(
     server: FakeBuildkite, bk: Buildkite, terminal: Terminal, tmp_path: Path
 ) -> None:
     job = server.add_build("web", jobs=1).jobs[0]
@@ -117,7 +115,7 @@ def test_a_large_file_tells_how_much_of_it_is_there(
     assert is_clean(terminal)
 
 
-def test_a_file_tells_it_where_that_is_asked_for_and_only_there(
+def test_a_small_file_shows_progress_only_on_request(
     server: FakeBuildkite, bk: Buildkite, terminal: Terminal, tmp_path: Path
 ) -> None:
     job = server.add_build("web", jobs=1).jobs[0]
@@ -130,19 +128,17 @@ def test_a_file_tells_it_where_that_is_asked_for_and_only_there(
     assert is_clean(terminal)
 
 
-def test_what_came_may_become_less_again(terminal: Terminal) -> None:
+def test_the_received_size_may_decrease(terminal: Terminal) -> None:
     with progress_of_file(True, 1000) as note:
         for there in (100, 900, 0, 1000):
             note(there)
     assert is_clean(terminal)
 
 
-# -- where it shows
+# -- where it is shown
 
 
-def test_a_line_costs_nothing_before_there_is_something_to_tell(
-    monkeypatch: pytest.MonkeyPatch, terminal: Terminal
-) -> None:
+def test_a_line_loads_nothing_before_its_first_text(monkeypatch: pytest.MonkeyPatch, terminal: Terminal) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with progress_line(None) as show:
         pass
@@ -152,7 +148,7 @@ def test_a_line_costs_nothing_before_there_is_something_to_tell(
     assert terminal.getvalue() == ""
 
 
-def test_a_notebook_without_widgets_gets_text_and_no_warning(
+def test_a_notebook_without_widgets_shows_text_and_no_warning(
     notebook: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     notebook.setitem(sys.modules, "ipywidgets", None)
@@ -161,21 +157,21 @@ def test_a_notebook_without_widgets_gets_text_and_no_warning(
     assert "3 of 8" in capsys.readouterr().err
 
 
-def test_a_notebook_with_widgets_gets_a_bar_of_them(notebook: pytest.MonkeyPatch) -> None:
-    told: list[object] = []
+def test_a_notebook_with_widgets_shows_a_widget(notebook: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
 
     class Bar:
         def __init__(self, **options: Any) -> None:
-            told.append(options["leave"])
+            calls.append(options["leave"])
 
         def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:
-            told.append("gone")
+            calls.append("gone")
 
         def set_description_str(self, text: str) -> None:
-            told.append(text)
+            calls.append(text)
 
     widgets = ModuleType("tqdm.notebook")
     widgets.tqdm_notebook = Bar  # type: ignore[attr-defined]
@@ -183,10 +179,10 @@ def test_a_notebook_with_widgets_gets_a_bar_of_them(notebook: pytest.MonkeyPatch
     notebook.setitem(sys.modules, "tqdm.notebook", widgets)
     with progress_line(None) as show:
         show("3 of 8")
-    assert told == [False, "3 of 8", "gone"]
+    assert calls == [False, "3 of 8", "gone"]
 
 
-def test_elsewhere_it_is_silent(server: FakeBuildkite, bk: Buildkite, capfd: pytest.CaptureFixture[str]) -> None:
+def test_elsewhere_nothing_is_shown(server: FakeBuildkite, bk: Buildkite, capfd: pytest.CaptureFixture[str]) -> None:
     for slug in ("web", "api", "docs"):
         server.add_build(slug)
     assert len(bk.organization("acme").pipelines().per_page(2).all()) == 3
@@ -209,7 +205,7 @@ with progress_of_file(True, 10**8) as note, progress_line(True) as show:
 """
 
 
-def test_who_interrupts_gets_a_clean_terminal() -> None:
+def test_an_interrupt_leaves_a_clean_terminal() -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (40, 100))
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A server of one function, for listings as no fake gives them: it maps a query to a payload and headers."""
+"""A server made of one function from a query to a payload and headers, for pages that the fake does not send."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from buildkite_orm import Buildkite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Answer = tuple[Any, dict[str, str]]
+    StubResponse = tuple[Any, dict[str, str]]
 
 API = "https://api.buildkite.com/v2"
 TOKEN = "bkua_0123456789"
 
 
-class Answering(BaseAdapter):
-    """Sends nothing: answers each request with what a function returns for its query."""
+class StubTransport(BaseAdapter):
+    """A transport that sends nothing: the response to a request is what a function returns for its query."""
 
-    def __init__(self, answer: Callable[[dict[str, str]], Answer]) -> None:
+    def __init__(self, respond: Callable[[dict[str, str]], StubResponse]) -> None:
         super().__init__()
-        self.answer = answer
+        self.respond = respond
         self.queries: list[dict[str, str]] = []
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_options: Any) -> requests.Response:
         query = dict(parse_qsl(urlsplit(request.url or "").query, keep_blank_values=True))
         self.queries.append(query)
-        payload, headers = self.answer(query)
+        payload, headers = self.respond(query)
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         raw = HTTPResponse(io.BytesIO(body), headers, preload_content=False, status=200)
         response = requests.Response()
@@ -46,9 +46,9 @@ class Answering(BaseAdapter):
         """Nothing is open."""
 
 
-def client(answer: Callable[[dict[str, str]], Answer], **options: Any) -> tuple[Buildkite, Answering]:
+def client(respond: Callable[[dict[str, str]], StubResponse], **options: Any) -> tuple[Buildkite, StubTransport]:
     """Return a client of such a server, and the server."""
-    server = Answering(answer)
+    server = StubTransport(respond)
     return Buildkite(TOKEN, organization="acme", transport=server, **options), server
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
 
-COUNT = 50  # things in each listing
+COUNT = 50  # items in each listing
 
 
 def sizes(server: FakeBuildkite) -> list[str | None]:
@@ -25,7 +25,7 @@ def sizes(server: FakeBuildkite) -> list[str | None]:
 # -- how many
 
 
-def test_a_length_is_refused_and_the_error_names_what_to_do(kind: Kind, costs: Costs) -> None:
+def test_len_raises_and_names_the_alternatives(kind: Kind, costs: Costs) -> None:
     with costs(0), pytest.raises(TypeError, match=r"\.count\(\).*list\(qs\)"):
         len(kind.qs)
 
@@ -37,7 +37,7 @@ def test_counting_costs_one_request(numbered: Kind, server: FakeBuildkite, costs
     assert sizes(server) == ["1"]
 
 
-def test_counting_a_cursor_listing_drains_it_once(jobs: Kind, costs: Costs) -> None:
+def test_counting_a_cursor_listing_loads_it_once(jobs: Kind, costs: Costs) -> None:
     with costs(3):
         assert jobs.qs.count() == COUNT
     with costs(0):
@@ -50,20 +50,18 @@ def test_counting_what_is_loaded_asks_nothing(kind: Kind, costs: Costs) -> None:
         assert kind.qs.count() == COUNT
 
 
-def test_counting_names_list_where_the_server_tells_no_last_page(
-    numbered: Kind, server: FakeBuildkite, costs: Costs
-) -> None:
+def test_count_without_a_last_page_raises_and_names_list(numbered: Kind, server: FakeBuildkite, costs: Costs) -> None:
     server.settings.link_last = False
     with costs(1), pytest.raises(ResponseError, match=r"list\(qs\)"):
         numbered.qs.count()
 
 
 @pytest.mark.parametrize("count", [0, 1])
-@pytest.mark.parametrize("told", [True, False])
-def test_few_are_counted_whatever_the_server_tells(
-    server: FakeBuildkite, bk: Buildkite, costs: Costs, *, count: int, told: bool
+@pytest.mark.parametrize("link_last", [True, False])
+def test_zero_and_one_are_counted_with_or_without_a_last_page(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs, *, count: int, link_last: bool
 ) -> None:
-    server.settings.link_last = told
+    server.settings.link_last = link_last
     for _ in range(count):
         server.add_agent()
     with costs(1):
@@ -79,35 +77,35 @@ def test_a_last_page_of_an_empty_listing_is_no_count(server: FakeBuildkite, bk: 
 # -- truth and membership
 
 
-def test_truth_costs_one_request(kind: Kind, costs: Costs) -> None:
+def test_bool_costs_one_request(kind: Kind, costs: Costs) -> None:
     with costs(1):
         assert kind.qs
 
 
-def test_what_has_nothing_is_false(empty: Kind, costs: Costs) -> None:
+def test_an_empty_listing_is_false(empty: Kind, costs: Costs) -> None:
     with costs(1):
         assert not empty.qs
 
 
-def test_the_first_one_costs_one_request(kind: Kind, costs: Costs) -> None:
+def test_first_costs_one_request(kind: Kind, costs: Costs) -> None:
     with costs(1):
         first = kind.qs.first()
     assert first is not None
     assert first.id == kind.ids[0]
 
 
-def test_there_is_no_first_one_of_nothing(empty: Kind, costs: Costs) -> None:
+def test_first_of_an_empty_listing_is_none(empty: Kind, costs: Costs) -> None:
     with costs(1):
         assert empty.qs.first() is None
 
 
-def test_membership_asks_until_it_is_found(kind: Kind, costs: Costs) -> None:
+def test_membership_loads_pages_until_the_item_is_found(kind: Kind, costs: Costs) -> None:
     wanted = list(kind.qs.fresh())[24]
     with costs(2):
         assert wanted in kind.qs
 
 
-def test_membership_of_what_is_not_there_loads_all(kind: Kind, costs: Costs) -> None:
+def test_membership_of_a_missing_item_loads_everything(kind: Kind, costs: Costs) -> None:
     with costs(3):
         assert "something else" not in kind.qs
 
@@ -121,36 +119,36 @@ def test_a_ref_is_in_the_listing_of_its_object(server: FakeBuildkite, bk: Buildk
         assert web.build(9) not in builds
 
 
-def test_the_only_one_costs_one_request(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_one_costs_one_request(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
     server.add_agent("lonely")
     with costs(1):
         assert bk.organization("acme").agents().one().name == "lonely"
 
 
-def test_there_is_no_only_one_of_nothing(empty: Kind, costs: Costs) -> None:
+def test_one_of_an_empty_listing_raises_not_found(empty: Kind, costs: Costs) -> None:
     with costs(1), pytest.raises(NotFoundError, match="nothing matches"):
         empty.qs.one()
 
 
-def test_there_is_no_only_one_of_several(kind: Kind, costs: Costs) -> None:
+def test_one_of_several_raises(kind: Kind, costs: Costs) -> None:
     with costs(1), pytest.raises(MultipleResultsError, match="more than one"):
         kind.qs.one()
 
 
-def test_the_only_one_of_a_limit_is_within_it(kind: Kind) -> None:
+def test_one_respects_the_limit(kind: Kind) -> None:
     assert kind.qs.limit(1).one().id == kind.ids[0]
 
 
 # -- all of it
 
 
-def test_all_of_a_listing_that_is_not_builds_goes_page_after_page(jobs: Kind, agents: Kind, costs: Costs) -> None:
+def test_all_of_other_listings_loads_page_after_page(jobs: Kind, agents: Kind, costs: Costs) -> None:
     for kind in (jobs, agents):
         with costs(3):
             assert ids(kind.qs.all()) == kind.ids
 
 
-def test_all_gives_the_objects_that_iteration_gives(kind: Kind, costs: Costs) -> None:
+def test_all_returns_the_objects_of_iteration(kind: Kind, costs: Costs) -> None:
     every = kind.qs.all()
     with costs(0):
         assert all(one is other for one, other in zip(every, kind.qs, strict=True))
@@ -159,14 +157,14 @@ def test_all_gives_the_objects_that_iteration_gives(kind: Kind, costs: Costs) ->
 # -- pages
 
 
-def test_a_page_by_number_costs_one_request_and_tells_of_the_others(numbered: Kind, costs: Costs) -> None:
+def test_a_page_by_number_costs_one_request_and_names_the_others(numbered: Kind, costs: Costs) -> None:
     with costs(1):
         page = numbered.qs.page(2)
     assert ids(page.items) == numbered.ids[20:40]
     assert (page.number, page.first_page, page.previous_page, page.next_page, page.last_page) == (2, 1, 1, 3, 3)
 
 
-def test_the_first_page_has_none_before_and_the_last_none_after(numbered: Kind) -> None:
+def test_the_first_page_has_no_previous_and_the_last_no_next(numbered: Kind) -> None:
     first, last = numbered.qs.page(1), numbered.qs.page(3)
     assert (first.previous_page, first.next_page, last.previous_page, last.next_page) == (None, 2, 2, None)
     assert len(last.items) == 10
@@ -177,14 +175,14 @@ def test_a_page_past_the_end_is_empty(numbered: Kind) -> None:
     assert (page.items, page.next_page) == ([], None)
 
 
-def test_a_page_by_number_does_not_enter_iteration(numbered: Kind, costs: Costs) -> None:
+def test_iteration_does_not_use_a_page_by_number(numbered: Kind, costs: Costs) -> None:
     numbered.qs.page(1)
     with costs(3):
         list(numbered.qs)
 
 
 @pytest.mark.parametrize("number", [0, -1])
-def test_there_is_no_page_before_the_first(numbered: Kind, costs: Costs, number: int) -> None:
+def test_page_numbers_below_one_are_rejected(numbered: Kind, costs: Costs, number: int) -> None:
     with costs(0), pytest.raises(ValueError, match="from 1"):
         numbered.qs.page(number)
 
@@ -194,7 +192,7 @@ def test_a_cursor_listing_has_no_numbered_pages(jobs: Kind, costs: Costs) -> Non
         jobs.qs.page(2)
 
 
-def test_pages_are_those_that_iteration_loads(kind: Kind, costs: Costs) -> None:
+def test_pages_are_shared_with_iteration(kind: Kind, costs: Costs) -> None:
     with costs(3):
         pages = list(kind.qs.pages())
     assert [page.has_next for page in pages] == [True, True, False]
@@ -203,7 +201,7 @@ def test_pages_are_those_that_iteration_loads(kind: Kind, costs: Costs) -> None:
         list(kind.qs)
 
 
-def test_the_next_page_loads_when_it_is_asked_for(kind: Kind, costs: Costs) -> None:
+def test_the_next_page_loads_on_demand(kind: Kind, costs: Costs) -> None:
     pages = kind.qs.pages()
     with costs(1):
         next(pages)
@@ -211,7 +209,7 @@ def test_the_next_page_loads_when_it_is_asked_for(kind: Kind, costs: Costs) -> N
         next(pages)
 
 
-def test_a_listing_of_nothing_has_one_empty_page(empty: Kind, costs: Costs) -> None:
+def test_an_empty_listing_has_one_empty_page(empty: Kind, costs: Costs) -> None:
     with costs(1):
         pages = list(empty.qs.pages())
     assert [(page.items, page.has_next) for page in pages] == [([], False)]
@@ -220,7 +218,7 @@ def test_a_listing_of_nothing_has_one_empty_page(empty: Kind, costs: Costs) -> N
 # -- what it says
 
 
-def test_what_it_says_of_itself_asks_never(kind: Kind, costs: Costs) -> None:
+def test_repr_sends_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0):
         assert "[not loaded]" in repr(kind.qs)
         assert str(kind.qs) == repr(kind.qs)
@@ -232,23 +230,23 @@ def test_what_it_says_of_itself_asks_never(kind: Kind, costs: Costs) -> None:
         assert "[50 loaded]" in repr(kind.qs)
 
 
-def test_it_says_where_and_under_which_filters(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_repr_shows_path_and_filters(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_builds("web", 40, state="running")
     builds = bk.organization("acme").pipeline("web").builds(state="running").per_page(30)
     assert builds
     assert repr(builds) == "<BuildQuerySet acme/web/builds state=running [30+ loaded]>"
 
 
-def test_it_says_what_the_limit_is(bk: Buildkite) -> None:
+def test_repr_shows_the_limit(bk: Buildkite) -> None:
     builds = bk.organization("acme").builds(state=["running", "failing"], branch="main").limit(5)
     assert repr(builds) == "<BuildQuerySet acme/builds state=running|failing branch=main limit=5 [not loaded]>"
 
 
-def test_what_it_says_can_harm_no_terminal(bk: Buildkite) -> None:
+def test_repr_escapes_control_characters(bk: Buildkite) -> None:
     assert repr(bk.builds(branch="\x1b[31mred\n")).isprintable()
 
 
-def test_looking_around_asks_never(kind: Kind, costs: Costs) -> None:
+def test_comparing_hashing_and_dir_send_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0):
         assert kind.qs == kind.qs
         assert kind.qs != kind.qs.fresh()
@@ -259,29 +257,29 @@ def test_looking_around_asks_never(kind: Kind, costs: Costs) -> None:
 # -- limits
 
 
-def test_a_limit_bounds_what_is_given_and_what_is_asked_for(kind: Kind, server: FakeBuildkite, costs: Costs) -> None:
+def test_a_limit_bounds_the_objects_and_the_page_size(kind: Kind, server: FakeBuildkite, costs: Costs) -> None:
     server.requests.clear()
     with costs(1):
         assert ids(kind.qs.limit(6)) == kind.ids[:6]
     assert sizes(server) == ["6"]
 
 
-def test_a_limit_at_the_end_of_a_page_asks_for_no_other(kind: Kind, costs: Costs) -> None:
+def test_a_limit_at_the_end_of_a_page_requests_no_other_page(kind: Kind, costs: Costs) -> None:
     with costs(1):
         assert ids(kind.qs.limit(20)) == kind.ids[:20]
 
 
-def test_a_limit_within_the_second_page_asks_for_two(kind: Kind, costs: Costs) -> None:
+def test_a_limit_within_the_second_page_requests_two_pages(kind: Kind, costs: Costs) -> None:
     with costs(2):
         assert ids(kind.qs.limit(26)) == kind.ids[:26]
 
 
-def test_a_limit_past_the_end_bounds_nothing(kind: Kind, costs: Costs) -> None:
+def test_a_limit_past_the_end_has_no_effect(kind: Kind, costs: Costs) -> None:
     with costs(3):
         assert ids(kind.qs.limit(1000)) == kind.ids
 
 
-def test_a_limit_of_nothing_asks_nothing(kind: Kind, costs: Costs) -> None:
+def test_a_limit_of_zero_sends_no_request(kind: Kind, costs: Costs) -> None:
     nothing = kind.qs.limit(0)
     with costs(0):
         assert (list(nothing), nothing.all(), nothing.first(), nothing.count(), list(nothing.pages())) == (
@@ -291,12 +289,12 @@ def test_a_limit_of_nothing_asks_nothing(kind: Kind, costs: Costs) -> None:
         assert nothing[0:5] == []
 
 
-def test_an_index_past_the_limit_asks_nothing(kind: Kind, costs: Costs) -> None:
+def test_an_index_past_the_limit_sends_no_request(kind: Kind, costs: Costs) -> None:
     with costs(0), pytest.raises(IndexError):
         kind.qs.limit(6)[6]
 
 
-def test_the_last_one_is_the_last_of_the_limit(kind: Kind) -> None:
+def test_the_last_item_is_the_last_within_the_limit(kind: Kind) -> None:
     assert kind.qs.limit(24)[-1].id == kind.ids[23]
 
 
@@ -330,7 +328,7 @@ def test_a_limit_cuts_numbered_pages(numbered: Kind, costs: Costs) -> None:
         assert limited.page(3).items == []
 
 
-def test_small_pages_are_one_request_each(kind: Kind, costs: Costs) -> None:
+def test_a_small_page_is_one_request(kind: Kind, costs: Costs) -> None:
     few = kind.qs.limit(10).per_page(10)
     with costs(1):
         assert ids(few) == kind.ids[:10]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from buildkite_orm import BuildkiteError, ResponseError, RetryPolicy
 from tests.oddities import odd_values
-from tests.querysets.answering import API, agent, client, job, link
+from tests.querysets.stub_server import API, agent, client, job, link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,20 +54,20 @@ def agents_with(header: str) -> QuerySet[Any]:
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("walk", WALKS)
-def test_a_page_number_in_link_that_is_none_raises_only_our_own_errors(walk: str, number: str) -> None:
+def test_an_invalid_page_number_in_a_link_raises_only_our_errors(walk: str, number: str) -> None:
     header = latin(f"{link(AGENTS, f'page={number}', 'next')}, {link(AGENTS, f'page={number}', 'last')}")
     own_errors_only(WALKS[walk], agents_with(header))
     own_errors_only(WALKS[walk], agents_with(header.replace("page=", "per_page=100&page=")))
 
 
 @pytest.mark.parametrize("number", [number for number in NUMBERS if number != "9" * 18])
-def test_a_count_from_a_page_number_that_is_none_is_a_response_error(number: str) -> None:
+def test_count_from_an_invalid_page_number_is_a_response_error(number: str) -> None:
     header = latin(f"{link(AGENTS, 'page=2', 'next')}, {link(AGENTS, f'page={number}', 'last')}")
     with pytest.raises(ResponseError, match="does not say how many"):
         agents_with(header).count()
 
 
-def test_page_numbers_that_are_none_are_told_as_none() -> None:
+def test_invalid_page_numbers_are_none() -> None:
     header = ", ".join(latin(link(AGENTS, f"page={'9' * 5000}", rel)) for rel in ("first", "prev", "next", "last"))
     page = agents_with(header).page(1)
     assert (page.next_page, page.previous_page, page.last_page) == (None, None, None)
@@ -88,22 +88,22 @@ QUERIES = ["page=2", "branch=a;b&page=2", "branch=a,b&page=2", "page=2&x=%3C%3E;
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_next_page_is_found_however_its_link_is_written(header: str, query: str) -> None:
     """A link that is not understood would end the listing early without a word."""
-    told = {"Link": header.format(url=f"{API}/{AGENTS}?{query}")}
-    bk, server = client(lambda query: ([agent(2)], {}) if "page" in query else ([agent(1)], told))
+    headers = {"Link": header.format(url=f"{API}/{AGENTS}?{query}")}
+    bk, server = client(lambda query: ([agent(2)], {}) if "page" in query else ([agent(1)], headers))
     assert [each.name for each in bk.organization().agents()] == ["a-1", "a-2"]
     assert server.queries[1]["page"] == "2"
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(LATIN, max_size=60), st.sampled_from([*WALKS]))
-def test_any_link_header_raises_only_our_own_errors(text: str, walk: str) -> None:
+def test_any_link_header_raises_only_our_errors(text: str, walk: str) -> None:
     own_errors_only(WALKS[walk], agents_with(text))
     own_errors_only(WALKS[walk], agents_with(f'<{text}>; rel="next", <{text}>; rel="last"'))
     own_errors_only(WALKS[walk], agents_with(f'<{API}/x?page={text}>; rel="next", <{API}/x?page={text}>; rel="last"'))
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "https://x/?after=\ud800", 5, 1.5, True, ["x"], {"cursor": "x"}])
-def test_a_next_page_whose_url_cannot_be_read_is_an_error_and_no_end(url: object) -> None:
+def test_an_unreadable_url_of_the_next_page_is_an_error(url: object) -> None:
     """To take it for none would end the listing early without a word."""
     bk, _ = client(lambda _query: ({"items": [job(1)], "links": {"next": url}}, {}))
     with pytest.raises(ResponseError, match="page"):
@@ -111,7 +111,7 @@ def test_a_next_page_whose_url_cannot_be_read_is_an_error_and_no_end(url: object
 
 
 @pytest.mark.parametrize("links", ["next", 5, True, ["x"], [{"rel": "next"}]])
-def test_links_that_are_no_object_are_an_error_and_no_end(links: object) -> None:
+def test_links_that_are_not_an_object_are_an_error(links: object) -> None:
     bk, _ = client(lambda _query: ({"items": [job(1)], "links": links}, {}))
     with pytest.raises(ResponseError, match="links were expected"):
         list(bk.organization().pipeline("web").build(1).jobs())
@@ -132,14 +132,14 @@ bodies = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(bodies, st.sampled_from(sorted(CURSOR_WALKS)))
-def test_any_cursor_body_raises_only_our_own_errors(body: dict[str, Any], walk: str) -> None:
+def test_any_cursor_page_raises_only_our_errors(body: dict[str, Any], walk: str) -> None:
     bk, _ = client(lambda _query: (json.dumps(body).encode(), {}))
     own_errors_only(WALKS[walk], bk.organization().pipeline("web").build(1).jobs())
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(odd_values | st.dictionaries(st.sampled_from(["id", "url", "name"]), odd_values), max_size=4))
-def test_items_of_any_kind_raise_only_our_own_errors(items: list[Any]) -> None:
+def test_items_of_any_kind_raise_only_our_errors(items: list[Any]) -> None:
     header = {"Link": link(AGENTS, "page=2")}
     bk, _ = client(lambda query: (items if "page" not in query else [agent(1)], {} if "page" in query else header))
     for walk in WALKS.values():
@@ -150,7 +150,7 @@ def test_items_of_any_kind_raise_only_our_own_errors(items: list[Any]) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[", b"\xff", b"[1" + b"0" * 5000 + b"]", b"[" * 100_000, b'{"items": [1e999]}']
 )
-def test_a_body_that_is_no_list_of_objects_raises_only_our_own_errors(body: bytes) -> None:
+def test_a_body_that_is_not_a_list_raises_only_our_errors(body: bytes) -> None:
     bk, _ = client(lambda _query: (body, {}), retry=RetryPolicy(attempts=1))
     for walk in WALKS.values():
         own_errors_only(walk, bk.organization().agents())
