@@ -57,7 +57,7 @@ def load_concurrently(
     if cursor is None or not newest or (limit is not None and count >= limit):
         return
     if paginator.builds_can_leave:
-        logger.info("loading the pages in order: under these filters builds come and go, see BuildQuerySet.all")
+        logger.info("loading pages in order, since builds can stop matching these filters; see BuildQuerySet.all")
         return
     if not isinstance(cursor, TimeCursor) or not _is_over(cursor, newest[0]):
         return

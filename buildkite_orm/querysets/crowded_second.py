@@ -71,7 +71,7 @@ class CrowdedSecond:
     def _sweep(self, size: PageSize[Build], last_page: int) -> None:
         """Read from the last page to the first until that adds nothing.
 
-        A build that leaves moves those after it to pages that are still to come, so that none is missed. One that
+        A build that leaves moves those after it to pages that are read later, so that none is missed. One that
         enters may move another to a page that was read; but then it is itself found, and causes another sweep.
         """
         for _ in range(1, _MOST_SWEEPS):

@@ -1,6 +1,6 @@
 """Builds page by page in time, so that none is repeated or lost while builds are created, start and finish.
 
-Builds are listed newest first. The next request asks for those created before the whole second after the last build
+Builds are listed newest first. The next request is for builds created before the whole second after the last build
 seen; the builds of that second that were returned already are dropped. So each request is for a first page, and the
 depth limit of the API is not reached. If one second has more builds than a page, it is paged by number
 (`crowded_second`).
