@@ -249,9 +249,7 @@ def test_a_change_that_is_ignored_is_warned_of_in_the_same_words_for_each_pipeli
         for number in range(5):
             server.add_pipeline(f"web-{number}", configuration=YAML)
             bk.organization("acme").pipeline(f"web-{number}").update(env={"A": str(number)})
-    assert {str(warning.message) for warning in caught} == {
-        "a pipeline has its steps as YAML: the server ignored env"
-    }
+    assert {str(warning.message) for warning in caught} == {"a pipeline has its steps as YAML: the server ignored env"}
     assert len(caught) == 5
 
 
