@@ -69,10 +69,10 @@ CLASSES: list[type[BuildkiteError]] = [
 
 
 def make(status: int, body: object = b"", **headers: str) -> StatusError:
-    told = body if isinstance(body, bytes) else json.dumps(body).encode()
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     url = "https://api.buildkite.com/v2/organizations/acme"
-    return error_for(method="GET", url=url, status=status, headers=named, body=told)
+    return error_for(method="GET", url=url, status=status, headers=named, body=content)
 
 
 # -- which -------------------------------------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_the_tree_is_the_one_that_its_docstring_draws() -> None:
     assert found == {kind.__name__: kind.__bases__[0].__name__ for kind in CLASSES}
 
 
-def test_a_401_says_where_tokens_are_made(server: FakeBuildkite) -> None:
+def test_a_401_states_where_tokens_are_made(server: FakeBuildkite) -> None:
     with server.client(token="bkua_of_nobody_at_all") as bk, pytest.raises(AuthenticationError) as caught:
         bk.user()
     assert caught.value.status == 401
@@ -112,7 +112,7 @@ def test_a_401_says_where_tokens_are_made(server: FakeBuildkite) -> None:
 # -- what it carries ---------------------------------------------------------------------------------------------------
 
 
-def test_an_error_carries_what_the_server_said(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_error_carries_the_message_of_the_server(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     details = [{"field": "branch", "code": "invalid", "message": "is no branch"}]
     server.faults.add(
@@ -204,7 +204,7 @@ def test_a_403_names_the_scope_that_is_needed_and_those_that_are_held(server: Fa
     assert "read_builds" in str(error)
 
 
-def test_a_403_of_a_token_without_scopes_says_so(server: FakeBuildkite) -> None:
+def test_a_403_of_a_token_without_scopes_states_so(server: FakeBuildkite) -> None:
     with server.client(token=server.make_token()) as bk, pytest.raises(PermissionDeniedError, match="it has: none"):
         bk.organization("acme").fetch()
 
@@ -226,7 +226,7 @@ def test_a_403_from_what_stands_before_the_api_is_one_too() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if issubclass(kind, StatusError | TransportError)])
-def test_each_error_says_on_one_line_what_to_do_next(kind: type[BuildkiteError]) -> None:
+def test_each_error_states_on_one_line_what_to_do_next(kind: type[BuildkiteError]) -> None:
     error = kind("it failed", method="GET", url="https://h/v2/x")
     if kind is not TransportError:
         assert kind.next_step.endswith(".")
@@ -248,7 +248,7 @@ JSON = st.recursive(
         st.sampled_from(["X-Request-Id", "Content-Type", "X-OAuth-Scopes", "X-Accepted-OAuth-Scopes"]), st.text()
     ),
 )
-def test_whatever_the_server_says_makes_an_error_of_one_printable_line(
+def test_whatever_the_server_states_makes_an_error_of_one_printable_line(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     error = error_for(method="GET", url="https://h/v2/x", status=status, headers=headers, body=body)
@@ -316,7 +316,7 @@ def test_an_error_of_a_request_survives_pickle(server: FakeBuildkite) -> None:
 
 
 class Raw(threading.Thread):
-    """A server that answers every request with the same bytes, and closes the connection."""
+    """A server that responds to every request with the same bytes, and closes the connection."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__(daemon=True)
@@ -394,7 +394,7 @@ def answering(server: FakeBuildkite) -> Iterator[Callable[[bytes], tuple[Raw, Bu
 
 
 @odd
-def test_an_odd_answer_to_a_get_is_an_error_of_ours(
+def test_an_odd_response_to_a_get_is_an_error_of_ours(
     answering: Callable[[bytes], tuple[Raw, Buildkite]], answer: bytes
 ) -> None:
     _, bk = answering(answer)
@@ -405,7 +405,7 @@ def test_an_odd_answer_to_a_get_is_an_error_of_ours(
 
 
 @odd
-def test_an_odd_answer_to_a_post_is_unknown_and_not_asked_for_again(
+def test_an_odd_response_to_a_post_is_unknown_and_not_requested_again(
     answering: Callable[[bytes], tuple[Raw, Buildkite]], answer: bytes
 ) -> None:
     raw, bk = answering(answer)
@@ -434,7 +434,7 @@ def test_a_body_that_json_cannot_say_is_the_callers_mistake(server: FakeBuildkit
     assert server.requests == []
 
 
-def test_a_host_that_cannot_be_is_said_so(server: FakeBuildkite) -> None:
+def test_a_host_that_cannot_be_is_stated_so(server: FakeBuildkite) -> None:
     with pytest.raises(ConfigurationError):
         server.client(base_url=f"https://{'a' * 70}.example")
 

@@ -48,8 +48,6 @@ class Authorizer:
         secrets: Each token is added to these before it is sent, so that it is masked wherever it is repeated.
     """
 
-    __slots__ = ("_token",)
-
     def __init__(self, auth: Callable[[], str], secrets: Secrets) -> None:
         self._token: Callable[[], str] = lambda: secrets.remember(auth())  # debuggers show what attributes hold
 

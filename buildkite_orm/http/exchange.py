@@ -39,22 +39,6 @@ class Exchange:
         host: The host of the last connection; a proxy, if there is one.
     """
 
-    __slots__ = (
-        "_before",
-        "_paused_at",
-        "clock",
-        "connect_timeout",
-        "deadline",
-        "had_response",
-        "host",
-        "is_cut",
-        "is_sent",
-        "is_tracked",
-        "read_timeout",
-        "streams_body",
-        "target",
-    )
-
     def __init__(
         self,
         *,

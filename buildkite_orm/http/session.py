@@ -285,8 +285,6 @@ class Session:
 class _ErrorDetails:
     """Completes the errors of a request: its method and URL, and whether any of its attempts may have had an effect."""
 
-    __slots__ = ("_request", "_session", "_unknown")
-
     def __init__(self, session: Session, request: ApiRequest) -> None:
         self._session = session
         self._request = request

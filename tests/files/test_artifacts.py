@@ -60,7 +60,7 @@ def routes(bk: Buildkite, job: JobRecord) -> dict[str, JobRef]:
 
 
 def asked(server: FakeBuildkite, origin: str = "artifacts") -> list[tuple[str, int]]:
-    """Give the ranges that were asked of an origin, and the statuses that were answered."""
+    """Return the ranges that were asked of an origin, and the statuses that were answered."""
     return [(each.headers.get("Range", ""), each.status) for each in server.requests if each.origin == origin]
 
 
@@ -136,7 +136,7 @@ def test_downloading_needs_its_own_scope(server: FakeBuildkite, stored: Artifact
 # -- whole
 
 
-def test_a_download_gives_the_bytes(artifact: Artifact, costs: Costs) -> None:
+def test_a_download_returns_the_bytes(artifact: Artifact, costs: Costs) -> None:
     with costs(1, artifacts=1):
         content = artifact.download()
     assert content == CONTENT
@@ -162,7 +162,7 @@ def test_text_is_decoded(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -
     assert ref.text(encoding="ascii", errors="ignore") == "gre "
 
 
-def test_an_artifact_without_a_client_says_so(artifact: Artifact) -> None:
+def test_an_artifact_without_a_client_states_so(artifact: Artifact) -> None:
     unbound = Artifact.model_validate(artifact.dump())
     with pytest.raises(UnboundError, match="belongs to no client"):
         unbound.download()
@@ -171,7 +171,7 @@ def test_an_artifact_without_a_client_says_so(artifact: Artifact) -> None:
 # -- as a stream
 
 
-def test_nothing_is_asked_before_the_first_chunk(artifact: Artifact, costs: Costs) -> None:
+def test_nothing_is_requested_before_the_first_chunk(artifact: Artifact, costs: Costs) -> None:
     with costs(0):
         chunks = artifact.download(stream=True)
     with costs(1, artifacts=1):
@@ -179,7 +179,7 @@ def test_nothing_is_asked_before_the_first_chunk(artifact: Artifact, costs: Cost
     chunks.close()
 
 
-def test_a_stream_gives_all_in_chunks_that_are_small(artifact: Artifact) -> None:
+def test_a_stream_returns_all_in_chunks_that_are_small(artifact: Artifact) -> None:
     sizes: list[int] = []
     whole = hashlib.sha256()
     for chunk in artifact.download(stream=True):
@@ -197,7 +197,7 @@ def test_a_stream_that_is_at_its_end_stays_there(artifact: Artifact, costs: Cost
         assert list(chunks) == []
 
 
-def test_a_stream_that_was_closed_asks_nothing_more(artifact: Artifact, costs: Costs) -> None:
+def test_a_stream_that_was_closed_requests_nothing_more(artifact: Artifact, costs: Costs) -> None:
     with artifact.download(stream=True) as chunks:
         next(chunks)
     with costs(0):
@@ -223,7 +223,7 @@ def test_a_stream_holds_no_more_than_a_chunk(server: FakeBuildkite, bk: Buildkit
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate"])
 @pytest.mark.parametrize("http", [False, True])
-def test_a_download_that_breaks_goes_on_where_it_broke(
+def test_a_download_that_breaks_continues_where_it_broke(
     server: FakeBuildkite,
     stored: ArtifactRecord,
     kind: Literal["reset_mid_body", "truncate"],
@@ -256,14 +256,14 @@ class Rangeless(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def test_a_storage_that_ignores_ranges_gives_the_right_bytes(server: FakeBuildkite, stored: ArtifactRecord) -> None:
+def test_a_storage_that_ignores_ranges_returns_the_right_bytes(server: FakeBuildkite, stored: ArtifactRecord) -> None:
     server.faults.add("truncate", origin="artifacts", at=300_000)
     with server.client(http=True, transport=Rangeless()) as bk:
         assert ref_to(bk, stored).fetch().download() == CONTENT
     assert [status for _, status in asked(server)] == [200, 200]
 
 
-def test_a_storage_that_gives_another_range_is_not_believed(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_a_storage_that_returns_another_range_is_not_believed(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=300_000)
     server.faults.add(
         "error",
@@ -312,7 +312,7 @@ def test_a_connection_that_never_gets_on_is_given_up(server: FakeBuildkite, arti
     assert len(asked(server)) == RetryPolicy().attempts
 
 
-def test_a_storage_that_has_a_problem_is_asked_again_as_often_as_the_policy_says(
+def test_a_storage_that_has_a_problem_is_retried_as_often_as_the_policy_allows(
     server: FakeBuildkite, artifact: Artifact
 ) -> None:
     server.faults.add("html", status=503, origin="artifacts", times=None)
@@ -335,7 +335,7 @@ def test_without_retries_the_first_failure_is_the_last(server: FakeBuildkite, st
     assert len(asked(server)) == 1
 
 
-def test_an_api_that_gives_no_link_is_asked_no_more_often_than_the_policy_says(
+def test_an_api_that_returns_no_link_is_requested_no_more_often_than_the_policy_allows(
     server: FakeBuildkite, artifact: Artifact
 ) -> None:
     server.faults.add("error", status=500, match="/download", times=None)
@@ -344,13 +344,13 @@ def test_an_api_that_gives_no_link_is_asked_no_more_often_than_the_policy_says(
     assert len(server.requests) == RetryPolicy().attempts
 
 
-def test_a_link_that_is_refused_is_asked_for_anew(server: FakeBuildkite, artifact: Artifact, costs: Costs) -> None:
+def test_a_link_that_is_refused_is_requested_anew(server: FakeBuildkite, artifact: Artifact, costs: Costs) -> None:
     server.faults.add("error", origin="artifacts", status=403)
     with costs(2, artifacts=2):
         assert artifact.download() == CONTENT
 
 
-def test_a_link_that_has_expired_before_the_download_goes_on_is_replaced(
+def test_a_link_that_has_expired_before_the_download_continues_is_replaced(
     server: FakeBuildkite, artifact: Artifact
 ) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=300_000)
@@ -427,7 +427,7 @@ def test_a_relative_link_is_resolved_and_requested_without_the_token(
     assert not any("Authorization" in request.headers for request in followed)
 
 
-def test_an_answer_that_is_no_link_is_not_taken_for_the_file(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_a_response_that_is_no_link_is_not_taken_for_the_file(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("error", match="/download", status=200, payload={"url": "https://evil.example"}, times=None)
     with pytest.raises(ResponseError, match="a redirect to the file was expected"):
         artifact.download()
@@ -442,7 +442,7 @@ def test_bytes_that_are_not_those_that_were_uploaded_are_an_error(server: FakeBu
         artifact.download()
 
 
-def test_a_stream_tells_of_wrong_bytes_at_its_end(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_a_stream_states_of_wrong_bytes_at_its_end(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("corrupt_body", origin="artifacts")
     got: list[bytes] = []
     with pytest.raises(ChecksumMismatchError):
@@ -456,7 +456,7 @@ def test_too_few_bytes_are_an_error(bk: Buildkite, stored: ArtifactRecord) -> No
         ref_to(bk, stored).fetch().download()
 
 
-def test_the_sha256_is_checked_where_it_is_told(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
+def test_a_sha256_in_the_payload_is_checked(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
     server.settings.sha256sums = True
     assert ref_to(bk, stored).fetch().download() == CONTENT
     stored.sha256sum = "0" * 64
@@ -469,7 +469,7 @@ def test_a_checksum_in_capitals_is_the_same(bk: Buildkite, stored: ArtifactRecor
     assert ref_to(bk, stored).fetch().download() == CONTENT
 
 
-def test_what_is_not_told_is_not_checked(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
+def test_what_is_not_stated_is_not_checked(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
     artifact = ref_to(bk, stored).fetch()
     bare = Artifact.model_validate({**artifact.dump(), "file_size": None, "sha1sum": None})
     assert bk.bind(bare).download() == CONTENT
@@ -485,7 +485,7 @@ def test_a_new_artifact_downloads(bk: Buildkite, stored: ArtifactRecord) -> None
 
 
 @pytest.mark.parametrize("state", ["error", "expired", "deleted"])
-def test_an_artifact_that_is_no_more_says_in_which_state_it_was(
+def test_an_artifact_that_is_no_more_states_in_which_state_it_was(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, state: str
 ) -> None:
     stored.state = state
@@ -505,8 +505,8 @@ def test_the_token_never_goes_to_the_storage(server: FakeBuildkite, stored: Arti
     with server.client(http=True) as bk:
         assert ref_to(bk, stored).download() == CONTENT
     for request in server.requests:
-        told = request.line + str(list(request.headers)) + str(request.body)
-        assert (server.token in told) == (request.origin == "api")
+        text = request.line + str(list(request.headers)) + str(request.body)
+        assert (server.token in text) == (request.origin == "api")
     assert len(asked(server)) == 3
 
 

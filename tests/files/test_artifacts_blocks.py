@@ -1,4 +1,4 @@
-"""What is known of a file beforehand, and how what comes is seen block by block beside the loading."""
+"""What is known of a file beforehand, and how what comes is seen block by block next to the loading."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
 
 
 def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
-    """Let chunks be seen beside the loading, and give the blocks in which they were."""
+    """Hash chunks in another thread, and return the blocks in which they were hashed."""
     hasher_class: Any = vars(checksums)["ThreadedHasher"]
 
     def note(block: memoryview) -> None:
@@ -67,7 +67,7 @@ def see(chunks: Iterable[bytes], seen: list[bytes]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_all_is_seen_once_and_in_order_however_it_comes(later: Later, seed: int) -> None:
+def test_all_bytes_are_hashed_once_and_in_order(later: Later, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311
     chunks = [chance.randbytes(chance.randint(0, BLOCK)) for _ in range(chance.randint(0, 30))]
     blocks = see(chunks, [])
@@ -97,7 +97,7 @@ def breaking() -> Iterator[bytes]:
     raise KeyError
 
 
-def test_where_loading_fails_the_rest_is_not_seen(later: Later) -> None:
+def test_if_loading_fails_the_rest_is_not_seen(later: Later) -> None:
     seen: list[bytes] = []
     with pytest.raises(KeyError):
         see(breaking(), seen)
@@ -110,7 +110,7 @@ class Refusing(list[bytes]):
         raise KeyError(block)
 
 
-def test_where_seeing_fails_that_is_an_error(later: Later) -> None:
+def test_if_seeing_fails_that_is_an_error(later: Later) -> None:
     with pytest.raises(KeyError, match="xxx"):
         see([b"x" * BLOCK, b"y" * BLOCK], Refusing())
     assert later.submitted == 1

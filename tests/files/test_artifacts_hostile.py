@@ -262,7 +262,7 @@ def test_a_log_stops_one_byte_past_what_it_declares_and_at_the_limit_where_it_de
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_always_gives_less_of_a_log_than_was_requested_is_not_asked_for_ever(
+def test_a_server_that_always_returns_less_of_a_log_than_was_requested_is_not_requested_ever(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
     server.set_log(stored.job, LOG)
@@ -432,7 +432,7 @@ def test_numbers_and_ranges_of_headers_are_read_or_refused_and_raise_nothing_els
         assert content_length(headers) is not None
 
 
-def test_a_content_length_that_came_twice_is_read_once() -> None:
+def test_a_content_length_that_arrived_twice_is_read_once() -> None:
     assert content_length({"Content-Length": "5, 5"}) == 5
 
 
@@ -446,7 +446,7 @@ def test_what_is_no_number_is_not_read_as_one(text: str) -> None:
 # -- the folder
 
 
-def test_a_folder_that_vanishes_meanwhile_is_told_of_its_file_and_stops_no_other(
+def test_a_folder_that_vanishes_meanwhile_is_reported_of_its_file_and_stops_no_other(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path
 ) -> None:
     for number in range(3):

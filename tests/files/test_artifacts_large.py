@@ -58,7 +58,7 @@ def test_wrong_bytes_are_an_error_and_nothing_is_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_breaks_in_a_later_block_is_whole_all_the_same(
+def test_a_file_that_breaks_in_a_later_block_is_whole_nevertheless(
     server: FakeBuildkite, large: ArtifactRecord, tmp_path: Path
 ) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=2 * BLOCK + 100)

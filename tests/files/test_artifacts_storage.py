@@ -52,7 +52,7 @@ def answers(server: FakeBuildkite, status: int, *, times: int | None = None, **o
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 410])
-def test_where_a_link_may_not_be_good_any_more_another_is_asked_for_once(
+def test_if_a_link_may_not_be_good_any_more_another_is_requested_once(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
     answers(server, status)
@@ -62,7 +62,7 @@ def test_where_a_link_may_not_be_good_any_more_another_is_asked_for_once(
 
 
 @pytest.mark.parametrize("status", [402, 404, 405, 409, 411, 416, 418, 428, 430, 499])
-def test_where_another_link_would_not_help_none_is_asked_for(
+def test_no_other_link_is_requested_if_it_would_not_help(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
     answers(server, status)
@@ -73,7 +73,7 @@ def test_where_another_link_would_not_help_none_is_asked_for(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 504, 599])
-def test_where_the_storage_fails_it_is_asked_again_by_the_same_link(
+def test_if_the_storage_fails_it_is_requested_again_by_the_same_link(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
     answers(server, status)
@@ -89,7 +89,7 @@ def test_what_is_no_content_is_not_taken_for_it(server: FakeBuildkite, artifact:
         artifact.download()
 
 
-def test_a_range_that_nobody_asked_for_is_taken_where_it_is_the_beginning(
+def test_a_range_that_nobody_requested_is_taken_where_it_is_the_beginning(
     server: FakeBuildkite, bk: Buildkite, artifact: Artifact
 ) -> None:
     bare = bk.organization("acme").job(artifact.job_id or "").artifact(artifact.id)
@@ -103,7 +103,7 @@ def test_a_range_that_nobody_asked_for_is_taken_where_it_is_the_beginning(
         bare.download()
 
 
-def test_where_a_storage_gives_a_part_the_rest_is_asked_for_although_nothing_else_tells_the_size(
+def test_if_a_storage_returns_a_part_the_rest_is_requested_although_nothing_else_states_the_size(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
     longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
@@ -113,7 +113,7 @@ def test_where_a_storage_gives_a_part_the_rest_is_asked_for_although_nothing_els
     assert server.requests[-1].headers["Range"] == "bytes=10-"
 
 
-def test_what_comes_with_a_range_that_is_refused_is_no_content(
+def test_what_arrives_with_a_range_that_is_refused_is_no_content(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
     large = server.add_artifact(stored.job, "large.bin", 500_000)
@@ -183,7 +183,7 @@ class Watching(BaseAdapter):
         pass
 
     def open(self) -> int:
-        """Count the answers that were neither read to their end nor closed."""
+        """Count the responses that were neither read to their end nor closed."""
         return sum(not response.raw.closed for response in self.responses)
 
 
@@ -202,14 +202,14 @@ def watched(server: FakeBuildkite, watching: Watching, stored: ArtifactRecord) -
         yield found
 
 
-def test_a_download_that_is_left_gives_its_connection_back(watched: Artifact, watching: Watching) -> None:
+def test_a_download_that_is_left_returns_its_connection_back(watched: Artifact, watching: Watching) -> None:
     for _ in watched.download(stream=True):
         assert watching.open() == 1
         break
     assert (len(watching.responses), watching.open()) == (2, 0)
 
 
-def test_a_download_that_is_closed_gives_its_connection_back(watched: Artifact, watching: Watching) -> None:
+def test_a_download_that_is_closed_returns_its_connection_back(watched: Artifact, watching: Watching) -> None:
     with watched.download(stream=True) as chunks:
         next(chunks)
         assert watching.open() == 1
@@ -218,7 +218,7 @@ def test_a_download_that_is_closed_gives_its_connection_back(watched: Artifact, 
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 503])
-def test_what_is_no_content_gives_its_connection_back(
+def test_what_is_no_content_returns_its_connection_back(
     server: FakeBuildkite, watched: Artifact, watching: Watching, status: int
 ) -> None:
     headers = {"Location": "https://files.example/a"} if status == 302 else {}
@@ -239,7 +239,7 @@ class Rangeless(Watching):
 
 
 @pytest.mark.parametrize("at", [1, 65_535, 65_536, 65_537, 131_072, 200_000, 499_999])
-def test_wherever_a_download_breaks_a_storage_without_ranges_gives_the_rest(
+def test_wherever_a_download_breaks_a_storage_without_ranges_returns_the_rest(
     server: FakeBuildkite, stored: ArtifactRecord, at: int
 ) -> None:
     large = server.add_artifact(stored.job, "large.bin", 500_000)
@@ -258,7 +258,7 @@ def test_a_download_that_has_failed_is_over(server: FakeBuildkite, artifact: Art
         assert list(chunks) == []
 
 
-def test_wrong_bytes_are_told_once(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_wrong_bytes_are_reported_once(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("corrupt_body", origin="artifacts")
     chunks = artifact.download(stream=True)
     next(chunks)
@@ -271,7 +271,7 @@ def test_wrong_bytes_are_told_once(server: FakeBuildkite, artifact: Artifact) ->
 
 
 @pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush"])
-def test_an_error_shows_where_the_file_was_asked_for_and_not_its_key(
+def test_an_error_shows_where_the_file_was_requested_and_not_its_key(
     server: FakeBuildkite, artifact: Artifact, elsewhere: str, query: str
 ) -> None:
     where = f"{elsewhere.partition('?')[0]}-moved"
@@ -283,7 +283,7 @@ def test_an_error_shows_where_the_file_was_asked_for_and_not_its_key(
     assert "hush" not in str(caught.value)
 
 
-def test_an_error_of_the_api_says_what_was_asked_of_it(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_an_error_of_the_api_names_its_request_of_it(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("error", match="/download", status=403, message="No", times=None)
     with pytest.raises(Exception, match="No") as caught:
         artifact.download()
@@ -291,7 +291,7 @@ def test_an_error_of_the_api_says_what_was_asked_of_it(server: FakeBuildkite, ar
     assert "its state" not in str(caught.value)
 
 
-def test_wrong_bytes_are_told_with_whose_they_are(bk: Buildkite, stored: ArtifactRecord, tmp_path: Path) -> None:
+def test_wrong_bytes_are_reported_with_whose_they_are(bk: Buildkite, stored: ArtifactRecord, tmp_path: Path) -> None:
     stored.file_size = 6
     found = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
     message = f"{found.api_path}: 5 bytes were received, not the 6 that were uploaded"

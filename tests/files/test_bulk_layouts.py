@@ -35,8 +35,8 @@ def test_those_of_several_jobs_that_are_called_the_same_go_below_their_jobs() ->
 
 
 def test_it_does_not_depend_on_the_order() -> None:
-    told = [("report.xml", A), ("report.xml", B), ("a", A), ("a/b", B)]
-    both = [artifact(path, job, f"{path} {job}") for path, job in told]
+    files = [("report.xml", A), ("report.xml", B), ("a", A), ("a/b", B)]
+    both = [artifact(path, job, f"{path} {job}") for path, job in files]
     forward, backward = (unique_paths(each, "path") for each in (both, both[::-1]))
     assert forward == backward[::-1]
 
@@ -50,10 +50,10 @@ def test_a_file_is_not_where_another_needs_a_folder() -> None:
     assert places(("out/log.txt", A), ("out\\log.txt/x", A)) == [f"{A}/out/log.txt", "out\\log.txt/x"]
 
 
-def test_where_case_does_not_tell_files_apart_they_are_kept_apart() -> None:
-    told = [("README", A), ("readme", B), ("gr\u00f6\u00dfe", A), ("GRO\u0308SSE", B)]
-    assert places(*told) == [path for path, _ in told]
-    assert places(*told, ignores_case=True) == [f"{job}/{path}" for path, job in told]
+def test_if_case_does_not_state_files_apart_they_are_kept_apart() -> None:
+    files = [("README", A), ("readme", B), ("gr\u00f6\u00dfe", A), ("GRO\u0308SSE", B)]
+    assert places(*files) == [path for path, _ in files]
+    assert places(*files, ignores_case=True) == [f"{job}/{path}" for path, job in files]
 
 
 def test_a_path_that_looks_like_a_place_below_a_job_pushes_nobody_out() -> None:
@@ -67,7 +67,7 @@ def test_by_job_all_go_below_their_jobs() -> None:
     assert unique_paths(both, "job") == [f"{A}/a", f"{B}/a", f"{B}/b"]
 
 
-def test_by_a_function_they_go_where_it_says_and_are_kept_apart_as_well() -> None:
+def test_by_a_function_they_go_where_it_states_and_are_kept_apart_as_well() -> None:
     both = [artifact("x/a", A, "1"), artifact("y/a", B, "2"), artifact("y/b", B, "3")]
     found = unique_paths(both, lambda each: PurePosixPath(each.path).name)
     assert found == [f"{A}/a", f"{B}/a", "b"]
@@ -75,9 +75,9 @@ def test_by_a_function_they_go_where_it_says_and_are_kept_apart_as_well() -> Non
 
 @pytest.mark.parametrize("folds", [False, True])
 @settings(deadline=None)
-@given(told=st.lists(st.tuples(st.text("aA/", min_size=1, max_size=4), st.sampled_from([A, B])), max_size=8))
-def test_no_two_ever_come_to_one_place(told: list[tuple[str, str]], folds: bool) -> None:  # noqa: FBT001 - a case
-    safe = [(path.strip("/") or "a", job) for path, job in told]
+@given(files=st.lists(st.tuples(st.text("aA/", min_size=1, max_size=4), st.sampled_from([A, B])), max_size=8))
+def test_no_two_ever_come_to_one_place(files: list[tuple[str, str]], folds: bool) -> None:  # noqa: FBT001 - a case
+    safe = [(path.strip("/") or "a", job) for path, job in files]
     found = [PurePosixPath(each.casefold() if folds else each) for each in places(*safe, ignores_case=folds)]
     assert len(set(found)) == len(found)
     assert not any(one in other.parents for one in found for other in found)

@@ -1,4 +1,4 @@
-"""Many artifacts at once: side by side within the budget, resumable, each whole or reported."""
+"""Many artifacts at once: concurrently within the budget, resumable, each whole or reported."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def fill(server: FakeBuildkite, job: JobRecord, count: int) -> list[ArtifactReco
 
 
 def there(folder: Path) -> dict[str, bytes]:
-    """Give all files in a folder, also those that no user is to see."""
+    """Return all files in a folder, also those that no user is to see."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -123,15 +123,13 @@ def test_the_folder_may_be_text_or_end_with_a_slash(
 
 
 @pytest.mark.parametrize("workers", [0, -1])
-def test_no_workers_are_refused_before_anything_is_asked(
-    bk: Buildkite, folder: Path, costs: Costs, workers: int
-) -> None:
+def test_zero_workers_are_refused_before_any_request(bk: Buildkite, folder: Path, costs: Costs, workers: int) -> None:
     with costs(0), pytest.raises(ValueError, match="at least 1"):
         listed(bk).save_all(folder, workers=workers)
 
 
 class Meeting(HTTPAdapter):
-    """Lets files come only when so many are asked for at once."""
+    """Returns files only when this many are requested at once."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -214,7 +212,7 @@ def test_a_link_as_long_as_the_file_is_no_file_either(
     assert not (folder / "a.txt").is_symlink()
 
 
-def test_without_a_checksum_nothing_tells_whether_it_is_whole_so_it_comes_again(
+def test_without_a_checksum_nothing_states_whether_it_is_whole_so_it_arrives_again(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
 ) -> None:
     fill(server, job, 1)
@@ -230,7 +228,7 @@ def without_checksums(payload: Any) -> Any:
     return cast("Any", payload)
 
 
-def test_what_was_interrupted_goes_on_with_the_same_call(  # noqa: PLR0917
+def test_what_was_interrupted_continues_with_the_same_call(  # noqa: PLR0917
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch, costs: Costs
 ) -> None:
     fill(server, job, 6)
@@ -339,7 +337,7 @@ def test_a_link_out_of_the_folder_is_not_followed(
     assert (len(report.saved), list((tmp_path / "outside").iterdir())) == (1, [])
 
 
-def test_all_others_are_done_before_the_error_comes_and_it_tells_why_each_failed(
+def test_all_others_are_done_before_the_error_arrives_and_it_states_why_each_failed(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
 ) -> None:
     records = fill(server, job, 6)
@@ -384,7 +382,7 @@ def test_a_name_that_would_harm_a_terminal_is_escaped(
     assert "\x1b" not in str(report)
 
 
-def test_one_that_came_odd_is_reported_and_stops_no_other(
+def test_one_that_arrived_odd_is_reported_and_stops_no_other(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
 ) -> None:
     fill(server, job, 2)
@@ -438,7 +436,7 @@ def test_by_job_each_has_a_folder(
     assert there(folder) == {f"{job.id}/a": b"one", f"{other.id}/b": b"two"}
 
 
-def test_a_function_says_where_each_goes(server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path) -> None:
+def test_a_function_states_where_each_goes(server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path) -> None:
     fill(server, job, 2)
     listed(bk).save_all(folder, layout=lambda artifact: f"flat-{artifact.filename}")
     assert sorted(there(folder)) == ["flat-0.bin", "flat-1.bin"]
@@ -458,7 +456,7 @@ def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return shown
 
 
-def test_on_a_terminal_a_bar_tells_of_files_and_bytes_and_goes_away(
+def test_on_a_terminal_a_bar_states_of_files_and_bytes_and_goes_away(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tqdm")
@@ -493,30 +491,30 @@ def test_the_bytes_of_the_bar_add_up_whatever_happened(
     assert sum(size for _, size in shown) == sum(len(CONTENT) - number for number in range(3))
 
 
-def test_the_bar_is_told_of_each_file_and_of_the_bytes_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[object] = []
+def test_the_bar_is_reported_of_each_file_and_of_the_bytes_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    displayed: list[object] = []
 
     class Tqdm:
         def __init__(self, **options: object) -> None:
-            told.append((options["desc"], options["total"], options["leave"]))
+            displayed.append((options["desc"], options["total"], options["leave"]))
 
         def __enter__(self) -> Self:
             return self
 
         def __exit__(self, *_: object) -> None:
-            told.append("gone")
+            displayed.append("gone")
 
         def set_description_str(self, text: str, *, refresh: bool) -> None:
-            told.append((text, refresh))
+            displayed.append((text, refresh))
 
         def update(self, more: int) -> None:
-            told.append(more)
+            displayed.append(more)
 
     monkeypatch.setitem(sys.modules, "tqdm", SimpleNamespace(tqdm=Tqdm))  # pyright: ignore[reportArgumentType]
     with progress_bar(True, files=2, size=900) as show:
         show(0, 500)
         show(1, 400)
-    assert told == [("0/2 files", 900, False), ("0/2 files", False), 500, ("1/2 files", False), 400, "gone"]
+    assert displayed == [("0/2 files", 900, False), ("0/2 files", False), 500, ("1/2 files", False), 400, "gone"]
 
 
 def test_elsewhere_it_is_silent(
@@ -527,7 +525,7 @@ def test_elsewhere_it_is_silent(
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_the_extra_nothing_shows_and_who_insists_is_told_its_name(
+def test_without_the_extra_nothing_shows_and_who_insists_is_reported_its_name(
     server: FakeBuildkite,
     bk: Buildkite,
     job: JobRecord,

@@ -48,7 +48,7 @@ def artifact(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> Ar
 
 
 def named(artifact: Artifact, bk: Buildkite, path: object) -> Artifact:
-    """Give the same artifact under another path."""
+    """Return the same artifact under another path."""
     return bk.bind(Artifact.model_construct(None, **{**artifact.__dict__, "path": path}))
 
 
@@ -95,14 +95,14 @@ def test_a_file_that_is_there_is_replaced(artifact: Artifact, tmp_path: Path) ->
 
 
 def test_a_file_is_replaced_by_a_whole_one_at_once(artifact: Artifact, tmp_path: Path) -> None:
-    """Whoever has the old file open goes on reading the old file."""
+    """Whoever has the old file open continues reading the old file."""
     (tmp_path / "app.bin").write_bytes(b"old")
     with (tmp_path / "app.bin").open("rb") as old:
         artifact.save_to(tmp_path / "app.bin")
         assert old.read() == b"old"
 
 
-def test_a_bare_ref_asks_for_path_and_checksums_first(
+def test_a_bare_ref_requests_path_and_checksums_first(
     bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, costs: Costs
 ) -> None:
     stored.sha1sum = "0" * 40
@@ -272,7 +272,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("path", HOSTILE[:-1], ids=repr)
-def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_asked_or_written(
+def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_requested_or_written(
     artifact: Artifact, bk: Buildkite, tmp_path: Path, path: str | None, costs: Costs
 ) -> None:
     folder = tmp_path / "a/b/c"
@@ -426,7 +426,7 @@ def test_whatever_the_path_it_stays_below_the_folder_or_is_refused(tmp_path: Pat
 # -- the storage fails while a file is saved
 
 
-def test_a_storage_that_is_down_is_said_to_be(server: FakeBuildkite, artifact: Artifact, tmp_path: Path) -> None:
+def test_a_storage_that_is_down_is_stated_to_be(server: FakeBuildkite, artifact: Artifact, tmp_path: Path) -> None:
     server.faults.add("html", status=503, origin="artifacts", times=None)
     with pytest.raises(ServerError, match="503"):
         artifact.save_to(tmp_path)

@@ -95,7 +95,7 @@ def test_a_whole_file_is_one_range(server: FakeBuildkite, add: Callable[..., Art
     assert ranges(server) == [f"bytes=0-{len(CONTENT) - 1}"]
 
 
-def test_a_small_file_is_asked_for_once_however_it_is_read(add: Callable[..., Artifact], costs: Costs) -> None:
+def test_a_small_file_is_requested_once_however_it_is_read(add: Callable[..., Artifact], costs: Costs) -> None:
     artifact = add(CONTENT[:1000])
     with costs(1, artifacts=1), artifact.open(buffer_size=1000) as file:
         for start in (990, 0, 500, 3, 999):
@@ -125,7 +125,7 @@ def test_reading_at_a_stretch_takes_as_many_ranges_as_doublings(
     assert len(server.requests) == len(ranges(server)) + 1
 
 
-def test_a_jump_asks_for_no_more_than_the_buffer(server: FakeBuildkite, add: Callable[..., Artifact]) -> None:
+def test_a_jump_requests_no_more_than_the_buffer(server: FakeBuildkite, add: Callable[..., Artifact]) -> None:
     with add(CONTENT).open(buffer_size=4 * KIB) as file:
         for start in (MIB, 10, 2 * MIB):
             file.seek(start)
@@ -133,14 +133,14 @@ def test_a_jump_asks_for_no_more_than_the_buffer(server: FakeBuildkite, add: Cal
     assert ranges(server) == [f"bytes={start}-{start + 4 * KIB - 1}" for start in (MIB, 10, 2 * MIB)]
 
 
-def test_a_bare_ref_asks_for_the_size_first(server: FakeBuildkite, bk: Buildkite, job: JobRecord, costs: Costs) -> None:
+def test_a_bare_ref_requests_the_size_first(server: FakeBuildkite, bk: Buildkite, job: JobRecord, costs: Costs) -> None:
     ref = ref_to(bk, server.add_artifact(job, "a.bin", CONTENT))
     with costs(2, artifacts=1), ref.open() as file:
         assert file.read() == CONTENT
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 700])
-def test_a_size_that_the_api_does_not_tell_is_told_by_the_storage(
+def test_a_size_that_the_api_does_not_state_is_reported_by_the_storage(
     bk: Buildkite, add: Callable[..., Artifact], content: bytes
 ) -> None:
     artifact = add(content)
@@ -265,7 +265,7 @@ def test_json_csv_gzip_and_tar_are_read_from_it(add: Callable[..., Artifact]) ->
         assert found.read() == CONTENT[:MIB]
 
 
-def test_it_is_no_zip_says_who_reads_it_and_not_that_the_network_failed(
+def test_it_is_no_zip_states_who_reads_it_and_not_that_the_network_failed(
     server: FakeBuildkite, add: Callable[..., Artifact]
 ) -> None:
     with add(CONTENT).open() as file, pytest.raises(zipfile.BadZipFile):
@@ -280,7 +280,7 @@ def test_it_is_no_zip_says_who_reads_it_and_not_that_the_network_failed(
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "reset_before", "html"])
 @pytest.mark.parametrize("http", [False, True])
-def test_what_breaks_goes_on_where_it_broke_without_another_link(
+def test_what_breaks_continues_where_it_broke_without_another_link(
     server: FakeBuildkite, job: JobRecord, kind: Any, *, http: bool
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
@@ -295,7 +295,7 @@ def test_what_breaks_goes_on_where_it_broke_without_another_link(
     assert all(server.token not in str(each.headers) + each.line for each in server.requests if each.origin != "api")
 
 
-def test_a_link_that_has_expired_is_asked_for_anew(
+def test_a_link_that_has_expired_is_requested_anew(
     server: FakeBuildkite, add: Callable[..., Artifact], costs: Costs
 ) -> None:
     artifact = add(CONTENT)
@@ -322,7 +322,7 @@ def test_what_the_storage_refuses_with_a_new_link_too_is_an_error_and_may_be_tri
         assert file.read(10) == CONTENT[:10]
 
 
-def test_one_that_is_no_more_says_so(add: Callable[..., Artifact]) -> None:
+def test_one_that_is_no_more_states_so(add: Callable[..., Artifact]) -> None:
     artifact = add(CONTENT)
     artifact.delete()
     with artifact.open() as file, pytest.raises(NotFoundError, match="its state was 'finished'"):
@@ -341,7 +341,7 @@ class Silent(HTTPAdapter):
 
 
 @pytest.mark.parametrize("start", [0, len(CONTENT) - 10])
-def test_a_storage_that_gives_nothing_of_what_is_there_is_an_error_and_no_end(
+def test_a_storage_that_returns_nothing_of_what_is_there_is_an_error_and_no_end(
     server: FakeBuildkite, job: JobRecord, start: int
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
@@ -352,11 +352,11 @@ def test_a_storage_that_gives_nothing_of_what_is_there_is_an_error_and_no_end(
     assert len(ranges(server)) == RetryPolicy().attempts
 
 
-@pytest.mark.parametrize("told", ["bytes 5-14/{size}", "nonsense", ""])
-def test_another_range_than_the_one_that_was_asked_for_is_not_believed(
-    server: FakeBuildkite, add: Callable[..., Artifact], told: str
+@pytest.mark.parametrize("content_range", ["bytes 5-14/{size}", "nonsense", ""])
+def test_another_range_than_the_one_that_was_requested_is_not_believed(
+    server: FakeBuildkite, add: Callable[..., Artifact], content_range: str
 ) -> None:
-    headers = {"Content-Range": told.format(size=len(CONTENT))}
+    headers = {"Content-Range": content_range.format(size=len(CONTENT))}
     server.faults.add("error", origin="artifacts", status=206, headers=headers, payload="0123456789")
     with add(CONTENT).open() as file, pytest.raises(DownloadError, match="another range"):
         file.read(10)
@@ -390,7 +390,7 @@ class Rangeless(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def test_a_storage_without_ranges_gives_the_whole_and_refuses_a_part(server: FakeBuildkite, job: JobRecord) -> None:
+def test_a_storage_without_ranges_returns_the_whole_and_refuses_a_part(server: FakeBuildkite, job: JobRecord) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
     with server.client(http=True, transport=Rangeless()) as bk:
         artifact = ref_to(bk, stored).fetch()

@@ -85,7 +85,7 @@ def test_streaming_a_big_artifact_takes_no_memory(elsewhere: Server) -> None:
 
 
 @pytest.mark.parametrize("way", ["for", "with", "close", "error"])
-def test_a_download_that_is_left_early_gives_its_connection_back(elsewhere: Server, way: str) -> None:
+def test_a_download_that_is_left_early_returns_its_connection_back(elsewhere: Server, way: str) -> None:
     adapter = HTTPAdapter(pool_maxsize=4)
     with Buildkite(elsewhere.token, base_url=elsewhere.url, transport=adapter) as bk:
         ref = bk.organization("acme").job(elsewhere.job).artifact(elsewhere.small)

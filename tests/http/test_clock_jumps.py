@@ -28,7 +28,7 @@ Wall = Callable[[float, int], float]
 
 
 class JumpingClock:
-    """A client's clock: waits pass on the server's clock, and the wall time jumps whenever it is asked for.
+    """A client's clock: waits pass on the server's clock, and the wall time jumps whenever it is requested.
 
     Args:
         true: The server's clock.
@@ -164,7 +164,7 @@ def test_a_log_is_followed_to_its_end_and_no_longer(server: FakeBuildkite, wall:
     assert server.clock.now() - ended <= 120
 
 
-def test_a_budget_is_told_with_the_wall_time_of_its_reset(acme: FakeBuildkite) -> None:
+def test_a_budget_is_reported_with_the_wall_time_of_its_reset(acme: FakeBuildkite) -> None:
     acme.settings.user_limit = 50
     with client_of(acme, an_hour_ahead) as bk:
         bk.user()
@@ -172,7 +172,7 @@ def test_a_budget_is_told_with_the_wall_time_of_its_reset(acme: FakeBuildkite) -
         assert budget.reset_at == pytest.approx(acme.clock.now() + HOUR + 61, abs=1)
 
 
-def test_a_wait_says_with_the_wall_time_when_it_ends(server: FakeBuildkite) -> None:
+def test_a_wait_states_with_the_wall_time_when_it_ends(server: FakeBuildkite) -> None:
     server.faults.add("error", times=1)
     waits: list[Wait] = []
     with client_of(server, an_hour_ahead, retry=RetryPolicy(on_wait=waits.append)) as bk:
@@ -226,7 +226,7 @@ def test_under_freezegun_the_machines_clock_sleeps() -> None:
 
 
 @pytest.mark.usefixtures("frozen")
-def test_under_freezegun_the_fakes_clock_of_the_machine_goes_on() -> None:
+def test_under_freezegun_the_fakes_clock_of_the_machine_continues() -> None:
     clock = FakesSystemClock()
     began = clock.monotonic()
     clock.sleep(0.05)
@@ -234,7 +234,7 @@ def test_under_freezegun_the_fakes_clock_of_the_machine_goes_on() -> None:
 
 
 @pytest.mark.usefixtures("frozen")
-def test_under_freezegun_a_request_is_sent_again(server: FakeBuildkite) -> None:
+def test_under_freezegun_a_request_is_retried(server: FakeBuildkite) -> None:
     server.faults.add("error", times=3)
     with server.client(clock=SystemClock(), retry=RetryPolicy(backoff=0.02)) as bk:
         assert bk.organization("acme").fetch().slug == "acme"
@@ -292,6 +292,6 @@ def test_under_freezegun_a_wait_is_not_shortened_by_moving_the_time(server: Fake
     assert 0.4 <= watch.seconds <= 1.5
 
 
-def test_under_freezegun_the_client_tells_the_frozen_time() -> None:
+def test_under_freezegun_the_client_states_the_frozen_time() -> None:
     with freezegun.freeze_time("2001-02-03", ignore=["matplotlib", "IPython"]):
         assert SystemClock().now() == datetime(2001, 2, 3, tzinfo=UTC).timestamp()

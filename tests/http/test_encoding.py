@@ -288,12 +288,12 @@ class Options(dict[str, Any]):
     __annotations__ = {"env": str, "at": datetime, "labels": list, "note": str, "n": float}
 
 
-def test_a_body_says_null_for_none_and_nothing_for_what_is_left_out() -> None:
+def test_a_body_states_null_for_none_and_nothing_for_what_is_left_out() -> None:
     assert encode_body({"note": None}, Options) == {"note": None}
     assert encode_body({}, Options) == {}
 
 
-def test_a_body_says_times_in_utc_and_lists_as_lists() -> None:
+def test_a_body_states_times_in_utc_and_lists_as_lists() -> None:
     moment = datetime(2026, 7, 1, 10, tzinfo=timezone(timedelta(hours=2)))
     body = encode_body({"at": moment, "labels": ("a", "b"), "env": {"N": 1, "T": moment}}, Options)
     assert body == {
@@ -327,12 +327,12 @@ def test_a_misspelt_field_of_a_write_is_refused_and_costs_nothing(bk: Buildkite,
 
 
 @given(st.dictionaries(texts, texts, max_size=4), texts)
-def test_a_body_of_any_text_is_said_as_it_is(env: dict[str, str], note: str) -> None:
+def test_a_body_of_any_text_is_stated_as_it_is(env: dict[str, str], note: str) -> None:
     body = encode_body({"env": env, "note": note}, Options)
     assert json.loads(json.dumps(body)) == {"env": env, "note": note}
 
 
-def test_what_is_created_has_the_text_that_was_said(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_what_is_created_has_the_text_that_was_sent(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     message = 'größe "x" \\ \n 🚀 \x00'
     build = (

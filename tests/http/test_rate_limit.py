@@ -151,7 +151,7 @@ def test_a_429_without_headers_is_understood_by_its_body(ten: FakeBuildkite, sco
 
 
 @pytest.mark.parametrize(("scope", "waits"), [("rest", False), ("rest_user", True)])
-def test_the_scope_in_a_body_says_whom_else_it_concerns(ten: FakeBuildkite, scope: str, waits: bool) -> None:  # noqa: FBT001
+def test_the_scope_in_a_body_states_whom_else_it_concerns(ten: FakeBuildkite, scope: str, waits: bool) -> None:  # noqa: FBT001
     ten.settings.rate_limit_headers = False
     ten.faults.add("rate_limit", scope=scope, reset=50, headers=False)
     with ten.client(retry=RetryPolicy(max_wait=10)) as bk:
@@ -175,7 +175,7 @@ def test_a_body_that_names_another_budget_than_the_headers_is_heeded(ten: FakeBu
 
 
 @pytest.mark.parametrize(
-    "told",
+    "options",
     [
         {"payload": {}},
         {"payload": []},
@@ -193,9 +193,9 @@ def test_a_body_that_names_another_budget_than_the_headers_is_heeded(ten: FakeBu
     ],
     ids=str,
 )
-def test_an_odd_429_is_waited_for_and_never_hammered(ten: FakeBuildkite, told: dict[str, Any]) -> None:
+def test_an_odd_429_is_waited_for_and_never_hammered(ten: FakeBuildkite, options: dict[str, Any]) -> None:
     ten.settings.organization_limit = None
-    ten.faults.add("error", status=429, times=None, **told)
+    ten.faults.add("error", status=429, times=None, **options)
     began = ten.clock.now()
     with ten.client(retry=RetryPolicy(max_elapsed=100)) as bk, pytest.raises(RateLimitError) as caught:
         ask(bk, 1)
@@ -214,7 +214,7 @@ def test_an_html_429_from_what_stands_before_the_api_is_waited_for(ten: FakeBuil
 # -- bounds ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_wait_past_its_bound_raises_and_says_how_long_it_would_take(ten: FakeBuildkite) -> None:
+def test_a_wait_past_its_bound_raises_and_states_how_long_it_would_take(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
         ask(bk, 10)
         began = ten.clock.now()
@@ -227,7 +227,7 @@ def test_a_wait_past_its_bound_raises_and_says_how_long_it_would_take(ten: FakeB
     assert (len(ten.requests), ten.clock.now()) == (10, began)
 
 
-def test_a_request_that_was_not_sent_says_which_it_is(ten: FakeBuildkite) -> None:
+def test_a_request_that_was_not_sent_states_which_it_is(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
         ask(bk, 10)
         with pytest.raises(RateLimitError) as caught:
@@ -248,7 +248,7 @@ def test_no_wait_ends_after_the_time_that_is_allowed_in_all(ten: FakeBuildkite) 
     assert ten.clock.now() == began
 
 
-def test_a_client_goes_on_once_the_window_that_was_too_long_is_over(ten: FakeBuildkite) -> None:
+def test_a_client_continues_once_the_window_that_was_too_long_is_over(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
         ask(bk, 10)
         with pytest.raises(RateLimitError):
@@ -258,7 +258,7 @@ def test_a_client_goes_on_once_the_window_that_was_too_long_is_over(ten: FakeBui
     assert statuses(ten) == {200}
 
 
-def test_a_wait_is_logged_and_told_to_the_callback(ten: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_is_logged_and_stated_to_the_callback(ten: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
     waits: list[Wait] = []
     with caplog.at_level(logging.INFO, "buildkite_orm"), ten.client(retry=RetryPolicy(on_wait=waits.append)) as bk:
         began = ten.clock.now()
@@ -335,7 +335,7 @@ class Meter:
         return self.limiter.acquire("acme", deadline=math.inf)
 
     def may_send(self) -> bool:
-        """Tell whether a request would be sent at once; policies of these tests allow no wait."""
+        """Return whether a request would be sent at once; policies of these tests allow no wait."""
         try:
             with self.acquire():
                 return True
@@ -343,7 +343,7 @@ class Meter:
             return False
 
 
-def test_what_is_under_way_counts_as_spent_until_it_is_answered() -> None:
+def test_what_is_under_way_counts_as_spent_until_it_is_returned() -> None:
     meter = Meter()
     meter.update_from_headers(1)
     inside, let_go, order = threading.Event(), threading.Event(), list[str]()
@@ -369,7 +369,7 @@ def test_what_is_under_way_counts_as_spent_until_it_is_answered() -> None:
     assert order == ["first", "second"]
 
 
-def test_an_exception_gives_a_permit_back() -> None:
+def test_an_exception_returns_a_permit_back() -> None:
     meter = Meter(max_wait=0)
     meter.update_from_headers(1)
     for _ in range(3):
@@ -378,14 +378,14 @@ def test_an_exception_gives_a_permit_back() -> None:
     assert meter.may_send()
 
 
-def test_an_answer_that_was_overtaken_does_not_bring_back_what_is_spent() -> None:
+def test_a_response_that_was_overtaken_does_not_bring_back_what_is_spent() -> None:
     meter = Meter(max_wait=0)
     meter.update_from_headers(0)
     meter.update_from_headers(5)
     assert not meter.may_send()
 
 
-def test_an_answer_of_an_old_window_does_not_end_the_new_one() -> None:
+def test_a_response_of_an_old_window_does_not_end_the_new_one() -> None:
     meter = Meter(max_wait=0)
     meter.update_from_headers(0, reset=60)
     meter.update_from_headers(9, reset=3)  # was sent in the window before, and took long

@@ -24,14 +24,14 @@ NOW = ManualClock().now()
 
 
 def budget(remaining: int, *, seconds: float = 60, limit: int | None = 10, reserve: float = 0.0) -> Budget:
-    """Make a budget that was told what is left for so many seconds."""
+    """Make a budget that has seen what is left for so many seconds."""
     made = Budget("the", reserve=reserve)
     made.update_from_headers(limit=limit, remaining=remaining, reset_at=NOW + seconds)
     return made
 
 
 def limiter(clock: ManualClock, **headers: int) -> RateLimiter:
-    """Make a limiter that was told what is left of an organization's budget."""
+    """Make a limiter that has seen what is left of an organization's budget."""
     made = RateLimiter(clock, RetryPolicy())
     made.update_from_headers("acme", {f"RateLimit-{name.title()}": str(value) for name, value in headers.items()})
     return made
@@ -44,7 +44,7 @@ def test_with_its_window_a_budget_is_whole_again_whatever_was_left() -> None:
     spent = budget(0)
     assert spent.left(NOW + 59.9) == 0
     assert spent.left(NOW + 60) == 10
-    assert spent.reset_at == math.inf  # until an answer tells
+    assert spent.reset_at == math.inf  # until a response states it
 
 
 def test_without_its_limit_nothing_is_known_of_the_next_window() -> None:
@@ -54,7 +54,7 @@ def test_without_its_limit_nothing_is_known_of_the_next_window() -> None:
     assert spent.pace(NOW + 60, 8) == 0
 
 
-def test_a_limit_that_is_not_told_again_is_still_known() -> None:
+def test_a_limit_that_is_not_stated_again_is_still_known() -> None:
     known = budget(8, reserve=0.5)
     known.update_from_headers(limit=None, remaining=7, reset_at=NOW + 60)
     assert known.left(NOW) == 2
@@ -71,7 +71,7 @@ def test_users_share_what_a_window_has_left_and_none_waits_longer_than_it(
 
 def test_nothing_is_slowed_down_while_nothing_is_known() -> None:
     assert Budget("the").pace(NOW, 8) == 0
-    assert budget(0).pace(NOW + 60, 8) == 0  # the next window, of which no answer has told yet
+    assert budget(0).pace(NOW + 60, 8) == 0  # the next window, of which no response is known yet
 
 
 def test_budgets_returns_what_the_last_responses_state_and_sends_no_request(server: FakeBuildkite) -> None:
@@ -90,7 +90,7 @@ def test_budgets_returns_what_the_last_responses_state_and_sends_no_request(serv
     assert len(server.requests) == 2
 
 
-# -- answers that overtake each other ----------------------------------------------------------------------------------
+# -- responses that overtake each other --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("off", [-1, -0.5, 0, 0.5, 1])
@@ -113,10 +113,10 @@ def test_an_earlier_end_is_an_old_window() -> None:
     assert (known.left(NOW), known.reset_at) == (2, NOW + 60)
 
 
-@pytest.mark.parametrize(("told", "believed"), [(200, True), (500_000, True), (10**9 - 1, True), (10**9, False)])
-def test_numbers_that_cannot_be_are_not_believed(told: int, *, believed: bool) -> None:
-    (_, known) = limiter(ManualClock(), remaining=told, reset=60, limit=told).known("acme")
-    assert (known.remaining, known.limit) == ((told, told) if believed else (None, None))
+@pytest.mark.parametrize(("limit_value", "believed"), [(200, True), (500_000, True), (10**9 - 1, True), (10**9, False)])
+def test_numbers_that_cannot_be_are_not_believed(limit_value: int, *, believed: bool) -> None:
+    (_, known) = limiter(ManualClock(), remaining=limit_value, reset=60, limit=limit_value).known("acme")
+    assert (known.remaining, known.limit) == ((limit_value, limit_value) if believed else (None, None))
 
 
 IMPOSSIBLE: dict[str, tuple[str, str, str]] = {  # limit, remaining, reset
@@ -175,7 +175,7 @@ def test_a_remainder_may_be_negative_and_as_large_as_the_limit(remaining: str) -
 
 
 @given(st.dictionaries(st.sampled_from(["Limit", "Remaining", "Reset"]), st.text() | st.integers().map(str)))
-def test_whatever_the_headers_say_a_client_goes_on_within_a_day(said: dict[str, str]) -> None:
+def test_whatever_the_headers_say_a_client_continues_within_a_day(said: dict[str, str]) -> None:
     clock = ManualClock()
     known = RateLimiter(clock, RetryPolicy())
     known.update_from_headers("acme", {f"RateLimit-{name}": value for name, value in said.items()})
@@ -223,7 +223,7 @@ class Watched(threading.Condition):
         return super().wait(timeout)
 
 
-def test_who_waits_for_an_answer_under_way_sleeps_until_it_is_there() -> None:
+def test_who_waits_for_a_response_under_way_sleeps_until_it_is_there() -> None:
     known = limiter(ManualClock(), remaining=1, reset=60)
     watched = Watched()
     vars(known)["_changed"] = watched
@@ -244,7 +244,7 @@ def test_who_waits_for_an_answer_under_way_sleeps_until_it_is_there() -> None:
 
 
 def refused_for(limiter: RateLimiter, organization: str | None = "acme") -> float | None:
-    """Tell a limiter of a 429 that says nothing of its end, and give how long it takes it to be."""
+    """Return a limiter of a 429 that says nothing of its end, and give how long it takes it to be."""
     error = RateLimitError("429")
     limiter.on_429(organization, error)
     return error.retry_after

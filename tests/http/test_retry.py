@@ -1,4 +1,4 @@
-"""What is sent again, what never is, and for how long the client goes on trying."""
+"""What is retried, what never is, and for how long the client continues trying."""
 
 from __future__ import annotations
 
@@ -69,18 +69,18 @@ def _failed_build(server: FakeBuildkite) -> None:
     server.add_agent("one")
 
 
-# -- what may be sent again --------------------------------------------------------------------------------------------
+# -- what may be retried -----------------------------------------------------------------------------------------------
 
 
 @broken
-def test_a_get_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
+def test_a_get_is_retried(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
     server.faults.add(kind, **options)
     assert web_pipeline(bk).fetch().slug == "web"
     assert [request.method for request in server.requests] == ["GET", "GET"]
 
 
 @broken
-def test_a_listing_comes_whole_whatever_happens_to_each_page(
+def test_a_listing_is_complete_whatever_happens_to_each_page(
     server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
     server.add_builds("api", 25)
@@ -91,7 +91,7 @@ def test_a_listing_comes_whole_whatever_happens_to_each_page(
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "error"])
-def test_a_head_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
+def test_a_head_is_retried(server: FakeBuildkite, bk: Buildkite, kind: Any) -> None:
     server.set_log(server.build("web", 1).jobs[0], b"hello")
     server.faults.add(kind)
     job = bk.organization("acme").job(server.build("web", 1).jobs[0].id)
@@ -100,7 +100,7 @@ def test_a_head_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any) -
 
 
 @broken
-def test_a_patch_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
+def test_a_patch_is_retried(server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]) -> None:
     server.faults.add(kind, **options)
     assert web_pipeline(bk).update(description="new").description == "new"
     assert [request.method for request in server.requests] == ["PATCH", "PATCH"]
@@ -108,19 +108,19 @@ def test_a_patch_is_sent_again(server: FakeBuildkite, bk: Buildkite, kind: Any, 
 
 
 @lost
-def test_a_put_to_a_resource_is_sent_again(
+def test_a_put_to_a_resource_is_retried(
     server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
     server.faults.add(kind, **options)
     with pytest.raises(NotFoundError):  # the fake has no such route; that it was asked twice is what counts
         bk.session.send(
-            ApiRequest("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda answer: answer
+            ApiRequest("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda response: response
         )
     assert [request.method for request in server.requests] == ["PUT", "PUT"]
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
-def test_a_delete_that_did_its_work_and_is_sent_again_has_succeeded(
+def test_a_delete_that_did_its_work_and_is_retried_has_succeeded(
     server: FakeBuildkite, bk: Buildkite, kind: Any
 ) -> None:
     artifact = web_pipeline(bk).build(1).artifacts()[0]
@@ -147,7 +147,7 @@ def test_a_delete_that_was_surely_not_done_before_fails_where_it_finds_nothing(
 ) -> None:
     server.faults.add(kind)
     with pytest.raises(NotFoundError):
-        bk.session.send(ApiRequest("DELETE", "organizations/acme/pipelines/none"), lambda answer: answer.status)
+        bk.session.send(ApiRequest("DELETE", "organizations/acme/pipelines/none"), lambda response: response.status)
 
 
 def test_an_html_page_with_200_is_no_deletion(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -158,7 +158,7 @@ def test_an_html_page_with_200_is_no_deletion(server: FakeBuildkite, bk: Buildki
     assert caught.value.outcome_unknown
 
 
-def test_a_rename_that_is_sent_again_and_finds_nothing_is_unknown(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_rename_that_is_retried_and_finds_nothing_is_unknown(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("read_timeout")
     server.faults.add("error", status=404, message="No pipeline found", match="PATCH", after=1)
     with pytest.raises(NotFoundError) as caught:
@@ -236,7 +236,7 @@ def test_a_build_is_not_created_twice(server: FakeBuildkite, bk: Buildkite, kind
         ("PUT retry", "look at https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/1/jobs/0190."),
     ],
 )
-def test_an_unknown_outcome_says_how_to_find_out(server: FakeBuildkite, bk: Buildkite, write: str, where: str) -> None:
+def test_an_unknown_outcome_says_what_to_do(server: FakeBuildkite, bk: Buildkite, write: str, where: str) -> None:
     server.faults.add("read_timeout")
     with pytest.raises(RequestTimeoutError) as caught:
         WRITES[write](bk)
@@ -249,7 +249,7 @@ def test_a_refusal_is_final_and_known(server: FakeBuildkite, bk: Buildkite, stat
     for method in ("GET", "PATCH", "DELETE", "POST"):
         server.requests.clear()
         with pytest.raises(BuildkiteError) as caught:
-            bk.session.send(ApiRequest(method, "organizations/acme/x", headers=ODD), lambda answer: answer)
+            bk.session.send(ApiRequest(method, "organizations/acme/x", headers=ODD), lambda response: response)
         assert (len(server.requests), caught.value.status, caught.value.outcome_unknown) == (
             1,
             status,
@@ -265,14 +265,14 @@ def test_the_outcome_of_a_get_is_never_unknown(server: FakeBuildkite, bk: Buildk
     assert not caught.value.outcome_unknown
 
 
-def test_json_of_another_shape_is_the_answer_and_asked_for_once(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_json_of_another_shape_is_the_response_and_requested_once(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("error", status=200, payload={"message": "a dict, not a list"}, times=None)
     with pytest.raises(ResponseError):
         list(web_pipeline(bk).builds())
     assert len(server.requests) == 1
 
 
-def test_a_strict_client_asks_once_for_what_is_not_as_documented(server: FakeBuildkite) -> None:
+def test_a_strict_client_requests_once_for_what_is_not_as_documented(server: FakeBuildkite) -> None:
     server.settings.drift = lambda payload: payload | {"created_at": 7}
     with server.client(strict=True) as bk, pytest.raises(ResponseError, match="not as documented"):
         web_pipeline(bk).fetch()
@@ -283,7 +283,7 @@ def test_a_strict_client_asks_once_for_what_is_not_as_documented(server: FakeBui
 
 
 @writes
-def test_what_was_never_sent_is_sent_again_whatever_it_is(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+def test_what_was_never_sent_is_retried_whatever_it_is(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
     server.faults.add("refuse")
     server.faults.add("error", status=422, after=1)
     with pytest.raises(BuildkiteError) as caught:
@@ -314,7 +314,7 @@ def test_a_build_is_created_once_the_server_is_there() -> None:
     server.close()
 
 
-def test_where_nothing_listens_the_outcome_is_known() -> None:
+def test_if_nothing_listens_the_outcome_is_known() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -345,7 +345,7 @@ SOCKETS = [
 
 
 @pytest.mark.parametrize("kind", SOCKETS)
-def test_over_a_socket_a_get_is_sent_again(server: FakeBuildkite, kind: Any) -> None:
+def test_over_a_socket_a_get_is_retried(server: FakeBuildkite, kind: Any) -> None:
     server.faults.add(kind)
     with server.client(http=True, timeout=(5, 1 if kind == "read_timeout" else 5)) as bk:
         assert web_pipeline(bk).fetch().slug == "web"
@@ -441,12 +441,12 @@ def test_no_policy_is_overstayed(policy: RetryPolicy, kinds: list[Any]) -> None:
 
 def test_each_wait_is_announced_before_it_begins(server: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
     server.faults.add("error", times=3)
-    told: list[tuple[Wait, float]] = []
-    policy = RetryPolicy(on_wait=lambda wait: told.append((wait, server.clock.now())))
+    waits: list[tuple[Wait, float]] = []
+    policy = RetryPolicy(on_wait=lambda wait: waits.append((wait, server.clock.now())))
     with caplog.at_level(logging.INFO, "buildkite_orm"), server.client(retry=policy) as bk:
         web_pipeline(bk).fetch()
-    assert len(told) == 3
-    for wait, now in told:
+    assert len(waits) == 3
+    for wait, now in waits:
         assert wait.until == now + wait.seconds
         assert "ServerError" in wait.reason
     assert caplog.text.count("waiting ") == 3

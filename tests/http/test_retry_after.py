@@ -25,7 +25,7 @@ SENT = formatdate(START, usegmt=True)
 
 
 def add(server: FakeBuildkite, status: int, value: str, *, times: int | None = 1, **headers: str) -> None:
-    named = {name.replace("_", "-"): told for name, told in headers.items()}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
     server.faults.add("error", status=status, payload={}, headers={"Retry-After": value, **named}, times=times)
 
 
@@ -108,14 +108,14 @@ def test_a_date_counts_from_the_responses_own_date(server: FakeBuildkite) -> Non
     assert took == pytest.approx(25, abs=0.01)
 
 
-def test_each_attempt_obeys_what_it_was_told(server: FakeBuildkite) -> None:
+def test_each_attempt_obeys_its_own_response(server: FakeBuildkite) -> None:
     for value in ("5", "7", "11"):
         add(server, 503, value)
     _, waits = fetch(server)
     assert [wait.seconds for wait in waits] == [5, 7, 11]
 
 
-def test_a_server_that_asks_for_no_pause_gets_the_usual_one(server: FakeBuildkite) -> None:
+def test_a_server_that_requests_no_pause_gets_the_usual_one(server: FakeBuildkite) -> None:
     add(server, 503, "0")
     took, waits = fetch(server, backoff=4)
     assert 0 < took <= 4
@@ -123,7 +123,7 @@ def test_a_server_that_asks_for_no_pause_gets_the_usual_one(server: FakeBuildkit
 
 
 @pytest.mark.parametrize("policy", [{"max_wait": 29}, {"max_elapsed": 29, "max_wait": 60}], ids=str)
-def test_a_pause_past_the_bounds_is_not_begun_and_the_error_says_how_long_it_is(
+def test_a_pause_past_the_bounds_is_not_begun_and_the_error_states_how_long_it_is(
     server: FakeBuildkite, policy: dict[str, Any]
 ) -> None:
     add(server, 503, "30", times=None)
@@ -145,7 +145,7 @@ def test_a_pause_of_exactly_the_bound_is_obeyed(server: FakeBuildkite) -> None:
     assert took == pytest.approx(30, abs=0.01)
 
 
-def test_what_is_not_sent_again_says_when_to_come_back(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_what_is_not_retried_states_when_to_come_back(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     add(server, 503, "30")
     with pytest.raises(ServerError) as caught:
@@ -153,7 +153,7 @@ def test_what_is_not_sent_again_says_when_to_come_back(server: FakeBuildkite, bk
     assert (caught.value.retry_after, caught.value.outcome_unknown, len(server.requests)) == (30, True, 1)
 
 
-def test_a_gateway_timeout_with_retry_after_is_obeyed_before_a_listing_asks_for_less(server: FakeBuildkite) -> None:
+def test_a_gateway_timeout_with_retry_after_is_obeyed_before_a_listing_requests_less(server: FakeBuildkite) -> None:
     server.add_builds("web", 30)
     add(server, 504, "20")
     began = server.clock.now()
@@ -187,7 +187,7 @@ def test_a_wait_without_a_timeout_does_not_sleep_for_years(server: FakeBuildkite
 
 
 @pytest.mark.parametrize("value", ["10", formatdate(START + 10, usegmt=True)], ids=["seconds", "date"])
-def test_retry_after_of_a_429_is_obeyed_where_nothing_else_says_how_long(server: FakeBuildkite, value: str) -> None:
+def test_retry_after_of_a_429_is_obeyed_where_nothing_else_states_how_long(server: FakeBuildkite, value: str) -> None:
     add(server, 429, value, Date=SENT)
     took, waits = fetch(server)
     assert took == pytest.approx(10, abs=0.01)
@@ -195,7 +195,7 @@ def test_retry_after_of_a_429_is_obeyed_where_nothing_else_says_how_long(server:
     assert len(server.requests) == 2
 
 
-def test_a_429_that_asks_for_no_pause_is_not_hammered(server: FakeBuildkite) -> None:
+def test_a_429_that_requests_no_pause_is_not_hammered(server: FakeBuildkite) -> None:
     add(server, 429, "0", times=20)
     took, _ = fetch(server)
     assert took >= 20
@@ -213,14 +213,14 @@ def test_the_budgets_own_headers_say_more_than_retry_after(server: FakeBuildkite
     assert took == pytest.approx(21, abs=0.01)
 
 
-def test_the_body_says_more_than_retry_after(server: FakeBuildkite) -> None:
+def test_the_body_states_more_than_retry_after(server: FakeBuildkite) -> None:
     payload = {"scope": "rest", "reset": 20}
     server.faults.add("error", status=429, payload=payload, headers={"Retry-After": "50"})
     took, _ = fetch(server)
     assert took == pytest.approx(21, abs=0.01)
 
 
-def test_a_429_past_the_bounds_is_raised_at_once_and_says_how_long_it_is(server: FakeBuildkite) -> None:
+def test_a_429_past_the_bounds_is_raised_at_once_and_states_how_long_it_is(server: FakeBuildkite) -> None:
     add(server, 429, "200", times=None)
     began = server.clock.now()
     with server.client() as bk, pytest.raises(RateLimitError, match="for 200 s, longer than") as caught:
@@ -265,7 +265,7 @@ def test_retry_after_of_the_storage_is_obeyed(server: FakeBuildkite, artifact: A
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_storage_that_asks_for_too_long_is_not_waited_for(
+def test_a_storage_that_requests_too_long_is_not_waited_for(
     server: FakeBuildkite, artifact: Artifact, status: int
 ) -> None:
     server.faults.add("error", origin="artifacts", status=status, headers={"Retry-After": "4500"}, times=None)

@@ -59,11 +59,11 @@ def test_without_backoff_there_is_no_pause_and_nothing_to_announce(failing: Fake
     assert failing.clock.now() == began
 
 
-def test_a_wait_says_until_when_by_the_clock(failing: FakeBuildkite) -> None:
-    told: list[tuple[Wait, float]] = []
-    policy = RetryPolicy(attempts=3, backoff=20, on_wait=lambda wait: told.append((wait, failing.clock.now())))
+def test_a_wait_states_until_when_by_the_clock(failing: FakeBuildkite) -> None:
+    waits: list[tuple[Wait, float]] = []
+    policy = RetryPolicy(attempts=3, backoff=20, on_wait=lambda wait: waits.append((wait, failing.clock.now())))
     asked(failing, policy)
-    assert [wait.until for wait, _ in told] == [now + wait.seconds for wait, now in told]
+    assert [wait.until for wait, _ in waits] == [now + wait.seconds for wait, now in waits]
 
 
 def test_a_wait_is_logged_in_one_line(failing: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
@@ -75,7 +75,7 @@ def test_a_wait_is_logged_in_one_line(failing: FakeBuildkite, caplog: pytest.Log
     assert logged == [f"waiting {wait.seconds:.1f} s: ServerError: sending again"]
 
 
-def test_a_429_that_says_until_when_is_waited_for_once_and_no_longer(server: FakeBuildkite) -> None:
+def test_a_429_that_states_until_when_is_waited_for_once_and_no_longer(server: FakeBuildkite) -> None:
     server.add_pipeline("web")
     server.faults.add("rate_limit", reset=9)
     waits: list[Wait] = []
@@ -87,7 +87,7 @@ def test_a_429_that_says_until_when_is_waited_for_once_and_no_longer(server: Fak
     assert server.clock.now() - began == 10
 
 
-def test_unless_told_otherwise_it_is_as_persistent_as_documented() -> None:
+def test_unless_stated_otherwise_it_is_as_persistent_as_documented() -> None:
     usual = RetryPolicy(attempts=5, backoff=0.5, max_backoff=30, max_wait=90, max_elapsed=300, on_wait=None)
     assert RetryPolicy() == usual
 
@@ -179,7 +179,7 @@ def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])
-def test_a_block_allows_what_it_says_and_nothing_below_0(seconds: float, allowed: float) -> None:
+def test_a_block_allows_what_it_states_and_nothing_below_0(seconds: float, allowed: float) -> None:
     with time_limit(seconds, ManualClock()):
         assert RetryPolicy(max_elapsed=60).limited().max_elapsed == pytest.approx(allowed, abs=0.01)
 

@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("server_with_build")
 
 
 def asked(server: FakeBuildkite) -> list[str]:
-    """The URLs that were asked for, without their scheme."""
+    """The URLs that were requested, without their scheme."""
     return [f"{request.headers['Host']}{request.path}" for request in server.requests]
 
 
@@ -89,7 +89,7 @@ ELSEWHERE = [
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
-def test_a_redirect_is_not_followed_and_not_asked_for_again(
+def test_a_redirect_is_not_followed_and_not_requested_again(
     server: FakeBuildkite, bk: Buildkite, location: str
 ) -> None:
     server.faults.add("redirect", location=location, times=None)
@@ -105,7 +105,7 @@ def test_a_redirect_is_not_followed_and_not_asked_for_again(
 def test_no_kind_of_redirect_is_followed(server: FakeBuildkite, bk: Buildkite, method: str, status: int) -> None:
     server.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
     with pytest.raises(ResponseError, match=r"to https://evil\.example/, which"):
-        bk.session.send(ApiRequest(method, "user", headers={"User-Agent": "odd/1"}), lambda answer: answer)
+        bk.session.send(ApiRequest(method, "user", headers={"User-Agent": "odd/1"}), lambda response: response)
     assert asked(server) == ["api.buildkite.com/v2/user"]
 
 
@@ -150,7 +150,7 @@ def test_an_error_from_elsewhere_does_not_show_the_key_to_the_file(server: FakeB
 # -- auth --------------------------------------------------------------------------------------------------------------
 
 
-def test_auth_is_asked_for_each_request_and_each_attempt(server: FakeBuildkite) -> None:
+def test_auth_is_requested_each_request_and_each_attempt(server: FakeBuildkite) -> None:
     tokens = iter([server.token, server.make_token("read_user"), server.make_token("read_user")])
     server.faults.add("error", after=1)
     with server.client(token=None, auth=lambda: next(tokens)) as bk:
@@ -159,7 +159,7 @@ def test_auth_is_asked_for_each_request_and_each_attempt(server: FakeBuildkite) 
     assert len({request.headers["Authorization"] for request in server.requests}) == 3
 
 
-def test_what_auth_raises_comes_through_and_nothing_is_sent(server: FakeBuildkite) -> None:
+def test_what_auth_raises_arrives_through_and_nothing_is_sent(server: FakeBuildkite) -> None:
     def locked() -> str:
         raise LookupError("the keyring is locked")
 
@@ -173,7 +173,7 @@ def test_what_auth_raises_comes_through_and_nothing_is_sent(server: FakeBuildkit
 
 
 @pytest.mark.parametrize("token", [None, "", "a b", "a\nX-Evil: 1", "tök", 7, b"bytes"], ids=repr)
-def test_what_auth_gives_must_be_a_token(server: FakeBuildkite, token: Any) -> None:
+def test_what_auth_returns_must_be_a_token(server: FakeBuildkite, token: Any) -> None:
     with (
         server.client(token=None, auth=lambda: token) as bk,
         pytest.raises(ConfigurationError, match="token"),
@@ -182,7 +182,7 @@ def test_what_auth_gives_must_be_a_token(server: FakeBuildkite, token: Any) -> N
     assert server.requests == []
 
 
-# -- URLs in answers ---------------------------------------------------------------------------------------------------
+# -- URLs in responses -------------------------------------------------------------------------------------------------
 
 
 def test_links_to_elsewhere_are_followed_at_the_base_url(server: FakeBuildkite) -> None:
@@ -194,7 +194,7 @@ def test_links_to_elsewhere_are_followed_at_the_base_url(server: FakeBuildkite) 
     assert asked(server) == ["proxy.example/bk/v2/organizations/acme/pipelines"] * 3
 
 
-def test_objects_whose_url_is_elsewhere_are_asked_for_at_the_base_url(server: FakeBuildkite) -> None:
+def test_objects_whose_url_is_elsewhere_are_requested_at_the_base_url(server: FakeBuildkite) -> None:
     server.settings.public_urls = "https://evil.example:666/other/prefix"
     with server.client(base_url="https://proxy.example/bk") as bk:
         build = web_pipeline(bk).builds()[0]
@@ -219,12 +219,12 @@ def test_objects_whose_url_is_elsewhere_are_asked_for_at_the_base_url(server: Fa
         ("", None),
     ],
 )
-def test_of_a_url_in_an_answer_the_path_behind_v2_is_read(url: str, path: str | None) -> None:
+def test_of_a_url_in_a_response_the_path_behind_v2_is_read(url: str, path: str | None) -> None:
     assert path_of(url) == path
 
 
 @given(url=st.text() | st.text("/.%2eE:?#@[]v", max_size=30).map(lambda text: f"https://h/v2/{text}"))
-def test_no_url_in_an_answer_leads_out_of_the_api(url: str) -> None:
+def test_no_url_in_a_response_leads_out_of_the_api(url: str) -> None:
     path = path_of(url)
     if path is not None:
         prepared = requests_url(f"{PUBLIC}/v2/{path}")
@@ -232,7 +232,7 @@ def test_no_url_in_an_answer_leads_out_of_the_api(url: str) -> None:
 
 
 def requests_url(url: str) -> str:
-    """Give what requests and urllib3 make of a URL before it is sent."""
+    """Return what requests and urllib3 make of a URL before it is sent."""
     return str(parse_url(Request("GET", url).prepare().url or ""))
 
 
@@ -409,7 +409,7 @@ def test_a_token_that_is_none_is_not_repeated(token: str) -> None:
     assert "s3cr" not in f"{caught.value} {caught.value!r}"
 
 
-def test_what_auth_gives_is_not_repeated_where_it_is_no_token(server: FakeBuildkite) -> None:
+def test_what_auth_returns_is_not_repeated_where_it_is_no_token(server: FakeBuildkite) -> None:
     with (
         server.client(token=None, auth=lambda: "s3cret \n") as bk,
         pytest.raises(ConfigurationError) as caught,

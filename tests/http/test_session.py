@@ -147,7 +147,7 @@ def test_closing_a_client_closes_its_transport(watched: Buildkite, watching: Wat
     assert watching.closed
 
 
-def test_a_body_that_breaks_gives_its_connection_up(
+def test_a_body_that_breaks_returns_its_connection_up(
     watched: Buildkite, watching: Watching, server: FakeBuildkite
 ) -> None:
     server.faults.add("truncate")
@@ -183,7 +183,7 @@ def test_an_interrupt_while_reading_closes_the_connection(watched: Buildkite, wa
     assert watching.responses[0].raw.closed
 
 
-def test_an_interrupt_while_waiting_gives_all_permits_back(server: FakeBuildkite) -> None:
+def test_an_interrupt_while_waiting_returns_all_permits_back(server: FakeBuildkite) -> None:
     server.faults.add("error")
     with server.client(retry=RetryPolicy(on_wait=interrupt)) as bk:
         with pytest.raises(KeyboardInterrupt):
@@ -192,7 +192,7 @@ def test_an_interrupt_while_waiting_gives_all_permits_back(server: FakeBuildkite
         assert web_pipeline(bk).fetch().slug == "web"
 
 
-def test_a_parser_that_raises_gives_its_permit_back(watched: Buildkite) -> None:
+def test_a_parser_that_raises_returns_its_permit_back(watched: Buildkite) -> None:
     def parse(_: ApiResponse) -> object:
         raise RuntimeError("of the caller")
 
@@ -234,7 +234,7 @@ def test_each_request_names_the_library_and_its_version(server: FakeBuildkite, b
     assert {request.headers["User-Agent"] for request in server.requests} == {f"buildkite-orm/{__version__}"}
 
 
-def test_gzip_is_asked_for_except_where_bytes_are_counted(
+def test_gzip_is_requested_except_where_bytes_are_counted(
     server: FakeBuildkite, watched: Buildkite, tmp_path: Path
 ) -> None:
     use_everything(watched, tmp_path)
@@ -243,13 +243,13 @@ def test_gzip_is_asked_for_except_where_bytes_are_counted(
         assert ("gzip" in request.headers["Accept-Encoding"]) is not counted, request.line
 
 
-def test_an_answer_in_gzip_is_read(server: FakeBuildkite, watched: Buildkite, watching: Watching) -> None:
+def test_a_response_in_gzip_is_read(server: FakeBuildkite, watched: Buildkite, watching: Watching) -> None:
     server.add_builds("web", 30)
     assert len(list(web_pipeline(watched).builds())) == 31
     assert watching.responses[0].headers["Content-Encoding"] == "gzip"
 
 
-def test_a_json_body_says_that_it_is_one(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_json_body_states_that_it_is_one(server: FakeBuildkite, bk: Buildkite) -> None:
     web_pipeline(bk).builds().create(commit="HEAD", branch="grün")
     (request,) = server.requests
     assert request.headers["Content-Type"] == "application/json"
@@ -401,14 +401,14 @@ def test_https_goes_through_the_proxy_that_the_environment_names_which_sees_no_t
     assert not any(server.token.encode() in data for data in proxy.received)
 
 
-def test_a_proxy_that_cannot_be_is_said_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_be_is_stated_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://")
     monkeypatch.setenv("https_proxy", "http://")
     with server.client(transport=None) as bk, pytest.raises(ConfigurationError, match="proxy"):
         bk.user()
 
 
-def test_certificates_that_are_not_there_are_said_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_that_are_not_there_are_stated_so(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with server.client(transport=None) as bk, pytest.raises(ConfigurationError, match=r"/nowhere/ca\.pem"):
         bk.user()
@@ -438,7 +438,7 @@ def test_a_change_of_the_environment_counts_from_the_next_request_on(
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_stream_is_asked_for_again_until_its_headers_are_there(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_stream_is_requested_again_until_its_headers_are_there(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("reset_before")
     server.faults.add("html", status=502)
     server.faults.add("html", status=200)
@@ -451,7 +451,7 @@ def test_a_stream_is_asked_for_again_until_its_headers_are_there(server: FakeBui
 
 @pytest.mark.parametrize("kind", ["truncate", "reset_mid_body"])
 @pytest.mark.parametrize("http", [False, True])
-def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(
+def test_a_stream_that_breaks_raises_and_is_not_requested_again(
     server: FakeBuildkite, kind: Any, *, http: bool
 ) -> None:
     server.faults.add(kind, at=2)
@@ -468,14 +468,14 @@ def test_a_stream_that_breaks_raises_and_is_not_asked_for_again(
     assert len(server.requests) == 1
 
 
-def test_a_stream_that_is_refused_is_an_error_with_what_the_server_said(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_refused_stream_is_an_error_with_the_message_of_the_server(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("error", status=503, message="Down for maintenance", times=None)
     with pytest.raises(ServerError, match="Down for maintenance") as caught:
         bk.session.stream(ApiRequest("GET", "organizations/acme"))
     assert caught.value.url == f"{PUBLIC}/v2/organizations/acme"
 
 
-def test_chunks_are_no_larger_than_asked_for(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_chunks_are_no_larger_than_requested(server: FakeBuildkite, bk: Buildkite) -> None:
     job = server.build("web", 1).jobs[0]
     server.set_log(job, b"x" * 1000)
     call = ApiRequest("GET", f"organizations/acme/jobs/{job.id}/log", headers={"Accept": "text/plain"})

@@ -61,7 +61,7 @@ def options_for(bk: Buildkite, noting: Noting, url: str = "https://files.example
     return noting.options[-1]
 
 
-def test_where_the_environment_says_nothing_all_is_as_usual(bk: Buildkite, noting: Noting) -> None:
+def test_if_the_environment_states_nothing_all_is_as_usual(bk: Buildkite, noting: Noting) -> None:
     options = options_for(bk, noting)
     assert (options["proxies"], options["verify"], options["cert"], options["stream"]) == ({}, True, None, True)
 
@@ -83,7 +83,7 @@ def test_a_proxy_that_the_environment_names_later_counts_from_then_on(
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_a_server_that_needs_no_proxy_is_asked_without_and_others_with_one(
+def test_a_server_that_needs_no_proxy_is_requested_without_and_others_with_one(
     bk: Buildkite, noting: Noting, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", PROXY)

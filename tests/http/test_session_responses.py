@@ -1,4 +1,4 @@
-"""What a call counts against and carries, and what an answer tells, looked at one by one."""
+"""The budget and the content of requests, and the parts of responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> ApiResponse:
-    """Make an answer; the names of its headers have hyphens in place of underscores."""
+    """Return a response; the names of its headers have hyphens in place of underscores."""
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
     return ApiResponse(method, "https://api.buildkite.com/v2/x", status, named, body)
 
@@ -66,7 +66,7 @@ def test_what_a_call_carries_shows_in_no_repr() -> None:
     assert "hush" not in shown
 
 
-# -- an answer ---------------------------------------------------------------------------------------------------------
+# -- a response --------------------------------------------------------------------------------------------------------
 
 
 def test_links_are_read_by_what_they_are_and_others_left_out() -> None:
@@ -77,22 +77,22 @@ def test_links_are_read_by_what_they_are_and_others_left_out() -> None:
         '<>; rel="last"',
         '<https://api.buildkite.com/v2/x?page=1&access_token=hush&api_key=hush>; rel="first"',
     ]
-    told = answer(Link=", ".join(links)).links
-    assert told == {"next": [("page", "2"), ("per_page", "5")], "first": [("page", "1")]}
+    response = answer(Link=", ".join(links)).links
+    assert response == {"next": [("page", "2"), ("per_page", "5")], "first": [("page", "1")]}
 
 
 def test_without_links_there_are_none() -> None:
     assert answer().links == answer(Link="").links == {}
 
 
-def test_an_error_about_an_answer_says_which_it_was() -> None:
+def test_an_error_about_a_response_states_which_it_was() -> None:
     error = answer(b"{}", method="PUT", X_Request_Id="req-1").unexpected("a list was expected")
     assert (error.method, error.url, error.status) == ("PUT", "https://api.buildkite.com/v2/x", 200)
     assert (error.message, error.request_id) == ("a list was expected", "req-1")
 
 
 @pytest.mark.parametrize(
-    ("told", "damaged"),
+    ("response", "damaged"),
     [
         (answer(b'{"id": '), True),
         (answer(b""), True),
@@ -107,27 +107,27 @@ def test_an_error_about_an_answer_says_which_it_was() -> None:
     ],
     ids=lambda value: f"{value.method} {value.status} {value.body[:9]!r}" if isinstance(value, ApiResponse) else None,
 )
-def test_an_answer_is_damaged_where_it_should_be_json_and_is_none(told: ApiResponse, damaged: bool) -> None:  # noqa: FBT001
-    assert told.unexpected("another was expected").damaged is damaged
+def test_a_response_is_damaged_if_it_should_be_json_and_is_not(response: ApiResponse, damaged: bool) -> None:  # noqa: FBT001
+    assert response.unexpected("another was expected").damaged is damaged
 
 
-def test_what_an_answer_has_shows_in_no_repr() -> None:
+def test_what_a_response_has_shows_in_no_repr() -> None:
     shown = repr(answer(b"hush", X_Token="hush"))
     assert "https://api.buildkite.com/v2/x" in shown
     assert "hush" not in shown
 
 
-def test_what_a_delete_finds_gone_after_a_lost_answer_is_an_answer_like_any(
+def test_what_a_delete_finds_gone_after_a_lost_response_is_a_response_like_any(
     server: FakeBuildkite, bk: Buildkite
 ) -> None:
     server.add_pipeline("web")
     server.faults.add("reset_after_headers", match="DELETE")
     path = "organizations/acme/pipelines/web"
-    told = bk.session.send(ApiRequest("DELETE", path), lambda answer: answer)
-    assert told == ApiResponse("DELETE", f"https://api.buildkite.com/v2/{path}", 204, {}, b"")
+    response = bk.session.send(ApiRequest("DELETE", path), lambda response: response)
+    assert response == ApiResponse("DELETE", f"https://api.buildkite.com/v2/{path}", 204, {}, b"")
 
 
-# -- URLs in answers ---------------------------------------------------------------------------------------------------
+# -- URLs in responses -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["organizations/acme/pipelines/v2/builds", "organizations/v2", "X/X"])
@@ -165,14 +165,14 @@ class Canned(BaseAdapter):
         super().__init__()
         self._status, self._body = status, body
         self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.told: list[CaseInsensitiveDict[str]] = []
+        self.headers: list[CaseInsensitiveDict[str]] = []
 
     @property
     def asked(self) -> int:
-        return len(self.told)
+        return len(self.headers)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        self.told.append(request.headers.copy())
+        self.headers.append(request.headers.copy())
         raw = HTTPResponse(BytesIO(self._body), self._headers, self._status, preload_content=False)
         return HTTPAdapter().build_response(request, raw)
 
@@ -203,7 +203,7 @@ def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int
     ("body", "message"),
     [(b"<html>", "200: an HTML page, which the API never responds with"), (b"", "the response has no content")],
 )
-def test_an_html_page_is_no_stream_and_asked_for_again(
+def test_an_html_page_is_no_stream_and_requested_again(
     server: FakeBuildkite, kind: str, body: bytes, message: str
 ) -> None:
     canned = Canned(200, body, Content_Type=kind)
@@ -212,49 +212,50 @@ def test_an_html_page_is_no_stream_and_asked_for_again(
     assert (caught.value.message, canned.asked) == (message, RetryPolicy().attempts)
 
 
-# -- answers as they come ----------------------------------------------------------------------------------------------
+# -- responses of a server --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_an_answer_says_what_was_asked(server: FakeBuildkite, method: str) -> None:
+def test_a_response_names_its_request(server: FakeBuildkite, method: str) -> None:
     with server.client(transport=Canned(299, b"{}", X_Request_Id="req-1")) as bk:
-        told = bk.session.send(
-            ApiRequest(method, PORTAL, query=[("access_token", "hush"), ("page", "2")]), lambda told: told
+        response = bk.session.send(
+            ApiRequest(method, PORTAL, query=[("access_token", "hush"), ("page", "2")]), lambda response: response
         )
-    assert (told.method, told.status, told.body, told.headers["x-request-id"]) == (method, 299, b"{}", "req-1")
-    assert told.url.startswith(f"https://api.buildkite.com/v2/{PORTAL}?")
-    assert "hush" not in told.url
+    assert (response.method, response.status, response.body) == (method, 299, b"{}")
+    assert response.headers["x-request-id"] == "req-1"
+    assert response.url.startswith(f"https://api.buildkite.com/v2/{PORTAL}?")
+    assert "hush" not in response.url
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_only_reads_has_changed_nothing_where_no_answer_came(
+def test_what_only_reads_has_changed_nothing_where_no_response_arrived(
     server: FakeBuildkite, bk: Buildkite, method: str
 ) -> None:
     server.faults.add("reset_before", times=None)
     with pytest.raises(ConnectionFailedError) as caught:
-        bk.session.send(ApiRequest(method, "user"), lambda told: told)
+        bk.session.send(ApiRequest(method, "user"), lambda response: response)
     assert not caught.value.outcome_unknown
 
 
 def test_without_a_query_there_is_no_trace_of_one(server: FakeBuildkite, bk: Buildkite) -> None:
-    told = bk.session.send(ApiRequest("GET", "organizations/acme"), lambda told: told)
-    assert told.url == "https://api.buildkite.com/v2/organizations/acme"
+    response = bk.session.send(ApiRequest("GET", "organizations/acme"), lambda response: response)
+    assert response.url == "https://api.buildkite.com/v2/organizations/acme"
     assert server.requests[-1].line.endswith("/v2/organizations/acme")
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 399])
 @pytest.mark.parametrize("expects_redirect", [False, True])
-def test_a_redirect_is_an_answer_only_where_one_is_asked_for(
+def test_a_redirect_is_a_response_only_if_it_is_requested(
     server: FakeBuildkite, status: int, *, expects_redirect: bool
 ) -> None:
     canned = Canned(status, b"", Location="https://files.example/a?key=hush?key=hush")
     call = ApiRequest("GET", PORTAL, expects_redirect=expects_redirect)
     with server.client(transport=canned) as bk:
         if expects_redirect and status == 302:
-            assert bk.session.send(call, lambda told: told.status) == 302
+            assert bk.session.send(call, lambda response: response.status) == 302
         else:
             with pytest.raises(ResponseError) as caught:
-                bk.session.send(call, lambda told: told.status)
+                bk.session.send(call, lambda response: response.status)
             expected = f"{status}: a redirect to https://files.example/a, which is not followed with a token"
             assert caught.value.message == expected
     assert canned.asked == 1
@@ -264,23 +265,23 @@ def test_each_request_is_logged_with_its_status_and_without_secrets(
     server: FakeBuildkite, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "buildkite_orm"), server.client(transport=Canned(299, b"{}")) as bk:
-        bk.session.send(ApiRequest("PUT", PORTAL, query=[("page", "2")]), lambda told: told)
+        bk.session.send(ApiRequest("PUT", PORTAL, query=[("page", "2")]), lambda response: response)
         bk.session.stream_elsewhere("https://files.example/a?key=hush?key=hush", {}).close()
     logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
     assert logged == [f"PUT https://api.buildkite.com/v2/{PORTAL}?page=2 -> 299", "GET https://files.example/a -> 299"]
 
 
-def test_a_redirect_to_nowhere_says_so(server: FakeBuildkite) -> None:
+def test_a_redirect_to_nowhere_states_so(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(302)) as bk, pytest.raises(ResponseError, match="a redirect to nowhere, "):
-        bk.session.send(ApiRequest("GET", PORTAL), lambda told: told.status)
+        bk.session.send(ApiRequest("GET", PORTAL), lambda response: response.status)
 
 
-def test_an_html_page_without_anything_in_it_is_an_answer_as_any_other_empty_one(server: FakeBuildkite) -> None:
+def test_an_html_page_without_anything_in_it_is_a_response_as_any_other_empty_one(server: FakeBuildkite) -> None:
     with server.client(transport=Canned(200, Content_Type="text/html")) as bk:
-        assert bk.session.send(ApiRequest("DELETE", PORTAL), lambda told: told.body) == b""
+        assert bk.session.send(ApiRequest("DELETE", PORTAL), lambda response: response.body) == b""
 
 
-def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_stream_that_breaks_names_its_request(server: FakeBuildkite, bk: Buildkite) -> None:
     job = server.add_build("web", jobs=1).jobs[0]
     server.set_log(job, b"hello" * 1000)
     server.faults.add("reset_mid_body", at=10)
@@ -291,11 +292,11 @@ def test_a_stream_that_breaks_says_what_was_asked(server: FakeBuildkite, bk: Bui
 
 
 @pytest.mark.parametrize(("body", "kind"), [(None, None), ({}, "application/json"), ({"a": 1}, "application/json")])
-def test_a_request_says_what_its_body_is_where_it_has_one(
+def test_a_request_states_what_its_body_is_where_it_has_one(
     server: FakeBuildkite, bk: Buildkite, body: Any, kind: str | None
 ) -> None:
     server.add_pipeline("web")
-    bk.session.send(ApiRequest("PATCH", "organizations/acme/pipelines/web", body=body), lambda told: told)
+    bk.session.send(ApiRequest("PATCH", "organizations/acme/pipelines/web", body=body), lambda response: response)
     assert server.requests[-1].headers.get("Content-Type") == kind
 
 
@@ -341,14 +342,14 @@ def test_a_file_elsewhere_of_which_there_is_no_url_is_refused_without_a_request(
     assert canned.asked == 0
 
 
-def test_a_file_elsewhere_is_asked_for_as_it_is_and_without_the_token(server: FakeBuildkite) -> None:
+def test_a_file_elsewhere_is_requested_as_it_is_and_without_the_token(server: FakeBuildkite) -> None:
     canned = Canned(200, b"hello")
     with server.client(transport=canned) as bk:
         bk.session.stream_elsewhere("https://files.example/a.txt", {"Range": "bytes=2-"}).close()
-    (told,) = canned.told
-    assert (told["Accept"], told["Accept-Encoding"], told["Range"]) == ("*/*", "identity", "bytes=2-")
-    assert "Authorization" not in told
-    assert "Content-Type" not in told
+    (headers,) = canned.headers
+    assert (headers["Accept"], headers["Accept-Encoding"], headers["Range"]) == ("*/*", "identity", "bytes=2-")
+    assert "Authorization" not in headers
+    assert "Content-Type" not in headers
 
 
 def test_a_file_elsewhere_is_given_as_it_is_stored(server: FakeBuildkite) -> None:
@@ -360,7 +361,7 @@ def test_a_file_elsewhere_is_given_as_it_is_stored(server: FakeBuildkite) -> Non
         assert b"".join(stream) == packed
 
 
-def test_no_request_carries_what_a_netrc_says(
+def test_no_request_carries_the_password_of_a_netrc(
     server: FakeBuildkite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -369,8 +370,8 @@ def test_no_request_carries_what_a_netrc_says(
     canned = Canned(200, b"{}")
     with server.client(transport=canned) as bk:
         bk.session.stream_elsewhere("https://files.example/a.txt", {}).close()
-        bk.session.send(ApiRequest("GET", "user"), lambda told: told)
-    assert [told.get("Authorization") for told in canned.told] == [None, f"Bearer {server.token}"]
+        bk.session.send(ApiRequest("GET", "user"), lambda response: response)
+    assert [headers.get("Authorization") for headers in canned.headers] == [None, f"Bearer {server.token}"]
 
 
 # -- what stays in this process ----------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Child:
 
 
 def numbers(web: PipelineRef, first: int, count: int = 12) -> list[int]:
-    """Fetch builds one after the other, and return the numbers that came."""
+    """Fetch builds in order, and return the numbers that came."""
     return [web.build(number).fetch().number for number in range(first, first + count)]
 
 
@@ -125,7 +125,7 @@ def data(web: PipelineRef) -> Any:
 
 
 def descriptors(web: PipelineRef) -> Any:
-    """The child closes its copies of the parent's sockets, and the parent goes on with them."""
+    """The child closes its copies of the parent's sockets, and the parent continues with them."""
     numbers(web, 1, 1)
     before = sockets()
 

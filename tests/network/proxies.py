@@ -124,7 +124,7 @@ class ConnectProxy(Listener):
 
 
 class SlowLine(Listener):
-    """A TCP relay that passes at most so many bytes a second on to the server, and answers back at once.
+    """A TCP relay that passes at most so many bytes a second on to the server, and sends responses back immediately.
 
     Args:
         target: Where it leads.

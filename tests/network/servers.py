@@ -47,7 +47,7 @@ def response(
 def head(
     status: int = 200, headers: Headers | None = None, *, reason: str | None = None, version: str = "HTTP/1.1"
 ) -> bytes:
-    """Return the bytes of a status line and headers, with the blank line, and nothing that was not asked for."""
+    """Return the bytes of a status line and headers, with the blank line, and nothing that was not requested."""
     lines = [f"{version} {status} {HTTPStatus(status).phrase if reason is None else reason}"]
     lines += [f"{name}: {value}" for name, value in _pairs(headers)]
     return "".join(f"{line}\r\n" for line in [*lines, ""]).encode("latin-1")
@@ -389,7 +389,7 @@ class Connection:
 
 
 def always(answer: bytes | Callable[[RawRequest], bytes]) -> Handler:
-    """Return a handler that answers each request of each connection with the same, or with what a function returns."""
+    """Return a handler that sends the same response to each request, or what a function returns."""
 
     def handle(connection: Connection, _: int) -> None:
         while request := connection.read_request():

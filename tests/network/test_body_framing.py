@@ -76,7 +76,7 @@ def test_a_status_without_a_body_has_none_whatever_its_headers_declare(
 
 
 @pytest.mark.parametrize("body", [b"5\r\nhelloXX3\r\nabc\r\n0\r\n\r\n", b"5\r\nhello w\r\n0\r\n\r\n", b"5\r\nhello\r"])
-def test_a_chunk_that_does_not_end_where_its_size_says_is_damaged(
+def test_a_chunk_that_does_not_end_where_its_size_states_is_damaged(
     serve: Serve, connect: Connect, tmp_path: Path, body: bytes
 ) -> None:
     headers = {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"}

@@ -68,14 +68,14 @@ def _trickle(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", TRICKLES)
-def test_a_response_that_comes_byte_by_byte_ends_at_max_elapsed(serve: Serve, connect: Connect, name: str) -> None:
+def test_a_response_that_arrives_byte_by_byte_ends_at_max_elapsed(serve: Serve, connect: Connect, name: str) -> None:
     bk = connect(serve(_trickle(name)), timeout=PATIENT, retry=policy(max_elapsed=DEADLINE))
     with timed(at_least=DEADLINE * 0.9, deadline=DEADLINE), pytest.raises(RequestTimeoutError):
         build(bk).fetch()
 
 
 @pytest.mark.parametrize("name", ["status line", "chunk size"])
-def test_a_create_whose_response_comes_byte_by_byte_ends_at_max_elapsed(
+def test_a_create_whose_response_arrives_byte_by_byte_ends_at_max_elapsed(
     serve: Serve, connect: Connect, name: str
 ) -> None:
     server = serve(_trickle(name))
@@ -127,7 +127,7 @@ def test_the_response_of_a_proxy_to_connect_is_within_the_deadline(
 
 
 @pytest.mark.parametrize("route", ["direct", "proxy"])
-def test_a_tls_handshake_that_comes_byte_by_byte_is_within_the_deadline(
+def test_a_tls_handshake_that_arrives_byte_by_byte_is_within_the_deadline(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
     def trickle(connection: Connection, _: int) -> None:
@@ -174,7 +174,7 @@ def test_a_lookup_is_abandoned_at_the_deadline_and_its_thread_keeps_no_process_a
     assert all(thread.daemon for thread in set(threading.enumerate()) - before)
 
 
-def test_a_request_that_is_slow_and_in_time_is_answered(serve: Serve, connect: Connect) -> None:
+def test_a_request_that_is_slow_and_in_time_is_returned(serve: Serve, connect: Connect) -> None:
     whole = json_response(payloads.build(1))
 
     def slowly(connection: Connection, _: RawRequest) -> None:
@@ -190,7 +190,7 @@ def test_a_request_that_is_slow_and_in_time_is_answered(serve: Serve, connect: C
 
 
 @pytest.mark.parametrize("name", ["status line", "value of a header", "body", "trailer"])
-def test_a_wait_ends_at_its_own_timeout_though_a_response_comes_byte_by_byte(
+def test_a_wait_ends_at_its_own_timeout_though_a_response_arrives_byte_by_byte(
     serve: Serve, connect: Connect, name: str
 ) -> None:
     bk = connect(serve(_trickle(name)), timeout=PATIENT, retry=policy(max_elapsed=60.0))

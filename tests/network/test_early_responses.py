@@ -31,7 +31,7 @@ def _publish(bk: Buildkite) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("ending", ["close", "stall"])
-def test_a_refusal_counts_that_comes_before_an_upload_was_read(
+def test_a_refusal_counts_that_arrives_before_an_upload_was_read(
     serve: Serve, connect: Connect, trusted: Certificates, scheme: str, ending: str
 ) -> None:
     def refuse(connection: Connection, _: int) -> None:

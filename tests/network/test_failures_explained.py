@@ -89,7 +89,7 @@ def test_a_certificate_error_keeps_its_reason_and_is_tried_once(  # noqa: PLR091
     assert not server.requests
 
 
-def test_an_unknown_ca_says_how_to_trust_one(serve: Serve, connect: Connect, certificates: Certificates) -> None:
+def test_an_unknown_ca_states_how_to_trust_one(serve: Serve, connect: Connect, certificates: Certificates) -> None:
     server = serve(always(CREATED), tls=certificates.unknown_context("localhost"), host="localhost")
     error = _failure(connect(server))
     assert _matches("certificate verify failed", error)
@@ -168,7 +168,7 @@ def test_a_proxy_whose_host_does_not_exist_is_named(
     assert names.count("proxy.localhost") == 1
 
 
-def test_a_connection_that_is_refused_says_so(connect: Connect) -> None:
+def test_a_connection_that_is_refused_states_so(connect: Connect) -> None:
     _, port = closed_port()
     assert _matches("(?i)refused", _failure(connect(f"http://127.0.0.1:{port}", retry=policy(attempts=2))))
 

@@ -1,4 +1,4 @@
-"""Storages that have another file when a download goes on, or that give less of one than was requested."""
+"""Storages that have another file when a download continues, or that return less than was requested."""
 
 from __future__ import annotations
 
@@ -69,15 +69,15 @@ def begun_at(request: RawRequest) -> int:
 def rest(content: bytes, start: int, most: int | None = None, **headers: str) -> bytes:
     """Return a response with a part of a file."""
     stop = len(content) if most is None else min(start + most, len(content))
-    told = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}", **headers}
-    return response(206, told, content[start:stop])
+    all_headers = {"Content-Range": f"bytes {start}-{stop - 1}/{len(content)}", **headers}
+    return response(206, all_headers, content[start:stop])
 
 
 def cut_off(**headers: str) -> bytes:
     return response(200, {"Content-Length": str(len(CONTENT)), **headers}, CONTENT[:5000])
 
 
-def test_a_file_that_has_another_size_when_it_goes_on_is_not_mixed(stored: Stored, tmp_path: Path) -> None:
+def test_a_file_that_has_another_size_when_it_continues_is_not_mixed(stored: Stored, tmp_path: Path) -> None:
     def send(request: RawRequest) -> bytes:
         return rest(CONTENT + b"more", begun_at(request)) if begun_at(request) else cut_off()
 
@@ -87,7 +87,7 @@ def test_a_file_that_has_another_size_when_it_goes_on_is_not_mixed(stored: Store
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_has_another_etag_when_it_goes_on_is_not_mixed(stored: Stored, tmp_path: Path) -> None:
+def test_a_file_that_has_another_etag_when_it_continues_is_not_mixed(stored: Stored, tmp_path: Path) -> None:
     def send(request: RawRequest) -> bytes:
         start = begun_at(request)
         return rest(CONTENT[::-1], start, ETag='"two"') if start else cut_off(ETag='"one"')
@@ -98,7 +98,7 @@ def test_a_file_that_has_another_etag_when_it_goes_on_is_not_mixed(stored: Store
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_a_checksum_tells_servers_may_differ_in_their_etags(stored: Stored) -> None:
+def test_if_a_checksum_states_servers_may_differ_in_their_etags(stored: Stored) -> None:
     etags = iter(["one", "two", "three"])
 
     def send(request: RawRequest) -> bytes:
@@ -109,7 +109,7 @@ def test_where_a_checksum_tells_servers_may_differ_in_their_etags(stored: Stored
     assert stored(send, **sums).download() == CONTENT
 
 
-def test_a_file_whose_end_comes_in_parts_is_read_from_its_end(stored: Stored) -> None:
+def test_a_file_whose_end_arrives_in_parts_is_read_from_its_end(stored: Stored) -> None:
     def send(request: RawRequest) -> bytes:
         return rest(CONTENT, begun_at(request), 300)
 

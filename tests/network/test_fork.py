@@ -81,7 +81,7 @@ def test_parent_and_children_read_their_own_responses_after_a_fork(server: RawSe
     assert any(before <= each for each in rest), "the parent does not go on with its connection"
 
 
-def test_a_create_in_a_child_is_answered_with_its_own_build(server: RawServer) -> None:
+def test_a_create_in_a_child_is_returned_with_its_own_build(server: RawServer) -> None:
     own, child = _run("creates", server)
     assert own == [f"parent {index}" for index in range(6)]
     assert child == [f"child {index}" for index in range(6)]

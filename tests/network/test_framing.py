@@ -49,7 +49,7 @@ def test_with_an_interim_response_before_each_response_every_fetch_gets_its_own(
     assert len(server.requests) == 3
 
 
-def test_an_interim_response_that_comes_alone_is_waited_through(serve: Serve, connect: Connect) -> None:
+def test_an_interim_response_that_arrives_alone_is_waited_through(serve: Serve, connect: Connect) -> None:
     def hint_first(connection: Connection, _: RawRequest) -> None:
         connection.send(EARLY_HINTS)
         threading.Event().wait(LATE)
@@ -89,7 +89,7 @@ def test_a_101_to_a_create_leaves_its_outcome_unknown(serve: Serve, connect: Con
 # -- connections that are not used again -------------------------------------------------------------------------------
 
 
-def test_a_204_with_a_body_that_comes_late_does_not_feed_the_next_get(serve: Serve, connect: Connect) -> None:
+def test_a_204_with_a_body_that_arrives_late_does_not_feed_the_next_get(serve: Serve, connect: Connect) -> None:
     came = threading.Event()
 
     def no_content(connection: Connection, _: RawRequest) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.network.servers import Connection
 
 
-def test_a_raw_server_answers_a_client_and_keeps_what_it_asked(serve: Serve, connect: Connect) -> None:
+def test_a_raw_server_responds_to_a_client_and_records_its_request(serve: Serve, connect: Connect) -> None:
     server = serve(always(json_response(payloads.build(7))))
     assert connect(server).organization().pipeline("web").build(7).fetch().number == 7
     assert [request.path for request in server.requests] == ["/v2/organizations/acme/pipelines/web/builds/7"]

@@ -38,7 +38,7 @@ def bk(connect: Connect) -> Buildkite:
     return connect(BASE)
 
 
-def test_responses_answers_for_the_network(bk: Buildkite) -> None:
+def test_responses_responses_for_the_network(bk: Buildkite) -> None:
     with responses.RequestsMock() as mock:
         mock.add("GET", f"{WEB}/builds/2", json=payloads.build(2))
         mock.add("POST", f"{WEB}/builds", json=payloads.build(3), status=201)
@@ -62,21 +62,21 @@ def test_responses_lists_pages_and_refuses(bk: Buildkite) -> None:
             web_pipeline(bk).fetch()
 
 
-def test_responses_gives_a_log_without_a_length(bk: Buildkite, tmp_path: Path) -> None:
+def test_responses_returns_a_log_without_a_length(bk: Buildkite, tmp_path: Path) -> None:
     url = f"{WEB}/builds/1/jobs/{log(bk).job.api_path.rpartition('/')[2]}/log"
     with responses.RequestsMock() as mock:
         mock.add("GET", url, body=b"a log\n", content_type="text/plain", auto_calculate_content_length=False)
         assert log(bk).save_to(tmp_path / "job.log").read_bytes() == b"a log\n"
 
 
-def test_responses_gives_a_packed_body(bk: Buildkite) -> None:
+def test_responses_returns_a_packed_body(bk: Buildkite) -> None:
     body = gzip.compress(json.dumps(payloads.build(2)).encode())
     with responses.RequestsMock() as mock:
         mock.add("GET", f"{WEB}/builds/2", body=body, headers={"Content-Encoding": "gzip"})
         assert build(bk, 2).fetch().number == 2
 
 
-def test_requests_mock_answers_for_the_network(bk: Buildkite) -> None:
+def test_requests_mock_responses_for_the_network(bk: Buildkite) -> None:
     with requests_mock.Mocker() as mock:
         mock.get(f"{WEB}/builds/2", json=payloads.build(2))
         mock.post(f"{WEB}/builds", json=payloads.build(3), status_code=201)
@@ -139,7 +139,7 @@ def test_vcrpy_records_and_replays(
     assert len(server.requests) == 2
 
 
-def test_the_adapter_of_the_fake_answers_for_the_network() -> None:
+def test_the_adapter_of_the_fake_responses_for_the_network() -> None:
     settings = Settings(organization_limit=None, user_limit=None)
     with FakeBuildkite(populate=False, settings=settings) as server:
         server.add_pipeline("web")

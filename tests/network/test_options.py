@@ -87,7 +87,7 @@ def test_verify_trusts_a_file_a_folder_and_an_ssl_context(  # noqa: PLR0917
 
 
 @pytest.mark.parametrize("verify", [True, "another"])
-def test_verify_comes_before_the_environment(
+def test_verify_arrives_before_the_environment(
     serve: Serve, connect: Connect, certificates: Certificates, tmp_path: Path, verify: Any
 ) -> None:
     """Without it, the environment counts; with it, only what it names."""
@@ -113,7 +113,7 @@ def test_verify_system_trusts_what_the_operating_system_trusts(
     assert build(connect(server, verify="system")).fetch().number == 1
 
 
-def test_verify_system_without_truststore_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_system_without_truststore_states_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "truststore", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'buildkite_orm\[truststore\]'"):
         Buildkite(TOKEN, verify="system")
@@ -145,7 +145,7 @@ def test_a_file_without_certificates_is_named(
         build(Buildkite(TOKEN, organization="acme", verify=path if name == "verify=" else True)).fetch()
 
 
-def test_a_folder_without_hashed_names_says_what_to_run(certificates: Certificates) -> None:
+def test_a_folder_without_hashed_names_states_what_to_run(certificates: Certificates) -> None:
     with pytest.raises(ConfigurationError, match="openssl rehash"):
         Buildkite(TOKEN, verify=certificates.ca_file.parent)
 
@@ -312,7 +312,7 @@ def test_quotes_and_blanks_around_a_proxy_of_the_environment_are_stripped(
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "proxies="])
-def test_a_socks_proxy_without_pysocks_says_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_socks_proxy_without_pysocks_states_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setitem(sys.modules, "socks", None)
     url = "socks5h://127.0.0.1:1080"
     options: dict[str, Any] = {"proxies": {"https": url}} if name == "proxies=" else {}
@@ -426,7 +426,7 @@ def _hooks(events: Events) -> dict[str, Any]:
     return {"on_request": events.append, "on_response": events.append}
 
 
-def test_hooks_are_called_once_per_attempt_with_what_was_requested_and_what_came(
+def test_hooks_are_called_once_per_attempt_with_what_was_requested_and_what_arrived(
     serve: Serve, connect: Connect
 ) -> None:
     answers = (
@@ -459,7 +459,7 @@ def test_hooks_are_called_for_the_storage_of_artifacts_without_the_key_in_its_qu
     assert len(events) == 4
 
 
-def test_hooks_are_called_where_no_response_came(
+def test_hooks_are_called_where_no_response_arrived(
     connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, port = closed_port()

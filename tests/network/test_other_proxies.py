@@ -84,7 +84,7 @@ def test_a_proxy_over_tls_is_trusted_by_the_context_of_the_client(
 
 
 @pytest.mark.parametrize("slow_after", [0, 2])
-def test_tls_within_tls_that_comes_byte_by_byte_is_within_the_deadline(
+def test_tls_within_tls_that_arrives_byte_by_byte_is_within_the_deadline(
     serve: Serve, connect: Connect, trusted: Certificates, slow_after: int
 ) -> None:
     """In the handshake, and in the record of the response."""

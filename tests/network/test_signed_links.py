@@ -81,7 +81,7 @@ def test_signed_links_are_requested_byte_for_byte(serve: Serve, connect: Connect
 
 
 @pytest.mark.parametrize(("target", "sent"), ENCODED.items())
-def test_spaces_and_characters_beyond_ascii_in_a_link_are_encoded_as_the_bytes_that_came(
+def test_spaces_and_characters_beyond_ascii_in_a_link_are_encoded_as_the_bytes_that_arrived(
     serve: Serve, connect: Connect, target: str, sent: str
 ) -> None:
     assert requested(serve, connect, f"{{storage}}{target}") == [sent]

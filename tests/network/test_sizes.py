@@ -72,7 +72,7 @@ def test_the_limits_are_128_mb_for_a_response_64_kb_for_an_error_and_10_gb_for_a
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 @pytest.mark.parametrize("coding", CODINGS)
-def test_a_response_above_the_limit_is_an_error_that_says_how_to_raise_it(
+def test_a_response_above_the_limit_is_an_error_that_states_how_to_raise_it(
     serve: Serve, connect: Connect, coding: str, framing: str
 ) -> None:
     body, headers = _packed(_large_build(200_000), coding)

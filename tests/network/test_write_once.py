@@ -56,7 +56,7 @@ Kind = Literal["GET", "HEAD", "PATCH", "DELETE", "POST", "PUT"]
 
 @dataclass(frozen=True)
 class Cell:
-    """What comes of a request whose first attempt fails, while the server answers all further ones.
+    """What comes of a request whose first attempt fails, while the server responds to all further ones.
 
     Attributes:
         attempts: How often it is attempted.
@@ -71,7 +71,7 @@ class Cell:
 
 UNSENT: Final = Cell(attempts=2, seen=1)  # nothing was sent: any request is attempted again
 REPEATED: Final = Cell(attempts=2, seen=2)  # it may have been sent, and to repeat it is harmless
-ONCE: Final = Cell(attempts=1, seen=1, outcome_unknown=True)  # it may have been sent, and is never sent again
+ONCE: Final = Cell(attempts=1, seen=1, outcome_unknown=True)  # it may have been sent, and is never retried
 RECONNECTED: Final = Cell(attempts=1, seen=1)  # the pool notices that the connection was closed, and opens another
 
 
@@ -177,7 +177,7 @@ def test_a_write_happens_once_wherever_its_connection_ends(row: Row, kind: Kind,
 
 
 @pytest.mark.parametrize(("row", "kind"), LASTING)
-def test_an_error_says_that_a_request_was_never_sent_exactly_where_none_of_its_bytes_was(
+def test_an_error_states_that_a_request_was_never_sent_exactly_where_none_of_its_bytes_was(
     row: Row, kind: Kind, stage: Stage
 ) -> None:
     """All attempts fail, of which there are two."""

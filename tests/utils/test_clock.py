@@ -41,7 +41,7 @@ class Sleeper:
         self.time += seconds / 2 if len(self.slept) == 1 else seconds
 
 
-def test_sleep_goes_on_after_a_sleep_that_was_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sleep_continues_after_a_sleep_that_was_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper = Sleeper(monkeypatch)
     SystemClock().sleep(8)
     assert sleeper.slept == [8, 4]

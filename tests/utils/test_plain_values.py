@@ -253,7 +253,7 @@ def test_a_time_that_is_none_is_refused_by_name() -> None:
         encode_query({"created_from": nothing})
 
 
-def test_a_date_is_refused_and_the_error_says_what_to_give() -> None:
+def test_a_date_is_refused_and_the_error_states_what_to_give() -> None:
     with pytest.raises(TypeError, match=r"created_from=.*a date without a time of day: pass datetime\(…, tzinfo=UTC\)"):
         encode_query({"created_from": date(2026, 7, 1)})
 

@@ -82,7 +82,7 @@ def test_nothing_is_left_that_moves_or_hides(text: str) -> None:
 # -- one line
 
 
-def test_a_line_is_the_first_that_says_something() -> None:
+def test_a_line_is_the_first_that_states_something() -> None:
     assert one_line("\n  \n  Fix   the\tflaky test  \n\nLong story", 60) == "Fix the flaky test"
     assert one_line("", 60) == one_line(" \n\t", 60) == ""
     assert one_line("a\u2028b", 60) == "a"
@@ -201,7 +201,7 @@ def test_sizes(size: int, words: str) -> None:
     assert short_size(size) == words
 
 
-def test_a_size_that_no_float_holds_is_a_size_all_the_same() -> None:
+def test_a_size_that_no_float_holds_is_a_size_nevertheless() -> None:
     assert short_size(10**400) == f"1{'0' * 388}.0 TB"
 
 
@@ -248,5 +248,5 @@ def test_codes_stay_where_nothing_knows_them(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @given(anything)
-def test_any_text_can_be_asked_for_emoji(text: str) -> None:
+def test_any_text_can_be_requested_emoji(text: str) -> None:
     assert isinstance(with_emoji(text), str)

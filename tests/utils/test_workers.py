@@ -72,11 +72,11 @@ def test_one_worker_or_one_item_needs_no_thread(items: list[int], count: int) ->
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_where_no_thread_can_be_started_the_work_is_done_in_this_one() -> None:
+def test_if_no_thread_can_be_started_the_work_is_done_in_this_one() -> None:
     assert list(map_in_threads(is_here, range(3), workers=3)) == [True] * 3
 
 
-def test_where_only_some_threads_can_be_started_those_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_only_some_threads_can_be_started_those_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     start, started = threading.Thread.start, list[threading.Thread]()
 
     def start_once(thread: threading.Thread) -> None:
@@ -268,7 +268,7 @@ def test_workers_within_a_worker_end_with_it(released: threading.Event) -> None:
 # -- cancellation
 
 
-def test_a_cancelled_wait_ends_and_what_was_interrupted_says_so() -> None:
+def test_a_cancelled_wait_ends_and_what_was_interrupted_states_so() -> None:
     cancellation = Cancellation()
     with cancellation:
         sleep(ManualClock(), 5.0)
@@ -280,7 +280,7 @@ def test_a_cancelled_wait_ends_and_what_was_interrupted_says_so() -> None:
     assert current_cancellation() is None
 
 
-def test_an_error_that_the_interrupt_caused_is_told_as_cancelled() -> None:
+def test_an_error_that_the_interrupt_caused_is_reported_as_cancelled() -> None:
     cancellation = Cancellation()
 
     def reset() -> None:
@@ -319,10 +319,10 @@ def test_cancellations_nest_in_one_thread() -> None:
     assert current_cancellation() is None
 
 
-# -- beside
+# -- next to
 
 
-def test_calls_are_made_beside_and_in_order() -> None:
+def test_calls_are_made_next_to_and_in_order() -> None:
     made, background = list[tuple[int, bool]](), Background()
     for number in range(5):
         background.submit(lambda number=number: made.append((number, is_here(None))))  # type: ignore[misc]
@@ -332,7 +332,7 @@ def test_calls_are_made_beside_and_in_order() -> None:
 
 
 @pytest.mark.usefixtures("no_threads")
-def test_where_no_thread_can_be_started_calls_are_made_at_once() -> None:
+def test_if_no_thread_can_be_started_calls_are_made_at_once() -> None:
     made, background = list[bool](), Background()
     background.submit(lambda: made.append(is_here(None)))
     assert made == [True]
