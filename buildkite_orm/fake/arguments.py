@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from buildkite_orm.fake.records import BUILD_STATES, JOB_STATES, BuildRecord, JobRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 _JOB_FIELDS = frozenset(each.name for each in fields(JobRecord)) - {"build"} | {"label"}
 _BUILD_FIELDS = frozenset(each.name for each in fields(BuildRecord)) - {"pipeline"}
@@ -39,11 +39,11 @@ def job_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     return named | {name: value for name, value in values.items() if name != "label"}
 
 
-def _check_fields(noun: str, values: Mapping[str, Any], known: Collection[str]) -> None:
-    if unknown := sorted(values.keys() - set(known)):
+def _check_fields(noun: str, values: Mapping[str, Any], known: frozenset[str]) -> None:
+    if unknown := sorted(values.keys() - known):
         raise TypeError(f"a {noun} has no field {', '.join(unknown)}; its fields: {', '.join(sorted(known))}")
 
 
-def _check_state(noun: str, state: str, known: Collection[str]) -> None:
+def _check_state(noun: str, state: str, known: frozenset[str]) -> None:
     if state not in known:
         raise ValueError(f"{state!r} is not the state of a {noun}; choose one of {', '.join(sorted(known))}")

@@ -143,7 +143,7 @@ def create_invitations(request: ApiRequest) -> Reply:
         },
     )
     if request.organization.sso_enabled and "sso_mode" not in body:
-        raise ApiError(422, "sso_mode is required where the organization has SSO")
+        raise ApiError(422, "sso_mode is required if the organization has SSO")
     emails, teams = _emails(request, body["emails"]), _teams(request, body.get("teams") or [])
     data = {"role": "member", "sso_mode": "required", "teams": teams} | {
         name: body[name] for name in _MEMBER_CHECKS.keys() & body.keys()
