@@ -80,7 +80,7 @@ class Opened:
         """Whether the page fits into the window without horizontal scrolling, except within scrollable boxes."""
         return bool(self.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
-    def colour(self, selector: str) -> str:
+    def color(self, selector: str) -> str:
         """Return the text color of the first element that matches a selector."""
         return str(self.page.locator(selector).first.evaluate("element => getComputedStyle(element).color"))
 

@@ -40,7 +40,7 @@ def test_the_rows_are_there(open_page: Opener, pages: dict[str, str]) -> None:
 def test_colours_follow_dark_and_light(open_page: Opener, pages: dict[str, str]) -> None:
     light, dark = (open_page(pages["tables"], dark=dark) for dark in (False, True))
     for selector in (".bk-orm", ".bk-good", ".bk-bad", ".bk-busy", ".bk-quiet", "td a"):
-        assert light.colour(selector) != dark.colour(selector)
+        assert light.color(selector) != dark.color(selector)
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_colours_follow_dark_and_light(open_page: Opener, pages: dict[str, str])
 def test_the_theme_of_a_notebook_wins_over_the_system(open_page: Opener, pages: dict[str, str], theme: str) -> None:
     def coloured(*, dark: bool, system_dark: bool) -> str:
         body = theme.format(light=str(not dark).lower(), vscode="vscode-dark" if dark else "vscode-light")
-        return open_page(f"<!doctype html>{body}{pages['failure']}", dark=system_dark).colour(".bk-orm")
+        return open_page(f"<!doctype html>{body}{pages['failure']}", dark=system_dark).color(".bk-orm")
 
     light, dark = coloured(dark=False, system_dark=True), coloured(dark=True, system_dark=False)
-    assert light == open_page(pages["failure"]).colour(".bk-orm")
-    assert dark == open_page(pages["failure"], dark=True).colour(".bk-orm")
+    assert light == open_page(pages["failure"]).color(".bk-orm")
+    assert dark == open_page(pages["failure"], dark=True).color(".bk-orm")
 
 
 def test_the_rules_of_a_notebook_for_tables_do_not_reach_into_it(open_page: Opener, pages: dict[str, str]) -> None:

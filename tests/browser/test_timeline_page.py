@@ -45,7 +45,7 @@ def opened(open_page: Opener, request: pytest.FixtureRequest) -> Opened:
     return open_page(timeline().html(), width=width, dark=dark)
 
 
-def colour(opened: Opened, selector: str, name: str) -> str:
+def color(opened: Opened, selector: str, name: str) -> str:
     style: str = opened.page.locator(selector).first.evaluate(f"each => getComputedStyle(each).{name}")
     return style
 
@@ -101,20 +101,20 @@ def test_no_label_reaches_its_bars(opened: Opened) -> None:
 def test_the_critical_path_is_marked(opened: Opened) -> None:
     assert opened.page.locator(".lane.critical").count() == opened.page.locator(".band").count() == 4
     assert all(label.startswith("◆ ") for label in opened.page.locator(".critical svg text").all_text_contents())
-    bold, usual = (colour(opened, f"{kind} svg text", "fontWeight") for kind in (".critical", ".lane:not(.critical)"))
+    bold, usual = (color(opened, f"{kind} svg text", "fontWeight") for kind in (".critical", ".lane:not(.critical)"))
     assert int(bold) > int(usual)
     assert opened.page.locator(".path").bounding_box()
-    assert colour(opened, ".band", "fill") != colour(opened, ".paper", "fill")
+    assert color(opened, ".band", "fill") != color(opened, ".paper", "fill")
     assert opened.page.locator(".critical-path tr").count() == 1 + 4
 
 
 def test_all_can_be_read_on_its_ground(opened: Opened) -> None:
     assert {text: ratio for text, ratio in opened.contrasts().items() if ratio < 4.5} == {}
-    paper, band = (colour(opened, each, "fill") for each in (".paper", ".band"))
-    assert paper == colour(opened, "body", "backgroundColor")
-    assert all(contrast(colour(opened, f".critical {each}", "fill"), band) >= 4.5 for each in ("svg text", ".soft"))
+    paper, band = (color(opened, each, "fill") for each in (".paper", ".band"))
+    assert paper == color(opened, "body", "backgroundColor")
+    assert all(contrast(color(opened, f".critical {each}", "fill"), band) >= 4.5 for each in ("svg text", ".soft"))
     for selector in (".waiting", ".running", ".hatch", ".path"):
-        color = colour(opened, selector, "stroke" if selector == ".path" else "fill")
+        color = color(opened, selector, "stroke" if selector == ".path" else "fill")
         assert min(contrast(color, paper), contrast(color, band)) >= 3, selector
 
 

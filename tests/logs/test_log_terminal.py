@@ -55,7 +55,7 @@ words = st.sampled_from(
     ["abc", "x", "hello world", "größe", "█▉", "✓", "100%", "[==>  ]"]  # of one column for pyte too
 )
 ends = st.sampled_from(["\r\n", "\n", "\r\n", "\r\r\n"])
-colours = st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;38;5;208m", "\x1b[m", "\x1b[48;2;1;2;3m"])
+colors = st.sampled_from(["\x1b[31m", "\x1b[0m", "\x1b[1;38;5;208m", "\x1b[m", "\x1b[48;2;1;2;3m"])
 silent = st.sampled_from(["\x1b]0;a title\x07", "\x1b]8;;https://x.example\x1b\\", "\x1b[?25l", "\x1b(B", "\x07", "\0"])
 in_line = st.one_of(
     st.sampled_from(["\r", "\b", "\x1b[K", "\x1b[0K", "\x1b[1K", "\x1b[2K", "\x1b[2K\r", "\r\x1b[K"]),
@@ -67,9 +67,9 @@ between_lines = st.one_of(
     st.builds("\x1b7{}\x1b8".format, words),
     st.builds("\x1b[3A\x1b[2K\r{}\x1b[3B\r".format, words),
 )
-anything = st.lists(st.one_of(words, words, ends, colours, silent, in_line, between_lines), max_size=60).map("".join)
-text_line = st.lists(st.one_of(words, colours), max_size=6).map("".join)
-progress = st.lists(st.one_of(words, colours, in_line), max_size=12).map("".join)
+anything = st.lists(st.one_of(words, words, ends, colors, silent, in_line, between_lines), max_size=60).map("".join)
+text_line = st.lists(st.one_of(words, colors), max_size=6).map("".join)
+progress = st.lists(st.one_of(words, colors, in_line), max_size=12).map("".join)
 layers = st.builds("\x1b[{0}A\x1b[2K\r{1}\x1b[{0}B".format, st.integers(1, 120), words)
 realistic_lines = st.lists(st.tuples(st.one_of(text_line, text_line, progress, layers), ends), max_size=130)
 

@@ -156,7 +156,7 @@ class Timeline:
         rows: The jobs with times, one row per attempt, ordered by when they could run.
         unplaced: The jobs without times: they have not started, or their payload has no times. Wait steps are in
             neither, because they take no time.
-        stretches: What the build itself did: it waited for its first job to start, it ran, and it is blocked.
+        intervals: When the build itself waited for its first job to start, ran, and was blocked.
         start: When the build was created; None if no time is known at all.
         end: When the build finished. If it has not: when the timeline was made, or for an unbound build its last known
             time.

@@ -70,10 +70,10 @@ def elements(html: str) -> set[str]:
     return {element.tag for element in Page(html).elements}
 
 
-def drawn(obj: object, *, width: int = 300, colours: bool = False) -> str:
+def drawn(obj: object, *, width: int = 300, colors: bool = False) -> str:
     """Return what rich prints at some width."""
-    system: Literal["truecolor"] | None = "truecolor" if colours else None
-    console = Console(file=io.StringIO(), width=width, force_terminal=colours, color_system=system)
+    system: Literal["truecolor"] | None = "truecolor" if colors else None
+    console = Console(file=io.StringIO(), width=width, force_terminal=colors, color_system=system)
     with console.capture() as captured:
         console.print(obj)
     return captured.get().rstrip("\n")
