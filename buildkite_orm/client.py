@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError
@@ -24,7 +24,7 @@ from buildkite_orm.utils.plain_values import as_plain, kind_of
 from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -284,6 +284,50 @@ class Buildkite:
             msg = f"from_url({redact_url(url)!r}): it does not lead to a resource that this library has a ref for"
             raise ValueError(msg)
         return ref
+
+    def request(
+        self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
+    ) -> Any:
+        """Send a request to any path of the API, and return the JSON of the response; None if it has no content.
+
+        This is for what the library does not model yet. The token, the request budget and the errors are those of any
+        other request. Retries too, except that a PUT is not sent again if its response is lost: it may start something.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+            path: The path after `/v2/`, as `organizations/acme/pipelines`, or a URL of the API.
+            params: Query parameters; lists and mappings as filters have them, None is left out.
+            json: The body of the request.
+
+        Raises:
+            ValueError: The path is not one of the API, or a URL of another host.
+
+        Example:
+            >>> bk.request("GET", "organizations/acme/pipelines/web/builds/42")["state"]
+            'passed'
+        """
+        from buildkite_orm.querysets.raw import send_raw
+
+        return send_raw(self.session, method, path, params, json)
+
+    def paginate(self, path: str, *, params: Mapping[str, object] | None = None) -> Iterator[dict[str, Any]]:
+        """Iterate over the items of any listing of the API, as dictionaries; one request per page.
+
+        Args:
+            path: The path after `/v2/`, as `organizations/acme/pipelines`, or a URL of the API.
+            params: Query parameters, as for `request`; `per_page` is 100 by default.
+
+        Raises:
+            ValueError: The path is not one of the API, or a URL of another host.
+            ResponseError: The response is not a listing.
+
+        Example:
+            >>> [pipeline["slug"] for pipeline in bk.paginate("organizations/acme/pipelines", params={"name": "web"})]
+            ['web']
+        """
+        from buildkite_orm.querysets.raw import paginate_raw
+
+        return paginate_raw(self.session, path, params)
 
     def bind(self, item: T) -> T:
         """Bind an object or ref to this client, for example one that was unpickled, or validated by hand.
