@@ -51,7 +51,7 @@ def color(opened: Opened, selector: str, name: str) -> str:
 
 
 def contrast(one: str, other: str) -> float:
-    """Reckon the contrast of two colours, as the WCAG does."""
+    """Compute the contrast of two colors, as the WCAG defines it."""
 
     def light(color: str) -> float:
         parts = [float(part) / 255 for part in re.findall(r"[\d.]+", color)[:3]]
@@ -114,8 +114,8 @@ def test_all_can_be_read_on_its_ground(opened: Opened) -> None:
     assert paper == color(opened, "body", "backgroundColor")
     assert all(contrast(color(opened, f".critical {each}", "fill"), band) >= 4.5 for each in ("svg text", ".soft"))
     for selector in (".waiting", ".running", ".hatch", ".path"):
-        color = color(opened, selector, "stroke" if selector == ".path" else "fill")
-        assert min(contrast(color, paper), contrast(color, band)) >= 3, selector
+        drawn = color(opened, selector, "stroke" if selector == ".path" else "fill")
+        assert min(contrast(drawn, paper), contrast(drawn, band)) >= 3, selector
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
