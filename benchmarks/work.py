@@ -80,7 +80,7 @@ def jobs_ours(target: Target) -> None:
     """Read each job's name, state and duration."""
     for build in _pipeline(target, "scan").builds(with_jobs=True):
         for job in build.jobs():
-            _ = getattr(job, "name", None), job.state, job.duration
+            _ = job.name, job.state, job.duration
 
 
 def jobs_peer(target: Target) -> None:

@@ -37,7 +37,7 @@ def misspelt(build: Build, job: Job, artifact: Artifact) -> None:
     build.jobz()  # type: ignore[attr-defined]
     build.jobs().frist()  # type: ignore[attr-defined]
     _ = build.stat  # type: ignore[attr-defined]
-    _ = job.exit_status  # type: ignore[attr-defined]
+    _ = job.matrix  # type: ignore[attr-defined]
     _ = artifact.size  # type: ignore[attr-defined]
     artifact.download(streem=True)  # type: ignore[call-overload]
     _ = BuildState.FINISHED  # type: ignore[attr-defined]

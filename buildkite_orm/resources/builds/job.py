@@ -175,6 +175,16 @@ class JobStep(Model):
 class Job(JobRef, Fetchable):
     """A job. Its kind is its class: `ScriptJob`, `WaiterJob`, `ManualJob`, `TriggerJob`; this, for one not known yet.
 
+    A field that its kind does not have is None, as is one that the server left out.
+
+    Attributes:
+        name: Its name; for a block step, its label.
+        label: The label of a block step.
+        command: The command of a command job.
+        exit_status: None while it runs; -1 if its agent was lost.
+        soft_failed: Whether it failed, and its step allows that.
+        agent: Its agent; None until one has accepted it.
+
     Documentation: https://buildkite.com/docs/apis/rest-api/builds#job-data-model
     """
 
@@ -183,10 +193,22 @@ class Job(JobRef, Fetchable):
     id: str
     graphql_id: str | None = None
     type: JobType
+    name: str | None = None
+    label: str | None = None
     step_key: str | None = None
     group_key: str | None = None
     state: JobState | None = None
     web_url: str | None = None
+    build_url: str | None = None
+    command: str | None = None
+    exit_status: int | None = None
+    soft_failed: bool | None = None
+    agent: EmbeddedAgent | None = None
+    created_at: Timestamp | None = None
+    scheduled_at: Timestamp | None = None
+    runnable_at: Timestamp | None = None
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None
 
     @classmethod
     def class_for(cls, data: Mapping[str, Any]) -> builtins.type[Self]:
@@ -259,40 +281,27 @@ class ScriptJob(Job):
     """A job that runs a command.
 
     Attributes:
-        agent: Its agent; None until one has accepted it.
         artifact_paths: The globs of the files to upload, joined by `;`.
-        exit_status: None while it runs; -1 if its agent was lost.
         concurrency_wait_time_ms: Milliseconds that it waited for its concurrency group.
         promised_exit_status: The exit status that it has declared in advance.
         retried_in_job_id: The id of the attempt that replaced it.
         matrix: Its values of the step's matrix.
     """
 
-    name: str | None = None
     step: JobStep | None = None
     priority: JobPriority | None = None
     agent_query_rules: list[str] = Field(default_factory=list[str])
-    build_url: str | None = None
     log_url: str | None = None
     raw_log_url: str | None = None
     artifacts_url: str | None = None
     artifact_url: str | None = None
     script_path: str | None = None
-    command: str | None = None
-    soft_failed: bool | None = None
-    exit_status: int | None = None
     signal: str | None = None
     signal_reason: SignalReason | None = None
     broken_reason: str | None = None
     promised_exit_status: int | None = None
     promised_exit_status_at: Timestamp | None = None
     artifact_paths: str | None = None
-    agent: EmbeddedAgent | None = None
-    created_at: Timestamp | None = None
-    scheduled_at: Timestamp | None = None
-    runnable_at: Timestamp | None = None
-    started_at: Timestamp | None = None
-    finished_at: Timestamp | None = None
     expired_at: Timestamp | None = None
     concurrency_wait_time_ms: int | None = None
     retried: bool | None = None
@@ -323,15 +332,19 @@ class ManualJob(Job):
     """A block step: it waits to be unblocked.
 
     Attributes:
-        label: Its label; a block step has no `name`.
         unblockable: Whether it can be unblocked now.
     """
 
-    label: str | None = None
     unblocked_by: EmbeddedUser | None = None
     unblocked_at: Timestamp | None = None
     unblockable: bool | None = None
     unblock_url: str | None = None
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Use the label as the name; `dump()` has only what was received."""
+        del context
+        if "name" not in self.model_fields_set:
+            vars(self)["name"] = self.label
 
 
 class TriggerJob(Job):
@@ -342,14 +355,7 @@ class TriggerJob(Job):
         embedded_triggered_build: The data of that build; `triggered_build` is the ref.
     """
 
-    name: str | None = None
     async_: bool | None = Field(default=None, alias="async")
-    build_url: str | None = None
-    created_at: Timestamp | None = None
-    scheduled_at: Timestamp | None = None
-    runnable_at: Timestamp | None = None
-    started_at: Timestamp | None = None
-    finished_at: Timestamp | None = None
     embedded_triggered_build: EmbeddedBuild | None = Field(default=None, alias="triggered_build")
 
     @property
