@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from buildkite_orm import Buildkite, BuildRef, PipelineRef
     from buildkite_orm.fake.records import BuildRecord
+
+needs_matplotlib: Final = pytest.mark.skipif(find_spec("matplotlib") is None, reason="install the extra check")
+"""Skips a test if matplotlib is not installed."""
 
 
 def web_pipeline(bk: Buildkite) -> PipelineRef:

@@ -44,7 +44,7 @@ LANGUAGES: Final = frozenset({"python", "sh", "console", "text"})
 MARK: Final = re.compile(r"<!-- not run: (.+) -->\n\Z")
 _FENCE: Final = re.compile(r"^(```+)(\S*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _PROMPT: Final = re.compile(r"^\$ (.+)\n", re.MULTILINE)
-_NAMED: Final = re.compile(r"# (\w+\.py)\n")
+NAMED: Final = re.compile(r"# (\w+\.py)\n")
 _TIMEOUT: Final = "60"  # seconds
 _WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warnings, printed if logging is not set up
 _END: Final = "--- end of a command ---"
@@ -83,7 +83,7 @@ def blocks(page: str) -> list[Block]:
 def unused_files(page: str) -> list[str]:
     """Return the files that a page shows and that no later block imports or runs."""
     found = blocks(page)
-    names = [(place, name[1]) for place, block in enumerate(found) if (name := _NAMED.match(block.text))]
+    names = [(place, name[1]) for place, block in enumerate(found) if (name := NAMED.match(block.text))]
     return [
         name
         for place, name in names
@@ -193,7 +193,7 @@ def real(block: Block, stage: Stage) -> str:
 def _python(text: str, stage: Stage) -> str:
     if text.startswith(">>> "):
         return _examples(text, stage)
-    if name := _NAMED.match(text):
+    if name := NAMED.match(text):
         (stage.folder / name[1]).write_text(text, encoding="utf-8")
         return text
     bk, before = stage.names["bk"], dict(os.environ)

@@ -22,8 +22,14 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 NOT_RUN = {"docs/fake_control.md": 2, "docs/reliability.md": 1, "docs/testing.md": 1, "docs/waiting.md": 1}
 
 
+# The packages that a page needs and that the extra `test` does not install.
+IMPORTS = {"docs/slow.md": ["matplotlib"]}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in IMPORTS.get(name, []):
+        pytest.importorskip(package, reason="install the extra check")
     monkeypatch.chdir(tmp_path)
     page, installed = as_it_must_be(ROOT / name, tmp_path)
     changes = difflib.unified_diff(TEXTS[name].splitlines(), page.splitlines(), "shown", "real", lineterm="")

@@ -8,8 +8,10 @@ import pytest
 
 from docs.make_pictures import DRAWINGS, MADE_WITH, PICTURES, draw, made_with
 from tests.docs.page import PAGES
+from tests.helpers import needs_matplotlib
 
 
+@needs_matplotlib
 @pytest.mark.parametrize("name", DRAWINGS)
 def test_a_drawing_is_up_to_date(name: str) -> None:
     if MADE_WITH.read_text() != made_with():

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tests.conftest import Costs
     from tests.querysets.conftest import Kind
 
-numpy = pytest.importorskip("numpy")
-
 
 def identifier(item: Any) -> str:
     return str(item.id)
@@ -42,9 +40,13 @@ def by_tqdm(qs: Any) -> list[str]:
 
 
 def by_array(qs: Any) -> list[str]:
-    array = numpy.array(qs)
+    array = pytest.importorskip("numpy").array(qs)
     assert array.dtype == object
     return [identifier(item) for item in array]
+
+
+def by_array_of_objects(qs: Any) -> list[str]:
+    return [identifier(item) for item in pytest.importorskip("numpy").asarray(qs, dtype=object)]
 
 
 WAYS: dict[str, Callable[[Any], list[str]]] = {
@@ -52,7 +54,7 @@ WAYS: dict[str, Callable[[Any], list[str]]] = {
     "Executor.map": by_futures,
     "tqdm": by_tqdm,
     "numpy.array": by_array,
-    "numpy.asarray": lambda qs: [identifier(item) for item in numpy.asarray(qs, dtype=object)],
+    "numpy.asarray": by_array_of_objects,
     "sorted": lambda qs: list(map(identifier, sorted(qs, key=lambda _item: 0))),
     "deque": lambda qs: list(map(identifier, collections.deque(qs))),
     "unpacking": lambda qs: [identifier(item) for item in [*qs]],
@@ -91,6 +93,7 @@ def test_hasattr_len_is_false_and_sends_no_request(kind: Kind, costs: Costs) -> 
 
 
 def test_an_array_without_a_copy_is_rejected(kind: Kind) -> None:
+    pytest.importorskip("numpy")
     with pytest.raises(ValueError, match=r"copy=False.*leave it out"):
         kind.qs.__array__(copy=False)
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from buildkite_orm import ConfigurationError, HistoryDay
 from buildkite_orm.views.history.data import Spread
+from tests.helpers import needs_matplotlib
 from tests.views.timeline.builds import mimebundle
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def test_a_history_requests_only_its_days_and_filters(server: FakeBuildkite, web
     assert "created_from=2026-07-31T00%3A00%3A00Z" in server.requests[-1].line
 
 
+@needs_matplotlib
 def test_rendering_sends_no_request(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     add(server, 1)
     history = web.history()
@@ -129,6 +131,7 @@ def test_builds_come_oldest_first(server: FakeBuildkite, web: PipelineRef) -> No
     assert [build.number for build in web.history().builds] == [2, 3, 1]
 
 
+@needs_matplotlib
 def test_a_pipeline_without_builds_has_a_history_all_the_same(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_pipeline("web")
     history = web.history(days=3)
@@ -196,6 +199,7 @@ def test_it_prints_as_a_table_by_day(history: History) -> None:
     assert repr(history) == "<History acme/web: 3 builds in 30 days>"
 
 
+@needs_matplotlib
 def test_plots_share_no_global_state(history: History) -> None:
     figure: Any = history.plot()
     assert type(figure).__name__ == "Figure"
@@ -206,6 +210,7 @@ def test_plots_share_no_global_state(history: History) -> None:
     assert [bar.get_height() for bar in failures.containers[0]] == [100, 0]
 
 
+@needs_matplotlib
 def test_an_svg_is_reproducible_and_has_both_themes(history: History) -> None:
     svg = history.svg()
     assert svg == history.svg()
@@ -223,6 +228,7 @@ def test_an_svg_is_reproducible_and_has_both_themes(history: History) -> None:
     assert {TABLE.splitlines()[0], "duration", "queue time", "2026-07-03", "1h"} <= texts
 
 
+@needs_matplotlib
 def test_the_name_of_a_pipeline_is_not_markup(history: History) -> None:
     hostile = replace(history, pipeline_path="organizations/acme/pipelines/%24x%5E2%24%20%3Cscript%3E%1B")
     root = ET.fromstring(hostile.svg())  # noqa: S314 - it is our own
@@ -231,6 +237,7 @@ def test_the_name_of_a_pipeline_is_not_markup(history: History) -> None:
     assert any("$x^2$ <script>" in "".join(each.itertext()) for each in root.iter(f"{SVG}text"))
 
 
+@needs_matplotlib
 def test_it_is_saved_as_its_name_says(history: History, tmp_path: Path) -> None:
     assert history.save_to(tmp_path / "a.svg").read_text(encoding="utf-8") == history.svg()
     assert history.save_to(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
@@ -239,6 +246,7 @@ def test_it_is_saved_as_its_name_says(history: History, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
 
 
+@needs_matplotlib
 def test_a_notebook_shows_the_drawing(history: History) -> None:
     bundle = mimebundle(history)
     assert bundle == {"text/plain": TABLE, "text/html": f"<div>{history.svg()}</div>"}

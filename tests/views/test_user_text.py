@@ -22,6 +22,7 @@ from buildkite_orm.views.display.html import table_html
 from buildkite_orm.views.display.plain import table_text
 from buildkite_orm.views.display.tables import table_of
 from buildkite_orm.views.history.data import HistoryDay, HistoryFigures
+from tests.helpers import needs_matplotlib
 from tests.views.timeline.builds import block, build, job, mimebundle
 
 TEMPLATES = [
@@ -140,6 +141,7 @@ def views_of(text: str, *, plots: bool = True) -> dict[str, str]:
     }
 
 
+@needs_matplotlib
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(texts)
 @example("fill:var(--bk-x)")
@@ -162,6 +164,7 @@ def test_template_syntax_in_names_is_not_expanded(text: str) -> None:
     assert [name for name, view in shown.items() if text not in view and name not in without] == []
 
 
+@needs_matplotlib
 @pytest.mark.parametrize("text", [text for text in TEMPLATES if len(text) < 50])
 def test_the_name_of_a_pipeline_is_not_a_template(text: str) -> None:
     svg, plain = build_history(text.replace("/", "")).svg(), build_history("web").svg()

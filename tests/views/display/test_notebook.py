@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import nbformat
 import pytest
 
 from tests.views.display.pages import Page, elements
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     Shown = Callable[[str], dict[str, str]]
 
+nbformat = pytest.importorskip("nbformat", reason="install the extra check")
 ROOT: Final = Path(__file__).parents[3]
 RUN: Final = """
 import sys, nbformat
@@ -67,11 +67,11 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     kernel.mkdir(parents=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (kernel / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "this", "language": "python"}))
-    notebook: Any = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
-        cells=[nbformat.v4.new_code_cell(code) for code in (START, *CELLS.values())]  # type: ignore[no-untyped-call]
+    notebook: Any = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(code) for code in (START, *CELLS.values())]
     )
     file = folder / "notebook.ipynb"
-    nbformat.write(notebook, str(file))  # type: ignore[no-untyped-call]
+    nbformat.write(notebook, str(file))
     own = {name: str(folder) for name in ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR")}
     subprocess.run(
         [sys.executable, "-c", RUN, str(file)],
