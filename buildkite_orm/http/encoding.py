@@ -52,23 +52,33 @@ def encode_query(params: Mapping[str, object], *, lists: Sequence[str] = ()) -> 
     return pairs
 
 
-def encode_body(fields: Mapping[str, object], options: type | None = None, *required: str) -> dict[str, Any]:
+def encode_body(
+    fields: Mapping[str, object],
+    options: type | None = None,
+    *required: str,
+    extra: Mapping[str, object] | None = None,
+) -> dict[str, Any]:
     """Return the fields of a write as JSON values; None becomes null.
 
     Args:
         fields: The fields, by their names in the API.
         options: The TypedDict that names the known fields.
         required: Further known names.
+        extra: Further fields, by any name.
 
     Raises:
-        TypeError: A field is not known, or JSON cannot express its value.
+        TypeError: A field is not known, or given twice, or JSON cannot express its value.
         ValueError: A datetime has no time zone, or a number is not finite.
     """
     known = set(required) | set(getattr(options, "__annotations__", fields))
     if unknown := sorted(fields.keys() - known):
         msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise TypeError(msg)
-    return {name: _json_value(name, value) for name, value in fields.items()}
+    extra = extra or {}
+    if twice := sorted(fields.keys() & extra.keys()):
+        msg = f"extra= repeats {', '.join(twice)}; pass each field once"
+        raise TypeError(msg)
+    return {name: _json_value(name, value) for name, value in {**fields, **extra}.items()}
 
 
 def encode_json(body: object) -> object:

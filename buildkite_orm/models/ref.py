@@ -203,9 +203,19 @@ class Ref:
         request = ApiRequest(method, path, body=encode_json(body), idempotent=idempotent, about=self.api_path)
         self.session.send(request, lambda _response: None)
 
-    def _update(self, model: type[R], changes: Mapping[str, object], options: type) -> R:
-        """Send the fields of an update, and no others; `options` is the TypedDict with the valid ones."""
-        return self._apply(self._request(model, self._update_method, body=encode_body(changes, options)))
+    def _update(
+        self, model: type[R], changes: Mapping[str, object], options: type, extra: Mapping[str, object] | None = None
+    ) -> R:
+        """Send the fields of an update, and no others.
+
+        Args:
+            model: The class of the object in the response.
+            changes: The fields.
+            options: The TypedDict with the valid ones.
+            extra: Further fields, which are not checked.
+        """
+        body = encode_body(changes, options, extra=extra)
+        return self._apply(self._request(model, self._update_method, body=body))
 
     def _apply(self, updated: R) -> R:
         """Return the object in the response to an update; an object copies its data and returns itself."""

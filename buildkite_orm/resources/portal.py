@@ -12,6 +12,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 
@@ -62,10 +63,11 @@ class PortalRef(InOrganization, Deletable):
         """
         return self._request(Portal)
 
-    def update(self, **changes: Unpack[PortalChanges]) -> Portal:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[PortalChanges]) -> Portal:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `PortalChanges`.
 
         Raises:
@@ -73,7 +75,7 @@ class PortalRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-update-a-portal
         """
-        return self._update(Portal, changes, PortalChanges)
+        return self._update(Portal, changes, PortalChanges, extra)
 
 
 class Portal(PortalRef, Editable):
@@ -108,12 +110,15 @@ class PortalQuerySet(QuerySet[Portal]):
 
     _model = Portal
 
-    def create(self, *, name: str, query: str, **options: Unpack[PortalOptions]) -> Portal:
+    def create(
+        self, *, name: str, query: str, extra: Mapping[str, object] | None = None, **options: Unpack[PortalOptions]
+    ) -> Portal:
         """Create a portal; only the response has its `token`.
 
         Args:
             name: Its name.
             query: The GraphQL operation that it executes.
+            extra: Fields of the body that this library does not know.
             options: See `PortalOptions`.
 
         Raises:
@@ -121,4 +126,4 @@ class PortalQuerySet(QuerySet[Portal]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/portals#portals-create-a-portal
         """
-        return self._create(encode_body({"name": name, "query": query, **options}, PortalChanges))
+        return self._create(encode_body({"name": name, "query": query, **options}, PortalChanges, extra=extra))

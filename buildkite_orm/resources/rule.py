@@ -13,7 +13,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class RuleType(OpenEnum):
@@ -91,16 +91,18 @@ class RuleQuerySet(QuerySet[Rule]):
         *,
         type: RuleType | Literal["pipeline.trigger_build.pipeline", "pipeline.artifacts_read.pipeline"],  # noqa: A002
         value: RuleValue,
+        extra: Mapping[str, object] | None = None,
     ) -> Rule:
         """Create a rule.
 
         Args:
             type: The kind of rule.
             value: See `RuleValue`.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             UnprocessableEntityError: The server rejects a value.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-create-a-rule
         """
-        return self._create(encode_body({"type": type, "value": value}))
+        return self._create(encode_body({"type": type, "value": value}, extra=extra))

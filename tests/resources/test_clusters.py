@@ -220,9 +220,10 @@ def test_who_leaves_maintains_nothing(server: FakeBuildkite, cluster: Cluster, u
 
 def test_nobody_maintains_a_cluster_twice(cluster: Cluster, user_id: str) -> None:
     cluster.maintainers().create(user=user_id)
+    create: Any = cluster.maintainers().create
     for target in ({"user": user_id}, {"team": user_id}, {}):
         with pytest.raises(UnprocessableEntityError, match="Validation failed"):
-            cluster.maintainers().create(**target)
+            create(**target)
     with pytest.raises(TypeError, match="there are: team, user"):
         cluster.maintainers().create(robot="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 

@@ -180,9 +180,10 @@ def test_the_value_is_changed_by_itself(
 
 
 def test_key_and_value_are_no_changes(secret: Secret) -> None:
+    update: Any = secret.update
     for name in ("key", "value"):
         with pytest.raises(TypeError, match="there are: description, policy"):
-            secret.update(**{name: "x"})
+            update(**{name: "x"})
         with pytest.raises(AttributeError):
             setattr(secret, name, "x")
 

@@ -12,6 +12,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 
@@ -106,11 +107,14 @@ class AnnotationQuerySet(QuerySet[Annotation]):
     _model = Annotation
     _label = "AnnotationQuerySet"
 
-    def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
+    def create(
+        self, *, body: str, extra: Mapping[str, object] | None = None, **options: Unpack[AnnotationOptions]
+    ) -> Annotation:
         """Add an annotation, or replace or append to the one of its context.
 
         Args:
             body: Markdown or HTML.
+            extra: Fields of the body that this library does not know.
             options: See `AnnotationOptions`.
 
         Raises:
@@ -118,7 +122,7 @@ class AnnotationQuerySet(QuerySet[Annotation]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-job
         """
-        return self._create(encode_body({"body": body, **options}, AnnotationOptions, "body"))
+        return self._create(encode_body({"body": body, **options}, AnnotationOptions, "body", extra=extra))
 
 
 class BuildAnnotationQuerySet(AnnotationQuerySet):
@@ -126,11 +130,14 @@ class BuildAnnotationQuerySet(AnnotationQuerySet):
 
     _filter_names = frozenset(AnnotationFilters.__annotations__)
 
-    def create(self, *, body: str, **options: Unpack[AnnotationOptions]) -> Annotation:
+    def create(
+        self, *, body: str, extra: Mapping[str, object] | None = None, **options: Unpack[AnnotationOptions]
+    ) -> Annotation:
         """Add an annotation to the build, or replace or append to the one of its context.
 
         Args:
             body: Markdown or HTML.
+            extra: Fields of the body that this library does not know.
             options: See `AnnotationOptions`.
 
         Raises:
@@ -138,7 +145,7 @@ class BuildAnnotationQuerySet(AnnotationQuerySet):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/annotations#create-an-annotation-on-a-build
         """
-        return super().create(body=body, **options)
+        return super().create(body=body, extra=extra, **options)
 
     def filter(self, **filters: Unpack[AnnotationFilters]) -> Self:
         """Return a queryset with more filters; see `AnnotationFilters`."""

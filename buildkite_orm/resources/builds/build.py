@@ -449,7 +449,9 @@ class PipelineBuildQuerySet(BuildQuerySet):
 
     _pipeline_is_known: ClassVar[bool] = True
 
-    def create(self, *, commit: str, branch: str, **options: Unpack[BuildOptions]) -> Build:
+    def create(
+        self, *, commit: str, branch: str, extra: Mapping[str, object] | None = None, **options: Unpack[BuildOptions]
+    ) -> Build:
         """Create a build.
 
         It is never sent twice: if the response is lost, the error's `outcome_unknown` is True, and its message says how
@@ -458,6 +460,7 @@ class PipelineBuildQuerySet(BuildQuerySet):
         Args:
             commit: A full SHA, or a name that the agent can resolve: `HEAD`, a tag.
             branch: The branch that the commit is on.
+            extra: Fields of the body that this library does not know.
             options: See `BuildOptions`.
 
         Raises:
@@ -472,5 +475,5 @@ class PipelineBuildQuerySet(BuildQuerySet):
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#create-a-build
         """
         return self._create(
-            encode_body({"commit": commit, "branch": branch, **options}, BuildOptions, "commit", "branch")
+            encode_body({"commit": commit, "branch": branch, **options}, BuildOptions, "commit", "branch", extra=extra)
         )

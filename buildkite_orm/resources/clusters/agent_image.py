@@ -11,6 +11,9 @@ from buildkite_orm.models.resource import Fetchable
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InCluster
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
     "AgentImage",
     "AgentImageQuerySet",
@@ -83,12 +86,13 @@ class AgentImageQuerySet(QuerySet[AgentImage]):
     _model = AgentImage
     _is_numbered = False
 
-    def create(self, *, name: str, dockerfile: str) -> AgentImage:
+    def create(self, *, name: str, dockerfile: str, extra: Mapping[str, object] | None = None) -> AgentImage:
         """Create an agent image; it is `BUILDING` for some time, see `reload()`.
 
         Args:
             name: Its name, unique in the cluster.
             dockerfile: The instructions on top of Buildkite's base image, without a `FROM`; may be empty.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             StatusError: The cluster has one of this name already (`status` is 409).
@@ -96,4 +100,4 @@ class AgentImageQuerySet(QuerySet[AgentImage]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-images#create-an-agent-image
         """
-        return self._create(encode_body({"name": name, "dockerfile": dockerfile}))
+        return self._create(encode_body({"name": name, "dockerfile": dockerfile}, extra=extra))

@@ -12,6 +12,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from typing import Unpack
 
@@ -63,10 +64,11 @@ class AgentTokenRef(InCluster, Deletable):
         """
         return self._request(AgentToken)
 
-    def update(self, **changes: Unpack[AgentTokenChanges]) -> AgentToken:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[AgentTokenChanges]) -> AgentToken:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `AgentTokenChanges`.
 
         Raises:
@@ -74,7 +76,7 @@ class AgentTokenRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#update-a-token
         """
-        return self._update(AgentToken, changes, AgentTokenChanges)
+        return self._update(AgentToken, changes, AgentTokenChanges, extra)
 
 
 class AgentToken(AgentTokenRef, Editable):
@@ -107,11 +109,14 @@ class AgentTokenQuerySet(QuerySet[AgentToken]):
 
     _model = AgentToken
 
-    def create(self, *, description: str, **options: Unpack[AgentTokenOptions]) -> AgentToken:
+    def create(
+        self, *, description: str, extra: Mapping[str, object] | None = None, **options: Unpack[AgentTokenOptions]
+    ) -> AgentToken:
         """Create an agent token; only this response has its secret, as `token`.
 
         Args:
             description: Its purpose.
+            extra: Fields of the body that this library does not know.
             options: See `AgentTokenOptions`.
 
         Raises:
@@ -119,4 +124,6 @@ class AgentTokenQuerySet(QuerySet[AgentToken]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/agent-tokens#create-a-token
         """
-        return self._create(encode_body({"description": description, **options}, AgentTokenOptions, "description"))
+        return self._create(
+            encode_body({"description": description, **options}, AgentTokenOptions, "description", extra=extra)
+        )

@@ -15,7 +15,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from buildkite_orm.resources.clusters.agent_image import AgentImageQuerySet, AgentImageRef
@@ -95,10 +95,11 @@ class ClusterRef(InOrganization, Deletable):
         """
         return self._request(Cluster)
 
-    def update(self, **changes: Unpack[ClusterChanges]) -> Cluster:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[ClusterChanges]) -> Cluster:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `ClusterChanges`.
 
         Raises:
@@ -106,7 +107,7 @@ class ClusterRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-update-a-cluster
         """
-        return self._update(Cluster, changes, ClusterChanges)
+        return self._update(Cluster, changes, ClusterChanges, extra)
 
     def queues(self) -> QueueQuerySet:
         """List the queues.
@@ -259,11 +260,14 @@ class ClusterQuerySet(QuerySet[Cluster]):
 
     _model = Cluster
 
-    def create(self, *, name: str, **options: Unpack[ClusterOptions]) -> Cluster:
+    def create(
+        self, *, name: str, extra: Mapping[str, object] | None = None, **options: Unpack[ClusterOptions]
+    ) -> Cluster:
         """Create a cluster.
 
         Args:
             name: Its name.
+            extra: Fields of the body that this library does not know.
             options: See `ClusterOptions`.
 
         Raises:
@@ -271,4 +275,4 @@ class ClusterQuerySet(QuerySet[Cluster]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters#clusters-create-a-cluster
         """
-        return self._create(encode_body({"name": name, **options}, ClusterOptions, "name"))
+        return self._create(encode_body({"name": name, **options}, ClusterOptions, "name", extra=extra))

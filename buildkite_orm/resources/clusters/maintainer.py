@@ -12,7 +12,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Unpack
 
 __all__ = [
@@ -100,10 +100,13 @@ class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):
     _model = ClusterMaintainer
     _is_numbered = False
 
-    def create(self, **target: Unpack[ClusterMaintainerTarget]) -> ClusterMaintainer:
+    def create(
+        self, *, extra: Mapping[str, object] | None = None, **target: Unpack[ClusterMaintainerTarget]
+    ) -> ClusterMaintainer:
         """Add a user or a team as a maintainer.
 
         Args:
+            extra: Fields of the body that this library does not know.
             target: `user=` or `team=`, by its id.
 
         Raises:
@@ -111,4 +114,4 @@ class ClusterMaintainerQuerySet(QuerySet[ClusterMaintainer]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/maintainers#create-a-cluster-maintainer
         """
-        return self._create(encode_body(target, ClusterMaintainerTarget))
+        return self._create(encode_body(target, ClusterMaintainerTarget, extra=extra))

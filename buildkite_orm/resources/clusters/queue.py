@@ -13,6 +13,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -104,10 +105,11 @@ class QueueRef(InCluster, Deletable):
         """
         return self._request(Queue)
 
-    def update(self, **changes: Unpack[QueueOptions]) -> Queue:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[QueueOptions]) -> Queue:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `QueueOptions`.
 
         Raises:
@@ -115,7 +117,7 @@ class QueueRef(InCluster, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#update-a-queue
         """
-        return self._update(Queue, changes, QueueOptions)
+        return self._update(Queue, changes, QueueOptions, extra)
 
     def pause(self, *, note: str | None = None) -> Queue:
         """Pause dispatching: its agents get no more jobs, and running jobs continue.
@@ -219,11 +221,12 @@ class QueueQuerySet(QuerySet[Queue]):
 
     _model = Queue
 
-    def create(self, *, key: str, **options: Unpack[QueueOptions]) -> Queue:
+    def create(self, *, key: str, extra: Mapping[str, object] | None = None, **options: Unpack[QueueOptions]) -> Queue:
         """Create a queue: a self-hosted one, or a hosted one if `hostedAgents` is given.
 
         Args:
             key: Its name in jobs, as in `queue=default`.
+            extra: Fields of the body that this library does not know.
             options: See `QueueOptions`.
 
         Raises:
@@ -233,4 +236,4 @@ class QueueQuerySet(QuerySet[Queue]):
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/queues#create-a-buildkite-hosted-queue
             (with hostedAgents)
         """
-        return self._create(encode_body({"key": key, **options}, QueueOptions, "key"))
+        return self._create(encode_body({"key": key, **options}, QueueOptions, "key", extra=extra))

@@ -14,6 +14,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InCluster
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -68,10 +69,11 @@ class SecretRef(InCluster, Deletable):
         """
         return self._request(Secret)
 
-    def update(self, **changes: Unpack[SecretChanges]) -> Secret:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[SecretChanges]) -> Secret:
         """Change its description or its policy; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `SecretChanges`.
 
         Raises:
@@ -80,7 +82,7 @@ class SecretRef(InCluster, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/clusters/secrets#update-a-secrets-description-and-access-policy
         """
-        return self._update(Secret, changes, SecretChanges)
+        return self._update(Secret, changes, SecretChanges, extra)
 
     def update_value(self, value: str) -> Secret:
         """Put another value in the place of its own, and nothing else.
@@ -139,11 +141,14 @@ class SecretQuerySet(QuerySet[Secret]):
 
     _model = Secret
 
-    def create(self, *, key: str, **options: Unpack[SecretOptions]) -> Secret:
+    def create(
+        self, *, key: str, extra: Mapping[str, object] | None = None, **options: Unpack[SecretOptions]
+    ) -> Secret:
         """Create a secret.
 
         Args:
             key: Its name in builds: letters, digits and underscores, a letter first; neither `buildkite` nor `bk`.
+            extra: Fields of the body that this library does not know.
             options: See `SecretOptions`.
 
         Raises:
@@ -151,4 +156,4 @@ class SecretQuerySet(QuerySet[Secret]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/clusters/secrets#create-a-secret
         """
-        return self._create(encode_body({"key": key, **options}, SecretOptions, "key"))
+        return self._create(encode_body({"key": key, **options}, SecretOptions, "key", extra=extra))

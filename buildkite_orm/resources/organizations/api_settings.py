@@ -8,6 +8,7 @@ from buildkite_orm.models.resource import Editable, Model
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -49,10 +50,13 @@ class ApiSettingsRef(InOrganization):
         """
         return self._request(ApiSettings)
 
-    def update(self, **changes: Unpack[ApiSettingsChanges]) -> ApiSettings:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[ApiSettingsChanges]
+    ) -> ApiSettings:
         """Change some of the settings, and nothing else; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `ApiSettingsChanges`.
 
         Raises:
@@ -61,7 +65,7 @@ class ApiSettingsRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/api-settings#update-api-settings
         """
-        return self._update(ApiSettings, changes, ApiSettingsChanges)
+        return self._update(ApiSettings, changes, ApiSettingsChanges, extra)
 
 
 class ApiFeatures(Model):

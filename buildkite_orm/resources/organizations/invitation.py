@@ -18,7 +18,7 @@ from buildkite_orm.resources.organizations.member import OrganizationRole, SsoMo
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
 
     from buildkite_orm.resources.teams.team import TeamRole
@@ -140,11 +140,14 @@ class InvitationQuerySet(QuerySet[Invitation]):
     _model = Invitation
     _is_numbered = False
 
-    def create(self, *, emails: Sequence[str], **options: Unpack[InvitationOptions]) -> list[Invitation]:
+    def create(
+        self, *, emails: Sequence[str], extra: Mapping[str, object] | None = None, **options: Unpack[InvitationOptions]
+    ) -> list[Invitation]:
         """Invite people, all of them or none.
 
         Args:
             emails: Their addresses.
+            extra: Fields of the body that this library does not know.
             options: See `InvitationOptions`.
 
         Raises:
@@ -154,7 +157,9 @@ class InvitationQuerySet(QuerySet[Invitation]):
             https://buildkite.com/docs/apis/rest-api/organizations/invitations#create-organization-invitations
         """
         request = ApiRequest(
-            "POST", self._path, body=encode_body({"emails": emails, **options}, InvitationOptions, "emails")
+            "POST",
+            self._path,
+            body=encode_body({"emails": emails, **options}, InvitationOptions, "emails", extra=extra),
         )
         strict, binding = self._session.strict, Binding(self._session, self._collection)
         invitations = self._session.send(request, lambda response: load_list(Invitation, response, strict=strict))

@@ -11,6 +11,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -64,10 +65,13 @@ class OrganizationMemberRef(InOrganization, Deletable):
         """
         return self._request(OrganizationMember)
 
-    def update(self, **changes: Unpack[OrganizationMemberChanges]) -> OrganizationMember:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[OrganizationMemberChanges]
+    ) -> OrganizationMember:
         """Change the user's role in the organization; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `OrganizationMemberChanges`.
 
         Raises:
@@ -76,7 +80,7 @@ class OrganizationMemberRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/members#update-an-organization-member
         """
-        return self._update(OrganizationMember, changes, OrganizationMemberChanges)
+        return self._update(OrganizationMember, changes, OrganizationMemberChanges, extra)
 
 
 class OrganizationMember(OrganizationMemberRef, Editable):

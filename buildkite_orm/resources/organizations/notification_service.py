@@ -93,10 +93,13 @@ class NotificationServiceRef(InOrganization, Deletable):
         """
         return self._request(NotificationService)
 
-    def update(self, **changes: Unpack[NotificationServiceOptions]) -> NotificationService:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[NotificationServiceOptions]
+    ) -> NotificationService:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `NotificationServiceOptions`.
 
         Raises:
@@ -105,7 +108,7 @@ class NotificationServiceRef(InOrganization, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#update-a-notification-service
         """
-        return self._update(NotificationService, changes, NotificationServiceOptions)
+        return self._update(NotificationService, changes, NotificationServiceOptions, extra)
 
     def enable(self) -> NotificationService:
         """Enable it; clears that it was disabled, or broken.
@@ -184,12 +187,14 @@ class NotificationServiceQuerySet(QuerySet[NotificationService]):
             "open_telemetry_tracing",
             "event_log_api",
         ],
+        extra: Mapping[str, object] | None = None,
         **options: Unpack[NotificationServiceOptions],
     ) -> NotificationService:
         """Create a notification service.
 
         Args:
             provider: Its kind.
+            extra: Fields of the body that this library does not know.
             options: See `NotificationServiceOptions`.
 
         Raises:
@@ -207,4 +212,6 @@ class NotificationServiceQuerySet(QuerySet[NotificationService]):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#create-a-notification-service
         """
-        return self._create(encode_body({"provider": provider, **options}, NotificationServiceOptions, "provider"))
+        return self._create(
+            encode_body({"provider": provider, **options}, NotificationServiceOptions, "provider", extra=extra)
+        )

@@ -13,6 +13,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal, Unpack
 
 __all__ = [
@@ -67,10 +68,13 @@ class PipelineSettingsRef(InOrganization):
         """
         return self._request(PipelineSettings)
 
-    def update(self, **changes: Unpack[PipelineSettingsChanges]) -> PipelineSettings:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[PipelineSettingsChanges]
+    ) -> PipelineSettings:
         """Change some of the settings, and nothing else; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `PipelineSettingsChanges`.
 
         Raises:
@@ -80,7 +84,7 @@ class PipelineSettingsRef(InOrganization):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#update-pipeline-settings
         """
-        return self._update(PipelineSettings, changes, PipelineSettingsChanges)
+        return self._update(PipelineSettings, changes, PipelineSettingsChanges, extra)
 
     def enable_hosted_agents_ssh(self) -> PipelineSettings:
         """Enable SSH access to hosted agents, and VNC access to those on macOS.

@@ -81,10 +81,11 @@ class RegistryRef(InOrganization, Deletable):
         """
         return self._request(Registry)
 
-    def update(self, **changes: Unpack[RegistryChanges]) -> Registry:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[RegistryChanges]) -> Registry:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `RegistryChanges`.
 
         Raises:
@@ -92,7 +93,7 @@ class RegistryRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#update-a-registry
         """
-        return self._update(Registry, changes, RegistryChanges)
+        return self._update(Registry, changes, RegistryChanges, extra)
 
     def packages(self, **filters: Unpack[PackageFilters]) -> PackageQuerySet:
         """List the packages, newest first.
@@ -168,12 +169,20 @@ class RegistryQuerySet(QuerySet[Registry]):
 
     _model = Registry
 
-    def create(self, *, name: str, ecosystem: str, **options: Unpack[RegistryOptions]) -> Registry:
+    def create(
+        self,
+        *,
+        name: str,
+        ecosystem: str,
+        extra: Mapping[str, object] | None = None,
+        **options: Unpack[RegistryOptions],
+    ) -> Registry:
         """Create a registry.
 
         Args:
             name: Its name; its slug is derived from it.
             ecosystem: The kind of its packages, as `ruby`; it cannot be changed.
+            extra: Fields of the body that this library does not know.
             options: See `RegistryOptions`.
 
         Raises:
@@ -182,5 +191,7 @@ class RegistryQuerySet(QuerySet[Registry]):
         Documentation: https://buildkite.com/docs/apis/rest-api/package-registries/registries#create-a-registry
         """
         return self._create(
-            encode_body({"name": name, "ecosystem": ecosystem, **options}, RegistryOptions, "name", "ecosystem")
+            encode_body(
+                {"name": name, "ecosystem": ecosystem, **options}, RegistryOptions, "name", "ecosystem", extra=extra
+            )
         )

@@ -15,6 +15,7 @@ from buildkite_orm.resources.packages.embedded import EmbeddedOrganization, Embe
 from buildkite_orm.resources.parents import InRegistry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -56,10 +57,13 @@ class RegistryTokenRef(InRegistry, Deletable):
         """
         return self._request(RegistryToken)
 
-    def update(self, **changes: Unpack[RegistryTokenChanges]) -> RegistryToken:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[RegistryTokenChanges]
+    ) -> RegistryToken:
         """Change its description; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `RegistryTokenChanges`.
 
         Raises:
@@ -68,7 +72,7 @@ class RegistryTokenRef(InRegistry, Deletable):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#update-a-registry-token
         """
-        return self._update(RegistryToken, changes, RegistryTokenChanges)
+        return self._update(RegistryToken, changes, RegistryTokenChanges, extra)
 
 
 class RegistryToken(RegistryTokenRef, Editable):
@@ -100,11 +104,12 @@ class RegistryTokenQuerySet(QuerySet[RegistryToken]):
 
     _model = RegistryToken
 
-    def create(self, *, description: str) -> RegistryToken:
+    def create(self, *, description: str, extra: Mapping[str, object] | None = None) -> RegistryToken:
         """Create a token; only this response has its secret, as `token`.
 
         Args:
             description: Its purpose.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             UnprocessableEntityError: The server rejects the description.
@@ -112,4 +117,4 @@ class RegistryTokenQuerySet(QuerySet[RegistryToken]):
         Documentation:
             https://buildkite.com/docs/apis/rest-api/package-registries/registry-tokens#create-a-registry-token
         """
-        return self._create(encode_body({"description": description}))
+        return self._create(encode_body({"description": description}, extra=extra))

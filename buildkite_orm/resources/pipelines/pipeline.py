@@ -253,13 +253,22 @@ class PipelineQuerySet(QuerySet[Pipeline]):
         """Return a queryset with more filters; see `PipelineFilters`."""
         return self._filtered(filters)
 
-    def create(self, *, name: str, cluster_id: str, repository: str, **options: Unpack[PipelineOptions]) -> Pipeline:
+    def create(
+        self,
+        *,
+        name: str,
+        cluster_id: str,
+        repository: str,
+        extra: Mapping[str, object] | None = None,
+        **options: Unpack[PipelineOptions],
+    ) -> Pipeline:
         """Create a pipeline: of steps as YAML (`configuration`), of visual ones (`steps`), or of those of a template.
 
         Args:
             name: Its name; default for its slug.
             cluster_id: The id of the cluster that it belongs to.
             repository: The URL of the repository.
+            extra: Fields of the body that this library does not know.
             options: See `PipelineOptions`.
 
         Raises:
@@ -282,7 +291,11 @@ class PipelineQuerySet(QuerySet[Pipeline]):
         Documentation: https://buildkite.com/docs/apis/rest-api/pipelines#create-a-visual-step-pipeline (with steps)
         """
         return self._create(
-            encode_body({"name": name, "cluster_id": cluster_id, "repository": repository, **options}, PipelineChanges)
+            encode_body(
+                {"name": name, "cluster_id": cluster_id, "repository": repository, **options},
+                PipelineChanges,
+                extra=extra,
+            )
         )
 
 

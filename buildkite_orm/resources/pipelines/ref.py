@@ -8,7 +8,7 @@ from buildkite_orm.models.ref import Deletable
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from typing import Unpack
 
@@ -135,13 +135,14 @@ class PipelineRef(InOrganization, Deletable):
 
         return build_history(self, days, filters, progress=progress)
 
-    def update(self, **changes: Unpack[PipelineChanges]) -> Pipeline:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[PipelineChanges]) -> Pipeline:
         """Change the given fields, and no others; an object is updated with the response.
 
         A pipeline whose steps are YAML ignores `env`, and `steps` next to `configuration`, with an
         `IgnoredChangeWarning`.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `PipelineChanges`.
 
         Raises:
@@ -152,7 +153,7 @@ class PipelineRef(InOrganization, Deletable):
         """
         from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges, warn_of_ignored_fields
 
-        response = self._update(Pipeline, changes, PipelineChanges)
+        response = self._update(Pipeline, changes, PipelineChanges, extra)
         warn_of_ignored_fields(changes, response)
         return response
 

@@ -78,10 +78,13 @@ class PipelineScheduleRef(InPipeline, Deletable):
         """
         return self._request(PipelineSchedule)
 
-    def update(self, **changes: Unpack[PipelineScheduleChanges]) -> PipelineSchedule:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[PipelineScheduleChanges]
+    ) -> PipelineSchedule:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `PipelineScheduleChanges`.
 
         Raises:
@@ -89,7 +92,7 @@ class PipelineScheduleRef(InPipeline, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#update-a-pipeline-schedule
         """
-        return self._update(PipelineSchedule, changes, PipelineScheduleChanges)
+        return self._update(PipelineSchedule, changes, PipelineScheduleChanges, extra)
 
 
 class ScheduledPipeline(Model):
@@ -140,12 +143,15 @@ class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
 
     _model = PipelineSchedule
 
-    def create(self, *, cronline: str, **options: Unpack[PipelineScheduleOptions]) -> PipelineSchedule:
+    def create(
+        self, *, cronline: str, extra: Mapping[str, object] | None = None, **options: Unpack[PipelineScheduleOptions]
+    ) -> PipelineSchedule:
         """Create a schedule.
 
         Args:
             cronline: When it creates builds: `@hourly`, `@daily`, … or five fields as in a crontab, in UTC unless a
                 time zone follows them. Every ten minutes is the most often.
+            extra: Fields of the body that this library does not know.
             options: See `PipelineScheduleOptions`.
 
         Raises:
@@ -153,4 +159,4 @@ class PipelineScheduleQuerySet(QuerySet[PipelineSchedule]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-schedules#create-a-pipeline-schedule
         """
-        return self._create(encode_body({"cronline": cronline, **options}, PipelineScheduleChanges))
+        return self._create(encode_body({"cronline": cronline, **options}, PipelineScheduleChanges, extra=extra))

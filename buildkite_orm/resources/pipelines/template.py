@@ -12,6 +12,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -65,10 +66,13 @@ class PipelineTemplateRef(InOrganization, Deletable):
         """
         return self._request(PipelineTemplate)
 
-    def update(self, **changes: Unpack[PipelineTemplateChanges]) -> PipelineTemplate:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[PipelineTemplateChanges]
+    ) -> PipelineTemplate:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `PipelineTemplateChanges`.
 
         Raises:
@@ -77,7 +81,7 @@ class PipelineTemplateRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#update-a-pipeline-template
         """
-        return self._update(PipelineTemplate, changes, PipelineTemplateChanges)
+        return self._update(PipelineTemplate, changes, PipelineTemplateChanges, extra)
 
 
 class PipelineTemplate(PipelineTemplateRef, Editable):
@@ -112,12 +116,20 @@ class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
 
     _model = PipelineTemplate
 
-    def create(self, *, name: str, configuration: str, **options: Unpack[PipelineTemplateOptions]) -> PipelineTemplate:
+    def create(
+        self,
+        *,
+        name: str,
+        configuration: str,
+        extra: Mapping[str, object] | None = None,
+        **options: Unpack[PipelineTemplateOptions],
+    ) -> PipelineTemplate:
         """Create a template; only administrators can.
 
         Args:
             name: Its name.
             configuration: The steps as YAML.
+            extra: Fields of the body that this library does not know.
             options: See `PipelineTemplateOptions`.
 
         Raises:
@@ -127,5 +139,5 @@ class PipelineTemplateQuerySet(QuerySet[PipelineTemplate]):
         Documentation: https://buildkite.com/docs/apis/rest-api/pipeline-templates#create-a-pipeline-template
         """
         return self._create(
-            encode_body({"name": name, "configuration": configuration, **options}, PipelineTemplateChanges)
+            encode_body({"name": name, "configuration": configuration, **options}, PipelineTemplateChanges, extra=extra)
         )

@@ -12,6 +12,7 @@ from buildkite_orm.resources.parents import InTeam
 from buildkite_orm.resources.teams.team import TeamRole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
 __all__ = [
@@ -48,10 +49,11 @@ class TeamMemberRef(InTeam, Deletable):
         """
         return self._request(TeamMember)
 
-    def update(self, **changes: Unpack[TeamMemberChanges]) -> TeamMember:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[TeamMemberChanges]) -> TeamMember:
         """Change the user's role in the team; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `TeamMemberChanges`.
 
         Raises:
@@ -59,7 +61,7 @@ class TeamMemberRef(InTeam, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#update-a-team-member
         """
-        return self._update(TeamMember, changes, TeamMemberChanges)
+        return self._update(TeamMember, changes, TeamMemberChanges, extra)
 
 
 class TeamMember(TeamMemberRef, Editable):
@@ -86,16 +88,23 @@ class TeamMemberQuerySet(QuerySet[TeamMember]):
 
     _model = TeamMember
 
-    def create(self, *, user_id: str, role: TeamRole | Literal["member", "maintainer"]) -> TeamMember:
+    def create(
+        self,
+        *,
+        user_id: str,
+        role: TeamRole | Literal["member", "maintainer"],
+        extra: Mapping[str, object] | None = None,
+    ) -> TeamMember:
         """Add a user to the team.
 
         Args:
             user_id: The user's id.
             role: The user's role in the team.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             UnprocessableEntityError: The server rejects a value: the user is a member already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#create-a-team-member
         """
-        return self._create(encode_body({"user_id": user_id, "role": role}))
+        return self._create(encode_body({"user_id": user_id, "role": role}, extra=extra))

@@ -13,7 +13,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InTeam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Unpack
 
     from buildkite_orm.resources.pipelines.ref import PipelineRef
@@ -61,10 +61,13 @@ class TeamPipelineRef(InTeam, Deletable):
         """
         return self._request(TeamPipeline)
 
-    def update(self, **changes: Unpack[TeamPipelineChanges]) -> TeamPipeline:
+    def update(
+        self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[TeamPipelineChanges]
+    ) -> TeamPipeline:
         """Change the team's access to the pipeline; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `TeamPipelineChanges`.
 
         Raises:
@@ -72,7 +75,7 @@ class TeamPipelineRef(InTeam, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#update-a-team-pipeline
         """
-        return self._update(TeamPipeline, changes, TeamPipelineChanges)
+        return self._update(TeamPipeline, changes, TeamPipelineChanges, extra)
 
 
 class TeamPipeline(TeamPipelineRef, Editable):
@@ -115,16 +118,18 @@ class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
         *,
         pipeline_id: str,
         access_level: PipelineAccessLevel | Literal["read_only", "build_and_read", "manage_build_and_read"],
+        extra: Mapping[str, object] | None = None,
     ) -> TeamPipeline:
         """Give the team access to a pipeline.
 
         Args:
             pipeline_id: The pipeline's id.
             access_level: The access level of the team.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             UnprocessableEntityError: The server rejects a value: the team has access already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#create-a-team-pipeline
         """
-        return self._create(encode_body({"pipeline_id": pipeline_id, "access_level": access_level}))
+        return self._create(encode_body({"pipeline_id": pipeline_id, "access_level": access_level}, extra=extra))

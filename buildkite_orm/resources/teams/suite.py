@@ -13,7 +13,7 @@ from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.parents import InTeam
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Unpack
 
     from buildkite_orm.resources.test_engine.suite import SuiteRef
@@ -64,10 +64,11 @@ class TeamSuiteRef(InTeam, Deletable):
         """
         return self._request(TeamSuite)
 
-    def update(self, **changes: Unpack[TeamSuiteChanges]) -> TeamSuite:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[TeamSuiteChanges]) -> TeamSuite:
         """Change the team's access to the suite; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `TeamSuiteChanges`.
 
         Raises:
@@ -75,7 +76,7 @@ class TeamSuiteRef(InTeam, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#update-a-team-suite
         """
-        return self._update(TeamSuite, changes, TeamSuiteChanges)
+        return self._update(TeamSuite, changes, TeamSuiteChanges, extra)
 
 
 class TeamSuite(TeamSuiteRef, Editable):
@@ -113,16 +114,23 @@ class TeamSuiteQuerySet(QuerySet[TeamSuite]):
 
     _model = TeamSuite
 
-    def create(self, *, suite_id: str, access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]]) -> TeamSuite:
+    def create(
+        self,
+        *,
+        suite_id: str,
+        access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]],
+        extra: Mapping[str, object] | None = None,
+    ) -> TeamSuite:
         """Give the team access to a test suite.
 
         Args:
             suite_id: The suite's id.
             access_level: All that the team may do with it.
+            extra: Fields of the body that this library does not know.
 
         Raises:
             UnprocessableEntityError: The server rejects a value: the team has access to the suite already, for example.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#create-a-team-suite
         """
-        return self._create(encode_body({"suite_id": suite_id, "access_level": access_level}))
+        return self._create(encode_body({"suite_id": suite_id, "access_level": access_level}, extra=extra))

@@ -14,6 +14,7 @@ from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.parents import InOrganization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Unpack
 
     from buildkite_orm.resources.teams.member import TeamMemberQuerySet, TeamMemberRef
@@ -106,10 +107,11 @@ class TeamRef(InOrganization, Deletable):
         """
         return self._request(Team)
 
-    def update(self, **changes: Unpack[TeamChanges]) -> Team:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[TeamChanges]) -> Team:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `TeamChanges`.
 
         Raises:
@@ -117,7 +119,7 @@ class TeamRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams#update-a-team
         """
-        return self._update(Team, changes, TeamChanges)
+        return self._update(Team, changes, TeamChanges, extra)
 
     def members(self) -> TeamMemberQuerySet:
         """List the members.
@@ -214,6 +216,7 @@ class TeamQuerySet(QuerySet[Team]):
         privacy: TeamPrivacy | Literal["visible", "secret"],
         is_default_team: bool,
         default_member_role: TeamRole | Literal["member", "maintainer"],
+        extra: Mapping[str, object] | None = None,
         **permissions: Unpack[TeamPermissions],
     ) -> Team:
         """Create a team.
@@ -224,6 +227,7 @@ class TeamQuerySet(QuerySet[Team]):
             privacy: Who can see it.
             is_default_team: Whether new members of the organization join the team.
             default_member_role: The role of new members in the team.
+            extra: Fields of the body that this library does not know.
             permissions: See `TeamPermissions`.
 
         Raises:
@@ -239,7 +243,7 @@ class TeamQuerySet(QuerySet[Team]):
             "default_member_role": default_member_role,
             **permissions,
         }
-        return self._create(encode_body(given, TeamChanges))
+        return self._create(encode_body(given, TeamChanges, extra=extra))
 
     def enable(self) -> None:
         """Enable teams for the organization; if it has none, a team of all its members is created.

@@ -109,10 +109,11 @@ class SuiteRef(InOrganization, Deletable):
         """
         return self._request(Suite, params={"show_api_token": show_api_token or None})
 
-    def update(self, **changes: Unpack[SuiteChanges]) -> Suite:
+    def update(self, *, extra: Mapping[str, object] | None = None, **changes: Unpack[SuiteChanges]) -> Suite:
         """Change the given fields, and no others; an object is updated with the response.
 
         Args:
+            extra: Fields of the body that this library does not know.
             changes: See `SuiteChanges`.
 
         Raises:
@@ -120,7 +121,7 @@ class SuiteRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#update-a-suite
         """
-        return self._update(Suite, changes, SuiteChanges)
+        return self._update(Suite, changes, SuiteChanges, extra)
 
     def runs(self, **filters: Unpack[SuiteRunFilters]) -> SuiteRunQuerySet:
         """List the runs.
@@ -256,12 +257,20 @@ class SuiteQuerySet(QuerySet[Suite]):
         """Return a queryset with more filters; see `SuiteFilters`."""
         return self._filtered(filters)
 
-    def create(self, *, name: str, default_branch: str, **options: Unpack[SuiteOptions]) -> Suite:
+    def create(
+        self,
+        *,
+        name: str,
+        default_branch: str,
+        extra: Mapping[str, object] | None = None,
+        **options: Unpack[SuiteOptions],
+    ) -> Suite:
         """Create a suite.
 
         Args:
             name: Its name.
             default_branch: The branch whose trends it shows first.
+            extra: Fields of the body that this library does not know.
             options: See `SuiteOptions`.
 
         Raises:
@@ -270,4 +279,4 @@ class SuiteQuerySet(QuerySet[Suite]):
         Documentation: https://buildkite.com/docs/apis/rest-api/test-engine/suites#create-a-suite
         """
         body = {"name": name, "default_branch": default_branch, **options}
-        return self._create(encode_body(body, SuiteOptions, "name", "default_branch"))
+        return self._create(encode_body(body, SuiteOptions, "name", "default_branch", extra=extra))
