@@ -114,24 +114,32 @@ def save_all(
     artifacts: Iterable[Artifact],
     folder: str | os.PathLike[str],
     *,
+    where: Callable[[Artifact], object] | None = None,
     workers: int = 8,
     layout: Layout = "path",
     progress: bool | None = None,
 ) -> DownloadReport:
     """Save artifacts; see `ArtifactQuerySet.save_all`."""
+    _check_selector(where)
     workers = as_index("workers", workers)
     if workers < 1:
         msg = f"workers={workers}: must be at least 1"
         raise ValueError(msg)
     folder = as_path("folder", folder)
     check_layout(layout)
-    found = list(dict.fromkeys(artifacts))
+    found = [artifact for artifact in dict.fromkeys(artifacts) if where is None or where(artifact)]
     size = sum(size_of(artifact) or 0 for artifact in found)
     with progress_bar(progress, files=len(found), size=size) as show:
         report = _BulkDownload(found, folder, layout, show).run(workers)
     if report.failed:
         raise _partial_download(report, len(found))
     return report
+
+
+def _check_selector(where: object) -> None:
+    if where is not None and not callable(where):
+        msg = f"where={where!r}: must be a function that selects artifacts; use filter(path=…) for patterns"
+        raise TypeError(msg)
 
 
 def is_saved(path: Path, artifact: Artifact) -> bool:

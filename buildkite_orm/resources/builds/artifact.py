@@ -208,6 +208,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
         self,
         folder: str | os.PathLike[str],
         *,
+        where: Callable[[Artifact], object] | None = None,
         workers: int = 8,
         layout: Layout = "path",
         progress: bool | None = None,
@@ -220,6 +221,8 @@ class ArtifactQuerySet(QuerySet[Artifact]):
 
         Args:
             folder: The folder; it is created if it does not exist.
+            where: A function that returns whether to save an artifact, called once for each before the first is saved;
+                default: all are saved. Report and progress contain only those that are selected.
             workers: How many to save concurrently.
             layout: The paths in the folder. `path`: each at its own path; if those of several jobs collide, below a
                 folder for each job, named by its id. `job`: all below such folders, so that the path of one does not
@@ -229,6 +232,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
 
         Raises:
             PartialDownloadError: Some could not be saved, all others were; its `report` says which, and why.
+            TypeError: `where` is not a function.
 
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="passed").first()
@@ -236,10 +240,12 @@ class ArtifactQuerySet(QuerySet[Artifact]):
             4 saved (15.4 kB), 0 skipped, 0 failed: downloads
             >>> print(build.artifacts(path="**/*.json").save_all("downloads"))
             0 saved (0 bytes), 4 skipped, 0 failed: downloads
+            >>> print(build.artifacts().save_all("small", where=lambda artifact: (artifact.file_size or 0) < 1000))
+            1 saved (58 bytes), 0 skipped, 0 failed: small
         """
         from buildkite_orm.files.bulk import save_all
 
-        return save_all(self, folder, workers=workers, layout=layout, progress=progress)
+        return save_all(self, folder, where=where, workers=workers, layout=layout, progress=progress)
 
     def _params(self) -> Mapping[str, object]:
         globs = Globs.of(self._filters.get("path"))
