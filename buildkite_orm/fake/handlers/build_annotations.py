@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
 from buildkite_orm.fake.handlers.validation import Check, require_valid
-from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads.jobs import annotation
 
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import AnnotationRecord, BuildRecord, JobRecord
 
 STYLES = frozenset({"success", "info", "warning", "error"})
+_MOST_BYTES = 1 << 20
+
+
+def _fits(body: str) -> bool:
+    return len(body.encode(errors="replace")) <= _MOST_BYTES
+
 
 _CREATE = {
-    "body": Check(str, required=True, filled=True),
+    "body": Check(str, required=True, filled=True, accepts=_fits),
     "style": Check(str, accepts=lambda value: value in STYLES),
     "priority": Check(int, accepts=lambda value: value in range(1, 11)),
     "context": Check(str),
@@ -68,7 +74,10 @@ def _create(request: ApiRequest, build: BuildRecord, job: JobRecord | None) -> R
     if record is None:
         record = request.context.store.add_annotation(build, body=body["body"], context=context, job=job)
     else:
-        record.body = record.body + body["body"] if body.get("append") else body["body"]
+        text = record.body + body["body"] if body.get("append") else body["body"]
+        if not _fits(text):
+            raise InvalidError([("body", "invalid")])
+        record.body = text
         record.updated_at = request.context.lifecycle.now
     record.style = body.get("style") or record.style
     record.priority = body.get("priority") or record.priority

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import posixpath
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake import markdown
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import embedded_agent, user_or_none
 from buildkite_orm.fake.payloads.view import web_build
@@ -183,32 +183,14 @@ def artifact(view: View, record: ArtifactRecord) -> Json:
 
 def annotation(view: View, record: AnnotationRecord, *, with_body: bool = True) -> Json:
     """Return the payload of an annotation."""
-    payload: Json = {
+    return {
         "id": record.id,
         "context": record.context,
         "style": record.style,
         "scope": "job" if record.job else "build",
         "job_id": record.job and record.job.id,
         "priority": record.priority,
-        "body_html": _rendered(record.body),
+        **({"body_html": markdown.render(record.body)} if with_body else {}),
         "created_at": view.time(record.created_at),
         "updated_at": view.time(record.updated_at),
     }
-    if not with_body:
-        del payload["body_html"]
-    return payload
-
-
-def _rendered(body: str) -> str:
-    """Render basic Markdown: headings, paragraphs, and HTML as it is."""
-    blocks = [block.strip() for block in body.split("\n\n") if block.strip()]
-    return "".join(_block(block) for block in blocks)
-
-
-def _block(text: str) -> str:
-    if text.startswith("<"):
-        return f"{text}\n"
-    if text.startswith("#"):
-        level = len(text) - len(text.lstrip("#"))
-        return f"<h{level}>{html.escape(text.lstrip('# '), quote=False)}</h{level}>\n"
-    return f"<p>{html.escape(text, quote=False)}</p>\n"
