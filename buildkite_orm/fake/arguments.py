@@ -5,13 +5,37 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.records import BUILD_STATES, JOB_STATES, BuildRecord, JobRecord
+from buildkite_orm.fake.records import (
+    BUILD_STATES,
+    JOB_STATES,
+    AgentRecord,
+    AnnotationRecord,
+    ArtifactRecord,
+    BuildRecord,
+    JobRecord,
+    PipelineRecord,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_JOB_FIELDS = frozenset(each.name for each in fields(JobRecord)) - {"build"} | {"label"}
-_BUILD_FIELDS = frozenset(each.name for each in fields(BuildRecord)) - {"pipeline"}
+    from _typeshed import DataclassInstance
+
+
+def _fields_of(record: type[DataclassInstance], *without: str) -> frozenset[str]:
+    return frozenset(each.name for each in fields(record)) - set(without)
+
+
+AGENT_STATES = frozenset({"connected", "disconnected", "lost", "never_connected", "stopped", "stopping"})
+ANNOTATION_STYLES = frozenset({"success", "info", "warning", "error"})
+ARTIFACT_STATES = frozenset({"new", "error", "finished", "deleted", "expired"})
+VISIBILITIES = frozenset({"public", "private"})
+_JOB_FIELDS = _fields_of(JobRecord, "build") | {"label"}
+_BUILD_FIELDS = _fields_of(BuildRecord, "pipeline")
+_AGENT_FIELDS = _fields_of(AgentRecord, "organization")
+_PIPELINE_FIELDS = _fields_of(PipelineRecord, "organization", "plan")
+_ARTIFACT_FIELDS = _fields_of(ArtifactRecord, "job")
+_ANNOTATION_FIELDS = _fields_of(AnnotationRecord)
 
 
 def check_build(state: str, values: Mapping[str, Any]) -> None:
@@ -21,8 +45,8 @@ def check_build(state: str, values: Mapping[str, Any]) -> None:
         ValueError: The state is unknown.
         TypeError: A field is unknown.
     """
-    _check_fields("build", values, _BUILD_FIELDS)
-    _check_state("build", state, BUILD_STATES)
+    _check_fields("a build", values, _BUILD_FIELDS)
+    _check_choice("state", "a build", {"state": state}, BUILD_STATES)
 
 
 def job_fields(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,18 +56,42 @@ def job_fields(values: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: The state is unknown.
         TypeError: A field is unknown.
     """
-    _check_fields("job", values, _JOB_FIELDS)
-    if (state := values.get("state")) is not None:
-        _check_state("job", state, JOB_STATES)
+    _check_fields("a job", values, _JOB_FIELDS)
+    if values.get("state") is not None:
+        _check_choice("state", "a job", values, JOB_STATES)
     named = {"name": values["label"]} if "label" in values else {}
     return named | {name: value for name, value in values.items() if name != "label"}
 
 
+def check_agent(values: Mapping[str, Any]) -> None:
+    """Raise if an agent cannot have these fields, as `check_build` does."""
+    _check_fields("an agent", values, _AGENT_FIELDS)
+    _check_choice("connection_state", "an agent", values, AGENT_STATES)
+
+
+def check_pipeline(values: Mapping[str, Any]) -> None:
+    """Raise if a pipeline cannot have these fields, as `check_build` does."""
+    _check_fields("a pipeline", values, _PIPELINE_FIELDS)
+    _check_choice("visibility", "a pipeline", values, VISIBILITIES)
+
+
+def check_artifact(values: Mapping[str, Any]) -> None:
+    """Raise if an artifact cannot have these fields, as `check_build` does."""
+    _check_fields("an artifact", values, _ARTIFACT_FIELDS)
+    _check_choice("state", "an artifact", values, ARTIFACT_STATES)
+
+
+def check_annotation(values: Mapping[str, Any]) -> None:
+    """Raise if an annotation cannot have these fields, as `check_build` does."""
+    _check_fields("an annotation", values, _ANNOTATION_FIELDS)
+    _check_choice("style", "an annotation", values, ANNOTATION_STYLES)
+
+
 def _check_fields(noun: str, values: Mapping[str, Any], known: frozenset[str]) -> None:
     if unknown := sorted(values.keys() - known):
-        raise TypeError(f"a {noun} has no field {', '.join(unknown)}; its fields: {', '.join(sorted(known))}")
+        raise TypeError(f"{noun} has no field {', '.join(unknown)}; its fields: {', '.join(sorted(known))}")
 
 
-def _check_state(noun: str, state: str, known: frozenset[str]) -> None:
-    if state not in known:
-        raise ValueError(f"{state!r} is not the state of a {noun}; choose one of {', '.join(sorted(known))}")
+def _check_choice(field: str, noun: str, values: Mapping[str, Any], known: frozenset[str]) -> None:
+    if values.get(field, next(iter(known))) not in known:
+        raise ValueError(f"{values[field]!r} is not the {field} of {noun}; choose one of {', '.join(sorted(known))}")

@@ -6,6 +6,7 @@ from typing import Final
 
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _ALL_INTERFACES: Final = ("0.0.0.0", "::")  # noqa: S104
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
 def bind_addresses(host: str) -> tuple[str, ...]:
@@ -17,6 +18,16 @@ def bind_addresses(host: str) -> tuple[str, ...]:
         if host in pair:
             return pair if host == pair[0] else pair[::-1]
     return _LOOPBACK if host == "localhost" else (host,)
+
+
+def is_unspecified(host: str) -> bool:
+    """Return whether a host names all interfaces, which is not an address to connect to."""
+    return host in _LOOPBACK_OF
+
+
+def loopback_of(host: str) -> str:
+    """Return the address by which a server on this interface is reached: loopback, if it listens on all of them."""
+    return _LOOPBACK_OF.get(host, host)
 
 
 def artifact_host_for(requested_host: str) -> str:

@@ -163,7 +163,7 @@ class ApiRequest:
     @property
     def agent(self) -> AgentRecord:
         """The agent in the path."""
-        found = self.organization.agents.get(self.arguments["agent"])
+        found = self.organization.agent(self.arguments["agent"])
         if found is None:
             raise ApiError(404, "No agent found")
         return found

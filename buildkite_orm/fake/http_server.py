@@ -20,7 +20,7 @@ from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake.framing import body_of, read_head
-from buildkite_orm.fake.hosts import base_url, bind_addresses
+from buildkite_orm.fake.hosts import base_url, bind_addresses, loopback_of
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.response_plan import DroppedError, ResponsePlan
 from buildkite_orm.fake.validation import IncomingRequest
@@ -85,7 +85,7 @@ class HttpServer:
         self.open_sockets: dict[socket.socket, threading.Thread] = {}
         self._listeners = _listeners(self, host, port)
         self.port = self._listeners[0].port
-        self.url = base_url(host, self.port)
+        self.url = base_url(loopback_of(host), self.port)
         for each in self._listeners:
             each.start(f"fake-buildkite-{origin}")
         _OPEN.add(self)

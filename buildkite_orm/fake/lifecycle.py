@@ -281,7 +281,7 @@ class Lifecycle:
         if mine and not ready:
             return None
         idle = next((agent for agent in ready if agent.job is None), None)
-        name = f"elastic-{queue.key}-{len(organization.agents) + 1}"
+        name = f"elastic-{queue.key}-{organization.next_agent_number}"
         return idle or self._store.add_agent(
             organization, name=name, queue=queue, ephemeral=True, created_at=self.now, connected_at=self.now
         )
@@ -361,6 +361,9 @@ class Lifecycle:
         agent.connection_state = "stopped" if stopping else "disconnected"
         agent.disconnected_at = self.now
         agent.stopped_at = self.now if stopping else None
+        if agent.ephemeral:
+            organization = agent.organization
+            organization.past_agents[agent.id] = organization.agents.pop(agent.id)
 
     # -- triggers
 

@@ -133,7 +133,8 @@ class QueueRecord(Record):
 class OrganizationRecord(ShortRepr):
     """An organization and its contents; `missing_features` names what its plan does not include, such as `teams`.
 
-    `cluster_id` is the cluster of new pipelines and agents; `collections` are those of the store.
+    `cluster_id` is the cluster of new pipelines and agents; `collections` are those of the store. `past_agents` are the
+    disconnected ones that ran one job each: they are found by id, and are kept apart since there is one for each job.
     """
 
     id: str
@@ -149,12 +150,22 @@ class OrganizationRecord(ShortRepr):
     members_manage_services: bool = False
     pipelines: dict[str, PipelineRecord] = field(default_factory=dict[str, "PipelineRecord"])
     agents: dict[str, AgentRecord] = field(default_factory=dict[str, "AgentRecord"])
+    past_agents: dict[str, AgentRecord] = field(default_factory=dict[str, "AgentRecord"])
     builds: list[BuildRecord] = field(default_factory=list["BuildRecord"])
 
     @property
     def title(self) -> str:
         """Its slug."""
         return self.slug
+
+    @property
+    def next_agent_number(self) -> int:
+        """The number of the next agent."""
+        return len(self.agents) + len(self.past_agents) + 1
+
+    def agent(self, identity: str) -> AgentRecord | None:
+        """Return an agent in any connection state, or None."""
+        return self.agents.get(identity) or self.past_agents.get(identity)
 
     @property
     def queues(self) -> dict[str, QueueRecord]:

@@ -13,10 +13,10 @@ from buildkite_orm.fake.app import App
 from buildkite_orm.fake.budgets import Budgets
 from buildkite_orm.fake.clock import ManualClock
 from buildkite_orm.fake.context import Context
-from buildkite_orm.fake.control.access import PREFIX, Access, loopback_of, new_token
+from buildkite_orm.fake.control.access import PREFIX, Access, new_token
 from buildkite_orm.fake.control.gate import ControlGate
 from buildkite_orm.fake.faults import Faults
-from buildkite_orm.fake.hosts import artifact_host_for, base_url
+from buildkite_orm.fake.hosts import artifact_host_for, base_url, loopback_of
 from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.lifecycle import Lifecycle
 from buildkite_orm.fake.requests_adapter import LocalAdapter
@@ -168,8 +168,7 @@ class FakeBuildkite:
     @property
     def control_url(self) -> str:
         """The base URL of the control API, which is used with `control_token`; see `docs/fake_control.md`."""
-        _ = self.url  # it starts the server
-        return base_url(loopback_of(self._host), self._servers["api"].port) + PREFIX
+        return base_url(loopback_of(self._host), self._http_server("api").port) + PREFIX
 
     def adapter(self) -> LocalAdapter:
         """Return an adapter for a `requests.Session`; it serves any host without a network."""

@@ -7,7 +7,14 @@ from bisect import bisect_left, insort
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.arguments import check_build, job_fields
+from buildkite_orm.fake.arguments import (
+    check_agent,
+    check_annotation,
+    check_artifact,
+    check_build,
+    check_pipeline,
+    job_fields,
+)
 from buildkite_orm.fake.collections import Collections, Record
 from buildkite_orm.fake.content import Content
 from buildkite_orm.fake.ids import Ids, digest
@@ -207,7 +214,8 @@ class Store:
         **fields: Any,
     ) -> AgentRecord:
         """Add an agent, connected unless `fields` says otherwise; a string names a queue of the default cluster."""
-        number = len(organization.agents) + 1
+        check_agent(fields)
+        number = organization.next_agent_number
         since = seconds(self.clock.now()) - 3600
         if isinstance(queue, str):
             queue = organization.queues.get(queue) or self.add_queue(organization, queue)
@@ -234,6 +242,7 @@ class Store:
         self, organization: OrganizationRecord, slug: str, plan: Sequence[Step], **fields: Any
     ) -> PipelineRecord:
         """Add a pipeline whose builds run `plan`."""
+        check_pipeline(fields)
         values: dict[str, Any] = {
             "id": self.ids.uuid(),
             "name": slug.replace("-", " ").title(),
@@ -379,6 +388,7 @@ class Store:
 
     def add_artifact(self, job: JobRecord, path: str, content: bytes | int, **fields: Any) -> ArtifactRecord:
         """Add an artifact; a number is the size of a content that is generated while it is read."""
+        check_artifact(fields)
         values: dict[str, Any] = {"mime_type": mimetypes.guess_type(path)[0] or "application/octet-stream"} | fields
         identity = values.pop("id", None) or self.ids.uuid()
         artifact = ArtifactRecord(id=identity, job=job, path=path, content=Content(content, identity), **values)
@@ -390,6 +400,7 @@ class Store:
         self, build: BuildRecord, *, body: str, context: str = "default", job: JobRecord | None = None, **fields: Any
     ) -> AnnotationRecord:
         """Add an annotation to a build, or to one of its jobs."""
+        check_annotation(fields)
         now = seconds(self.clock.now())
         values: dict[str, Any] = {"style": "info", "priority": 3, "created_at": now, "updated_at": now} | fields
         annotation = AnnotationRecord(id=self.ids.uuid(), context=context, body=body, job=job, **values)

@@ -130,3 +130,42 @@ def test_pausing_and_resuming_go_in_turns(server: FakeBuildkite, api: Session, a
     assert (response.status_code, response.json()) == (422, {"message": "Agent is already paused"})
     lost = server.add_agent("lost", connection_state="lost")
     assert api.put(f"{AGENTS}/{lost.id}/pause").json() == {"message": "Only connected agents may be paused"}
+
+
+class CountedAgents(dict[str, Any]):
+    """Agents that count how many of them are looked at."""
+
+    seen = 0
+
+    def values(self) -> Any:
+        self.seen += len(self)
+        return super().values()
+
+
+# https://buildkite.com/docs/apis/rest-api/agents#list-agents
+def test_agents_for_one_job_are_not_listed_after_it_and_are_found_by_id(server: FakeBuildkite, api: Session) -> None:
+    server.add_pipeline("web", steps=[CommandStep(duration=60)])
+    build = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"}).json()
+    server.run(10)
+    assert names(api) == ["elastic-default-1"]
+    server.run(100)
+    assert names(api) == []
+    agent = api.get(build["url"]).json()["jobs"][0]["agent"]
+    payload = api.get(f"{AGENTS}/{agent['id']}").json()
+    assert (payload["name"], payload["connection_state"]) == ("elastic-default-1", "disconnected")
+
+
+def test_finding_an_agent_takes_no_longer_after_many_builds(server: FakeBuildkite) -> None:
+    acme = server.store.organizations["acme"]
+    acme.agents = agents = CountedAgents()
+    server.add_pipeline("web", steps=[CommandStep(duration=60)])
+    server.build_every(600, "web")
+    seen: list[int] = []
+    for _ in range(3):
+        agents.seen = 0
+        server.run(100 * 600)
+        seen.append(agents.seen)
+    assert len(acme.past_agents) > 290
+    assert len(agents) <= 1
+    assert seen[2] <= seen[0] + 10
+    assert len({agent.name for agent in acme.past_agents.values()}) == len(acme.past_agents)

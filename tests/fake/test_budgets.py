@@ -102,6 +102,13 @@ def test_refusals_count_too(limited: FakeBuildkite, limited_api: Session) -> Non
     assert limited_api.get(f"{ACME}/pipelines/none").headers["RateLimit-User-Remaining"] == "1"
 
 
+# https://buildkite.com/docs/apis/rest-api/rate-limits: both limits are those of requests made by users
+@pytest.mark.parametrize("path", [ACME, "/user", "/no/such/path"])
+def test_a_request_without_a_user_has_no_budget(limited_api: Session, path: str) -> None:
+    headers = limited_api.get(path, headers={"Authorization": "Bearer wrong"}).headers
+    assert not [name for name in headers if name.startswith("RateLimit")]
+
+
 def test_what_needs_no_token_has_no_budget(limited_api: Session) -> None:
     assert not [name for name in limited_api.get("/meta").headers if name.startswith("RateLimit")]
 

@@ -47,6 +47,37 @@ def test_an_unknown_field_of_a_build_is_rejected_with_the_choices(server: FakeBu
         server.add_build("web", brnach="main")
 
 
+def test_an_unknown_field_or_state_of_an_agent_is_rejected_with_the_choices(server: FakeBuildkite) -> None:
+    with pytest.raises(TypeError, match="an agent has no field hots; its fields: arch, "):
+        server.add_agent(hots="a")
+    with pytest.raises(ValueError, match="'gone' is not the connection_state of an agent; choose one of connected, "):
+        server.add_agent(connection_state="gone")
+    assert not server.store.organizations["acme"].agents
+
+
+def test_an_unknown_field_or_visibility_of_a_pipeline_is_rejected_with_the_choices(server: FakeBuildkite) -> None:
+    with pytest.raises(TypeError, match="a pipeline has no field branch; its fields: active, "):
+        server.add_pipeline("web", branch="main")
+    with pytest.raises(ValueError, match="'secret' is not the visibility of a pipeline; choose one of private, public"):
+        server.add_pipeline("web", visibility="secret")
+
+
+def test_an_unknown_field_or_state_of_an_artifact_is_rejected_with_the_choices(server: FakeBuildkite) -> None:
+    job = server.add_build("web", jobs=1).jobs[0]
+    with pytest.raises(TypeError, match="an artifact has no field size; its fields: content, "):
+        server.add_artifact(job, "a.log", size=3)
+    with pytest.raises(ValueError, match="'gone' is not the state of an artifact; choose one of deleted, error, "):
+        server.add_artifact(job, "a.log", state="gone")
+
+
+def test_an_unknown_field_or_style_of_an_annotation_is_rejected_with_the_choices(server: FakeBuildkite) -> None:
+    build = server.add_build("web")
+    with pytest.raises(TypeError, match="an annotation has no field title; its fields: body, "):
+        server.add_annotation(build, title="Hello")
+    with pytest.raises(ValueError, match="'loud' is not the style of an annotation; choose one of error, info, "):
+        server.add_annotation(build, style="loud")
+
+
 def test_an_unknown_field_or_state_of_a_job_is_rejected_with_the_choices(server: FakeBuildkite) -> None:
     with pytest.raises(TypeError, match=r"a job has no field nmae; its fields: .*label.*"):
         server.add_build("web", jobs=[{"nmae": "Test"}])

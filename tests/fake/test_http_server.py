@@ -156,7 +156,8 @@ def test_on_all_interfaces_artifact_urls_name_a_host_that_the_client_can_reach()
     with FakeBuildkite(populate=False, host="0.0.0.0", clock=SystemClock()) as server:  # noqa: S104
         job = server.add_build("web", jobs=1).jobs[0]
         artifact = server.add_artifact(job, "x", b"hello")
-        base = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+        base = server.url
+        assert base.startswith("http://127.0.0.1:")
         url = f"{base}/v2/organizations/acme/jobs/{job.id}/artifacts/{artifact.id}/download"
         response = requests.get(url, headers={"Authorization": f"Bearer {server.token}"}, timeout=30)
         assert response.content == b"hello"

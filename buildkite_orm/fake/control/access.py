@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from buildkite_orm.fake.hosts import is_unspecified
 from buildkite_orm.fake.http import ApiError
 
 if TYPE_CHECKING:
@@ -18,17 +19,11 @@ if TYPE_CHECKING:
 
 PREFIX = "/_control"
 SHORTEST_TOKEN = 8
-_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - never a Host that is accepted
 
 
 def new_token() -> str:
     """Return a random control token."""
     return f"fake_control_{secrets.token_hex(20)}"
-
-
-def loopback_of(host: str) -> str:
-    """Return the address by which a server on this interface is reached: loopback, if it listens on all of them."""
-    return _LOOPBACK_OF.get(host, host)
 
 
 def check_token(token: str) -> str:
@@ -54,7 +49,7 @@ class Access:
     @classmethod
     def of(cls, token: str, hosts: Iterable[str]) -> Access:
         """Return the access rules; host names are compared without case."""
-        return cls(check_token(token), frozenset(host.lower() for host in hosts) - _LOOPBACK_OF.keys())
+        return cls(check_token(token), frozenset(host.lower() for host in hosts if not is_unspecified(host)))
 
     def check(self, request: Request) -> None:
         """Raise a 403 for a host name or an origin that is not allowed, and a 401 for a wrong token.

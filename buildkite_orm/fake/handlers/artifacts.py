@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.arguments import ARTIFACT_STATES
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
 from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.paging import paged
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import ArtifactRecord, JobRecord
-
-STATES = frozenset({"new", "error", "finished", "deleted", "expired"})
 
 
 def list_build_artifacts(request: ApiRequest) -> Reply:
@@ -33,7 +32,7 @@ def list_job_artifacts(request: ApiRequest) -> Reply:
 
 def _list(request: ApiRequest, jobs: Iterable[JobRecord]) -> Reply:
     states, pattern = set(request.values("state")), request.http.args.get("path")
-    if unknown := sorted(states - STATES):
+    if unknown := sorted(states - ARTIFACT_STATES):
         raise ApiError(422, f"Invalid state: {', '.join(unknown)}")
     match = compiled([pattern or "*"]).fullmatch
     found = [

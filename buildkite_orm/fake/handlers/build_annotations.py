@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from buildkite_orm.fake.arguments import ANNOTATION_STYLES
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
 from buildkite_orm.fake.handlers.validation import Check, require_valid
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import AnnotationRecord, BuildRecord, JobRecord
 
-STYLES = frozenset({"success", "info", "warning", "error"})
 _MOST_BYTES = 1 << 20
 
 
@@ -26,7 +26,7 @@ def _fits(body: str) -> bool:
 
 _CREATE = {
     "body": Check(str, required=True, filled=True, accepts=_fits),
-    "style": Check(str, accepts=lambda value: value in STYLES),
+    "style": Check(str, accepts=lambda value: value in ANNOTATION_STYLES),
     "priority": Check(int, accepts=lambda value: value in range(1, 11)),
     "context": Check(str),
     "append": Check(bool),

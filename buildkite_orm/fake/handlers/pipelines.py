@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from buildkite_orm.fake import audit
+from buildkite_orm.fake.arguments import VISIBILITIES
 from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
 from buildkite_orm.fake.handlers import teams
 from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
@@ -124,7 +125,7 @@ UPDATES = {
     "steps": Check(list, accepts=_are_steps),
     "tags": Check(list, accepts=are_strings),
     "teams": Check(dict),
-    "visibility": Check(str, filled=True, accepts=lambda value: value in {"private", "public"}),
+    "visibility": Check(str, filled=True, accepts=lambda value: value in VISIBILITIES),
 }
 CREATES = UPDATES | {
     "cluster_id": Check(str, required=True, filled=True, accepts=is_uuid),
