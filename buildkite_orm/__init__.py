@@ -99,14 +99,13 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
     from buildkite_orm.resources.builds.job import (
         Job,
-        JobFilters,
-        JobQuerySet,
         JobRef,
         ManualJob,
         ScriptJob,
         TriggerJob,
         WaiterJob,
     )
+    from buildkite_orm.resources.builds.job_queryset import JobFilters, JobQuerySet
     from buildkite_orm.resources.builds.log import Log, LogRef
     from buildkite_orm.resources.builds.waiting import BuildChange
     from buildkite_orm.resources.organizations.organization import Organization, OrganizationQuerySet, OrganizationRef
@@ -366,13 +365,15 @@ _HOMES: Final = {
     ),
     "resources.builds.job": (
         "Job",
-        "JobFilters",
-        "JobQuerySet",
         "JobRef",
         "ManualJob",
         "ScriptJob",
         "TriggerJob",
         "WaiterJob",
+    ),
+    "resources.builds.job_queryset": (
+        "JobFilters",
+        "JobQuerySet",
     ),
     "resources.builds.log": (
         "Log",

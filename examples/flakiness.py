@@ -54,7 +54,7 @@ def main() -> None:
 
 def count(build: Build, steps: dict[str, Step]) -> None:
     """Add the finished jobs of a build to the statistics."""
-    jobs = [job for job in build.jobs(include_retried_jobs=True) if isinstance(job, ScriptJob)]
+    jobs = build.jobs(kind=ScriptJob, include_retried_jobs=True)
     failed_before = {job.retried_in_job_id for job in jobs if job.failure is not None}
     for job in jobs:
         if job.duration is None or job.finished_at is None:

@@ -75,9 +75,8 @@ def show_running_builds(org: OrganizationRef) -> None:
         )
         for build in running:
             print(f"  #{build.number} on {build.branch}: {build.message}")
-            for job in build.jobs():
-                if isinstance(job, ScriptJob) and job.state == "running":
-                    show_job(job)
+            for job in build.jobs(kind=ScriptJob, state="running"):
+                show_job(job)
             artifact = build.artifacts(state="finished").first()
             if artifact:
                 print(f"    artifact {artifact.path}, {artifact.file_size} bytes")

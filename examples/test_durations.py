@@ -40,10 +40,9 @@ def main() -> None:
     with ExitStack() as stack:
         pipeline = client(stack).organization().pipeline(options.pipeline)
         for build in pipeline.builds(state="passed", with_jobs=True).limit(options.builds):
-            for job in build.jobs():
-                if isinstance(job, ScriptJob):
-                    for test, duration in tests(job.log().fetch(), options.pattern):
-                        seconds[test].append(duration)
+            for job in build.jobs(kind=ScriptJob):
+                for test, duration in tests(job.log().fetch(), options.pattern):
+                    seconds[test].append(duration)
     for test, durations in sorted(seconds.items(), key=lambda item: -median(item[1]))[:10]:
         print(f"{median(durations):8.3f} s  {test} ({len(durations)} times)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -166,24 +166,6 @@ def test_all_attempts_of_a_fetched_build_are_there_where_all_came(
         assert ids(build.jobs(include_retried_jobs=True)) == [job.id for job in record.jobs]
 
 
-@pytest.mark.parametrize("filters", [{"state": "passed"}, {"step_key": "job-1"}, {"group_key": "none"}])
-def test_filters_always_ask_the_server(
-    server: FakeBuildkite, web: PipelineRef, costs: Costs, filters: dict[str, Any]
-) -> None:
-    server.add_build("web", jobs=3)
-    build = web.builds(with_jobs=True)[0]
-    with costs(1):
-        list(build.jobs(**filters))
-    assert {name.removesuffix("[]") for name in sent(server)} >= filters.keys()
-
-
-def test_a_filter_on_jobs_that_came_asks_the_server(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
-    server.add_build("web", jobs=[{"state": "passed"}, {"state": "failed"}])
-    jobs = web.builds(with_jobs=True)[0].jobs()
-    with costs(1):
-        assert [job.state for job in jobs.filter(state="failed")] == ["failed"]
-
-
 def test_jobs_that_came_are_as_old_as_their_build_and_fresh_ones_are_asked_for(
     server: FakeBuildkite, web: PipelineRef, costs: Costs
 ) -> None:
@@ -297,16 +279,6 @@ def test_jobs_that_came_are_no_reason_to_warn(server: FakeBuildkite, web: Pipeli
 def test_jobs_that_nobody_reads_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
     assert told(lambda: [build.jobs() for build in web.builds()]) == []
-
-
-def test_jobs_that_the_listing_could_not_embed_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:
-    server.add_builds("web", 5, jobs=1)
-
-    def loop() -> None:
-        for build in web.builds():
-            list(build.jobs(state="passed"))
-
-    assert told(loop) == []
 
 
 def test_builds_that_are_fetched_one_by_one_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
+from buildkite_orm import BuildRef, JobQuerySet, ManualJob, ScriptJob, TriggerJob
 from buildkite_orm.resources.embedded import EmbeddedAgent
 
 if TYPE_CHECKING:
@@ -21,6 +22,18 @@ def readme(bk: Buildkite) -> None:
         for job in build.failed_jobs():
             print("   ", job.name, "exit status", job.exit_status)
             print("   ", job.web_url)
+
+
+def kinds(build: Build, ref: BuildRef) -> None:
+    assert_type(build.jobs(), JobQuerySet)
+    assert_type(build.jobs(kind=ScriptJob), JobQuerySet[ScriptJob])
+    assert_type(ref.jobs(kind=ManualJob, state="blocked").first(), ManualJob | None)
+    assert_type([job.matrix for job in build.jobs(kind=ScriptJob, state="failed")], list[Any])
+    assert_type(build.jobs(kind=ScriptJob).limit(5).filter(step_key="a")[0], ScriptJob)
+    assert_type([job.triggered_build for job in build.jobs(kind=TriggerJob)], list[BuildRef | None])
+    build.jobs(kind=str)  # type: ignore[type-var]
+    build.jobs(kind="script")  # type: ignore[call-overload]
+    build.jobs(kind=ScriptJob, stat="failed")  # type: ignore[call-overload]
 
 
 def fields(build: Build, job: Job) -> None:

@@ -101,7 +101,7 @@ class BuildVerbs(InPipeline):
             >>> build.unblock_all(fields={"release-name": "Flying Dolphin"})
             [ManualJob(:rocket: Deploy? unblocked)]
         """
-        blocked = cast("BuildRef", self).jobs(state="blocked")
+        blocked = cast("BuildRef", self).jobs(state="blocked").fresh()
         return [job.unblock(fields=declared_only(job, fields)) for job in blocked]
 
     # -- waiting

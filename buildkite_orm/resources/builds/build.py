@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypedDict, cast, overload
 
 from pydantic import Field
 
@@ -14,7 +14,14 @@ from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
-from buildkite_orm.resources.builds.job import AnyJob, Job, JobFilters, JobQuerySet, JobRef, JobStateName
+from buildkite_orm.resources.builds.job import AnyJob, Job, JobRef
+from buildkite_orm.resources.builds.job_queryset import (
+    JobFilters,
+    JobQuerySet,
+    JobStateName,
+    job_class,
+    matching_jobs,
+)
 from buildkite_orm.resources.builds.jobs_context import JobsContext
 from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, span, took
 from buildkite_orm.resources.embedded import (
@@ -36,9 +43,11 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Unpack
 
+    from buildkite_orm.http.session import Session
     from buildkite_orm.querysets.time_pagination import TimePaginator
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
+    from buildkite_orm.resources.builds.job_queryset import J
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
 
@@ -173,15 +182,26 @@ class BuildRef(BuildVerbs):
         )
         return self._request(Build, params=sent, lists=("job_states",), context=context)
 
-    def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
-        """List the jobs: the latest attempt of each, in one request per hundred.
+    @overload
+    def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet: ...
+    @overload
+    def jobs(self, *, kind: type[J], **filters: Unpack[JobFilters]) -> JobQuerySet[J]: ...
+    def jobs(self, *, kind: type[Job] | None = None, **filters: Unpack[JobFilters]) -> JobQuerySet[Any]:
+        """List the jobs: the latest attempt of each.
+
+        A build that contains all its jobs returns these without a request, as old as it is, also with filters that
+        their data answers exactly; `build.jobs().fresh()` requests new ones. Otherwise one request per hundred.
 
         Args:
+            kind: `ScriptJob`, `WaiterJob`, `ManualJob` or `TriggerJob` for jobs of that kind, selected by the client.
             filters: See `JobFilters`.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#list-jobs
         """
-        return JobQuerySet(self.session, self._child("jobs"), filters)
+        return self._list_jobs(kind, filters)
+
+    def _list_jobs(self, kind: type[Job] | None, filters: JobFilters) -> JobQuerySet[Any]:
+        return JobQuerySet(self.session, self._child("jobs"), filters, kind=kind)
 
     def job(self, job_id: str) -> JobRef:
         """Return the ref of the job with an id; no request."""
@@ -297,23 +317,20 @@ class Build(BuildRef, Fetchable):
         """The time from its creation to its start, or to now; None if that is unknown."""
         return span(self, "created_at", "started_at", "finished_at", over=build_is_finished)
 
-    def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet:
-        """List the jobs: the latest attempt of each, from the embedded jobs if they are complete.
+    def _list_jobs(self, kind: type[Job] | None, filters: JobFilters) -> JobQuerySet[Any]:
+        path, context, kind = self.api_path, self._jobs_context, job_class(kind)
+        with_retried = bool(filters.get("include_retried_jobs"))
+        embedded = self._complete_jobs(path, include_retried=with_retried)
+        if embedded is not None:
+            embedded = matching_jobs([job for job in embedded if isinstance(job, kind)], filters)
+        filtered = bool(filters.keys() - {"include_retried_jobs"})
 
-        Embedded jobs are as old as the build; `build.jobs().fresh()` requests new ones, and so do filters.
+        def note_request() -> None:
+            _ = self.session  # raises if there is none
+            context.note(path, filtered=filtered, with_retried=with_retried)
 
-        Args:
-            filters: See `JobFilters`.
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/jobs#list-jobs
-        """
-        if filters.keys() - {"include_retried_jobs"}:
-            return super().jobs(**filters)
-        path, context = self.api_path, self._jobs_context
-        embedded = self._complete_jobs(path, include_retried=filters.get("include_retried_jobs", False))
-        return JobQuerySet(
-            self.session, f"{path}/jobs", filters, loaded=embedded, on_request=lambda: context.note(path)
-        )
+        session = self.session if embedded is None else cast("Session", self._bound.session)
+        return JobQuerySet(session, f"{path}/jobs", filters, kind=kind, loaded=embedded, on_request=note_request)
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
         """List the tests that ran in the build, of all test suites, with their metrics in it.
@@ -365,7 +382,7 @@ class Build(BuildRef, Fetchable):
         jobs = [job for job in embedded if isinstance(job, Job)]
         if len(jobs) < len(embedded):  # some of them could not be parsed
             return None
-        binding = Binding(self.session, f"{path}/jobs")
+        binding = Binding(self._bound.session, f"{path}/jobs")
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
 
     def _summary(self) -> Iterable[object]:
@@ -429,6 +446,7 @@ class BuildQuerySet(QuerySet[Build]):
             complete=self._filters.get("include_paused") is not False,
             with_retried=bool(self._filters.get("include_retried_jobs")),
             could_embed=not self._filters.get("with_jobs"),
+            is_listing=True,
         )
 
     def _make_paginator(self) -> TimePaginator:

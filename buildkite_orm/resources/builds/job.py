@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -13,8 +13,6 @@ from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
-from buildkite_orm.querysets.pagination import LinkPaginator
-from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.job_actions import JobVerbs
 from buildkite_orm.resources.builds.status import job_failure, job_is_finished, job_share, job_title, span, took
 from buildkite_orm.resources.embedded import EmbeddedAgent, EmbeddedBuild, EmbeddedUser, RetrySource
@@ -23,59 +21,17 @@ from buildkite_orm.utils.text import format_value, one_line
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import timedelta
     from typing import Unpack
 
     from pydantic import GetCoreSchemaHandler
 
     from buildkite_orm.http.messages import ApiResponse
-    from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
-    from buildkite_orm.querysets.pagination import LinkCursor, PageResult
     from buildkite_orm.resources.builds.annotation import AnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet, ArtifactRef
     from buildkite_orm.resources.builds.build import BuildRef
     from buildkite_orm.resources.builds.log import LogRef
-
-JobStateName = Literal[
-    "pending",
-    "waiting",
-    "waiting_failed",
-    "blocked",
-    "blocked_failed",
-    "unblocked",
-    "unblocked_failed",
-    "scheduled",
-    "assigned",
-    "accepted",
-    "running",
-    "passed",
-    "failed",
-    "timed_out",
-    "timing_out",
-    "canceled",
-    "canceling",
-    "skipped",
-    "broken",
-    "expired",
-    "limited",
-]
-
-
-class JobFilters(TypedDict, total=False):
-    """Filters for the jobs of a build.
-
-    Attributes:
-        state: One state or several. `failed` finds running jobs too that have declared that they will fail.
-        include_retried_jobs: Whether all attempts are listed, not only the latest.
-        step_key: The key of their step.
-        group_key: The key of their group.
-    """
-
-    state: JobState | JobStateName | Sequence[JobState | JobStateName]
-    include_retried_jobs: bool
-    step_key: str
-    group_key: str
 
 
 class JobRef(JobVerbs):
@@ -410,48 +366,6 @@ if TYPE_CHECKING:
     AnyJob = Job
 else:
     AnyJob = Annotated[Job, _ByKind()]
-
-
-class JobQuerySet(QuerySet[Job]):
-    """The jobs of a build: the latest attempt of each, unless `include_retried_jobs=True`."""
-
-    _model = Job
-    _filter_names = frozenset(JobFilters.__annotations__)
-    _list_filters = frozenset({"state"})
-    _is_numbered = False
-
-    def __init__(self, *args: Any, on_request: Callable[[], None] | None = None, **options: Any) -> None:
-        self._on_request = on_request
-        super().__init__(*args, **options)
-
-    def filter(self, **filters: Unpack[JobFilters]) -> Self:
-        """Return a queryset with more filters; see `JobFilters`."""
-        return self._filtered(filters)
-
-    def _with(self, **changed: Any) -> Self:
-        return super()._with(**{"on_request": self._on_request, **changed})
-
-    def _params(self) -> Mapping[str, object]:
-        # the endpoint returns all attempts by default, unlike the jobs that are embedded in builds
-        return {"include_retried_jobs": False, **self._filters}
-
-    def _make_paginator(self) -> LinkPaginator[Job]:
-        if self._on_request is None:
-            return LinkPaginator(self._pages)
-        return _NotedPaginator(self._pages, self._on_request)
-
-
-class _NotedPaginator(LinkPaginator[Job]):
-    """A paginator that calls a function before it requests the first page."""
-
-    def __init__(self, pages: AdaptivePageSize[Job], on_request: Callable[[], None]) -> None:
-        super().__init__(pages)
-        self._on_request = on_request
-
-    def fetch(self, cursor: LinkCursor[Job]) -> PageResult[Job, LinkCursor[Job]]:
-        if cursor.is_first:
-            self._on_request()
-        return super().fetch(cursor)
 
 
 def _environment(response: ApiResponse) -> dict[str, str]:

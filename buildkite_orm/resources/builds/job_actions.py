@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from buildkite_orm.models.resource import R
-    from buildkite_orm.resources.builds.job import Job, JobFilters, JobRef
+    from buildkite_orm.resources.builds.job import Job, JobRef
+    from buildkite_orm.resources.builds.job_queryset import JobFilters
     from buildkite_orm.resources.builds.remote_access import SshSession, VncSession
 
 _ONCE: Final = "only be retried once"
