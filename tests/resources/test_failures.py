@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.records import BuildRecord
     from tests.conftest import Costs
 
+LOGS = Path(__file__).parents[1] / "data" / "logs"
 JOBS: tuple[dict[str, Any], ...] = (
     {"name": "passed", "state": "passed", "exit_status": 0},
     {"name": "failed", "state": "failed", "exit_status": 1},
@@ -193,7 +195,7 @@ def test_a_summary_dumps_as_json(server: FakeBuildkite, bk: Buildkite) -> None:
     assert (data["number"], data["state"], data["branch"]) == (1, "failed", "dev")
     first = data["failed"][0]
     assert (first["title"], first["failure"], first["exit_status"], first["signal"]) == ("Test", "failed", 2, None)
-    assert len(first["log_end"]) == 20
+    assert len(first["log_lines"]) == 20
     assert first["annotations"] == [{"context": "help", "style": "info", "text": "See the wiki"}]
     assert data["failed"][1]["signal"] == "SIGKILL"
     assert [job["title"] for job in data["soft_failed"]] == ["Lint"]
@@ -214,7 +216,7 @@ def test_a_summary_takes_a_bounded_number_of_requests(
     assert len(server.requests) <= 2 + read
     assert sum("/log" in request.path for request in server.requests) == read
     assert len(summary.failed) == failed
-    unread = [job.log_problem for job in summary.failed if not job.log_end]
+    unread = [job.log_problem for job in summary.failed if not job.log_lines]
     assert unread == ["only 10 logs are loaded, see logs="] * (failed - read)
 
 
@@ -222,7 +224,7 @@ def test_a_summary_can_do_without_logs(server: FakeBuildkite, bk: Buildkite, cos
     server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}])
     with costs(2):
         (job,) = web_build(bk).failure_summary(logs=0).failed
-    assert (job.log_end, job.log_problem) == ((), None)
+    assert (job.log_lines, job.log_problem) == ((), None)
 
 
 def test_the_log_of_a_job_that_never_ran_is_not_requested(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -245,8 +247,8 @@ def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: Fak
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 2)
     server.faults.add("error", match="/log", status=404, message="No log", times=1)
     first, second = web_build(bk).failure_summary().failed
-    assert (first.log_problem, first.log_end) == ("404 No log", ())
-    assert (second.log_problem, len(second.log_end) > 0) == (None, True)
+    assert (first.log_problem, first.log_lines) == ("404 No log", ())
+    assert (second.log_problem, len(second.log_lines) > 0) == (None, True)
 
 
 def test_annotations_that_cannot_be_loaded_are_reported(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -281,16 +283,35 @@ def test_the_end_of_a_long_log_is_read_alone_and_without_a_cut_line(server: Fake
     record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
     server.set_log(record.jobs[0], b"".join(b"%06d ----- \xe2\x9c\x93 ----------------\r\n" % n for n in range(40_000)))
     (job,) = web_build(bk).failure_summary(lines=30).failed
-    assert [line[:7] for line in job.log_end] == [f"{number:06} " for number in range(39_970, 40_000)]
+    assert [line[:7] for line in job.log_lines] == [f"{number:06} " for number in range(39_970, 40_000)]
     (request,) = (request for request in server.requests if request.path.endswith("/log"))
-    assert request.headers["Range"] == "bytes=-16384"
+    assert request.headers["Range"] == "bytes=-262144"
 
 
-def test_long_lines_of_a_log_are_left_out_and_never_cut(server: FakeBuildkite, bk: Buildkite) -> None:
-    record = server.add_build("web", state="failed", jobs=[{"state": "failed"}])
-    server.set_log(record.jobs[0], b"".join(b"%d%s\r\n" % (n, b"-" * 5_000) for n in range(9)))
-    (job,) = web_build(bk).failure_summary(lines=20).failed
-    assert [line[0] for line in job.log_end] == ["6", "7", "8"]
+def test_long_lines_of_a_log_are_shortened(server: FakeBuildkite, bk: Buildkite) -> None:
+    record = server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 2)
+    server.set_log(record.jobs[0], b"".join(b"%d%s\r\n" % (n, b"-" * 50_000) for n in range(9)))
+    server.set_log(record.jobs[1], b"a" * 500_000)
+    first, second = web_build(bk).failure_summary(lines=20).failed
+    assert [line[0] for line in first.log_lines] == ["4", "5", "6", "7", "8"]  # whole lines of the last 256 kB
+    assert {len(line) for line in (*first.log_lines, *second.log_lines)} == {501}
+
+
+def test_the_cause_is_found_above_the_uploads_in_one_request(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs
+) -> None:
+    record = server.add_build("web", state="failed", jobs=[{"state": "failed", "exit_status": 1}])
+    server.set_log(record.jobs[0], (LOGS / "many_uploads.log").read_bytes())
+    build = web_build(bk).fetch()
+    with costs(2):  # annotations, log
+        (job,) = build.failure_summary(lines=5).failed
+    assert job.log_lines == (
+        "Deploying revision 4ca1b5f",
+        "Waiting for 3 pods",
+        'fatal: rollout of deployment "web" exceeded its deadline of 600 seconds',
+        "…",
+        "🚨 Error: The command exited with status 1",
+    )
 
 
 def test_text_of_a_log_is_escaped(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -313,4 +334,4 @@ def test_a_trigger_that_failed_is_one_of_them(server: FakeBuildkite, bk: Buildki
     build: Build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
     (job,) = build.failure_summary().failed
     assert str(job).startswith("Lib: failed, after ")
-    assert (job.log_end, job.log_problem) == ((), None)
+    assert (job.log_lines, job.log_problem) == ((), None)

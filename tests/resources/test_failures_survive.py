@@ -80,7 +80,7 @@ def test_a_failure_summary_survives_the_loss_of_its_annotations(
     server.faults.add(**fault, match="/annotations", times=None)
     summary = web_build(bk).failure_summary()
     assert summary.problem
-    logs = [job.log_end or job.log_problem for job in summary.failed]
+    logs = [job.log_lines or job.log_problem for job in summary.failed]
     no_budget = [summary.problem] * 2  # for logs either
     is_limit = fault["kind"] == "rate_limit"
     assert logs == (no_budget if is_limit else [("the end of Test",), ("the end of Lint",)])
@@ -94,11 +94,11 @@ def test_a_failure_summary_survives_the_loss_of_a_log(
 ) -> None:
     server.faults.add(**fault, match=f"{record.jobs[0].id}/log", times=None)
     first, second = web_build(bk).failure_summary().failed
-    assert (first.log_end, bool(first.log_problem)) == ((), True)
+    assert (first.log_lines, bool(first.log_problem)) == ((), True)
     assert f"(no log: {first.log_problem})" in str(first)
     assert [note.text for note in first.annotations] == ["of the job"]
     for_all = fault.get("status") == 403 or fault["kind"] == "rate_limit"
-    assert second.log_end == (() if for_all else ("the end of Lint",))
+    assert second.log_lines == (() if for_all else ("the end of Lint",))
 
 
 @every_fault

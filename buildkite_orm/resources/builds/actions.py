@@ -245,14 +245,15 @@ class BuildVerbs(InPipeline):
         return None
 
     def failure_summary(self, *, lines: int = 20, logs: int = 10) -> FailureSummary:
-        """Collect why the build failed: its failed jobs with the ends of their logs, annotations and links.
+        """Collect why the build failed: its failed jobs with the lines of their logs that explain it, and annotations.
 
         This takes at most `logs` requests and three more, and one per further hundred failed jobs: the build, if this
         is a bare ref; its failed jobs, if they are not embedded; the annotations, up to a hundred; the logs.
         Annotations, logs and further pages of jobs that cannot be loaded are reported in their place, with the reason.
 
         Args:
-            lines: How many lines of each log.
+            lines: How many lines of each log at most, from its last 256 kB: those around the first error of the last
+                group that reports one, the results at its end, and the exit status.
             logs: How many logs at most.
 
         Example:

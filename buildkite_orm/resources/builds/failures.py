@@ -1,4 +1,4 @@
-"""Why a build failed: its failed jobs, the ends of their logs, and its annotations."""
+"""Why a build failed: its failed jobs, the lines of their logs that explain it, and its annotations."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError,
 from buildkite_orm.models.enums import BuildState, JobFailure
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.build import Build
+from buildkite_orm.resources.builds.failure_lines import failure_lines
 from buildkite_orm.resources.builds.job import ScriptJob
-from buildkite_orm.resources.builds.log_stream import tail
+from buildkite_orm.resources.builds.log_stream import plain_end
 from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
 from buildkite_orm.utils.text import escape_control
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _FAILED_STATES: Final = ("failed", "timed_out", "expired", "canceled")
 _ANNOTATIONS: Final = 100  # the largest page
 _FORBIDDEN: Final = 403
+_LOG_SIZE: Final = 256 * 1024  # of the end of a log: the cause may be far above the names of uploaded files
+_LINE_SIZE: Final = 256
 _MAX_UNREACHED: Final = 2  # logs in a row, after all attempts of the client
 _FAILING_STATES: Final = frozenset({BuildState.FAILING, BuildState.FAILED})
 _BLOCK_TAGS: Final = frozenset({"p", "div", "br", "li", "tr", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "summary"})
@@ -53,14 +56,16 @@ class FailedJob:
     Attributes:
         job: The job.
         failure: In what way it failed.
-        log_end: The last lines of its log, as a terminal shows them.
+        log_lines: The lines of its log that explain the failure, as a terminal shows them: those around the first error
+            of the last group that reports one, the results at its end, and the exit status. `…` stands for lines that
+            are left out.
         log_problem: Why there are none, if they could not be loaded.
         annotations: Its annotations.
     """
 
     job: Job
     failure: JobFailure
-    log_end: tuple[str, ...] = ()
+    log_lines: tuple[str, ...] = ()
     log_problem: str | None = None
     annotations: tuple[AnnotationText, ...] = ()
 
@@ -73,7 +78,7 @@ class FailedJob:
             "failure": str(self.failure),
             **{key: payload.get(key) for key in keys},
             "duration": None if duration is None else duration.total_seconds(),
-            "log_end": list(self.log_end),
+            "log_lines": list(self.log_lines),
             "log_problem": self.log_problem,
             "annotations": [_dump_annotation(annotation) for annotation in self.annotations],
         }
@@ -95,7 +100,7 @@ class FailedJob:
         yield escape_control(", ".join(parts))
         yield from [escape_control(str(data["web_url"]))] if data.get("web_url") else []
         yield from _annotation_lines(self.annotations)
-        yield from (f"  | {escape_control(line)}" for line in self.log_end)
+        yield from (f"  | {escape_control(line)}" for line in self.log_lines)
         yield from [f"  (no log: {escape_control(self.log_problem)})"] if self.log_problem else []
 
 
@@ -213,7 +218,7 @@ def failure_summary(
     jobs = _failed_only(build, listed, complete, soft_failed=True)
     jobs.sort(key=lambda job: job.failure == JobFailure.SOFT_FAILED)
     annotations, problem = _annotations(build) if jobs or build.state != BuildState.PASSED else ([], None)
-    reader = _LogTails(lines if logs else 0, logs)
+    reader = _LogReader(lines if logs else 0, logs)
     found = [_failed_job(job, reader, annotations) for job in jobs]
     return FailureSummary(
         build,
@@ -249,14 +254,14 @@ def _annotations(build: Build) -> tuple[list[Annotation], str | None]:
     return page.items, f"there are more than the first {len(page.items)}; list build.annotations(scope='all')"
 
 
-def _failed_job(job: Job, reader: _LogTails, annotations: Sequence[Annotation]) -> FailedJob:
-    log_end, log_problem = reader.read(job)
+def _failed_job(job: Job, reader: _LogReader, annotations: Sequence[Annotation]) -> FailedJob:
+    log_lines, log_problem = reader.read(job)
     own = tuple(_annotation_text(annotation) for annotation in annotations if annotation.job_id == job.id)
-    return FailedJob(job, job.failure or JobFailure.FAILED, log_end, log_problem, own)
+    return FailedJob(job, job.failure or JobFailure.FAILED, log_lines, log_problem, own)
 
 
-class _LogTails:
-    """Loads the ends of a limited number of logs; stops once a failure shows that others would fail too."""
+class _LogReader:
+    """Reads a limited number of logs; stops once an error shows that the others could not be loaded either."""
 
     def __init__(self, lines: int, logs: int) -> None:
         self._lines = lines
@@ -276,19 +281,14 @@ class _LogTails:
             return (), f"only {self._limit} logs are loaded, see logs="
         self._remaining -= 1
         try:
-            text = tail(job.log(), self._lines, requests=1)
+            text = plain_end(job.log(), max(_LOG_SIZE, _LINE_SIZE * self._lines))
         except BuildkiteError as error:
             self._unreachable = self._unreachable + 1 if isinstance(error, TransportError) else 0
             affects_all = error.status == _FORBIDDEN or isinstance(error, RateLimitError)
             self._stop_reason = error.message if affects_all or self._unreachable > _MAX_UNREACHED else None
             return (), error.message
         self._unreachable = 0
-        return _log_lines(text), None
-
-
-def _log_lines(text: str) -> tuple[str, ...]:
-    lines = text.removesuffix("\n").split("\n") if text else ()
-    return tuple(escape_control(line.expandtabs()) for line in lines)
+        return tuple(escape_control(line.expandtabs()) for line in failure_lines(text, self._lines)), None
 
 
 # -- annotations as plain text

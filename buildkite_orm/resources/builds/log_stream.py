@@ -62,21 +62,14 @@ def save(log: LogRef, path: str | os.PathLike[str]) -> Path:
     return target.path
 
 
-def tail(log: LogRef, lines: int, *, requests: int = _TAIL_REQUESTS) -> str:
-    """Fetch the last lines of a log as plain text; see `LogRef.tail`.
-
-    Args:
-        log: The log.
-        lines: How many lines.
-        requests: How many requests this may take; each asks for eight times as much as the one before it.
-    """
+def tail(log: LogRef, lines: int) -> str:
+    """Fetch the last lines of a log as plain text; see `LogRef.tail`."""
     body, shown = b"", list[str]()
     size = max(_TAIL_SIZE, _LINE_SIZE * lines)
-    for n in (size * _TAIL_GROWTH**number for number in range(requests)):
+    for n in (size * _TAIL_GROWTH**number for number in range(_TAIL_REQUESTS)):
         body, is_complete = _end_of(log, n)
         terminal = Terminal()
-        whole_lines = body if is_complete else body.partition(b"\n")[2]
-        shown = _split_lines(terminal.close(whole_lines.decode(errors="replace")))
+        shown = _split_lines(terminal.close(_whole_lines(body, is_complete=is_complete)))
         # a cursor that moved up may have reached lines that are not in this part of the log
         needed = lines + ROWS if terminal.has_moved_up else lines
         if is_complete or len(shown) >= needed:
@@ -84,6 +77,18 @@ def tail(log: LogRef, lines: int, *, requests: int = _TAIL_REQUESTS) -> str:
     if not shown:  # no line begins in this part: return the end of the one there is
         shown = _split_lines(Terminal().close(_without_cut_character(body).decode(errors="replace")))
     return "".join(shown[-lines:])
+
+
+def plain_end(log: LogRef, size: int) -> str:
+    """Fetch the whole lines in the last bytes of a log as plain text, in one request; the end of a line without any.
+
+    Args:
+        log: The log.
+        size: How many bytes.
+    """
+    body, is_complete = _end_of(log, size)
+    text = _whole_lines(body, is_complete=is_complete) or _without_cut_character(body).decode(errors="replace")
+    return Terminal().close(text)
 
 
 def tail_bytes(log: LogRef, n: int) -> str:
@@ -306,6 +311,11 @@ def _read_end(response: ApiResponse) -> tuple[bytes, bool]:
         error.damaged = True
         raise error
     return response.body, response.status == _FULL or (part is not None and part[0] == 0)
+
+
+def _whole_lines(body: bytes, *, is_complete: bool) -> str:
+    """Decode the end of a log, without the line that is cut at the beginning."""
+    return (body if is_complete else body.partition(b"\n")[2]).decode(errors="replace")
 
 
 def _split_lines(text: str) -> list[str]:
