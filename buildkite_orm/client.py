@@ -15,6 +15,7 @@ from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
 from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Session
 from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.guesses import unknown_of_client
 from buildkite_orm.models.ref import Ref, load_object
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.models.urls import api_path_in
@@ -155,6 +156,15 @@ class Buildkite:
     def __repr__(self) -> str:
         session = self.__dict__.get("session")  # missing if a traceback shows an `__init__` that failed
         return f"<Buildkite {session.base_url}>" if session else "<Buildkite>"
+
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            from buildkite_orm.resources.organizations.organization import OrganizationRef
+
+            raise AttributeError(unknown_of_client(type(self), OrganizationRef, name))
 
     def close(self) -> None:
         """Close the pooled connections."""

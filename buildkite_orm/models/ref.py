@@ -8,9 +8,10 @@ from buildkite_orm.errors import UnboundError
 from buildkite_orm.http.encoding import encode_body, encode_json, encode_path, encode_query
 from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.guesses import not_subscriptable, unknown_attribute
 from buildkite_orm.models.parsing import check_identity, load_one, report
 from buildkite_orm.models.paths import Routes, collection_of, encode_key, key_in, short_path
-from buildkite_orm.utils.introspection import public_dir
+from buildkite_orm.utils.introspection import name_methods, public_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,9 @@ class Ref:
         if "_paths" in vars(cls):
             cls.routes = Routes(cls._kind, cls._paths)
             cls.identity = cls.routes.identity
+        for base in cls.__bases__:
+            if base.__name__.endswith("Verbs"):
+                name_methods(base, cls.__name__)
 
     @classmethod
     def at(cls, session: Session | None, path: str | None) -> Self:
@@ -163,6 +167,16 @@ class Ref:
                 raise AttributeError(f"{type(self).__name__} is a ref and has no data; .fetch() loads an object")
             object.__setattr__(self, name, value)
 
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises the error of a property
+            raise AttributeError(unknown_attribute(type(self), name, has_data=False))
+
+        def __getitem__(self, key: object) -> Any:
+            raise TypeError(not_subscriptable(type(self), key, has_data=False))
+
+        __iter__ = None  # else Python would iterate by `__getitem__`
+
     # -- requests -----------------------------------------------------------------------------------------------------
 
     def _request(
@@ -238,6 +252,9 @@ class Deletable(Ref):
             NotFoundError: It does not exist.
         """
         self._execute("DELETE")
+
+
+name_methods(Deletable)
 
 
 def load_object(model: type[R], session: Session, request: ApiRequest, binding: Binding) -> R:

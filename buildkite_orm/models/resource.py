@@ -13,10 +13,17 @@ from pydantic import ConfigDict, Field
 
 from buildkite_orm.models.binding import UNBOUND, Binding
 from buildkite_orm.models.display import ShownObject
+from buildkite_orm.models.guesses import (
+    DEPRECATED_BY_PYDANTIC,
+    Unavailable,
+    not_iterable,
+    not_subscriptable,
+    unknown_attribute,
+)
 from buildkite_orm.models.paths import path_below, path_from_url, short_path
 from buildkite_orm.models.ref import Ref
 from buildkite_orm.models.timestamps import UtcTime, write_time
-from buildkite_orm.utils.introspection import public_dir
+from buildkite_orm.utils.introspection import name_methods, public_dir
 from buildkite_orm.utils.json_types import as_text
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
 from buildkite_orm.utils.redaction import is_secret, mask_fields
@@ -112,8 +119,20 @@ class Model(SurrogateSafeModel):
         def __getattr__(self, name: str) -> Any:
             if name in type(self).model_fields:
                 raise AttributeError(f"the server sent no {name!r} for this {type(self).__name__}; see .dump()")
-            return super().__getattr__(name)
+            if name.startswith("_") or name in (self.model_extra or ()) or hasattr(type(self), name):
+                return super().__getattr__(name)
+            raise AttributeError(unknown_attribute(type(self), name, has_data=True))
 
+        def __getitem__(self, key: object) -> Any:
+            raise TypeError(not_subscriptable(type(self), key, has_data=True))
+
+        def __iter__(self) -> Any:
+            """Refuse: pydantic would yield pairs of names and values."""
+            raise TypeError(not_iterable(type(self)))
+
+
+for _name in DEPRECATED_BY_PYDANTIC:
+    setattr(Model, _name, Unavailable(_name))
 
 if TYPE_CHECKING:
     # Type checkers treat models as dataclasses, whose `__eq__` would remove the hash.
@@ -191,7 +210,8 @@ class Resource(Ref, ShownObject, _Data):
     __str__ = __repr__
 
     if not TYPE_CHECKING:
-        __setattr__ = Model.__setattr__
+        __setattr__, __getattr__ = Model.__setattr__, Model.__getattr__
+        __getitem__, __iter__ = Model.__getitem__, Model.__iter__
 
     def _copy_data_from(self, other: Self) -> Self:
         """Replace the data by that of another object of the same resource."""
@@ -273,6 +293,10 @@ class Editable(Fetchable):
         fields = type(self).model_fields
         names = {fields[name].alias or name for name in self.editable if name in fields}
         return {name: value for name, value in self.dump().items() if name in names}
+
+
+name_methods(Fetchable)
+name_methods(Editable)
 
 
 def _validated(model: type[Model], name: str, value: object) -> object:

@@ -16,6 +16,7 @@ from buildkite_orm.http.encoding import encode_query
 from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.display import Preview, ShownListing
+from buildkite_orm.models.guesses import no_item, no_key, unknown_of_queryset
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.ref import load_object
 from buildkite_orm.models.resource import Resource
@@ -199,11 +200,13 @@ class QuerySet(ShownListing, Generic[R]):
     def __getitem__(self, index: int | slice) -> R | list[R]:
         if isinstance(index, slice):
             return self._slice(index)
+        if isinstance(cast("object", index), str):
+            raise TypeError(no_key(self._model, str(index)))
         index = as_index("the index of a queryset", index)
         if index < 0:
             return self._from_end(index)
         if self._limit is not None and index >= self._limit:
-            raise IndexError(index)
+            raise self._no_item(index)
         return self._at(index)
 
     def first(self) -> R | None:
@@ -283,6 +286,13 @@ class QuerySet(ShownListing, Generic[R]):
         def __len__(self) -> NoReturn: ...
     else:
         __len__ = _NoLength()
+
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # raises the error of a property
+            raise AttributeError(unknown_of_queryset(type(self), self._model, name))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:  # noqa: FBT001 - numpy's protocol
         """Load the objects into a numpy array; otherwise numpy would take the queryset for one object."""
@@ -398,16 +408,18 @@ class QuerySet(ShownListing, Generic[R]):
     def _at(self, index: int) -> R:
         loaded, whole = self._loaded()
         size = self._pages.listing.per_page
-        if index < len(loaded) or whole:
+        if index < len(loaded):
             return loaded[index]
+        if whole:
+            raise self._no_item(index, len(loaded))
         if index < size or not self._has_numbers:
             found = next(islice(self, min(index, sys.maxsize), None), None)
             if found is None:
-                raise IndexError(index)
+                raise self._no_item(index)
             return found
         items = self._pages.fetch(self._pages.listing.query_for(index // size + 1)).items
         if index % size >= len(items):
-            raise IndexError(index)
+            raise self._no_item(index)
         return items[index % size]
 
     def _total(self) -> int | None:
@@ -426,11 +438,14 @@ class QuerySet(ShownListing, Generic[R]):
 
     def _from_end(self, index: int) -> R:
         total = self._total()
-        if total is None:
-            return list(self)[index]
+        total = sum(1 for _ in self) if total is None else total
         if total + index < 0:
-            raise IndexError(index)
+            raise self._no_item(index, total)
         return self._at(total + index)
+
+    def _no_item(self, index: int, total: int | None = None) -> IndexError:
+        loaded, whole = self._loaded()
+        return IndexError(no_item(self._describe(), index, len(loaded) if whole else total))
 
     def _slice(self, index: slice) -> list[R]:
         bounds = (index.start, index.stop, index.step)

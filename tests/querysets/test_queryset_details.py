@@ -139,7 +139,7 @@ def test_a_listing_without_numbers_says_why(server: FakeBuildkite, bk: Buildkite
 
 @pytest.mark.parametrize("index", [50, 51, 59, 60, 5000, -51, -52])
 def test_an_index_error_names_the_index(kind: Kind, index: int) -> None:
-    with pytest.raises(IndexError, match=f"^{index}$"):
+    with pytest.raises(IndexError, match=rf"^\[{index}\]: .* has (fewer|\d+) objects$"):
         kind.qs[index]
 
 
@@ -147,7 +147,7 @@ def test_an_index_error_names_the_index(kind: Kind, index: int) -> None:
 def test_an_index_past_the_limit_raises_whatever_is_loaded(kind: Kind, index: int) -> None:
     limited = kind.qs.limit(6)
     for _ in range(2):
-        with pytest.raises(IndexError, match=f"^{index}$"):
+        with pytest.raises(IndexError, match=rf"^\[{index}\]: .* has (fewer|\d+) objects$"):
             limited[index]
         assert len(list(limited)) == 6
 

@@ -1,0 +1,207 @@
+"""Wrong guesses of names: the error says what to use instead, and nothing is requested."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from buildkite_orm import Build
+from buildkite_orm.fake import FakeBuildkite
+from buildkite_orm.models.guesses import DEPRECATED_BY_PYDANTIC
+from tests.helpers import web_build, web_pipeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from buildkite_orm import Buildkite
+    from tests.conftest import Costs
+
+BUILD: dict[str, Any] = {
+    "id": "0190",
+    "url": "https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds/1",
+    "number": 1,
+    "state": "passed",
+    "commit": "abc",
+    "created_at": "2026-07-01T00:00:00.000Z",
+}
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[dict[str, Any]]:
+    """Return one of each: client, refs, objects and querysets."""
+    with FakeBuildkite() as server, server.client() as bk:
+        build = web_build(bk, 42).fetch()
+        yield {
+            "Build": Build,
+            "agent": bk.organization("acme").agents()[0],
+            "artifacts": build.artifacts(),
+            "bk": bk,
+            "build": build,
+            "build_ref": web_build(bk),
+            "builds": web_pipeline(bk).builds(),
+            "clusters": bk.organization("acme").clusters(),
+            "job": build.jobs()[0],
+            "org": bk.organization("acme"),
+            "pipeline": web_pipeline(bk).fetch(),
+            "pipeline_ref": web_pipeline(bk),
+            "pipelines": bk.organization("acme").pipelines(),
+            "server": server,
+        }
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        ("build_ref.state", "a ref has no data; .fetch().state requests it"),
+        ("build_ref.status", ".fetch().state requests it"),
+        ("build_ref.to_dict", ".fetch().dump() requests it"),
+        ("build_ref.refresh", "use .fetch()"),
+        ("build_ref.nothing_like_it", "it is a ref, without data: .fetch() returns the object"),
+        ("pipeline_ref.repository", ".fetch().repository requests it"),
+        ("org.name", ".fetch().name requests it"),
+        ("job.log().text", ".fetch().text requests it"),
+        ("build.status", "use .state"),
+        ("build.refresh", "use .reload()"),
+        ("build.to_dict", "use .dump()"),
+        ("build.json", "use .dump()"),
+        ("build.dict", "use .dump()"),
+        ("build.parse_obj", "use .model_validate(data)"),
+        ("build.get", "use .fetch()"),
+        ("build.get_jobs", "use .jobs()"),
+        ("build.logs", "use .jobs()[0].log()"),
+        ("build.sha", "use .commit"),
+        ("build.html_url", "use .web_url"),
+        ("build.createdAt", "use .created_at"),
+        ("build.restart", "use .rebuild()"),
+        ("job.logs", "use .log()"),
+        ("job.get_log", "use .log()"),
+        ("job.exit_code", "use .exit_status"),
+        ("agent.status", "use .connection_state"),
+        ("pipeline.create_build", "use .builds().create(…)"),
+        ("pipeline_ref.create_build", "use .builds().create(…)"),
+        ("pipeline.trigger", "use .builds().create(…)"),
+        ("pipeline_ref.get_build", "use .build(…)"),
+        ("pipeline_ref.list_builds", "use .builds()"),
+        ("pipeline.delete_pipeline", "use .delete()"),
+        ("org.get_pipeline", "use .pipeline(…)"),
+        ("org.get_pipelines", "use .pipelines()"),
+        ("org.create_pipeline", "use .pipelines().create(…)"),
+        ("builds.get", "use .one()"),
+        ("builds.order_by", "use sorted(qs, key=…)"),
+        ("builds.exists", "use bool(qs)"),
+        ("builds.filter_by", "use .filter(…)"),
+        ("clusters.filter_by", "use [each for each in qs if …]"),
+        ("builds.to_dict", "use [each.dump() for each in qs]"),
+        ("builds.state", "its objects have: [each.state for each in qs]"),
+        ("builds.nothing_like_it", "it is a listing"),
+        ("bk.get_organization", "use bk.organization(…)"),
+        ("bk.pipelines", "use bk.organization('acme').pipelines(…)"),
+        ("bk.get", "use bk.request('GET', path)"),
+        ("bk.set_access_token", "use Buildkite(token)"),
+        ("bk.me", "use bk.user()"),
+    ],
+)
+def test_a_wrong_name_says_the_right_one(names: dict[str, Any], guess: str, hint: str) -> None:
+    before = len(names["server"].requests)
+    with pytest.raises(AttributeError) as caught:
+        eval(guess, names)  # noqa: S307 - a case
+    assert hint in str(caught.value)
+    assert len(names["server"].requests) == before
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        ("build['state']", "'Build' object is not subscriptable; use .state, or .dump()"),
+        ("build[0]", "use its attributes, or .dump()"),
+        ("build_ref['state']", "a ref has no data; use .fetch().state"),
+        ("list(build)", "'Build' object is not iterable; .dump() returns"),
+        ("dict(build)", "pandas.DataFrame([each.dump() for each in objects])"),
+        ("list(build_ref)", "'BuildRef' object is not iterable"),
+        ("Build.parse_obj({})", "Build has no attribute 'parse_obj'; use .model_validate(data)"),
+        ("pipelines['web']", "organization.pipeline('web') is the ref with that slug"),
+        ("builds['42']", "pipeline.build(42) is the ref with that number"),
+        ("builds['x']", "pipeline.build(…) is the ref with that number"),
+        ("artifacts['x']", "job.artifact('x') is the ref with that id"),
+        ("bk.organizations()['acme']", "bk.organization('acme') is the ref with that slug"),
+        ("job.retry(5)", "JobRef.retry() takes 1 positional argument"),
+        ("build_ref.cancel(5)", "BuildRef.cancel() takes 1 positional argument"),
+        ("pipeline_ref.delete(5)", ": delete() takes 1 positional argument"),
+        ("build.reload(5)", "Build.reload() takes 1 positional argument"),
+        ("pipeline.save(5)", "Pipeline.save() takes 1 positional argument"),
+    ],
+)
+def test_a_wrong_use_says_the_right_one(names: dict[str, Any], guess: str, hint: str) -> None:
+    before = len(names["server"].requests)
+    with pytest.raises(TypeError) as caught:
+        eval(guess, names)  # noqa: S307 - a case
+    assert hint in f": {caught.value}"
+    assert len(names["server"].requests) == before
+
+
+def test_an_index_error_says_what_was_empty(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_pipeline("web")
+    with pytest.raises(IndexError, match=r"\[0\]: nothing matches .*QuerySet acme/web/builds state=failed"):
+        web_pipeline(bk).builds(state="failed")[0]
+    with pytest.raises(IndexError, match=r"\[-2\]: PipelineQuerySet acme/pipelines has 1 objects?$"):
+        bk.organization("acme").pipelines()[-2]
+
+
+def test_no_hint_hides_data() -> None:
+    names = ("status", "json", "dict", "copy", "logs", "to_dict", "new_field")
+    build: Any = Build.model_validate({**BUILD, **{name: name.upper() for name in names}})
+    assert [getattr(build, name) for name in names] == [name.upper() for name in names]
+    assert build.dump() == {**BUILD, **{name: name.upper() for name in names}}
+
+
+def test_a_field_that_was_not_sent_is_named() -> None:
+    model: Any = Build
+    build = model.model_construct()
+    with pytest.raises(AttributeError, match="the server sent no 'commit' for this Build"):
+        _ = build.commit
+
+
+def test_the_error_of_a_property_is_not_hidden() -> None:
+    class Odd(Build):
+        @property
+        def odd(self) -> str:
+            """An attribute that fails."""
+            raise AttributeError("what is wrong")
+
+    with pytest.raises(AttributeError, match="what is wrong"):
+        _ = Odd.model_validate(BUILD).odd
+
+
+@pytest.mark.parametrize("name", ["bk", "build_ref", "build", "builds", "pipeline", "org"])
+@pytest.mark.parametrize(
+    "probe", ["_ipython_display_", "_repr_html_x", "__array_interface__", "__fspath__", "_nothing", "__deepcopy_x__"]
+)
+def test_no_underscore_name_is_answered(names: dict[str, Any], name: str, probe: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(names[name], probe)
+    assert "use" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["build_ref", "build", "pipeline", "org", "job"])
+def test_objects_are_copied_and_pickled_as_before(names: dict[str, Any], name: str) -> None:
+    item = names[name]
+    assert copy.copy(item) == copy.deepcopy(item) == item
+    if name in {"build", "pipeline", "job"}:
+        assert pickle.loads(pickle.dumps(item)) == item  # noqa: S301 - our own
+
+
+def test_what_pydantic_keeps_for_its_first_version_is_not_offered(names: dict[str, Any]) -> None:
+    build = names["build"]
+    assert set(DEPRECATED_BY_PYDANTIC) & set(dir(build)) == set()
+    assert not any(hasattr(build, name) for name in DEPRECATED_BY_PYDANTIC)
+
+
+def test_numpy_takes_objects_as_they_are(names: dict[str, Any], costs: Costs) -> None:
+    np = pytest.importorskip("numpy")
+    with costs(0, of=names["server"]):
+        array = np.array([names["build"], names["build_ref"]], dtype=object)
+    assert array.shape == (2,)
+    assert array[0] is names["build"]
