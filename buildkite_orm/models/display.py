@@ -31,6 +31,46 @@ class Preview:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        title: Its heading, escaped for display.
+        url: The page that the heading is linked to, if any.
+        notes: Lines of text below it, escaped for display.
+        log: Lines of a log, escaped for display.
+    """
+
+    title: str
+    url: object = None
+    notes: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+
+class ShownReport(ABC):
+    """A report that is shown in full, without a request; `str()` returns its plain text."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def _sections(self) -> Sequence[Section]:
+        """Return its parts."""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the representations that IPython and notebooks show."""
+        from buildkite_orm.views.display.render import report_mimebundle  # noqa: PLC0415 - loaded on first use
+
+        del include, exclude
+        return report_mimebundle(self._sections(), str(self))
+
+    def __rich__(self) -> RenderableType:
+        """Return the renderable that rich prints."""
+        from buildkite_orm.views.display.console import rich_report  # noqa: PLC0415
+
+        return rich_report(self._sections())
+
+
 class ShownObject:
     """An object that is shown as a card, without a request."""
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from buildkite_orm.models.enums import AgentConnectionState, RetryType
 from buildkite_orm.models.resource import Model, Timestamp
+from buildkite_orm.utils.text import escape_control, format_value
 
 
 class EmbeddedUser(Model):
@@ -100,6 +101,16 @@ class EmbeddedAgent(Model):
     last_job_finished_at: Timestamp | None = None
     priority: int | None = None
     meta_data: list[str] | None = None
+
+    def __repr__(self) -> str:
+        shown = (self.__dict__.get(name) for name in ("name", "connection_state", "queue", "hostname"))
+        return f"EmbeddedAgent({', '.join(filter(None, map(format_value, shown)))})"
+
+    def __str__(self) -> str:
+        return escape_control(str(self.__dict__.get("name") or self.__dict__.get("id") or "?"))
+
+    def __rich_repr__(self) -> Any:
+        """Make rich show its repr."""
 
 
 class RetrySource(Model):

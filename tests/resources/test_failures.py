@@ -175,7 +175,7 @@ def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkit
     page = "https://buildkite.com/acme/web/builds/1"
     printed = str(web_build(bk).failure_summary(lines=2))
     length = killed.finished_at - killed.started_at if killed.finished_at and killed.started_at else 0
-    assert printed.startswith(f"acme/web #1 failed on dev: 2 failed jobs, 1 failed softly\n{page}\n\n")
+    assert printed.startswith(f"acme/web #1 failed on dev: 2 failed jobs, 1 failed softly\n{page}\n  [error] rspec: ")
     assert "  [error] rspec: 3 tests\n    a & b\n    c\n" in printed
     assert (
         f"\n\nTest: failed, exit status 2, after {length:g} s\n{page}#{test.id}\n"

@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.errors import BuildkiteError, RateLimitError, TransportError, UnboundError
+from buildkite_orm.models.display import Preview, Section, ShownListing, ShownReport
 from buildkite_orm.models.enums import BuildState, JobFailure
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.failure_lines import failure_lines
-from buildkite_orm.resources.builds.job import ScriptJob
+from buildkite_orm.resources.builds.job import Job, ScriptJob
 from buildkite_orm.resources.builds.log_stream import plain_end
 from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
 from buildkite_orm.utils.text import escape_control
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.builds.annotation import Annotation
     from buildkite_orm.resources.builds.build import BuildRef
-    from buildkite_orm.resources.builds.job import Job
 
 _FAILED_STATES: Final = ("failed", "timed_out", "expired", "canceled")
 _ANNOTATIONS: Final = 100  # the largest page
@@ -50,7 +50,7 @@ class AnnotationText:
 
 
 @dataclass(frozen=True, slots=True)
-class FailedJob:
+class FailedJob(ShownReport):
     """A job that failed.
 
     Attributes:
@@ -84,28 +84,17 @@ class FailedJob:
         }
 
     def __repr__(self) -> str:
-        return f"<FailedJob {next(self._lines())}>"
+        return f"<FailedJob {_job_heading(self)}>"
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return _section_text(_job_section(self))
 
-    def _lines(self) -> Iterator[str]:
-        data = self.job.__dict__
-        parts = [f"{escape_control(job_title(self.job))}: {str(self.failure).replace('_', ' ')}"]
-        parts += [f"exit status {data['exit_status']}"] if data.get("exit_status") is not None else []
-        parts += [f"promised exit status {data.get('promised_exit_status')}"] if self.failure == "promised" else []
-        signal = " by ".join(str(part) for part in (data.get("signal"), data.get("signal_reason")) if part)
-        parts += [signal] if signal else []
-        parts += [f"after {self.job.duration.total_seconds():g} s"] if self.job.duration is not None else []
-        yield escape_control(", ".join(parts))
-        yield from [escape_control(str(data["web_url"]))] if data.get("web_url") else []
-        yield from _annotation_lines(self.annotations)
-        yield from (f"  | {escape_control(line)}" for line in self.log_lines)
-        yield from [f"  (no log: {escape_control(self.log_problem)})"] if self.log_problem else []
+    def _sections(self) -> list[Section]:
+        return [_job_section(self)]
 
 
 @dataclass(frozen=True, slots=True)
-class FailureSummary:
+class FailureSummary(ShownReport):
     """Why a build failed; `print` it, or use `dump()` or `to_json()`.
 
     Attributes:
@@ -149,15 +138,16 @@ class FailureSummary:
         return f"<FailureSummary {self._summary()}>"
 
     def __str__(self) -> str:
-        blocks = [self._summary()]
-        url, jobs = self.build.__dict__.get("web_url"), (*self.failed, *self.soft_failed)
-        blocks[0] += f"\n{escape_control(str(url))}" if url else ""
-        blocks += ["\n".join(_annotation_lines(self.annotations))] if self.annotations else []
+        return "\n\n".join(map(_section_text, self._sections()))
+
+    def _sections(self) -> list[Section]:
+        jobs = (*self.failed, *self.soft_failed)
+        notes = list(_annotation_lines(self.annotations))
         missing = "not all" if self.annotations or any(job.annotations for job in jobs) else "no"
-        blocks += [f"({missing} annotations: {escape_control(self.problem)})"] if self.problem else []
-        blocks += [str(job) for job in jobs]
-        blocks += [f"(not all failed jobs: {escape_control(self.jobs_problem)})"] if self.jobs_problem else []
-        return "\n\n".join(blocks)
+        notes += [f"({missing} annotations: {escape_control(self.problem)})"] if self.problem else []
+        notes += [f"(not all failed jobs: {escape_control(self.jobs_problem)})"] if self.jobs_problem else []
+        head = Section(self._summary(), self.build.__dict__.get("web_url"), tuple(notes))
+        return [head, *map(_job_section, jobs)]
 
     def _summary(self) -> str:
         build = self.build
@@ -167,12 +157,58 @@ class FailureSummary:
         return escape_control(f"{_name(build)} {displayed_state(build)} on {build.branch}: {count}{soft}")
 
 
-def _name(build: Build) -> str:
+def _job_section(failed: FailedJob) -> Section:
+    problem = [f"(no log: {escape_control(failed.log_problem)})"] if failed.log_problem else []
+    notes = (*_annotation_lines(failed.annotations), *problem)
+    log = tuple(map(escape_control, failed.log_lines))
+    return Section(_job_heading(failed), failed.job.__dict__.get("web_url"), notes, log)
+
+
+def _job_heading(failed: FailedJob) -> str:
+    job, data = failed.job, failed.job.__dict__
+    parts = [f"{job_title(job)}: {str(failed.failure).replace('_', ' ')}"]
+    parts += [f"exit status {data['exit_status']}"] if data.get("exit_status") is not None else []
+    parts += [f"promised exit status {data.get('promised_exit_status')}"] if failed.failure == "promised" else []
+    signal = " by ".join(str(part) for part in (data.get("signal"), data.get("signal_reason")) if part)
+    parts += [signal] if signal else []
+    parts += [f"after {job.duration.total_seconds():g} s"] if job.duration is not None else []
+    return escape_control(", ".join(parts))
+
+
+def _section_text(section: Section) -> str:
+    url = [escape_control(str(section.url))] if section.url else []
+    notes = (f"  {line}" for line in section.notes)
+    log = (f"  | {line}" for line in section.log)
+    return "\n".join([section.title, *url, *notes, *log])
+
+
+def _name(build: BuildRef) -> str:
     """Return the name of a build, such as `acme/web #42`; "?" if its path is unknown."""
     try:
         return short_path(build.api_path)
     except UnboundError:
         return short_path(None)
+
+
+class FailedJobList(list[Job], ShownListing):
+    """A list of failed jobs that is shown as a table.
+
+    Args:
+        jobs: The jobs.
+        title: The title of the table.
+    """
+
+    def __init__(self, jobs: Iterable[Job], title: str) -> None:
+        super().__init__(jobs)
+        self._title = title
+
+    def _preview(self) -> Preview:
+        return Preview(self._title, Job, self, whole=True)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - the signature that IPython calls
+        """Print the table, in place of IPython's format for lists; inside of other objects, the list."""
+        del cycle
+        printer.text(self._repr_mimebundle_()["text/plain"] if len(printer.stack) == 1 else repr(self))
 
 
 def failed_jobs(ref: BuildRef, embedded: list[Job] | None, *, soft_failed: bool) -> list[Job]:
@@ -184,7 +220,8 @@ def failed_jobs(ref: BuildRef, embedded: list[Job] | None, *, soft_failed: bool)
         soft_failed: Whether to include failed jobs whose steps allow that.
     """
     jobs = ref.jobs(state=_FAILED_STATES) if embedded is None else embedded
-    return _failed_only(ref, jobs, embedded, soft_failed=soft_failed)
+    failed = _failed_only(ref, jobs, embedded, soft_failed=soft_failed)
+    return FailedJobList(failed, f"Failed jobs of {_name(ref)}")
 
 
 def _failed_only(ref: BuildRef, jobs: Iterable[Job], embedded: list[Job] | None, *, soft_failed: bool) -> list[Job]:
@@ -338,5 +375,5 @@ def _dump_annotation(annotation: AnnotationText) -> dict[str, Any]:
 def _annotation_lines(annotations: Sequence[AnnotationText]) -> Iterator[str]:
     for annotation in annotations:
         first, *more = map(escape_control, annotation.text.split("\n"))
-        yield f"  [{escape_control(annotation.style or 'note')}] {escape_control(annotation.context or '')}: {first}"
-        yield from (f"    {line}" for line in more)
+        yield f"[{escape_control(annotation.style or 'note')}] {escape_control(annotation.context or '')}: {first}"
+        yield from (f"  {line}" for line in more)

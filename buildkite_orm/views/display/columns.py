@@ -212,6 +212,10 @@ COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
         field("state"),
         field("mime_type", "type", minor=True),
     ),
+    "Log": (
+        Column("size", lambda log: short_size(log.size), ("size", "content")),
+        Column("groups", lambda log: len(log.header_times) or None, ("header_times",)),
+    ),
     "Annotation": (
         field("style"),
         field("context"),

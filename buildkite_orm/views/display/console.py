@@ -9,14 +9,16 @@ from rich.style import Style
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from buildkite_orm.views.display.cells import safe_href
 from buildkite_orm.views.display.plain import GAP, column_widths, headings
 from buildkite_orm.views.text_width import pad, truncate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderableType
 
+    from buildkite_orm.models.display import Section
     from buildkite_orm.views.display.cells import Cell
     from buildkite_orm.views.display.tables import Card, Table
 
@@ -48,7 +50,24 @@ def rich_card(card: Card) -> RenderableType:
     for title, cell in card.lines:
         exact = (f" ({cell.exact_time})" if cell.exact_time else "", "dim")
         grid.add_row(title, Text.assemble((cell.text, _style(cell)), exact))
-    return Group(Text.assemble((f"{card.kind} ", "bold"), (card.title.text, _style(card.title))), grid)
+    return Group(Text.assemble((f"{card.kind} ", "bold"), (card.title.text, _style(card.title))), grid, *_log(card.log))
+
+
+def rich_report(sections: Iterable[Section]) -> RenderableType:
+    """Return a report for rich."""
+    parts: list[Text] = []
+    for section in sections:
+        parts += [Text()] if parts else []
+        url = safe_href(section.url)
+        parts.append(Text(section.title, style=Style(bold=True, link=url)))
+        parts += [Text(url, style="dim")] if url else []
+        parts += [Text(f"  {line}") for line in section.notes]
+        parts += _log(section.log)
+    return Group(*parts)
+
+
+def _log(lines: Iterable[str]) -> list[Text]:
+    return [Text.assemble(("  | ", "dim"), line) for line in lines]
 
 
 def _cell(cell: Cell, size: int, *, right: bool) -> Text:

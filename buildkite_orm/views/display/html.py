@@ -9,10 +9,14 @@ from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from buildkite_orm.views.display.cells import safe_href
 from buildkite_orm.views.display.status_colors import StatusStyle
 from buildkite_orm.views.display.themes import THEMES, css_by_theme, css_declarations, theme_colors
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from buildkite_orm.models.display import Section
     from buildkite_orm.views.display.cells import Cell
     from buildkite_orm.views.display.tables import Card, Table
 
@@ -35,6 +39,8 @@ overflow:hidden;text-overflow:ellipsis}
 .bk-orm .bk-scroll table.bk-card td{white-space:normal;overflow-wrap:anywhere;max-width:46em}
 .bk-orm.bk-orm a:any-link{color:var(--bk-busy);text-decoration:none}
 .bk-orm.bk-orm a:hover,.bk-orm.bk-orm a:focus{text-decoration:underline}
+.bk-orm .bk-scroll pre.bk-log{font:12px/1.45 ui-monospace,monospace;color:inherit;background:none;border:0;
+border-left:2px solid var(--bk-line);margin:4px 0 8px;padding:0 0 0 8px;white-space:pre}
 .bk-orm time{text-decoration:underline dotted var(--bk-soft);text-underline-offset:3px}
 $tones""")
 
@@ -60,12 +66,28 @@ def card_html(card: Card) -> str:
         f'<tr><th scope="row">{escape(title)}</th><td>{_cell_markup(cell)}</td></tr>' for title, cell in card.lines
     )
     name = f'<div class="bk-name">{escape(card.kind)} {_cell_markup(card.title)}</div>'
-    return _box(f"{name}{_table_markup(f'<tbody>{rows}</tbody>', ' bk-card')}")
+    return _box(f"{name}{_table_markup(f'<tbody>{rows}</tbody>', ' bk-card')}{_log_markup(card.log)}")
+
+
+def report_html(sections: Sequence[Section]) -> str:
+    """Render a report as HTML."""
+    return _box("".join(map(_section_markup, sections)))
 
 
 def note_html(text: str) -> str:
     """Render lines of text as HTML."""
     return _box("".join(f"<div>{_text(line)}</div>" for line in text.splitlines()))
+
+
+def _section_markup(section: Section) -> str:
+    title = f'<div class="bk-name">{_link(_text(section.title), safe_href(section.url))}</div>'
+    notes = "".join(f"<div>{_text(line)}</div>" for line in section.notes)
+    return f"{title}{notes}{_log_markup(section.log)}"
+
+
+def _log_markup(lines: Sequence[str]) -> str:
+    text = "\n".join(map(_text, lines))
+    return f'<div class="bk-scroll" tabindex="0"><pre class="bk-log">{text}</pre></div>' if lines else ""
 
 
 def _box(inner: str) -> str:
@@ -82,9 +104,11 @@ def _cell_markup(cell: Cell) -> str:
         return f'<time datetime="{escape(cell.iso_time)}" title="{escape(cell.exact_time)}">{inner}</time>'
     if cell.style:
         inner = f'<span class="bk-{cell.style}">{inner}</span>'
-    if cell.href:
-        return f'<a href="{escape(cell.href)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
-    return inner
+    return _link(inner, cell.href)
+
+
+def _link(inner: str, href: str | None) -> str:
+    return f'<a href="{escape(href)}" target="_blank" rel="noopener noreferrer">{inner}</a>' if href else inner
 
 
 def _text(text: str) -> str:

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, cast
 
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.utils.text import one_line
-from buildkite_orm.views.display.html import card_html, note_html, table_html
+from buildkite_orm.views.display.html import card_html, note_html, report_html, table_html
 from buildkite_orm.views.display.ipython import ipython_text
 from buildkite_orm.views.display.plain import table_text
 from buildkite_orm.views.display.tables import Table, card_of, table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
-    from buildkite_orm.models.display import Preview, ShownObject
+    from buildkite_orm.models.display import Preview, Section, ShownObject
     from buildkite_orm.models.resource import Resource
 
 _MAX_LENGTH = 500
@@ -46,6 +46,22 @@ def listing_mimebundle(listing: object, preview: Callable[[], Preview], load: Ca
         "text/plain": ipython_text(lambda: _rich_table(table), lambda: table_text(table)),
         "text/html": table_html(table),
     }
+
+
+def report_mimebundle(sections: Sequence[Section], text: str) -> dict[str, str]:
+    """Return the MIME bundle of a report: all of its text; no request.
+
+    Args:
+        sections: Its parts.
+        text: Its plain text.
+    """
+
+    def draw() -> RenderableType:
+        from buildkite_orm.views.display.console import rich_report  # noqa: PLC0415 - an extra
+
+        return rich_report(sections)
+
+    return {"text/plain": ipython_text(draw, lambda: text), "text/html": report_html(sections)}
 
 
 def rich_object(resource: ShownObject) -> RenderableType:

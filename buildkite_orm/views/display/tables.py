@@ -8,6 +8,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.logs.terminal import plain_text
+from buildkite_orm.resources.builds.log import Log
 from buildkite_orm.resources.builds.status import now_of
 from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.redaction import is_secret
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 ROWS: Final = 20
 """The maximum number of rows that are shown."""
 
+_LOG_END: Final = 64 * 1024  # characters
+_LOG_WIDTH: Final = 500
 _ODD_DATA: Final = (ArithmeticError, AttributeError, TypeError, ValueError, KeyError, RecursionError, BuildkiteError)
 _NOT_SHOWN: Final = ("url", "_html", "graphql_id")
 
@@ -57,11 +61,13 @@ class Card:
         kind: The name of its class.
         title: Its name, linked to its page.
         lines: Titles and cells.
+        log: The last lines of a log.
     """
 
     kind: str
     title: Cell
     lines: list[tuple[str, Cell]]
+    log: tuple[str, ...] = ()
 
 
 def table_of(preview: Preview) -> Table:
@@ -90,7 +96,17 @@ def card_of(resource: Resource) -> Card:
         type(resource).__name__,
         cell_of(Linked(name, resource.__dict__.get("web_url")), now),
         [(title, cell) for title, cell in shown if cell.text],
+        _last_lines(resource) if isinstance(resource, Log) else (),
     )
+
+
+def _last_lines(log: Log) -> tuple[str, ...]:
+    content = log.__dict__.get("content")
+    if not isinstance(content, str):
+        return ()
+    end = content if len(content) <= _LOG_END else content[-_LOG_END:].partition("\n")[2]
+    lines = plain_text(end).removesuffix("\n").split("\n") if end else []
+    return tuple(escape_control(line.expandtabs()[:_LOG_WIDTH]) for line in lines[-ROWS:])
 
 
 def _other_fields(resource: Resource, covered: set[str]) -> Iterator[Column]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
 
-OWN = {"div", "style", "table", "thead", "tbody", "tr", "th", "td", "bdi", "a", "span", "time"}
+OWN = {"div", "style", "table", "thead", "tbody", "tr", "th", "td", "bdi", "a", "span", "time", "pre"}
 """The elements that tables and cards are made of."""
 
 

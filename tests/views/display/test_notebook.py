@@ -52,6 +52,10 @@ CELLS: Final = {
     "failure": "bk.organization().pipeline('no-such').builds()",
     "jobs": "build = web.build(119).fetch()\nbuild.jobs()",
     "cost of the jobs": "cost()",
+    "summary": "build.failure_summary(lines=3)",
+    "failed jobs": "build.failed_jobs()",
+    "log": "build.failed_jobs()[0].log().fetch()",
+    "agent": "build.failed_jobs()[0].agent",
     "evil": "server.add_build('web', message='<script>alert(1)</script>\\x1b[31m\\u202e')\nweb.builds()",
     "timeline": "build.timeline()",
     "history": "web.history(days=7, progress=False)",
@@ -149,6 +153,27 @@ def test_a_failure_is_shown_as_one_line_without_traceback(shown: Shown, outputs:
 def test_embedded_jobs_cost_no_request(shown: Shown) -> None:
     assert len(Page(shown("jobs")["text/html"]).rows) > 5
     assert shown("cost of the jobs")["text/plain"] == "2"  # the listing that failed, and the build
+
+
+def test_a_failure_summary_is_shown_in_full(shown: Shown) -> None:
+    summary = shown("summary")
+    assert summary["text/plain"].splitlines()[-1] == "  | 🚨 Error: The command exited with status 1"
+    assert "The command exited with status 1" in Page(summary["text/html"]).text
+
+
+def test_failed_jobs_are_a_table(shown: Shown) -> None:
+    assert [row[0] for row in Page(shown("failed jobs")["text/html"]).rows] == [":pipeline: Upload"]
+    assert shown("failed jobs")["text/plain"].startswith("Failed jobs of acme/web #119\n")
+
+
+def test_a_log_is_a_card_with_its_last_lines(shown: Shown) -> None:
+    (text,) = (element.text for element in Page(shown("log")["text/html"]).all("pre"))
+    assert "The command exited with status 1" in text
+
+
+def test_an_agent_is_one_line(shown: Shown) -> None:
+    assert shown("agent")["text/plain"].startswith("EmbeddedAgent(")
+    assert len(shown("agent")["text/plain"].splitlines()) == 1
 
 
 def test_text_from_the_server_is_escaped(shown: Shown) -> None:
