@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError
@@ -25,7 +25,7 @@ from buildkite_orm.utils.plain_values import as_plain, kind_of
 from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from buildkite_orm.http.transport import Timeout
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.any_ref import AnyRef
-    from buildkite_orm.resources.builds.build import BuildFilters, BuildQuerySet, BuildRef
-    from buildkite_orm.resources.builds.job import JobRef
+    from buildkite_orm.resources.builds.actions import OnBlocked
+    from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildQuerySet, BuildRef
+    from buildkite_orm.resources.builds.job import Job, JobRef
     from buildkite_orm.resources.organizations.organization import OrganizationQuerySet, OrganizationRef
     from buildkite_orm.utils.clock import Clock
 
@@ -338,6 +339,68 @@ class Buildkite:
         from buildkite_orm.querysets.raw import paginate_raw
 
         return paginate_raw(self.session, path, params)
+
+    @overload
+    def wait_all(  # pyright: ignore[reportOverlappingOverload] # the lists differ, since lists are invariant
+        self,
+        items: Iterable[BuildRef],
+        *,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        progress: bool | None = None,
+    ) -> list[Build]: ...
+    @overload
+    def wait_all(
+        self,
+        items: Iterable[JobRef],
+        *,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        progress: bool | None = None,
+    ) -> list[Job]: ...
+    @overload
+    def wait_all(
+        self,
+        items: Iterable[BuildRef | JobRef],
+        *,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        progress: bool | None = None,
+    ) -> list[Build | Job]: ...
+    def wait_all(
+        self,
+        items: Iterable[BuildRef | JobRef],
+        *,
+        timeout: float | None = None,
+        on_blocked: OnBlocked = "return",
+        progress: bool | None = None,
+    ) -> Any:
+        """Wait until several builds and jobs are finished, and return them in the same order; objects are updated.
+
+        All of them share each poll. For each organization it lists the builds of the time in which the unfinished ones
+        were created, if that takes fewer requests than one for each unfinished build.
+
+        Args:
+            items: Builds and jobs, as refs or objects.
+            timeout: The longest wait for all of them in seconds; unlimited by default.
+            on_blocked: As for `build.wait()`, for the builds; a blocked job is waited for.
+            progress: Whether to show a progress line; default: in a terminal or a notebook, with tqdm.
+
+        Raises:
+            WaitTimeoutError: The time is up; what was finished by then is updated.
+            BuildBlockedError: A build is blocked, with `on_blocked="raise"`.
+            NotFoundError: A build or job does not exist, or the token cannot access it.
+
+        Example:
+            >>> builds = bk.organization("acme").pipeline("hello").builds()
+            >>> new = [builds.create(commit="HEAD", branch=branch) for branch in ("main", "release")]
+            >>> [str(build.state) for build in bk.wait_all(new, timeout=600)]
+            ['passed', 'passed']
+        """
+        from buildkite_orm.resources.builds.wait_all import wait_all
+        from buildkite_orm.resources.builds.waiting import WaitOptions
+
+        return wait_all(self.session, items, WaitOptions(timeout, on_blocked, progress=progress))
 
     def bind(self, item: T) -> T:
         """Bind an object or ref to this client, for example one that was unpickled, or validated by hand.

@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_type
 
-from buildkite_orm import BuildRef, JobQuerySet, ManualJob, ScriptJob, TriggerJob
+from buildkite_orm import Build, BuildRef, Job, JobQuerySet, ManualJob, ScriptJob, TriggerJob
 from buildkite_orm.resources.embedded import EmbeddedAgent
 
 if TYPE_CHECKING:
-    from buildkite_orm import Build, Buildkite, Job
+    from buildkite_orm import Buildkite
 
 
 def readme(bk: Buildkite) -> None:
@@ -51,3 +51,13 @@ def fields(build: Build, job: Job) -> None:
     assert_type(job.finished_at, datetime | None)
     failed = [each for each in build.jobs() if each.exit_status and not each.soft_failed]
     print(sorted(each.name or each.command or str(each.type) for each in failed))
+
+
+def waiting(bk: Buildkite, build: Build, ref: BuildRef, job: Job) -> None:
+    assert_type(job.wait(timeout=60), Job)
+    assert_type(ref.job("a").wait(), Job)
+    assert_type(bk.wait_all([build, build]), list[Build])
+    assert_type(bk.wait_all([ref]), list[Build])
+    assert_type(bk.wait_all(build.jobs(), timeout=5), list[Job])
+    assert_type(bk.wait_all([build, job], on_blocked="raise"), list[Build | Job])
+    bk.wait_all(["a"])  # type: ignore[list-item]

@@ -96,7 +96,7 @@ class BuildWaiter:
             if build is not None:
                 self._build = build
                 yield build
-                if self._is_done(build):
+                if self.is_done(build):
                     return
             if self._deadline.is_over:
                 yield self._cancel_or_raise()
@@ -106,7 +106,16 @@ class BuildWaiter:
     def _fetch(self) -> Build:
         return self._ref.fetch(**self._fetch_options)
 
-    def _is_done(self, build: Build) -> bool:
+    @property
+    def ref(self) -> BuildRef:
+        """The build that is polled; after a rebuild, the new one."""
+        return self._ref
+
+    def interval(self, build: Build | None) -> float:
+        """Return the seconds until the next poll."""
+        return self._schedule.interval(build)
+
+    def is_done(self, build: Build) -> bool:
         """Whether the wait ends with this build; the end from before a restart does not count."""
         path = self._ref.api_path
         restart = self._state.restart_of(path)
@@ -155,7 +164,7 @@ class BuildWaiter:
         """Return the build if it could not be canceled because it is finished."""
         build = self._deadline.try_request(self._fetch) if isinstance(failure, UnprocessableEntityError) else None
         self._build = build or self._build
-        return build if build is not None and self._is_done(build) else None
+        return build if build is not None and self.is_done(build) else None
 
     def _interrupt_message(self) -> str:
         name, build = short_path(self._ref.api_path), self._build

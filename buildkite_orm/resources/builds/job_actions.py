@@ -77,6 +77,33 @@ class JobVerbs(InBuild):
         self._renew_build(response, "unblocked_at")
         return response
 
+    def wait(self, *, timeout: float | None = None, progress: bool | None = None) -> Job:
+        """Wait until the job is finished, and return it; an object is updated and returns itself.
+
+        This requests the job every 2 to 30 seconds, as `build.wait()` does for a build. To wait for several jobs or
+        builds at once, see `Buildkite.wait_all`.
+
+        Args:
+            timeout: The longest wait in seconds, to within half a second; unlimited by default.
+            progress: Whether to show a progress line; default: in a terminal or a notebook, with tqdm
+                (`pip install 'buildkite_orm[progress]'`).
+
+        Raises:
+            WaitTimeoutError: The time is up.
+            NotFoundError: The job does not exist, or the token cannot access it.
+            ValueError: `timeout` is below 0.
+
+        Example:
+            >>> build = bk.organization("acme").pipeline("hello").builds().create(commit="HEAD", branch="main")
+            >>> build.jobs()[0].wait(timeout=600)
+            ScriptJob(:wave: Say hello passed, 3s)
+        """
+        from buildkite_orm.resources.builds.wait_all import wait_all
+        from buildkite_orm.resources.builds.waiting import WaitOptions
+
+        (job,) = wait_all(self.session, [cast("JobRef", self)], WaitOptions(timeout, progress=progress))
+        return cast("Job", job)
+
     def reprioritize(self, priority: int) -> Job:
         """Change the priority of the job, and return the job.
 
