@@ -289,7 +289,8 @@ def test_what_needs_a_request_raises_for_an_unbound_build(cached: Build) -> None
     for listing in (cached.jobs().fresh(), cached.jobs().filter(step_key="other")):
         with pytest.raises(UnboundError, match=r"#1 .* belongs to no client; .* bind it: bk\.bind"):
             list(listing)
-    for filters in ({"state": "passed"}, {"include_retried_jobs": True}):
+    not_answered: list[Any] = [{"state": "passed"}, {"include_retried_jobs": True}]
+    for filters in not_answered:
         with pytest.raises(UnboundError, match=r"#1 .* belongs to no client"):
             cached.jobs(**filters)
     with pytest.raises(UnboundError):
