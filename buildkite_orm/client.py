@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildQuerySet, BuildRef
     from buildkite_orm.resources.builds.job import Job, JobRef
     from buildkite_orm.resources.organizations.organization import OrganizationQuerySet, OrganizationRef
+    from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.utils.clock import Clock
 
 T = TypeVar("T", bound=Ref)
@@ -273,28 +274,62 @@ class Buildkite:
 
         return self._single(Meta, "meta")
 
-    def from_url(self, url: str) -> AnyRef:
+    @overload
+    def from_url(self, url: str) -> AnyRef: ...
+    @overload
+    def from_url(self, url: str, kind: type[T]) -> T: ...
+    def from_url(self, url: str, kind: type[Ref] | None = None) -> Ref:
         """Return the ref of what a URL leads to: one copied from a browser, or one of the API; no request.
 
         Args:
-            url: As `https://buildkite.com/acme/web/builds/42#0190…`. It leads to a resource, or to one of
-                its pages and listings; never to the parent of an unknown resource.
+            url: As `https://buildkite.com/acme/web/builds/42#0190…`, also without its scheme, in `<…>`, or with a dot
+                after it. It leads to a resource, or to one of its pages and listings; never to the parent of an
+                unknown resource.
+            kind: The class of the ref, as `BuildRef`. Type checkers then know the class.
 
         Raises:
-            ValueError: It does not lead to a resource that this library has a ref for.
+            ValueError: It does not lead to a resource that this library has a ref for, or not to one of that class.
 
         Example:
             >>> bk.from_url("https://buildkite.com/acme/web/builds/42")
             BuildRef(acme/web #42)
+            >>> bk.from_url("buildkite.com/acme/web/builds/42", BuildRef).number
+            42
         """
         from buildkite_orm.resources.any_ref import ref_at
 
+        if kind is not None and issubclass(kind, Resource):
+            msg = f"from_url(url, kind): the kind is the class of a ref, as BuildRef, not {kind.__name__}"
+            raise TypeError(msg)
         path = api_path_in(url, own_host=urlsplit(self.session.base_url).hostname)
-        ref = ref_at(self.session, path)
+        ref = ref_at(self.session, path, kind)
         if ref is None:
             msg = f"from_url({redact_url(url)!r}): it does not lead to a resource that this library has a ref for"
             raise ValueError(msg)
+        if kind is not None and not isinstance(ref, kind):
+            msg = f"from_url({redact_url(url)!r}): it leads to {ref!r}, which is not a {kind.__name__}"
+            raise ValueError(msg)
         return ref
+
+    def pipeline(self, slug: str) -> PipelineRef:
+        """Return the ref of a pipeline by the slugs of its organization and its own; no request.
+
+        Args:
+            slug: As `acme/web`, or `web` in the organization of the client.
+
+        Raises:
+            ValueError: It has more than two parts.
+            ConfigurationError: It names no organization, and the client has none.
+
+        Example:
+            >>> bk.pipeline("acme/web").build(42)
+            BuildRef(acme/web #42)
+        """
+        organization, slash, own = str(as_plain(slug)).rpartition("/")
+        if "/" in organization:
+            msg = f"pipeline({redact_url(slug)!r}): pass 'organization/pipeline'; from_url() reads URLs"
+            raise ValueError(msg)
+        return self.organization(organization if slash else None).pipeline(own)
 
     def request(
         self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -17,6 +18,9 @@ WEB_HOST: Final = "buildkite.com"
 API_HOST: Final = "api.buildkite.com"
 
 _WEB_HOSTS: Final = frozenset({WEB_HOST, f"www.{WEB_HOST}"})
+
+_QUOTES: Final = "<>\u2039\u203a\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\"'`()[]{} "
+_PUNCTUATION: Final = re.compile(r"(?<![./])[.,;:!?]+$")
 
 # First segments of pages that are no organization's.
 _RESERVED: Final = frozenset(
@@ -52,12 +56,12 @@ def api_path_in(url: str, *, own_host: str | None = None) -> str:
     if not isinstance(plain, str):
         msg = f"from_url(url): the URL is a string, not {kind_of(url)}"
         raise TypeError(msg)
-    url = plain
+    url = _as_pasted(plain)
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
     except ValueError:
         raise _not_known("", "it is not a URL") from None
-    shown = redact_url(url.strip())
+    shown = redact_url(url)
     if parts.scheme not in {"http", "https"} or parts.hostname is None:
         raise _not_known(shown, "it is not an https URL")
     try:
@@ -70,8 +74,15 @@ def api_path_in(url: str, *, own_host: str | None = None) -> str:
     raise _not_known(shown, f"{parts.hostname} is neither {WEB_HOST} nor the API's host")
 
 
+def _as_pasted(text: str) -> str:
+    """Return a URL without what surrounds it in a text, and with a scheme if it begins with a host of Buildkite."""
+    text = _PUNCTUATION.sub("", text.strip().strip(_QUOTES)).strip(_QUOTES)
+    host = text.lstrip("/").partition("/")[0].lower()
+    return f"https://{text.lstrip('/')}" if host in {*_WEB_HOSTS, API_HOST} else text
+
+
 def _segments(path: str) -> list[str]:
-    return [unquote(segment) for segment in path.split("/")]
+    return [unquote(segment) for segment in path.removesuffix(".json").split("/")]
 
 
 def _api_path(url: str) -> str:
@@ -111,7 +122,8 @@ def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[st
         msg = f"{rest[2]!r} is not the number of a build"
         raise ValueError(msg)
     path += "/" + encode_path("builds", rest[2])
-    job = next(iter(query.get("jid", [])), None) or fragment.partition("/")[0]  # a line of its log may follow
+    named = rest[4] if len(rest) > 4 and rest[3] == "jobs" else next(iter(query.get("jid", [])), None)  # noqa: PLR2004
+    job = named or fragment.partition("/")[0]  # a line of its log may follow
     return f"{path}/{encode_path('jobs', job)}" if _is_uuid(job) else path
 
 

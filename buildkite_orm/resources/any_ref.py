@@ -52,13 +52,22 @@ CLASSES: Final = {
 }
 
 
-def ref_at(session: Session, path: str) -> AnyRef | None:
-    """Return the ref of a path, or of what a path is one segment below: a listing or an action; else None."""
+def ref_at(session: Session, path: str, expected: type[Ref] | None = None) -> Ref | None:
+    """Return the ref of a path, or of what a path is one segment below: a listing or an action; else None.
+
+    Args:
+        session: The session of the ref.
+        path: The path.
+        expected: The class of a ref that is returned if the path is one of its kind.
+    """
+    for found in (path, collection_of(path)):
+        if expected is not None and expected.routes.matches(found):
+            return expected.at(session, found)
     for found in (path, collection_of(path)):
         collection = collection_of(found).rpartition("/")[2]
         kind = _load(collection) if collection in CLASSES else None
         if kind is not None and kind.routes.matches(found):
-            return cast("AnyRef", kind.at(session, found))
+            return kind.at(session, found)
     return None
 
 

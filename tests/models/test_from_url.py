@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from buildkite_orm import (
     AgentRef,
     ArtifactRef,
+    Build,
     Buildkite,
     BuildRef,
+    ConfigurationError,
     JobRef,
     OrganizationRef,
     PipelineRef,
@@ -23,6 +25,7 @@ from buildkite_orm.resources import any_ref
 from buildkite_orm.resources.clusters import ClusterRef, QueueRef
 from buildkite_orm.resources.packages import RegistryRef
 from buildkite_orm.resources.pipelines import PipelineScheduleRef
+from buildkite_orm.resources.teams import TeamRef
 from buildkite_orm.resources.test_engine import SuiteRef
 
 if TYPE_CHECKING:
@@ -74,6 +77,23 @@ KNOWN = [
     ("http://BUILDKITE.com/acme/web/builds/42", BuildRef, BUILD),
     (f"{WEB}/acme/v2/builds/42", BuildRef, "organizations/acme/pipelines/v2/builds/42"),
     (f"{WEB}/v2/web/builds/42", BuildRef, "organizations/v2/pipelines/web/builds/42"),
+    # as people paste them
+    ("buildkite.com/acme/web/builds/42", BuildRef, BUILD),
+    ("www.buildkite.com/acme/web/builds/42", BuildRef, BUILD),
+    (f"api.buildkite.com/v2/{BUILD}", BuildRef, BUILD),
+    (f"<{WEB}/acme/web/builds/42>", BuildRef, BUILD),
+    (f"\u2039{WEB}/acme/web/builds/42\u203a", BuildRef, BUILD),
+    (f"({WEB}/acme/web/builds/42).", BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42.", BuildRef, BUILD),
+    (f'"{WEB}/acme/web/builds/42/",', BuildRef, BUILD),
+    (f"{WEB}/acme/web/builds/42.json", BuildRef, BUILD),
+    (f"{API}/{BUILD}.json", BuildRef, BUILD),
+    (f"{WEB}/acme/web.json", PipelineRef, "organizations/acme/pipelines/web"),
+    (f"{WEB}/acme/web/builds/42/jobs/{JOB}", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/acme/web/builds/42/jobs/{JOB}.", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/acme/web/builds/42/jobs/{JOB}/download.txt", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"{WEB}/{BUILD}/jobs/{JOB}/download.txt", JobRef, f"{BUILD}/jobs/{JOB}"),
+    (f"<{WEB}/acme/web/builds/42#{JOB}/12-13>", JobRef, f"{BUILD}/jobs/{JOB}"),
     # the API
     (f"{API}/organizations/acme", OrganizationRef, "organizations/acme"),
     (f"{API}/organizations/acme/pipelines", OrganizationRef, "organizations/acme"),
@@ -102,6 +122,24 @@ def test_a_url_leads_to_its_ref(url: str, kind: type, path: str) -> None:
     assert (type(ref), ref.api_path) == (kind, path)
 
 
+def test_a_url_leads_to_the_kind_that_the_caller_expects() -> None:
+    assert OFFLINE.from_url(f"{WEB}/acme/web/builds/42", BuildRef).number == 42
+    assert OFFLINE.from_url(f"{API}/organizations/acme/teams/{JOB}", TeamRef).id == JOB
+    with pytest.raises(ValueError, match=r"it leads to JobRef\(.*\), which is not a BuildRef"):
+        OFFLINE.from_url(f"{WEB}/acme/web/builds/42#{JOB}", BuildRef)
+    with pytest.raises(TypeError, match="the kind is the class of a ref, as BuildRef, not Build"):
+        OFFLINE.from_url(f"{WEB}/acme/web/builds/42", Build)
+
+
+def test_a_pipeline_is_found_by_both_slugs() -> None:
+    assert OFFLINE.pipeline("acme/web") == OFFLINE.organization("acme").pipeline("web")
+    assert Buildkite("bkua_0", organization="acme").pipeline("web").api_path == "organizations/acme/pipelines/web"
+    with pytest.raises(ConfigurationError, match="no organization"):
+        OFFLINE.pipeline("web")
+    with pytest.raises(ValueError, match=r"pass 'organization/pipeline'; from_url\(\) reads URLs"):
+        OFFLINE.pipeline(f"{WEB}/acme/web")
+
+
 def test_any_ref_is_the_union_of_the_classes_that_urls_lead_to() -> None:
     classes = get_args(any_ref.AnyRef)
     (declared,) = [
@@ -119,7 +157,6 @@ HOSTILE = [
     "",
     "acme",
     "acme/web/builds/42",
-    "buildkite.com/acme/web/builds/42",
     f"javascript:{WEB}/acme",
     "ftp://buildkite.com/acme",
     "file:///acme/web/builds/42",

@@ -49,7 +49,7 @@ class JobVerbs(InBuild):
         self._renew_build(response, "created_at")
         return response
 
-    def unblock(self, *, fields: Mapping[str, str] | None = None, unblocker: str | None = None) -> Job:
+    def unblock(self, fields: Mapping[str, str] | None = None, *, unblocker: str | None = None) -> Job:
         """Unblock a block step.
 
         Args:
