@@ -80,7 +80,7 @@ class AdaptivePageSize(Generic[R]):
 
         The more often larger sizes were tried in vain, the later they are tried again.
         """
-        with self._lock:
+        with self._lock.current:
             if size != self.size:  # another thread has changed it already
                 return
             if self._was_enlarged:
@@ -89,7 +89,7 @@ class AdaptivePageSize(Generic[R]):
 
     def record(self, response: PageResponse[R], size: int) -> PageResponse[R]:
         """Note a response that arrived in time, and return it; after some of them, use a larger size."""
-        with self._lock:
+        with self._lock.current:
             if "next" in response.links:
                 self.is_aligned = self.is_aligned is not False and len(response.items) == size
             self._good += size == self.size < self.listing.per_page

@@ -83,14 +83,14 @@ class LoadedPage(Generic[R]):
 
     def load_next(self) -> LoadedPage[R] | None:
         """Return the next page. It is requested once, and again only if that failed."""
-        with self._lock:
+        with self._lock.current:
             if self._cursor is not None and self._paginator is not None:
                 self._set_next(self._paginator.fetch(self._cursor))
             return self._next
 
     def append(self, result: PageResult[R, Any]) -> LoadedPage[R] | None:
         """Add the next page, loaded elsewhere; return None if there is a next page already."""
-        with self._lock:
+        with self._lock.current:
             if self._next is not None:
                 return None
             self._set_next(result)

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from weakref import WeakSet
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 
 class Renewable(Protocol):
@@ -47,16 +43,15 @@ class ForkSafeLock:
         self._forks = _forks
         self._lock = threading.Lock()
 
-    def __enter__(self) -> None:
+    @property
+    def current(self) -> threading.Lock:
+        """The lock to use in a `with`; in a forked child, another one than in its parent.
+
+        A `with` of this object itself would run Python code, in which Ctrl-C could leave the lock locked.
+        """
         if self._forks != _forks:
             self._renew()
-        self._lock.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        with suppress(RuntimeError):  # a child that was forked inside of the block has a new lock
-            self._lock.release()
+        return self._lock
 
     def _renew(self) -> None:
         with _renewing:

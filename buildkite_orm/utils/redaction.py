@@ -90,7 +90,7 @@ class Secrets:
     def remember(self, secret: T) -> T:
         """Add a secret, and return it. A value that is not a string is ignored."""
         if isinstance(secret, str) and len(secret) >= _MIN_LENGTH:
-            with self._lock:
+            with self._lock.current:
                 known = self._finders.pop(secret, None)
                 self._finders[secret] = known or _Finder(secret)
                 while len(self._finders) > self._max_secrets:

@@ -72,7 +72,7 @@ class WaitState:
             rebuilt_as: The path of the new build, if the build was rebuilt.
         """
         end = last_end if isinstance(last_end, datetime) else None
-        with self._lock:
+        with self._lock.current:
             _store(self._restarts, build, Restart(end, self._clock.monotonic() + _GRACE, rebuilt_as))
 
     def restart_of(self, build: str) -> Restart | None:
@@ -83,12 +83,12 @@ class WaitState:
         """Note that a build is unfinished after a restart: its next end is a new one."""
         restart = self._restarts.get(build)
         if restart is not None and restart.rebuilt_as is None:
-            with self._lock:
+            with self._lock.current:
                 self._restarts.pop(build, None)
 
     def note_duration(self, pipeline: str, seconds: float) -> None:
         """Remember how long a build of a pipeline took."""
-        with self._lock:
+        with self._lock.current:
             durations = self._durations.get(pipeline) or deque(maxlen=_DURATIONS)
             durations.append(seconds)
             _store(self._durations, pipeline, durations)
@@ -97,19 +97,19 @@ class WaitState:
         """Return the median duration of the last builds of a pipeline in seconds; None if none is known."""
         from statistics import median
 
-        with self._lock:
+        with self._lock.current:
             durations = self._durations.get(pipeline)
             return median(durations) if durations else None
 
     @contextmanager
     def waiting(self) -> Generator[None]:
         """Count one more wait, inside the block."""
-        with self._lock:
+        with self._lock.current:
             self._waits += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._lock.current:
                 self._waits -= 1
 
     def min_interval(self, path: str) -> float:
@@ -127,7 +127,7 @@ _STATES: WeakKeyDictionary[Session, WaitState] = WeakKeyDictionary()
 
 def wait_state(session: Session) -> WaitState:
     """Return what the client of a session remembers for its waits."""
-    with _LOCK:
+    with _LOCK.current:
         state = _STATES.get(session)
         if state is None:
             state = _STATES[session] = WaitState(session)
