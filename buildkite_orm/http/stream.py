@@ -149,19 +149,6 @@ class Stream:
             raise error from None
 
 
-class StreamReader:
-    """Reads a stream chunk by chunk, and may stop in the middle."""
-
-    _stream: Stream | None = None
-    _chunks: Iterator[bytes] | None = None
-
-    def _drop(self) -> None:
-        """Close the stream, and return its connection to the pool."""
-        stream, self._stream, self._chunks = self._stream, None, None
-        if stream is not None:
-            stream.close()
-
-
 def _missing_bytes(response: requests.Response) -> int:
     """Count the declared bytes that did not arrive; a transport other than a socket may not have noticed."""
     declared = parse_decimal(response.headers.get("Content-Length"))

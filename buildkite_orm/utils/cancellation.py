@@ -42,11 +42,6 @@ class Cancellation:
         *self._local.tokens, token = self._local.tokens
         _current.reset(token)
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether `cancel()` was called."""
-        return self._is_cancelled
-
     def cancel(self) -> None:
         """Cancel the work: end blocking calls and all waits."""
         self._is_cancelled = True
