@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PARTIAL: Final = 206
 _WHOLE: Final = 200
+_SAVE_FIRST: Final = "Save it with save_to(), and open that file."
 
 
 def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
@@ -220,10 +221,13 @@ class RemoteFile(io.RawIOBase):
         if stream.status != _PARTIAL:
             raise self._storage.refusal(stream)
         part = content_range(stream.headers)
-        if part is None or part.total is None or part.start != start:
+        if part is None or part.start != start:
             raise DownloadError("the storage returned another range than was requested")
         content_length(stream.headers)  # raises if it is not a number
-        self._note_size(part.total)
+        size = self._size if part.total is None else part.total
+        if size is None:
+            raise DownloadError(f"{self._path}: its storage does not state the size of the file", next_step=_SAVE_FIRST)
+        self._note_size(size)
         return stream
 
     def _whole(self, stream: Stream, start: int) -> Stream:
@@ -232,8 +236,7 @@ class RemoteFile(io.RawIOBase):
         if length is not None:
             self._note_size(length)
         if start > 0 or self._size is None:
-            message = f"{self._path}: its storage does not return parts of files"
-            raise DownloadError(message, next_step="Save it with save_to(), and open that file.")
+            raise DownloadError(f"{self._path}: its storage does not return parts of files", next_step=_SAVE_FIRST)
         return stream
 
     def _note_size(self, size: int) -> None:

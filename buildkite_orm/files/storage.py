@@ -64,7 +64,7 @@ class ArtifactStorage:
             raise error
         with stream:
             self._check_total(stream, offset)
-            yield from _from_offset(stream, offset, self._file_limit())
+            yield from _from_offset(stream, offset, self._file_limit(), self._total)
 
     def request(self, headers: dict[str, str]) -> Stream:
         """Request the content; request a link first if there is none, and another one if it has expired.
@@ -164,18 +164,25 @@ def _resolved(base: SignedUrl, location: str) -> SignedUrl | None:
         return None
 
 
-def _from_offset(stream: Stream, offset: int, limit: FileLimit) -> Generator[bytes]:
-    """Yield the chunks from an offset on, whether or not the server has returned that range."""
+def _from_offset(stream: Stream, offset: int, limit: FileLimit, total: int | None) -> Generator[bytes]:
+    """Yield the chunks from an offset on, whether or not the server has returned that range.
+
+    Args:
+        stream: The response.
+        offset: The offset.
+        limit: How many bytes the file may have.
+        total: The size of the file, if its storage has stated it.
+    """
     if ends_at(stream, offset):
         return
-    skip, total = offset, None
+    skip, end = offset, None
     if stream.status == 206:  # noqa: PLR2004
         part = content_range(stream.headers)
         if part is None or part.start != offset:
             raise DownloadError("the storage returned another range than was requested")
         content_length(stream.headers)  # raises if it is not a number
         skip, limit = 0, limit.declared_as(part.stop)
-        allowed, total = max(0, limit.size - offset), part.total
+        allowed, end = max(0, limit.size - offset), total or part.stop
     else:
         limit = limit.declared_as(content_length(stream.headers))
         allowed = limit.size
@@ -187,5 +194,5 @@ def _from_offset(stream: Stream, offset: int, limit: FileLimit) -> Generator[byt
             continue
         yield chunk[skip:]
         skip = 0
-    if total is not None and received < total:  # the next attempt resumes there
-        raise ConnectionFailedError(f"{limit.path}: its storage ended after {received} of {total} bytes")
+    if end is not None and received < end:  # the next attempt resumes there
+        raise ConnectionFailedError(f"{limit.path}: its storage ended after {received} of {end} bytes")

@@ -113,6 +113,27 @@ def test_if_a_storage_returns_a_part_the_rest_is_requested_although_nothing_else
     assert server.requests[-1].headers["Range"] == "bytes=10-"
 
 
+def test_a_part_that_ends_before_its_range_is_not_the_whole_file(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
+    bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
+    answers(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-19/*"})
+    assert bare.download() == b'"12345678"abcdefghij'
+    assert server.requests[-1].headers["Range"] == "bytes=10-"
+
+
+def test_a_part_is_not_the_rest_if_an_earlier_response_has_stated_the_size(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
+    longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
+    bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
+    server.faults.add("truncate", origin="artifacts", times=1, at=5)
+    answers(server, 206, times=1, payload="6789abcd", headers={"Content-Range": "bytes 5-14/*"})
+    assert bare.download() == b'01234"6789abcd"fghij'
+    assert server.requests[-1].headers["Range"] == "bytes=15-"
+
+
 def test_what_arrives_with_a_range_that_is_refused_is_no_content(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:

@@ -362,6 +362,25 @@ def test_another_range_than_the_one_that_was_requested_is_not_believed(
         file.read(10)
 
 
+def test_a_storage_may_leave_out_the_size_that_the_api_states(
+    server: FakeBuildkite, add: Callable[..., Artifact]
+) -> None:
+    headers = {"Content-Range": "bytes 0-9/*"}
+    server.faults.add("error", origin="artifacts", status=206, headers=headers, payload="01234567")
+    with add(CONTENT).open() as file:
+        assert file.read(10) == b'"01234567"'
+
+
+def test_a_size_that_nothing_states_is_an_error(
+    server: FakeBuildkite, bk: Buildkite, add: Callable[..., Artifact]
+) -> None:
+    bare = Artifact.model_validate({**add(CONTENT).dump(), "file_size": None})
+    headers = {"Content-Range": "bytes 0-9/*"}
+    server.faults.add("error", origin="artifacts", status=206, headers=headers, payload="01234567")
+    with bk.bind(bare).open() as file, pytest.raises(DownloadError, match="does not state the size of the file"):
+        file.read(10)
+
+
 def test_a_file_that_is_not_as_long_as_what_was_uploaded_is_an_error(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord
 ) -> None:
