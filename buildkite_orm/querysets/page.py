@@ -66,6 +66,10 @@ class LoadedPage(Generic[R]):
     def __repr__(self) -> str:
         return f"<LoadedPage of {len(self.items)}{', more follow' if self.has_next else ''}>"
 
+    def __dir__(self) -> list[str]:
+        """Return what is for callers; the rest is for querysets."""
+        return [*(name for name in super().__dir__() if name.startswith("_")), "has_next", "items"]
+
     @property
     def has_next(self) -> bool:
         """Whether a page follows, according to the server."""

@@ -201,6 +201,12 @@ def test_pages_are_shared_with_iteration(kind: Kind, costs: Costs) -> None:
         list(kind.qs)
 
 
+def test_dir_shows_what_pages_have_for_callers(kind: Kind, costs: Costs) -> None:
+    with costs(1):
+        page = next(kind.qs.pages())
+    assert [name for name in dir(page) if not name.startswith("_")] == ["has_next", "items"]
+
+
 def test_the_next_page_loads_on_demand(kind: Kind, costs: Costs) -> None:
     pages = kind.qs.pages()
     with costs(1):
