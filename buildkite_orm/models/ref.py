@@ -12,6 +12,7 @@ from buildkite_orm.models.guesses import not_subscriptable, unknown_attribute
 from buildkite_orm.models.parsing import check_identity, load_one, report
 from buildkite_orm.models.paths import Routes, collection_of, encode_key, key_in, short_path
 from buildkite_orm.utils.introspection import name_methods, public_dir
+from buildkite_orm.utils.numbers import parse_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,8 @@ class Ref:
         ref._path = path  # noqa: SLF001
         if path is not None and cls._paths and cls.identity is not None:
             key = key_in(path)
-            vars(ref)[cls.identity] = int(key) if cls.identity == "number" and key.isdecimal() else key
+            number = parse_decimal(key) if cls.identity == "number" else None
+            vars(ref)[cls.identity] = key if number is None else number
         return ref
 
     def bind(self, binding: Binding) -> Self:

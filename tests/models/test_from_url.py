@@ -212,6 +212,14 @@ def test_a_url_that_leads_nowhere_is_refused(url: str) -> None:
         OFFLINE.from_url(url)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "٣"], ids=["too many digits", "digits of another script"])
+def test_a_number_that_no_build_has_stays_text(number: str) -> None:
+    ref = OFFLINE.from_url(f"{API}/organizations/acme/pipelines/web/builds/{number}")
+    assert isinstance(ref, BuildRef)
+    assert str(ref.number) == number
+    assert not isinstance(ref.number, int)
+
+
 def test_an_encoded_slash_stays_in_its_place() -> None:
     ref = OFFLINE.from_url(f"{API}/organizations/acme/pipelines/a%2F..%2Fb")
     assert ref.api_path == "organizations/acme/pipelines/a%2F..%2Fb"
