@@ -62,7 +62,6 @@ _INTERNAL: Final = frozenset(
         "Faults.take",
         "HistoryFigures.of",
         "Job.class_for",
-        "Job.listed_as",
         "Job.model_validate",
         "Job.model_validate_json",
         "LoadedPage.append",

@@ -14,7 +14,7 @@ from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
-from buildkite_orm.resources.builds.job import AnyJob, Job, JobRef
+from buildkite_orm.resources.builds.job import Job, JobRef
 from buildkite_orm.resources.builds.job_queryset import (
     JobFilters,
     JobQuerySet,
@@ -295,7 +295,7 @@ class Build(BuildRef, Fetchable):
     job_state_counts: JobStateCounts | None = None
     retried_jobs_count: int | None = None
     embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
-    embedded_jobs: list[AnyJob] | None = Field(default=None, alias="jobs")
+    embedded_jobs: list[Job] | None = Field(default=None, alias="jobs")
 
     @property
     def is_blocked(self) -> bool:

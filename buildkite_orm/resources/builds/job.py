@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 from pydantic_core import core_schema, from_json
 
 from buildkite_orm.http.messages import ApiRequest
@@ -128,6 +128,9 @@ class JobStep(Model):
     signature: StepSignature | None = None
 
 
+_KINDS: dict[str, type[Job]] = {}
+
+
 class Job(JobRef, Fetchable):
     """A job. Its kind is its class: `ScriptJob`, `WaiterJob`, `ManualJob`, `TriggerJob`; this, for one not known yet.
 
@@ -172,11 +175,25 @@ class Job(JobRef, Fetchable):
         return cast("builtins.type[Self]", _KINDS.get(str(data.get("type")), cls)) if cls is Job else cls
 
     @classmethod
-    def listed_as(cls) -> Any:
-        """Return the union of all kinds."""
-        return AnyJob if cls is Job else cls
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Validate a job as the kind that its `type` says, without a Python call for each, and dump what it has."""
+        own = handler(source)
+        if not _KINDS or cls is not Job:  # the class itself is being created
+            return own
+        by_type = {str(kind): handler.generate_schema(model) for kind, model in _KINDS.items()}
+        kinds = core_schema.tagged_union_schema(by_type, "type")
+        other = core_schema.no_info_before_validator_function(_refuse_known_kinds, own)
+        itself = core_schema.plain_serializer_function_ser_schema(_dump_as_it_is, info_arg=True)
+        return core_schema.union_schema([kinds, other], mode="left_to_right", serialization=itself)
 
     if not TYPE_CHECKING:  # the signatures are those of pydantic
+
+        @classmethod
+        def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
+            """Return the JSON schema of all kinds, or of one for its class; arguments as for any pydantic model."""
+            if cls is not Job:
+                return super().model_json_schema(*args, **options)
+            return {"title": "Job", **TypeAdapter(Job).json_schema(*args, **options)}
 
         @classmethod
         def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -323,22 +340,16 @@ class TriggerJob(Job):
         return None if build is None else BuildRef.at(self.session, path_from_url(getattr(build, "url", None)))
 
 
-_KINDS: dict[str, type[Job]] = {
-    JobType.SCRIPT: ScriptJob,
-    JobType.WAITER: WaiterJob,
-    JobType.MANUAL: ManualJob,
-    JobType.TRIGGER: TriggerJob,
-}
-
-
-class _ByKind:
-    """Validates a job as the kind that its `type` says, without a Python call for each."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        kinds = core_schema.tagged_union_schema({str(kind): handler(model) for kind, model in _KINDS.items()}, "type")
-        other = core_schema.no_info_before_validator_function(_refuse_known_kinds, handler(Job))
-        itself = core_schema.plain_serializer_function_ser_schema(_dump_as_it_is, info_arg=True)
-        return core_schema.union_schema([kinds, other], mode="left_to_right", serialization=itself)
+_KINDS.update(
+    {
+        JobType.SCRIPT: ScriptJob,
+        JobType.WAITER: WaiterJob,
+        JobType.MANUAL: ManualJob,
+        JobType.TRIGGER: TriggerJob,
+    }
+)
+# `TypeAdapter(Job)` would use the schema of the class itself; without it, the adapter asks `Job` for the union
+del Job.__pydantic_core_schema__
 
 
 def _refuse_known_kinds(data: Any) -> Any:
@@ -360,12 +371,6 @@ def _dump_as_it_is(job: Any, info: core_schema.SerializationInfo) -> Any:
         exclude_none=info.exclude_none,
         warnings=False,
     )
-
-
-if TYPE_CHECKING:
-    AnyJob = Job
-else:
-    AnyJob = Annotated[Job, _ByKind()]
 
 
 def _environment(response: ApiResponse) -> dict[str, str]:
