@@ -1,4 +1,4 @@
-"""Bad input and bad answers: each meets a clear error, and nothing is lost."""
+"""Bad input and bad responses: each leads to a clear error, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NAIVE = datetime(2026, 8, 1, 12, 0)  # noqa: DTZ001 - the point of it
 
 
 def test_an_unknown_organization_is_not_found_and_says_what_to_check(bk: Buildkite) -> None:
-    for ask in (
-        bk.organization("nobody").fetch,
-        bk.organization("nobody").pipelines().first,
-        bk.organization("nobody").builds().first,
-        bk.organization("nobody").job("j").fetch,
+    for operations in (
+        bk.organization("unknown").fetch,
+        bk.organization("unknown").pipelines().first,
+        bk.organization("unknown").builds().first,
+        bk.organization("unknown").job("j").fetch,
     ):
         with pytest.raises(NotFoundError, match=r"No organization found.*Check the slug") as caught:
-            ask()
+            operations()
         assert caught.value.status == 404
 
 
@@ -91,19 +91,19 @@ def test_a_naive_datetime_is_refused_by_name(bk: Buildkite, costs: Costs, name: 
 
 
 @pytest.mark.parametrize("value", [object(), 1.5, b"main", {"a": object()}, [["main"]], [None], []])
-def test_a_filter_that_no_query_can_carry_is_refused(bk: Buildkite, costs: Costs, value: object) -> None:
+def test_a_filter_that_a_query_cannot_contain_is_refused(bk: Buildkite, costs: Costs, value: object) -> None:
     filters: dict[str, Any] = {"branch": value}
     with costs(0), pytest.raises((TypeError, ValueError), match="branch"):
         list(bk.builds(**filters))
 
 
-def test_a_body_that_no_json_can_say_is_refused_by_name(bk: Buildkite, costs: Costs) -> None:
+def test_a_body_that_json_cannot_represent_is_refused_by_name(bk: Buildkite, costs: Costs) -> None:
     odd: dict[str, Any] = {"env": {"A": object()}}
     with costs(0), pytest.raises(TypeError, match="env"):
         bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main", **odd)
 
 
-def test_none_is_no_filter(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_none_is_not_a_filter(server: FakeBuildkite, bk: Buildkite) -> None:
     filters: dict[str, Any] = {"branch": None, "state": None, "created_from": None}
     list(bk.builds(**filters))
     assert sorted(server.requests[-1].query) == [("exclude_jobs", "true"), ("per_page", "100")]
@@ -133,11 +133,11 @@ def test_an_id_that_would_change_the_path_is_refused(bk: Buildkite, costs: Costs
 
 
 @pytest.mark.parametrize("scope", ["read_builds", "read_pipelines", "read_agents", "read_artifacts", "write_builds"])
-def test_a_token_without_the_scope_is_told_which_one(server: FakeBuildkite, scope: str) -> None:
+def test_a_token_without_a_scope_causes_an_error_that_names_the_scope(server: FakeBuildkite, scope: str) -> None:
     server.add_build("web")
     with server.client(token=server.make_token("read_user")) as bk:
         organization = bk.organization("acme")
-        asks: dict[str, Callable[[], object]] = {
+        operations: dict[str, Callable[[], object]] = {
             "read_builds": organization.builds().first,
             "read_pipelines": organization.pipelines().first,
             "read_agents": organization.agents().first,
@@ -145,16 +145,16 @@ def test_a_token_without_the_scope_is_told_which_one(server: FakeBuildkite, scop
             "write_builds": organization.pipeline("web").build(1).rebuild,
         }
         with pytest.raises(PermissionDeniedError, match=f"needs the scope {scope}; it has: read_user") as caught:
-            asks[scope]()
+            operations[scope]()
     assert (caught.value.required_scopes, caught.value.held_scopes) == ((scope,), ("read_user",))
     assert server.token not in str(caught.value)
 
 
-# -- answers
+# -- responses
 
 
 @pytest.fixture
-def ask(server: FakeBuildkite, bk: Buildkite) -> dict[str, Callable[[], object]]:
+def operations(server: FakeBuildkite, bk: Buildkite) -> dict[str, Callable[[], object]]:
     build = server.add_build("web", jobs=[{"name": "Test"}])
     web = bk.organization("acme").pipeline("web")
     return {
@@ -170,69 +170,71 @@ kinds = pytest.mark.parametrize("kind", ["object", "array", "cursor", "env", "lo
 
 
 @kinds
-def test_a_web_page_in_place_of_an_answer_is_an_error(
-    server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str
+def test_a_web_page_in_place_of_a_response_is_an_error(
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str
 ) -> None:
     server.faults.add("html", status=200, times=None)
     with pytest.raises(ResponseError, match="base_url is Buildkite's API"):
-        ask[kind]()
+        operations[kind]()
     assert len(server.requests) <= RetryPolicy().attempts
 
 
 @kinds
 def test_a_web_page_that_says_that_the_server_is_down_is_an_error_of_the_server(
-    server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str
 ) -> None:
     server.faults.add("html", status=502, times=None)
     with pytest.raises(ServerError, match="502") as caught:
-        ask[kind]()
+        operations[kind]()
     assert "<html" not in str(caught.value)
 
 
 @kinds
 @pytest.mark.parametrize("fault", ["truncate", "reset_mid_body", "corrupt_gzip", "cut_json"])
-def test_half_an_answer_is_asked_for_again(
-    server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str, fault: str
+def test_an_incomplete_response_is_requested_again(
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str, fault: str
 ) -> None:
     server.faults.add(fault)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    expected = ask[kind]()
+    expected = operations[kind]()
     assert len(server.requests) == 2
-    assert ask[kind]() == expected
+    assert operations[kind]() == expected
 
 
 @kinds
 @pytest.mark.parametrize("fault", ["truncate", "reset_mid_body", "corrupt_gzip", "cut_json"])
-def test_half_an_answer_is_never_taken_for_a_whole_one(
-    server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str, fault: str
+def test_an_incomplete_response_is_never_taken_for_a_complete_one(
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str, fault: str
 ) -> None:
     server.faults.add(fault, times=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises((ConnectionFailedError, ResponseError)):
-        ask[kind]()
+        operations[kind]()
     assert len(server.requests) == RetryPolicy().attempts
 
 
 @kinds
 @pytest.mark.parametrize("payload", [None, True, 7, "x", {"message": "Something went wrong"}, [], {}, [[]]])
-def test_an_answer_of_another_kind_is_never_an_object_of_nothing(
-    server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str, payload: object
+def test_a_response_of_another_kind_is_never_an_empty_object(
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str, payload: object
 ) -> None:
     """An error, or an object that says how it is odd; never an empty one that looks sound."""
     server.faults.add("error", status=200, payload=payload, times=None)
     if kind in {"array", "cursor"} and payload == []:
-        assert ask[kind]() == []  # either shape of a listing will do
+        assert operations[kind]() == []  # either shape of a listing will do
         return
     with pytest.raises((ResponseError, UserWarning)):
-        ask[kind]()
+        operations[kind]()
 
 
 @kinds
-def test_no_answer_at_all_is_a_timeout(server: FakeBuildkite, ask: dict[str, Callable[[], object]], kind: str) -> None:
+def test_a_missing_response_is_a_timeout(
+    server: FakeBuildkite, operations: dict[str, Callable[[], object]], kind: str
+) -> None:
     server.faults.add("read_timeout", times=None)
     with pytest.raises(RequestTimeoutError, match="longer timeout"):
-        ask[kind]()
+        operations[kind]()
 
 
-def test_a_deeply_nested_answer_is_an_error_and_no_crash(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_deeply_nested_response_is_an_error_and_not_a_crash(server: FakeBuildkite, bk: Buildkite) -> None:
     nested: object = []
     for _ in range(400):
         nested = [nested]
@@ -241,7 +243,9 @@ def test_a_deeply_nested_answer_is_an_error_and_no_crash(server: FakeBuildkite, 
         bk.user()
 
 
-def test_a_created_build_whose_answer_is_lost_says_how_to_find_out(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_error_for_a_lost_response_to_create_build_says_how_to_find_the_build(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
     server.add_pipeline("web")
     server.faults.add("html", status=502, processed=True)
     with pytest.raises(ServerError, match=r"may have happened nevertheless.*list .*/builds") as caught:
@@ -250,9 +254,7 @@ def test_a_created_build_whose_answer_is_lost_says_how_to_find_out(server: FakeB
     assert len(server.requests) == 1
 
 
-def test_an_answer_to_a_write_that_is_a_web_page_leaves_its_outcome_unknown(
-    server: FakeBuildkite, bk: Buildkite
-) -> None:
+def test_a_web_page_in_response_to_a_write_leaves_its_outcome_unknown(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="running", jobs=[{"state": "running"}])
     server.faults.add("html", status=200, processed=True)
     with pytest.raises(ResponseError, match="may have happened") as caught:
@@ -269,9 +271,9 @@ def test_a_redirect_of_the_api_is_not_followed_with_the_token(server: FakeBuildk
     assert "access_token=x" not in str(caught.value)
 
 
-def test_an_error_survives_as_json_whatever_the_server_says(server: FakeBuildkite, bk: Buildkite) -> None:
-    said = {"message": "x" * 10_000, "errors": "none", "more": [1, {"a": None}]}
-    server.faults.add("error", status=422, payload=said)
+def test_an_error_can_be_written_as_json_for_any_payload(server: FakeBuildkite, bk: Buildkite) -> None:
+    payload = {"message": "x" * 10_000, "errors": "none", "more": [1, {"a": None}]}
+    server.faults.add("error", status=422, payload=payload)
     with pytest.raises(BuildkiteError) as caught:
         bk.user()
     assert len(str(caught.value)) < 2_000

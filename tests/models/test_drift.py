@@ -1,4 +1,4 @@
-"""Answers that are not as documented: nothing is lost, nothing breaks a page, and it is told."""
+"""Responses that are not as documented: nothing is lost, nothing breaks a page, and a warning says so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm import Resource
 
-    Ask = Callable[[Buildkite], list[Resource]]
+    Load = Callable[[Buildkite], list[Resource]]
 
 API = "https://api.buildkite.com/v2/organizations/acme"
 SECRET = "hunter2-value"
@@ -162,7 +162,7 @@ def builds(bk: Buildkite) -> list[Build]:
     return list(bk.organization("acme").builds())
 
 
-LISTS: dict[str, tuple[dict[str, Any], Ask]] = {
+LISTS: dict[str, tuple[dict[str, Any], Load]] = {
     "builds": (BUILD, lambda bk: list(bk.organization("acme").builds())),
     "pipelines": (PIPELINE, lambda bk: list(bk.organization("acme").pipelines())),
     "agents": (AGENT, lambda bk: list(bk.organization("acme").agents())),
@@ -171,7 +171,7 @@ LISTS: dict[str, tuple[dict[str, Any], Ask]] = {
     "organizations": (ORGANIZATION, lambda bk: list(bk.organizations())),
     **{f"jobs: {job['type']}": (job, lambda bk: list(build_of(bk).jobs())) for job in JOBS},
 }
-SINGLES: dict[str, tuple[dict[str, Any], Ask]] = {
+SINGLES: dict[str, tuple[dict[str, Any], Load]] = {
     "user": (USER, lambda bk: [bk.user()]),
     "access token": (TOKEN, lambda bk: [bk.access_token()]),
     "meta": (META, lambda bk: [bk.meta()]),
@@ -179,22 +179,22 @@ SINGLES: dict[str, tuple[dict[str, Any], Ask]] = {
     "build": (BUILD, lambda bk: [build_of(bk).fetch()]),
     "pipeline": (PIPELINE, lambda bk: [bk.organization("acme").pipeline("web").fetch()]),
 }
-each_list = pytest.mark.parametrize(("payload", "ask"), LISTS.values(), ids=LISTS)
-each_single = pytest.mark.parametrize(("payload", "ask"), SINGLES.values(), ids=SINGLES)
+each_list = pytest.mark.parametrize(("payload", "load"), LISTS.values(), ids=LISTS)
+each_single = pytest.mark.parametrize(("payload", "load"), SINGLES.values(), ids=SINGLES)
 
 
 class Canned(BaseAdapter):
-    """Answers everything with one payload; unlike the fake, with any that JSON can write."""
+    """Responds to every request with one payload: any JSON value, which the fake cannot send."""
 
     def __init__(self) -> None:
         super().__init__()
         self.payload: Any = None
         self.items: list[Any] | None = None
         self.body: bytes | None = None
-        self.asked: list[str] = []
+        self.requests_sent: list[str] = []
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
-        self.asked.append(f"{request.method} {request.path_url}")
+        self.requests_sent.append(f"{request.method} {request.path_url}")
         by_cursor = request.path_url.partition("?")[0].endswith("/jobs")
         listed: Any = {"items": self.items, "links": {}} if by_cursor else self.items
         response = requests.Response()
@@ -211,8 +211,8 @@ class Canned(BaseAdapter):
         pass
 
 
-class Answering:
-    """A client whose server answers everything with what it was told to."""
+class CannedClient:
+    """A client whose server responds to every request with a given payload."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self.canned = Canned()
@@ -228,21 +228,21 @@ class Answering:
 
 
 @pytest.fixture
-def answering() -> Iterator[Answering]:
-    answering = Answering()
-    with answering.bk:
-        yield answering
+def canned_client() -> Iterator[CannedClient]:
+    canned_client = CannedClient()
+    with canned_client.bk:
+        yield canned_client
 
 
 @pytest.fixture
-def strictly() -> Iterator[Answering]:
-    answering = Answering(strict=True)
-    with answering.bk:
-        yield answering
+def strict_client() -> Iterator[CannedClient]:
+    canned_client = CannedClient(strict=True)
+    with canned_client.bk:
+        yield canned_client
 
 
 def other(payload: dict[str, Any], number: int) -> dict[str, Any]:
-    """Make another thing of the same kind."""
+    """Return a payload of the same kind with another identity."""
     text = json.dumps(payload)
     for key in ("0190-artifact", "0190-annotation", "0190-agent", "0190-job", "0190-build"):
         text = text.replace(key, f"{key}-{number}")
@@ -252,11 +252,13 @@ def other(payload: dict[str, Any], number: int) -> dict[str, Any]:
     return twin
 
 
-# -- what is told
+# -- reports of drift
 
 
-def test_an_odd_field_is_kept_in_its_place_and_told(answering: Answering) -> None:
-    bk = answering.with_list([BUILD, {**other(BUILD, 1), "message": {"text": SECRET}, "number": "42"}, other(BUILD, 2)])
+def test_an_odd_field_is_kept_in_its_place_and_reported(canned_client: CannedClient) -> None:
+    bk = canned_client.with_list(
+        [BUILD, {**other(BUILD, 1), "message": {"text": SECRET}, "number": "42"}, other(BUILD, 2)]
+    )
     with pytest.warns(DriftWarning):
         first, odd, last = bk.organization("acme").builds()
     assert set(odd.drift) == {Drift("number", "received as string"), Drift("message", "received as object")}
@@ -264,10 +266,10 @@ def test_an_odd_field_is_kept_in_its_place_and_told(answering: Answering) -> Non
     assert (first.drift, last.drift) == ((), ())
 
 
-def test_one_warning_names_class_field_and_type_and_no_value(answering: Answering) -> None:
+def test_one_warning_names_class_field_and_type_and_no_value(canned_client: CannedClient) -> None:
     items = [{**other(BUILD, number), "message": {"text": SECRET}, "tag": [SECRET]} for number in range(5)]
     with pytest.warns(DriftWarning) as caught:
-        list(answering.with_list(items).organization("acme").builds())
+        list(canned_client.with_list(items).organization("acme").builds())
     assert len(caught) == 1
     text = str(caught[0].message)
     assert text == "Build.message received as object; Build.tag received as array (kept as received; see .drift)"
@@ -279,12 +281,12 @@ def registered(category: type[Warning]) -> int:
     return sum(isinstance(key, tuple) and key[1] is category for key in registry)
 
 
-def test_a_thousand_odd_builds_leave_one_entry_in_pythons_registry_of_warnings(answering: Answering) -> None:
-    bk = answering.with_one(None)
+def test_a_thousand_odd_builds_leave_one_entry_in_pythons_registry_of_warnings(canned_client: CannedClient) -> None:
+    bk = canned_client.with_one(None)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for number in range(1000):
-            answering.with_one(
+            canned_client.with_one(
                 {**other(BUILD, number), "tag": [number], "meta_data": {f"key ] \\' \" {number}": number, "a": "b"}}
             )
             build = bk.organization("acme").pipeline(f"p{number}").build(100 + number).fetch()
@@ -292,36 +294,36 @@ def test_a_thousand_odd_builds_leave_one_entry_in_pythons_registry_of_warnings(a
     assert (registered(DriftWarning), len(caught)) == (1, 1)
 
 
-def test_odd_pages_leave_one_entry_for_each_kind_of_oddity(answering: Answering) -> None:
+def test_odd_pages_leave_one_entry_for_each_kind_of_oddity(canned_client: CannedClient) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for number in range(100):
             odd = [{**other(BUILD, each), "tag": [each]} for each in range(number % 7 + 1)]
             odd.insert(number % 3, {**other(BUILD, 50), "message": {"text": number}})
-            list(answering.with_list(odd).organization("acme").builds(branch=f"b{number}"))
+            list(canned_client.with_list(odd).organization("acme").builds(branch=f"b{number}"))
     assert (registered(DriftWarning), len(caught)) == (1, 1)
 
 
-def test_the_warning_points_to_the_line_that_asked(answering: Answering) -> None:
+def test_the_warning_points_to_the_line_that_sent_the_request(canned_client: CannedClient) -> None:
     with pytest.warns(DriftWarning) as caught:
-        answering.with_one({**USER, "name": 5}).user()
+        canned_client.with_one({**USER, "name": 5}).user()
     assert caught[0].filename == __file__
 
 
-def test_many_odd_fields_make_no_endless_warning(answering: Answering) -> None:
+def test_the_warning_about_many_odd_fields_is_short(canned_client: CannedClient) -> None:
     odd = {key: {"x": SECRET} for key in BUILD} | {"id": "a"}
     with pytest.warns(DriftWarning) as caught:
-        answering.with_list([odd]).organization("acme").builds().first()
+        canned_client.with_list([odd]).organization("acme").builds().first()
     assert len(str(caught[0].message)) < 400
 
 
-def test_an_odd_field_deep_inside_is_told_by_its_place(answering: Answering) -> None:
+def test_an_odd_field_deep_inside_is_reported_with_its_path(canned_client: CannedClient) -> None:
     jobs: list[dict[str, Any]] = [
         *JOBS,
         {**SCRIPT, "id": "0190-odd", "exit_status": "one", "agent": {"id": 5, "name": "x", "os_id": []}},
     ]
     with pytest.warns(DriftWarning, match=r"jobs\[\]\.exit_status received as string"):
-        (build,) = answering.with_list([{**BUILD, "jobs": jobs}]).organization("acme").builds()
+        (build,) = canned_client.with_list([{**BUILD, "jobs": jobs}]).organization("acme").builds()
     assert set(build.drift) == {
         Drift("jobs[5].exit_status", "received as string"),
         Drift("jobs[5].agent.id", "received as number"),
@@ -336,92 +338,98 @@ def test_an_odd_field_deep_inside_is_told_by_its_place(answering: Answering) -> 
     assert found[0].drift == ()
 
 
-def test_an_odd_value_in_a_map_is_told_by_its_key(answering: Answering) -> None:
+def test_an_odd_value_in_a_map_is_reported_with_its_key(canned_client: CannedClient) -> None:
     with pytest.warns(DriftWarning, match="meta_data"):
-        (build,) = answering.with_list([{**BUILD, "meta_data": {"a": "b", "n": 1}}]).organization("acme").builds()
+        (build,) = canned_client.with_list([{**BUILD, "meta_data": {"a": "b", "n": 1}}]).organization("acme").builds()
     assert build.drift == (Drift("meta_data['n']", "received as number"),)
     assert build.dump()["meta_data"] == {"a": "b", "n": 1}
 
 
-def test_a_field_that_is_missing_is_told(answering: Answering) -> None:
+def test_a_missing_field_is_reported(canned_client: CannedClient) -> None:
     with pytest.warns(DriftWarning, match="commit is missing"):
-        (build,) = builds(answering.with_list([{k: v for k, v in BUILD.items() if k != "commit"}]))
+        (build,) = builds(canned_client.with_list([{k: v for k, v in BUILD.items() if k != "commit"}]))
     assert build.drift == (Drift("commit", "is missing"),)
     with pytest.raises(AttributeError, match="sent no 'commit'"):
         _ = build.commit
 
 
 @each_list
-def test_unknown_fields_and_enum_values_are_not_odd(answering: Answering, payload: dict[str, Any], ask: Ask) -> None:
+def test_unknown_fields_and_enum_values_are_not_odd(
+    canned_client: CannedClient, payload: dict[str, Any], load: Load
+) -> None:
     item = {**payload, "brand_new": {"x": [1]}} | ({"state": "brand-new"} if "state" in payload else {})
-    (thing,) = ask(answering.with_list([item]))
-    assert thing.drift == ()
-    assert thing.dump() == item
+    (resource,) = load(canned_client.with_list([item]))
+    assert resource.drift == ()
+    assert resource.dump() == item
 
 
-def test_a_new_job_type_is_a_plain_job_with_everything_in_it(answering: Answering) -> None:
+def test_a_new_job_type_is_a_plain_job_with_everything_in_it(canned_client: CannedClient) -> None:
     new = {"id": "0190-q", "type": "quantum", "label": "?", "state": "entangled", "qubits": [{"spin": 0.5}]}
-    one, two = build_of(answering.with_list([new, JOBS[1]])).jobs()
+    one, two = build_of(canned_client.with_list([new, JOBS[1]])).jobs()
     assert (type(one), type(two)) == (Job, WaiterJob)
     assert (one.type, one.type.is_known, one.state) == ("quantum", False, "entangled")
     assert one.dump() == new
 
 
-def test_a_known_kind_that_is_odd_stays_of_its_kind(answering: Answering) -> None:
+def test_a_known_kind_that_is_odd_stays_of_its_kind(canned_client: CannedClient) -> None:
     with pytest.warns(DriftWarning):
-        (job,) = build_of(answering.with_list([{**SCRIPT, "soft_failed": "no"}])).jobs()
+        (job,) = build_of(canned_client.with_list([{**SCRIPT, "soft_failed": "no"}])).jobs()
     assert type(job) is ScriptJob
     assert job.drift == (Drift("soft_failed", "received as string"),)
 
 
 @pytest.mark.parametrize("kind", [None, 5, {}, ["script"]])
-def test_a_job_whose_type_is_odd_is_a_plain_job(answering: Answering, kind: object) -> None:
+def test_a_job_whose_type_is_odd_is_a_plain_job(canned_client: CannedClient, kind: object) -> None:
     item = {**SCRIPT, "type": kind}
     with pytest.warns(DriftWarning, match="type"):
-        (job,) = build_of(answering.with_list([item])).jobs()
+        (job,) = build_of(canned_client.with_list([item])).jobs()
     assert type(job) is Job
     assert job.dump() == item
 
 
-def test_an_item_that_is_no_object_keeps_its_place(answering: Answering) -> None:
+def test_an_item_that_is_not_an_object_keeps_its_place(canned_client: CannedClient) -> None:
     with pytest.warns(DriftWarning, match="Build received as number"):
-        things = builds(answering.with_list([other(BUILD, 1), 5, other(BUILD, 2)]))
-    assert [thing.drift for thing in things] == [(), (Drift("", "received as number"),), ()]
-    assert things[1].model_extra == {"": 5}
+        resources = builds(canned_client.with_list([other(BUILD, 1), 5, other(BUILD, 2)]))
+    assert [resource.drift for resource in resources] == [(), (Drift("", "received as number"),), ()]
+    assert resources[1].model_extra == {"": 5}
 
 
 # -- strict
 
 
 @each_list
-def test_strict_raises_for_a_list_and_asks_once(strictly: Answering, payload: dict[str, Any], ask: Ask) -> None:
-    bk = strictly.with_list([payload, {**payload, "id": {"x": SECRET}}])
+def test_strict_raises_for_a_list_after_one_request(
+    strict_client: CannedClient, payload: dict[str, Any], load: Load
+) -> None:
+    bk = strict_client.with_list([payload, {**payload, "id": {"x": SECRET}}])
     with pytest.raises(ResponseError, match="id received as object") as caught:
-        ask(bk)
+        load(bk)
     assert SECRET not in str(caught.value)
-    assert len(strictly.canned.asked) == 1
+    assert len(strict_client.canned.requests_sent) == 1
 
 
 @each_single
-def test_strict_raises_for_one_and_asks_once(strictly: Answering, payload: dict[str, Any], ask: Ask) -> None:
+def test_strict_raises_for_one_object_after_one_request(
+    strict_client: CannedClient, payload: dict[str, Any], load: Load
+) -> None:
     field = next(key for key in ("uuid", "webhook_ips", "size", "id") if key in payload)
     with pytest.raises(ResponseError, match=f"{field} received as object"):
-        ask(strictly.with_one({**payload, field: {"x": SECRET}}))
-    assert len(strictly.canned.asked) == 1
+        load(strict_client.with_one({**payload, field: {"x": SECRET}}))
+    assert len(strict_client.canned.requests_sent) == 1
 
 
 @each_list
-def test_strict_takes_what_is_only_new(strictly: Answering, payload: dict[str, Any], ask: Ask) -> None:
-    (thing,) = ask(strictly.with_list([{**payload, "brand_new": 1}]))
-    assert thing.dump()["brand_new"] == 1
+def test_strict_accepts_unknown_fields(strict_client: CannedClient, payload: dict[str, Any], load: Load) -> None:
+    (resource,) = load(strict_client.with_list([{**payload, "brand_new": 1}]))
+    assert resource.dump()["brand_new"] == 1
 
 
-def test_strict_does_not_say_that_a_write_may_not_have_happened(strictly: Answering) -> None:
-    bk = strictly.with_one({**BUILD, "number": "42"})
+def test_strict_does_not_say_that_a_write_may_not_have_happened(strict_client: CannedClient) -> None:
+    bk = strict_client.with_one({**BUILD, "number": "42"})
     with pytest.raises(ResponseError) as caught:
         bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     assert not caught.value.outcome_unknown
-    assert [line.partition(" ")[0] for line in strictly.canned.asked] == ["POST"]
+    assert [line.partition(" ")[0] for line in strict_client.canned.requests_sent] == ["POST"]
 
 
 # -- without identity
@@ -440,10 +448,10 @@ each_identity = pytest.mark.parametrize("name", IDENTITY)
 
 @each_identity
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_an_item_without_identity_stays_and_equals_only_itself(answering: Answering, name: str) -> None:
-    payload, ask = LISTS[name]
+def test_an_item_without_identity_stays_and_equals_only_itself(canned_client: CannedClient, name: str) -> None:
+    payload, load = LISTS[name]
     bare = {key: value for key, value in payload.items() if key not in IDENTITY[name]}
-    one, two = ask(answering.with_list([bare, bare]))
+    one, two = load(canned_client.with_list([bare, bare]))
     assert one.dump() == two.dump() == bare
     assert one == one  # noqa: PLR0124 - the point
     assert one != two
@@ -455,15 +463,15 @@ def test_an_item_without_identity_stays_and_equals_only_itself(answering: Answer
 @each_identity
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 @pytest.mark.parametrize("key", [None, "", "..", ".", {}, [], "a\nb"], ids=repr)
-def test_asking_for_something_without_identity_says_so(answering: Answering, name: str, key: object) -> None:
-    payload, ask = LISTS[name]
-    (thing,) = ask(answering.with_list([{**payload, **dict.fromkeys(IDENTITY[name], key)}]))
-    asked = len(answering.canned.asked)
+def test_a_request_for_an_object_without_identity_says_so(canned_client: CannedClient, name: str, key: object) -> None:
+    payload, load = LISTS[name]
+    (resource,) = load(canned_client.with_list([{**payload, **dict.fromkeys(IDENTITY[name], key)}]))
+    requests_sent = len(canned_client.canned.requests_sent)
     with pytest.raises(UnboundError, match="in the API is unknown"):
-        _ = thing.api_path
-    assert hash(thing) == hash(thing)
-    assert repr(thing)
-    assert len(answering.canned.asked) == asked
+        _ = resource.api_path
+    assert hash(resource) == hash(resource)
+    assert repr(resource)
+    assert len(canned_client.canned.requests_sent) == requests_sent
 
 
 @pytest.mark.parametrize(
@@ -479,44 +487,46 @@ def test_asking_for_something_without_identity_says_so(answering: Answering, nam
     ],
 )
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_a_url_that_leads_nowhere_is_not_followed(answering: Answering, url: object) -> None:
-    (build,) = answering.with_list([{**BUILD, "url": url, "number": 1}]).organization("acme").pipeline("web").builds()
+def test_a_url_that_leads_nowhere_is_not_followed(canned_client: CannedClient, url: object) -> None:
+    (build,) = (
+        canned_client.with_list([{**BUILD, "url": url, "number": 1}]).organization("acme").pipeline("web").builds()
+    )
     assert build.api_path == "organizations/acme/pipelines/web/builds/1"
-    assert build == answering.bk.organization("acme").pipeline("web").build(1)
+    assert build == canned_client.bk.organization("acme").pipeline("web").build(1)
 
 
-# -- answers of another kind
+# -- responses of another kind
 
 
-def test_an_object_in_place_of_a_list_is_an_error_that_tells_its_message(answering: Answering) -> None:
-    for ask in (ask for _, ask in LISTS.values()):
+def test_an_object_in_place_of_a_list_is_an_error_that_contains_its_message(canned_client: CannedClient) -> None:
+    for load in (load for _, load in LISTS.values()):
         with pytest.raises(ResponseError, match="Something else"):
-            ask(answering.with_one({"message": "Something else"}))
+            load(canned_client.with_one({"message": "Something else"}))
 
 
-@pytest.mark.parametrize("answer", [None, 5, "builds", True])
-def test_a_scalar_in_place_of_a_list_is_an_error(answering: Answering, answer: object) -> None:
-    for ask in (ask for _, ask in LISTS.values()):
+@pytest.mark.parametrize("value", [None, 5, "builds", True])
+def test_a_scalar_in_place_of_a_list_is_an_error(canned_client: CannedClient, value: object) -> None:
+    for load in (load for _, load in LISTS.values()):
         with pytest.raises(ResponseError):
-            ask(answering.with_one(answer))
+            load(canned_client.with_one(value))
 
 
 @each_single
-@pytest.mark.parametrize("answer", [None, 5, "x", True, [], [{}]])
-def test_what_is_no_object_is_an_error_where_one_was_asked_for(
-    answering: Answering, payload: dict[str, Any], ask: Ask, answer: object
+@pytest.mark.parametrize("value", [None, 5, "x", True, [], [{}]])
+def test_a_value_that_is_not_an_object_is_an_error_if_one_was_requested(
+    canned_client: CannedClient, payload: dict[str, Any], load: Load, value: object
 ) -> None:
     del payload
     with pytest.raises(ResponseError, match="JSON object was expected"):
-        ask(answering.with_one(answer))
+        load(canned_client.with_one(value))
 
 
 @pytest.mark.parametrize("body", [b"[" * 50_000, b'{"a":' * 50_000, b"[" * 50_000 + b"]" * 50_000])
-def test_what_nests_without_end_is_an_error_of_ours(answering: Answering, body: bytes) -> None:
-    answering.canned.body = body
-    for ask in (ask for _, ask in (*LISTS.values(), *SINGLES.values())):
+def test_endless_nesting_raises_an_error_of_the_library(canned_client: CannedClient, body: bytes) -> None:
+    canned_client.canned.body = body
+    for load in (load for _, load in (*LISTS.values(), *SINGLES.values())):
         with pytest.raises(ResponseError):
-            ask(answering.bk)
+            load(canned_client.bk)
 
 
 # -- anything at all
@@ -526,8 +536,8 @@ quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthC
 
 
 @each_list
-def test_whatever_is_in_an_item_the_page_gives_all_of_them_whole(payload: dict[str, Any], ask: Ask) -> None:
-    answering = Answering()
+def test_any_item_leaves_the_page_complete(payload: dict[str, Any], load: Load) -> None:
+    canned_client = CannedClient()
 
     @quick
     @given(mutations(payload))
@@ -537,20 +547,20 @@ def test_whatever_is_in_an_item_the_page_gives_all_of_them_whole(payload: dict[s
     def check(odd: dict[str, Any]) -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            things = ask(answering.with_list([other(payload, 1), odd, other(payload, 2)]))
+            resources = load(canned_client.with_list([other(payload, 1), odd, other(payload, 2)]))
         assert {warning.category for warning in caught} <= {DriftWarning}
-        assert len(caught) == (1 if any(thing.drift for thing in things) else 0)
-        assert len(things) == 3
-        for thing, sent in zip(things, [other(payload, 1), odd, other(payload, 2)], strict=True):
-            check_object(thing, sent)
-        assert (things[0].drift, things[2].drift) == ((), ())
+        assert len(caught) == (1 if any(resource.drift for resource in resources) else 0)
+        assert len(resources) == 3
+        for resource, sent in zip(resources, [other(payload, 1), odd, other(payload, 2)], strict=True):
+            check_object(resource, sent)
+        assert (resources[0].drift, resources[2].drift) == ((), ())
 
     check()
 
 
 @each_single
-def test_whatever_is_in_an_object_it_is_loaded(payload: dict[str, Any], ask: Ask) -> None:
-    answering = Answering()
+def test_an_object_loads_from_any_payload(payload: dict[str, Any], load: Load) -> None:
+    canned_client = CannedClient()
 
     @quick
     @given(mutations(payload))
@@ -558,34 +568,34 @@ def test_whatever_is_in_an_object_it_is_loaded(payload: dict[str, Any], ask: Ask
     def check(odd: dict[str, Any]) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DriftWarning)
-            (thing,) = ask(answering.with_one(odd))
-        check_object(thing, odd)
+            (resource,) = load(canned_client.with_one(odd))
+        check_object(resource, odd)
 
     check()
 
 
 @each_list
-def test_strict_loads_it_whole_or_raises_an_error_of_ours(payload: dict[str, Any], ask: Ask) -> None:
-    answering = Answering(strict=True)
+def test_strict_loads_it_whole_or_raises_an_error_of_ours(payload: dict[str, Any], load: Load) -> None:
+    canned_client = CannedClient(strict=True)
 
     @settings(quick, max_examples=20)
     @given(mutations(payload))
     def check(odd: dict[str, Any]) -> None:
         try:
-            (thing,) = ask(answering.with_list([odd]))
+            (resource,) = load(canned_client.with_list([odd]))
         except BuildkiteError as error:
             assert isinstance(error, ResponseError)  # noqa: PT017 - both outcomes are right
-            assert len(answering.canned.asked) > 0
+            assert len(canned_client.canned.requests_sent) > 0
         else:
-            assert thing.drift == ()
-            check_object(thing, odd)
+            assert resource.drift == ()
+            check_object(resource, odd)
 
     check()
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_what_is_odd_survives_pickle_and_copy(answering: Answering) -> None:
-    (build,) = builds(answering.with_list([{**BUILD, "number": "42", "message": [1]}]))
+def test_drift_survives_pickle_and_copy(canned_client: CannedClient) -> None:
+    (build,) = builds(canned_client.with_list([{**BUILD, "number": "42", "message": [1]}]))
     for twin in (copy.copy(build), copy.deepcopy(build), pickle.loads(pickle.dumps(build))):  # noqa: S301 - our own
         assert twin.drift == build.drift
         assert twin.dump() == build.dump()

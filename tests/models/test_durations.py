@@ -1,4 +1,4 @@
-"""How long builds and jobs take and wait: from their data, never below zero, and up to now while they go on."""
+"""How long builds and jobs take and wait: from their data, never below zero, and up to now while they are ongoing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ JOBS: dict[str, tuple[str, dict[str, float | None], float | None, float | None]]
     "behind a wait": ("waiting", {"scheduled_at": -100}, None, None),
     "expired": ("expired", {"runnable_at": -100, "expired_at": -10}, None, 90),
     "canceled in the queue": ("canceled", {"runnable_at": -100, "finished_at": -40}, None, 60),
-    "canceled, and nobody knows when": ("canceled", {"runnable_at": -100, "started_at": -70}, None, 30),
+    "canceled at an unknown time": ("canceled", {"runnable_at": -100, "started_at": -70}, None, 30),
     "started before it could": ("passed", {"runnable_at": -70, "started_at": -71, "finished_at": -10}, 61, 0),
     "finished before it started": ("passed", {"runnable_at": -70, "started_at": -60, "finished_at": -61}, 0, 10),
     "by a clock that is behind": ("running", {"runnable_at": 100, "started_at": 200}, 0, 100),
@@ -74,7 +74,7 @@ BUILDS: dict[str, tuple[str, dict[str, float | None], float | None, float | None
     "scheduled": ("scheduled", {}, None, 1000),
     "skipped": ("skipped", {}, None, None),
     "canceled before it began": ("canceled", {"finished_at": -400}, None, 600),
-    "ended, and nobody knows when": ("passed", {"started_at": -990}, None, 10),
+    "ended at an unknown time": ("passed", {"started_at": -990}, None, 10),
     "started before it was created": ("passed", {"started_at": -1000.024, "finished_at": -10}, 990.024, 0),
 }
 
@@ -88,7 +88,7 @@ def test_a_build_knows_how_long_it_ran_and_waited(
 
 
 @pytest.mark.parametrize("later", [0, 50])
-def test_what_goes_on_is_measured_against_the_clock_of_the_client(
+def test_an_ongoing_duration_is_measured_with_the_clock_of_the_client(
     server: FakeBuildkite, bk: Buildkite, later: float
 ) -> None:
     server.add_pipeline("web", steps=[CommandStep(duration=1000)])
@@ -101,20 +101,20 @@ def test_what_goes_on_is_measured_against_the_clock_of_the_client(
     assert len(server.requests) == 2
 
 
-def test_what_belongs_to_no_client_has_no_now() -> None:
+def test_an_unbound_object_has_no_current_time() -> None:
     running = {"id": "0190", "type": "script", "state": "running", "started_at": at(-70)}
     assert Job.model_validate(running).duration is None
     assert seconds(Job.model_validate(running | {"state": "passed", "finished_at": at(-10)}).duration) == 60
 
 
-def test_waits_and_block_steps_have_no_length(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_wait_and_block_steps_have_no_duration(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", jobs=[{"type": "waiter"}, {"type": "manual"}])
     for job in bk.organization("acme").pipeline("web").build(1).jobs():
         assert (job.duration, job.queue_time) == (None, None)
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_what_came_in_the_place_of_a_time_is_none(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_invalid_time_is_none(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="running", jobs=[{"state": "running"}])
 
     def drift(payload: Any) -> Any:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 ENUMS = sorted(
     {
-        thing
+        value
         for name in buildkite_orm.__all__
-        if isinstance(thing := getattr(buildkite_orm, name), type) and issubclass(thing, OpenEnum)
+        if isinstance(value := getattr(buildkite_orm, name), type) and issubclass(value, OpenEnum)
     }
     - {OpenEnum},
     key=lambda enum: enum.__name__,
@@ -94,24 +94,24 @@ def test_a_known_state_is_one_member_and_a_new_one_equals_itself() -> None:
     assert BuildState("brand-new") not in list(BuildState)
 
 
-def test_a_state_tells_whether_it_is_known() -> None:
+def test_a_state_says_whether_it_is_known() -> None:
     assert BuildState.PASSED.is_known
     assert not BuildState("brand-new").is_known
-    assert not BuildState("PASSED").is_known, "a name is no value"
+    assert not BuildState("PASSED").is_known, "a name is not a value"
 
 
-def test_a_new_state_harms_no_terminal() -> None:
+def test_an_unknown_state_sends_no_control_characters_to_a_terminal() -> None:
     assert repr(BuildState("\x1b[2J")).isprintable()
     assert repr(BuildState("brand-new")) == "<BuildState: 'brand-new'>"
     assert repr(BuildState.PASSED) == "<BuildState.PASSED: 'passed'>"
 
 
-def test_a_new_state_is_no_other_enum() -> None:
+def test_an_unknown_state_does_not_equal_a_member_of_another_enum() -> None:
     assert isinstance(BuildState("brand-new"), BuildState)
     assert not isinstance(BuildState("brand-new"), JobState)
 
 
-def test_finished_is_a_filter_and_no_state() -> None:
+def test_finished_is_a_filter_and_not_a_state() -> None:
     assert "finished" not in {state.value for state in BuildState}
     assert not hasattr(BuildState, "FINISHED")
 
@@ -128,12 +128,12 @@ def test_every_enum_is_open_and_takes_only_strings(enum: type[OpenEnum]) -> None
 
 
 @pytest.mark.parametrize("enum", ENUMS, ids=lambda enum: enum.__name__)
-def test_every_enum_knows_something(enum: type[OpenEnum]) -> None:
+def test_every_enum_has_members(enum: type[OpenEnum]) -> None:
     assert len(enum) >= 2
     assert [member.name for member in enum] == [member.value.upper() for member in enum]
 
 
-def test_the_enums_know_what_the_documentation_lists() -> None:
+def test_the_enums_have_the_documented_values() -> None:
     assert {state.value for state in BuildState} >= {
         *("running", "scheduled", "passed", "failing", "failed", "blocked", "canceled", "canceling", "skipped"),
         *("not_run", "waiting", "waiting_failed", "creating"),
@@ -192,7 +192,7 @@ def test_a_time_is_read_as_an_aware_datetime_in_utc(text: str, moment: datetime)
         "9999-12-31T23:59:59-05:00",
     ],
 )
-def test_what_is_no_moment_is_not_read_as_one(text: object) -> None:
+def test_text_that_is_not_a_time_is_not_read_as_one(text: object) -> None:
     payload = {"id": "a", "url": "u", "name": "n", "slug": "s", "created_at": text}
     with pytest.raises(ValidationError, match="created_at"):
         Organization.model_validate(payload)
@@ -228,7 +228,7 @@ def test_a_time_of_any_zone_is_the_same_moment_after_reading_and_dumping(moment:
     assert read(Organization.model_validate(payload).dump()["created_at"]) == moment
 
 
-def test_a_datetime_is_taken_as_it_is_where_it_has_a_zone() -> None:
+def test_a_datetime_with_a_time_zone_is_kept_unchanged() -> None:
     moment = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     payload = {"id": "a", "url": "u", "name": "n", "slug": "s", "created_at": moment}
     created_at = Organization.model_validate(payload).created_at
@@ -239,14 +239,14 @@ def test_a_datetime_is_taken_as_it_is_where_it_has_a_zone() -> None:
         Organization.model_validate({**payload, "created_at": datetime(2026, 7, 1)})  # noqa: DTZ001 - the point
 
 
-def datetimes(thing: object) -> Iterator[datetime]:
-    if isinstance(thing, datetime):
-        yield thing
-    elif isinstance(thing, list):
-        for item in cast("list[object]", thing):
+def datetimes(value: object) -> Iterator[datetime]:
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, list):
+        for item in cast("list[object]", value):
             yield from datetimes(item)
-    elif isinstance(thing, BaseModel):
-        for item in vars(thing).values():
+    elif isinstance(value, BaseModel):
+        for item in vars(value).values():
             yield from datetimes(item)
 
 

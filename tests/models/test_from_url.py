@@ -185,7 +185,7 @@ HOSTILE = [
     f"{API}/",
     f"{API}/user",
     f"{API}/builds",
-    # what stands below something known, and is not known: its parent would be somebody else's
+    # an unknown path below a known one: its parent would be a different resource
     f"{WEB}/acme/web/builds/latest",
     f"{WEB}/organizations/acme/teams/everyone",
     f"{API}/{BUILD}/annotations/{JOB}",
@@ -226,7 +226,7 @@ def test_an_encoded_slash_stays_in_its_place() -> None:
     assert OFFLINE.from_url(f"{WEB}/acme/a%2F..%2Fb") == ref
 
 
-def test_two_ways_to_write_a_url_lead_to_the_same_thing() -> None:
+def test_two_spellings_of_a_url_lead_to_equal_refs() -> None:
     assert OFFLINE.from_url(f"{API}/organizations/%61cme") == OFFLINE.from_url(f"{WEB}/acme")
 
 
@@ -243,7 +243,7 @@ def test_a_secret_in_a_url_is_not_repeated() -> None:
 
 
 @given(st.text() | st.from_regex(r"https://(api\.)?buildkite\.com/(v2/organizations/)?[^?#]{0,30}", fullmatch=True))
-def test_whatever_the_url_it_leads_below_an_organization_or_nowhere(url: str) -> None:
+def test_any_url_leads_below_an_organization_or_nowhere(url: str) -> None:
     try:
         ref = OFFLINE.from_url(url)
     except ValueError:
@@ -264,7 +264,7 @@ def test_a_build_is_canceled_by_the_url_of_its_page_in_one_request(server: FakeB
     assert request.line == "PUT /v2/organizations/acme/pipelines/web/builds/1/cancel"
 
 
-def test_every_url_that_objects_tell_leads_back_to_them(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_every_url_of_an_object_leads_back_to_it(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", jobs=[{"name": "Test"}])
     stored = server.add_artifact(record.jobs[0], "a.txt", b"a")
     agent = server.add_agent()
@@ -272,7 +272,7 @@ def test_every_url_that_objects_tell_leads_back_to_them(server: FakeBuildkite, b
     build = organization.pipeline("web").build(1).fetch()
     job = build.jobs()[0]
     pipeline, artifact = organization.pipeline("web").fetch(), job.artifact(stored.id).fetch()
-    told: list[tuple[str | None, object]] = [
+    urls: list[tuple[str | None, object]] = [
         (organization.url, organization),
         (organization.web_url, organization),
         (pipeline.url, pipeline),
@@ -284,6 +284,6 @@ def test_every_url_that_objects_tell_leads_back_to_them(server: FakeBuildkite, b
         (artifact.download_url, artifact),
         (organization.agent(agent.id).fetch().url, organization.agent(agent.id)),
     ]
-    for url, thing in told:
+    for url, owner in urls:
         assert url
-        assert bk.from_url(url) == thing
+        assert bk.from_url(url) == owner

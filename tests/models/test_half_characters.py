@@ -1,4 +1,4 @@
-"""Half of an emoji, as a server cuts it: what came with it is dumped, pickled, shown and compared as anything else."""
+"""Half of an emoji, as a server cuts it: an object that contains it is dumped, pickled, shown and compared as usual."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def test_half_of_an_emoji_breaks_nothing_else(build: Build, use: Callable[[Build
     assert use(build) is not None
 
 
-def test_it_comes_out_as_it_came_in(build: Build) -> None:
+def test_it_is_dumped_as_it_was_received(build: Build) -> None:
     assert build.dump() == PAYLOAD
     assert pickle.loads(pickle.dumps(build)).dump() == PAYLOAD  # noqa: S301 - its own
     assert repr(build).isprintable()
 
 
-def test_what_is_part_of_an_object_is_dumped_too(build: Build) -> None:
+def test_embedded_objects_are_dumped_too(build: Build) -> None:
     assert build.creator is not None
     assert build.embedded_jobs is not None
     job = build.embedded_jobs[0]

@@ -1,4 +1,4 @@
-"""What is the same thing, and what an object is without its client."""
+"""Identity: which refs and objects are equal, and what an object can do without its client."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Context:
         self.bk = bk
 
     def same(self) -> list[Sequence[Ref]]:
-        """Group by group, what is the same thing."""
+        """Groups of refs and objects that are equal to each other."""
         jobs = [self.job_ref, self.other_job_ref, self.job, self.job_ref.fetch(), self.other_job_ref.fetch()]
         artifacts = [
             self.job_ref.artifact(self.artifact_id),
@@ -124,7 +124,7 @@ def context(server: FakeBuildkite, bk: Buildkite) -> Context:
 # -- the same
 
 
-def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(context: Context) -> None:
+def test_refs_and_objects_of_one_resource_are_equal_and_hash_alike(context: Context) -> None:
     for group in context.same():
         for one in group:
             assert all(one == other and other == one for other in group), group
@@ -133,15 +133,15 @@ def test_refs_and_objects_of_one_thing_are_equal_and_hash_alike(context: Context
         assert {group[0]: "found"}[group[-1]] == "found"
 
 
-def test_different_things_are_not_equal(context: Context) -> None:
+def test_different_objects_are_not_equal(context: Context) -> None:
     groups = context.same()
-    things = [group[0] for group in groups]
-    assert len(set(things)) == len(groups)
-    for place, one in enumerate(things):
-        assert not any(one == other for other in things[place + 1 :])
+    resources = [group[0] for group in groups]
+    assert len(set(resources)) == len(groups)
+    for place, one in enumerate(resources):
+        assert not any(one == other for other in resources[place + 1 :])
 
 
-def test_one_kind_with_another_key_is_another_thing(context: Context) -> None:
+def test_objects_of_one_kind_with_different_keys_are_not_equal(context: Context) -> None:
     org = context.org
     assert org.pipeline("web") != org.pipeline("api")
     assert context.build_ref != context.pipeline_ref.build(43)
@@ -151,7 +151,7 @@ def test_one_kind_with_another_key_is_another_thing(context: Context) -> None:
     assert context.job_ref.artifact("a") != context.job_ref.artifact("b")
 
 
-def test_a_thing_equals_nothing_of_another_kind(context: Context) -> None:
+def test_an_object_does_not_equal_an_object_of_another_kind(context: Context) -> None:
     assert context.job_ref != context.job_ref.log()
     assert context.org != context.pipeline_ref
     for other in (None, 42, "acme/web #42", context.build_ref.api_path, object()):
@@ -170,7 +170,7 @@ def test_a_builds_own_annotation_is_none_of_its_jobs(context: Context, server: F
     assert by_build.api_path == f"organizations/acme/jobs/{context.job.id}/annotations/{of_job.id}"
 
 
-def test_what_changes_in_a_thing_does_not_change_which_it_is(context: Context, server: FakeBuildkite) -> None:
+def test_a_change_of_an_object_does_not_change_its_identity(context: Context, server: FakeBuildkite) -> None:
     before = context.build
     server.set_state(server.build("web", 42), "failed")
     after = context.build_ref.fetch()
@@ -185,7 +185,7 @@ def test_two_users_are_two_though_each_stands_at_one_path(server: FakeBuildkite,
         assert bk.access_token() != other.access_token()
 
 
-def test_the_url_tells_the_path_through_a_proxy_with_a_prefix(server: FakeBuildkite, context: Context) -> None:
+def test_the_url_leads_to_the_path_through_a_proxy_with_a_prefix(server: FakeBuildkite, context: Context) -> None:
     server.settings.public_urls = "https://proxy.example/buildkite"
     build = context.build_ref.fetch()
     assert build.url.startswith("https://proxy.example/buildkite/v2/")
@@ -193,7 +193,7 @@ def test_the_url_tells_the_path_through_a_proxy_with_a_prefix(server: FakeBuildk
     assert build.api_path == "organizations/acme/pipelines/web/builds/42"
 
 
-def test_a_verb_that_makes_another_thing_gives_another(context: Context, server: FakeBuildkite) -> None:
+def test_a_verb_that_creates_an_object_returns_another_one(context: Context, server: FakeBuildkite) -> None:
     again = context.build_ref.rebuild()
     assert again != context.build
     assert again.number == 43
@@ -215,19 +215,19 @@ def objects(context: Context) -> Iterator[Ref]:
 
 
 def test_copies_are_equal_and_share_the_session(context: Context, costs: Costs) -> None:
-    things = list(objects(context))
+    resources = list(objects(context))
     with costs(0):
-        for thing in things:
+        for resource in resources:
             for twin in (
-                copy.copy(thing),
-                copy.deepcopy(thing),
-                *([thing.model_copy()] if isinstance(thing, Resource) else ()),
+                copy.copy(resource),
+                copy.deepcopy(resource),
+                *([resource.model_copy()] if isinstance(resource, Resource) else ()),
             ):
-                assert twin is not thing
-                assert twin == thing
-                assert type(twin) is type(thing)
+                assert twin is not resource
+                assert twin == resource
+                assert type(twin) is type(resource)
                 assert twin.session is context.bk.session
-                assert twin.api_path == thing.api_path
+                assert twin.api_path == resource.api_path
 
 
 def test_a_deep_copy_shares_no_data(context: Context) -> None:
@@ -243,29 +243,29 @@ def test_a_copy_of_a_build_still_knows_that_it_has_all_its_jobs(context: Context
 
 
 def test_a_pickle_has_neither_session_nor_token(context: Context, server: FakeBuildkite) -> None:
-    for thing in objects(context):
-        pickled = pickle.dumps(thing)
+    for resource in objects(context):
+        pickled = pickle.dumps(resource)
         assert server.token.encode() not in pickled
         assert b"buildkite_orm.http.session" not in pickled
         assert b"Bearer" not in pickled
 
 
-def test_what_comes_out_of_a_pickle_is_equal_unbound_and_says_so(context: Context, costs: Costs) -> None:
-    for thing in objects(context):
+def test_an_unpickled_object_is_equal_and_unbound_and_says_so(context: Context, costs: Costs) -> None:
+    for resource in objects(context):
         with costs(0):
-            twin = pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
-            assert twin == thing
-            assert hash(twin) == hash(thing)
-            if isinstance(thing, Resource):
-                assert twin.dump() == thing.dump()
+            twin = pickle.loads(pickle.dumps(resource))  # noqa: S301 - our own
+            assert twin == resource
+            assert hash(twin) == hash(resource)
+            if isinstance(resource, Resource):
+                assert twin.dump() == resource.dump()
             with pytest.raises(UnboundError, match=r"bk\.bind\("):
                 _ = twin.session
 
 
-def test_bind_binds_again_what_came_out_of_a_pickle(context: Context) -> None:
+def test_bind_binds_unpickled_objects_again(context: Context) -> None:
     build, job_ref, annotation = (
-        pickle.loads(pickle.dumps(thing))  # noqa: S301 - our own
-        for thing in (context.build, context.other_job_ref, context.build.annotations(scope="job")[0])
+        pickle.loads(pickle.dumps(resource))  # noqa: S301 - our own
+        for resource in (context.build, context.other_job_ref, context.build.annotations(scope="job")[0])
     )
     bk = context.bk
     assert bk.bind(build) is build
@@ -305,10 +305,12 @@ IO: dict[str, tuple[type[Resource], Callable[[Any], object]]] = {
 
 
 @pytest.mark.parametrize(("model", "use"), IO.values(), ids=IO)
-def test_an_unbound_object_says_so_when_asked_to_do_io(model: type[Resource], use: Callable[[Any], object]) -> None:
-    thing = model.model_validate(PAYLOADS[model])
+def test_an_unbound_object_refuses_to_send_requests_and_says_why(
+    model: type[Resource], use: Callable[[Any], object]
+) -> None:
+    resource = model.model_validate(PAYLOADS[model])
     with pytest.raises(UnboundError, match="belongs to no client"):
-        use(thing)
+        use(resource)
 
 
 def test_an_unbound_object_is_data_all_the_same() -> None:
@@ -327,7 +329,7 @@ def test_an_unbound_object_becomes_a_working_one_when_it_is_bound(server: FakeBu
     assert build.reload().message == "Hello"
 
 
-def test_a_thing_without_a_key_equals_only_itself() -> None:
+def test_an_object_without_a_key_equals_only_itself() -> None:
     one, two = Job.model_validate({"id": "a", "type": "waiter"}), Job.model_validate({"id": "a", "type": "waiter"})
     assert one != two
     assert one == one  # noqa: PLR0124 - the point
@@ -336,55 +338,55 @@ def test_a_thing_without_a_key_equals_only_itself() -> None:
         _ = one.api_path
 
 
-# -- attributes ask nothing
+# -- attributes send no request
 
 
-def walk(thing: Any) -> None:
-    """Do what debuggers, notebooks and completion do with an object."""
-    for name in dir(thing):
+def walk(resource: Any) -> None:
+    """Use an object as debuggers, notebooks and completion do."""
+    for name in dir(resource):
         if name in {*dir(BaseModel), "__fields__"}:
             continue  # pydantic's own, some of them deprecated
         try:
-            getattr(thing, name)
+            getattr(resource, name)
         except (UnboundError, AttributeError):
             continue
-    repr(thing)
-    str(thing)
-    hash(thing)
-    assert thing == thing  # noqa: PLR0124 - the point
-    assert not (thing == 1)  # noqa: SIM201 - the operator is meant
-    bool(thing)
-    copy.copy(thing)
-    copy.deepcopy(thing)
-    pickle.dumps(thing)
-    if isinstance(thing, Resource):
-        thing.dump()
-        repr(thing.drift)
+    repr(resource)
+    str(resource)
+    hash(resource)
+    assert resource == resource  # noqa: PLR0124 - the point
+    assert not (resource == 1)  # noqa: SIM201 - the operator is meant
+    bool(resource)
+    copy.copy(resource)
+    copy.deepcopy(resource)
+    pickle.dumps(resource)
+    if isinstance(resource, Resource):
+        resource.dump()
+        repr(resource.drift)
 
 
-def test_attributes_and_what_python_asks_of_an_object_send_nothing(context: Context, costs: Costs) -> None:
-    things = list(objects(context))
-    kinds = {type(thing) for thing in things}
+def test_attributes_and_special_methods_of_an_object_send_no_request(context: Context, costs: Costs) -> None:
+    resources = list(objects(context))
+    kinds = {type(resource) for resource in resources}
     assert kinds >= {Organization, Pipeline, Build, BuildRef, JobRef, ScriptJob, Artifact, Annotation, Agent, User, Log}
     with costs(0):
-        for thing in things:
-            walk(thing)
+        for resource in resources:
+            walk(resource)
 
 
 def test_attributes_of_every_kind_of_the_seeded_world_send_nothing(acme: FakeBuildkite, costs: Costs) -> None:
     with acme.client() as bk:
         org = bk.organization("acme")
         builds = org.builds(with_jobs=True)[:60]
-        things: list[Ref] = [*builds, *org.agents()[:3], *org.pipelines(), bk.access_token()]
+        resources: list[Ref] = [*builds, *org.agents()[:3], *org.pipelines(), bk.access_token()]
         jobs = {(type(job), str(job.state)): job for build in builds for job in build.jobs()}
         with costs(0, of=acme):
-            for thing in (*things, *jobs.values()):
-                walk(thing)
+            for resource in (*resources, *jobs.values()):
+                walk(resource)
     assert len({kind for kind, _ in jobs}) >= 4
-    assert isinstance(things[-1], AccessToken)
+    assert isinstance(resources[-1], AccessToken)
 
 
-def test_relations_give_refs_without_asking(context: Context, costs: Costs) -> None:
+def test_relations_return_refs_without_a_request(context: Context, costs: Costs) -> None:
     with costs(0):
         for _ in range(2):
             assert isinstance(context.build.pipeline.organization, Ref)

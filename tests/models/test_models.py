@@ -1,4 +1,4 @@
-"""What the models make of payloads: the shapes that the real API was seen to send, and what they leave alone."""
+"""How the models load payloads: the shapes that the real API was seen to send, and the values that stay unchanged."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ BUILD_QUIRKS: dict[str, dict[str, Any]] = {
             "created_at": "2013-09-03 13:24:38 UTC",
         }
     },
-    "there are no jobs": {"jobs": []},
+    "a build without jobs": {"jobs": []},
 }
 SCRIPT_QUIRKS: dict[str, dict[str, Any]] = {
     "name is null": {"name": None},
@@ -142,7 +142,7 @@ SCRIPT_QUIRKS: dict[str, dict[str, Any]] = {
     "retries_count is null": {"retries_count": None, "retry_type": None, "retry_source": None},
     "it was retried": {"retried": True, "retried_in_job_id": "0190-later", "retries_count": 1},
     "it is a retry": {"retry_source": {"job_id": "0190-earlier", "retry_type": "automatic"}, "retries_count": 2},
-    "the answer to a retry": {
+    "the response to a retry": {
         "artifacts_url": "",
         "build_url": "https://buildkite.com/acme/web/builds/42",
         "priority": {"number": 0},
@@ -218,10 +218,10 @@ def as_now(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("model", "payload"), QUIRKS)
-def test_what_the_api_was_seen_to_send_is_valid_and_dumps_back(model: type[Build], payload: dict[str, Any]) -> None:
-    for thing in (model.model_validate(payload), model.model_validate_json(json.dumps(payload))):
-        assert thing.drift == ()
-        assert thing.dump() == as_now(payload)
+def test_payloads_recorded_from_the_api_are_valid_and_dump_back(model: type[Build], payload: dict[str, Any]) -> None:
+    for resource in (model.model_validate(payload), model.model_validate_json(json.dumps(payload))):
+        assert resource.drift == ()
+        assert resource.dump() == as_now(payload)
 
 
 @pytest.mark.parametrize("model", PLAIN)
@@ -230,13 +230,13 @@ def test_a_plain_payload_validates_outside_a_client_and_dumps_back(model: type[B
 
 
 @pytest.mark.parametrize("model", PLAIN)
-def test_validation_outside_a_client_refuses_what_is_not_as_documented(model: type[Build]) -> None:
+def test_validation_outside_a_client_refuses_undocumented_values(model: type[Build]) -> None:
     broken = dict.fromkeys(PLAIN[model], object())
     with pytest.raises(ValidationError):
         model.model_validate(broken)
 
 
-def test_absent_and_null_are_told_apart() -> None:
+def test_absent_and_null_are_distinguished() -> None:
     without = Build.model_validate(BUILD)
     null = Build.model_validate({**BUILD, "tag": None})
     assert without.tag is None
@@ -259,12 +259,12 @@ def test_a_payload_key_with_the_name_of_a_member_is_kept_and_shadows_nothing(mod
         if name not in {field.alias or key for key, field in model.model_fields.items()} | {"model_fields"}
     }
     payload = {**PLAIN[model], **dict.fromkeys(taken, "theirs")}
-    thing = model.model_validate(payload)
-    assert thing.dump() == payload
-    assert thing.drift == ()
-    assert "theirs" not in repr(thing)
+    resource = model.model_validate(payload)
+    assert resource.dump() == payload
+    assert resource.drift == ()
+    assert "theirs" not in repr(resource)
     with pytest.raises(UnboundError):
-        _ = thing.session
+        _ = resource.session
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_payload_key_with_the_name_of_a_member_is_kept_and_shadows_nothing(mod
         ({"id": "a", "type": "quantum", "name": "?", "qubits": [0, 1]}, Job),
     ],
 )
-def test_a_job_is_of_the_kind_that_its_type_says_and_dumps_back(payload: dict[str, Any], kind: type[Job]) -> None:
+def test_a_job_has_the_class_of_its_type_and_dumps_back(payload: dict[str, Any], kind: type[Job]) -> None:
     alone = Job.model_validate(payload)
     alone_json = Job.model_validate_json(json.dumps(payload))
     (embedded,) = Build.model_validate({**BUILD, "jobs": [payload]}).embedded_jobs or []
@@ -286,7 +286,7 @@ def test_a_job_is_of_the_kind_that_its_type_says_and_dumps_back(payload: dict[st
         assert job.dump() == payload
 
 
-def test_a_build_dumps_its_jobs_as_what_they_are() -> None:
+def test_a_build_dumps_its_jobs_with_the_fields_of_their_types() -> None:
     jobs = [
         {"id": "a", "type": "script", "command": "make", "created_at": "2026-07-01T10:00:00.000Z", "new": 1},
         {"id": "b", "type": "waiter"},
@@ -319,7 +319,7 @@ def test_a_manual_job_has_a_label_and_who_unblocked_it() -> None:
     assert job.unblocked_at == datetime(2026, 7, 1, 10, tzinfo=UTC)
 
 
-def test_a_trigger_job_tells_what_it_has_triggered() -> None:
+def test_a_trigger_job_names_the_build_that_it_triggered() -> None:
     triggered = {"id": "0190-build", "number": 7, "url": f"{API}/pipelines/api/builds/7"}
     job = TriggerJob.model_validate({"id": "a", "type": "trigger", "async": True, "triggered_build": triggered})
     assert job.async_ is True
@@ -327,7 +327,7 @@ def test_a_trigger_job_tells_what_it_has_triggered() -> None:
     assert job.embedded_triggered_build.number == 7
 
 
-def test_what_has_the_name_of_a_relation_is_a_field_of_its_own() -> None:
+def test_a_payload_key_named_like_a_relation_is_a_separate_field() -> None:
     pipeline = {"id": "0190-pipeline", "url": f"{API}/pipelines/web", "name": "Web", "slug": "web"}
     build = Build.model_validate({**BUILD, "jobs": [SCRIPT], "pipeline": pipeline})
     agent = Agent.model_validate({**AGENT, "job": {"id": "0190-job", "type": "script"}})
@@ -338,7 +338,7 @@ def test_what_has_the_name_of_a_relation_is_a_field_of_its_own() -> None:
     assert agent.embedded_job.id == "0190-job"
 
 
-def test_fields_have_the_types_that_they_say() -> None:
+def test_fields_have_the_types_that_they_declare() -> None:
     build = Build.model_validate({**BUILD, "finished_at": "2026-07-01T10:05:00Z"})
     assert build.state is BuildState.PASSED
     assert build.created_at == datetime(2026, 7, 1, 10, 0, 0, 123_000, tzinfo=UTC)
@@ -367,7 +367,7 @@ def test_nothing_is_turned_into_another_type(model: type[Build], field: str, val
         model.model_validate({**PLAIN[model], field: value})
 
 
-def test_a_thing_tells_in_one_line_what_it_is() -> None:
+def test_the_repr_of_an_object_is_one_line() -> None:
     assert repr(Build.model_validate(BUILD)) == 'Build(acme/web #42 passed on main, "Fix it")'
     assert repr(Build.model_validate({**BUILD, "blocked": True})) == 'Build(acme/web #42 blocked on main, "Fix it")'
     assert repr(ScriptJob.model_validate(SCRIPT)) == "ScriptJob(Test passed)"
@@ -380,11 +380,11 @@ def test_a_thing_tells_in_one_line_what_it_is() -> None:
 def test_a_repr_passes_no_control_characters_on_to_a_terminal(model: type[Build]) -> None:
     evil = "\x1b[2J\nowned\x07\u202e"
     strings = {key: evil for key, value in PLAIN[model].items() if isinstance(value, str) and key != "type"}
-    thing = model.model_validate({**PLAIN[model], **{key: evil for key in strings if not key.endswith("_at")}})
-    assert repr(thing).isprintable()
-    assert str(thing).isprintable()
+    resource = model.model_validate({**PLAIN[model], **{key: evil for key in strings if not key.endswith("_at")}})
+    assert repr(resource).isprintable()
+    assert str(resource).isprintable()
 
 
 @pytest.mark.parametrize("model", [Build, Job, Pipeline, Agent, Artifact, Organization])
-def test_a_model_tells_its_json_schema(model: type[Build]) -> None:
+def test_a_model_has_a_json_schema(model: type[Build]) -> None:
     assert model.model_json_schema()["title"] == model.__name__

@@ -1,4 +1,4 @@
-"""Up and down: where each relation leads, and that getting there asks nothing."""
+"""Relations up and down: the path that each one leads to, and that following it sends no request."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ UP: dict[str, tuple[Callable[[Buildkite], Ref], type[Ref], str]] = {
 
 
 @pytest.mark.parametrize(("go", "kind", "path"), [*DOWN.values(), *UP.values()], ids=[*DOWN, *UP])
-def test_a_relation_gives_the_ref_at_the_right_path_and_asks_nothing(
+def test_a_relation_returns_the_ref_at_the_right_path_and_sends_no_request(
     bk: Buildkite, costs: Costs, go: Callable[[Buildkite], Ref], kind: type[Ref], path: str
 ) -> None:
     with costs(0):
@@ -152,7 +152,7 @@ def names_in(kind: type[Ref]) -> set[str]:
     return {name for template in kind.routes.templates for _, name in template if name}
 
 
-def test_a_ref_tells_where_it_is(bk: Buildkite) -> None:
+def test_a_ref_shows_its_path(bk: Buildkite) -> None:
     org = bk.organization("acme")
     assert repr(org) == "OrganizationRef(acme)"
     assert repr(org.pipeline("web")) == "PipelineRef(acme/web)"
@@ -160,7 +160,7 @@ def test_a_ref_tells_where_it_is(bk: Buildkite) -> None:
     assert repr(org.job("j")) == "JobRef(acme/jobs/j)"
 
 
-def test_what_hangs_below_an_object_hangs_at_its_path(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_path_of_a_child_begins_with_the_path_of_its_parent(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", number=42, jobs=[{"type": "script"}])
     build = bk.organization("acme").builds()[0]
     job = build.jobs()[0]
@@ -181,7 +181,9 @@ def test_what_hangs_below_an_object_hangs_at_its_path(server: FakeBuildkite, bk:
     ]
 
 
-def test_the_objects_of_every_listing_lead_up_again(server: FakeBuildkite, bk: Buildkite, costs: Costs) -> None:
+def test_the_objects_of_every_listing_lead_back_to_their_parents(
+    server: FakeBuildkite, bk: Buildkite, costs: Costs
+) -> None:
     record = server.add_build("web", number=42, jobs=[{"type": "script"}])
     server.add_artifact(record.jobs[0], "a.txt", b"1")
     server.add_agent()
@@ -215,7 +217,7 @@ def test_a_job_that_was_fetched_knows_its_build(server: FakeBuildkite, bk: Build
 
 
 @pytest.mark.parametrize(
-    "told",
+    "fields",
     [
         {"build_url": f"https://api.buildkite.com/v2/{BUILD}"},
         {"build_url": "https://buildkite.com/acme/web/builds/42"},
@@ -225,14 +227,16 @@ def test_a_job_that_was_fetched_knows_its_build(server: FakeBuildkite, bk: Build
         {"build_url": "", "log_url": f"https://api.buildkite.com/v2/{BUILD}/jobs/j/log"},
     ],
 )
-def test_a_job_knows_its_build_by_any_url_of_it(server: FakeBuildkite, bk: Buildkite, told: dict[str, object]) -> None:
+def test_a_job_knows_its_build_by_any_url_of_it(
+    server: FakeBuildkite, bk: Buildkite, fields: dict[str, object]
+) -> None:
     record = server.add_build("web", number=42, jobs=[{"type": "script"}])
-    kind = "manual" if "unblock_url" in told else "script"
-    server.settings.drift = lambda _payload: {"id": "j", "type": kind, **told}
+    kind = "manual" if "unblock_url" in fields else "script"
+    server.settings.drift = lambda _payload: {"id": "j", "type": kind, **fields}
     assert bk.organization("acme").job(record.jobs[0].id).fetch().build.api_path == BUILD
 
 
-def test_a_job_of_which_no_url_came_says_that_its_build_is_not_known(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_job_without_any_url_says_that_its_build_is_not_known(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", number=42, jobs=[{"type": "waiter"}])
     server.settings.drift = lambda _payload: {"id": "j", "type": "waiter"}
     job = bk.organization("acme").job(record.jobs[0].id).fetch()
@@ -274,7 +278,7 @@ def test_an_agent_leads_to_the_job_that_it_runs(server: FakeBuildkite, bk: Build
         assert agents["idle"].job is None
 
 
-def test_jobs_come_as_what_they_are(acme: FakeBuildkite) -> None:
+def test_jobs_have_the_classes_of_their_types(acme: FakeBuildkite) -> None:
     with acme.client(strict=True) as bk:
         builds = bk.organization("acme").builds(with_jobs=True)[:300]
         kinds = {type(job) for build in builds for job in build.jobs()}
@@ -325,7 +329,7 @@ def test_a_url_of_something_else_is_refused(bk: Buildkite, url: str) -> None:
         bk.from_url(url)
 
 
-def test_a_url_that_an_object_tells_leads_back_to_it(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_url_of_an_object_leads_back_to_it(server: FakeBuildkite, bk: Buildkite) -> None:
     record = server.add_build("web", number=42, jobs=[{"type": "script"}])
     server.add_artifact(record.jobs[0], "a.txt", b"1")
     build: Build = bk.organization("acme").builds()[0]
@@ -342,7 +346,7 @@ def test_a_url_that_an_object_tells_leads_back_to_it(server: FakeBuildkite, bk: 
 # -- the default organization
 
 
-def test_the_organization_of_the_client_is_meant_where_none_is_named(server: FakeBuildkite) -> None:
+def test_the_organization_of_the_client_is_used_if_none_is_named(server: FakeBuildkite) -> None:
     with server.client(organization="acme") as bk:
         assert bk.organization() == bk.organization("acme")
         assert bk.organization("other") != bk.organization()
@@ -354,6 +358,6 @@ def test_the_environment_may_name_the_organization(server: FakeBuildkite, monkey
         assert bk.organization().api_path == ORG
 
 
-def test_no_organization_at_all_is_said_clearly(bk: Buildkite) -> None:
+def test_a_missing_organization_is_reported_clearly(bk: Buildkite) -> None:
     with pytest.raises(ConfigurationError, match="BUILDKITE_ORGANIZATION_SLUG"):
         bk.organization()

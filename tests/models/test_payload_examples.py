@@ -1,4 +1,4 @@
-"""The documented example answers and data models, held against what the models make of them."""
+"""The documented example responses and data models, compared with what the models load from them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ MODELS: dict[str, type[Resource]] = {
     "jobs/get-a-job-s-log-output.json": Log,
     "builds/get-a-build-2.json": Job,  # the page shows the trigger job of a build there
 }
-# Answers that are no object of their own: plain mappings, links, and operations that come later.
+# Responses that are not an object of their own: plain mappings, links, and operations that are not supported yet.
 NOT_OBJECTS = {
     "artifacts/download-an-artifact.json",
     "jobs/create-a-remote-desktop-session.json",
@@ -123,25 +123,25 @@ def differences(sent: Any, dumped: Any, where: str = "") -> Iterator[str]:
         yield f"{where}: {sent!r} became {dumped!r}"
 
 
-def not_modelled(thing: object, where: str = "") -> Iterator[str]:
-    """Tell which keys a loaded object kept without knowing them."""
-    if isinstance(thing, list):
-        for index, item in enumerate(cast("list[object]", thing)):
+def not_modelled(resource: object, where: str = "") -> Iterator[str]:
+    """Yield the keys of a loaded object that no field declares."""
+    if isinstance(resource, list):
+        for index, item in enumerate(cast("list[object]", resource)):
             yield from not_modelled(item, f"{where}[{index}]")
-    elif isinstance(thing, BaseModel):
-        yield from (f"{where}.{key}" for key in thing.model_extra or {})
-        for key in type(thing).model_fields:
-            yield from not_modelled(getattr(thing, key, None), f"{where}.{key}")
+    elif isinstance(resource, BaseModel):
+        yield from (f"{where}.{key}" for key in resource.model_extra or {})
+        for key in type(resource).model_fields:
+            yield from not_modelled(getattr(resource, key, None), f"{where}.{key}")
 
 
 def load(bk: Buildkite, server: FakeBuildkite, model: type[Resource], item: dict[str, Any]) -> Resource:
-    """Have the server answer with an item, over the wire."""
+    """Fetch an item over the wire from a server that responds with it."""
     # a response about another build than the one that was requested is refused
     number = int(re.sub(r".*/builds/", "", str(item.get("url"))) if model is Build else 1)
     build = server.add_build("web", number=number) if not server.store.builds else server.store.builds[0]
     job = server.add_job(build)
     org = bk.organization("acme")
-    ask: dict[type[Resource], Callable[[], Resource]] = {
+    fetchers: dict[type[Resource], Callable[[], Resource]] = {
         Build: lambda: org.pipeline("web").build(build.number).fetch(),
         Job: lambda: org.job(job.id).fetch(),
         Log: lambda: org.job(job.id).log().fetch(),
@@ -155,7 +155,7 @@ def load(bk: Buildkite, server: FakeBuildkite, model: type[Resource], item: dict
         Meta: bk.meta,
     }
     server.settings.drift = lambda payload: [item] if isinstance(payload, list) else item
-    return ask[model]()
+    return fetchers[model]()
 
 
 each_example = pytest.mark.parametrize("name", list(examples()))
@@ -165,7 +165,7 @@ def model_of(name: str) -> type[Resource]:
     return MODELS.get(name) or MODELS[name.split("/", maxsplit=1)[0]]
 
 
-def test_there_are_examples_of_every_thing() -> None:
+def test_every_model_has_examples() -> None:
     names = list(examples())
     assert {name.split("/")[0] for name in names} == set(FOLDERS)
     assert len(names) >= 30
@@ -175,8 +175,8 @@ def test_there_are_examples_of_every_thing() -> None:
 def test_a_documented_example_has_nothing_odd(name: str, bk: Buildkite, server: FakeBuildkite) -> None:
     if name in MISPRINTED:
         with pytest.warns(match="created_at"):
-            thing = load(bk, server, model_of(name), items(name)[0])
-        assert [(drift.field, drift.problem) for drift in thing.drift] == MISPRINTED[name]
+            resource = load(bk, server, model_of(name), items(name)[0])
+        assert [(drift.field, drift.problem) for drift in resource.drift] == MISPRINTED[name]
         return
     for item in items(name):
         assert load(bk, server, model_of(name), item).drift == ()
@@ -214,6 +214,6 @@ def test_a_documented_job_is_of_its_kind(bk: Buildkite, server: FakeBuildkite) -
         assert type(load(bk, server, Job, items(name)[0])) is kind
 
 
-def test_what_does_not_differ_is_told_apart_from_what_does() -> None:
+def test_equal_and_different_values_are_distinguished() -> None:
     assert list(differences({"a": "2013-09-03 13:24:38 UTC"}, {"a": "2013-09-03T13:24:38.000Z"})) == []
     assert len(list(differences({"a": 1, "b": [True], "c": None}, {"a": "1", "b": [1]}))) == 3

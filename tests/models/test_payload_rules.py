@@ -1,4 +1,4 @@
-"""Payloads: what listings leave out unless told otherwise, and where a build's jobs come from."""
+"""Payloads: what listings leave out by default, and where a build's jobs are loaded from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sent(server: FakeBuildkite) -> dict[str, str]:
-    """Give what the last request asked."""
+    """Return the query of the last request."""
     return dict(server.requests[-1].query)
 
 
@@ -48,7 +48,7 @@ def test_a_pipeline_s_builds_leave_out_jobs_and_pipeline(server: FakeBuildkite, 
 
 
 @pytest.mark.parametrize("where", ["organization", "top"])
-def test_builds_of_several_pipelines_tell_their_pipeline(server: FakeBuildkite, bk: Buildkite, where: str) -> None:
+def test_builds_of_several_pipelines_include_their_pipeline(server: FakeBuildkite, bk: Buildkite, where: str) -> None:
     server.add_build("web", jobs=3)
     build = (bk.builds() if where == "top" else bk.organization("acme").builds())[0]
     assert sent(server)["exclude_jobs"] == "true"
@@ -57,7 +57,7 @@ def test_builds_of_several_pipelines_tell_their_pipeline(server: FakeBuildkite, 
     assert build.embedded_pipeline is not None
 
 
-def test_what_is_wanted_is_asked_for(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_wanted_parts_are_requested(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_build("web", jobs=3)
     build = web.builds(with_jobs=True, with_pipeline=True)[0]
     assert sent(server).keys() == {"per_page"}
@@ -65,7 +65,7 @@ def test_what_is_wanted_is_asked_for(server: FakeBuildkite, web: PipelineRef) ->
     assert build.embedded_pipeline is not None
 
 
-def test_what_is_not_wanted_is_left_out(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_unrequested_parts_are_left_out(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", jobs=3)
     list(bk.builds(with_jobs=False, with_pipeline=False))
     assert sent(server) == {"exclude_jobs": "true", "exclude_pipeline": "true", "per_page": "100"}
@@ -82,19 +82,19 @@ def test_every_page_leaves_out_the_same(server: FakeBuildkite, web: PipelineRef)
     assert {dict(request.query).get("exclude_jobs") for request in server.requests} == {"true"}
 
 
-def test_retried_jobs_of_builds_without_jobs_make_no_sense(web: PipelineRef, costs: Costs) -> None:
+def test_retried_jobs_are_refused_for_builds_without_jobs(web: PipelineRef, costs: Costs) -> None:
     with costs(0), pytest.raises(ValueError, match="with_jobs=True"):
         web.builds(include_retried_jobs=True)
 
 
-def test_one_build_comes_with_its_jobs(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_one_build_includes_its_jobs(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     record = server.add_build("web", jobs=3)
     with costs(1):
         build = web.build(record.number).fetch()
         assert ids(build.jobs()) == [job.id for job in record.jobs]
 
 
-# -- where jobs come from
+# -- the source of a build's jobs
 
 
 def test_a_hundred_builds_and_their_jobs_are_one_request(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
@@ -104,7 +104,7 @@ def test_a_hundred_builds_and_their_jobs_are_one_request(server: FakeBuildkite, 
     assert found == {record.number: [job.id for job in record.jobs] for record in records}
 
 
-def test_jobs_that_did_not_come_are_asked_for_once(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_jobs_that_are_not_loaded_are_requested_once(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     server.add_build("web", jobs=3)
     build = web.builds()[0]
     with costs(0):
@@ -114,7 +114,7 @@ def test_jobs_that_did_not_come_are_asked_for_once(server: FakeBuildkite, web: P
         assert len(list(jobs)) == 3
 
 
-def test_jobs_from_the_server_come_by_the_hundred(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_jobs_are_requested_in_pages_of_one_hundred(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     server.add_build("web", jobs=250)
     with costs(3):
         assert len(list(web.build(1).jobs())) == 250
@@ -138,7 +138,7 @@ def test_both_ways_give_equal_jobs(server: FakeBuildkite, web: PipelineRef) -> N
     assert [type(job) for job in embedded.jobs()] == [type(job) for job in bare.jobs()]
 
 
-def test_all_attempts_are_asked_for_where_only_the_latest_came(
+def test_all_attempts_are_requested_if_only_the_latest_are_loaded(
     server: FakeBuildkite, web: PipelineRef, costs: Costs
 ) -> None:
     record = with_a_retry(server)
@@ -148,7 +148,7 @@ def test_all_attempts_are_asked_for_where_only_the_latest_came(
     assert sent(server)["include_retried_jobs"] == "true"
 
 
-def test_all_attempts_are_there_where_all_came(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_all_attempts_are_returned_if_all_are_loaded(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     record = with_a_retry(server)
     build = web.builds(with_jobs=True, include_retried_jobs=True)[0]
     assert sent(server)["include_retried_jobs"] == "true"
@@ -157,7 +157,7 @@ def test_all_attempts_are_there_where_all_came(server: FakeBuildkite, web: Pipel
         assert ids(build.jobs()) == [job.id for job in record.jobs if job.retried_in is None]
 
 
-def test_all_attempts_of_a_fetched_build_are_there_where_all_came(
+def test_all_attempts_of_a_fetched_build_are_returned_if_all_are_loaded(
     server: FakeBuildkite, web: PipelineRef, costs: Costs
 ) -> None:
     record = with_a_retry(server)
@@ -166,7 +166,7 @@ def test_all_attempts_of_a_fetched_build_are_there_where_all_came(
         assert ids(build.jobs(include_retried_jobs=True)) == [job.id for job in record.jobs]
 
 
-def test_jobs_that_came_are_as_old_as_their_build_and_fresh_ones_are_asked_for(
+def test_loaded_jobs_are_as_old_as_their_build_and_fresh_ones_are_requested(
     server: FakeBuildkite, web: PipelineRef, costs: Costs
 ) -> None:
     record = server.add_build("web", state="running", jobs=[{"state": "running"}])
@@ -178,7 +178,7 @@ def test_jobs_that_came_are_as_old_as_their_build_and_fresh_ones_are_asked_for(
         assert [job.state for job in build.jobs().fresh()] == ["passed"]
 
 
-def test_no_part_of_the_jobs_that_came_is_asked_for(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_no_part_of_the_loaded_jobs_is_requested(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     record = server.add_build("web", jobs=5)
     jobs = web.builds(with_jobs=True)[0].jobs()
     every = [job.id for job in record.jobs]
@@ -199,7 +199,7 @@ def test_a_build_without_jobs_has_none_without_a_request(server: FakeBuildkite, 
         assert list(build.jobs()) == []
 
 
-def test_jobs_are_asked_for_where_some_were_left_out(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
+def test_jobs_are_requested_if_some_were_left_out(server: FakeBuildkite, web: PipelineRef, costs: Costs) -> None:
     """`include_paused=False` leaves out jobs on paused queues, and `job_states` those in other states."""
     record = server.add_build("web", jobs=[{"state": "passed"}, {"state": "failed"}])
     for build in (
@@ -213,15 +213,15 @@ def test_jobs_are_asked_for_where_some_were_left_out(server: FakeBuildkite, web:
 # -- the warning
 
 
-def told(do: Callable[[], object]) -> list[str]:
-    """Give the warnings that something is told."""
+def warnings_of(do: Callable[[], object]) -> list[str]:
+    """Return the warnings about many requests that a function causes."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         do()
     return [str(each.message) for each in caught if each.category is ManyRequestsWarning]
 
 
-def ask_each(builds: BuildQuerySet, most: int = 100) -> Callable[[], None]:
+def list_jobs_of_each(builds: BuildQuerySet, most: int = 100) -> Callable[[], None]:
     def loop() -> None:
         for build in builds.limit(most):
             list(build.jobs())
@@ -229,37 +229,37 @@ def ask_each(builds: BuildQuerySet, most: int = 100) -> Callable[[], None]:
     return loop
 
 
-def test_asking_each_build_for_its_jobs_is_warned_of_once(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_listing_the_jobs_of_each_build_warns_once(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 10, jobs=1)
-    (warning,) = told(ask_each(web.builds()))
+    (warning,) = warnings_of(list_jobs_of_each(web.builds()))
     assert "with_jobs=True" in warning
 
 
-def test_the_warning_comes_with_the_third_build(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_the_warning_is_issued_at_the_third_build(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 10, jobs=1)
     builds = list(web.builds())
     for number, expected in enumerate([0, 0, 1, 0, 0]):
-        assert len(told(lambda build=builds[number]: list(build.jobs()))) == expected  # type: ignore[misc]
+        assert len(warnings_of(lambda build=builds[number]: list(build.jobs()))) == expected  # type: ignore[misc]
 
 
-def test_the_warning_comes_over_pages_too(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_the_warning_counts_builds_across_pages(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 10, jobs=1)
-    assert len(told(ask_each(web.builds().per_page(1), 5))) == 1
+    assert len(warnings_of(list_jobs_of_each(web.builds().per_page(1), 5))) == 1
 
 
-def test_the_warning_points_at_the_line_that_asks(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_the_warning_points_at_the_line_that_lists_the_jobs(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
     with pytest.warns(ManyRequestsWarning) as caught:
-        ask_each(web.builds())()
+        list_jobs_of_each(web.builds())()
     assert caught[0].filename == __file__
 
 
-def test_two_builds_are_no_habit(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_listing_the_jobs_of_two_builds_causes_no_warning(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 10, jobs=1)
-    assert told(ask_each(web.builds(), 2)) == []
+    assert warnings_of(list_jobs_of_each(web.builds(), 2)) == []
 
 
-def test_one_build_asked_again_and_again_is_no_habit(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_listing_the_jobs_of_one_build_repeatedly_causes_no_warning(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 3, jobs=1)
     build = web.builds()[0]
 
@@ -268,31 +268,31 @@ def test_one_build_asked_again_and_again_is_no_habit(server: FakeBuildkite, web:
             list(build.jobs().fresh())
             list(build.jobs())
 
-    assert told(follow) == []
+    assert warnings_of(follow) == []
 
 
-def test_jobs_that_came_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_jobs_that_are_loaded_cause_no_warning(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
-    assert told(ask_each(web.builds(with_jobs=True))) == []
+    assert warnings_of(list_jobs_of_each(web.builds(with_jobs=True))) == []
 
 
-def test_jobs_that_nobody_reads_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_jobs_that_are_not_read_cause_no_warning(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
-    assert told(lambda: [build.jobs() for build in web.builds()]) == []
+    assert warnings_of(lambda: [build.jobs() for build in web.builds()]) == []
 
 
-def test_builds_that_are_fetched_one_by_one_are_no_reason_to_warn(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_builds_that_are_fetched_one_by_one_cause_no_warning(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
 
     def loop() -> None:
         for number in range(1, 6):
             list(web.build(number).fetch(with_jobs=False).jobs())
 
-    assert told(loop) == []
+    assert warnings_of(loop) == []
 
 
 def test_each_listing_is_warned_of_for_itself(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_builds("web", 5, jobs=1)
     builds = web.builds()
-    assert len(told(ask_each(builds.fresh()))) == 1
-    assert len(told(ask_each(builds.fresh()))) == 1
+    assert len(warnings_of(list_jobs_of_each(builds.fresh()))) == 1
+    assert len(warnings_of(list_jobs_of_each(builds.fresh()))) == 1

@@ -48,7 +48,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_files_are_saved_where_a_member_of_an_enum_says(artifacts: ArtifactQuerySet, log: LogRef) -> None:
+def test_files_are_saved_in_a_folder_named_by_an_enum_member(artifacts: ArtifactQuerySet, log: LogRef) -> None:
     assert artifacts[0].save_to(Place.OUT) == Path("out")
     Path("out").unlink()
     assert log.save_to(Place.OUT) == Path("out")
@@ -64,7 +64,7 @@ def test_a_file_is_published_under_the_name_that_a_member_of_an_enum_stands_for(
 
 
 @pytest.mark.parametrize("path", [b"out", None, 7, 1.5, ["out"]])
-def test_what_is_no_path_is_refused_before_any_request(
+def test_a_value_that_is_not_a_path_is_refused_before_any_request(
     server: FakeBuildkite, artifacts: ArtifactQuerySet, log: LogRef, path: Any
 ) -> None:
     artifact = artifacts[0]
@@ -82,7 +82,7 @@ def test_a_layout_may_return_a_path(artifacts: ArtifactQuerySet) -> None:
 
 
 @pytest.mark.parametrize("returned", [None, 5, b"file"])
-def test_a_layout_that_returns_no_path_is_refused_by_name(artifacts: ArtifactQuerySet, returned: Any) -> None:
+def test_a_layout_that_does_not_return_a_path_is_refused_by_name(artifacts: ArtifactQuerySet, returned: Any) -> None:
     with pytest.raises(TypeError, match="the path that the layout returns is a path or a string, not"):
         artifacts.save_all("out", layout=lambda _: returned)
 
@@ -102,7 +102,7 @@ def test_counts_may_be_whole_numbers_of_any_kind(artifacts: ArtifactQuerySet, lo
 
 
 @pytest.mark.parametrize("number", [5.0, True, "5", None, numpy.float64(5), numpy.True_, Decimal(5)])
-def test_counts_that_are_no_whole_numbers_are_refused_by_name(
+def test_counts_that_are_not_whole_numbers_are_refused_by_name(
     bk: Buildkite, artifacts: ArtifactQuerySet, log: LogRef, number: Any
 ) -> None:
     artifact = artifacts[0]
@@ -124,7 +124,7 @@ def test_an_index_or_a_slice_beyond_all_numbers_finds_nothing(artifacts: Artifac
 
 
 @pytest.mark.parametrize("seconds", ["5", None, True, b"5", [5]])
-def test_seconds_that_are_no_number_are_refused_by_name(bk: Buildkite, log: LogRef, seconds: Any) -> None:
+def test_seconds_that_are_not_a_number_are_refused_by_name(bk: Buildkite, log: LogRef, seconds: Any) -> None:
     with pytest.raises(TypeError, match="every is a number, not"):
         next(log.follow(every=seconds))
     if seconds is not None:  # which means: without end

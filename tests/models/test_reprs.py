@@ -1,4 +1,4 @@
-"""Every object tells in one line what it is: from its data alone, whatever came in the place of it."""
+"""The repr of every object is one line, made from its data alone, even if the data is not as documented."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_a_run_of_a_suite_that_has_no_result_yet() -> None:
     assert repr(run) == "SuiteRun(acme/suites/rspec/runs/7 running)"
 
 
-def test_a_field_that_is_true_is_told_by_its_name(acme: FakeBuildkite) -> None:
+def test_a_field_that_is_true_appears_as_its_name(acme: FakeBuildkite) -> None:
     with acme.client() as bk:
         teams = {repr(team) for team in bk.organization("acme").teams()}
     assert teams == {
@@ -108,7 +108,7 @@ def test_a_field_that_is_true_is_told_by_its_name(acme: FakeBuildkite) -> None:
 
 
 def seen(bk: Buildkite) -> Iterator[Resource]:
-    """Give some of all that the seeded organization has."""
+    """Return some objects of each kind that the seeded organization has."""
     org = bk.organization("acme")
     yield from (org.fetch(), bk.user(), bk.access_token(), bk.meta(), org.rate_limits().fetch())
     build = org.pipeline("web").builds(state="failed")[0]
@@ -122,9 +122,9 @@ def seen(bk: Buildkite) -> Iterator[Resource]:
     yield from chain.from_iterable(listings)
 
 
-def test_all_that_there_is_tells_of_itself_in_one_line(acme: FakeBuildkite) -> None:
+def test_the_repr_of_every_object_is_one_line(acme: FakeBuildkite) -> None:
     with acme.client() as bk:
-        lines = {repr(thing): type(thing).__name__ for thing in seen(bk)}
+        lines = {repr(resource): type(resource).__name__ for resource in seen(bk)}
     assert len(set(lines.values())) > 20
     for line, kind in lines.items():
         assert line.startswith(f"{kind}(")
@@ -132,7 +132,7 @@ def test_all_that_there_is_tells_of_itself_in_one_line(acme: FakeBuildkite) -> N
         assert len(line) < 200
 
 
-def test_reports_tell_in_one_line_what_they_are_about(acme: FakeBuildkite, tmp_path: Path) -> None:
+def test_the_repr_of_a_report_is_one_line(acme: FakeBuildkite, tmp_path: Path) -> None:
     with acme.client() as bk:
         web = bk.organization("acme").pipeline("web")
         report = web.build(123).artifacts().save_all(tmp_path)
@@ -148,14 +148,14 @@ def test_reports_tell_in_one_line_what_they_are_about(acme: FakeBuildkite, tmp_p
 
 
 @pytest.mark.parametrize("kind", RESOURCES, ids=lambda kind: kind.__name__)
-def test_what_is_telling_is_a_field(kind: type[Resource]) -> None:
+def test_the_fields_of_a_repr_exist(kind: type[Resource]) -> None:
     assert set(kind._repr_fields) <= kind.model_fields.keys()
 
 
 @settings(deadline=None)
 @given(odd_objects)
-def test_whatever_came_the_line_is_one_and_harmless(thing: Resource) -> None:
-    line = repr(thing)
-    assert line.startswith(f"{type(thing).__name__}(")
+def test_the_repr_of_any_payload_is_one_line_of_printable_characters(resource: Resource) -> None:
+    line = repr(resource)
+    assert line.startswith(f"{type(resource).__name__}(")
     assert len(line.splitlines()) == 1
     assert not set(line) & set("\x1b\u202e\u200b\n")

@@ -1,4 +1,4 @@
-"""Changing an object and saving it: what is sent, what cannot be changed, and what a failure leaves."""
+"""Changing an object and saving it: the fields sent, the fields that are refused, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def sent(server: FakeBuildkite) -> Any:
     return json.loads(request.body)
 
 
-# -- what is sent
+# -- the fields sent
 
 
-def test_save_sends_what_was_assigned_and_nothing_else(server: FakeBuildkite, pipeline: Pipeline) -> None:
+def test_save_sends_the_assigned_fields_and_nothing_else(server: FakeBuildkite, pipeline: Pipeline) -> None:
     pipeline.description = "Another"
     assert pipeline.changes() == {"description": "Another"}
     assert pipeline.save() is pipeline
@@ -76,7 +76,7 @@ def test_an_assigned_none_is_sent_as_null(server: FakeBuildkite, pipeline: Pipel
     assert server.store.organizations["acme"].pipelines["web"].description is None
 
 
-def test_none_is_sent_for_a_field_that_the_server_never_told() -> None:
+def test_none_is_sent_for_a_field_that_the_server_never_sent() -> None:
     pipeline = Pipeline.model_validate(PAYLOAD)
     assert pipeline.changes() == {}
     pipeline.clone_mirror_url = None
@@ -84,7 +84,7 @@ def test_none_is_sent_for_a_field_that_the_server_never_told() -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("allow_rebuilds", False), ("description", ""), ("tags", [])])
-def test_what_is_empty_or_false_is_sent_as_that(
+def test_empty_and_false_values_are_sent_unchanged(
     server: FakeBuildkite, pipeline: Pipeline, field: str, value: object
 ) -> None:
     setattr(pipeline, field, value)
@@ -92,12 +92,12 @@ def test_what_is_empty_or_false_is_sent_as_that(
     assert sent(server) == {field: value}
 
 
-def test_saving_what_was_not_changed_asks_nothing(pipeline: Pipeline, costs: Costs) -> None:
+def test_saving_an_unchanged_object_sends_no_request(pipeline: Pipeline, costs: Costs) -> None:
     with costs(0):
         assert pipeline.save() is pipeline
 
 
-def test_a_change_that_was_taken_back_is_no_change(pipeline: Pipeline, costs: Costs) -> None:
+def test_a_change_that_was_reverted_is_not_sent(pipeline: Pipeline, costs: Costs) -> None:
     pipeline.description = "Another"
     pipeline.description = "The site"
     pipeline.tags = ["a", "b"]
@@ -121,7 +121,7 @@ def test_a_change_in_place_of_another_type_counts() -> None:
     assert pipeline.changes() == {"env": {"A": True}}
 
 
-def test_a_change_within_a_step_sends_the_steps_without_what_they_never_had() -> None:
+def test_a_change_within_a_step_sends_the_steps_without_absent_fields() -> None:
     pipeline = Pipeline.model_validate(PAYLOAD)
     pipeline.steps[0].command = "make all"
     assert pipeline.changes() == {
@@ -129,28 +129,28 @@ def test_a_change_within_a_step_sends_the_steps_without_what_they_never_had() ->
     }
 
 
-def test_a_list_that_did_not_come_counts_when_it_is_filled() -> None:
+def test_a_list_that_was_absent_is_sent_when_it_is_filled() -> None:
     pipeline = Pipeline.model_validate({key: value for key, value in PAYLOAD.items() if key != "steps"})
     assert pipeline.changes() == {}
     pipeline.steps.append(Pipeline.model_validate(PAYLOAD).steps[1])
     assert pipeline.changes() == {"steps": [{"type": "waiter"}]}
 
 
-def test_what_was_saved_is_not_sent_again(pipeline: Pipeline, costs: Costs) -> None:
+def test_saved_changes_are_not_sent_again(pipeline: Pipeline, costs: Costs) -> None:
     pipeline.description = "Another"
     pipeline.save()
     with costs(0):
         pipeline.save()
 
 
-def test_the_answer_to_save_is_taken_over_whole(server: FakeBuildkite, pipeline: Pipeline) -> None:
+def test_the_response_to_save_replaces_all_fields(server: FakeBuildkite, pipeline: Pipeline) -> None:
     server.store.organizations["acme"].pipelines["web"].emoji = ":rocket:"
     pipeline.description = "Another"
     pipeline.save()
     assert pipeline.emoji == ":rocket:"
 
 
-def test_reload_drops_what_was_not_saved(pipeline: Pipeline, costs: Costs) -> None:
+def test_reload_drops_unsaved_changes(pipeline: Pipeline, costs: Costs) -> None:
     pipeline.description = "Another"
     with costs(1):
         assert pipeline.reload() is pipeline
@@ -158,16 +158,16 @@ def test_reload_drops_what_was_not_saved(pipeline: Pipeline, costs: Costs) -> No
     assert pipeline.changes() == {}
 
 
-def test_update_of_an_object_takes_over_the_answer(server: FakeBuildkite, pipeline: Pipeline) -> None:
+def test_update_of_an_object_applies_the_response(server: FakeBuildkite, pipeline: Pipeline) -> None:
     assert pipeline.update(description="Another") is pipeline
     assert sent(server) == {"description": "Another"}
     assert (pipeline.description, pipeline.changes()) == ("Another", {})
 
 
-def test_update_of_a_ref_gives_the_object(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
-    answer = bk.organization("acme").pipeline("web").update(description=None, tags=None)
+def test_update_of_a_ref_returns_the_object(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
+    updated = bk.organization("acme").pipeline("web").update(description=None, tags=None)
     assert sent(server) == {"description": None, "tags": None}
-    assert answer == pipeline
+    assert updated == pipeline
     assert pipeline.description == "The site"
 
 
@@ -191,11 +191,11 @@ def test_a_rename_changes_the_path(
 # -- what cannot be assigned
 
 
-def test_what_the_server_sets_cannot_be_assigned(acme: FakeBuildkite) -> None:
+def test_fields_that_the_server_sets_cannot_be_assigned(acme: FakeBuildkite) -> None:
     with acme.client() as bk:
         org = bk.organization("acme")
         build = next(iter(org.builds(with_jobs=True, state="passed")))
-        things: list[Resource] = [
+        resources: list[Resource] = [
             org.fetch(),
             org.pipelines()[0],
             build,
@@ -205,16 +205,16 @@ def test_what_the_server_sets_cannot_be_assigned(acme: FakeBuildkite) -> None:
             bk.access_token(),
             bk.meta(),
         ]
-    for thing in things:
-        for name in set(type(thing).model_fields) - type(thing).editable:
+    for resource in resources:
+        for name in set(type(resource).model_fields) - type(resource).editable:
             with pytest.raises(AttributeError, match=f"{name} is set by the server"):
-                setattr(thing, name, "x")
+                setattr(resource, name, "x")
             with pytest.raises(AttributeError, match="cannot be deleted"):
-                delattr(thing, name)
-        assert thing.drift == ()
+                delattr(resource, name)
+        assert resource.drift == ()
 
 
-def test_an_unknown_name_cannot_be_assigned_and_the_error_says_what_can(pipeline: Pipeline) -> None:
+def test_an_unknown_name_cannot_be_assigned_and_the_error_lists_the_fields(pipeline: Pipeline) -> None:
     with pytest.raises(
         AttributeError, match=r"no field 'desciption'.*default_command_step_timeout, description, "
     ) as caught:
@@ -229,7 +229,7 @@ def test_a_relation_or_a_verb_cannot_be_assigned(pipeline: Pipeline) -> None:
             setattr(pipeline, name, None)
 
 
-def test_a_field_of_an_embedded_thing_cannot_be_assigned() -> None:
+def test_a_field_of_an_embedded_object_cannot_be_assigned() -> None:
     pipeline = Pipeline.model_validate({**PAYLOAD, "provider": {"id": "github"}})
     assert pipeline.provider is not None
     with pytest.raises(AttributeError, match=r"Provider\.id is set by the server"):
@@ -276,7 +276,7 @@ def test_every_editable_field_is_a_field_and_may_be_updated() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "   "])
-def test_what_the_server_refuses_is_not_lost(server: FakeBuildkite, pipeline: Pipeline, value: str) -> None:
+def test_changes_that_the_server_refuses_are_not_lost(server: FakeBuildkite, pipeline: Pipeline, value: str) -> None:
     pipeline.name = value
     pipeline.description = "Another"
     with pytest.raises(UnprocessableEntityError, match="422"):
@@ -310,7 +310,7 @@ def test_a_save_that_fails_once_is_sent_again(server: FakeBuildkite, pipeline: P
     assert [request.status for request in server.requests] == [503, 200]
 
 
-def test_saving_what_is_gone_says_so_and_loses_nothing(server: FakeBuildkite, pipeline: Pipeline) -> None:
+def test_saving_a_deleted_object_says_so_and_loses_no_change(server: FakeBuildkite, pipeline: Pipeline) -> None:
     del server.store.organizations["acme"].pipelines["web"]
     pipeline.description = "Another"
     with pytest.raises(NotFoundError):
@@ -348,7 +348,7 @@ def test_binding_again_loses_no_change(bk: Buildkite, pipeline: Pipeline) -> Non
     assert bk.bind(pipeline).changes() == {"description": "Another"}
 
 
-def test_an_object_of_ones_own_saves_what_was_changed_since_it_was_made(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_object_created_by_a_caller_saves_the_fields_changed_since(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     pipeline = Pipeline.model_validate(PAYLOAD)
     pipeline.description = "Another"
@@ -371,7 +371,7 @@ changes = st.fixed_dictionaries(
 )
 
 
-def test_save_sends_exactly_what_differs_whatever_it_is() -> None:
+def test_save_sends_exactly_the_fields_that_differ() -> None:
     with FakeBuildkite(populate=False, settings=Settings(organization_limit=None, user_limit=None)) as server:
         server.add_pipeline("web", steps=[]).configuration = None
         client = server.client()
