@@ -1,4 +1,4 @@
-"""The client: where its token, organization and endpoint come from, and what it says when one lacks."""
+"""The client: the sources of its token, organization and endpoint, and the error if one is missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_token_may_be_given(server: FakeBuildkite, monkeypatch: pytest.Monke
     assert server.requests[-1].headers["Authorization"] == f"Bearer {server.token}"
 
 
-def test_the_token_may_come_from_the_environment(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_may_be_set_in_the_environment(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDKITE_API_TOKEN", f"  {server.token}\n")
     monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", server.url)
     with Buildkite() as bk:
@@ -41,7 +41,9 @@ def test_the_token_may_come_from_the_environment(server: FakeBuildkite, monkeypa
 
 
 @pytest.mark.parametrize("value", [None, "", "  \n"])
-def test_without_a_token_the_error_says_where_to_get_one(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+def test_without_a_token_the_error_names_the_page_that_creates_one(
+    monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
     if value is not None:
         monkeypatch.setenv("BUILDKITE_API_TOKEN", value)
     with pytest.raises(ConfigurationError) as caught:
@@ -91,9 +93,7 @@ def test_the_usual_endpoint_is_buildkites() -> None:
         assert bk.session.base_url == "https://api.buildkite.com"
 
 
-def test_an_endpoint_that_is_given_comes_before_that_of_the_environment(
-    server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endpoint_argument_overrides_the_environment(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", "https://elsewhere.example")
     with Buildkite(server.token, base_url=f"{server.url}/") as bk:
         assert bk.user().name
@@ -150,7 +150,7 @@ def test_the_organization_may_be_given_once(server: FakeBuildkite, monkeypatch: 
         assert bk.organization("umbrella") != bk.organization()
 
 
-def test_the_organization_may_come_from_the_environment(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_organization_may_be_set_in_the_environment(server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDKITE_ORGANIZATION_SLUG", "acme")
     with server.client() as bk:
         assert bk.organization() == bk.organization("acme")
@@ -162,7 +162,7 @@ def test_without_an_organization_the_error_says_how_to_name_one(bk: Buildkite) -
 
 
 @pytest.mark.parametrize("slug", ["", ".", "..", "a\nb"])
-def test_what_cannot_be_a_slug_is_not_taken_for_the_usual_organization(server: FakeBuildkite, slug: str) -> None:
+def test_an_invalid_slug_is_not_taken_for_the_default_organization(server: FakeBuildkite, slug: str) -> None:
     with server.client(organization="acme") as bk, pytest.raises(ValueError, match="cannot be part of a path"):
         bk.organization(slug)
 
@@ -187,7 +187,7 @@ def test_refs_and_querysets_cost_nothing(server: FakeBuildkite, bk: Buildkite, c
         assert all(repr(each) for each in (*refs, *listings))
 
 
-def test_every_request_says_who_asks_and_takes_json(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_every_request_names_the_library_and_accepts_json(server: FakeBuildkite, bk: Buildkite) -> None:
     bk.user()
     headers = server.requests[-1].headers
     assert headers["User-Agent"] == f"buildkite-orm/{__version__}"

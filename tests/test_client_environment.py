@@ -1,4 +1,4 @@
-"""Settings as people paste them: stripped of what comes along, the same for all; or refused by the variable's name."""
+"""Settings as people paste them: stripped in the same way for all, or refused by the variable's name."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_all_settings_from_the_environment_are_stripped_the_same_way(
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("given", [True, False])
-def test_a_token_is_stripped_the_same_way_wherever_it_comes_from(
+def test_a_token_is_stripped_the_same_way_from_every_source(
     server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, around: str, *, given: bool
 ) -> None:
     token = AROUND[around](server.token)
@@ -89,9 +89,7 @@ def test_a_variable_with_nothing_in_it_is_not_set(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("token", ["", "  \n", '""'])
-def test_an_empty_token_that_is_given_is_refused_whatever_the_environment_has(
-    monkeypatch: pytest.MonkeyPatch, token: str
-) -> None:
+def test_an_empty_token_argument_is_refused_for_any_environment(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv("BUILDKITE_API_TOKEN", TOKEN)
     with pytest.raises(ConfigurationError, match="token= is empty"):
         Buildkite(token)

@@ -33,7 +33,7 @@ def running() -> Iterator[FakeBuildkite]:
         for state, paths in (("running", ["a.log", "b.log"]), ("passed", ["not"]), ("running", ["c.log"])):
             build = server.add_build("web", state=state, jobs=[{"state": state}, {"type": "waiter"}])
             for path in paths:
-                server.add_artifact(build.jobs[0], path, FILES.get(path, b"not asked for"))
+                server.add_artifact(build.jobs[0], path, FILES.get(path, b"not requested"))
         yield server
 
 

@@ -1,4 +1,4 @@
-"""The error tree: which error comes of what, what it carries, and that it travels."""
+"""The error tree: which failure raises which error, its attributes, and that it can be pickled."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_the_tree_is_the_one_that_its_docstring_draws() -> None:
     assert found == {kind.__name__: kind.__bases__[0].__name__ for kind in CLASSES}
 
 
-def test_a_401_states_where_tokens_are_made(server: FakeBuildkite) -> None:
+def test_a_401_names_the_page_that_creates_tokens(server: FakeBuildkite) -> None:
     with server.client(token="bkua_of_nobody_at_all") as bk, pytest.raises(AuthenticationError) as caught:
         bk.user()
     assert caught.value.status == 401
@@ -114,7 +114,7 @@ def test_a_401_states_where_tokens_are_made(server: FakeBuildkite) -> None:
 
 def test_an_error_carries_the_message_of_the_server(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
-    details = [{"field": "branch", "code": "invalid", "message": "is no branch"}]
+    details = [{"field": "branch", "code": "invalid", "message": "not a branch"}]
     server.faults.add(
         "error",
         status=422,
@@ -127,7 +127,7 @@ def test_an_error_carries_the_message_of_the_server(server: FakeBuildkite, bk: B
     assert (error.method, error.status, error.request_id) == ("POST", 422, "f00-ba7")
     assert error.url == "https://api.buildkite.com/v2/organizations/acme/pipelines/web/builds"
     assert (error.server_message, error.errors) == ("Validation Failed", details)
-    assert str(error).startswith(f"POST {error.url}: 422 Validation Failed: branch: is no branch. ")
+    assert str(error).startswith(f"POST {error.url}: 422 Validation Failed: branch: not a branch. ")
 
 
 def test_a_real_422_explains_itself(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -215,7 +215,7 @@ def test_a_403_for_another_reason_blames_no_scope() -> None:
     assert "needs the scope" not in str(error)
 
 
-def test_a_403_from_what_stands_before_the_api_is_one_too() -> None:
+def test_a_403_from_a_proxy_before_the_api_is_one_too() -> None:
     error = make(403, b"<html>", Content_Type="text/html; charset=utf-8")
     assert isinstance(error, PermissionDeniedError)
     assert (error.required_scopes, error.held_scopes, error.server_message) == ((), (), None)
@@ -226,7 +226,7 @@ def test_a_403_from_what_stands_before_the_api_is_one_too() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if issubclass(kind, StatusError | TransportError)])
-def test_each_error_states_on_one_line_what_to_do_next(kind: type[BuildkiteError]) -> None:
+def test_each_error_states_the_next_step_on_one_line(kind: type[BuildkiteError]) -> None:
     error = kind("it failed", method="GET", url="https://h/v2/x")
     if kind is not TransportError:
         assert kind.next_step.endswith(".")
@@ -248,7 +248,7 @@ JSON = st.recursive(
         st.sampled_from(["X-Request-Id", "Content-Type", "X-OAuth-Scopes", "X-Accepted-OAuth-Scopes"]), st.text()
     ),
 )
-def test_whatever_the_server_states_makes_an_error_of_one_printable_line(
+def test_any_server_message_makes_an_error_of_one_printable_line(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
     error = error_for(method="GET", url="https://h/v2/x", status=status, headers=headers, body=body)
@@ -258,7 +258,7 @@ def test_whatever_the_server_states_makes_an_error_of_one_printable_line(
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe\x00", b'{"message": ' + b'"x' * 9, b"{}" * 2])
-def test_a_body_that_is_no_json_is_described_by_its_size(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_described_by_its_size(body: bytes) -> None:
     assert f"({len(body)} bytes of an unnamed type)" in str(make(500, body))
 
 
@@ -318,17 +318,17 @@ def test_an_error_of_a_request_survives_pickle(server: FakeBuildkite) -> None:
 class Raw(threading.Thread):
     """A server that responds to every request with the same bytes, and closes the connection."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, response: bytes) -> None:
         super().__init__(daemon=True)
-        self.asked: list[str] = []
+        self.request_lines: list[str] = []
         raw = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def parse_request(self) -> bool:
                 whole = super().parse_request()
-                raw.asked.append(self.requestline)
+                raw.request_lines.append(self.requestline)
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.wfile.write(answer)
+                self.wfile.write(response)
                 self.close_connection = True
                 return whole and False
 
@@ -346,17 +346,17 @@ class Raw(threading.Thread):
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-ODD_ANSWERS = {
+ODD_RESPONSES = {
     "nothing": b"",
     "no HTTP": b"SSH-2.0-OpenSSH_9.6\r\n",
     "half a status line": b"HTTP/1.",
-    "a status that is no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a status that is not a number": b"HTTP/1.1 abc OK\r\n\r\n",
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 70_000,
     "hundreds of headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 300 + b"\r\n",
     "two lengths": HEAD + b"Content-Length: 2, 3\r\n\r\n{}",
-    "a length that is no number": HEAD + b"Content-Length: many\r\n\r\n{]",
+    "a length that is not a number": HEAD + b"Content-Length: many\r\n\r\n{]",
     "a length that is too long": HEAD + b"Content-Length: 200\r\n\r\n{}",
-    "a chunk that is no chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "a malformed chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "a chunk that is cut": HEAD + b"Transfer-Encoding: chunked\r\n\r\n20\r\n{}",
     "chunks without end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
     "a chunk of a negative size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n",
@@ -367,23 +367,23 @@ ODD_ANSWERS = {
     "JSON of another encoding": HEAD + b'Content-Length: 9\r\n\r\n{"a": "\xff"}'.replace(b"9", b"10"),
     "JSON that is too deep": HEAD + b"Connection: close\r\n\r\n" + b"[" * 200_000,
     "204 for an object": b"HTTP/1.1 204 No Content\r\n\r\n",
-    "304 that nobody asked for": b"HTTP/1.1 304 Not Modified\r\n\r\n",
+    "304 that was not requested": b"HTTP/1.1 304 Not Modified\r\n\r\n",
     "a redirect to nowhere": b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
     "a redirect to no URL": b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n",
     "a redirect to itself": b"HTTP/1.1 302 Found\r\nLocation: /v2/user\r\nContent-Length: 0\r\n\r\n",
     "a cookie that is none": HEAD + b"Set-Cookie: ;;=;\x01\r\nContent-Length: 1\r\n\r\n{",
     "links that are none": HEAD + b"Link: <http://[bad>; rel=next\r\nContent-Length: 1\r\n\r\n[",
 }
-odd = pytest.mark.parametrize("answer", ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+odd = pytest.mark.parametrize("response", ODD_RESPONSES.values(), ids=ODD_RESPONSES)
 
 
 @pytest.fixture
-def answering(server: FakeBuildkite) -> Iterator[Callable[[bytes], tuple[Raw, Buildkite]]]:
+def open_client(server: FakeBuildkite) -> Iterator[Callable[[bytes], tuple[Raw, Buildkite]]]:
     """Makes a server of given bytes, and a client of it."""
     opened: list[Any] = []
 
-    def open_one(answer: bytes) -> tuple[Raw, Buildkite]:
-        raw = Raw(answer)
+    def open_one(response: bytes) -> tuple[Raw, Buildkite]:
+        raw = Raw(response)
         client = server.client(base_url=raw.url, transport=None, timeout=5)
         opened.extend([client, raw])
         return raw, client
@@ -395,9 +395,9 @@ def answering(server: FakeBuildkite) -> Iterator[Callable[[bytes], tuple[Raw, Bu
 
 @odd
 def test_an_odd_response_to_a_get_is_an_error_of_ours(
-    answering: Callable[[bytes], tuple[Raw, Buildkite]], answer: bytes
+    open_client: Callable[[bytes], tuple[Raw, Buildkite]], response: bytes
 ) -> None:
-    _, bk = answering(answer)
+    _, bk = open_client(response)
     with pytest.raises((ConnectionFailedError, ResponseError)) as caught:
         bk.user()
     assert (caught.value.method, caught.value.url) == ("GET", f"{bk.session.base_url}/v2/user")
@@ -406,13 +406,13 @@ def test_an_odd_response_to_a_get_is_an_error_of_ours(
 
 @odd
 def test_an_odd_response_to_a_post_is_unknown_and_not_requested_again(
-    answering: Callable[[bytes], tuple[Raw, Buildkite]], answer: bytes
+    open_client: Callable[[bytes], tuple[Raw, Buildkite]], response: bytes
 ) -> None:
-    raw, bk = answering(answer)
+    raw, bk = open_client(response)
     with pytest.raises((ConnectionFailedError, ResponseError)) as caught:
         bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     assert caught.value.outcome_unknown
-    assert len(raw.asked) == 1
+    assert len(raw.request_lines) == 1
 
 
 def test_a_timeout_over_a_socket_is_an_error_of_ours(server: FakeBuildkite) -> None:
@@ -439,6 +439,6 @@ def test_a_host_that_cannot_be_is_stated_so(server: FakeBuildkite) -> None:
         server.client(base_url=f"https://{'a' * 70}.example")
 
 
-def test_no_error_is_one_of_requests() -> None:
+def test_errors_inherit_only_from_the_library_and_builtins() -> None:
     bases = {base.__module__.partition(".")[0] for kind in CLASSES for base in kind.__mro__}
     assert bases == {"buildkite_orm", "builtins"}

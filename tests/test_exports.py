@@ -1,4 +1,4 @@
-"""What the package exports: all of it named, sorted, typed as it is, and explained."""
+"""The exports of the package: all listed, sorted, typed and documented."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 SOURCE = ast.parse(Path(buildkite_orm.__file__).read_text())
 CLASSES = [
-    thing
+    exported
     for name in buildkite_orm.__all__
-    if inspect.isclass(thing := getattr(buildkite_orm, name)) and name != "AnyRef"
+    if inspect.isclass(exported := getattr(buildkite_orm, name)) and name != "AnyRef"
 ]
 
 # What the design names; it may not go away.
@@ -47,16 +47,16 @@ def test_all_is_sorted_and_has_no_name_twice(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", [buildkite_orm, buildkite_orm.fake], ids=lambda module: module.__name__)
-def test_every_exported_name_is_there_and_dir_tells_it(module: Any) -> None:
+def test_every_exported_name_exists_and_dir_lists_it(module: Any) -> None:
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
     assert set(module.__all__) <= set(dir(module))
 
 
-def test_what_the_design_names_is_exported() -> None:
+def test_names_in_the_design_are_exported() -> None:
     assert [name for name in DESIGNED if name not in buildkite_orm.__all__] == []
 
 
-def test_type_checkers_see_exactly_what_is_exported_and_from_where_it_comes() -> None:
+def test_type_checkers_see_exactly_the_exports_and_their_modules() -> None:
     (block,) = [node for node in SOURCE.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
     seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert set(seen) == set(buildkite_orm.__all__) - {"__version__"}
@@ -80,17 +80,17 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 def test_every_queryset_filter_set_and_relation_is_exported_with_its_kind() -> None:
     names = set(buildkite_orm.__all__)
-    for thing in CLASSES:
-        for base in thing.__mro__[1:]:
+    for exported in CLASSES:
+        for base in exported.__mro__[1:]:
             if base.__module__.startswith("buildkite_orm.resources") and base.__name__.endswith("Ref"):
                 assert base.__name__ in names or base.__name__ == "Ref", base
 
 
-# -- what is explained
+# -- docstrings
 
 
-def own_members(thing: type[Any]) -> Iterator[tuple[str, Any]]:
-    for name, member in vars(thing).items():
+def own_members(exported: type[Any]) -> Iterator[tuple[str, Any]]:
+    for name, member in vars(exported).items():
         if name.startswith("_") or name in {"model_config", "model_post_init"}:
             continue
         if inspect.isfunction(member):
@@ -102,26 +102,26 @@ def own_members(thing: type[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_exported_class_has_a_docstring_of_its_own() -> None:
-    for thing in CLASSES:
-        first = (vars(thing).get("__doc__") or "").strip().partition("\n")[0]
-        assert first, thing
-        assert first[0].isupper() or first[0].isdigit() or first[0] == "`", thing
-        assert not first.startswith(f"{thing.__name__}("), f"{thing}: what dataclasses make up"
+    for exported in CLASSES:
+        first = (vars(exported).get("__doc__") or "").strip().partition("\n")[0]
+        assert first, exported
+        assert first[0].isupper() or first[0].isdigit() or first[0] == "`", exported
+        assert not first.startswith(f"{exported.__name__}("), f"{exported}: the docstring that dataclasses generate"
 
 
 def test_every_public_member_has_a_docstring() -> None:
     bare = [
-        f"{thing.__name__}.{name}"
-        for thing in CLASSES
-        if not issubclass(thing, enum.Enum)
-        for name, member in own_members(thing)
+        f"{exported.__name__}.{name}"
+        for exported in CLASSES
+        if not issubclass(exported, enum.Enum)
+        for name, member in own_members(exported)
         if not inspect.getdoc(member)
     ]
     assert bare == []
 
 
 def unexplained(member: Any) -> list[str]:
-    """Tell which arguments a docstring leaves out; a single one may be what its first line speaks of."""
+    """Return the arguments that a docstring leaves out; its first line may explain a single one."""
     doc = inspect.getdoc(member) or ""
     arguments = [name for name in inspect.signature(member).parameters if name not in {"self", "cls"}]
     if "Args:" in doc:
@@ -132,23 +132,23 @@ def unexplained(member: Any) -> list[str]:
 
 def test_every_argument_of_a_verb_or_relation_is_explained() -> None:
     left_out = {
-        f"{thing.__name__}.{name}": names
-        for thing in CLASSES
-        if {Ref, QuerySet} & set(thing.__mro__) and not thing.__module__.startswith("buildkite_orm.models.")
-        for name, member in own_members(thing)
+        f"{exported.__name__}.{name}": names
+        for exported in CLASSES
+        if {Ref, QuerySet} & set(exported.__mro__) and not exported.__module__.startswith("buildkite_orm.models.")
+        for name, member in own_members(exported)
         if name not in {"class_for", "listed_as"} and (names := unexplained(member))
     }
     assert left_out == {}
 
 
-def test_a_thing_of_the_api_names_its_page_of_the_documentation() -> None:
-    for thing in CLASSES:
-        if issubclass(thing, Resource) and not thing.__module__.startswith("buildkite_orm.models."):
-            docs = [vars(base).get("__doc__") or "" for base in thing.__mro__]
-            assert any("https://buildkite.com/docs/apis/" in doc for doc in docs), thing
+def test_a_resource_names_its_page_of_the_documentation() -> None:
+    for exported in CLASSES:
+        if issubclass(exported, Resource) and not exported.__module__.startswith("buildkite_orm.models."):
+            docs = [vars(base).get("__doc__") or "" for base in exported.__mro__]
+            assert any("https://buildkite.com/docs/apis/" in doc for doc in docs), exported
 
 
 def test_every_error_can_be_made_of_a_message() -> None:
-    for thing in CLASSES:
-        if issubclass(thing, BuildkiteError):
-            assert str(thing("it went wrong")).startswith("it went wrong"), thing
+    for exported in CLASSES:
+        if issubclass(exported, BuildkiteError):
+            assert str(exported("it went wrong")).startswith("it went wrong"), exported

@@ -204,6 +204,6 @@ def test_an_import_loads_only_what_it_needs(statement: str, light: tuple[str, ..
     assert set(done.stdout.split()) & set(light) == set()
 
 
-def test_the_error_of_a_failed_import_names_what_is_missing() -> None:
+def test_the_error_of_a_failed_import_names_the_missing_module() -> None:
     done = run("from buildkite_orm import Bildkite")
     assert "cannot import name 'Bildkite'" in done.stderr

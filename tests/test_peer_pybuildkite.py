@@ -81,7 +81,7 @@ def test_it_lists_builds_of_several_states_page_by_page(server: FakeBuildkite, b
     assert len(theirs) == 8
 
 
-def test_it_learns_where_the_pages_are(server: FakeBuildkite) -> None:
+def test_it_learns_the_urls_of_the_pages(server: FakeBuildkite) -> None:
     server.add_builds("web", 7)
     response = pointed_at(server, per_page=3).builds().list_all(page=2, with_pagination=True)
     assert (response.first_page, response.previous_page, response.next_page, response.last_page) == (1, 1, 3, 3)
@@ -183,7 +183,7 @@ def test_it_retries_a_job_once(failed_job: JobRecord, peer: Any) -> None:
 
 
 def test_it_unblocks_a_job(server: FakeBuildkite, peer: Any) -> None:
-    steps: list[Step] = [BlockStep(key="ask", fields=[{"text": "Name", "key": "name"}]), CommandStep(duration=5)]
+    steps: list[Step] = [BlockStep(key="approve", fields=[{"text": "Name", "key": "name"}]), CommandStep(duration=5)]
     server.add_pipeline("web", steps=steps)
     number = peer.builds().create_build("acme", "web", "HEAD", "main")["number"]
     server.run(30)

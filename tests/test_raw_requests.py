@@ -61,7 +61,7 @@ def test_errors_are_those_of_all_requests(bk: Buildkite, costs: Costs) -> None:
     ("method", "action", "requests"),
     [("GET", "", 2), ("PATCH", "", 2), ("POST", "/builds", 1), ("PUT", "/builds/1/rebuild", 1)],
 )
-def test_only_what_is_harmless_is_sent_again(
+def test_only_idempotent_requests_are_sent_again(
     server: FakeBuildkite, web: PipelineRef, method: str, action: str, requests: int
 ) -> None:
     server.add_build("web")
@@ -93,7 +93,7 @@ def test_only_what_is_harmless_is_sent_again(
         ("https://api.buildkite.com/organizations", "not a path of the API"),
     ],
 )
-def test_what_leads_elsewhere_is_refused(bk: Buildkite, costs: Costs, path: str, message: str) -> None:
+def test_a_url_of_another_host_is_refused(bk: Buildkite, costs: Costs, path: str, message: str) -> None:
     with costs(0):
         with pytest.raises(ValueError, match=message):
             bk.request("GET", path)
@@ -181,7 +181,7 @@ def test_links_that_form_a_loop_are_an_error() -> None:
 
 @pytest.mark.filterwarnings("ignore:_RawItem")
 @pytest.mark.parametrize("payload", [["a"], {"id": "a"}])
-def test_what_is_not_a_listing_of_objects_is_an_error(payload: object) -> None:
+def test_a_response_that_is_not_a_listing_of_objects_is_an_error(payload: object) -> None:
     bk, _ = client(lambda _query: (payload, {}))
     with pytest.raises(ResponseError):
         list(bk.paginate("x"))

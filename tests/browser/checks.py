@@ -1,4 +1,4 @@
-"""What is looked at in a browser: pages, whether they fit, and whether what they say can be read."""
+"""The checks made in a browser: pages fit, and their text can be read."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Opened:
         self.page.on("console", lambda message: self.problems.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self.problems.append(f"error: {error}"))
         self.page.on("request", lambda request: self.problems.append(f"request: {request.url}"))
-        self.page.on("dialog", self._asked)
+        self.page.on("dialog", self._on_dialog)
         self.page.set_content(html if html.startswith("<!doctype") else _FRAME.format(body=html))
 
     def close(self) -> None:
@@ -97,7 +97,7 @@ class Opened:
         """Save what it looks like."""
         self.page.screenshot(path=path, full_page=True)
 
-    def _asked(self, dialog: Any) -> None:
+    def _on_dialog(self, dialog: Any) -> None:
         self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 

@@ -20,7 +20,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        pytest.skip("there is no chromium on the PATH; .ci/browser installs Debian's")
+        pytest.skip("chromium is not on the PATH; .ci/browser installs Debian's")
     sync_playwright = pytest.importorskip("playwright.sync_api", reason="install the extra check").sync_playwright
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(ARGUMENTS))

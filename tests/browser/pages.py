@@ -1,4 +1,4 @@
-"""What there is to be looked at: tables and cards of the fake's organization, and of text that would do harm."""
+"""The pages to check: tables and cards of the fake's organization, and of text that would do harm."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cards() -> str:
 
 
 def hostile() -> str:
-    """A table and a card of a build that somebody wrote who means no good."""
+    """Return a table and a card of a build with malicious text."""
     with FakeBuildkite(populate=False) as server, server.client() as bk:
         server.add_build("web", message=EVIL, branch=f'{EVIL}" onmouseover="alert(1)')
         server.add_build("web", message="W" * 2000, branch="b" * 300)

@@ -100,7 +100,7 @@ def prose(page: str) -> str:
 
 @dataclass(slots=True)
 class Stage:
-    """What the blocks of a page run on."""
+    """The namespace and server of a page's blocks."""
 
     folder: Path
     stack: ExitStack = field(default_factory=ExitStack)
@@ -133,7 +133,7 @@ class Stage:
 
     @contextmanager
     def without_limits(self) -> Generator[None]:
-        """Let no command that uses the real clock wait for a budget."""
+        """Prevent commands that use the real clock from waiting for a budget."""
         settings = self.server.settings
         before = settings.organization_limit, settings.user_limit
         settings.organization_limit = settings.user_limit = None
@@ -158,7 +158,7 @@ class Stage:
         return record.read_text().splitlines() if record.exists() else []
 
     def note(self, printed: str) -> None:
-        """Keep what a block prints for the `text` block that shows it."""
+        """Record the output of a block for the `text` block that shows it."""
         assert not self.printed, f"what a block before this one prints is shown nowhere: {self.printed}"
         self.printed = printed
 
@@ -214,7 +214,7 @@ def _examples(text: str, stage: Stage) -> str:
     test.globs = stage.names
     examples = list(test.examples)
     runner = _Runner(optionflags=doctest.ELLIPSIS)
-    runner.run(test, out=lambda _said: None, clear_globs=False)
+    runner.run(test, out=lambda _text: None, clear_globs=False)
     lines = text.splitlines(keepends=True)
     for example in reversed(examples):
         if example.lineno in runner.got:
@@ -286,7 +286,7 @@ def as_it_must_be(path: Path, folder: Path) -> tuple[str, list[str]]:
         folder: An empty folder, which is the current one meanwhile.
 
     Returns:
-        The page with what really comes of them, and what pip was asked for.
+        The page with the real results, and the packages that pip was to install.
     """
     page = path.read_text(encoding="utf-8")
     with Stage(folder) as stage:

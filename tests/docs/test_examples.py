@@ -39,7 +39,7 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]
     return run
 
 
-def test_artifacts_are_where_the_report_says(save: Callable[[list[str]], int], tmp_path: Path) -> None:
+def test_artifacts_are_at_the_paths_in_the_report(save: Callable[[list[str]], int], tmp_path: Path) -> None:
     assert save([COMMIT, "downloads", "--path", "dist/*", "--path", "**/*.json"]) == 0
     assert len([path for path in (tmp_path / "downloads/web/120").rglob("*") if path.is_file()]) == 5
 

@@ -55,7 +55,7 @@ def account(server: FakeBuildkite) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_examples_print_what_the_server_says_as_far_as_the_console_knows_it(
+def test_examples_print_server_text_in_the_encoding_of_the_console(
     server: FakeBuildkite, tmp_path: Path, encoding: str
 ) -> None:
     record = server.add_build("web", state="running", branch="main", message=ODD, jobs=[{"name": ODD}])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fake_control.md").read_text(encoding="utf-8")
 
 
-def test_the_tables_are_what_the_code_says() -> None:
+def test_the_tables_agree_with_the_code() -> None:
     checked = subprocess.run([sys.executable, str(ROOT / "docs" / "make_control.py"), "--check"], check=False)
     assert checked.returncode == 0, "stale: run python docs/make_control.py"
 

@@ -26,9 +26,9 @@ THEIRS, OURS = ("\n".join(column) for column in zip(*ROWS, strict=True))
 def classes(package: Any) -> Iterator[tuple[str, type[Any]]]:
     """Yield the classes of a package's modules, with the names of the modules."""
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        for thing in vars(import_module(module.name)).values():
-            if inspect.isclass(thing) and thing.__module__ == module.name:
-                yield module.name.rpartition(".")[2], thing
+        for member in vars(import_module(module.name)).values():
+            if inspect.isclass(member) and member.__module__ == module.name:
+                yield module.name.rpartition(".")[2], member
 
 
 CALLS = [

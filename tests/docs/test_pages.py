@@ -27,7 +27,7 @@ IMPORTS = {"docs/slow.md": ["matplotlib"]}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_on_a_page_is_the_real_output(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in IMPORTS.get(name, []):
         pytest.importorskip(package, reason="install the extra check")
     monkeypatch.chdir(tmp_path)

@@ -25,12 +25,12 @@ def test_nothing_is_in_the_reference_twice() -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_what_a_package_exports_is_in_the_reference(package: str) -> None:
+def test_exports_of_a_package_are_in_the_reference(package: str) -> None:
     names = {f"{package}.{name}" for name in import_module(package).__all__ if not name.startswith("__")}
     assert sorted(names - set(LISTED)) == []
 
 
-def test_what_is_in_the_reference_exists() -> None:
+def test_names_in_the_reference_exist() -> None:
     for name in LISTED:
         module, _, attribute = name.rpartition(".")
         assert hasattr(import_module(module), attribute), name

@@ -76,7 +76,7 @@ def seeded_api(seeded: FakeBuildkite) -> Iterator[Session]:
 
 
 @pytest.fixture
-def asking() -> Iterator[Callable[[FakeBuildkite], Session]]:
+def session_of() -> Iterator[Callable[[FakeBuildkite], Session]]:
     """Return a function that opens a session for any server, without a network."""
     with ExitStack() as stack:
         yield lambda server: stack.enter_context(_local(server))

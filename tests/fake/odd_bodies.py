@@ -53,7 +53,7 @@ _PIPELINE_SETTINGS = (
 _SERVICE = "provider description branch_configuration scope scope_uuids build_states settings"
 _SUITE = "name default_branch application_name color emoji oidc_policy team_ids show_api_token"
 
-# the fields of bodies, by the paths that take them; those that create things come first
+# the fields of bodies, by the paths that take them; those that create objects are first
 FIELDS: dict[str, tuple[str, ...]] = {
     ORGANIZATION + "/pipeline-templates": ("name", "configuration", "description", "available"),
     ORGANIZATION + "/pipelines": tuple(_PIPELINE.split()),
@@ -78,7 +78,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     REGISTRIES: (*_LOOKS, "ecosystem", "team_ids", "oidc_policy"),
     REGISTRIES + "/{registry}/tokens": ("description",),
     SUITES: tuple(_SUITE.split()),
-    # what changes things, or does something
+    # requests that change objects or have other effects
     ORGANIZATION + "/api-settings": (
         "allowed_ip_addresses",
         "revoke_inactive_tokens_after_days",
@@ -136,7 +136,7 @@ class Acme:
         self._count = 0
         self.keys: dict[str, str] = {"org": "acme"}
         self._add_records()
-        self._create_things()
+        self._create_objects()
 
     def path(self, template: str) -> str:
         """Return a path in which every name stands for something that there is."""
@@ -197,14 +197,14 @@ class Acme:
             "test": test.id,
         }
 
-    def _create_things(self) -> None:
+    def _create_objects(self) -> None:
         for template in list(FIELDS)[: list(FIELDS).index(SUITES) + 1]:
             created = self.send("POST", template, json=self.body(template))
             assert created.status_code in {200, 201}, (template, created.text)
             self._remember(template, created.json())
 
     def _remember(self, template: str, payload: Any) -> None:
-        """Keep the keys of what was created, unless there is one already."""
+        """Record the keys of a created object, unless there is one already."""
         name = _NAMES.get(template)
         if name is not None:
             created = cast("dict[str, Any]", payload[0] if isinstance(payload, list) else payload)
@@ -338,7 +338,7 @@ def _values(keys: dict[str, str]) -> dict[str, Any]:
 
 
 def load_everything(bk: Buildkite) -> list[Any]:
-    """Load every listing of the organization, and of what is in it."""
+    """Load every listing of the organization, and of its contents."""
     organization = bk.organization("acme")
     loaded: list[Any] = [organization.api_settings().fetch(), organization.pipeline_settings().fetch()]
     waiting: list[Any] = [organization]

@@ -39,7 +39,7 @@ def test_waiting_takes_as_much_less_of_the_source() -> None:
 
 
 class Stepwise(ManualClock):
-    """A source that says when somebody sleeps on it, and stands still until it is moved."""
+    """A time source that sets an event when a thread sleeps on it, and stands still until it is moved."""
 
     def __init__(self) -> None:
         super().__init__()

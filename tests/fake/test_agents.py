@@ -56,7 +56,7 @@ def test_filters_match_whole(server: FakeBuildkite, api: Session) -> None:
     assert names(api, cluster_queue_id=gpu, name="one") == []
 
 
-def test_an_agent_is_found_in_whatever_state(server: FakeBuildkite, api: Session) -> None:
+def test_an_agent_is_found_in_any_state(server: FakeBuildkite, api: Session) -> None:
     agent = server.add_agent("gone", connection_state="lost", lost_at=server.clock.now())
     payload = api.get(f"{AGENTS}/{agent.id}").json()
     assert (payload["connection_state"], payload["lost_at"]) == ("lost", "2026-08-01T12:00:00.000Z")

@@ -84,7 +84,7 @@ def test_the_token_is_still_rejected_by_the_storage(server: FakeBuildkite, artif
 
 
 @pytest.mark.parametrize("host", ["localhost", "::1", "0.0.0.0"])  # noqa: S104
-def test_artifacts_can_be_downloaded_whatever_the_server_listens_on(host: str) -> None:
+def test_artifacts_can_be_downloaded_from_any_listening_address(host: str) -> None:
     with FakeBuildkite(populate=False, host=host) as server:
         artifact = server.add_artifact(server.add_build("web", jobs=1).jobs[0], "log/test.log", b"hello")
         try:

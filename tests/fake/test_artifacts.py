@@ -118,7 +118,7 @@ def test_artifacts_are_paged(server: FakeBuildkite, api: Session, job: JobRecord
     assert len(api.get(response.links["next"]["url"]).json()) == 10
 
 
-def test_a_deleted_artifact_is_gone(api: Session, path: str) -> None:
+def test_a_deleted_artifact_is_not_found(api: Session, path: str) -> None:
     url = location(api, path)
     assert api.delete(path).status_code == 204
     assert api.get(path).json() == {"message": "No artifact found"}
@@ -137,7 +137,7 @@ def test_a_download_is_a_redirect_with_the_target_in_header_and_body(api: Sessio
     assert response.headers["Location"].startswith("https://artifacts.buildkite.fake/")
 
 
-def test_following_the_redirect_gives_the_content(api: Session, path: str) -> None:
+def test_following_the_redirect_returns_the_content(api: Session, path: str) -> None:
     response = api.get(f"{path}/download")
     assert response.content == b"0123456789"
     assert response.headers["Content-Type"].startswith("text/plain")
@@ -188,7 +188,7 @@ def test_the_other_origin_is_for_reading(api: Session, path: str, method: str) -
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "body"),
+    ("requested", "status", "body"),
     [
         ("bytes=2-4", 206, b"234"),
         ("bytes=7-", 206, b"789"),
@@ -198,8 +198,8 @@ def test_the_other_origin_is_for_reading(api: Session, path: str, method: str) -
         ("nonsense", 200, b"0123456789"),
     ],
 )
-def test_ranges_can_be_requested(api: Session, path: str, asked: str, status: int, body: bytes) -> None:
-    response = fetch(api, location(api, path), Range=asked)
+def test_ranges_can_be_requested(api: Session, path: str, requested: str, status: int, body: bytes) -> None:
+    response = fetch(api, location(api, path), Range=requested)
     assert (response.status_code, response.content) == (status, body)
     assert response.headers["Content-Length"] == str(len(body))
 
@@ -218,7 +218,7 @@ def test_a_part_of_another_version_is_the_whole(api: Session, path: str) -> None
 
 
 @pytest.mark.parametrize(("state", "status"), [("new", 302), ("finished", 302), ("error", 404), ("expired", 404)])
-def test_what_is_there_can_be_downloaded(
+def test_a_stored_artifact_can_be_downloaded(
     server: FakeBuildkite, api: Session, job: JobRecord, state: str, status: int
 ) -> None:
     artifact = server.add_artifact(job, "x", b"x", state=state)

@@ -67,10 +67,10 @@ def test_the_organization_is_shared_by_its_users(limited: FakeBuildkite, limited
         limited.make_token("read_organizations", user=limited.add_user(name, f"{name}@acme.example"))
         for name in ("eve", "max")
     ]
-    answers = [
+    responses = [
         limited_api.get(ACME, headers={"Authorization": f"Bearer {tokens[turn % 2]}"}).status_code for turn in range(6)
     ]
-    assert answers == [200] * 5 + [429]
+    assert responses == [200] * 5 + [429]
 
 
 def test_the_429_of_an_organization_names_it(limited: FakeBuildkite, limited_api: Session) -> None:
@@ -109,15 +109,15 @@ def test_a_request_without_a_user_has_no_budget(limited_api: Session, path: str)
     assert not [name for name in headers if name.startswith("RateLimit")]
 
 
-def test_what_needs_no_token_has_no_budget(limited_api: Session) -> None:
+def test_a_path_that_needs_no_token_has_no_budget(limited_api: Session) -> None:
     assert not [name for name in limited_api.get("/meta").headers if name.startswith("RateLimit")]
 
 
 def test_the_headers_may_be_missing(limited: FakeBuildkite, limited_api: Session) -> None:
     limited.settings.rate_limit_headers = False
-    answers = [limited_api.get(ACME) for _ in range(4)]
-    assert answers[-1].status_code == 429
-    assert not [name for response in answers for name in response.headers if name.startswith("RateLimit")]
+    responses = [limited_api.get(ACME) for _ in range(4)]
+    assert responses[-1].status_code == 429
+    assert not [name for response in responses for name in response.headers if name.startswith("RateLimit")]
 
 
 def test_without_limits_nothing_is_counted(api: Session) -> None:

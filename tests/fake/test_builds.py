@@ -168,13 +168,13 @@ def test_a_canceled_build_is_canceling_first(server: FakeBuildkite, api: Session
 
 
 @pytest.mark.parametrize("state", ["scheduled", "running", "failing"])
-def test_what_is_on_its_way_can_be_canceled(server: FakeBuildkite, api: Session, state: str) -> None:
+def test_an_active_build_can_be_canceled(server: FakeBuildkite, api: Session, state: str) -> None:
     server.add_build("web", state=state, jobs=1)
     assert api.put(f"{WEB}/1/cancel").json()["state"] == "canceling"
 
 
 @pytest.mark.parametrize("state", ["passed", "failed", "canceled", "canceling", "skipped", "not_run", "blocked"])
-def test_what_is_over_cannot_be_canceled(server: FakeBuildkite, api: Session, state: str) -> None:
+def test_a_finished_build_cannot_be_canceled(server: FakeBuildkite, api: Session, state: str) -> None:
     server.add_build("web", state=state)
     response = api.put(f"{WEB}/1/cancel")
     assert response.status_code == 422
@@ -184,7 +184,7 @@ def test_what_is_over_cannot_be_canceled(server: FakeBuildkite, api: Session, st
 # -- rebuild
 
 
-def test_a_rebuild_copies_what_was_captured(server: FakeBuildkite, api: Session) -> None:
+def test_a_rebuild_copies_the_captured_values(server: FakeBuildkite, api: Session) -> None:
     server.add_pipeline("web")
     first = create(api, message="Once", env={"A": "1"}, pull_request_id=7, commit="a" * 40)
     payload = api.put(f"{WEB}/1/rebuild").json()
@@ -229,7 +229,7 @@ def broken(server: FakeBuildkite) -> None:
         ({"states": "canceled,expired,timed_out"}, 3),
     ],
 )
-def test_states_choose_what_is_tried_again(api: Session, body: dict[str, str] | None, count: int) -> None:
+def test_states_select_the_jobs_to_retry(api: Session, body: dict[str, str] | None, count: int) -> None:
     response = api.put(f"{WEB}/1/retry_failed_jobs", json=body)
     assert response.status_code == 202
     assert response.json()["retried_jobs_count"] == count

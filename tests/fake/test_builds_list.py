@@ -80,7 +80,7 @@ def test_a_blank_filter_is_none(server: FakeBuildkite, api: Session, name: str) 
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("branches", "found"),
     [
         ("main", [1]),
         (["main", "fix/#1 +ü"], [2, 1]),
@@ -92,11 +92,11 @@ def test_a_blank_filter_is_none(server: FakeBuildkite, api: Session, name: str) 
     ],
 )
 def test_branches_match_whole_or_by_pattern(
-    server: FakeBuildkite, api: Session, asked: str | list[str], found: list[int]
+    server: FakeBuildkite, api: Session, branches: str | list[str], found: list[int]
 ) -> None:
     for branch in ("main", "fix/#1 +ü", "my/feature/x", "機能/検索"):
         server.add_build("web", branch=branch)
-    assert numbers(api, **{"branch[]" if isinstance(asked, list) else "branch": asked}) == found
+    assert numbers(api, **{"branch[]" if isinstance(branches, list) else "branch": branches}) == found
 
 
 def test_commits_match_whole(server: FakeBuildkite, api: Session) -> None:

@@ -58,4 +58,4 @@ def test_a_cache_volume_is_named_by_its_tag(api: Session, cluster: str, body: ob
 
 
 def test_a_list_of_maintainers_has_objects(api: Session) -> None:
-    assert api.post(CLUSTERS, json={"name": "Linux", "maintainers": ["somebody"]}).status_code == 422
+    assert api.post(CLUSTERS, json={"name": "Linux", "maintainers": ["someone"]}).status_code == 422

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PLACE = Path(buildkite_orm.fake.__file__).parents[2]
 
 
-def ask(endpoint: str, path: str, token: str) -> requests.Response:
+def get(endpoint: str, path: str, token: str) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}", "User-Agent": "fake-tests/1"}
     return requests.get(f"{endpoint}/v2{path}", headers=headers, timeout=30)
 
@@ -36,7 +36,7 @@ def exported(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_prints_what_to_export_serves_and_ends_in_order(number: signal.Signals) -> None:
+def test_it_prints_the_variables_to_export_serves_and_ends_cleanly(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "buildkite_orm.fake", "--port", "0"]
     with subprocess.Popen(command, cwd=PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -51,7 +51,7 @@ def test_it_prints_what_to_export_serves_and_ends_in_order(number: signal.Signal
         endpoint, token = values["BUILDKITE_REST_API_ENDPOINT"], values["BUILDKITE_API_TOKEN"]
         assert endpoint.startswith("http://127.0.0.1:")
         assert token.startswith("bkua_")
-        builds = ask(endpoint, f"/organizations/{values['BUILDKITE_ORGANIZATION_SLUG']}/builds?state=running", token)
+        builds = get(endpoint, f"/organizations/{values['BUILDKITE_ORGANIZATION_SLUG']}/builds?state=running", token)
         assert builds.json()[0]["url"].startswith(f"{endpoint}/v2/")
         process.send_signal(number)
         rest, errors = process.communicate()
@@ -71,7 +71,7 @@ class Screen(io.StringIO):
 
 @pytest.fixture
 def _handlers() -> Iterator[None]:
-    """Put the handlers of signals back in the end."""
+    """Restore the signal handlers at the end."""
     kept = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
     yield
     for number, handler in kept:
@@ -105,7 +105,7 @@ def test_the_control_api_moves_a_manual_clock_from_another_program(monkeypatch: 
 
 
 @pytest.mark.usefixtures("_handlers")
-def test_a_seed_file_a_speed_and_scopes_are_what_another_program_finds(tmp_path: Path) -> None:
+def test_another_program_finds_the_given_seed_speed_and_scopes(tmp_path: Path) -> None:
     seed = tmp_path / "world.yaml"
     seed.write_text("organizations: [{slug: acme, pipelines: [{slug: app, builds: [{branch: x}]}]}]")
     found: list[Any] = []
@@ -117,8 +117,8 @@ def test_a_seed_file_a_speed_and_scopes_are_what_another_program_finds(tmp_path:
             headers = {"Authorization": f"Bearer {values['BUILDKITE_FAKE_CONTROL_TOKEN']}"}
             control = values["BUILDKITE_FAKE_CONTROL_URL"]
             requests.post(f"{control}/reset", headers=headers, timeout=30).raise_for_status()
-            found.extend(build["branch"] for build in ask(endpoint, "/organizations/acme/builds", token).json())
-            found.append(ask(endpoint, "/user", token).status_code)
+            found.extend(build["branch"] for build in get(endpoint, "/organizations/acme/builds", token).json())
+            found.append(get(endpoint, "/user", token).status_code)
             found.append(requests.get(f"{control}/clock", headers=headers, timeout=30).json()["speed"])
             super().flush()
 

@@ -1,4 +1,4 @@
-"""What the fake reads of a pipeline's steps."""
+"""How the fake reads a pipeline's steps."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_steps_are_read_one_by_one_and_none_that_is_nested_deeper() -> None:
     assert steps_of("") == steps_of("steps: []") == []
 
 
-def test_builds_do_what_the_steps_say() -> None:
+def test_builds_run_as_their_steps_declare() -> None:
     command, wait, block, _, trigger = plan_of(steps_of(YAML))
     assert command == CommandStep(label=":hammer: Größe", command="make all", artifact_paths=None)
     assert (wait, block) == (WaitStep(), BlockStep(label="Ship?"))
@@ -81,7 +81,7 @@ def test_visual_steps_have_all_fields() -> None:
         '[{"command": "make"}]',
     ],
 )
-def test_what_has_steps_is_a_pipeline_even_if_they_are_not_read(configuration: str) -> None:
+def test_a_configuration_with_unread_steps_is_a_pipeline(configuration: str) -> None:
     assert has_steps(configuration)
 
 
@@ -93,7 +93,7 @@ NO_PIPELINES = [
 
 
 @pytest.mark.parametrize("configuration", NO_PIPELINES)
-def test_what_has_none_is_no_pipeline(configuration: str) -> None:
+def test_a_configuration_without_steps_is_not_a_pipeline(configuration: str) -> None:
     assert not has_steps(configuration)
 
 

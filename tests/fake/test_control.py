@@ -1,4 +1,4 @@
-"""What tests in other languages do with the control API, over real sockets."""
+"""The control API as tests in other languages use it, over real sockets."""
 
 from __future__ import annotations
 

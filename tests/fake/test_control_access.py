@@ -81,7 +81,7 @@ def test_only_the_control_token_is_accepted(server: FakeBuildkite, control: Cont
     assert "BUILDKITE_FAKE_CONTROL_TOKEN" in response.json()["message"]
 
 
-def test_the_control_token_is_no_api_token(server: FakeBuildkite) -> None:
+def test_the_control_token_is_not_an_api_token(server: FakeBuildkite) -> None:
     headers = {"Authorization": f"Bearer {server.control_token}"}
     assert requests.get(f"{server.url}/v2/user", headers=headers, timeout=30).status_code == 401
 
@@ -191,7 +191,7 @@ def test_values_that_are_not_allowed_are_named_with_the_choices(server: FakeBuil
         ("/organizations/acme/pipelines", {"slug": "x", "steps": [{"type": "trigger"}]}, "steps[0].pipeline"),
         ("/organizations/acme/pipelines", {"slug": "x", "env": {"A": 1}}, "env.A"),
         ("/organizations/acme/pipelines/web/builds", {"number": 1}, "number"),
-        ("/organizations/acme/pipelines/web/builds", {"creator": "nobody"}, "creator"),
+        ("/organizations/acme/pipelines/web/builds", {"creator": "unknown"}, "creator"),
         ("/organizations/acme/pipelines/web/builds", {"created_at": "yesterday"}, "created_at"),
         ("/organizations/acme/pipelines/web/builds", {"jobs": "many"}, "jobs"),
         ("/organizations/acme/pipelines/web/builds", {"created_at": "1969-12-31T23:59:59Z"}, "created_at"),
@@ -244,7 +244,7 @@ def test_the_index_lists_every_endpoint(control: Control) -> None:
     assert control.do("GET", "/") == {"endpoints": endpoints}
 
 
-def test_a_fake_that_nobody_controls_does_not_import_pydantic() -> None:
+def test_a_fake_without_the_control_api_does_not_import_pydantic() -> None:
     code = "import sys\nfrom buildkite_orm.fake import FakeBuildkite\nwith FakeBuildkite() as server: server.url\n"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}print('pydantic' in sys.modules)"], capture_output=True, text=True, check=True

@@ -64,6 +64,6 @@ def test_a_day_that_does_not_exist() -> None:
         "0 0 * * * ../etc",
     ],
 )
-def test_what_makes_no_sense(line: str) -> None:
+def test_an_invalid_line_is_refused(line: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - which one does not matter
         cron.read(line)

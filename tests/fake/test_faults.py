@@ -52,7 +52,7 @@ def test_a_broken_response_is_an_error_and_the_next_one_is_complete(
     assert session.get("/user", timeout=5).status_code == 200
 
 
-def test_what_came_before_a_reset_can_be_read(server: FakeBuildkite, session: Session) -> None:
+def test_requests_from_before_a_reset_can_be_read(server: FakeBuildkite, session: Session) -> None:
     whole = session.get("/user", headers={"Accept-Encoding": "identity"}).content
     server.faults.add("reset_mid_body", at=100)
     response = session.get("/user", headers={"Accept-Encoding": "identity"}, stream=True)
@@ -152,7 +152,7 @@ def test_a_trickle_is_whole_in_the_end(server: FakeBuildkite, session: Session) 
 def test_a_trickle_slower_than_the_timeout_is_a_timeout(server: FakeBuildkite, api: Session) -> None:
     server.faults.add("trickle", pause=6.0)
     before = server.clock.now()
-    fails(api, NoConnectionError)  # as requests calls it where the headers have come
+    fails(api, NoConnectionError)  # the error of requests after the headers were received
     assert server.clock.now() - before == 5
 
 
@@ -213,11 +213,11 @@ def test_a_rule_may_never_end_until_it_is_cleared(server: FakeBuildkite, api: Se
     assert api.get("/user").status_code == 200
 
 
-def asks_page_2(request: RecordedRequest) -> bool:
+def requests_page_2(request: RecordedRequest) -> bool:
     return ("page", "2") in request.query
 
 
-@pytest.mark.parametrize("match", ["GET .*organizations", re.compile("page=2"), asks_page_2])
+@pytest.mark.parametrize("match", ["GET .*organizations", re.compile("page=2"), requests_page_2])
 def test_a_rule_may_name_its_requests(server: FakeBuildkite, api: Session, match: Any) -> None:
     server.faults.add("error", match=match)
     assert api.get("/user").status_code == 200

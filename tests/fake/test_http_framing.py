@@ -59,8 +59,8 @@ def read_all(connection: socket.socket) -> bytes:
     return received
 
 
-def answer_to(server: FakeBuildkite, data: bytes) -> tuple[int, str]:
-    """Send bytes; return the status and the message that come back, once the server has closed the connection."""
+def response_to(server: FakeBuildkite, data: bytes) -> tuple[int, str]:
+    """Send bytes; return the status and the message received until the server closes the connection."""
     with connect(server) as connection:
         connection.sendall(data)
         head, _, body = read_all(connection).partition(b"\r\n\r\n")
@@ -68,7 +68,7 @@ def answer_to(server: FakeBuildkite, data: bytes) -> tuple[int, str]:
     return int(head.split()[1]), str(json.loads(body)["message"])
 
 
-def check_it_still_answers(server: FakeBuildkite) -> None:
+def check_it_still_responds(server: FakeBuildkite) -> None:
     headers = {"Authorization": f"Bearer {server.token}"}
     assert requests.get(f"{server.url}/v2/user", headers=headers, timeout=20).status_code == 200
 
@@ -102,8 +102,8 @@ def check_it_still_answers(server: FakeBuildkite) -> None:
     ids=lambda value: repr(value)[:40],
 )
 def test_a_malformed_request_line_or_header_is_refused(server: FakeBuildkite, data: bytes, status: int) -> None:
-    assert answer_to(server, data)[0] == status
-    check_it_still_answers(server)
+    assert response_to(server, data)[0] == status
+    check_it_still_responds(server)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_a_malformed_request_line_or_header_is_refused(server: FakeBuildkite, da
     ids=lambda value: repr(value[-40:] if isinstance(value, bytes) else value),
 )
 def test_a_body_whose_end_is_unclear_is_refused(server: FakeBuildkite, data: bytes, status: int) -> None:
-    assert answer_to(server, data)[0] == status
-    check_it_still_answers(server)
+    assert response_to(server, data)[0] == status
+    check_it_still_responds(server)
 
 
 def test_a_body_in_good_chunks_is_read_with_extensions_and_trailers(server: FakeBuildkite) -> None:
@@ -175,7 +175,7 @@ def test_a_client_that_sends_half_a_body_and_leaves_is_forgotten(server: FakeBui
         with connect(server) as connection:
             connection.sendall(data)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    check_it_still_answers(server)
+    check_it_still_responds(server)
 
 
 @pytest.mark.parametrize("data", [b"GET /v", GET, POST + b"Content-Length: 10\r\n\r\n{", CHUNKED + b"5\r\nhe"])
@@ -183,18 +183,18 @@ def test_a_request_that_stops_in_the_middle_is_408(
     server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, data: bytes
 ) -> None:
     monkeypatch.setattr(HttpServer, "read_timeout", 0.05)
-    assert answer_to(server, data)[0] == 408
-    check_it_still_answers(server)
+    assert response_to(server, data)[0] == 408
+    check_it_still_responds(server)
 
 
 def test_a_thousand_connections_are_served(server: FakeBuildkite) -> None:
     with ExitStack() as stack:
         connections = [stack.enter_context(connect(server)) for _ in range(1000)]
-        check_it_still_answers(server)
+        check_it_still_responds(server)
         for each in connections:
             each.sendall(GET + b"Connection: close\r\n\r\n")
         assert all(read_all(each).startswith(b"HTTP/1.1 200 ") for each in connections)
-    check_it_still_answers(server)
+    check_it_still_responds(server)
 
 
 PIECES = st.sampled_from(
@@ -216,7 +216,7 @@ def test_no_bytes_break_the_server(messages: list[bytes]) -> None:
                 connection.sendall(message)
                 connection.shutdown(socket.SHUT_WR)
                 assert b" 500 " not in read_all(connection)
-        check_it_still_answers(server)
+        check_it_still_responds(server)
 
 
 # -- processes that fork, and servers that close
@@ -234,7 +234,7 @@ def run_in_child(work: object) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 """Marks what forks."""
 
 
@@ -277,7 +277,7 @@ def test_a_forked_child_uses_the_server_of_its_parent_without_the_locks_of_that(
     thread.join(20)
     with server.client() as bk:
         assert [each.name for each in bk.organization("acme").clusters()] == ["Default cluster", "from a child"]
-    check_it_still_answers(server)
+    check_it_still_responds(server)
 
 
 @needs_fork
@@ -350,7 +350,7 @@ for each in connections: each.close()
 
 
 @pytest.mark.parametrize("target", ["http://[", "http://[::1/v2/user", "https://]/v2/user", "HTTP://[x]/"])
-def test_a_target_that_is_no_url_is_refused(target: str) -> None:
+def test_a_target_that_is_not_a_url_is_refused(target: str) -> None:
     with FakeBuildkite(populate=False) as server:
         parts = urlsplit(server.url)
         with socket.create_connection((parts.hostname, parts.port), timeout=5) as sock:

@@ -26,7 +26,7 @@ def mixed(server: FakeBuildkite) -> dict[str, JobRecord]:
         "unit again": {"state": "passed", "step_key": "unit", "group_key": "tests"},
         "wait": {"type": "waiter", "state": "passed", "group_key": "tests"},
         "lint": {"state": "running", "step_key": "lint"},
-        "ask": {"type": "manual", "state": "blocked", "step_key": "ask"},
+        "approve": {"type": "manual", "state": "blocked", "step_key": "approve"},
         "deploy": {"type": "trigger", "state": "waiting", "step_key": "deploy"},
     }
     jobs = {name: server.add_job(build, **values) for name, values in fields.items()}
@@ -42,8 +42,8 @@ def listed(api: Session, jobs: dict[str, JobRecord], **params: Any) -> list[str]
 
 
 def test_retried_jobs_are_listed_unless_excluded(api: Session, mixed: dict[str, JobRecord]) -> None:
-    assert listed(api, mixed) == ["unit", "unit again", "wait", "lint", "ask", "deploy"]
-    assert listed(api, mixed, include_retried_jobs="false") == ["unit again", "wait", "lint", "ask", "deploy"]
+    assert listed(api, mixed) == ["unit", "unit again", "wait", "lint", "approve", "deploy"]
+    assert listed(api, mixed, include_retried_jobs="false") == ["unit again", "wait", "lint", "approve", "deploy"]
 
 
 def test_builds_omit_retried_jobs_by_default(api: Session, mixed: dict[str, JobRecord]) -> None:
@@ -56,7 +56,7 @@ def test_builds_omit_retried_jobs_by_default(api: Session, mixed: dict[str, JobR
     [
         ({"state": "passed"}, ["unit again", "wait"]),
         ({"state[]": ["failed", "running"]}, ["unit", "lint"]),
-        ({"state[]": "blocked"}, ["ask"]),
+        ({"state[]": "blocked"}, ["approve"]),
         ({"step_key": "unit"}, ["unit", "unit again"]),
         ({"group_key": "tests"}, ["unit", "unit again", "wait"]),
         ({"group_key": "tests", "state[]": "failed"}, ["unit"]),
@@ -112,9 +112,9 @@ def test_a_job_belongs_to_its_build_and_organization(
 def test_each_type_of_job_has_its_own_fields(api: Session, mixed: dict[str, JobRecord]) -> None:
     payload = {name: api.get(f"{JOBS}/{job.id}").json() for name, job in mixed.items()}
     assert set(payload["wait"]) == {"id", "graphql_id", "type", "group_key"}
-    assert "name" not in payload["ask"]
-    assert (payload["ask"]["label"], payload["ask"]["web_url"]) == ("Job 5", None)
-    assert payload["ask"]["unblock_url"].endswith(f"{WEB}/jobs/{payload['ask']['id']}/unblock")
+    assert "name" not in payload["approve"]
+    assert (payload["approve"]["label"], payload["approve"]["web_url"]) == ("Job 5", None)
+    assert payload["approve"]["unblock_url"].endswith(f"{WEB}/jobs/{payload['approve']['id']}/unblock")
     assert (payload["deploy"]["async"], payload["deploy"]["triggered_build"]) == (False, None)
     assert payload["lint"]["priority"] == {"number": 0}
     assert payload["lint"]["build_url"].endswith(WEB)
@@ -157,7 +157,7 @@ def test_a_job_is_retried_once(server: FakeBuildkite, api: Session) -> None:
         ("canceling", {"state": "failed"}, 422),
     ],
 )
-def test_what_has_failed_can_be_retried(
+def test_only_failed_jobs_can_be_retried(
     server: FakeBuildkite, api: Session, build: str, fields: dict[str, Any], status: int
 ) -> None:
     job = server.add_build("web", state=build, jobs=[fields]).jobs[0]
@@ -183,7 +183,9 @@ def test_a_job_below_a_canceled_build_is_not_retried(server: FakeBuildkite, api:
 # -- reprioritize
 
 
-def test_a_priority_is_a_number_going_in_and_an_object_coming_out(api: Session, mixed: dict[str, JobRecord]) -> None:
+def test_a_priority_is_a_number_in_requests_and_an_object_in_responses(
+    api: Session, mixed: dict[str, JobRecord]
+) -> None:
     payload = api.put(f"{JOBS}/{mixed['lint'].id}/reprioritize", json={"priority": -5}).json()
     assert payload["priority"] == {"number": -5}
     assert api.get(f"{JOBS}/{mixed['lint'].id}").json()["priority"] == {"number": -5}
@@ -229,7 +231,7 @@ def test_another_member_may_be_named(server: FakeBuildkite, api: Session, gate: 
 
 
 def test_an_unblocker_must_be_a_member(api: Session, gate: JobRecord) -> None:
-    response = api.put(f"{JOBS}/{gate.id}/unblock", json={"unblocker": "nobody"})
+    response = api.put(f"{JOBS}/{gate.id}/unblock", json={"unblocker": "unknown"})
     assert response.status_code == 422
     assert response.json() == {"message": "Unblocker is not a valid user id for this organization"}
 

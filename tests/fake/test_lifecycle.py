@@ -1,4 +1,4 @@
-"""How builds and their jobs move."""
+"""The lifecycle of builds and their jobs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_times_follow_the_way(story: Story) -> None:
     assert (job["exit_status"], job["state"]) == (0, "passed")
 
 
-def test_a_wait_step_holds_back_what_is_behind(story: Story) -> None:
+def test_a_wait_step_delays_the_steps_after_it(story: Story) -> None:
     story.begin(CommandStep(), CommandStep(duration=40), WaitStep(), CommandStep())
     story.server.run(30)
     assert story.jobs() == ["passed", "running", "waiting", "waiting"]
@@ -299,7 +299,7 @@ def test_older_builds_of_a_branch_may_be_canceled(story: Story) -> None:
     assert story.state(1) == "canceled"
 
 
-def test_filters_name_the_branches_where_that_holds(story: Story) -> None:
+def test_filters_limit_canceling_to_matching_branches(story: Story) -> None:
     story.begin(
         CommandStep(duration=60), cancel_running_branch_builds=True, cancel_running_branch_builds_filter="!main"
     )
@@ -322,7 +322,7 @@ def test_a_trigger_job_is_skipped_with_its_build(story: Story, fields: dict[str,
     assert story.build()["jobs"][0]["state"] == "skipped"
 
 
-def test_a_skipped_build_gives_its_agent_back(story: Story) -> None:
+def test_a_skipped_build_releases_its_agent(story: Story) -> None:
     agent = story.server.add_agent("ci-1")
     story.begin(CommandStep(), skip_queued_branch_builds=True)
     story.server.run(2)

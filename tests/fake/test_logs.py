@@ -65,9 +65,9 @@ def test_head_returns_the_size_in_bytes(api: Session, log: str, accept: str) -> 
     assert response.content == b""
 
 
-@pytest.mark.parametrize(("asked", "got"), [(5, 5), (1, 1), (10_000, len(LOG))])
-def test_a_tail_is_the_last_bytes(api: Session, log: str, asked: int, got: int) -> None:
-    response = api.get(log, headers={"Accept": "text/plain", "Range": f"bytes=-{asked}"})
+@pytest.mark.parametrize(("requested", "got"), [(5, 5), (1, 1), (10_000, len(LOG))])
+def test_a_tail_is_the_last_bytes(api: Session, log: str, requested: int, got: int) -> None:
+    response = api.get(log, headers={"Accept": "text/plain", "Range": f"bytes=-{requested}"})
     assert response.status_code == 206
     assert response.content == LOG[-got:]
     assert response.headers["Content-Range"] == f"bytes {len(LOG) - got}-{len(LOG) - 1}/{len(LOG)}"
@@ -81,7 +81,7 @@ def test_a_tail_may_begin_inside_of_a_character(server: FakeBuildkite, api: Sess
 
 
 @pytest.mark.parametrize(
-    ("accept", "asked"),
+    ("accept", "requested"),
     [
         ("*/*", "bytes=-5"),
         ("application/json", "bytes=-5"),
@@ -93,8 +93,8 @@ def test_a_tail_may_begin_inside_of_a_character(server: FakeBuildkite, api: Sess
         ("text/plain", "lines=-5"),
     ],
 )
-def test_another_range_is_400(api: Session, log: str, accept: str, asked: str) -> None:
-    assert api.get(log, headers={"Accept": accept, "Range": asked}).status_code == 400
+def test_another_range_is_400(api: Session, log: str, accept: str, requested: str) -> None:
+    assert api.get(log, headers={"Accept": accept, "Range": requested}).status_code == 400
 
 
 def test_the_tail_of_an_empty_log_is_416(server: FakeBuildkite, api: Session, job: JobRecord, log: str) -> None:
@@ -108,7 +108,7 @@ def test_a_deleted_log_is_empty(api: Session, log: str) -> None:
     assert api.get(f"{log}.txt").content == b""
 
 
-def test_bytes_that_are_no_utf_8_do_not_break_json(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
+def test_bytes_that_are_not_utf_8_do_not_break_json(server: FakeBuildkite, api: Session, job: JobRecord) -> None:
     server.set_log(job, b"\xff\xfe")
     payload = api.get(f"/organizations/acme/jobs/{job.id}/log").json()
     assert (payload["content"], payload["size"]) == ("\ufffd\ufffd", 2)
@@ -145,7 +145,7 @@ def test_a_made_up_log_has_marks_colours_and_groups(server: FakeBuildkite, api: 
 # -- environments
 
 
-def test_an_environment_has_what_the_agent_sets_and_what_was_given(server: FakeBuildkite, api: Session) -> None:
+def test_an_environment_has_the_variables_of_the_agent_and_of_the_build(server: FakeBuildkite, api: Session) -> None:
     job = server.add_build("web", env={"A": 1}, branch="機能", jobs=[{"env": {"B": 'x "y"'}}]).jobs[0]
     env = api.get(f"/organizations/acme/jobs/{job.id}/env").json()["env"]
     assert env["BUILDKITE_BUILD_NUMBER"] == str(job.build.number)

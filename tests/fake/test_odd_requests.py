@@ -1,4 +1,4 @@
-"""Requests as nobody should send them: the fake refuses them as the API would, and works on."""
+"""Invalid requests: the fake refuses them as the API would, and continues to work."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def writes(draw: st.DrawFn) -> Callable[[Acme], Response]:
 
 @QUICK
 @given(st.lists(writes(), min_size=5, max_size=20))
-def test_no_body_breaks_the_fake_or_what_it_lists_afterwards(requests: list[Callable[[Acme], Response]]) -> None:
+def test_no_body_breaks_the_fake_or_its_listings(requests: list[Callable[[Acme], Response]]) -> None:
     acme = new_acme()
     with acme.session:
         for send in requests:
@@ -309,7 +309,7 @@ def test_every_listing_takes_odd_queries(acme: Acme, target: str) -> None:
         check_is_refused_or_done(send_raw(acme, "GET", f"{acme.path(target)}?{query}", {}))
 
 
-# -- what is answered to what
+# -- requests and their responses
 
 
 @pytest.mark.parametrize(
@@ -351,12 +351,12 @@ def test_the_last_of_duplicate_keys_counts(api: Session) -> None:
     assert api.post(CLUSTERS, data=b'{"name": {}, "name": "a"}').json()["name"] == "a"
 
 
-def test_what_is_nested_a_hundred_levels_deep_is_read(api: Session) -> None:
+def test_a_body_nested_a_hundred_levels_deep_is_read(api: Session) -> None:
     body = b'{"name": "a", "unknown": ' + b"[" * (DEEPEST - 1) + b"]" * (DEEPEST - 1) + b"}"
     assert api.post(CLUSTERS, data=body).status_code == 201
 
 
-def test_a_body_where_none_is_expected_is_ignored_if_it_is_json(api: Session) -> None:
+def test_an_unexpected_body_is_ignored_if_it_is_json(api: Session) -> None:
     assert api.get("/user", json={"a": 1}).status_code == 200
     assert api.get("/user", json=[1]).status_code == 200
     assert api.get("/user", data=b"{", headers={"Content-Type": "application/json"}).status_code == 400
@@ -366,7 +366,7 @@ def test_a_body_where_none_is_expected_is_ignored_if_it_is_json(api: Session) ->
 @pytest.mark.parametrize(
     "moment", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "0000-01-01", "99999-01-01"]
 )
-def test_a_time_that_has_no_utc_form_is_rejected(acme: Acme, moment: str) -> None:
+def test_a_time_without_a_utc_form_is_rejected(acme: Acme, moment: str) -> None:
     body = {"description": "x", "expires_at": moment}
     assert acme.send("POST", ORGANIZATION + "/clusters/{cluster}/tokens", json=body).status_code == 422
     response = acme.send("GET", ORGANIZATION + "/builds", params={"created_from": moment})
@@ -441,7 +441,7 @@ def test_half_a_surrogate_pair_is_written_as_an_escape_or_a_question_mark() -> N
     assert (to_json("\ud800"), to_bytes("\ud800"), to_json("😀")) == (b'"\\ud800"', b"?", '"😀"'.encode())
 
 
-def test_what_a_test_stores_with_half_a_surrogate_pair_is_listed(server: FakeBuildkite, api: Session) -> None:
+def test_a_record_with_half_a_surrogate_pair_is_listed(server: FakeBuildkite, api: Session) -> None:
     build = server.add_build("web", message="a \ud800", jobs=[{"command": "b \ud800", "name": "\udfff"}])
     job = build.jobs[0]
     artifact = server.add_artifact(job, "c \ud800.txt", b"c")

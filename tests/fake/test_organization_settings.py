@@ -27,14 +27,14 @@ def test_settings_are_updated_by_put_too(api: Session, place: str, change: dict[
 
 
 @pytest.mark.parametrize("body", [{"enabled": False}, {"created_by": None}, {"provider": "slack"}])
-def test_what_a_service_does_not_take_is_422(api: Session, body: dict[str, Any]) -> None:
+def test_a_setting_that_a_service_does_not_accept_is_422(api: Session, body: dict[str, Any]) -> None:
     service = f"{ACME}/services/{api.post(f'{ACME}/services', json=HOOK).json()['id']}"
     assert api.patch(service, json=body).status_code == 422
     assert api.put(service, json={"provider": "webhook", "description": "Hook"}).json()["description"] == "Hook"
 
 
 @pytest.mark.parametrize("missing", ["location", "strategy_id"])
-def test_an_export_needs_to_know_where_to(api: Session, missing: str) -> None:
+def test_an_export_needs_a_destination(api: Session, missing: str) -> None:
     body = {"location": "bucket", "strategy_id": "s3"}
     del body[missing]
     response = api.put(f"{ACME}/pipeline-settings/build-export", json=body)

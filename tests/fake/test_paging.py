@@ -60,13 +60,13 @@ def test_the_link_header_names_the_other_pages(api: Session, page: int, links: d
 
 @pytest.mark.usefixtures("many")
 def test_links_keep_the_query(api: Session) -> None:
-    asked: dict[str, Any] = {
+    query: dict[str, Any] = {
         "state[]": ["passed", "failed"],
         "branch": "m*n",
         "created_to": "2026-08-02T00:00:00+00:00",
         "per_page": 50,
     }
-    response = api.get(BUILDS, params=asked)
+    response = api.get(BUILDS, params=query)
     kept = parse_qs(urlsplit(response.links["next"]["url"]).query)
     assert kept == {
         "state[]": ["passed", "failed"],
@@ -78,7 +78,7 @@ def test_links_keep_the_query(api: Session) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_following_the_links_gives_each_item_once(api: Session) -> None:
+def test_following_the_links_returns_each_item_once(api: Session) -> None:
     response = api.get(f"{BUILDS}?per_page=50")
     seen = numbers(response)
     while "next" in response.links:

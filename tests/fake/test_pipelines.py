@@ -45,7 +45,7 @@ def test_the_webhook_url_needs_the_scope_to_edit(server: FakeBuildkite, api: Ses
     assert api.get(WEB, headers=reader).json()["provider"]["webhook_url"] == ""
 
 
-def test_a_pipeline_counts_what_is_on_its_way(server: FakeBuildkite, api: Session) -> None:
+def test_a_pipeline_counts_unfinished_builds_and_jobs(server: FakeBuildkite, api: Session) -> None:
     server.add_build("web", state="running", jobs=[{"state": "running"}, {"state": "scheduled"}, {"state": "waiting"}])
     server.add_build("web", state="scheduled")
     server.add_build("web", state="passed")
@@ -55,7 +55,7 @@ def test_a_pipeline_counts_what_is_on_its_way(server: FakeBuildkite, api: Sessio
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-def test_patch_and_put_both_change_what_they_name(api: Session, method: str) -> None:
+def test_patch_and_put_both_change_only_the_given_fields(api: Session, method: str) -> None:
     before = api.get(WEB).json()
     response = api.request(method, WEB, json={"description": "New", "tags": ["a", ":rocket:"]})
     assert response.status_code == 200
@@ -139,7 +139,7 @@ def test_visual_pipelines_take_env_and_steps(server: FakeBuildkite, api: Session
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
 @pytest.mark.parametrize("configuration", ["steps: []", "steps:", "a: [", "null", "steps: x"])
-def test_a_configuration_that_is_no_pipeline_leaves_nothing_behind(
+def test_a_configuration_that_is_not_a_pipeline_adds_nothing(
     server: FakeBuildkite, api: Session, method: str, configuration: str
 ) -> None:
     before = api.get(PIPELINES).json()

@@ -61,7 +61,7 @@ def test_graphql_is_a_404_that_says_so(api: Session, path: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://api.buildkite.com/nothing", "https://api.buildkite.com/v1/organizations"])
-def test_what_is_outside_of_the_api_is_404(api: Session, url: str) -> None:
+def test_a_path_outside_the_api_is_404(api: Session, url: str) -> None:
     assert api.get(url).status_code == 404
 
 
@@ -80,8 +80,8 @@ def test_a_slash_at_the_end_is_ignored(api: Session) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/organizations/nobody", "No organization found"),
-        ("/organizations/nobody/builds", "No organization found"),
+        ("/organizations/unknown", "No organization found"),
+        ("/organizations/unknown/builds", "No organization found"),
         ("/organizations/acme/pipelines/none", "No pipeline found"),
         ("/organizations/acme/pipelines/web/builds/99", "No build found"),
         ("/organizations/acme/pipelines/web/builds/x", "No build found"),
@@ -90,7 +90,7 @@ def test_a_slash_at_the_end_is_ignored(api: Session) -> None:
         ("/organizations/acme/agents/none", "No agent found"),
     ],
 )
-def test_what_does_not_exist_is_404(server: FakeBuildkite, api: Session, path: str, message: str) -> None:
+def test_a_missing_object_is_404(server: FakeBuildkite, api: Session, path: str, message: str) -> None:
     server.add_build("web", number=1)
     response = api.get(path)
     assert response.status_code == 404
@@ -98,7 +98,7 @@ def test_what_does_not_exist_is_404(server: FakeBuildkite, api: Session, path: s
 
 
 @pytest.mark.parametrize("body", ["{", "[1]", '"text"', b"\xff"])
-def test_a_body_that_is_no_json_object_is_400(server: FakeBuildkite, api: Session, body: str | bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_400(server: FakeBuildkite, api: Session, body: str | bytes) -> None:
     server.add_pipeline("web")
     assert api.post("/organizations/acme/pipelines/web/builds", data=body).status_code == 400
 

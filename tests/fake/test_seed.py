@@ -1,4 +1,4 @@
-"""What is in the organization `acme`."""
+"""The contents of the organization `acme`."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_there_are_jobs_of_all_kinds(seeded_api: Session) -> None:
     assert any(each.get("promised_exit_status") for each in scripts)
 
 
-def test_a_build_waits_for_somebody(seeded_api: Session) -> None:
+def test_a_build_waits_for_a_person(seeded_api: Session) -> None:
     (blocked,) = every(seeded_api, "/builds", state="blocked")
     assert (blocked["pipeline"]["slug"], blocked["state"]) == ("deploy", "passed")
     (gate,) = [each for each in blocked["jobs"] if each.get("unblockable")]
@@ -156,7 +156,7 @@ def test_every_pipeline_builds_to_an_end(seeded: FakeBuildkite, seeded_api: Sess
     assert ended["state"] == ("failed" if slug == "infra" else "passed")
 
 
-def test_what_is_on_its_way_ends(seeded: FakeBuildkite, seeded_api: Session) -> None:
+def test_unfinished_builds_of_the_seed_end(seeded: FakeBuildkite, seeded_api: Session) -> None:
     seeded.run(7200)
     builds = every(seeded_api, "/builds", exclude_jobs="true")
     assert not [each for each in builds if each["state"] in {"creating", "scheduled", "running", "failing"}]
@@ -182,10 +182,10 @@ def everything(server: FakeBuildkite, session: Session, *, backwards: bool = Fal
     return payload
 
 
-def test_a_seed_creates_the_same_state_in_any_order_of_access(asking: Callable[[FakeBuildkite], Session]) -> None:
+def test_a_seed_creates_the_same_state_in_any_order_of_access(session_of: Callable[[FakeBuildkite], Session]) -> None:
     first, second = (FakeBuildkite(seed=7, settings=Settings(user_limit=None, organization_limit=None)) for _ in "ab")
     assert first.token == second.token
-    assert everything(first, asking(first)) == everything(second, asking(second), backwards=True)
+    assert everything(first, session_of(first)) == everything(second, session_of(second), backwards=True)
 
 
 def test_another_seed_makes_others(seeded: FakeBuildkite) -> None:
@@ -194,8 +194,8 @@ def test_another_seed_makes_others(seeded: FakeBuildkite) -> None:
     assert other.build("web", 1).id != seeded.build("web", 1).id
 
 
-def test_in_real_time_the_first_pipeline_has_running_builds_too(asking: Callable[[FakeBuildkite], Session]) -> None:
-    session = asking(FakeBuildkite(clock=SystemClock()))
+def test_in_real_time_the_first_pipeline_has_running_builds_too(session_of: Callable[[FakeBuildkite], Session]) -> None:
+    session = session_of(FakeBuildkite(clock=SystemClock()))
     builds = session.get(f"{ACME}/pipelines/web/builds?state=running").json()
     artifacts = session.get(f"{ACME}/pipelines/web/builds/{builds[0]['number']}/artifacts").json()
     assert len(builds) >= 2

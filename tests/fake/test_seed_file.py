@@ -68,7 +68,7 @@ def check(server: FakeBuildkite) -> None:
     assert set(server.store.organizations) == {"acme", "umbrella"}
 
 
-def test_a_file_of_yaml_is_what_there_is_at_start_and_after_a_reset(tmp_path: Path) -> None:
+def test_a_seed_file_of_yaml_is_loaded_at_start_and_after_a_reset(tmp_path: Path) -> None:
     path = write(tmp_path, "world.yaml", YAML)
     with FakeBuildkite(populate=False, setup=load_seed_file(path)) as server:
         check(server)
@@ -123,12 +123,12 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, mes
             r"organizations\[0\]\.pipelines\[0\]\.builds\[1\]\.number: the build 3 exists in a",
         ),
         (
-            "{slug: x, pipelines: [{slug: a, builds: [{creator: nobody}]}]}",
+            "{slug: x, pipelines: [{slug: a, builds: [{creator: unknown}]}]}",
             r"organizations\[0\]\.pipelines\[0\]\.builds\[0\]\.creator: no user of x",
         ),
     ],
 )
-def test_what_does_not_fit_together_is_named_too(tmp_path: Path, text: str, message: str) -> None:
+def test_contradictory_fields_are_named_too(tmp_path: Path, text: str, message: str) -> None:
     setup = load_seed_file(write(tmp_path, "world.yaml", f"organizations: [{text}]"))
     with pytest.raises(SeedFileError, match=message):
         FakeBuildkite(populate=False, setup=setup)
@@ -153,7 +153,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
         load_seed_file(write(tmp_path, "large.json", "{   }"))
 
 
-def test_without_pyyaml_a_file_of_yaml_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyyaml_a_file_of_yaml_causes_an_error_that_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(name)
 

@@ -59,8 +59,8 @@ def routes(bk: Buildkite, job: JobRecord) -> dict[str, JobRef]:
     }
 
 
-def asked(server: FakeBuildkite, origin: str = "artifacts") -> list[tuple[str, int]]:
-    """Return the ranges that were asked of an origin, and the statuses that were answered."""
+def downloads_from(server: FakeBuildkite, origin: str = "artifacts") -> list[tuple[str, int]]:
+    """Return the ranges that were requested from an origin, and the statuses of the responses."""
     return [(each.headers.get("Range", ""), each.status) for each in server.requests if each.origin == origin]
 
 
@@ -206,7 +206,7 @@ def test_a_stream_that_was_closed_requests_nothing_more(artifact: Artifact, cost
 
 def test_a_stream_holds_no_more_than_a_chunk(server: FakeBuildkite, bk: Buildkite, job: JobRecord) -> None:
     ref = ref_to(bk, server.add_artifact(job, "big.bin", 20_000_000))
-    next(iter(ref.download(stream=True)))  # what is loaded lazily is loaded
+    next(iter(ref.download(stream=True)))  # load lazy imports first
     chunks = ref.download(stream=True)
     tracemalloc.start()
     try:
@@ -223,7 +223,7 @@ def test_a_stream_holds_no_more_than_a_chunk(server: FakeBuildkite, bk: Buildkit
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate"])
 @pytest.mark.parametrize("http", [False, True])
-def test_a_download_that_breaks_continues_where_it_broke(
+def test_a_download_that_breaks_continues_at_its_offset(
     server: FakeBuildkite,
     stored: ArtifactRecord,
     kind: Literal["reset_mid_body", "truncate"],
@@ -233,7 +233,7 @@ def test_a_download_that_breaks_continues_where_it_broke(
     server.faults.add(kind, origin="artifacts", at=300_000)
     with server.client(http=http) as bk:
         assert ref_to(bk, stored).download() == CONTENT
-    (_, (second, status)) = asked(server)
+    (_, (second, status)) = downloads_from(server)
     assert status == 206
     assert 0 < int(second.removeprefix("bytes=").removesuffix("-")) <= 300_000
 
@@ -245,7 +245,7 @@ def test_a_download_may_break_as_often_as_it_gets_on(server: FakeBuildkite, arti
 
     server.faults.add("reset_mid_body", origin="artifacts", at=70_000, times=None, match=has_far_to_go)
     assert artifact.download() == CONTENT
-    assert len(asked(server)) > 10
+    assert len(downloads_from(server)) > 10
 
 
 class Rangeless(HTTPAdapter):
@@ -260,7 +260,7 @@ def test_a_storage_that_ignores_ranges_returns_the_right_bytes(server: FakeBuild
     server.faults.add("truncate", origin="artifacts", at=300_000)
     with server.client(http=True, transport=Rangeless()) as bk:
         assert ref_to(bk, stored).fetch().download() == CONTENT
-    assert [status for _, status in asked(server)] == [200, 200]
+    assert [status for _, status in downloads_from(server)] == [200, 200]
 
 
 def test_a_storage_that_returns_another_range_is_not_believed(server: FakeBuildkite, artifact: Artifact) -> None:
@@ -285,15 +285,17 @@ def break_off_and_refuse_the_rest(server: FakeBuildkite, *, length: int) -> None
     )
 
 
-def test_a_connection_that_breaks_when_all_has_come_is_no_failure(
+def test_a_connection_that_breaks_after_the_last_byte_is_not_a_failure(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
     break_off_and_refuse_the_rest(server, length=131_072)
     assert ref_to(bk, stored).download() == CONTENT[:131_072]
-    assert len(asked(server)) == 2
+    assert len(downloads_from(server)) == 2
 
 
-def test_an_end_that_is_not_the_end_of_what_was_uploaded_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_an_end_that_differs_from_the_end_of_the_uploaded_file_is_an_error(
+    server: FakeBuildkite, artifact: Artifact
+) -> None:
     break_off_and_refuse_the_rest(server, length=131_072)
     with pytest.raises(ChecksumMismatchError, match="131072 bytes were received"):
         artifact.download()
@@ -309,7 +311,7 @@ def test_a_connection_that_never_gets_on_is_given_up(server: FakeBuildkite, arti
     server.faults.add("reset_before", origin="artifacts", times=None)
     with pytest.raises(ConnectionFailedError):
         artifact.download()
-    assert len(asked(server)) == RetryPolicy().attempts
+    assert len(downloads_from(server)) == RetryPolicy().attempts
 
 
 def test_a_storage_that_has_a_problem_is_retried_as_often_as_the_policy_allows(
@@ -319,7 +321,7 @@ def test_a_storage_that_has_a_problem_is_retried_as_often_as_the_policy_allows(
     before = server.clock.now()
     with pytest.raises(ServerError, match="503"):
         artifact.download()
-    assert len(asked(server)) == RetryPolicy().attempts
+    assert len(downloads_from(server)) == RetryPolicy().attempts
     assert server.clock.now() > before
 
 
@@ -332,7 +334,7 @@ def test_without_retries_the_first_failure_is_the_last(server: FakeBuildkite, st
     server.faults.add("html", status=503, origin="artifacts", times=None)
     with server.client(retry=RetryPolicy(attempts=1)) as bk, pytest.raises(ServerError):
         ref_to(bk, stored).download()
-    assert len(asked(server)) == 1
+    assert len(downloads_from(server)) == 1
 
 
 def test_an_api_that_returns_no_link_is_requested_no_more_often_than_the_policy_allows(
@@ -374,35 +376,35 @@ def test_a_file_that_its_storage_does_not_have_is_an_error(server: FakeBuildkite
     with pytest.raises(DownloadError, match="status 404") as caught:
         artifact.download()
     assert caught.value.status == 404
-    assert len(asked(server)) == 1
+    assert len(downloads_from(server)) == 1
 
 
 def test_a_storage_that_redirects_is_followed(server: FakeBuildkite, artifact: Artifact) -> None:
     url = link(server, artifact)
     server.faults.add("redirect", origin="artifacts", location=url, status=307)
     assert artifact.download() == CONTENT
-    assert [status for _, status in asked(server)] == [307, 200]
+    assert [status for _, status in downloads_from(server)] == [307, 200]
 
 
 def link(server: FakeBuildkite, artifact: Artifact) -> str:
-    """Ask for a link to an artifact's content as another client would."""
+    """Request a link to an artifact's content as another client would."""
     import requests  # noqa: PLC0415
 
     with requests.Session() as session:
         session.mount("https://", server.adapter())
-        answer = session.get(
+        response = session.get(
             f"https://api.buildkite.com/v2/{artifact.api_path}/download",
             headers={"Authorization": f"Bearer {server.token}"},
             allow_redirects=False,
         )
-    return answer.headers["Location"]
+    return response.headers["Location"]
 
 
 def test_a_storage_that_redirects_in_circles_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("redirect", origin="artifacts", location="/again", times=None)
     with pytest.raises(DownloadError, match="redirects more than"):
         artifact.download()
-    assert len(asked(server)) < 10
+    assert len(downloads_from(server)) < 10
 
 
 @pytest.mark.parametrize(
@@ -427,7 +429,7 @@ def test_a_relative_link_is_resolved_and_requested_without_the_token(
     assert not any("Authorization" in request.headers for request in followed)
 
 
-def test_a_response_that_is_no_link_is_not_taken_for_the_file(server: FakeBuildkite, artifact: Artifact) -> None:
+def test_a_response_that_is_not_a_link_is_not_taken_for_the_file(server: FakeBuildkite, artifact: Artifact) -> None:
     server.faults.add("error", match="/download", status=200, payload={"url": "https://evil.example"}, times=None)
     with pytest.raises(ResponseError, match="a redirect to the file was expected"):
         artifact.download()
@@ -469,7 +471,9 @@ def test_a_checksum_in_capitals_is_the_same(bk: Buildkite, stored: ArtifactRecor
     assert ref_to(bk, stored).fetch().download() == CONTENT
 
 
-def test_what_is_not_stated_is_not_checked(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> None:
+def test_unknown_lengths_and_hashes_are_not_checked(
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
+) -> None:
     artifact = ref_to(bk, stored).fetch()
     bare = Artifact.model_validate({**artifact.dump(), "file_size": None, "sha1sum": None})
     assert bk.bind(bare).download() == CONTENT
@@ -485,7 +489,7 @@ def test_a_new_artifact_downloads(bk: Buildkite, stored: ArtifactRecord) -> None
 
 
 @pytest.mark.parametrize("state", ["error", "expired", "deleted"])
-def test_an_artifact_that_is_no_more_states_in_which_state_it_was(
+def test_an_error_for_a_deleted_artifact_names_its_state(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, state: str
 ) -> None:
     stored.state = state
@@ -507,7 +511,7 @@ def test_the_token_never_goes_to_the_storage(server: FakeBuildkite, stored: Arti
     for request in server.requests:
         text = request.line + str(list(request.headers)) + str(request.body)
         assert (server.token in text) == (request.origin == "api")
-    assert len(asked(server)) == 3
+    assert len(downloads_from(server)) == 3
 
 
 def test_a_netrc_for_the_storage_is_not_used(

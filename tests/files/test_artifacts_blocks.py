@@ -1,4 +1,4 @@
-"""What is known of a file beforehand, and how what comes is seen block by block next to the loading."""
+"""The length and hash of a file, and how its blocks are hashed while it is loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCK = 16
 
 
 class Later:
-    """Takes the place of `Background`: a call is made when somebody waits for it, and not before."""
+    """Takes the place of `Background`: a call is made when its result is awaited, and not before."""
 
     def __init__(self) -> None:
         self.submitted = 0
@@ -86,7 +86,7 @@ def test_all_bytes_are_hashed_once_and_in_order(later: Later, seed: int) -> None
         ([b"x" * 9, b"y" * 8], [b"x" * 9, b"y" * 8]),
     ],
 )
-def test_what_fits_into_a_block_needs_no_thread(later: Later, chunks: list[bytes], blocks: list[bytes]) -> None:
+def test_a_file_of_one_block_needs_no_thread(later: Later, chunks: list[bytes], blocks: list[bytes]) -> None:
     assert see(chunks, []) == blocks
     assert later.submitted == len(blocks) - 1
 

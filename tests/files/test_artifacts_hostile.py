@@ -196,7 +196,7 @@ def test_a_file_that_declares_its_size_may_be_larger_than_the_limit(
 
 
 @pytest.mark.parametrize("get", [read, read_the_end])
-def test_a_range_stops_one_byte_past_what_it_declares(
+def test_a_range_stops_one_byte_past_its_declared_size(
     server: FakeBuildkite, artifact: Artifact, tmp_path: Path, get: Callable[[Artifact, Path], None]
 ) -> None:
     start = 0 if get is read else 900
@@ -251,7 +251,7 @@ class Body(io.RawIOBase):
     ],
 )
 @pytest.mark.parametrize("way", ["save_to", "search"])
-def test_a_log_stops_one_byte_past_what_it_declares_and_at_the_limit_where_it_declares_nothing(  # noqa: PLR0917
+def test_a_log_stops_one_byte_past_its_declared_size_or_at_the_limit(  # noqa: PLR0917
     server: FakeBuildkite, stored: ArtifactRecord, tmp_path: Path, way: str, headers: dict[str, str], message: str
 ) -> None:
     server.set_log(stored.job, b"line\n" * 40_000)
@@ -285,7 +285,7 @@ def test_the_end_of_a_log_is_not_taken_for_all_of_it(
 
 
 def refuse_all_but_the_end(server: FakeBuildkite, *, after: int) -> None:
-    """Make the server send the last ten bytes of a log, whatever is requested."""
+    """Make the server send the last ten bytes of a log for every request."""
     end = {"Content-Range": f"bytes {len(LOG) - 10}-{len(LOG) - 1}/{len(LOG)}"}
     server.faults.add("error", match="GET .*/log", after=after, times=None, status=206, headers=end, payload="x" * 8)
 
@@ -313,14 +313,14 @@ def all_but_one(artifact: Artifact, folder: Path) -> DownloadReport:
 
 @pytest.fixture
 def others(server: FakeBuildkite, stored: ArtifactRecord) -> int:
-    """How many other artifacts there are."""
+    """The number of other artifacts."""
     for number in range(3):
         server.add_artifact(stored.job, f"{number}.bin", b"fine")
     return 3
 
 
 @pytest.mark.parametrize("declared", NOT_NUMBERS[:-1])
-def test_a_content_length_that_is_no_number_is_an_error_of_the_library_and_stops_no_other_file(  # noqa: PLR0917
+def test_a_content_length_that_is_not_a_number_is_an_error_of_the_library_and_stops_no_other_file(  # noqa: PLR0917
     server: FakeBuildkite, artifact: Artifact, stored: ArtifactRecord, tmp_path: Path, others: int, declared: str
 ) -> None:
     found = Storage(HEAD + b"Content-Length: " + declared.encode("latin-1") + b"\r\n", lambda: iter([b"x" * 1000]))
@@ -337,7 +337,7 @@ def test_a_content_length_that_is_no_number_is_an_error_of_the_library_and_stops
     "location", ["http://[::1", "http://[", "//[::1", "https://\udcff.example/", "https://x:99999/"]
 )
 @pytest.mark.parametrize("origin", ["api", "artifacts"])
-def test_a_location_that_is_no_url_is_an_error_of_the_library_and_stops_no_other_file(  # noqa: PLR0917
+def test_a_location_that_is_not_a_url_is_an_error_of_the_library_and_stops_no_other_file(  # noqa: PLR0917
     server: FakeBuildkite,
     bk: Buildkite,
     stored: ArtifactRecord,
@@ -354,12 +354,12 @@ def test_a_location_that_is_no_url_is_an_error_of_the_library_and_stops_no_other
 
 @pytest.mark.parametrize("size", ["100", True, -1, 1e3, 10**30, None, [], {"a": 1}])
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_a_size_that_is_no_size_stops_no_file(  # noqa: PLR0917
+def test_an_invalid_size_stops_no_file(  # noqa: PLR0917
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, others: int, size: object
 ) -> None:
-    def drift(told: Any) -> Any:
-        several = cast("list[dict[str, Any]]", told)
-        return [each | {"file_size": size} for each in several] if isinstance(told, list) else told
+    def drift(payload: Any) -> Any:
+        several = cast("list[dict[str, Any]]", payload)
+        return [each | {"file_size": size} for each in several] if isinstance(payload, list) else payload
 
     server.settings.drift = drift
     report = bk.organization("acme").job(stored.job.id).artifacts().save_all(tmp_path)
@@ -380,13 +380,17 @@ def test_a_size_that_is_no_size_stops_no_file(  # noqa: PLR0917
 )
 @pytest.mark.parametrize("layout", ["job", "path"])
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-def test_a_url_of_an_artifact_that_is_none_of_the_api_stops_no_other(  # noqa: PLR0917
+def test_an_artifact_url_outside_the_api_stops_no_other(  # noqa: PLR0917
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, others: int, url: object, layout: Any
 ) -> None:
-    def drift(told: Any) -> Any:
-        several = cast("list[dict[str, Any]]", told)
+    def drift(payload: Any) -> Any:
+        several = cast("list[dict[str, Any]]", payload)
         odd = {"url": url, "path": "0.bin"}
-        return [each | odd if each["id"] == stored.id else each for each in several] if isinstance(told, list) else told
+        return (
+            [each | odd if each["id"] == stored.id else each for each in several]
+            if isinstance(payload, list)
+            else payload
+        )
 
     server.settings.drift = drift
     try:
@@ -398,7 +402,7 @@ def test_a_url_of_an_artifact_that_is_none_of_the_api_stops_no_other(  # noqa: P
 
 
 @pytest.mark.parametrize(
-    "told",
+    "content_range",
     [
         "bytes \u0660-\u0669/\u0661\u0660",
         f"bytes 0-{'9' * 5000}/{'9' * 5000}",
@@ -410,10 +414,10 @@ def test_a_url_of_an_artifact_that_is_none_of_the_api_stops_no_other(  # noqa: P
 )
 @pytest.mark.parametrize("get", [read, save, download])
 def test_a_content_range_that_is_none_is_an_error_of_the_library(  # noqa: PLR0917
-    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, told: str, get: Any
+    server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, content_range: str, get: Any
 ) -> None:
     artifact = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
-    server.faults.add("error", origin="artifacts", status=206, headers={"Content-Range": told}, times=None)
+    server.faults.add("error", origin="artifacts", status=206, headers={"Content-Range": content_range}, times=None)
     with pytest.raises(DownloadError, match="another range"):
         get(artifact, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -437,7 +441,7 @@ def test_a_content_length_that_arrived_twice_is_read_once() -> None:
 
 
 @pytest.mark.parametrize("text", NOT_NUMBERS)
-def test_what_is_no_number_is_not_read_as_one(text: str) -> None:
+def test_text_that_is_not_a_number_is_not_read_as_one(text: str) -> None:
     assert parse_decimal(text) is None
     with pytest.raises(ResponseError, match="Content-Length"):
         content_length({"Content-Length": text})
@@ -446,7 +450,7 @@ def test_what_is_no_number_is_not_read_as_one(text: str) -> None:
 # -- the folder
 
 
-def test_a_folder_that_vanishes_meanwhile_is_reported_of_its_file_and_stops_no_other(
+def test_a_folder_that_vanishes_meanwhile_is_an_error_of_its_file_and_stops_no_other(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord, tmp_path: Path
 ) -> None:
     for number in range(3):
@@ -467,7 +471,7 @@ def test_a_folder_that_vanishes_meanwhile_is_reported_of_its_file_and_stops_no_o
     assert len(report.saved) == 4
 
 
-def test_a_current_folder_that_is_gone_fails_each_file_and_not_the_program(
+def test_a_deleted_current_folder_fails_each_file_and_not_the_program(
     bk: Buildkite, stored: ArtifactRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     artifact = bk.organization("acme").job(stored.job.id).artifact(stored.id).fetch()
@@ -484,7 +488,7 @@ def test_a_current_folder_that_is_gone_fails_each_file_and_not_the_program(
 
 
 @pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ValueError("bad"), EOFError()])
-def test_what_the_system_or_a_parser_raises_is_a_failure_of_its_file(  # noqa: PLR0917
+def test_an_error_of_the_system_or_a_parser_is_a_failure_of_its_file(  # noqa: PLR0917
     bk: Buildkite,
     stored: ArtifactRecord,
     tmp_path: Path,

@@ -65,7 +65,7 @@ def test_a_file_that_breaks_in_a_later_block_is_whole_nevertheless(
     assert sha1(save(server, large, tmp_path).read_bytes()) == large.content.sha1sum
 
 
-def test_what_a_killed_process_has_left_is_hashed_too(
+def test_the_partial_file_of_a_killed_process_is_hashed_too(
     server: FakeBuildkite, large: ArtifactRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=3 * BLOCK)

@@ -1,4 +1,4 @@
-"""What a storage of artifacts may answer, status by status, and what comes of each."""
+"""The responses that a storage of artifacts may send, status by status, and the outcome of each."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def artifact(server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord) -> Ar
 def elsewhere(server: FakeBuildkite, artifact: Artifact) -> str:
     """A second link to the content."""
     artifact.download()
-    asked = server.requests[-1]
+    request = server.requests[-1]
     server.requests.clear()
-    return f"https://{asked.headers['Host']}{asked.path}?{asked.query_string}"
+    return f"https://{request.headers['Host']}{request.path}?{request.query_string}"
 
 
-def answers(server: FakeBuildkite, status: int, *, times: int | None = None, **options: Any) -> None:
+def respond_with(server: FakeBuildkite, status: int, *, times: int | None = None, **options: Any) -> None:
     server.faults.add("error", origin="artifacts", status=status, times=times, **options)
 
 
@@ -55,7 +55,7 @@ def answers(server: FakeBuildkite, status: int, *, times: int | None = None, **o
 def test_if_a_link_may_not_be_good_any_more_another_is_requested_once(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
-    answers(server, status)
+    respond_with(server, status)
     with costs(2, artifacts=2), pytest.raises(DownloadError) as caught:
         artifact.download()
     assert caught.value.status == status
@@ -65,7 +65,7 @@ def test_if_a_link_may_not_be_good_any_more_another_is_requested_once(
 def test_no_other_link_is_requested_if_it_would_not_help(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
-    answers(server, status)
+    respond_with(server, status)
     with costs(1, artifacts=1), pytest.raises(DownloadError) as caught:
         artifact.download()
     assert (caught.value.status, caught.value.method) == (status, "GET")
@@ -76,29 +76,29 @@ def test_no_other_link_is_requested_if_it_would_not_help(
 def test_if_the_storage_fails_it_is_requested_again_by_the_same_link(
     server: FakeBuildkite, artifact: Artifact, costs: Costs, status: int
 ) -> None:
-    answers(server, status)
+    respond_with(server, status)
     with costs(1, artifacts=ATTEMPTS), pytest.raises(ServerError) as caught:
         artifact.download()
     assert (caught.value.status, caught.value.method) == (status, "GET")
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 226])
-def test_what_is_no_content_is_not_taken_for_it(server: FakeBuildkite, artifact: Artifact, status: int) -> None:
-    answers(server, status)
+def test_a_body_that_is_not_content_is_not_taken_for_it(server: FakeBuildkite, artifact: Artifact, status: int) -> None:
+    respond_with(server, status)
     with pytest.raises(DownloadError, match=f"status {status}"):
         artifact.download()
 
 
-def test_a_range_that_nobody_requested_is_taken_where_it_is_the_beginning(
+def test_an_unrequested_range_is_accepted_if_it_is_the_beginning(
     server: FakeBuildkite, bk: Buildkite, artifact: Artifact
 ) -> None:
     bare = bk.organization("acme").job(artifact.job_id or "").artifact(artifact.id)
-    answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 0-9/10"})
+    respond_with(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 0-9/10"})
     assert bare.download() == b'"01234567"'
-    answers(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 1-10/11"})
+    respond_with(server, 206, times=1, payload="01234567", headers={"Content-Range": "bytes 1-10/11"})
     with pytest.raises(DownloadError, match=r"^the storage returned another range"):
         bare.download()
-    answers(server, 206, times=1, payload="01234567")
+    respond_with(server, 206, times=1, payload="01234567")
     with pytest.raises(DownloadError, match="another range"):
         bare.download()
 
@@ -108,7 +108,7 @@ def test_if_a_storage_returns_a_part_the_rest_is_requested_although_nothing_else
 ) -> None:
     longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
     bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
-    answers(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-9/20"})
+    respond_with(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-9/20"})
     assert bare.download() == b'"12345678"abcdefghij'
     assert server.requests[-1].headers["Range"] == "bytes=10-"
 
@@ -118,7 +118,7 @@ def test_a_part_that_ends_before_its_range_is_not_the_whole_file(
 ) -> None:
     longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
     bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
-    answers(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-19/*"})
+    respond_with(server, 206, times=1, payload="12345678", headers={"Content-Range": "bytes 0-19/*"})
     assert bare.download() == b'"12345678"abcdefghij'
     assert server.requests[-1].headers["Range"] == "bytes=10-"
 
@@ -129,19 +129,19 @@ def test_a_part_is_not_the_rest_if_an_earlier_response_has_stated_the_size(
     longer = server.add_artifact(stored.job, "longer.txt", b"0123456789abcdefghij")
     bare = bk.organization("acme").job(longer.job.id).artifact(longer.id)
     server.faults.add("truncate", origin="artifacts", times=1, at=5)
-    answers(server, 206, times=1, payload="6789abcd", headers={"Content-Range": "bytes 5-14/*"})
+    respond_with(server, 206, times=1, payload="6789abcd", headers={"Content-Range": "bytes 5-14/*"})
     assert bare.download() == b'01234"6789abcd"fghij'
     assert server.requests[-1].headers["Range"] == "bytes=15-"
 
 
-def test_what_arrives_with_a_range_that_is_refused_is_no_content(
+def test_the_body_of_a_refused_range_is_not_content(
     server: FakeBuildkite, bk: Buildkite, stored: ArtifactRecord
 ) -> None:
     large = server.add_artifact(stored.job, "large.bin", 500_000)
     bare = bk.organization("acme").job(large.job.id).artifact(large.id)
     whole = bare.download()
     server.faults.add("truncate", origin="artifacts", at=131_072)
-    answers(server, 416, headers={"Content-Range": "bytes */131072"}, payload="x" * 300_000)
+    respond_with(server, 416, headers={"Content-Range": "bytes */131072"}, payload="x" * 300_000)
     assert bare.download() == whole[:131_072]
 
 
@@ -158,7 +158,7 @@ def test_a_storage_that_has_moved_the_file_is_followed(
 
 
 @pytest.mark.parametrize("status", [300, 304, 305, 306, 309])
-def test_what_is_no_move_is_not_followed(
+def test_a_response_that_is_not_a_redirect_is_not_followed(
     server: FakeBuildkite, artifact: Artifact, elsewhere: str, costs: Costs, status: int
 ) -> None:
     server.faults.add("redirect", origin="artifacts", location=elsewhere, status=status)
@@ -167,7 +167,7 @@ def test_what_is_no_move_is_not_followed(
 
 
 def test_a_move_to_nowhere_is_an_error(server: FakeBuildkite, artifact: Artifact) -> None:
-    answers(server, 302)
+    respond_with(server, 302)
     with pytest.raises(DownloadError, match="status 302"):
         artifact.download()
 
@@ -189,7 +189,7 @@ def test_a_storage_is_followed_so_far_and_no_further(
 
 
 class Watching(BaseAdapter):
-    """A transport that keeps what comes."""
+    """A transport that records requests."""
 
     def __init__(self, server: FakeBuildkite) -> None:
         super().__init__()
@@ -239,11 +239,11 @@ def test_a_download_that_is_closed_returns_its_connection_back(watched: Artifact
 
 
 @pytest.mark.parametrize("status", [302, 403, 404, 503])
-def test_what_is_no_content_returns_its_connection_back(
+def test_a_response_without_content_releases_its_connection(
     server: FakeBuildkite, watched: Artifact, watching: Watching, status: int
 ) -> None:
     headers = {"Location": "https://files.example/a"} if status == 302 else {}
-    answers(server, status, times=10, headers=headers, payload="x" * 100_000)
+    respond_with(server, status, times=10, headers=headers, payload="x" * 100_000)
     chunks = watched.download(stream=True)
     with pytest.raises((DownloadError, ServerError)):
         next(chunks)
@@ -271,7 +271,7 @@ def test_wherever_a_download_breaks_a_storage_without_ranges_returns_the_rest(
 
 
 def test_a_download_that_has_failed_is_over(server: FakeBuildkite, artifact: Artifact, costs: Costs) -> None:
-    answers(server, 404, times=1)
+    respond_with(server, 404, times=1)
     chunks = artifact.download(stream=True)
     with pytest.raises(DownloadError):
         next(chunks)
@@ -292,12 +292,12 @@ def test_wrong_bytes_are_reported_once(server: FakeBuildkite, artifact: Artifact
 
 
 @pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush"])
-def test_an_error_shows_where_the_file_was_requested_and_not_its_key(
+def test_an_error_shows_the_url_of_the_file_without_its_key(
     server: FakeBuildkite, artifact: Artifact, elsewhere: str, query: str
 ) -> None:
     where = f"{elsewhere.partition('?')[0]}-moved"
     server.faults.add("redirect", origin="artifacts", location=where + query)
-    answers(server, 404)
+    respond_with(server, 404)
     with pytest.raises(DownloadError) as caught:
         artifact.download()
     assert caught.value.url == where

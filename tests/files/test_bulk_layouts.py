@@ -1,4 +1,4 @@
-"""Where the artifacts of a build go in a folder: each to a place of its own, whatever they are called."""
+"""The paths of a build's artifacts in a folder: each has its own, for any names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_those_of_one_job_that_are_called_the_same_go_below_their_own_ids() -> N
     assert places(("a", A), ("./a", A), ("b", A)) == [f"{A}/0/a", f"{A}/1/./a", "b"]
 
 
-def test_a_file_is_not_where_another_needs_a_folder() -> None:
+def test_no_file_has_the_path_of_a_folder_that_another_needs() -> None:
     assert places(("out", A), ("out/log.txt", B)) == [f"{A}/out", "out/log.txt"]
     assert places(("out/log.txt", A), ("out\\log.txt/x", A)) == [f"{A}/out/log.txt", "out\\log.txt/x"]
 
@@ -56,7 +56,7 @@ def test_if_case_does_not_state_files_apart_they_are_kept_apart() -> None:
     assert places(*files, ignores_case=True) == [f"{job}/{path}" for path, job in files]
 
 
-def test_a_path_that_looks_like_a_place_below_a_job_pushes_nobody_out() -> None:
+def test_a_path_that_looks_like_a_folder_of_a_job_replaces_no_other_file() -> None:
     found = places(("x", A), ("x", B), (f"{B}/x", A))
     assert len(set(found)) == 3
     assert found[0] == f"{A}/x"
@@ -67,7 +67,7 @@ def test_by_job_all_go_below_their_jobs() -> None:
     assert unique_paths(both, "job") == [f"{A}/a", f"{B}/a", f"{B}/b"]
 
 
-def test_by_a_function_they_go_where_it_states_and_are_kept_apart_as_well() -> None:
+def test_a_function_chooses_the_paths_and_they_are_kept_distinct() -> None:
     both = [artifact("x/a", A, "1"), artifact("y/a", B, "2"), artifact("y/b", B, "3")]
     found = unique_paths(both, lambda each: PurePosixPath(each.path).name)
     assert found == [f"{A}/a", f"{B}/a", "b"]
@@ -76,7 +76,7 @@ def test_by_a_function_they_go_where_it_states_and_are_kept_apart_as_well() -> N
 @pytest.mark.parametrize("folds", [False, True])
 @settings(deadline=None)
 @given(files=st.lists(st.tuples(st.text("aA/", min_size=1, max_size=4), st.sampled_from([A, B])), max_size=8))
-def test_no_two_ever_come_to_one_place(files: list[tuple[str, str]], folds: bool) -> None:  # noqa: FBT001 - a case
+def test_no_two_files_have_the_same_path(files: list[tuple[str, str]], folds: bool) -> None:  # noqa: FBT001 - a case
     safe = [(path.strip("/") or "a", job) for path, job in files]
     found = [PurePosixPath(each.casefold() if folds else each) for each in places(*safe, ignores_case=folds)]
     assert len(set(found)) == len(found)

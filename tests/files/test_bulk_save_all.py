@@ -69,7 +69,7 @@ def partial(artifacts: ArtifactQuerySet, folder: Path, **options: Any) -> Downlo
     return caught.value.report
 
 
-# -- what is saved
+# -- saved files
 
 
 def test_all_are_saved_at_one_request_each_and_reported_in_order(
@@ -85,7 +85,7 @@ def test_all_are_saved_at_one_request_each_and_reported_in_order(
     assert report.paths == [each.path for each in report.saved]
 
 
-def test_only_what_is_listed_is_saved(server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path) -> None:
+def test_only_listed_artifacts_are_saved(server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path) -> None:
     fill(server, job, 5)
     listed(bk).filter(path=["out/1.bin", "**/[34].bin"]).limit(2).save_all(folder)
     assert sorted(there(folder)) == ["out/1.bin", "out/3.bin"]
@@ -141,7 +141,7 @@ class Meeting(HTTPAdapter):
         return super().send(request, *args, **options)
 
 
-def test_as_many_as_there_are_workers_come_at_once(server: FakeBuildkite, job: JobRecord, folder: Path) -> None:
+def test_as_many_files_as_workers_are_loaded_at_once(server: FakeBuildkite, job: JobRecord, folder: Path) -> None:
     fill(server, job, 8)
     with server.client(http=True, transport=Meeting(4)) as bk:
         assert len(listed(bk).save_all(folder, workers=4).saved) == 8
@@ -161,7 +161,7 @@ def test_it_stays_within_the_budget_that_all_threads_share(folder: Path) -> None
 # -- going on
 
 
-def test_what_is_whole_is_skipped_without_a_request(
+def test_a_complete_file_is_skipped_without_a_request(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, costs: Costs
 ) -> None:
     fill(server, job, 4)
@@ -175,7 +175,7 @@ def test_what_is_whole_is_skipped_without_a_request(
 
 
 @pytest.mark.parametrize("content", [b"", CONTENT[1:], b"\0" * len(CONTENT), CONTENT + b"x"])
-def test_what_is_not_whole_is_replaced(
+def test_an_incomplete_file_is_replaced(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, content: bytes
 ) -> None:
     fill(server, job, 1)
@@ -185,7 +185,7 @@ def test_what_is_not_whole_is_replaced(
     assert there(folder) == {"out/0.bin": CONTENT}
 
 
-def test_a_link_to_what_is_whole_is_no_file_and_replaced(
+def test_a_link_to_a_complete_file_is_replaced(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, tmp_path: Path
 ) -> None:
     fill(server, job, 1)
@@ -201,7 +201,7 @@ def test_a_link_to_what_is_whole_is_no_file_and_replaced(
     assert not (folder / "out/0.bin").is_symlink()
 
 
-def test_a_link_as_long_as_the_file_is_no_file_either(
+def test_a_link_as_long_as_the_file_is_not_taken_for_the_file(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
 ) -> None:
     server.add_artifact(job, "a.txt", b"other")
@@ -228,7 +228,7 @@ def without_checksums(payload: Any) -> Any:
     return cast("Any", payload)
 
 
-def test_what_was_interrupted_continues_with_the_same_call(  # noqa: PLR0917
+def test_an_interrupted_save_continues_with_the_same_call(  # noqa: PLR0917
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch, costs: Costs
 ) -> None:
     fill(server, job, 6)
@@ -382,7 +382,7 @@ def test_a_name_that_would_harm_a_terminal_is_escaped(
     assert "\x1b" not in str(report)
 
 
-def test_one_that_arrived_odd_is_reported_and_stops_no_other(
+def test_an_odd_artifact_is_reported_and_stops_no_other(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
 ) -> None:
     fill(server, job, 2)
@@ -402,9 +402,7 @@ def test_a_folder_that_is_a_file_fails_each_without_a_request(
     assert [type(each.error) for each in report.failed] == [DownloadError] * 2
 
 
-def test_what_broke_for_a_while_is_tried_again_on_its_own(
-    server: FakeBuildkite, job: JobRecord, folder: Path, costs: Costs
-) -> None:
+def test_a_temporary_failure_is_retried(server: FakeBuildkite, job: JobRecord, folder: Path, costs: Costs) -> None:
     fill(server, job, 6)
     server.faults.add("reset_mid_body", origin="artifacts", at=100_000, times=3)
     with server.client(http=True) as bk, costs(1 + 6, artifacts=6 + 3):
@@ -436,7 +434,9 @@ def test_by_job_each_has_a_folder(
     assert there(folder) == {f"{job.id}/a": b"one", f"{other.id}/b": b"two"}
 
 
-def test_a_function_states_where_each_goes(server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path) -> None:
+def test_a_function_chooses_the_path_of_each_file(
+    server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path
+) -> None:
     fill(server, job, 2)
     listed(bk).save_all(folder, layout=lambda artifact: f"flat-{artifact.filename}")
     assert sorted(there(folder)) == ["flat-0.bin", "flat-1.bin"]
@@ -470,7 +470,7 @@ def test_on_a_terminal_a_bar_states_of_files_and_bytes_and_goes_away(
     assert terminal.getvalue().split("\r")[-1].strip() == ""
 
 
-def test_the_bytes_of_the_bar_add_up_whatever_happened(
+def test_the_bytes_of_the_bar_add_up_after_any_failure(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = fill(server, job, 5)
@@ -491,7 +491,7 @@ def test_the_bytes_of_the_bar_add_up_whatever_happened(
     assert sum(size for _, size in shown) == sum(len(CONTENT) - number for number in range(3))
 
 
-def test_the_bar_is_reported_of_each_file_and_of_the_bytes_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bar_counts_each_file_and_the_bytes_as_they_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     displayed: list[object] = []
 
     class Tqdm:
@@ -525,7 +525,7 @@ def test_elsewhere_it_is_silent(
     assert capfd.readouterr() == ("", "")
 
 
-def test_without_the_extra_nothing_shows_and_who_insists_is_reported_its_name(
+def test_without_the_extra_no_bar_is_shown_and_progress_true_names_the_extra(
     server: FakeBuildkite,
     bk: Buildkite,
     job: JobRecord,

@@ -48,7 +48,7 @@ def test_only_selected_artifacts_are_requested_and_reported(bk: Buildkite, tmp_p
 
 
 @pytest.mark.usefixtures("records")
-def test_the_same_call_skips_what_is_saved(bk: Buildkite, tmp_path: Path, costs: Costs) -> None:
+def test_the_same_call_skips_saved_files(bk: Buildkite, tmp_path: Path, costs: Costs) -> None:
     listing(bk).limit(1).save_all(tmp_path, where=is_small)
     with costs(1 + 2, artifacts=2):
         report = listing(bk).save_all(tmp_path, where=is_small)

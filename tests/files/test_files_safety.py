@@ -95,7 +95,7 @@ def test_a_file_that_is_there_is_replaced(artifact: Artifact, tmp_path: Path) ->
 
 
 def test_a_file_is_replaced_by_a_whole_one_at_once(artifact: Artifact, tmp_path: Path) -> None:
-    """Whoever has the old file open continues reading the old file."""
+    """A process that has the old file open continues reading the old file."""
     (tmp_path / "app.bin").write_bytes(b"old")
     with (tmp_path / "app.bin").open("rb") as old:
         artifact.save_to(tmp_path / "app.bin")
@@ -116,7 +116,7 @@ def test_a_name_as_long_as_names_may_be_is_saved(artifact: Artifact, bk: Buildki
     assert named(artifact, bk, name).save_to(tmp_path).name == name
 
 
-def test_a_connection_that_breaks_is_no_reason_not_to_save(
+def test_a_connection_that_breaks_does_not_prevent_saving(
     server: FakeBuildkite, artifact: Artifact, tmp_path: Path
 ) -> None:
     server.faults.add("reset_mid_body", origin="artifacts", at=200_000)
@@ -161,7 +161,7 @@ def test_a_failure_leaves_neither_file_nor_folder(
 
 
 @failures
-def test_a_failure_leaves_what_was_there(server: FakeBuildkite, artifact: Artifact, tmp_path: Path, fail: type) -> None:
+def test_a_failure_leaves_the_old_file(server: FakeBuildkite, artifact: Artifact, tmp_path: Path, fail: type) -> None:
     old = tmp_path / "dist/sub dir/größe.bin"
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
@@ -171,7 +171,7 @@ def test_a_failure_leaves_what_was_there(server: FakeBuildkite, artifact: Artifa
     assert everything(tmp_path) == ["dist", "dist/sub dir", "dist/sub dir/größe.bin"]
 
 
-def test_nothing_of_the_final_name_is_there_before_all_has_come(
+def test_no_file_has_the_final_name_before_it_is_complete(
     server: FakeBuildkite, artifact: Artifact, tmp_path: Path
 ) -> None:
     seen: list[list[str]] = []
@@ -203,7 +203,7 @@ def test_a_keyboard_interrupt_leaves_nothing(
 # -- what cannot be written
 
 
-def test_a_file_where_a_folder_should_be_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
     (tmp_path / "dist").write_bytes(b"a file")
     with pytest.raises(DownloadError, match=r"cannot write .*nothing was kept"):
         artifact.save_to(tmp_path)
@@ -211,7 +211,7 @@ def test_a_file_where_a_folder_should_be_is_a_clear_error(artifact: Artifact, tm
     assert (tmp_path / "dist").read_bytes() == b"a file"
 
 
-def test_a_folder_where_the_file_should_be_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
+def test_a_folder_in_place_of_the_file_is_a_clear_error(artifact: Artifact, tmp_path: Path) -> None:
     (tmp_path / "dist/sub dir/größe.bin/inside").mkdir(parents=True)
     with pytest.raises(DownloadError, match="cannot write"):
         artifact.save_to(tmp_path)
@@ -221,7 +221,7 @@ def test_a_folder_where_the_file_should_be_is_a_clear_error(artifact: Artifact, 
 def test_a_folder_that_may_not_be_written_is_a_clear_error(
     artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it is for everyone but root, who may."""
+    """As for every user but root, whom permissions do not stop."""
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
     if os.access(folder, os.W_OK):
@@ -242,7 +242,7 @@ def test_a_name_that_no_file_can_have_is_a_clear_error(artifact: Artifact, tmp_p
     assert everything(tmp_path) == []
 
 
-# -- paths that the server tells
+# -- paths that the server sends
 
 
 HOSTILE = [
@@ -282,7 +282,7 @@ def test_a_path_that_leaves_the_folder_is_refused_and_nothing_is_requested_or_wr
     assert everything(tmp_path) == ["a", "a/b", "a/b/c"]
 
 
-def test_a_hostile_path_does_not_matter_to_who_names_the_file(
+def test_a_hostile_path_is_ignored_if_the_caller_names_the_file(
     artifact: Artifact, bk: Buildkite, tmp_path: Path
 ) -> None:
     assert named(artifact, bk, "../../x").save_to(tmp_path / "mine").read_bytes() == CONTENT
@@ -413,7 +413,7 @@ PIECES = st.sampled_from(["..", ".", "/", "\\", "\0", "a", "C:", " ", "~", "é",
 @given(st.lists(PIECES, max_size=8).map("".join) | st.text(st.characters(codec=None), max_size=20))
 @example("..")
 @example("a/../b")
-def test_whatever_the_path_it_stays_below_the_folder_or_is_refused(tmp_path: Path, name: str) -> None:
+def test_any_path_stays_below_the_folder_or_is_refused(tmp_path: Path, name: str) -> None:
     try:
         place = safe_path(tmp_path, name)
     except UnsafePathError:

@@ -211,7 +211,7 @@ def do(file: io.BufferedReader[Any], name: str, number: int) -> object:
         return file.seek(number, io.SEEK_CUR)
     if name == "peek":
         return file.peek()[:1]
-    if name == "read1":  # how much it gives at most is the buffer's affair
+    if name == "read1":  # the buffer decides how much it returns at most
         return len(file.read1(number)) <= number and file.seek(0)
     return getattr(file, name)(number)
 
@@ -265,7 +265,7 @@ def test_json_csv_gzip_and_tar_are_read_from_it(add: Callable[..., Artifact]) ->
         assert found.read() == CONTENT[:MIB]
 
 
-def test_it_is_no_zip_states_who_reads_it_and_not_that_the_network_failed(
+def test_a_file_that_is_not_a_zip_is_reported_by_its_reader_and_not_as_a_network_failure(
     server: FakeBuildkite, add: Callable[..., Artifact]
 ) -> None:
     with add(CONTENT).open() as file, pytest.raises(zipfile.BadZipFile):
@@ -280,7 +280,7 @@ def test_it_is_no_zip_states_who_reads_it_and_not_that_the_network_failed(
 
 @pytest.mark.parametrize("kind", ["reset_mid_body", "truncate", "reset_before", "html"])
 @pytest.mark.parametrize("http", [False, True])
-def test_what_breaks_continues_where_it_broke_without_another_link(
+def test_a_download_that_breaks_continues_at_its_offset_without_another_link(
     server: FakeBuildkite, job: JobRecord, kind: Any, *, http: bool
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
@@ -310,7 +310,7 @@ def test_a_link_that_has_expired_is_requested_anew(
             assert file.read(5) == CONTENT[2 * MIB : 2 * MIB + 5]
 
 
-def test_what_the_storage_refuses_with_a_new_link_too_is_an_error_and_may_be_tried_again(
+def test_a_file_that_the_storage_refuses_with_a_new_link_too_is_a_retryable_error(
     server: FakeBuildkite, add: Callable[..., Artifact], costs: Costs
 ) -> None:
     server.faults.add("error", origin="artifacts", status=403, times=2)
@@ -322,7 +322,7 @@ def test_what_the_storage_refuses_with_a_new_link_too_is_an_error_and_may_be_tri
         assert file.read(10) == CONTENT[:10]
 
 
-def test_one_that_is_no_more_states_so(add: Callable[..., Artifact]) -> None:
+def test_an_error_for_a_deleted_artifact_says_so(add: Callable[..., Artifact]) -> None:
     artifact = add(CONTENT)
     artifact.delete()
     with artifact.open() as file, pytest.raises(NotFoundError, match="its state was 'finished'"):
@@ -330,7 +330,7 @@ def test_one_that_is_no_more_states_so(add: Callable[..., Artifact]) -> None:
 
 
 class Silent(HTTPAdapter):
-    """Leads to storages that answer with nothing where they say that something comes."""
+    """Redirects to storages that send an empty body although they declare a length."""
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         response = super().send(request, *args, **options)
@@ -341,7 +341,7 @@ class Silent(HTTPAdapter):
 
 
 @pytest.mark.parametrize("start", [0, len(CONTENT) - 10])
-def test_a_storage_that_returns_nothing_of_what_is_there_is_an_error_and_no_end(
+def test_a_storage_that_returns_nothing_of_an_existing_file_is_an_error_and_not_the_end(
     server: FakeBuildkite, job: JobRecord, start: int
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
@@ -381,7 +381,7 @@ def test_a_size_that_nothing_states_is_an_error(
         file.read(10)
 
 
-def test_a_file_that_is_not_as_long_as_what_was_uploaded_is_an_error(
+def test_a_file_whose_length_differs_from_the_uploaded_one_is_an_error(
     server: FakeBuildkite, bk: Buildkite, job: JobRecord
 ) -> None:
     stored = server.add_artifact(job, "a.bin", CONTENT)
@@ -392,7 +392,7 @@ def test_a_file_that_is_not_as_long_as_what_was_uploaded_is_an_error(
 
 
 @pytest.mark.parametrize("step", [-1, 1000])
-def test_what_is_read_from_beginning_to_end_is_checked(
+def test_a_file_read_from_beginning_to_end_is_checked(
     server: FakeBuildkite, add: Callable[..., Artifact], step: int
 ) -> None:
     artifact = add(CONTENT)

@@ -32,17 +32,17 @@ class JumpingClock:
 
     Args:
         true: The server's clock.
-        wall: Makes the wall time of the true time, and of how often it was asked for.
+        wall: Makes the wall time of the true time, and of how often it was read.
     """
 
     def __init__(self, true: Clock, wall: Wall) -> None:
         self.true = true
         self._wall = wall
-        self._asked = 0
+        self._readings = 0
 
     def now(self) -> float:
-        self._asked += 1
-        return self._wall(self.true.now(), self._asked)
+        self._readings += 1
+        return self._wall(self.true.now(), self._readings)
 
     def monotonic(self) -> float:
         return self.true.now() - 1_700_000_000  # another beginning than the wall clock's
@@ -58,9 +58,9 @@ WALLS: dict[str, Wall] = {
     "right": lambda true, _: true,
     "stands still": lambda _, __: 1_785_585_600.0,
     "stands at the epoch": lambda _, __: 0.0,
-    "jumps ahead": lambda true, asked: true + HOUR * asked,
-    "jumps back": lambda true, asked: true - HOUR * asked,
-    "jumps both ways": lambda true, asked: true + HOUR * asked * (-1) ** asked,
+    "jumps ahead": lambda true, readings: true + HOUR * readings,
+    "jumps back": lambda true, readings: true - HOUR * readings,
+    "jumps both ways": lambda true, readings: true + HOUR * readings * (-1) ** readings,
 }
 
 
@@ -138,7 +138,7 @@ def test_a_wait_for_a_build_to_appear_ends_when_its_time_is_up(server: FakeBuild
 
 
 def test_the_old_end_of_a_restarted_build_counts_after_a_minute(server: FakeBuildkite, wall: Wall) -> None:
-    server.settings.pace.retrying = 100_000.0  # the server takes the retry, and nothing comes of it
+    server.settings.pace.retrying = 100_000.0  # the server accepts the retry and never starts it
     server.add_pipeline("web", steps=[CommandStep(duration=5, exits=(1,))])
     with client_of(server, wall) as bk:
         build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main").wait()
@@ -151,16 +151,16 @@ def test_the_old_end_of_a_restarted_build_counts_after_a_minute(server: FakeBuil
 def test_a_log_is_followed_to_its_end_and_no_longer(server: FakeBuildkite, wall: Wall) -> None:
     job = server.add_build("web", state="running", jobs=[{"name": "Test", "state": "running"}]).jobs[0]
     server.set_log(job, b"one\n")
-    came, ended = list[str](), 0.0
+    received, ended = list[str](), 0.0
     with client_of(server, wall) as bk:
         for line in bk.organization("acme").job(job.id).log().follow():
-            came.append(line.text)
-            if came == ["one"]:
+            received.append(line.text)
+            if received == ["one"]:
                 server.set_log(job, b"one\ntwo\n")
                 job.state, job.finished_at, ended = "passed", server.clock.now(), server.clock.now()
-            if line.text == "two":  # what the agent sends after the job's end still comes
+            if line.text == "two":  # lines that the agent sends after the job's end still arrive
                 server.set_log(job, b"one\ntwo\nthree\n")
-    assert came == ["one", "two", "three"]
+    assert received == ["one", "two", "three"]
     assert server.clock.now() - ended <= 120
 
 
@@ -191,7 +191,7 @@ def test_a_running_build_lasts_up_to_the_wall_time(server: FakeBuildkite) -> Non
 
 
 def _let_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allow the machine's clock to sleep for moments, which is what is tested."""
+    """Allow short sleeps on the machine's clock, since this file tests them."""
 
     def sleep(seconds: float) -> None:
         threading.Event().wait(seconds)

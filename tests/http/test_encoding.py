@@ -1,4 +1,4 @@
-"""What goes out: paths, filters and bodies, so that the server reads what was meant."""
+"""Encoding: paths, filters and bodies reach the server with the meaning that the caller intended."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_several_values_are_a_list_of_rails() -> None:
     assert sorted(encode_query({"state": {"a", "b"}})) == [("state[]", "a"), ("state[]", "b")]
 
 
-def test_one_value_is_no_list_unless_it_always_is() -> None:
+def test_one_value_is_sent_as_a_list_only_if_the_filter_is_always_a_list() -> None:
     assert encode_query({"state": "a"}) == [("state", "a")]
     assert encode_query({"state": "a"}, lists=("state",)) == [("state[]", "a")]
 
@@ -171,13 +171,13 @@ def test_an_empty_list_is_refused_since_it_would_filter_nothing(value: object) -
 
 
 @pytest.mark.parametrize("value", [1.5, b"bytes", object(), [None], {"k": None}, [["a"]], timedelta(1)])
-def test_what_a_query_cannot_carry_is_refused(value: object) -> None:
+def test_a_value_that_a_query_cannot_contain_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="x"):
         encode_query({"x": value})
 
 
 @pytest.mark.parametrize("filters", [{"branch": []}, {"state": ()}, {"stat": "passed"}, {"branch": 1.5}])
-def test_a_refused_filter_costs_nothing(bk: Buildkite, costs: Costs, filters: Any) -> None:
+def test_a_refused_filter_sends_no_request(bk: Buildkite, costs: Costs, filters: Any) -> None:
     builds = bk.organization("acme").builds
     with costs(0), pytest.raises((TypeError, ValueError)):
         list(builds(**filters))
@@ -220,7 +220,7 @@ def test_a_time_that_goes_out_is_the_same_moment(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize("name", ["created_from", "created_to", "finished_from"])
-def test_a_naive_datetime_is_refused_by_its_name_and_costs_nothing(bk: Buildkite, costs: Costs, name: str) -> None:
+def test_a_naive_datetime_is_refused_by_name_without_a_request(bk: Buildkite, costs: Costs, name: str) -> None:
     naive: Any = {name: datetime(2026, 7, 1)}  # noqa: DTZ001 - the point
     with costs(0), pytest.raises(ValueError, match=f"{name}=.*has no time zone"):
         bk.organization("acme").builds(**naive).first()
@@ -265,7 +265,7 @@ printable = st.text(min_size=1, max_size=12).filter(lambda text: text.isprintabl
 
 
 @given(st.lists(printable, min_size=1, max_size=4))
-def test_a_path_of_any_text_is_read_as_what_was_meant(segments: list[str]) -> None:
+def test_a_path_of_any_text_is_read_as_it_was_written(segments: list[str]) -> None:
     path = encode_path(*segments)
     assert path.isascii()
     assert [unquote(part) for part in path.split("/")] == segments
@@ -288,7 +288,7 @@ class Options(dict[str, Any]):
     __annotations__ = {"env": str, "at": datetime, "labels": list, "note": str, "n": float}
 
 
-def test_a_body_states_null_for_none_and_nothing_for_what_is_left_out() -> None:
+def test_a_body_contains_null_for_none_and_no_key_for_absent_values() -> None:
     assert encode_body({"note": None}, Options) == {"note": None}
     assert encode_body({}, Options) == {}
 
@@ -307,7 +307,7 @@ def test_a_body_states_times_in_utc_and_lists_as_lists() -> None:
 @pytest.mark.parametrize(
     "value", [object(), b"x", {"a": object()}, [object()], float("nan"), float("inf"), {"a": float("-inf")}]
 )
-def test_what_json_cannot_say_is_refused_before_it_is_sent(value: object) -> None:
+def test_a_value_that_json_cannot_represent_is_refused_before_it_is_sent(value: object) -> None:
     with pytest.raises((TypeError, ValueError), match="env"):
         encode_body({"env": value}, Options)
 
@@ -317,7 +317,7 @@ def test_a_naive_datetime_in_a_body_is_refused() -> None:
         encode_body({"env": {"T": datetime(2026, 7, 1)}}, Options)  # noqa: DTZ001 - the point
 
 
-def test_a_misspelt_field_of_a_write_is_refused_and_costs_nothing(bk: Buildkite, costs: Costs) -> None:
+def test_a_misspelt_field_of_a_write_is_refused_without_a_request(bk: Buildkite, costs: Costs) -> None:
     misspelt: Any = {"mesage": "x"}
     builds = bk.organization("acme").pipeline("web").builds()
     with costs(0), pytest.raises(TypeError, match=r"no field mesage; there are: .*message"):
@@ -332,7 +332,7 @@ def test_a_body_of_any_text_is_stated_as_it_is(env: dict[str, str], note: str) -
     assert json.loads(json.dumps(body)) == {"env": env, "note": note}
 
 
-def test_what_is_created_has_the_text_that_was_sent(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_created_object_has_the_text_that_was_sent(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     message = 'größe "x" \\ \n 🚀 \x00'
     build = (

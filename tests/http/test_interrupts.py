@@ -77,7 +77,7 @@ class Held:
 
 @contextmanager
 def serving(**limits: int) -> Generator[FakeBuildkite]:
-    """Serve builds and artifacts over sockets; whatever is late comes at the end of the test."""
+    """Serve builds and artifacts over sockets; late responses are sent at the end of the test."""
     clock = Held()
     settings = Settings(organization_limit=limits.get("organization"), user_limit=None)
     with FakeBuildkite(populate=False, settings=settings, clock=clock) as server:
@@ -98,11 +98,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
     """Wait for something that another process or thread does."""
     tick, until = threading.Event(), time.monotonic() + BOUND
     while not condition():
-        assert time.monotonic() < until, "it never comes"
+        assert time.monotonic() < until, "the expected text was never printed"
         tick.wait(0.01)
 
 
-def asked(server: FakeBuildkite, text: str) -> int:
+def requests_with(server: FakeBuildkite, text: str) -> int:
     return sum(text in f"{request.origin} {request.line}" for request in server.requests)
 
 
@@ -140,7 +140,9 @@ def test_ctrl_c_ends_downloads_from_a_stalled_storage_within_two_seconds(
 ) -> None:
     with serving() as server:
         server.faults.add("stall", origin="artifacts", at=at, times=None)
-        printed, seconds = interrupted(server, tmp_path, case, lambda: asked(server, "artifacts GET") >= downloads)
+        printed, seconds = interrupted(
+            server, tmp_path, case, lambda: requests_with(server, "artifacts GET") >= downloads
+        )
     assert printed.startswith("interrupted")
     assert seconds < SOON
 
@@ -148,7 +150,9 @@ def test_ctrl_c_ends_downloads_from_a_stalled_storage_within_two_seconds(
 @needs_signals
 def test_ctrl_c_ends_save_all_that_waits_for_the_request_budget_within_two_seconds(tmp_path: Path) -> None:
     with serving(organization=4) as server:
-        printed, seconds = interrupted(server, tmp_path, "save_all", lambda: asked(server, "artifacts GET") >= 3)
+        printed, seconds = interrupted(
+            server, tmp_path, "save_all", lambda: requests_with(server, "artifacts GET") >= 3
+        )
     assert printed.startswith("interrupted")
     assert seconds < SOON
 
@@ -157,7 +161,7 @@ def test_ctrl_c_ends_save_all_that_waits_for_the_request_budget_within_two_secon
 def test_ctrl_c_ends_all_with_workers_within_two_seconds(tmp_path: Path) -> None:
     with serving() as server:
         server.faults.add("latency", match=r"[?&]page=", times=None, seconds=60)
-        printed, seconds = interrupted(server, tmp_path, "all", lambda: asked(server, "page=") >= 8)
+        printed, seconds = interrupted(server, tmp_path, "all", lambda: requests_with(server, "page=") >= 8)
     assert printed.startswith("interrupted")
     assert seconds < SOON
 

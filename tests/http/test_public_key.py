@@ -76,18 +76,18 @@ def test_a_clock_that_jumps_is_followed_by_the_requests_of_a_client(server: Fake
         assert bk.user().name
 
 
-def test_a_key_of_somebody_else_is_refused(server: FakeBuildkite) -> None:
+def test_a_key_of_another_server_is_refused(server: FakeBuildkite) -> None:
     other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     with pytest.raises(AuthenticationError):
         client(server, PublicKeyAuth(server.add_public_key(PUBLIC), pem(other), clock=server.clock)).user()
 
 
-def test_a_uuid_that_nobody_has_is_refused(server: FakeBuildkite) -> None:
+def test_an_unknown_uuid_is_refused(server: FakeBuildkite) -> None:
     with pytest.raises(AuthenticationError):
         client(server, PublicKeyAuth("0191", pem(), clock=server.clock)).user()
 
 
-def test_it_may_what_the_scopes_of_its_token_say(server: FakeBuildkite) -> None:
+def test_a_client_may_do_what_the_scopes_of_its_token_allow(server: FakeBuildkite) -> None:
     bk = client(server, PublicKeyAuth(server.add_public_key(PUBLIC, "read_user"), pem(), clock=server.clock))
     assert bk.user().name
     with pytest.raises(PermissionDeniedError, match="read_pipelines"):
@@ -112,7 +112,7 @@ def test_a_key_is_read_from_a_file_with_a_password(server: FakeBuildkite, tmp_pa
     ],
     ids=["nothing", "nonsense", "not RSA", "too short", "encrypted"],
 )
-def test_a_key_that_buildkite_does_not_take_is_refused_at_once(key: bytes) -> None:
+def test_a_key_that_buildkite_does_not_accept_is_refused_at_once(key: bytes) -> None:
     with pytest.raises(ConfigurationError, match="private_key"):
         PublicKeyAuth("0191", key)
 

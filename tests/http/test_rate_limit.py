@@ -1,4 +1,4 @@
-"""Request budgets: what is known to be refused is not sent, but waits, together with all that share the budget."""
+"""Request budgets: a request that would be refused waits, together with all that share the budget."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def ten() -> Iterator[FakeBuildkite]:
         yield server
 
 
-def ask(bk: Buildkite, times: int, organization: str = "acme") -> None:
+def send_requests(bk: Buildkite, times: int, organization: str = "acme") -> None:
     for _ in range(times):
         bk.organization(organization).fetch()
 
@@ -54,9 +54,9 @@ def statuses(server: FakeBuildkite) -> set[int]:
 def test_the_organizations_budget_is_waited_for_and_never_overdrawn(ten: FakeBuildkite) -> None:
     began = ten.clock.now()
     with ten.client() as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         assert ten.clock.now() == began
-        ask(bk, 15)
+        send_requests(bk, 15)
     assert statuses(ten) == {200}
     assert 120 <= ten.clock.now() - began <= 124
 
@@ -74,16 +74,16 @@ def test_whichever_budget_ends_later_binds() -> None:
     with limited(3, 4) as server, server.client() as bk:
         bk.user()
         server.clock.advance(30)
-        ask(bk, 3)
+        send_requests(bk, 3)
         began = server.clock.now()
-        ask(bk, 1)  # the user's window ends in 30 s, the organization's in 60
+        send_requests(bk, 1)  # the user's window ends in 30 s, the organization's in 60
     assert statuses(server) == {200}
     assert 60 <= server.clock.now() - began <= 62
 
 
 def test_requests_without_an_organization_count_against_the_users_budget_only(ten: FakeBuildkite) -> None:
     with ten.client() as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         began = ten.clock.now()
         assert bk.builds().first() is not None
         bk.user()
@@ -92,7 +92,7 @@ def test_requests_without_an_organization_count_against_the_users_budget_only(te
 
 def test_requests_without_an_organization_wait_for_the_users_budget() -> None:
     with limited(None, 2) as server, server.client() as bk:
-        ask(bk, 2)
+        send_requests(bk, 2)
         began = server.clock.now()
         assert bk.builds().first() is not None
     assert statuses(server) == {200}
@@ -101,18 +101,18 @@ def test_requests_without_an_organization_wait_for_the_users_budget() -> None:
 
 def test_each_organization_has_a_budget_of_its_own(ten: FakeBuildkite) -> None:
     with ten.client() as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         began = ten.clock.now()
-        ask(bk, 10, "other")
+        send_requests(bk, 10, "other")
         assert ten.clock.now() == began
 
 
 def test_a_new_window_is_not_waited_for(ten: FakeBuildkite) -> None:
     with ten.client() as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         ten.clock.advance(61)
         began = ten.clock.now()
-        ask(bk, 10)
+        send_requests(bk, 10)
         assert ten.clock.now() == began
 
 
@@ -120,21 +120,21 @@ def test_streams_count_as_well(ten: FakeBuildkite, tmp_path: Any) -> None:
     job = ten.add_build("web", jobs=1).jobs[0]
     ten.set_log(job, b"hello")
     with ten.client() as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         began = ten.clock.now()
         bk.organization("acme").job(job.id).log().save_to(tmp_path)
     assert statuses(ten) == {200}
     assert ten.clock.now() - began >= 60
 
 
-# -- what a 429 tells --------------------------------------------------------------------------------------------------
+# -- the headers of a 429 ----------------------------------------------------------------------------------------------
 
 
-def test_what_somebody_else_spent_shows_in_a_429_with_a_negative_remainder(ten: FakeBuildkite) -> None:
+def test_a_429_with_a_negative_remainder_counts_requests_of_other_clients(ten: FakeBuildkite) -> None:
     ten.faults.add("rate_limit", scope="rest", remaining=-14, reset=9)
     with ten.client() as bk:
         began = ten.clock.now()
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert len(ten.requests) == 2
     assert 9 <= ten.clock.now() - began <= 11
 
@@ -145,7 +145,7 @@ def test_a_429_without_headers_is_understood_by_its_body(ten: FakeBuildkite, sco
     ten.faults.add("rate_limit", scope=scope, reset=17, headers=False)
     with ten.client() as bk:
         began = ten.clock.now()
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert len(ten.requests) == 2
     assert 17 <= ten.clock.now() - began <= 19
 
@@ -156,12 +156,12 @@ def test_the_scope_in_a_body_states_whom_else_it_concerns(ten: FakeBuildkite, sc
     ten.faults.add("rate_limit", scope=scope, reset=50, headers=False)
     with ten.client(retry=RetryPolicy(max_wait=10)) as bk:
         with pytest.raises(RateLimitError):
-            ask(bk, 1)
+            send_requests(bk, 1)
         if waits:
             with pytest.raises(RateLimitError):
-                ask(bk, 1, "other")
+                send_requests(bk, 1, "other")
         else:
-            ask(bk, 1, "other")
+            send_requests(bk, 1, "other")
 
 
 def test_a_body_that_names_another_budget_than_the_headers_is_heeded(ten: FakeBuildkite) -> None:
@@ -169,7 +169,7 @@ def test_a_body_that_names_another_budget_than_the_headers_is_heeded(ten: FakeBu
     ten.faults.add("error", status=429, headers=headers, payload={"scope": "rest_user", "reset": 40})
     with ten.client() as bk:
         began = ten.clock.now()
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert len(ten.requests) == 2
     assert ten.clock.now() - began >= 40
 
@@ -198,16 +198,16 @@ def test_an_odd_429_is_waited_for_and_never_hammered(ten: FakeBuildkite, options
     ten.faults.add("error", status=429, times=None, **options)
     began = ten.clock.now()
     with ten.client(retry=RetryPolicy(max_elapsed=100)) as bk, pytest.raises(RateLimitError) as caught:
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert len(ten.requests) <= 101  # at most one a second
     assert ten.clock.now() - began <= 100
     assert (caught.value.retry_after or 0) > 0
 
 
-def test_an_html_429_from_what_stands_before_the_api_is_waited_for(ten: FakeBuildkite) -> None:
+def test_an_html_429_from_a_proxy_of_the_api_is_waited_for(ten: FakeBuildkite) -> None:
     ten.faults.add("html", status=429)
     with ten.client() as bk:
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert len(ten.requests) == 2
 
 
@@ -216,10 +216,10 @@ def test_an_html_429_from_what_stands_before_the_api_is_waited_for(ten: FakeBuil
 
 def test_a_wait_past_its_bound_raises_and_states_how_long_it_would_take(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         began = ten.clock.now()
         with pytest.raises(RateLimitError) as caught:
-            ask(bk, 1)
+            send_requests(bk, 1)
     error = caught.value
     assert error.retry_after == pytest.approx(60, abs=2)
     assert "for 61 s" in str(error)
@@ -229,7 +229,7 @@ def test_a_wait_past_its_bound_raises_and_states_how_long_it_would_take(ten: Fak
 
 def test_a_request_that_was_not_sent_states_which_it_is(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         with pytest.raises(RateLimitError) as caught:
             bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     error = caught.value
@@ -241,20 +241,20 @@ def test_a_request_that_was_not_sent_states_which_it_is(ten: FakeBuildkite) -> N
 
 def test_no_wait_ends_after_the_time_that_is_allowed_in_all(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=1000, max_elapsed=30)) as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         began = ten.clock.now()
         with pytest.raises(RateLimitError, match="not sent"):
-            ask(bk, 1)
+            send_requests(bk, 1)
     assert ten.clock.now() == began
 
 
 def test_a_client_continues_once_the_window_that_was_too_long_is_over(ten: FakeBuildkite) -> None:
     with ten.client(retry=RetryPolicy(max_wait=30)) as bk:
-        ask(bk, 10)
+        send_requests(bk, 10)
         with pytest.raises(RateLimitError):
-            ask(bk, 1)
+            send_requests(bk, 1)
         ten.clock.advance(62)
-        ask(bk, 1)
+        send_requests(bk, 1)
     assert statuses(ten) == {200}
 
 
@@ -262,7 +262,7 @@ def test_a_wait_is_logged_and_stated_to_the_callback(ten: FakeBuildkite, caplog:
     waits: list[Wait] = []
     with caplog.at_level(logging.INFO, "buildkite_orm"), ten.client(retry=RetryPolicy(on_wait=waits.append)) as bk:
         began = ten.clock.now()
-        ask(bk, 11)
+        send_requests(bk, 11)
     (wait,) = waits
     assert wait.seconds == pytest.approx(61, abs=1)
     assert wait.until == began + wait.seconds
@@ -276,13 +276,13 @@ def test_a_wait_is_logged_and_stated_to_the_callback(ten: FakeBuildkite, caplog:
 def test_a_reserve_is_left_to_others(ten: FakeBuildkite) -> None:
     with ten.client(reserve=0.3) as bk:
         began = ten.clock.now()
-        ask(bk, 7)
+        send_requests(bk, 7)
         assert ten.clock.now() == began
-        ask(bk, 1)
+        send_requests(bk, 1)
         assert ten.clock.now() - began >= 60
     with limited(10, None) as server, server.client(reserve=0.3, retry=RetryPolicy(max_wait=1)) as bk:
         with pytest.raises(RateLimitError):
-            ask(bk, 11)
+            send_requests(bk, 11)
         assert len(server.requests) == 7
 
 
@@ -297,7 +297,7 @@ def test_a_reserve_leaves_the_users_budget_alone() -> None:
 def test_however_large_the_reserve_one_request_in_a_window_is_sent(ten: FakeBuildkite) -> None:
     with ten.client(reserve=0.99) as bk:
         began = ten.clock.now()
-        ask(bk, 3)
+        send_requests(bk, 3)
     assert 120 <= ten.clock.now() - began <= 124
 
 
@@ -313,15 +313,15 @@ def test_a_reserve_is_a_share(ten: FakeBuildkite, reserve: float) -> None:
 def test_threads_share_a_budget_and_never_overdraw_it(ten: FakeBuildkite) -> None:
     began = ten.clock.now()
     with ten.client() as bk, ThreadPoolExecutor(8) as pool:
-        ask(bk, 1)
-        list(pool.map(ask, [bk] * 39, [1] * 39))
+        send_requests(bk, 1)
+        list(pool.map(send_requests, [bk] * 39, [1] * 39))
     assert statuses(ten) == {200}
     assert len(ten.requests) == 40
     assert 180 <= ten.clock.now() - began <= 190
 
 
 class Meter:
-    """A limiter at work: how many are inside at once, and how it is told."""
+    """A limiter in use: how many requests are in flight at once, and the headers that it reads."""
 
     def __init__(self, **policy: Any) -> None:
         self.clock = ManualClock()
@@ -343,7 +343,7 @@ class Meter:
             return False
 
 
-def test_what_is_under_way_counts_as_spent_until_it_is_returned() -> None:
+def test_a_request_in_flight_counts_as_spent_until_it_is_returned() -> None:
     meter = Meter()
     meter.update_from_headers(1)
     inside, let_go, order = threading.Event(), threading.Event(), list[str]()
@@ -378,7 +378,7 @@ def test_an_exception_returns_a_permit_back() -> None:
     assert meter.may_send()
 
 
-def test_a_response_that_was_overtaken_does_not_bring_back_what_is_spent() -> None:
+def test_a_response_that_was_overtaken_does_not_restore_spent_requests() -> None:
     meter = Meter(max_wait=0)
     meter.update_from_headers(0)
     meter.update_from_headers(5)
@@ -416,13 +416,13 @@ def test_without_headers_nothing_is_held_back() -> None:
     pauses=st.lists(st.floats(0, 90), min_size=1, max_size=40),
     others=st.sets(st.integers(0, 39)),
 )
-def test_what_another_client_spends_costs_few_refusals(limit: int, pauses: list[float], others: set[int]) -> None:
-    with limited(limit, None) as server, server.client() as bk, server.client() as somebody:
+def test_requests_of_another_client_cause_few_refusals(limit: int, pauses: list[float], others: set[int]) -> None:
+    with limited(limit, None) as server, server.client() as bk, server.client() as other:
         for number, pause in enumerate(pauses):
             server.clock.advance(pause)
-            ask(bk, 1)
+            send_requests(bk, 1)
             if number in others:
-                ask(somebody, 1)
+                send_requests(other, 1)
     refused = sum(request.status == 429 for request in server.requests)
     assert refused <= len(others) * 2 + 1
     assert sum(request.status == 200 for request in server.requests) == len(pauses) + sum(

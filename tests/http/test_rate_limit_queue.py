@@ -60,7 +60,7 @@ def seconds_of(do: Callable[[], object]) -> float:
 @pytest.mark.parametrize(
     ("policy", "left"), [({"max_wait": 0.5}, math.inf), ({}, 0.5)], ids=["max_wait", "the deadline of the request"]
 )
-def test_a_thread_that_waits_for_anothers_response_at_the_last_of_the_budget_waits_no_longer_than_it_may(
+def test_a_thread_that_waits_for_a_response_of_another_thread_waits_at_most_its_bound(
     policy: dict[str, Any], left: float
 ) -> None:
     queue = Queue(**policy)
@@ -71,7 +71,7 @@ def test_a_thread_that_waits_for_anothers_response_at_the_last_of_the_budget_wai
         assert (caught.value.gave_up, caught.value.retry_after) == (True, None)
         assert caught.value.message == (
             "not sent: 1 request under way may use up the organization acme's request budget, and after 0.5 s, as long "
-            "as RetryPolicy allows to wait, no response states what is left"
+            "as RetryPolicy allows to wait, no response states the remaining budget"
         )
 
     assert 0.5 <= seconds_of(join) < 1
@@ -125,7 +125,7 @@ def test_such_a_wait_is_measured_with_the_clock_of_the_client() -> None:
             queue.join()
 
 
-def test_a_new_window_ends_such_a_wait_although_the_response_does_not_come() -> None:
+def test_a_new_window_ends_a_wait_for_a_response_that_does_not_arrive() -> None:
     clock = ManualClock()
     queue = Queue(clock, max_wait=7200, max_elapsed=7200)
     queue.then = partial(clock.advance, 3601)
@@ -169,7 +169,7 @@ def spent(server: FakeBuildkite) -> Buildkite:
 
 
 @pytest.mark.parametrize("timeout", [0, 0.6])
-def test_a_wait_for_a_build_ends_in_time_while_others_hold_the_last_of_the_budget(
+def test_a_wait_for_a_build_ends_in_time_while_other_threads_hold_the_last_of_the_budget(
     server: FakeBuildkite, spent: Buildkite, timeout: float
 ) -> None:
     server.add_build("web", state="running")

@@ -1,4 +1,4 @@
-"""What a budget makes of what it is told, at the very ends of its windows and with the last request in them."""
+"""How a budget reads response headers at the end of its windows and with the last request in them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NOW = ManualClock().now()
 
 
 def budget(remaining: int, *, seconds: float = 60, limit: int | None = 10, reserve: float = 0.0) -> Budget:
-    """Make a budget that has seen what is left for so many seconds."""
+    """Return a budget that knows the remaining requests and the seconds of its window."""
     made = Budget("the", reserve=reserve)
     made.update_from_headers(limit=limit, remaining=remaining, reset_at=NOW + seconds)
     return made
 
 
 def limiter(clock: ManualClock, **headers: int) -> RateLimiter:
-    """Make a limiter that has seen what is left of an organization's budget."""
+    """Return a limiter that knows the remaining requests of an organization."""
     made = RateLimiter(clock, RetryPolicy())
     made.update_from_headers("acme", {f"RateLimit-{name.title()}": str(value) for name, value in headers.items()})
     return made
@@ -40,7 +40,7 @@ def limiter(clock: ManualClock, **headers: int) -> RateLimiter:
 # -- a budget ----------------------------------------------------------------------------------------------------------
 
 
-def test_with_its_window_a_budget_is_whole_again_whatever_was_left() -> None:
+def test_a_budget_is_full_again_in_a_new_window() -> None:
     spent = budget(0)
     assert spent.left(NOW + 59.9) == 0
     assert spent.left(NOW + 60) == 10
@@ -63,7 +63,7 @@ def test_a_limit_that_is_not_stated_again_is_still_known() -> None:
 @pytest.mark.parametrize(
     ("remaining", "users", "apart"), [(1, 1, 60), (2, 1, 30), (6, 2, 20), (6, 6, 60), (6, 99, 60), (0, 1, 60)]
 )
-def test_users_share_what_a_window_has_left_and_none_waits_longer_than_it(
+def test_users_share_the_rest_of_a_window_and_wait_at_most_until_its_end(
     remaining: int, users: int, apart: float
 ) -> None:
     assert budget(remaining).pace(NOW, users) == apart
@@ -74,7 +74,7 @@ def test_nothing_is_slowed_down_while_nothing_is_known() -> None:
     assert budget(0).pace(NOW + 60, 8) == 0  # the next window, of which no response is known yet
 
 
-def test_budgets_returns_what_the_last_responses_state_and_sends_no_request(server: FakeBuildkite) -> None:
+def test_budgets_returns_the_state_of_the_last_responses_and_sends_no_request(server: FakeBuildkite) -> None:
     server.settings.organization_limit, server.settings.user_limit = 10, 7
     with server.client(organization="acme") as bk:
         unknown = bk.budgets()
@@ -101,7 +101,7 @@ def test_ends_a_second_apart_are_of_one_window_in_which_the_least_counts(off: fl
     assert (known.left(NOW), known.reset_at) == (3, NOW + 60 + min(off, 0))
 
 
-def test_a_later_end_is_a_new_window_in_which_what_was_left_counts_no_more() -> None:
+def test_a_later_end_starts_a_new_window_that_ignores_the_old_remainder() -> None:
     known = budget(2, seconds=10)
     known.update_from_headers(limit=10, remaining=9, reset_at=NOW + 70)
     assert (known.left(NOW), known.reset_at) == (9, NOW + 70)
@@ -175,10 +175,10 @@ def test_a_remainder_may_be_negative_and_as_large_as_the_limit(remaining: str) -
 
 
 @given(st.dictionaries(st.sampled_from(["Limit", "Remaining", "Reset"]), st.text() | st.integers().map(str)))
-def test_whatever_the_headers_say_a_client_continues_within_a_day(said: dict[str, str]) -> None:
+def test_a_client_continues_within_a_day_after_any_headers(remaining: dict[str, str]) -> None:
     clock = ManualClock()
     known = RateLimiter(clock, RetryPolicy())
-    known.update_from_headers("acme", {f"RateLimit-{name}": value for name, value in said.items()})
+    known.update_from_headers("acme", {f"RateLimit-{name}": value for name, value in remaining.items()})
     clock.advance(86_402)
     with known.acquire("acme", deadline=clock.now()):
         pass
@@ -212,7 +212,7 @@ def test_a_wait_may_be_just_as_long_as_it_is_allowed(most: float, allowed: float
 
 
 class Watched(threading.Condition):
-    """A condition that says when somebody waits for it."""
+    """A condition that sets an event when a thread waits for it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -223,16 +223,16 @@ class Watched(threading.Condition):
         return super().wait(timeout)
 
 
-def test_who_waits_for_a_response_under_way_sleeps_until_it_is_there() -> None:
+def test_a_thread_that_waits_for_a_response_in_flight_sleeps_until_it_arrives() -> None:
     known = limiter(ManualClock(), remaining=1, reset=60)
     watched = Watched()
     vars(known)["_changed"] = watched
 
-    def ask() -> None:
+    def acquire_second() -> None:
         with known.acquire("acme", deadline=math.inf):
             pass
 
-    second = threading.Thread(target=ask)
+    second = threading.Thread(target=acquire_second)
     with known.acquire("acme", deadline=math.inf):
         second.start()
         assert watched.waited_for.wait(10)
@@ -280,7 +280,7 @@ def test_a_429_of_a_request_that_names_no_organization_is_about_the_user() -> No
         assert clock.now() - NOW == 61
 
 
-def test_users_are_as_far_apart_as_the_tighter_budget_makes_them() -> None:
+def test_requests_of_users_are_spaced_by_the_tighter_budget() -> None:
     known = limiter(ManualClock(), remaining=6, reset=59, limit=10)
     assert (known.pace("acme", 1), known.pace("other", 1), known.pace(None, 1)) == (10, 0, 0)
     known.update_from_headers(

@@ -1,4 +1,4 @@
-"""What is retried, what never is, and for how long the client continues trying."""
+"""Which requests are retried, which never are, and for how long."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 JOB = {"type": "script", "state": "failed", "exit_status": 1}
 LOST: dict[str, tuple[str, dict[str, Any]]] = {
-    "reset before an answer": ("reset_before", {}),
+    "reset before a response": ("reset_before", {}),
     "reset after the headers": ("reset_after_headers", {}),
     "reset in the body": ("reset_mid_body", {}),
     "truncated body": ("truncate", {}),
     "nothing but headers": ("truncate", {"at": 0}),
-    "no answer ever": ("read_timeout", {}),
+    "no response at all": ("read_timeout", {}),
     "500": ("error", {"status": 500}),
     "503 in JSON": ("error", {"status": 503}),
     "HTML with 502": ("html", {"status": 502}),
@@ -80,7 +80,7 @@ def test_a_get_is_retried(server: FakeBuildkite, bk: Buildkite, kind: Any, optio
 
 
 @broken
-def test_a_listing_is_complete_whatever_happens_to_each_page(
+def test_a_listing_is_complete_although_each_page_fails_once(
     server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
     server.add_builds("api", 25)
@@ -112,7 +112,7 @@ def test_a_put_to_a_resource_is_retried(
     server: FakeBuildkite, bk: Buildkite, kind: Any, options: dict[str, Any]
 ) -> None:
     server.faults.add(kind, **options)
-    with pytest.raises(NotFoundError):  # the fake has no such route; that it was asked twice is what counts
+    with pytest.raises(NotFoundError):  # the fake has no such route; the second request matters
         bk.session.send(
             ApiRequest("PUT", "organizations/acme/nothing", body={"a": 1}, headers=ODD), lambda response: response
         )
@@ -142,7 +142,7 @@ def test_a_delete_that_finds_nothing_at_once_has_failed(bk: Buildkite) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "refuse"])
-def test_a_delete_that_was_surely_not_done_before_fails_where_it_finds_nothing(
+def test_a_delete_that_was_never_sent_before_fails_if_the_object_is_missing(
     server: FakeBuildkite, bk: Buildkite, kind: Any
 ) -> None:
     server.faults.add(kind)
@@ -150,7 +150,7 @@ def test_a_delete_that_was_surely_not_done_before_fails_where_it_finds_nothing(
         bk.session.send(ApiRequest("DELETE", "organizations/acme/pipelines/none"), lambda response: response.status)
 
 
-def test_an_html_page_with_200_is_no_deletion(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_html_page_with_status_200_is_not_a_deletion(server: FakeBuildkite, bk: Buildkite) -> None:
     artifact = web_pipeline(bk).build(1).artifacts()[0]
     server.faults.add("html", status=200, times=None)
     with pytest.raises(ResponseError) as caught:
@@ -176,7 +176,7 @@ def test_a_rename_that_finds_nothing_at_once_has_not_happened(bk: Buildkite) -> 
 @pytest.mark.parametrize(
     ("second", "kind"), [("error", PermissionDeniedError), ("refuse", ConnectionFailedError)], ids=["refused", "gone"]
 )
-def test_what_an_earlier_attempt_may_have_done_stays_unknown(
+def test_the_outcome_of_an_earlier_attempt_stays_unknown(
     server: FakeBuildkite, bk: Buildkite, second: Any, kind: type[BuildkiteError]
 ) -> None:
     server.faults.add("reset_before", processed=True)
@@ -206,7 +206,9 @@ writes = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 @writes
-def test_what_acts_reaches_the_server_once(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+def test_a_request_with_side_effects_reaches_the_server_once(
+    server: FakeBuildkite, bk: Buildkite, write: Write
+) -> None:
     for kind, options in LOST.values():
         server.requests.clear()
         server.faults.clear()
@@ -272,7 +274,7 @@ def test_json_of_another_shape_is_the_response_and_requested_once(server: FakeBu
     assert len(server.requests) == 1
 
 
-def test_a_strict_client_requests_once_for_what_is_not_as_documented(server: FakeBuildkite) -> None:
+def test_a_strict_client_requests_an_undocumented_payload_once(server: FakeBuildkite) -> None:
     server.settings.drift = lambda payload: payload | {"created_at": 7}
     with server.client(strict=True) as bk, pytest.raises(ResponseError, match="not as documented"):
         web_pipeline(bk).fetch()
@@ -283,7 +285,9 @@ def test_a_strict_client_requests_once_for_what_is_not_as_documented(server: Fak
 
 
 @writes
-def test_what_was_never_sent_is_retried_whatever_it_is(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+def test_a_request_of_any_kind_that_was_never_sent_is_retried(
+    server: FakeBuildkite, bk: Buildkite, write: Write
+) -> None:
     server.faults.add("refuse")
     server.faults.add("error", status=422, after=1)
     with pytest.raises(BuildkiteError) as caught:
@@ -330,7 +334,7 @@ def test_if_nothing_listens_the_outcome_is_known() -> None:
 
 # -- over sockets ------------------------------------------------------------------------------------------------------
 
-# What asks for something that is not documented says so, and does not count as the library.
+# Requests for undocumented paths are marked, and do not count as requests of the library.
 ODD = {"User-Agent": "odd/1"}
 
 SOCKETS = [
@@ -367,7 +371,7 @@ def test_over_a_socket_a_post_is_sent_once(server: FakeBuildkite, kind: Any) -> 
 
 
 @writes
-def test_a_429_is_waited_for_whatever_was_sent(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
+def test_any_request_waits_after_a_429(server: FakeBuildkite, bk: Buildkite, write: Write) -> None:
     server.faults.add("rate_limit", reset=30)
     server.faults.add("error", status=422, after=1)
     began = server.clock.now()
@@ -377,7 +381,7 @@ def test_a_429_is_waited_for_whatever_was_sent(server: FakeBuildkite, bk: Buildk
     assert 30 <= server.clock.now() - began <= 32
 
 
-def test_a_429_is_no_failed_attempt(server: FakeBuildkite) -> None:
+def test_a_429_is_not_a_failed_attempt(server: FakeBuildkite) -> None:
     server.faults.add("rate_limit", reset=1, times=8)
     with server.client(retry=RetryPolicy(attempts=1)) as bk:
         assert web_pipeline(bk).fetch().slug == "web"
@@ -427,7 +431,7 @@ def test_429_after_429_ends_with_the_time_that_is_allowed(server: FakeBuildkite)
     ),
     kinds=st.lists(st.sampled_from(["error", "reset_before", "rate_limit", "html"]), min_size=1, max_size=12),
 )
-def test_no_policy_is_overstayed(policy: RetryPolicy, kinds: list[Any]) -> None:
+def test_no_policy_is_exceeded(policy: RetryPolicy, kinds: list[Any]) -> None:
     with FakeBuildkite(populate=False) as server, server.client(retry=policy) as bk:
         for kind in kinds:
             server.faults.add(kind)

@@ -74,7 +74,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(headers: dict[str, str], se
 @given(st.text(max_size=80), st.text(max_size=80))
 @example("Fri, 31 Dec 0000 00:00:00 +9999", "Mon, 01 Jan 0001 00:00:00 +2359")
 @example("1 Jan 99999 00:00 +99999999999999", "")
-def test_whatever_retry_after_holds_it_is_seconds_or_nothing(value: str, date: str) -> None:
+def test_any_retry_after_is_read_as_seconds_or_ignored(value: str, date: str) -> None:
     seconds = retry_after({"Retry-After": value, "Date": date}, START)
     assert seconds is None or 0 <= seconds < math.inf
 
@@ -145,7 +145,7 @@ def test_a_pause_of_exactly_the_bound_is_obeyed(server: FakeBuildkite) -> None:
     assert took == pytest.approx(30, abs=0.01)
 
 
-def test_what_is_not_retried_states_when_to_come_back(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_error_that_is_not_retried_states_when_to_try_again(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     add(server, 503, "30")
     with pytest.raises(ServerError) as caught:
@@ -168,9 +168,9 @@ def test_a_wait_for_a_build_obeys_it_too(server: FakeBuildkite, bk: Buildkite) -
     server.add_pipeline("web", steps=[CommandStep(duration=10)])
     build = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     add(server, 503, "200")  # longer than a request may wait, and within the time of the wait
-    asked, began = len(server.requests), server.clock.now()
+    sent_before, began = len(server.requests), server.clock.now()
     assert build.wait(timeout=600).state == "passed"
-    assert len(server.requests) - asked == 2
+    assert len(server.requests) - sent_before == 2
     assert server.clock.now() - began == pytest.approx(200, abs=0.1)
 
 
@@ -187,7 +187,7 @@ def test_a_wait_without_a_timeout_does_not_sleep_for_years(server: FakeBuildkite
 
 
 @pytest.mark.parametrize("value", ["10", formatdate(START + 10, usegmt=True)], ids=["seconds", "date"])
-def test_retry_after_of_a_429_is_obeyed_where_nothing_else_states_how_long(server: FakeBuildkite, value: str) -> None:
+def test_retry_after_of_a_429_is_obeyed_if_no_other_header_states_a_time(server: FakeBuildkite, value: str) -> None:
     add(server, 429, value, Date=SENT)
     took, waits = fetch(server)
     assert took == pytest.approx(10, abs=0.01)

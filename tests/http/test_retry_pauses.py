@@ -1,4 +1,4 @@
-"""How long the pauses between attempts are, to the second; and what `time_limit` makes of the time that is allowed."""
+"""How long the pauses between attempts are, to the second, and how `time_limit` bounds them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def failing(server: FakeBuildkite) -> FakeBuildkite:
-    """The server with a pipeline that it fails to answer for."""
+    """The server with a pipeline whose requests fail."""
     server.add_pipeline("web")
     server.faults.add("error", times=None)
     return server
 
 
-def asked(server: FakeBuildkite, policy: RetryPolicy) -> int:
-    """Ask under a policy until it gives up, and tell how many requests were sent."""
+def attempts_under(server: FakeBuildkite, policy: RetryPolicy) -> int:
+    """Fetch under a policy until it gives up, and return how many requests were sent."""
     before = len(server.requests)
     with server.client(retry=policy) as bk, pytest.raises((ServerError, RateLimitError, RequestTimeoutError)):
         bk.organization("acme").pipeline("web").fetch()
@@ -46,15 +46,15 @@ def asked(server: FakeBuildkite, policy: RetryPolicy) -> int:
 
 def test_the_longest_pause_doubles_from_the_backoff_on(failing: FakeBuildkite) -> None:
     waits: list[Wait] = []
-    asked(failing, RetryPolicy(attempts=9, backoff=0.01, on_wait=waits.append))
+    attempts_under(failing, RetryPolicy(attempts=9, backoff=0.01, on_wait=waits.append))
     assert len(waits) == 8
     assert all(wait.seconds <= 0.01 * 2**number for number, wait in enumerate(waits))
 
 
-def test_without_backoff_there_is_no_pause_and_nothing_to_announce(failing: FakeBuildkite) -> None:
+def test_without_backoff_there_is_no_pause_and_no_announcement(failing: FakeBuildkite) -> None:
     waits: list[Wait] = []
     began = failing.clock.now()
-    assert asked(failing, RetryPolicy(attempts=4, backoff=0, on_wait=waits.append)) == 4
+    assert attempts_under(failing, RetryPolicy(attempts=4, backoff=0, on_wait=waits.append)) == 4
     assert waits == []
     assert failing.clock.now() == began
 
@@ -62,20 +62,20 @@ def test_without_backoff_there_is_no_pause_and_nothing_to_announce(failing: Fake
 def test_a_wait_states_until_when_by_the_clock(failing: FakeBuildkite) -> None:
     waits: list[tuple[Wait, float]] = []
     policy = RetryPolicy(attempts=3, backoff=20, on_wait=lambda wait: waits.append((wait, failing.clock.now())))
-    asked(failing, policy)
+    attempts_under(failing, policy)
     assert [wait.until for wait, _ in waits] == [now + wait.seconds for wait, now in waits]
 
 
 def test_a_wait_is_logged_in_one_line(failing: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
     waits: list[Wait] = []
     with caplog.at_level(logging.INFO, "buildkite_orm"):
-        asked(failing, RetryPolicy(attempts=2, backoff=20, on_wait=waits.append))
+        attempts_under(failing, RetryPolicy(attempts=2, backoff=20, on_wait=waits.append))
     (wait,) = waits
     logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
     assert logged == [f"waiting {wait.seconds:.1f} s: ServerError: sending again"]
 
 
-def test_a_429_that_states_until_when_is_waited_for_once_and_no_longer(server: FakeBuildkite) -> None:
+def test_a_429_that_states_a_time_is_waited_for_once_and_no_longer(server: FakeBuildkite) -> None:
     server.add_pipeline("web")
     server.faults.add("rate_limit", reset=9)
     waits: list[Wait] = []
@@ -96,11 +96,11 @@ def test_unless_stated_otherwise_it_is_as_persistent_as_documented() -> None:
 
 
 @pytest.mark.parametrize(("allowed", "sent"), [(39, 2), (40, 2), (41, 3), (1, 1)])
-def test_no_attempt_begins_when_the_time_is_up(failing: FakeBuildkite, allowed: float, sent: int) -> None:
+def test_no_attempt_begins_after_the_deadline(failing: FakeBuildkite, allowed: float, sent: int) -> None:
     failing.faults.clear()
     failing.faults.add("latency", times=None, seconds=20)
     failing.faults.add("error", times=None)
-    assert asked(failing, RetryPolicy(attempts=9, backoff=0, max_elapsed=allowed)) == sent
+    assert attempts_under(failing, RetryPolicy(attempts=9, backoff=0, max_elapsed=allowed)) == sent
 
 
 @pytest.mark.parametrize(("seconds", "sent"), [(-5, 1), (0, 1), (0.5, 1), (20, 1), (40, 2), (100, 3), (math.inf, 3)])
@@ -110,8 +110,8 @@ def test_within_a_block_the_shorter_time_holds(failing: FakeBuildkite, seconds: 
     failing.faults.add("error", times=None)
     policy = RetryPolicy(attempts=9, backoff=0, max_elapsed=60)
     with time_limit(seconds, failing.clock):
-        assert asked(failing, policy) == sent
-    assert asked(failing, policy) == 3
+        assert attempts_under(failing, policy) == sent
+    assert attempts_under(failing, policy) == 3
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0.4, "INFO"), (2.0, "INFO"), (2.1, "WARNING"), (60.0, "WARNING")])
@@ -127,9 +127,7 @@ def test_waits_longer_than_two_seconds_are_logged_as_warnings(
 
 @pytest.mark.parametrize("never_sent", [False, True])
 @pytest.mark.parametrize("kind", [ConnectionFailedError, RequestTimeoutError])
-def test_a_failure_that_no_other_attempt_can_mend_is_tried_once(
-    kind: type[TransportError], *, never_sent: bool
-) -> None:
+def test_a_permanent_failure_is_tried_once(kind: type[TransportError], *, never_sent: bool) -> None:
     error = kind("no such host")
     error.permanent, error.never_sent = True, never_sent
     attempts: list[None] = []
@@ -146,7 +144,7 @@ def test_a_failure_that_no_other_attempt_can_mend_is_tried_once(
     assert (again.permanent, again.never_sent) == (True, never_sent)
 
 
-def test_a_failure_that_no_other_attempt_can_mend_ends_a_wait_at_once(
+def test_a_permanent_failure_ends_a_wait_at_once(
     server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add_build("web", state="running")
@@ -171,11 +169,11 @@ def test_the_time_that_is_left_in_a_block_becomes_less() -> None:
 
 def test_a_block_may_allow_fewer_attempts(failing: FakeBuildkite) -> None:
     with time_limit(math.inf, failing.clock, attempts=2):
-        assert asked(failing, RetryPolicy()) == 2
+        assert attempts_under(failing, RetryPolicy()) == 2
         with time_limit(math.inf, failing.clock, attempts=3):
-            assert asked(failing, RetryPolicy()) == 2
+            assert attempts_under(failing, RetryPolicy()) == 2
         with time_limit(math.inf, failing.clock, attempts=1):
-            assert asked(failing, RetryPolicy()) == 1
+            assert attempts_under(failing, RetryPolicy()) == 1
 
 
 @pytest.mark.parametrize(("seconds", "allowed"), [(-5, 0), (0, 0), (0.5, 0.5), (60, 60), (61, 60), (math.inf, 60)])

@@ -1,4 +1,4 @@
-"""Where the token goes: to the base URL, by the header, and nowhere else, whatever is logged, shown or raised."""
+"""The token is sent to the base URL, in the header, and nowhere else: no log, repr or error contains it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    Ask = Callable[[Buildkite], object]
+    Operation = Callable[[Buildkite], object]
 
 PUBLIC = "https://api.buildkite.com"
 pytestmark = pytest.mark.usefixtures("server_with_build")
 
 
-def asked(server: FakeBuildkite) -> list[str]:
+def requested_urls(server: FakeBuildkite) -> list[str]:
     """The URLs that were requested, without their scheme."""
     return [f"{request.headers['Host']}{request.path}" for request in server.requests]
 
 
 def use_much(bk: Buildkite, folder: Path) -> None:
-    """Ask for objects and listings, write, save files."""
+    """Fetch objects and listings, write, save files."""
     build = web_pipeline(bk).builds()[0]
     job = build.fetch().jobs()[0]
     job.log().save_to(folder / "log")
@@ -55,7 +55,7 @@ def use_much(bk: Buildkite, folder: Path) -> None:
     web_pipeline(bk).builds().create(commit="HEAD", branch="main")
 
 
-# -- the token, and who does not get it --------------------------------------------------------------------------------
+# -- the token, and which servers do not get it ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -69,7 +69,9 @@ def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("netrc")
 @pytest.mark.parametrize("http", [False, True])
-def test_a_netrc_replaces_no_token_and_goes_nowhere(server: FakeBuildkite, tmp_path: Path, *, http: bool) -> None:
+def test_the_password_of_a_netrc_replaces_no_token_and_is_not_sent(
+    server: FakeBuildkite, tmp_path: Path, *, http: bool
+) -> None:
     with server.client(http=http) as bk:
         use_much(bk, tmp_path)
     sent = {(request.origin, request.headers.get("Authorization")) for request in server.requests}
@@ -96,7 +98,7 @@ def test_a_redirect_is_not_followed_and_not_requested_again(
     with pytest.raises(ResponseError, match="redirect") as caught:
         bk.user()
     assert caught.value.status == 302
-    assert asked(server) == ["api.buildkite.com/v2/user"]
+    assert requested_urls(server) == ["api.buildkite.com/v2/user"]
 
 
 @pytest.mark.parametrize(
@@ -106,16 +108,16 @@ def test_no_kind_of_redirect_is_followed(server: FakeBuildkite, bk: Buildkite, m
     server.faults.add("redirect", location="https://evil.example/?token=s3cret", status=status, times=None)
     with pytest.raises(ResponseError, match=r"to https://evil\.example/, which"):
         bk.session.send(ApiRequest(method, "user", headers={"User-Agent": "odd/1"}), lambda response: response)
-    assert asked(server) == ["api.buildkite.com/v2/user"]
+    assert requested_urls(server) == ["api.buildkite.com/v2/user"]
 
 
-def test_a_redirect_to_another_port_brings_the_token_to_nobody(server: FakeBuildkite) -> None:
+def test_a_redirect_to_another_port_receives_no_token(server: FakeBuildkite) -> None:
     with FakeBuildkite(populate=False) as other:
         server.faults.add("redirect", location=f"{other.url}/v2/user", times=None)
         with server.client(http=True) as bk:
-            for ask in (bk.user, bk.builds().first):
+            for operation in (bk.user, bk.builds().first):
                 with pytest.raises(ResponseError):
-                    ask()
+                    operation()
         assert other.requests == []
 
 
@@ -133,7 +135,7 @@ def test_a_file_from_elsewhere_is_had_without_the_token(server: FakeBuildkite, b
     ["http://evil.example/x?key=s3cret", "ftp://h/x?key=s3cret", "file:///etc/passwd", "//h/x", "http://[bad", "", "x",
      f"https://{'a' * 70}/?key=s3cret", "https://"],
 )  # fmt: skip
-def test_a_file_is_not_had_from_where_it_is_not_safe(server: FakeBuildkite, bk: Buildkite, url: str) -> None:
+def test_a_file_is_not_loaded_from_an_unsafe_url(server: FakeBuildkite, bk: Buildkite, url: str) -> None:
     with pytest.raises(ResponseError) as caught:
         bk.session.stream_elsewhere(url, {})
     assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
@@ -159,7 +161,7 @@ def test_auth_is_requested_each_request_and_each_attempt(server: FakeBuildkite) 
     assert len({request.headers["Authorization"] for request in server.requests}) == 3
 
 
-def test_what_auth_raises_arrives_through_and_nothing_is_sent(server: FakeBuildkite) -> None:
+def test_an_error_raised_by_auth_reaches_the_caller_and_nothing_is_sent(server: FakeBuildkite) -> None:
     def locked() -> str:
         raise LookupError("the keyring is locked")
 
@@ -173,7 +175,7 @@ def test_what_auth_raises_arrives_through_and_nothing_is_sent(server: FakeBuildk
 
 
 @pytest.mark.parametrize("token", [None, "", "a b", "a\nX-Evil: 1", "tök", 7, b"bytes"], ids=repr)
-def test_what_auth_returns_must_be_a_token(server: FakeBuildkite, token: Any) -> None:
+def test_auth_must_return_a_token(server: FakeBuildkite, token: Any) -> None:
     with (
         server.client(token=None, auth=lambda: token) as bk,
         pytest.raises(ConfigurationError, match="token"),
@@ -191,7 +193,7 @@ def test_links_to_elsewhere_are_followed_at_the_base_url(server: FakeBuildkite) 
         server.add_pipeline(f"p{number}")
     with server.client(base_url="https://proxy.example/bk") as bk:
         assert len(list(bk.organization("acme").pipelines().per_page(2))) == 5
-    assert asked(server) == ["proxy.example/bk/v2/organizations/acme/pipelines"] * 3
+    assert requested_urls(server) == ["proxy.example/bk/v2/organizations/acme/pipelines"] * 3
 
 
 def test_objects_whose_url_is_elsewhere_are_requested_at_the_base_url(server: FakeBuildkite) -> None:
@@ -202,7 +204,7 @@ def test_objects_whose_url_is_elsewhere_are_requested_at_the_base_url(server: Fa
         build.reload()
         build.jobs()[0].artifacts()[0].reload()
     assert len(server.requests) >= 4
-    assert all(url.startswith("proxy.example/bk/v2/organizations/acme/") for url in asked(server))
+    assert all(url.startswith("proxy.example/bk/v2/organizations/acme/") for url in requested_urls(server))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_of_a_url_in_a_response_the_path_behind_v2_is_read(url: str, path: str |
 
 
 @given(url=st.text() | st.text("/.%2eE:?#@[]v", max_size=30).map(lambda text: f"https://h/v2/{text}"))
-def test_no_url_in_a_response_leads_out_of_the_api(url: str) -> None:
+def test_no_url_in_a_response_leads_outside_the_api(url: str) -> None:
     path = path_of(url)
     if path is not None:
         prepared = requests_url(f"{PUBLIC}/v2/{path}")
@@ -245,7 +247,7 @@ def test_of_any_link_a_query_is_read_or_it_is_an_error_of_ours(url: str) -> None
     assert "s3cret" not in [value for key, value in pairs if key == "api_key"]
 
 
-def test_a_next_link_that_is_none_ends_no_listing(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_invalid_next_link_does_not_end_a_listing(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("error", status=200, payload=[], headers={"Link": '<http://[bad?page=2>; rel="next"'}, times=None)
     with pytest.raises(ResponseError) as caught:
         list(bk.organizations())
@@ -291,7 +293,7 @@ def held_by(value: Any) -> list[tuple[str, object]]:
 
 
 def search_error(error: BaseException, secret: str, where: str, seen: set[int]) -> None:
-    """Look in an exception, in those it came of, and in the frames that they went through."""
+    """Search an exception, its causes, and the frames of their tracebacks."""
     for text in (str(error), repr(error), *error.args):
         search(str(text), secret, f"{where}: {type(error).__name__}", 0, seen)
     search_frames(error.__traceback__, secret, seen)
@@ -359,17 +361,19 @@ def check_traceback(error: BaseException, secret: str) -> None:
 
 
 @trouble
-@pytest.mark.parametrize("ask", [Buildkite.user, write], ids=["read", "write"])
-def test_no_error_leads_to_the_token(server: FakeBuildkite, bk: Buildkite, options: dict[str, Any], ask: Ask) -> None:
+@pytest.mark.parametrize("operation", [Buildkite.user, write], ids=["read", "write"])
+def test_no_error_holds_the_token(
+    server: FakeBuildkite, bk: Buildkite, options: dict[str, Any], operation: Operation
+) -> None:
     server.faults.add(**options, times=None)
     with pytest.raises(BuildkiteError) as caught:
-        ask(bk)
+        operation(bk)
     check_traceback(caught.value, server.token)
     assert server.token.encode() not in pickle.dumps(caught.value)
 
 
 @trouble
-def test_no_error_of_a_socket_leads_to_the_token(server: FakeBuildkite, options: dict[str, Any]) -> None:
+def test_no_socket_error_holds_the_token(server: FakeBuildkite, options: dict[str, Any]) -> None:
     server.faults.add(**options, times=None)
     policy = RetryPolicy(attempts=2)
     with (
@@ -383,7 +387,7 @@ def test_no_error_of_a_socket_leads_to_the_token(server: FakeBuildkite, options:
 @pytest.mark.parametrize(
     ("drift", "kind"), [(interrupt, KeyboardInterrupt), (stumble, RuntimeError)], ids=["interrupt", "mistake"]
 )
-def test_no_exception_from_below_leads_to_the_token(
+def test_no_exception_of_another_library_holds_the_token(
     server: FakeBuildkite, bk: Buildkite, drift: Any, kind: type[BaseException]
 ) -> None:
     server.settings.drift = drift
@@ -392,7 +396,7 @@ def test_no_exception_from_below_leads_to_the_token(
     check_traceback(caught.value, server.token)
 
 
-def test_a_connection_that_nobody_takes_leads_to_no_token(server: FakeBuildkite) -> None:
+def test_an_error_of_a_refused_connection_holds_no_token(server: FakeBuildkite) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -409,7 +413,7 @@ def test_a_token_that_is_none_is_not_repeated(token: str) -> None:
     assert "s3cr" not in f"{caught.value} {caught.value!r}"
 
 
-def test_what_auth_returns_is_not_repeated_where_it_is_no_token(server: FakeBuildkite) -> None:
+def test_an_invalid_value_returned_by_auth_is_not_shown_in_the_error(server: FakeBuildkite) -> None:
     with (
         server.client(token=None, auth=lambda: "s3cret \n") as bk,
         pytest.raises(ConfigurationError) as caught,
@@ -420,7 +424,7 @@ def test_what_auth_returns_is_not_repeated_where_it_is_no_token(server: FakeBuil
 
 def test_nothing_shows_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
     build = web_pipeline(bk).build(1).fetch()
-    things = [
+    objects = [
         bk,
         bk.session,
         bk.organization("acme"),
@@ -429,21 +433,21 @@ def test_nothing_shows_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
         build,
         build.jobs()[0],
     ]
-    things += [bk.user(), bk.access_token(), ApiRequest("GET", "user", body={"a": server.token})]
-    shown = [f"{thing!r} {thing}" for thing in things]
+    objects += [bk.user(), bk.access_token(), ApiRequest("GET", "user", body={"a": server.token})]
+    shown = [f"{value!r} {value}" for value in objects]
     assert server.token not in " ".join(shown)
 
 
 def test_an_objects_pickle_does_not_have_the_token(server: FakeBuildkite, bk: Buildkite) -> None:
     build = web_pipeline(bk).build(1).fetch()
-    for thing in (build, build.jobs()[0], web_pipeline(bk), bk.organization("acme"), bk.user()):
-        assert server.token.encode() not in pickle.dumps(thing)
+    for value in (build, build.jobs()[0], web_pipeline(bk), bk.organization("acme"), bk.user()):
+        assert server.token.encode() not in pickle.dumps(value)
 
 
 def test_a_client_and_a_token_are_not_pickled(bk: Buildkite) -> None:
-    for thing in (bk, bk.session, StaticToken("bkua_x")):
+    for value in (bk, bk.session, StaticToken("bkua_x")):
         with pytest.raises(TypeError, match="pickled"):
-            pickle.dumps(thing)
+            pickle.dumps(value)
 
 
 @pytest.mark.parametrize("http", [False, True])

@@ -78,7 +78,7 @@ def watched(server: FakeBuildkite, watching: Watching) -> Iterator[Buildkite]:
 
 
 def use_everything(bk: Buildkite, folder: Path) -> Artifact:
-    """Ask in each way there is: objects, listings, writes, HEAD, ranges, streams, errors, files from elsewhere."""
+    """Send each kind of request: objects, listings, writes, HEAD, ranges, streams, errors, files from elsewhere."""
     build = web_pipeline(bk).build(1).fetch()
     job = build.jobs()[0]
     artifact = job.artifacts()[0]
@@ -101,7 +101,7 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
 
 
 def pools(bk: Buildkite) -> dict[int, int]:
-    """How many connections were made, by port."""
+    """The number of connections made, by port."""
     adapter = vars(vars(bk.session)["_transport"])["_http"].get_adapter(bk.session.base_url)
     assert isinstance(adapter, HTTPAdapter)
     keys = adapter.poolmanager.pools.keys()
@@ -128,7 +128,7 @@ def test_a_connection_outlives_errors_and_redirects(server: FakeBuildkite) -> No
         assert list(pools(bk).values()) == [1]
 
 
-def test_threads_use_no_more_connections_than_they_are(server: FakeBuildkite) -> None:
+def test_threads_use_at_most_one_connection_each(server: FakeBuildkite) -> None:
     with server.client(http=True) as bk, ThreadPoolExecutor(4) as pool:
         assert len({user.id for user in pool.map(Buildkite.user, [bk] * 40)}) == 1
         (made,) = pools(bk).values()
@@ -234,7 +234,7 @@ def test_each_request_names_the_library_and_its_version(server: FakeBuildkite, b
     assert {request.headers["User-Agent"] for request in server.requests} == {f"buildkite-orm/{__version__}"}
 
 
-def test_gzip_is_requested_except_where_bytes_are_counted(
+def test_gzip_is_requested_except_if_bytes_are_counted(
     server: FakeBuildkite, watched: Buildkite, tmp_path: Path
 ) -> None:
     use_everything(watched, tmp_path)
@@ -285,7 +285,7 @@ def test_cookies_are_not_kept(server: FakeBuildkite) -> None:
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
 )
-def test_a_base_url_is_what_stands_before_v2(server: FakeBuildkite, given: str, base: str) -> None:
+def test_a_base_url_is_the_part_before_v2(server: FakeBuildkite, given: str, base: str) -> None:
     watching = Watching(server)
     with server.client(base_url=given, transport=watching) as bk:
         assert bk.session.base_url == base

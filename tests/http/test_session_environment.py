@@ -1,4 +1,4 @@
-"""What the environment says of proxies and certificates: read anew when it changes, and for each server."""
+"""Proxies and certificates of the environment: read again when it changes, and for each server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def bk(server: FakeBuildkite, noting: Noting) -> Iterator[Buildkite]:
 
 
 def options_for(bk: Buildkite, noting: Noting, url: str = "https://files.example/x") -> dict[str, Any]:
-    """Ask for a file, and give how that was to be sent."""
+    """Request a file, and return the settings with which the request was sent."""
     bk.session.stream_elsewhere(url, {}).close()
     return noting.options[-1]
 
@@ -83,7 +83,7 @@ def test_a_proxy_that_the_environment_names_later_counts_from_then_on(
 
 
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_a_server_that_needs_no_proxy_is_requested_without_and_others_with_one(
+def test_servers_in_no_proxy_are_reached_directly_and_others_through_the_proxy(
     bk: Buildkite, noting: Noting, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", PROXY)

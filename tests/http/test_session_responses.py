@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 
-def answer(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> ApiResponse:
+def response_with(body: bytes = b"", *, method: str = "GET", status: int = 200, **headers: str) -> ApiResponse:
     """Return a response; the names of its headers have hyphens in place of underscores."""
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
     return ApiResponse(method, "https://api.buildkite.com/v2/x", status, named, body)
@@ -60,7 +60,7 @@ def test_a_body_that_json_has_nothing_for_is_refused(odd: float) -> None:
         _ = ApiRequest("POST", "builds", body={"priority": odd}).content
 
 
-def test_what_a_call_carries_shows_in_no_repr() -> None:
+def test_the_contents_of_a_request_appear_in_no_repr() -> None:
     shown = repr(ApiRequest("POST", "builds", body={"token": "hush"}))
     assert "POST" in shown
     assert "hush" not in shown
@@ -69,7 +69,7 @@ def test_what_a_call_carries_shows_in_no_repr() -> None:
 # -- a response --------------------------------------------------------------------------------------------------------
 
 
-def test_links_are_read_by_what_they_are_and_others_left_out() -> None:
+def test_links_are_read_by_their_relation_and_others_are_left_out() -> None:
     links = [
         '<https://api.buildkite.com/v2/x?page=2&per_page=5>; rel="next"',
         "<https://api.buildkite.com/v2/x?page=3>",
@@ -77,16 +77,16 @@ def test_links_are_read_by_what_they_are_and_others_left_out() -> None:
         '<>; rel="last"',
         '<https://api.buildkite.com/v2/x?page=1&access_token=hush&api_key=hush>; rel="first"',
     ]
-    response = answer(Link=", ".join(links)).links
+    response = response_with(Link=", ".join(links)).links
     assert response == {"next": [("page", "2"), ("per_page", "5")], "first": [("page", "1")]}
 
 
 def test_without_links_there_are_none() -> None:
-    assert answer().links == answer(Link="").links == {}
+    assert response_with().links == response_with(Link="").links == {}
 
 
 def test_an_error_about_a_response_states_which_it_was() -> None:
-    error = answer(b"{}", method="PUT", X_Request_Id="req-1").unexpected("a list was expected")
+    error = response_with(b"{}", method="PUT", X_Request_Id="req-1").unexpected("a list was expected")
     assert (error.method, error.url, error.status) == ("PUT", "https://api.buildkite.com/v2/x", 200)
     assert (error.message, error.request_id) == ("a list was expected", "req-1")
 
@@ -94,16 +94,16 @@ def test_an_error_about_a_response_states_which_it_was() -> None:
 @pytest.mark.parametrize(
     ("response", "damaged"),
     [
-        (answer(b'{"id": '), True),
-        (answer(b""), True),
-        (answer(b"\xff"), True),
-        (answer(b"[" * 100_000), True),
-        (answer(b'{"id": ', status=299), True),
-        (answer(b'{"id": ', status=300), False),
-        (answer(b'{"id": ', status=302), False),
-        (answer(b"", method="HEAD"), False),
-        (answer(b"{}"), False),
-        (answer(json.dumps("text").encode()), False),
+        (response_with(b'{"id": '), True),
+        (response_with(b""), True),
+        (response_with(b"\xff"), True),
+        (response_with(b"[" * 100_000), True),
+        (response_with(b'{"id": ', status=299), True),
+        (response_with(b'{"id": ', status=300), False),
+        (response_with(b'{"id": ', status=302), False),
+        (response_with(b"", method="HEAD"), False),
+        (response_with(b"{}"), False),
+        (response_with(json.dumps("text").encode()), False),
     ],
     ids=lambda value: f"{value.method} {value.status} {value.body[:9]!r}" if isinstance(value, ApiResponse) else None,
 )
@@ -111,15 +111,13 @@ def test_a_response_is_damaged_if_it_should_be_json_and_is_not(response: ApiResp
     assert response.unexpected("another was expected").damaged is damaged
 
 
-def test_what_a_response_has_shows_in_no_repr() -> None:
-    shown = repr(answer(b"hush", X_Token="hush"))
+def test_the_contents_of_a_response_appear_in_no_repr() -> None:
+    shown = repr(response_with(b"hush", X_Token="hush"))
     assert "https://api.buildkite.com/v2/x" in shown
     assert "hush" not in shown
 
 
-def test_what_a_delete_finds_gone_after_a_lost_response_is_a_response_like_any(
-    server: FakeBuildkite, bk: Buildkite
-) -> None:
+def test_a_delete_that_finds_nothing_after_a_lost_response_succeeds(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     server.faults.add("reset_after_headers", match="DELETE")
     path = "organizations/acme/pipelines/web"
@@ -131,7 +129,7 @@ def test_what_a_delete_finds_gone_after_a_lost_response_is_a_response_like_any(
 
 
 @pytest.mark.parametrize("path", ["organizations/acme/pipelines/v2/builds", "organizations/v2", "X/X"])
-def test_a_path_is_read_to_its_end_whatever_is_in_it(path: str) -> None:
+def test_a_path_of_any_characters_is_read_to_its_end(path: str) -> None:
     assert path_of(f"https://api.buildkite.com/v2/{path}") == path
     assert path_of(f"https://api.buildkite.com/v2/{path}/") == path
 
@@ -146,7 +144,7 @@ def test_a_query_is_read_whole_but_for_a_token() -> None:
     assert query_of(url) == [("state[]", "failed"), ("state[]", ""), ("q", "a b&"), ("Api_Key", "kept")]
 
 
-def test_what_is_no_url_has_no_query() -> None:
+def test_text_that_is_not_a_url_has_no_query() -> None:
     with pytest.raises(ResponseError) as caught:
         query_of("https://[?page=2")
     assert caught.value.message == "the response links to a page by a text that is not a URL"
@@ -159,7 +157,7 @@ PORTAL = "organizations/acme/portals/x"  # a place to read, to replace and to de
 
 
 class Canned(BaseAdapter):
-    """A transport that gives the same answer to all."""
+    """A transport that returns the same response to every request."""
 
     def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
         super().__init__()
@@ -168,7 +166,7 @@ class Canned(BaseAdapter):
         self.headers: list[CaseInsensitiveDict[str]] = []
 
     @property
-    def asked(self) -> int:
+    def request_count(self) -> int:
         return len(self.headers)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
@@ -181,7 +179,7 @@ class Canned(BaseAdapter):
 
 
 @pytest.mark.parametrize("status", [200, 206, 299])
-def test_a_stream_is_given_where_there_is_one(server: FakeBuildkite, status: int) -> None:
+def test_a_stream_is_returned_if_the_file_has_one(server: FakeBuildkite, status: int) -> None:
     with (
         server.client(transport=Canned(status, b"hello")) as bk,
         bk.session.stream(ApiRequest("GET", PORTAL)) as stream,
@@ -195,7 +193,7 @@ def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
         bk.session.stream(ApiRequest("GET", PORTAL))
     assert caught.value.message.startswith(f"{status}: a redirect to https://files.example/a, which is not followed")
-    assert (caught.value.status, canned.asked) == (status, 1)
+    assert (caught.value.status, canned.request_count) == (status, 1)
 
 
 @pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
@@ -203,13 +201,13 @@ def test_a_stream_is_not_looked_for_elsewhere(server: FakeBuildkite, status: int
     ("body", "message"),
     [(b"<html>", "200: an HTML page, which the API never responds with"), (b"", "the response has no content")],
 )
-def test_an_html_page_is_no_stream_and_requested_again(
+def test_an_html_page_is_not_a_stream_and_is_requested_again(
     server: FakeBuildkite, kind: str, body: bytes, message: str
 ) -> None:
     canned = Canned(200, body, Content_Type=kind)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
         bk.session.stream(ApiRequest("GET", PORTAL))
-    assert (caught.value.message, canned.asked) == (message, RetryPolicy().attempts)
+    assert (caught.value.message, canned.request_count) == (message, RetryPolicy().attempts)
 
 
 # -- responses of a server --------------------------------------------------------------------------------------------
@@ -228,16 +226,14 @@ def test_a_response_names_its_request(server: FakeBuildkite, method: str) -> Non
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_only_reads_has_changed_nothing_where_no_response_arrived(
-    server: FakeBuildkite, bk: Buildkite, method: str
-) -> None:
+def test_a_read_without_a_response_has_changed_nothing(server: FakeBuildkite, bk: Buildkite, method: str) -> None:
     server.faults.add("reset_before", times=None)
     with pytest.raises(ConnectionFailedError) as caught:
         bk.session.send(ApiRequest(method, "user"), lambda response: response)
     assert not caught.value.outcome_unknown
 
 
-def test_without_a_query_there_is_no_trace_of_one(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_url_without_a_query_has_no_question_mark(server: FakeBuildkite, bk: Buildkite) -> None:
     response = bk.session.send(ApiRequest("GET", "organizations/acme"), lambda response: response)
     assert response.url == "https://api.buildkite.com/v2/organizations/acme"
     assert server.requests[-1].line.endswith("/v2/organizations/acme")
@@ -258,7 +254,7 @@ def test_a_redirect_is_a_response_only_if_it_is_requested(
                 bk.session.send(call, lambda response: response.status)
             expected = f"{status}: a redirect to https://files.example/a, which is not followed with a token"
             assert caught.value.message == expected
-    assert canned.asked == 1
+    assert canned.request_count == 1
 
 
 def test_each_request_is_logged_with_its_status_and_without_secrets(
@@ -292,7 +288,7 @@ def test_a_stream_that_breaks_names_its_request(server: FakeBuildkite, bk: Build
 
 
 @pytest.mark.parametrize(("body", "kind"), [(None, None), ({}, "application/json"), ({"a": 1}, "application/json")])
-def test_a_request_states_what_its_body_is_where_it_has_one(
+def test_a_request_with_a_body_states_its_type(
     server: FakeBuildkite, bk: Buildkite, body: Any, kind: str | None
 ) -> None:
     server.add_pipeline("web")
@@ -304,7 +300,7 @@ def test_a_request_states_what_its_body_is_where_it_has_one(
 
 
 class Nowhere(BaseAdapter):
-    """A transport that reaches nobody."""
+    """A transport that reaches no server."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         raise requests.ConnectionError(request=request)
@@ -314,7 +310,7 @@ class Nowhere(BaseAdapter):
 
 
 @pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush", "?key=hush&hush#hush"])
-def test_an_error_of_a_file_elsewhere_shows_where_it_is_and_not_its_key(server: FakeBuildkite, query: str) -> None:
+def test_an_error_of_a_file_elsewhere_shows_its_url_without_the_key(server: FakeBuildkite, query: str) -> None:
     where = "https://files.example/a.txt"
     with server.client(transport=Nowhere()) as bk, pytest.raises(ConnectionFailedError) as caught:
         bk.session.stream_elsewhere(where + query, {})
@@ -323,7 +319,7 @@ def test_an_error_of_a_file_elsewhere_shows_where_it_is_and_not_its_key(server: 
 
 
 @pytest.mark.parametrize("query", ["", "?key=hush", "?key=hush?key=hush"])
-def test_a_file_elsewhere_over_plain_http_is_refused_with_where_that_is(bk: Buildkite, query: str) -> None:
+def test_a_file_elsewhere_over_plain_http_is_refused_with_its_host(bk: Buildkite, query: str) -> None:
     where = "http://files.example/a.txt"
     with pytest.raises(ResponseError) as caught:
         bk.session.stream_elsewhere(where + query, {})
@@ -332,14 +328,12 @@ def test_a_file_elsewhere_over_plain_http_is_refused_with_where_that_is(bk: Buil
 
 
 @pytest.mark.parametrize("host", ["files.example:99999", "files.example:x", "*.example", "files example"])
-def test_a_file_elsewhere_of_which_there_is_no_url_is_refused_without_a_request(
-    server: FakeBuildkite, host: str
-) -> None:
+def test_a_file_elsewhere_without_a_url_is_refused_without_a_request(server: FakeBuildkite, host: str) -> None:
     canned = Canned(200)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
         bk.session.stream_elsewhere(f"https://{host}/a.txt?key=hush", {}, method="PUT")
     assert str(caught.value).startswith(f"PUT https://{host}/a.txt: the URL is not usable. ")
-    assert canned.asked == 0
+    assert canned.request_count == 0
 
 
 def test_a_file_elsewhere_is_requested_as_it_is_and_without_the_token(server: FakeBuildkite) -> None:
@@ -352,7 +346,7 @@ def test_a_file_elsewhere_is_requested_as_it_is_and_without_the_token(server: Fa
     assert "Content-Type" not in headers
 
 
-def test_a_file_elsewhere_is_given_as_it_is_stored(server: FakeBuildkite) -> None:
+def test_a_file_elsewhere_is_returned_as_it_is_stored(server: FakeBuildkite) -> None:
     packed = gzip.compress(b"hello")
     with (
         server.client(transport=Canned(200, packed, Content_Encoding="gzip")) as bk,
@@ -361,7 +355,7 @@ def test_a_file_elsewhere_is_given_as_it_is_stored(server: FakeBuildkite) -> Non
         assert b"".join(stream) == packed
 
 
-def test_no_request_carries_the_password_of_a_netrc(
+def test_no_request_contains_the_password_of_a_netrc(
     server: FakeBuildkite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     netrc = tmp_path / "netrc"
@@ -377,13 +371,13 @@ def test_no_request_carries_the_password_of_a_netrc(
 # -- what stays in this process ----------------------------------------------------------------------------------------
 
 
-def test_a_token_and_a_session_are_not_copied_and_say_what_to_do(bk: Buildkite) -> None:
+def test_copying_a_token_or_a_session_fails_and_says_what_to_do(bk: Buildkite) -> None:
     token = StaticToken("bkua_hush")
     assert repr(token) == "<token>"
-    for thing, message in (
+    for value, message in (
         (token, "a token is not copied or pickled"),
         (bk.session, "a client is not copied or pickled; make a new one, and bind objects to it: bk.bind(…)"),
     ):
         with pytest.raises(TypeError) as caught:
-            copy.copy(thing)
+            copy.copy(value)
         assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""Refs of what the raw servers answer for."""
+"""Refs of the objects that the raw servers serve."""
 
 from __future__ import annotations
 

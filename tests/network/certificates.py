@@ -36,7 +36,7 @@ class Certificates:
         self.server_context: Callable[..., ssl.SSLContext] = cache(self._server_context)
 
     def unknown_context(self, *hosts: str) -> ssl.SSLContext:
-        """Make the TLS settings of a server whose certificate is of an authority that nobody trusts."""
+        """Make the TLS settings of a server whose certificate is signed by an untrusted authority."""
         return _context(self._stranger, *hosts)
 
     def expired_context(self, *hosts: str) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""What the tests of the network share: raw servers and their clients, certificates, a clock that does not sleep."""
+"""Fixtures of the network tests: raw servers and their clients, certificates, a clock that does not sleep."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SETTINGS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_
 
 
 class WaitingClock(SystemClock):
-    """The machine's time, which waits for an event that does not come: nothing sleeps in the tests."""
+    """The machine's time, which waits for an event that does not occur: nothing sleeps in the tests."""
 
     def sleep(self, seconds: float, /) -> None:
         threading.Event().wait(max(0.0, seconds))

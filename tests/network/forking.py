@@ -1,6 +1,6 @@
 """A script whose process forks while it has a client: run as `python -m tests.network.forking SCENARIO URL`.
 
-It prints what came of it, as JSON. It is a process of its own, since the one of the tests has threads.
+It prints the outcome as JSON. It is a process of its own, since the one of the tests has threads.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.pipelines.ref import PipelineRef
 
-PATIENCE: Final = 4.0
+READ_SECONDS: Final = 4.0
 HANGS: Final = "hangs"
 _LOCKS: Final = (type(threading.Lock()), type(threading.RLock()))
 
 
 class Child:
-    """A forked process that does one thing and ends."""
+    """A forked process that runs one function and ends."""
 
     def __init__(self, do: Callable[[], Any]) -> None:
         self._reading, writing = os.pipe()
@@ -48,17 +48,17 @@ class Child:
 
     def result(self) -> Any:
         """Wait for what it returns; `HANGS` if it does not."""
-        ready, _, _ = select.select([self._reading], [], [], PATIENCE)
-        came = os.read(self._reading, 1 << 16) if ready else json.dumps(HANGS).encode()
+        ready, _, _ = select.select([self._reading], [], [], READ_SECONDS)
+        output = os.read(self._reading, 1 << 16) if ready else json.dumps(HANGS).encode()
         os.close(self._reading)
         if not ready:
             os.kill(self._pid, 9)
         os.waitpid(self._pid, 0)
-        return json.loads(came)
+        return json.loads(output)
 
 
 def numbers(web: PipelineRef, first: int, count: int = 12) -> list[int]:
-    """Fetch builds in order, and return the numbers that came."""
+    """Fetch builds in order, and return the numbers received."""
     return [web.build(number).fetch().number for number in range(first, first + count)]
 
 
@@ -102,7 +102,7 @@ def locks(web: PipelineRef) -> Any:
         for lock in found:
             lock.acquire(timeout=0.2)
         held.set()
-        done.wait(0.5)  # for those who lock everything before they fork
+        done.wait(0.5)  # so that locks taken before the fork are released
         for lock in found:
             lock.release()
 
@@ -112,7 +112,7 @@ def locks(web: PipelineRef) -> Any:
 
 
 def data(web: PipelineRef) -> Any:
-    """What was loaded before the fork is there after it."""
+    """Objects loaded before the fork stay loaded after it."""
     build = web.build(7).fetch()
     listed = web.builds().per_page(2)
     next(iter(listed))
@@ -188,7 +188,7 @@ class Incomplete(HTTPAdapter):
         pass
 
     def close(self) -> None:
-        """Do nothing."""
+        """A signal handler that does nothing."""
 
 
 def wrapped(web: PipelineRef) -> Any:
@@ -229,7 +229,7 @@ def locks_of(*roots: object) -> Iterator[Any]:
 
 def main() -> None:
     scenario, url = sys.argv[1:]
-    policy = RetryPolicy(attempts=1, max_elapsed=PATIENCE)
+    policy = RetryPolicy(attempts=1, max_elapsed=READ_SECONDS)
     with Buildkite("bkua_" + "5f3a" * 10, base_url=url, organization="acme", retry=policy, timeout=2.0) as bk:
         do: Callable[[PipelineRef], Any] = globals()[scenario]
         print(json.dumps(do(bk.organization().pipeline("web"))))  # noqa: T201

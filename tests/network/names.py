@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Address = tuple[str, int]
-Answer = Address | list[Address] | OSError | Literal["stall"]
+Lookup = Address | list[Address] | OSError | Literal["stall"]
 
 NO_SUCH_HOST: Final = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 TEMPORARY_FAILURE: Final = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
@@ -29,13 +29,13 @@ class Names:
 
     def __init__(self) -> None:
         self.lookups: list[str] = []
-        self._answers: dict[str, list[Answer]] = {}
+        self._results: dict[str, list[Lookup]] = {}
         self._released = threading.Event()
         self._lock = threading.Lock()
 
-    def lead(self, host: str, *answers: Answer) -> None:
-        """Answer the lookups of a host: the n-th with the n-th answer, the last of which repeats."""
-        self._answers[host] = list(answers)
+    def lead(self, host: str, *results: Lookup) -> None:
+        """Set the results of the lookups of a host, in order; the last one repeats."""
+        self._results[host] = list(results)
 
     def count(self, host: str) -> int:
         """Return how often a host was looked up."""
@@ -52,19 +52,19 @@ class Names:
             return _getaddrinfo(host, port, *args, **options)
         with self._lock:
             self.lookups.append(name)
-            answers = self._answers.get(name, [("127.0.0.1", port)] if name == "localhost" else [NO_SUCH_HOST])
-            answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        if answer == "stall":
+            results = self._results.get(name, [("127.0.0.1", port)] if name == "localhost" else [NO_SUCH_HOST])
+            result = results.pop(0) if len(results) > 1 else results[0]
+        if result == "stall":
             self._released.wait(STALL_SECONDS)
             raise TEMPORARY_FAILURE
-        if isinstance(answer, OSError):
-            raise type(answer)(*answer.args)
-        addresses = answer if isinstance(answer, list) else [answer]
+        if isinstance(result, OSError):
+            raise type(result)(*result.args)
+        addresses = result if isinstance(result, list) else [result]
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address) for address in addresses]
 
 
 def closed_port() -> Address:
-    """Return an address where nobody listens."""
+    """Return an address on which no server listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         address: Address = sock.getsockname()

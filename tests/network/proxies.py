@@ -1,4 +1,4 @@
-"""What stands between a client and a server: an HTTP proxy with CONNECT, and a slow line."""
+"""Intermediaries between a client and a server: an HTTP proxy with CONNECT, and a slow line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TICK: Final = 0.01
 
 @dataclass
 class Tunnel:
-    """How many bytes went each way through one tunnel."""
+    """The number of bytes that went each way through one tunnel."""
 
     sent: int = 0
     received: int = 0
@@ -86,7 +86,7 @@ class ConnectProxy(Listener):
             _drain(sock)
 
     def _accept_connect(self, sock: socket.socket, place: Place | None, refusal: int | None) -> Address | None:
-        """Answer a CONNECT; None where there is no tunnel afterwards."""
+        """Respond to a CONNECT, and return None if no tunnel was opened."""
         head = _read_head(sock)
         if not head:
             return None
@@ -178,7 +178,7 @@ def _pump(source: socket.socket, sink: socket.socket, tunnel: Tunnel, way: Liter
 
 
 def _abort(sock: socket.socket) -> None:
-    """Make a socket reset when it is closed, and wake who reads from it: no end may believe that the other is done."""
+    """Make a socket reset when it is closed, and wake its readers: no end may believe that the other is done."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.shutdown(socket.SHUT_RD)

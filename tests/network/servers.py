@@ -71,10 +71,10 @@ def _pairs(headers: Headers | None) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class RawRequest:
-    """A request as it came over the wire.
+    """A request as it was received over the wire.
 
     Attributes:
-        connection: The index of the connection that it came over.
+        connection: The index of the connection that it was received on.
     """
 
     method: str
@@ -173,7 +173,7 @@ class Listener:
         for thread in self._threads:
             thread.join(JOIN_SECONDS)
             if thread.is_alive():
-                self.errors.append(RuntimeError(f"{thread.name} goes on after its server was closed"))
+                self.errors.append(RuntimeError(f"{thread.name} still runs after its server was closed"))
 
     def wait_until_idle(self) -> None:
         """Wait until all connections that were accepted have ended."""
@@ -297,7 +297,7 @@ class Connection:
         return RawRequest(method, target, version, headers, b"", self.index)
 
     def receive(self, size: int = 1) -> bytes:
-        """Read what has come, at most `size` bytes and at least one; b"" at the end."""
+        """Read the received bytes, at most `size` and at least one; b"" at the end."""
         self.wait_for_request()
         got, self._received = self._received[:size], self._received[size:]
         return got
@@ -327,23 +327,23 @@ class Connection:
                 return
 
     def stall(self) -> None:
-        """Do nothing until the client has gone or the server is closed."""
+        """Wait until the client has gone or the server is closed."""
         self.wait_until_closed()
 
     def hold(self) -> None:
-        """Do not even read until the server is closed."""
+        """Wait until the server is closed, and read nothing."""
         self._server.closing.wait()
 
     def wait_until_closed(self) -> bytes:
-        """Wait until the client has closed the connection, and return what came before that."""
-        came = bytearray(self._received)
+        """Wait until the client has closed the connection, and return the bytes received before that."""
+        received = bytearray(self._received)
         self._received = b""
         try:
             while piece := self.sock.recv(65536):
-                came += piece
+                received += piece
         except OSError:
             pass
-        return bytes(came)
+        return bytes(received)
 
     def close(self) -> None:
         """Close the connection, which sends what was sent."""
@@ -388,12 +388,12 @@ class Connection:
         return b"".join(pieces)
 
 
-def always(answer: bytes | Callable[[RawRequest], bytes]) -> Handler:
+def always(response: bytes | Callable[[RawRequest], bytes]) -> Handler:
     """Return a handler that sends the same response to each request, or what a function returns."""
 
     def handle(connection: Connection, _: int) -> None:
         while request := connection.read_request():
-            connection.send(answer if isinstance(answer, bytes) else answer(request))
+            connection.send(response if isinstance(response, bytes) else response(request))
 
     return handle
 

@@ -65,7 +65,7 @@ def test_a_file_ends_at_its_length_however_that_is_written(serve: Serve, connect
 
 @pytest.mark.parametrize("name", ["Transfer-Encoding: chunked", "Content-Length: 9"])
 @pytest.mark.parametrize("status", [204, 205])
-def test_a_status_without_a_body_has_none_whatever_its_headers_declare(
+def test_a_status_without_a_body_has_none_although_its_headers_declare_one(
     serve: Serve, connect: Connect, status: int, name: str
 ) -> None:
     server = serve(in_turn(head(status, [tuple(name.split(": "))]), json_response(payloads.build(7))))  # type: ignore[list-item]
@@ -76,7 +76,7 @@ def test_a_status_without_a_body_has_none_whatever_its_headers_declare(
 
 
 @pytest.mark.parametrize("body", [b"5\r\nhelloXX3\r\nabc\r\n0\r\n\r\n", b"5\r\nhello w\r\n0\r\n\r\n", b"5\r\nhello\r"])
-def test_a_chunk_that_does_not_end_where_its_size_states_is_damaged(
+def test_a_chunk_that_does_not_end_at_its_stated_size_is_damaged(
     serve: Serve, connect: Connect, tmp_path: Path, body: bytes
 ) -> None:
     headers = {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"}
@@ -87,7 +87,7 @@ def test_a_chunk_that_does_not_end_where_its_size_states_is_damaged(
 
 
 @pytest.mark.parametrize("end", [b"0\r\n", b"0\r\nX-Checksum: 12", b"0\r\nX-Checksum: 12\r\n"])
-def test_a_connection_that_ends_within_the_trailers_has_sent_no_whole_response(
+def test_a_connection_that_ends_within_the_trailers_has_not_sent_a_whole_response(
     serve: Serve, connect: Connect, tmp_path: Path, end: bytes
 ) -> None:
     headers = {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"}
@@ -117,6 +117,6 @@ def test_an_option_of_a_connection_that_has_close_in_its_name_is_not_close(
     "line", [b"HTTP/1.1 2_00 OK", b"HTTP/1.1 +200 OK", b"HTTP/1.1 0200 OK", b"HTTP/1.1 two OK", b"HTTP/2 200", b"OK"]
 )
 def test_a_malformed_status_line_is_damaged(serve: Serve, connect: Connect, line: bytes) -> None:
-    answer = line + b"\r\nContent-Length: %d\r\n\r\n" % len(BUILD) + BUILD
+    response = line + b"\r\nContent-Length: %d\r\n\r\n" % len(BUILD) + BUILD
     with pytest.raises(TransportError, match="damaged"):
-        build(connect(serve(in_turn(answer)), retry=ONCE)).fetch()
+        build(connect(serve(in_turn(response)), retry=ONCE)).fetch()

@@ -34,25 +34,25 @@ OLD: Final = b"3,000 bytes of a good log\n" * 120
 NEW: Final = b"the same log, and more\n" * 9000
 
 
-def _spoiled(answer: bytes, line: bytes, *below: bytes) -> bytes:
-    """Put a line, and others below it, at the end of the headers of a response."""
-    headers, blank, body = answer.partition(b"\r\n\r\n")
+def _spoiled(response: bytes, line: bytes, *below: bytes) -> bytes:
+    """Append a line, and others below it, to the headers of a response."""
+    headers, blank, body = response.partition(b"\r\n\r\n")
     return b"\r\n".join([headers, line, *below]) + blank + body
 
 
-def _cut(answer: bytes) -> Callable[[Connection, RawRequest], None]:
+def _cut(response: bytes) -> Callable[[Connection, RawRequest], None]:
     """Send the status line and the whole lines of the headers, without the blank line, and close the connection."""
 
     def send(connection: Connection, _: RawRequest) -> None:
-        connection.send(answer.partition(b"\r\n\r\n")[0] + b"\r\n")
+        connection.send(response.partition(b"\r\n\r\n")[0] + b"\r\n")
         connection.close()
 
     return send
 
 
-def _closing(answer: bytes) -> Callable[[Connection, RawRequest], None]:
+def _closing(response: bytes) -> Callable[[Connection, RawRequest], None]:
     def send(connection: Connection, _: RawRequest) -> None:
-        connection.send(answer)
+        connection.send(response)
         connection.close()
 
     return send
@@ -73,13 +73,13 @@ def test_a_malformed_line_before_link_does_not_end_a_list_of_four_pages(
 ) -> None:
     damaged: set[str] = set()
 
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         page = request.query.get("page", "1")
         malformed = [] if page in damaged else [line]
         damaged.add(page)
         connection.send(_page(server.url, int(page), *malformed))
 
-    server = serve(in_turn(answer))
+    server = serve(in_turn(respond))
     agents = list(connect(server).organization().agents().per_page(2))
     assert len({agent.id for agent in agents}) == 8
     assert len(server.requests) == 8
@@ -137,23 +137,23 @@ WITHOUT_AN_END: Final[dict[str, tuple[bytes, Callable[[Buildkite], object]]]] = 
 
 
 @pytest.mark.parametrize("name", WITHOUT_AN_END)
-def test_a_connection_that_ends_within_the_headers_is_no_response(serve: Serve, connect: Connect, name: str) -> None:
-    answer, do = WITHOUT_AN_END[name]
-    server = serve(in_turn(_cut(answer)))
+def test_a_connection_that_ends_within_the_headers_is_not_a_response(serve: Serve, connect: Connect, name: str) -> None:
+    response, do = WITHOUT_AN_END[name]
+    server = serve(in_turn(_cut(response)))
     with pytest.raises(TransportError):
         do(connect(server, retry=policy(attempts=2)))
     assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("name", ["200", "HEAD", "204"])
-def test_what_ends_within_the_headers_is_repeated(serve: Serve, connect: Connect, name: str) -> None:
-    answer, do = WITHOUT_AN_END[name]
-    server = serve(in_turn(_cut(answer), answer))
+def test_a_response_that_ends_within_the_headers_is_requested_again(serve: Serve, connect: Connect, name: str) -> None:
+    response, do = WITHOUT_AN_END[name]
+    server = serve(in_turn(_cut(response), response))
     do(connect(server))
     assert len(server.requests) == 2
 
 
-def test_a_connection_that_ends_within_the_headers_replaces_no_file_with_nothing(
+def test_a_connection_that_ends_within_the_headers_replaces_no_file(
     serve: Serve, connect: Connect, tmp_path: Path
 ) -> None:
     path = tmp_path / "job.log"
@@ -256,10 +256,10 @@ def test_a_log_is_saved_whole_if_its_gzip_stream_was_truncated_once(
 
 
 def test_a_truncated_gzip_stream_of_json_that_would_parse_is_damaged(serve: Serve, connect: Connect) -> None:
-    """All of the text is there, and what would tell that it is all of it is not."""
+    """The text is complete, but the checksum that confirms this is missing."""
     packed = gzip.compress(json.dumps(payloads.build(1)).encode())[:-4]
-    answers = [_framed(packed, "application/json", "length"), json_response(payloads.build(1))]
-    server = serve(in_turn(*answers))
+    responses = [_framed(packed, "application/json", "length"), json_response(payloads.build(1))]
+    server = serve(in_turn(*responses))
     assert build(connect(server)).fetch().number == 1
     assert len(server.requests) == 2
 

@@ -38,7 +38,7 @@ PATIENT: Final = 3.0  # a timeout that plays no part
 CHUNKED: Final = head(200, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
 CONTINUE: Final = head(100)
 
-# What comes at once, and what then comes byte by byte.
+# The part sent at once, and the part then sent byte by byte.
 TRICKLES: Final = {
     "status line": (b"", b"HTTP/1.1 200 " + b"O" * LENGTH),
     "name of a header": (b"HTTP/1.1 200 OK\r\n", b"X" * LENGTH),
@@ -162,7 +162,7 @@ def test_an_address_that_refuses_is_followed_by_the_next_one(serve: Serve, conne
     assert names.count("localhost") == 1
 
 
-def test_a_lookup_is_abandoned_at_the_deadline_and_its_thread_keeps_no_process_alive(
+def test_a_lookup_is_abandoned_at_the_deadline_and_does_not_keep_the_process_alive(
     connect: Connect, names: Names
 ) -> None:
     names.lead("localhost", "stall")
@@ -198,26 +198,26 @@ def test_a_wait_ends_at_its_own_timeout_though_a_response_arrives_byte_by_byte(
         build(bk).wait(timeout=DEADLINE)
 
 
-def test_a_wait_ends_at_its_own_timeout_though_a_response_does_not_come(serve: Serve, connect: Connect) -> None:
+def test_a_wait_ends_at_its_own_timeout_although_no_response_arrives(serve: Serve, connect: Connect) -> None:
     bk = connect(serve(in_turn(lambda connection, _: connection.stall())), timeout=PATIENT)
     with timed(deadline=DEADLINE), pytest.raises(WaitTimeoutError):
         build(bk).wait(timeout=DEADLINE)
 
 
-def test_a_thread_that_waits_for_anothers_response_at_the_last_of_the_budget_ends_at_its_deadline(
+def test_a_thread_that_waits_for_a_response_of_another_thread_ends_at_its_deadline(
     serve: Serve, connect: Connect
 ) -> None:
     """It says that it waits, too."""
     budget = {"RateLimit-Remaining": "1", "RateLimit-Limit": "200", "RateLimit-Reset": "60"}
     arrived, waits = threading.Event(), list[Wait]()
 
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         if request.path.endswith("/999"):
             arrived.set()
             connection.stall()
         connection.send(json_response(payloads.build(1), headers=budget))
 
-    server = serve(in_turn(answer))
+    server = serve(in_turn(respond))
     bk = connect(server, timeout=PATIENT, retry=policy(max_elapsed=60.0, on_wait=waits.append))
     build(bk).fetch()
     other = threading.Thread(target=_ignoring, args=(lambda: build(bk, 999).fetch(),), daemon=True)
@@ -254,7 +254,7 @@ def test_the_headers_of_an_artifact_in_its_storage_have_the_deadline(serve: Serv
         artifact(bk).download()
 
 
-def test_the_body_of_a_log_may_take_longer_than_max_elapsed_while_bytes_come(
+def test_the_body_of_a_log_may_take_longer_than_max_elapsed_while_bytes_arrive(
     serve: Serve, connect: Connect, tmp_path: Path
 ) -> None:
     content = b"x" * 25
@@ -267,7 +267,7 @@ def test_the_body_of_a_log_may_take_longer_than_max_elapsed_while_bytes_come(
     assert log(bk).save_to(tmp_path / "job.log").read_bytes() == content
 
 
-def test_the_body_of_a_log_ends_at_the_read_timeout_once_no_bytes_come(
+def test_the_body_of_a_log_ends_at_the_read_timeout_if_no_bytes_arrive(
     serve: Serve, connect: Connect, tmp_path: Path
 ) -> None:
     def stall(connection: Connection, _: RawRequest) -> None:
@@ -296,7 +296,7 @@ class DisturbedClock(WaitingClock):
         self._jump = seconds
 
     def disturb(self) -> None:
-        """Do it, the first time that this is called."""
+        """Run the action at the first call only."""
         disturb, self._disturb = self._disturb, None
         if disturb is not None:
             disturb()
@@ -307,7 +307,7 @@ def clock(request: pytest.FixtureRequest) -> Iterator[DisturbedClock]:
     """A clock that is disturbed in one of these ways."""
     if request.param == "frozen":
         frozen = freezegun.freeze_time("2026-01-01")
-        frozen.start()  # which takes a second the first time, and is not what is measured
+        frozen.start()  # takes a second the first time, which is not measured
         frozen.stop()
         yield DisturbedClock(frozen.start)
         frozen.stop()
@@ -322,12 +322,12 @@ def test_a_wall_clock_that_is_frozen_or_jumps_neither_hangs_a_wait_nor_shortens_
 ) -> None:
     began = seconds()
 
-    def answer(connection: Connection, _: RawRequest) -> None:
+    def respond(connection: Connection, _: RawRequest) -> None:
         is_late = seconds() - began > 4 * DEADLINE
         state = {"state": "passed"} if is_late else {"state": "running", "finished_at": None}
         connection.send(json_response(payloads.build(1, **state)))
 
-    bk = connect(serve(in_turn(answer)), clock=clock)
+    bk = connect(serve(in_turn(respond)), clock=clock)
     with timed(at_least=DEADLINE * 0.9, deadline=DEADLINE), pytest.raises(WaitTimeoutError):
         build(bk).wait(timeout=DEADLINE, on_change=lambda _: clock.disturb())
 

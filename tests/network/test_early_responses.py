@@ -69,7 +69,7 @@ def test_a_connection_over_which_a_request_was_not_sent_whole_is_not_used_again(
 def test_an_upload_over_tls_that_stands_still_ends_at_the_read_timeout(
     serve: Serve, connect: Connect, trusted: Certificates
 ) -> None:
-    """What TLS itself has sent meanwhile is no response."""
+    """Bytes that TLS itself sent meanwhile are not a response."""
 
     def hold(connection: Connection, _: int) -> None:
         connection.read_head()

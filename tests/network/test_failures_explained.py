@@ -211,9 +211,9 @@ def test_a_wait_survives_a_lost_network(serve: Serve, connect: Connect, names: N
     assert build(bk).wait(timeout=3600).state == "passed"
 
 
-def _one(connection: Connection, answer: bytes) -> None:
+def _one(connection: Connection, response: bytes) -> None:
     if connection.read_request():
-        connection.send(answer)
+        connection.send(response)
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
@@ -225,11 +225,11 @@ def test_50_threads_do_not_warn_of_a_full_pool(
     threads = 50
     together = threading.Barrier(threads)
 
-    def answer(_: object) -> bytes:
+    def respond(_: object) -> bytes:
         together.wait(10)
         return BUILD
 
-    server = serve(always(answer))
+    server = serve(always(respond))
     bk = connect(server, timeout=15.0)
     with caplog.at_level(logging.DEBUG), ThreadPoolExecutor(threads) as pool:
         for _ in range(2):

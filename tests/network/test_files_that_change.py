@@ -44,7 +44,7 @@ class Stored(Protocol):
 @pytest.fixture
 def stored(serve: Serve, connect: Connect) -> Stored:
     def make(send: Callable[[RawRequest], bytes], **fields: object) -> Artifact:
-        def answer(connection: Connection, _index: int) -> None:
+        def respond(connection: Connection, _index: int) -> None:
             request = connection.read_request()
             if request is None:
                 return
@@ -53,7 +53,7 @@ def stored(serve: Serve, connect: Connect) -> Stored:
             else:
                 connection.send(send(request))
 
-        server = serve(answer)
+        server = serve(respond)
         bk = connect(server, retry=policy(attempts=8))  # each connection serves one request, and may end unseen
         url = f"{server.url}/v2/{artifact(bk).api_path}"
         return bk.bind(Artifact.model_construct(None, id="x", url=url, path="file", **fields))  # type: ignore[arg-type]

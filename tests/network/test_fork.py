@@ -32,10 +32,10 @@ BUDGET: Final = {"RateLimit-Remaining": "1", "RateLimit-Limit": "200", "RateLimi
 def server(request: pytest.FixtureRequest, serve: Serve, trusted: Certificates) -> RawServer:
     """A server with builds, over plain HTTP and over TLS."""
     tls = trusted.server_context() if request.param == "https" else None
-    return serve(in_turn(_answer), tls=tls)
+    return serve(in_turn(_respond), tls=tls)
 
 
-def _answer(connection: Connection, request: RawRequest) -> None:
+def _respond(connection: Connection, request: RawRequest) -> None:
     if request.method == "POST":
         connection.send(json_response(payloads.build(1, message=request.json()["message"]), 201))
     elif request.path.endswith("/builds"):
@@ -60,7 +60,7 @@ def _run(scenario: str, server: RawServer) -> Any:
 
 
 def _connections_by_hundred(server: RawServer) -> list[set[int]]:
-    """Return the connections that the requests of each process came over, which ask for numbers of their own."""
+    """Return the connections of the requests of each process, which request different build numbers."""
     found: dict[int, set[int]] = defaultdict(set)
     for request in server.requests:
         found[int(request.path.rpartition("/")[2]) // 100].add(request.connection)
@@ -93,13 +93,13 @@ def test_a_create_in_a_child_is_returned_with_its_own_build(server: RawServer) -
 
 
 def test_a_request_under_way_at_the_moment_of_the_fork_does_not_hang_the_child(serve: Serve) -> None:
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         if request.path.endswith("/999"):
             connection.stall()
         number = int(request.path.rpartition("/")[2])
         connection.send(json_response(payloads.build(number), headers=BUDGET))
 
-    assert _run("in_flight", serve(in_turn(answer))) == [100]
+    assert _run("in_flight", serve(in_turn(respond))) == [100]
 
 
 def test_a_lock_held_at_the_moment_of_the_fork_does_not_hang_the_child(server: RawServer) -> None:
@@ -111,7 +111,7 @@ def test_a_lock_held_at_the_moment_of_the_fork_does_not_hang_the_child(server: R
 def test_loaded_objects_and_querysets_keep_their_data_in_the_child(server: RawServer) -> None:
     assert _run("data", server) == [7, "passed", 9, [9, 8, 7], 7]
     listings = [request for request in server.requests if request.path.endswith("/builds")]
-    assert len(listings) == 2, "the child asks for the second page only"
+    assert len(listings) == 2, "the child requests the second page only"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
@@ -134,7 +134,7 @@ def test_a_child_that_forks_again_has_connections_of_its_own_too(server: RawServ
 
 
 def test_a_transport_that_holds_another_one_has_new_connections_in_the_child(serve: Serve) -> None:
-    server = serve(in_turn(_answer))
+    server = serve(in_turn(_respond))
     assert _run("wrapped", server) == [list(range(300, 312)), list(range(100, 112))]
     before, child, _ = _connections_by_hundred(server)
     _check_apart([before, child])

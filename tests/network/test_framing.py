@@ -1,4 +1,4 @@
-"""A response belongs to its request: interim and unfinished ones, and the connections that they come over."""
+"""A response belongs to its request: interim and unfinished ones, and the connections that carry them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_101_to_a_create_leaves_its_outcome_unknown(serve: Serve, connect: Con
 
 
 def test_a_204_with_a_body_that_arrives_late_does_not_feed_the_next_get(serve: Serve, connect: Connect) -> None:
-    came = threading.Event()
+    received = threading.Event()
 
     def no_content(connection: Connection, _: RawRequest) -> None:
         connection.send(head(204))
@@ -98,12 +98,12 @@ def test_a_204_with_a_body_that_arrives_late_does_not_feed_the_next_get(serve: S
         try:
             connection.send(json_response(payloads.build(666)))
         finally:
-            came.set()
+            received.set()
 
     server = serve(in_turn(no_content, json_response(payloads.build(1))))
     bk = connect(server)
     web_pipeline(bk).delete()
-    assert came.wait(2)
+    assert received.wait(2)
     assert build(bk).fetch().number == 1
 
 
@@ -134,7 +134,7 @@ def test_a_connection_whose_response_was_read_to_its_end_is_used_again(serve: Se
 def test_a_connection_whose_response_was_not_read_to_its_end_is_closed(serve: Serve, connect: Connect) -> None:
     closed = threading.Event()
 
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         if request.path.endswith("/download"):
             connection.send(response(302, {"Location": f"{server.url}/file"}))
         elif request.path == "/file":
@@ -144,7 +144,7 @@ def test_a_connection_whose_response_was_not_read_to_its_end_is_closed(serve: Se
         else:
             connection.send(json_response(payloads.build(1)))
 
-    server = serve(in_turn(answer))
+    server = serve(in_turn(respond))
     bk = connect(server)
     with artifact(bk).download(stream=True) as chunks:
         next(chunks)
@@ -153,10 +153,8 @@ def test_a_connection_whose_response_was_not_read_to_its_end_is_closed(serve: Se
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks"])
-def test_what_follows_a_response_on_its_connection_is_not_taken_for_the_next_one(
-    serve: Serve, connect: Connect, framing: str
-) -> None:
-    """Whatever the server sends before it is asked belongs to no request."""
+def test_bytes_after_a_response_are_not_taken_for_the_next_one(serve: Serve, connect: Connect, framing: str) -> None:
+    """Bytes that the server sends before a request belong to no request."""
     body = json_response(payloads.build(1))
     if framing == "chunks":
         head_of_it, _, content = body.partition(b"\r\n\r\n")
@@ -192,7 +190,7 @@ def test_a_reload_raises_if_the_response_is_of_another_number(serve: Serve, conn
     assert loaded.number == 2
 
 
-def test_a_fetch_by_slug_takes_the_response_of_a_pipeline_that_was_renamed(serve: Serve, connect: Connect) -> None:
+def test_a_fetch_by_slug_accepts_a_pipeline_that_was_renamed(serve: Serve, connect: Connect) -> None:
     bk = connect(serve(always(json_response(payloads.pipeline("web-2")))))
     assert web_pipeline(bk).fetch().slug == "web-2"
 

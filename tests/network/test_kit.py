@@ -1,4 +1,4 @@
-"""The servers of the kit do what they are asked to."""
+"""The raw servers behave as their handlers specify."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_slow_line_passes_everything_on_in_time(serve: Serve, connect: Connect
         assert connect(line).organization().pipeline("web").build(7).fetch().number == 7
 
 
-def test_connecting_to_a_full_backlog_takes_for_ever() -> None:
+def test_connecting_to_a_full_backlog_never_ends() -> None:
     with FullBacklog() as full, pytest.raises(TimeoutError):
         socket.create_connection(full.address, timeout=0.1)
 

@@ -103,7 +103,7 @@ def test_verify_arrives_before_the_environment(
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets a test add to the system's store")
-def test_verify_system_trusts_what_the_operating_system_trusts(
+def test_verify_system_trusts_the_certificates_of_the_operating_system(
     serve: Serve, connect: Connect, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(always(BUILD), tls=certificates.server_context("localhost"), host="localhost")
@@ -113,7 +113,9 @@ def test_verify_system_trusts_what_the_operating_system_trusts(
     assert build(connect(server, verify="system")).fetch().number == 1
 
 
-def test_verify_system_without_truststore_states_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_system_without_truststore_causes_an_error_that_names_the_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "truststore", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'buildkite_orm\[truststore\]'"):
         Buildkite(TOKEN, verify="system")
@@ -145,7 +147,7 @@ def test_a_file_without_certificates_is_named(
         build(Buildkite(TOKEN, organization="acme", verify=path if name == "verify=" else True)).fetch()
 
 
-def test_a_folder_without_hashed_names_states_what_to_run(certificates: Certificates) -> None:
+def test_a_folder_without_hashed_names_causes_an_error_that_names_the_command(certificates: Certificates) -> None:
     with pytest.raises(ConfigurationError, match="openssl rehash"):
         Buildkite(TOKEN, verify=certificates.ca_file.parent)
 
@@ -289,7 +291,7 @@ TYPOS: Final = (
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY", "proxies="])
 @pytest.mark.parametrize("url", TYPOS)
-def test_a_typo_in_a_proxy_names_the_setting_and_what_it_should_be_and_shows_no_password(
+def test_a_typo_in_a_proxy_causes_an_error_that_names_the_setting_and_shows_no_password(
     monkeypatch: pytest.MonkeyPatch, name: str, url: str
 ) -> None:
     options: dict[str, Any] = {"proxies": {"https": url}} if name == "proxies=" else {}
@@ -312,7 +314,9 @@ def test_quotes_and_blanks_around_a_proxy_of_the_environment_are_stripped(
 
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "proxies="])
-def test_a_socks_proxy_without_pysocks_states_what_to_install(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_socks_proxy_without_pysocks_causes_an_error_that_names_the_package(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setitem(sys.modules, "socks", None)
     url = "socks5h://127.0.0.1:1080"
     options: dict[str, Any] = {"proxies": {"https": url}} if name == "proxies=" else {}
@@ -360,11 +364,11 @@ def test_insecure_http_warns_once_at_the_line_that_makes_the_client(serve: Serve
 @pytest.mark.parametrize(
     "base_url", ["http://localhost:1", "http://127.0.0.1:1", "http://[::1]:1", "https://fake.test"]
 )
-def test_insecure_http_does_not_warn_where_nobody_can_listen(base_url: str) -> None:
+def test_insecure_http_to_this_machine_does_not_warn(base_url: str) -> None:
     Buildkite(TOKEN, base_url=base_url, insecure_http=True).close()  # warnings are errors in the tests
 
 
-def test_insecure_http_lets_files_come_over_plain_http_from_other_machines(
+def test_insecure_http_allows_files_over_plain_http_from_other_machines(
     serve: Serve, connect: Connect, names: Names
 ) -> None:
     server = serve(in_turn(response(302, {"Location": "http://fake.test:1/file"}), response(200, {}, b"content")))
@@ -426,14 +430,12 @@ def _hooks(events: Events) -> dict[str, Any]:
     return {"on_request": events.append, "on_response": events.append}
 
 
-def test_hooks_are_called_once_per_attempt_with_what_was_requested_and_what_arrived(
-    serve: Serve, connect: Connect
-) -> None:
-    answers = (
+def test_hooks_are_called_once_per_attempt_with_the_request_and_the_response(serve: Serve, connect: Connect) -> None:
+    responses = (
         response(503, {"X-Request-Id": "first"}),
         json_response(payloads.build(1), 200, {"X-Request-Id": "second"} | BUDGET),
     )
-    server, events = serve(in_turn(*answers)), Events()
+    server, events = serve(in_turn(*responses)), Events()
     build(connect(server, **_hooks(events))).fetch()
     path, host = "/v2/organizations/acme/pipelines/web/builds/1", f"127.0.0.1:{server.port}"
     assert [type(event) for event in events] == [RequestEvent, ResponseEvent] * 2
@@ -459,7 +461,7 @@ def test_hooks_are_called_for_the_storage_of_artifacts_without_the_key_in_its_qu
     assert len(events) == 4
 
 
-def test_hooks_are_called_where_no_response_arrived(
+def test_hooks_are_called_if_no_response_arrives(
     connect: Connect, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, port = closed_port()
@@ -487,11 +489,11 @@ def test_hooks_never_see_the_token_a_query_or_a_body(serve: Serve, connect: Conn
 
     server, events = serve(always(echo)), Events()
     bk = connect(server, **_hooks(events))
-    web_pipeline(bk).builds().create(commit="HEAD", branch="main", message="what is in the body")
+    web_pipeline(bk).builds().create(commit="HEAD", branch="main", message="the text of the body")
     with pytest.raises(ResponseError):
-        list(web_pipeline(bk).builds(branch="what-is-in-the-query"))
+        list(web_pipeline(bk).builds(branch="the-text-of-the-query"))
     assert len(events) >= 4
-    for secret in (TOKEN, TOKEN.partition("_")[2], "what is in the body", "what-is-in-the-query", "?"):
+    for secret in (TOKEN, TOKEN.partition("_")[2], "the text of the body", "the-text-of-the-query", "?"):
         assert secret not in f"{events}"
 
 
@@ -521,7 +523,7 @@ def test_a_hook_that_cannot_be_called_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("limit", ["5", None, 0, -1, float("nan")])
-def test_a_limit_that_is_no_number_of_bytes_is_refused(limit: Any) -> None:
+def test_a_limit_that_is_not_a_number_of_bytes_is_refused(limit: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^SizeLimits\(file=.*must be a number of bytes, above 0"):
         SizeLimits(file=limit)
 

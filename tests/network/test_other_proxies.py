@@ -32,19 +32,19 @@ EVERY: Final = 0.1
 LENGTH: Final = 30
 
 
-def _relay(server: RawServer, *, slow_after: int | None = None, answer: bytes = ESTABLISHED) -> Handler:
+def _relay(server: RawServer, *, slow_after: int | None = None, response: bytes = ESTABLISHED) -> Handler:
     """Return the handler of a proxy that opens tunnels to one server.
 
     Args:
         server: The server.
         slow_after: After so many pieces from the server, they are passed on byte by byte.
-        answer: The response to CONNECT.
+        response: The response to CONNECT.
     """
 
     def handle(connection: Connection, _: int) -> None:
         if connection.read_head() is None:
             return
-        connection.send(answer)
+        connection.send(response)
         with socket.create_connection(server.address) as target:
             _pass_on(connection, target, slow_after)
 
@@ -52,16 +52,16 @@ def _relay(server: RawServer, *, slow_after: int | None = None, answer: bytes = 
 
 
 def _pass_on(connection: Connection, target: socket.socket, slow_after: int | None) -> None:
-    client, came = connection.sock, 0
+    client, received = connection.sock, 0
     while ready := select.select([client, target], [], [], 5)[0]:
         for source in ready:
             piece = source.recv(65536)
             if not piece:
                 return
-            came += source is target
+            received += source is target
             if source is client:
                 target.sendall(piece)
-            elif slow_after is not None and came > slow_after:
+            elif slow_after is not None and received > slow_after:
                 connection.send_slowly(piece[:LENGTH], EVERY)
             else:
                 client.sendall(piece)
@@ -97,17 +97,17 @@ def test_tls_within_tls_that_arrives_byte_by_byte_is_within_the_deadline(
     bk.close()
 
 
-def test_what_follows_a_response_within_two_layers_of_tls_is_not_taken_for_the_next_one(
+def test_bytes_after_a_response_in_two_layers_of_tls_are_not_taken_for_the_next_one(
     serve: Serve, connect: Connect, trusted: Certificates
 ) -> None:
     server: list[RawServer] = []
 
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         number = int(request.path.rpartition("/")[2])
         connection.send(json_response(payloads.build(number)))
         connection.send(json_response(payloads.build(666)))  # in a record of its own
 
-    server.append(serve(in_turn(answer), tls=trusted.server_context(HOST), host=HOST))
+    server.append(serve(in_turn(respond), tls=trusted.server_context(HOST), host=HOST))
     bk = connect(server[0], proxies=_proxy(serve, trusted, _relay(server[0])))
     assert [build(bk, number).fetch().number for number in (1, 2, 3)] == [1, 2, 3]
     bk.close()
@@ -117,13 +117,13 @@ def test_what_follows_a_response_within_two_layers_of_tls_is_not_taken_for_the_n
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [b"HTTP/1.1 101 Switching\r\n\r\n", b"HTTP/1.1 103 Early\r\n\r\n" * 25, b"HTTP/1.1 2_00 OK\r\n\r\n", b"no\r\n"],
 )
 def test_a_damaged_response_to_connect_names_the_proxy_and_has_sent_nothing(
-    serve: Serve, connect: Connect, answer: bytes
+    serve: Serve, connect: Connect, response: bytes
 ) -> None:
-    proxy = serve(always(answer))
+    proxy = serve(always(response))
     bk = connect(f"https://{HOST}", retry=policy(attempts=2), proxies={"https": proxy.url})
     with pytest.raises(TransportError, match=r"proxy 127\.0\.0\.1 is damaged.*HTTPS_PROXY") as caught:
         web_pipeline(bk).builds().create(commit="HEAD", branch="main")
@@ -132,13 +132,13 @@ def test_a_damaged_response_to_connect_names_the_proxy_and_has_sent_nothing(
 
 
 @pytest.mark.parametrize(
-    "answer", [b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200\r\n\r\n"]
+    "response", [b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.0 200\r\n\r\n"]
 )
 def test_interim_and_short_responses_to_connect_open_the_tunnel(
-    serve: Serve, connect: Connect, trusted: Certificates, answer: bytes
+    serve: Serve, connect: Connect, trusted: Certificates, response: bytes
 ) -> None:
     server = serve(always(BUILD), tls=trusted.server_context(HOST), host=HOST)
-    bk = connect(server, proxies={"https": serve(_relay(server, answer=answer)).url})
+    bk = connect(server, proxies={"https": serve(_relay(server, response=response)).url})
     assert build(bk).fetch().number == 1
     bk.close()
 

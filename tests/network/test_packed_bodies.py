@@ -1,4 +1,4 @@
-"""Bodies that are compressed, and come in pieces of any size."""
+"""Bodies that are compressed, and arrive in pieces of any size."""
 
 from __future__ import annotations
 

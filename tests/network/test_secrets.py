@@ -41,7 +41,7 @@ def test_a_traceback_of_an_auth_that_fails_does_not_show_the_password_of_a_proxy
         assert PASSWORD not in _with_locals(caught.value).replace(repr(PROXIES), "")
 
 
-def test_a_traceback_of_a_session_that_cannot_be_made_shows_what_is_there() -> None:
+def test_a_traceback_of_a_session_that_cannot_be_created_is_complete() -> None:
     with pytest.raises(ConfigurationError) as caught:
         Session(lambda: TOKEN, base_url="nonsense", network=NetworkOptions(proxies=PROXIES))
     shown = _with_locals(caught.value)
@@ -51,7 +51,7 @@ def test_a_traceback_of_a_session_that_cannot_be_made_shows_what_is_there() -> N
 
 @pytest.mark.parametrize("place", ["proxies", "environment"])
 @pytest.mark.parametrize("url", ["http://user:{}@", "http://user:{}@:80", "http://u:{}@[::1", "http://u:{}@h:99999"])
-def test_a_proxy_without_a_host_is_an_error_of_configuration_and_shows_no_password(
+def test_a_proxy_without_a_host_is_a_configuration_error_that_shows_no_password(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, place: str, url: str
 ) -> None:
     options: dict[str, Any] = {}

@@ -44,17 +44,17 @@ ENCODED = {
 def always(data: bytes) -> Handler:
     """Return a handler that sends the same response to each request."""
 
-    def answer(connection: Connection, _index: int) -> None:
+    def respond(connection: Connection, _index: int) -> None:
         while connection.read_request():
             connection.send(data)
 
-    return answer
+    return respond
 
 
 def requested(serve: Serve, connect: Connect, location: str, *, onward: str = "") -> list[str]:
     """Return what was requested for a file whose link is `location`, and whose storage redirects to `onward`."""
 
-    def answer(connection: Connection, _index: int) -> None:
+    def respond(connection: Connection, _index: int) -> None:
         while request := connection.read_request():
             if request.path.endswith("/download"):
                 link = location.format(storage=server.url)
@@ -65,7 +65,7 @@ def requested(serve: Serve, connect: Connect, location: str, *, onward: str = ""
                 continue
             connection.send(response(302, {"Location": "@"}).replace(b"@", link.encode()))
 
-    server = serve(answer)
+    server = serve(respond)
     assert artifact(connect(server)).download() == b"content"
     assert not any(request.header("Authorization") for request in server.requests[1:])
     return [request.target for request in server.requests[1:]]

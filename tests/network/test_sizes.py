@@ -1,4 +1,4 @@
-"""How many bytes of a response are read, counted after decompression."""
+"""The number of bytes read from a response, counted after decompression."""
 
 from __future__ import annotations
 
@@ -221,13 +221,13 @@ def test_a_file_that_declares_no_size_ends_at_the_limit(
     before = head(200, {"Content-Type": "text/plain", "Transfer-Encoding": "chunked"})
     endless = Endless(before, b"%x\r\n%s\r\n" % (50_000, b"x" * 50_000), limit=24 * MEGABYTE)
 
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         if request.path.endswith("/download"):
             connection.send(response(302, {"Location": f"{server.url}/file"}))
         else:
             endless(connection, request)
 
-    server = serve(in_turn(answer))
+    server = serve(in_turn(respond))
     with pytest.raises(BuildkiteError, match=ADVICE):
         FILES[name](connect(server, limits=SMALL, retry=policy(attempts=1)), tmp_path)
     server.close()
@@ -239,11 +239,11 @@ def test_a_file_that_declares_no_size_ends_at_the_limit(
 def test_a_file_that_declares_its_size_may_be_larger_than_the_limit(
     serve: Serve, connect: Connect, tmp_path: Path, name: str
 ) -> None:
-    def answer(connection: Connection, request: RawRequest) -> None:
+    def respond(connection: Connection, request: RawRequest) -> None:
         if request.path.endswith("/download"):
             connection.send(response(302, {"Location": f"{server.url}/file"}))
         else:
             connection.send(response(200, {"Content-Type": "text/plain"}, b"x" * 300_000))
 
-    server = serve(in_turn(answer))
+    server = serve(in_turn(respond))
     FILES[name](connect(server, limits=SMALL), tmp_path)

@@ -104,8 +104,8 @@ def test_an_upload_to_the_storage_on_a_slow_line_arrives(serve: Serve, connect: 
     stored = serve(always(lambda request: response(204) if CONTENT in request.body else response(400)))
     with SlowLine(stored.address, SPEED) as line:
         form = {"file_input": "file", "method": "POST", "url": f"{line.url}/", "data": {"key": "k/${filename}"}}
-        answers = [json_response({"uri": "u", "form": form}), json_response(PACKAGE, 201)]
-        bk = connect(serve(in_turn(*answers)), timeout=TIMEOUT, retry=policy(attempts=1))
+        responses = [json_response({"uri": "u", "form": form}), json_response(PACKAGE, 201)]
+        bk = connect(serve(in_turn(*responses)), timeout=TIMEOUT, retry=policy(attempts=1))
         packages = bk.organization().registry("files").packages()
         assert packages.publish_presigned(BytesIO(CONTENT), filename="app-1.0.0.zip").name == "app"
     assert len(stored.requests) == 1

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from buildkite_orm import Buildkite
     from tests.network.certificates import Certificates
     from tests.network.conftest import Connect, Serve
-    from tests.network.names import Answer, Names
+    from tests.network.names import Lookup, Names
     from tests.network.proxies import Ending as ProxyEnding
     from tests.network.proxies import Place as ProxyPlace
     from tests.network.servers import Connection, Listener
@@ -56,7 +56,7 @@ Kind = Literal["GET", "HEAD", "PATCH", "DELETE", "POST", "PUT"]
 
 @dataclass(frozen=True)
 class Cell:
-    """What comes of a request whose first attempt fails, while the server responds to all further ones.
+    """The outcome of a request whose first attempt fails, while the server responds to all further ones.
 
     Attributes:
         attempts: How often it is attempted.
@@ -83,9 +83,9 @@ class Row:
         place: Where.
         ending: How.
         route: Over plain HTTP, over TLS, or over TLS through a proxy.
-        safe: What comes of a GET or HEAD.
-        repeatable: What comes of a PATCH or DELETE.
-        acting: What comes of a POST that creates something, or a PUT that starts something.
+        safe: The outcome of a GET or HEAD.
+        repeatable: The outcome of a PATCH or DELETE.
+        acting: The outcome of a POST that creates an object, or a PUT that starts a build.
         reused: Whether the connection has served a request before.
         only: The operations that it concerns.
     """
@@ -110,11 +110,11 @@ class Row:
 _DIRECT_AND_PROXY: Final[tuple[Route, ...]] = ("http", "proxy")
 ENDINGS: Final = ("close", "reset", "timeout")
 WITH_BODY: Final[tuple[Kind, ...]] = ("PATCH", "POST")
-ANSWERED_WITH_BODY: Final[tuple[Kind, ...]] = ("GET", "PATCH", "DELETE", "POST", "PUT")
+WITH_RESPONSE_BODY: Final[tuple[Kind, ...]] = ("GET", "PATCH", "DELETE", "POST", "PUT")
 
 
 def rows() -> Iterator[Row]:
-    """Return the table: what comes of GET and HEAD, of PATCH and DELETE, and of POST and an acting PUT."""
+    """Return the table: outcomes of GET and HEAD, of PATCH and DELETE, and of POST and a PUT with side effects."""
     yield from _before_the_first_byte((UNSENT, UNSENT, UNSENT))
     yield from _after_it((REPEATED, REPEATED, ONCE))
     yield from _within_the_headers((REPEATED, REPEATED, ONCE))
@@ -142,7 +142,7 @@ def _after_it(cells: tuple[Cell, Cell, Cell]) -> Iterator[Row]:
         for route in _DIRECT_AND_PROXY:
             yield Row("headers out", ending, route, *cells, reused)
             yield Row("no status", ending, route, *cells, reused)
-            yield Row("half the body", ending, route, *cells, reused, only=ANSWERED_WITH_BODY)
+            yield Row("half the body", ending, route, *cells, reused, only=WITH_RESPONSE_BODY)
         yield Row("body out", ending, "http", *cells, reused, only=WITH_BODY)
 
 
@@ -167,7 +167,7 @@ LASTING: Final = [
 
 @pytest.mark.parametrize(("row", "kind"), CELLS)
 def test_a_write_happens_once_wherever_its_connection_ends(row: Row, kind: Kind, stage: Stage) -> None:
-    """The first attempt fails; whatever comes after it succeeds."""
+    """The first attempt fails; all later ones succeed."""
     stage.prepare(row, kind, lasting=False)
     error = stage.attempt()
     outcome_unknown = None if error is None else error.outcome_unknown
@@ -177,7 +177,7 @@ def test_a_write_happens_once_wherever_its_connection_ends(row: Row, kind: Kind,
 
 
 @pytest.mark.parametrize(("row", "kind"), LASTING)
-def test_an_error_states_that_a_request_was_never_sent_exactly_where_none_of_its_bytes_was(
+def test_an_error_states_that_a_request_was_never_sent_only_if_no_byte_was_sent(
     row: Row, kind: Kind, stage: Stage
 ) -> None:
     """All attempts fail, of which there are two."""
@@ -206,7 +206,7 @@ class OwnAdapter(HTTPAdapter):
 
 
 @pytest.mark.parametrize(("kind", "seen"), [("POST", 1), ("PUT", 1), ("GET", 3), ("PATCH", 3)])
-def test_what_goes_through_a_callers_own_transport_counts_as_sent(
+def test_a_request_through_a_custom_transport_counts_as_sent(
     kind: str, seen: int, serve: Serve, connect: Connect
 ) -> None:
     server = serve(in_turn(lambda connection, _request: connection.close()))
@@ -236,7 +236,7 @@ def test_an_error_of_a_callers_own_transport_does_not_say_that_nothing_was_sent(
 
 
 @pytest.mark.parametrize(("kind", "seen"), [("POST", 1), ("PUT", 1), ("GET", 3), ("PATCH", 3)])
-def test_what_goes_through_a_socks_proxy_counts_as_sent(  # noqa: PLR0917
+def test_a_request_through_a_socks_proxy_counts_as_sent(  # noqa: PLR0917
     kind: str,
     seen: int,
     serve: Serve,
@@ -257,7 +257,7 @@ def test_what_goes_through_a_socks_proxy_counts_as_sent(  # noqa: PLR0917
 
 
 def _install_socks(monkeypatch: pytest.MonkeyPatch, target: tuple[str, int]) -> None:
-    """Put something in the place of PySocks, which the library does not depend on."""
+    """Replace PySocks, which the library does not depend on."""
     module = ModuleType("socks")
     names = ("ProxyError", "GeneralProxyError", "ProxyConnectionError", "SOCKS5Error")
     for name in names:
@@ -294,7 +294,7 @@ def _operation(kind: str, text: str) -> Callable[[Buildkite], object]:
     return operations[kind]
 
 
-ANSWERS: Final[dict[str, Callable[[], bytes]]] = {
+RESPONSES: Final[dict[str, Callable[[], bytes]]] = {
     "GET": lambda: json_response(payloads.build(1)),
     "HEAD": lambda: head(200, {"Content-Length": "7"}),
     "PATCH": lambda: json_response(payloads.pipeline()),
@@ -316,7 +316,7 @@ class Stage:
         self._monkeypatch = monkeypatch
         self._stack = ExitStack()
         self._before = 0
-        self._answered = threading.Event()
+        self._responded = threading.Event()
         self.seen = 0
 
     def prepare(self, row: Row, kind: Kind, *, lasting: bool) -> None:
@@ -337,13 +337,13 @@ class Stage:
         )
         if row.reused:
             self._bk.organization().fetch()
-            self._answered.set()
+            self._responded.set()
             if row.place == "idle":
                 first.wait_until_idle()
             self._before = self._names.count(self._looked_up)
 
     def attempt(self) -> TransportError | None:
-        """Do it, and return its error."""
+        """Run the operation, and return its error."""
         text = LARGE if self._row.place == "body out" else "text"
         try:
             _operation(self._kind, text)(self._bk)
@@ -353,24 +353,24 @@ class Stage:
             self._bk.close()
             self._stack.close()
             if self._row.place == "proxy has sent its status":
-                gc.collect()  # here, and not in another test, for what is said at the top of the file
+                gc.collect()  # here, and not in another test; the top of the file says why
         return None
 
     @property
     def attempts(self) -> int:
-        """How often it was attempted: on a new connection each time, but for the first on one that is reused."""
+        """The number of attempts: each on a new connection, except the first one on a reused connection."""
         new = self._names.count(self._looked_up) - self._before
         return new + (self._row.reused and self._row.place != "idle")
 
     def _lead(self, address: tuple[str, int]) -> None:
-        bad: Answer | None = None
+        bad: Lookup | None = None
         if self._row.place == "lookup":
             bad = TEMPORARY_FAILURE
         elif self._row.place == "connect":
             refused = self._row.ending == "refused"
             bad = closed_port() if refused else self._stack.enter_context(FullBacklog()).address
-        answers: list[Answer] = [address] if bad is None else [bad] if self._lasting else [bad, address]
-        self._names.lead(self._looked_up, *answers)
+        lookups: list[Lookup] = [address] if bad is None else [bad] if self._lasting else [bad, address]
+        self._names.lead(self._looked_up, *lookups)
 
     def _proxy(self) -> ConnectProxy:
         places: dict[str, ProxyPlace] = {
@@ -400,7 +400,7 @@ class Stage:
             connection.read_request()
             connection.send(json_response(payloads.organization()))
             if self._row.place == "idle":
-                self._answered.wait(JOIN_SECONDS)
+                self._responded.wait(JOIN_SECONDS)
                 self._end(connection)
                 return
         if is_bad and self._row.place in _OF_THE_SERVER:
@@ -409,7 +409,7 @@ class Stage:
         while connection.wait_for_request():
             self.seen += 1
             connection.read_request()
-            connection.send(ANSWERS[self._kind]())
+            connection.send(RESPONSES[self._kind]())
 
     def _fail(self, connection: Connection) -> None:
         if not connection.wait_for_request():
@@ -419,8 +419,8 @@ class Stage:
             connection.read_head()
         elif self._row.place != "headers out":
             connection.read_request()
-            answer = ANSWERS[self._kind]()
-            before, blank, body = answer.partition(b"\r\n\r\n")
+            response = RESPONSES[self._kind]()
+            before, blank, body = response.partition(b"\r\n\r\n")
             parts = {
                 "no status": b"",
                 "half a status line": b"HTTP/1.1 2",

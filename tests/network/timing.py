@@ -1,4 +1,4 @@
-"""Measuring how long something takes, whatever is done to the clocks of the process meanwhile."""
+"""Measure how long a block takes, even if the clocks of the process are changed meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seconds() -> float:
 
 @dataclass
 class Elapsed:
-    """How long a block took, once it has ended."""
+    """The duration of a block, once it has ended."""
 
     seconds: float = 0.0
 

@@ -40,13 +40,13 @@ class Stage:
         self.server = FakeBuildkite(populate=False, settings=settings, clock=self.clock)
         self.records = self.server.add_builds("web", PAGES, newest=self.clock.now() - 1)
         self.began = self.clock.now()
-        self.came: list[float] = []
+        self.arrivals: list[float] = []
         settings.drift = self._note
         self.errors: list[Exception] = []
         self.waits: list[Wait] = []
 
     def _note(self, payload: Any) -> Any:
-        self.came.append(self.clock.now())
+        self.arrivals.append(self.clock.now())
         return payload
 
     @property
@@ -60,12 +60,12 @@ class Stage:
     def refused(self) -> int:
         return sum(request.status == 429 for request in self.server.requests)
 
-    def answered(self) -> int:
+    def successes(self) -> int:
         return sum(request.status == 200 for request in self.server.requests)
 
     def busiest(self) -> int:
         """Return the number of requests in the busiest window."""
-        return max(Counter(int((at - self.began) // (WINDOW + 1)) for at in self.came).values())
+        return max(Counter(int((at - self.began) // (WINDOW + 1)) for at in self.arrivals).values())
 
     def export(self, bk: Buildkite, *others: Callable[[], object]) -> list[str]:
         """Request all pages of one build each, by eight threads; `others` run concurrently."""
@@ -136,7 +136,7 @@ def _waits_checked(stage: Stage) -> Generator[None]:
         logger.removeHandler(count)
     assert count.lines == len(stage.waits)
     assert max((wait.seconds for wait in stage.waits), default=0) <= WINDOW + 1
-    assert {wait.until for wait in stage.waits} <= set(stage.came)
+    assert {wait.until for wait in stage.waits} <= set(stage.arrivals)
 
 
 def least(requests: int, limit: int) -> float:
@@ -174,7 +174,7 @@ def with_another_client() -> Cells:
             assert stage.export(bk, eat) == stage.wanted()
     assert stage.errors == []
     sent = PAGES + OTHERS
-    assert stage.answered() == sent
+    assert stage.successes() == sent
     longest = max(least(sent, LIMIT) + WINDOW + 5, 3 * OTHERS)
     assert stage.took <= longest
     # when a window begins, each thread may get one 429, but no thread gets several

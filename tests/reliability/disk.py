@@ -1,4 +1,4 @@
-"""Saved files: complete or absent, whatever the disk, the network, other processes and the names do."""
+"""Saved files are complete or absent, even if disks, networks, other processes or names cause trouble."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Place:
         return NOTHING
 
     def left(self) -> str:
-        """Return what is left next to the file."""
+        """Return the files left next to the file."""
         others = sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path != self.final)
         return ", ".join(others) or NOTHING
 

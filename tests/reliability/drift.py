@@ -1,4 +1,4 @@
-"""A page of builds of which one is not as documented: what the page gives, what is told, and what strict clients do."""
+"""A page of builds of which one is not as documented: the page, the warning, and the error of strict clients."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import RecordedRequest
     from tests.reliability.tables import Cells
 
-    Ask = Callable[[Buildkite], Any]
+    Action = Callable[[Buildkite], Any]
 
 MAY_BE_SECRET: Final = re.compile(
     "token|secret|passw|passphrase|private|credential|api_?key|access_?key|webhook|auth|hmac"
@@ -44,26 +44,26 @@ HERE: Final = str(Path(__file__).parent)
 # -- what shows --------------------------------------------------------------------------------------------------------
 
 
-def representations(thing: Any) -> Iterator[object]:
+def representations(value: Any) -> Iterator[object]:
     """Yield an object as consoles, notebooks, debuggers, loggers and printers show it."""
-    yield from (repr(thing), str(thing), f"{thing}", f"{thing!r:>3}", "%s" % thing, pprint.pformat(thing))  # noqa: UP031
-    yield from (repr([thing]), repr({"a": (thing,)}), repr(types.SimpleNamespace(a=thing)))
-    yield from (list(thing.__repr_args__()), list(thing.__rich_repr__() or ()), thing.__repr_str__(", "))
-    yield list(thing.__pretty__(repr))
-    if isinstance(thing, Resource):
-        yield from (thing._repr_mimebundle_(), printed(thing))  # pyright: ignore[reportPrivateUsage]
+    yield from (repr(value), str(value), f"{value}", f"{value!r:>3}", "%s" % value, pprint.pformat(value))  # noqa: UP031
+    yield from (repr([value]), repr({"a": (value,)}), repr(types.SimpleNamespace(a=value)))
+    yield from (list(value.__repr_args__()), list(value.__rich_repr__() or ()), value.__repr_str__(", "))
+    yield list(value.__pretty__(repr))
+    if isinstance(value, Resource):
+        yield from (value._repr_mimebundle_(), printed(value))  # pyright: ignore[reportPrivateUsage]
 
 
-def printed(thing: object) -> str:
+def printed(value: object) -> str:
     """Return what rich prints."""
     console = Console(file=io.StringIO(), width=200)
     with console.capture() as captured:
-        console.print(thing)
+        console.print(value)
     return captured.get()
 
 
-def shown(thing: Any) -> str:
-    return "\n".join(str(each) for each in representations(thing))
+def shown(value: Any) -> str:
+    return "\n".join(str(each) for each in representations(value))
 
 
 def full_text(error: BaseException | None) -> str:
@@ -94,7 +94,7 @@ def logged() -> Generator[io.StringIO]:
 
 
 class Carried:
-    """The secrets that the fake's answers have carried, by whatever name of a secret."""
+    """The secrets that the fake's responses have contained, by name."""
 
     def __init__(self, server: FakeBuildkite) -> None:
         self.server = server
@@ -162,7 +162,7 @@ OPERATIONS: Final = (
 
 
 def furnish(server: FakeBuildkite) -> None:
-    """Put there what has secrets, and a job that runs on a machine which may be reached."""
+    """Add objects that have secrets, and a job that runs on a machine with remote access."""
     with server.client() as bk:
         org = acme(bk)
         org.pipeline_settings().enable_hosted_agents_ssh()
@@ -181,7 +181,7 @@ def furnish(server: FakeBuildkite) -> None:
 
 @contextmanager
 def furnished() -> Generator[Carried]:
-    """Have a server that tells which secrets its answers have carried."""
+    """Start a server that records the secrets in its responses."""
     settings = Settings(organization_limit=None, user_limit=None)
     with FakeBuildkite(populate=False, settings=settings) as server:
         furnish(server)
@@ -193,7 +193,7 @@ def furnished() -> Generator[Carried]:
 
 
 def odd(payload: Any) -> Any:
-    """Turn fields that are no secrets into others."""
+    """Change the types of fields that are not secret."""
     if (known := as_object(payload)) is not None:
         return {
             key: value if MAY_BE_SECRET.search(key) or value is None else odd(value) for key, value in known.items()
@@ -219,7 +219,7 @@ TROUBLE: Final[dict[str, dict[str, Any]]] = {
 
 
 def make_trouble(carried: Carried, trouble: str) -> None:
-    """Have what carries secrets go wrong."""
+    """Make requests whose responses contain secrets fail."""
     server = carried.server
     if trouble in TROUBLE:
         server.faults.add(**TROUBLE[trouble], times=None, match=CARRYING)
@@ -237,10 +237,10 @@ def error_of(do: Callable[[], object]) -> BuildkiteError:
         do()
     except BuildkiteError as error:
         return error
-    raise AssertionError("there is no error")
+    raise AssertionError("no error was raised")
 
 
-# -- what is measured --------------------------------------------------------------------------------------------------
+# -- measurements -----------------------------------------------------------------------------------------------------
 
 
 class _Looked:
@@ -257,28 +257,28 @@ class _Looked:
         self.cells.append("no")
 
 
-def secret(ask: Ask) -> Cells:
+def secret(action: Action) -> Cells:
     """Search for the secrets of a response, after a success and after failures."""
     with furnished() as carried:
         server = carried.server
         looked = _Looked(lambda: carried.found)
         with logged() as log, server.client(http=True) as bk:
-            thing = ask(bk)
-        data = json.dumps(thing.dump())
+            value = action(bk)
+        data = json.dumps(value.dump())
         assert carried.in_(data)
-        assert json.dumps(pickle.loads(pickle.dumps(thing)).dump()) == data  # noqa: S301 - our own
+        assert json.dumps(pickle.loads(pickle.dumps(value)).dump()) == data  # noqa: S301 - our own
         looked.cells.append("yes")
-        looked.absent(shown(thing), shown(copy.deepcopy(thing)))
+        looked.absent(shown(value), shown(copy.deepcopy(value)))
         looked.absent(log.getvalue())
         looked.absent(*(each.line for each in server.requests))
-    errors, logs, warned = _troubled(ask)
+    errors, logs, warned = _troubled(action)
     looked.absent(*map(full_text, errors), *logs)
     looked.absent(*(pickle.dumps(error).decode("latin-1") for error in errors))
     looked.absent(*warned)
     return tuple(looked.cells)
 
 
-def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
+def _troubled(action: Action) -> tuple[list[BuildkiteError], list[str], list[str]]:
     """Return the errors of a strict client, the logs, and the warnings of a tolerant one; none has a secret."""
     errors: list[BuildkiteError] = []
     logs: list[str] = []
@@ -286,7 +286,7 @@ def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
         with furnished() as carried, logged() as log:
             make_trouble(carried, trouble)
             with carried.server.client(strict=True, retry=RetryPolicy(attempts=2)) as bk:
-                errors.append(error_of(partial(ask, bk)))
+                errors.append(error_of(partial(action, bk)))
             shown_text, kept = full_text(errors[-1]), pickle.dumps(errors[-1]).decode("latin-1")
             assert carried.found or trouble == "refused"
             for text in (log.getvalue(), shown_text, kept):
@@ -297,7 +297,7 @@ def _troubled(ask: Ask) -> tuple[list[BuildkiteError], list[str], list[str]]:
         warnings.simplefilter("always")
         make_trouble(carried, "odd")
         with carried.server.client() as bk:
-            ask(bk)
+            action(bk)
         warned = [str(each.message) for each in caught if each.category is DriftWarning]
         assert warned
         assert all(carried.in_(each) == [] for each in warned)
@@ -310,12 +310,14 @@ def token() -> Cells:
         server = carried.server
         looked = _Looked(lambda: {server.token})
         with logged() as log, server.client(http=True) as bk:
-            things: list[Any] = [ask(bk) for ask in OPERATIONS]
-            things += [bk.user(), bk.access_token()]
+            resources: list[Any] = [action(bk) for action in OPERATIONS]
+            resources += [bk.user(), bk.access_token()]
             refs = [bk, bk.session, acme(bk), acme(bk).pipeline("mac"), acme(bk).pipeline("mac").builds()]
-            looked.absent(*(json.dumps(thing.dump()) for thing in things))
-            looked.absent(*map(shown, things), *(f"{each!r} {each}" for each in refs))
-            pickled = [pickle.dumps(each).decode("latin-1") for each in (*things, acme(bk), acme(bk).pipeline("mac"))]
+            looked.absent(*(json.dumps(value.dump()) for value in resources))
+            looked.absent(*map(shown, resources), *(f"{each!r} {each}" for each in refs))
+            pickled = [
+                pickle.dumps(each).decode("latin-1") for each in (*resources, acme(bk), acme(bk).pipeline("mac"))
+            ]
             written = files_written(server, bk)
         looked.absent(log.getvalue())
         looked.absent(*(each.line for each in server.requests), *written)
@@ -386,8 +388,8 @@ def request_api(_: FakeBuildkite, bk: Buildkite) -> None:
 
 def redirected(location: str, server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("redirect", location=location, times=None)
-    for ask in (bk.user, bk.builds().first):
-        error_of(ask)
+    for action in (bk.user, bk.builds().first):
+        error_of(action)
 
 
 def linked(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -447,7 +449,7 @@ header. Other text is masked only if it begins as Buildkite's tokens do (`bkua_`
 but also a commit.
 """,
     columns=("its own data", "`repr`, `str`, …", "logs", "URLs, files", "errors, locals", "their pickles", "warnings"),
-    rows=(Row("the API token", token), *(Row(_NAMES[ask], partial(secret, ask)) for ask in OPERATIONS)),
+    rows=(Row("the API token", token), *(Row(_NAMES[action], partial(secret, action)) for action in OPERATIONS)),
 )
 SENT: Final = Table(
     title="Where the token goes",

@@ -29,7 +29,7 @@ BUILDS: Final = 5000
 DEPTH: Final = 500
 
 
-# -- what is listed ----------------------------------------------------------------------------------------------------
+# -- listings ----------------------------------------------------------------------------------------------------------
 
 
 def make_agents(server: FakeBuildkite, bk: Buildkite, count: int) -> tuple[QuerySet[Any], list[str]]:
@@ -88,7 +88,7 @@ def fetched(requests: list[RecordedRequest]) -> set[str]:
     return {request.line for request in requests if request.status == 200}
 
 
-# -- what is measured --------------------------------------------------------------------------------------------------
+# -- measurements -----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def _error_of(listed: QuerySet[Any]) -> BuildkiteError:
         list(listed)
     except BuildkiteError as error:
         return error
-    raise AssertionError("there is no error")
+    raise AssertionError("no error was raised")
 
 
 def _raised(error: BuildkiteError, requests: int) -> Cells:
@@ -211,7 +211,7 @@ def _sizes(sizes: list[int]) -> str:
     return ", ".join(str(size) if times == 1 else f"{times} of {size}" for size, times in runs)
 
 
-_COLUMNS: Final = ("what is listed", "lost", "doubled", "requests")
+_COLUMNS: Final = ("listing", "lost", "doubled", "requests")
 
 DEEP: Final = Table(
     title="Deep histories",

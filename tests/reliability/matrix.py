@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.fake import RecordedRequest
     from tests.reliability.cases import Fault
-    from tests.reliability.operations import Ask, Operation, Reader, Trial
+    from tests.reliability.operations import Action, Operation, Reader, Trial
 
 _ADVICE: Final = re.compile(r"before you send it again, (?:list|look at) (\S+?)(?: and look for .+?)?\.(?:\s|$)")
 # until the last attempt may begin, and until its response has to be complete
@@ -85,7 +85,7 @@ class _Reading:
             assert self._sent()[len(failed) :] == self._pages[at:]
         return _cell("right", error, times)
 
-    def _fresh(self) -> Ask:
+    def _fresh(self) -> Action:
         self._stage.disarm()
         self._stage.network.sent.clear()
         return self._reader(self._stage.bk)
@@ -93,7 +93,7 @@ class _Reading:
     def _applies(self, page: str, request: RecordedRequest) -> bool:
         return self._operation.match(request) and (self._operation.pages == 1 or _key(request) == page)
 
-    def _attempt(self, read: Ask) -> BuildkiteError | None:
+    def _attempt(self, read: Action) -> BuildkiteError | None:
         """Return the error; check that the result is exact if there is none."""
         try:
             result = read()
@@ -144,13 +144,15 @@ def _struck(
         assert happened == 1
     elif error.outcome_unknown:
         assert happened == acts
-        assert trial.shown(stage.look(_place_to_look(error))) == happened, "what it says to look at tells otherwise"
+        assert trial.shown(stage.look(_place_to_look(error))) == happened, (
+            "the object that the error names shows another outcome"
+        )
     else:
         assert happened == 0
     return _cell("done", error, attempts)
 
 
-def _error_of(do: Ask) -> BuildkiteError | None:
+def _error_of(do: Action) -> BuildkiteError | None:
     try:
         do()
     except BuildkiteError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIME: Final = "2026-07-01T10:00:00.123Z"
-URL: Final = "https://api.buildkite.com/v2/organizations/acme/things/1"
+URL: Final = "https://api.buildkite.com/v2/organizations/acme/items/1"
 _SAMPLES: Final[dict[object, object]] = {
     str: "text", int: 1, float: 1.5, bool: True, datetime: TIME, Any: "anything", object: "anything", type(None): None,
 }  # fmt: skip

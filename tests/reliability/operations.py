@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAGES: Final = 40
 CONTENT: Final = b"one line of many\n" * 200
 
-Ask = Callable[[], object]
+Action = Callable[[], object]
 Kind = Literal["read", "log_file", "file", "acting", "again", "delete", "upload", "form", "link"]
 
 
@@ -36,12 +36,12 @@ class Trial:
         shown: Returns the same from the response of the URL that the error names; None if that is a 404.
     """
 
-    do: Ask
+    do: Action
     happened: Callable[[], int]
     shown: Callable[[Any], int]
 
 
-Reader = Callable[["Buildkite"], Ask]
+Reader = Callable[["Buildkite"], Action]
 """Returns, for a client, a function that reads; called again after an error, it continues where it failed."""
 
 
@@ -91,7 +91,7 @@ def agents(stage: Stage) -> Reader:
     for _ in range(2 * PAGES):
         stage.server.add_agent()
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         listed = bk.organization("acme").agents().per_page(2)
         return lambda: dumped(listed)
 
@@ -101,7 +101,7 @@ def agents(stage: Stage) -> Reader:
 def jobs(stage: Stage) -> Reader:
     build = stage.server.add_build("web", jobs=2 * PAGES)
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         listed = web_pipeline(bk).build(build.number).jobs().per_page(2)
         return lambda: dumped(listed)
 
@@ -112,7 +112,7 @@ def members(stage: Stage) -> Reader:
     for number in range(2 * PAGES):
         stage.server.add_user(f"User {number}", f"user-{number}@acme.example")
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         listed = bk.organization("acme").members().per_page(2)
         return lambda: dumped(listed)
 
@@ -122,7 +122,7 @@ def members(stage: Stage) -> Reader:
 def builds(stage: Stage) -> Reader:
     stage.server.add_builds("web", 2 * PAGES + 1)  # a page repeats the last build of the one before
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         listed = web_pipeline(bk).builds().per_page(3)
         return lambda: dumped(listed)
 
@@ -148,7 +148,7 @@ def log(stage: Stage) -> Reader:
 def saved_log(stage: Stage) -> Reader:
     job = with_log(stage)
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         def request() -> bytes:
             saved = bk.organization("acme").job(job.id).log().save_to(stage.folder / "log")
             content = saved.read_bytes()
@@ -164,7 +164,7 @@ def file_reader(stage: Stage, read: Callable[[Artifact], bytes]) -> Reader:
     job = stage.server.add_build("web", jobs=1).jobs[0]
     record = stage.server.add_artifact(job, "a.txt", CONTENT)
 
-    def reader(bk: Buildkite) -> Ask:
+    def reader(bk: Buildkite) -> Action:
         artifact = bk.organization("acme").job(job.id).artifact(record.id)
         known = stage.calm.organization("acme").job(job.id).artifact(record.id).fetch()
         return lambda: read(bk.bind(known)) if artifact == known else b""

@@ -1,4 +1,4 @@
-"""Waits that are told, and the clock that threads share; how long exports take, `budgets` measures."""
+"""Announced waits, and the clock that threads share; `budgets` measures how long exports take."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from buildkite_orm.fake import clock as fake_clock
 from tests.reliability.budgets import LIMIT, PAGES, THREADS, WINDOW, least, staged
 
 
-def test_each_wait_is_told_and_ends_when_it_says() -> None:
+def test_each_wait_is_announced_and_ends_at_the_announced_time() -> None:
     with staged(user_limit=LIMIT) as stage, stage.client() as bk:
         stage.export(bk)
-    assert {wait.until for wait in stage.waits} == set(stage.came) - {stage.began}
+    assert {wait.until for wait in stage.waits} == set(stage.arrivals) - {stage.began}
     assert len(stage.waits) == THREADS * int(least(PAGES, LIMIT) / WINDOW)
 
 

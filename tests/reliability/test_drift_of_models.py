@@ -22,7 +22,7 @@ quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 
 
 def response_with(payload: object) -> ApiResponse:
-    return ApiResponse("GET", "https://api.buildkite.com/v2/things?name=hidden", 200, {}, json.dumps(payload).encode())
+    return ApiResponse("GET", "https://api.buildkite.com/v2/items?name=hidden", 200, {}, json.dumps(payload).encode())
 
 
 def listed(model: type[Resource], items: list[Any]) -> tuple[list[Resource], list[str]]:

@@ -131,7 +131,7 @@ def test_a_device_or_folder_is_not_replaced_and_nothing_is_requested(
 
 
 def meanwhile(server: FakeBuildkite, do: Callable[[], object]) -> None:
-    """Do something during the download."""
+    """Run an action during the download."""
 
     def match(_: object) -> bool:
         do()
@@ -253,7 +253,9 @@ def test_a_file_system_without_locks_does_not_matter(
 # -- the folder of unfinished files
 
 
-def test_it_is_for_this_user_only_and_gone_in_the_end(server: FakeBuildkite, artifact: Artifact, folder: Path) -> None:
+def test_it_is_for_this_user_only_and_removed_in_the_end(
+    server: FakeBuildkite, artifact: Artifact, folder: Path
+) -> None:
     modes: list[int] = []
     meanwhile(server, lambda: modes.append((folder / WORKING_FOLDER).stat().st_mode & 0o777))
     artifact.save_to(folder / "app.bin")

@@ -1,4 +1,4 @@
-"""What a process that is killed while saving leaves behind, and how the next save uses it."""
+"""Files left behind by a process that is killed while saving, and how the next save uses them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CONTENT = b"".join(number.to_bytes(4, "big") for number in range(50_000))
 
-# -- what is left
+# -- files left behind
 
 
 @pytest.fixture

@@ -87,8 +87,8 @@ def client_of(server: FakeBuildkite, token: str, *, http: bool = False) -> Build
 def test_an_echoed_token_is_in_no_error_and_no_pickle(
     server: FakeBuildkite, token: str, form: Callable[[str], str]
 ) -> None:
-    said = form(token)
-    payload = {"message": f"no: {said}!", "errors": [{"field": said, said: [said]}, said], "scope": said}
+    text = form(token)
+    payload = {"message": f"no: {text}!", "errors": [{"field": text, text: [text]}, text], "scope": text}
     for status in (400, 401, 403, 404, 422, 429, 500):
         server.faults.add("error", status=status, payload=payload)
         with client_of(server, token) as bk, pytest.raises(BuildkiteError) as caught:
@@ -138,9 +138,7 @@ def test_forty_hexadecimal_digits_that_are_not_the_token_are_shown(server: FakeB
     assert caught.value.request_id == COMMIT
 
 
-def test_a_token_in_a_url_that_was_asked_for_is_not_shown(
-    server: FakeBuildkite, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_token_in_a_requested_url_is_not_shown(server: FakeBuildkite, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "buildkite_orm"), client_of(server, server.token) as bk:
         bk.user()
     with client_of(server, HEX) as bk, pytest.raises(BuildkiteError) as caught:
@@ -154,13 +152,13 @@ def test_each_of_the_last_tokens_of_an_auth_that_signs_anew_is_masked(server: Fa
     again = iter(signed)
     server.faults.add("error", status=403, payload={"message": " ".join(signed)}, times=None)
     policy = RetryPolicy(attempts=1)
-    said: list[str | None] = []
+    messages: list[str | None] = []
     with server.client(token=None, auth=lambda: next(again), retry=policy) as bk:
         for _ in signed:
             with pytest.raises(PermissionDeniedError) as caught:
                 bk.user()
-            said.append(caught.value.server_message)
-    assert said[-1] == " ".join([MASK] * 5)
+            messages.append(caught.value.server_message)
+    assert messages[-1] == " ".join([MASK] * 5)
 
 
 def test_data_that_is_the_token_by_chance_is_not_changed(server: FakeBuildkite) -> None:
@@ -175,7 +173,7 @@ def test_data_that_is_the_token_by_chance_is_not_changed(server: FakeBuildkite) 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=st.text(), after=st.text(), token=st.text("abcdef0123456789_.-", min_size=20))
-def test_whatever_stands_around_it_a_token_is_masked(before: str, after: str, token: str) -> None:
+def test_a_token_is_masked_in_any_surrounding_text(before: str, after: str, token: str) -> None:
     secrets = Secrets()
     secrets.remember(token)
     for form in FORMS.values():
@@ -201,7 +199,7 @@ def test_secrets_do_not_show_themselves() -> None:
             pickle.dumps(each)
 
 
-def test_a_word_that_is_short_is_no_secret() -> None:
+def test_a_short_word_is_not_a_secret() -> None:
     secrets = Secrets()
     secrets.remember("web")
     assert secrets.mask("organizations/acme/pipelines/web") == "organizations/acme/pipelines/web"
@@ -248,7 +246,7 @@ def test_a_signed_query_with_any_character_is_not_in_the_debug_log(odd: str, cap
         ("https://h/f?x=(1)\"'&sig=s3cret failed",),
     ],
 )
-def test_whatever_urllib3_logs_of_a_request_of_ours_has_no_query(
+def test_the_log_of_urllib3_contains_no_query_of_the_library(
     log: tuple[Any, ...], server: FakeBuildkite, caplog: pytest.LogCaptureFixture
 ) -> None:
     def noisy(_: object) -> bool:

@@ -40,7 +40,7 @@ from tests.reliability.models import MODELS, RESOURCES
 
 if TYPE_CHECKING:
     from tests.conftest import Costs
-    from tests.reliability.leaks import Ask
+    from tests.reliability.leaks import Action
 
 SECRET = "s3cret-0123456789abcdef"
 
@@ -99,7 +99,7 @@ def test_no_secret_is_shown(model: type[Model], name: str) -> None:
 
 
 @every_secret
-def test_what_does_not_validate_is_not_shown(model: type[Model], name: str) -> None:
+def test_an_invalid_value_is_not_shown(model: type[Model], name: str) -> None:
     broken = {key: [SECRET] for key in model.model_fields} | {name: {"a": SECRET}}
     with pytest.raises(ValidationError) as caught:
         model.model_validate(broken)
@@ -107,7 +107,7 @@ def test_what_does_not_validate_is_not_shown(model: type[Model], name: str) -> N
     assert SECRET not in f"{caught.value} {caught.value!r}"
 
 
-def test_a_secret_that_nobody_has_heard_of_is_not_shown() -> None:
+def test_an_unknown_secret_is_not_shown() -> None:
     payload = {"id": "a", "brand_new_token": SECRET, "settings": {"deep": [{"newApiKey": SECRET, "fine": "fine"}]}}
     for model in MODELS:
         loaded = model.model_construct(None, **payload)
@@ -134,7 +134,7 @@ def test_secrets_are_recognized_by_their_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["name", "tokens_url", "token_count", "secretary", "key", "url", "webhook_ips", ""])
-def test_what_only_looks_like_one_is_shown(name: str) -> None:
+def test_text_that_only_looks_like_a_secret_is_shown(name: str) -> None:
     assert not is_secret(name)
 
 
@@ -162,7 +162,7 @@ def test_an_response_with_another_shape_is_not_shown(payload: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[{}, %s", b"%s", b"\xff%s"], ids=["cut", "text", "bytes"])
-def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
+def test_a_response_that_is_not_json_is_not_shown(body: bytes) -> None:
     response = ApiResponse("GET", "https://api.buildkite.com/v2/x", 200, {}, body.replace(b"%s", SECRET.encode()))
     for load in (lambda: load_list(RESOURCES[0], response, strict=False), lambda: load_one(RESOURCES[0], response)):
         with pytest.raises(BuildkiteError) as caught:
@@ -171,7 +171,7 @@ def test_an_answer_that_is_no_json_is_not_shown(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("model", RESOURCES, ids=lambda model: model.__name__)
-def test_an_odd_answer_is_told_of_by_its_fields_and_not_shown(model: type[Resource]) -> None:
+def test_an_odd_response_is_described_by_its_fields_and_not_shown(model: type[Resource]) -> None:
     keys = [field.alias or name for name, field in model.model_fields.items()]
     payload = {key: [[SECRET if is_secret(key) else "odd"]] for key in keys} | {"brand_new_token": SECRET}
     response = response_with([payload])
@@ -190,14 +190,14 @@ def test_an_odd_answer_is_told_of_by_its_fields_and_not_shown(model: type[Resour
 # -- from end to end
 
 
-@pytest.mark.parametrize("ask", OPERATIONS, ids=lambda ask: ask.__name__)
+@pytest.mark.parametrize("action", OPERATIONS, ids=lambda action: action.__name__)
 @pytest.mark.parametrize("trouble", [*TROUBLE, *BENT])
-def test_no_error_of_a_socket_shows_a_secret(ask: Ask, trouble: str) -> None:
+def test_no_error_of_a_socket_shows_a_secret(action: Action, trouble: str) -> None:
     """`leaks` measures the same without sockets."""
     with furnished() as carried, logged() as log:
         make_trouble(carried, trouble)
         with carried.server.client(http=True, retry=RetryPolicy(attempts=2), strict=True) as bk:
-            error = error_of(partial(ask, bk))
+            error = error_of(partial(action, bk))
         assert carried.found or trouble == "refused"
         for text in (full_text(error), log.getvalue(), pickle.dumps(error).decode("latin-1")):
             assert carried.in_(text) == []
@@ -207,7 +207,7 @@ def test_no_error_of_a_socket_shows_a_secret(ask: Ask, trouble: str) -> None:
 # -- to whom the token goes
 
 
-def test_a_form_to_upload_by_that_leads_elsewhere_gets_no_token() -> None:
+def test_an_upload_form_of_another_host_gets_no_token() -> None:
     with furnished() as carried, FakeBuildkite(populate=False) as other:
         hosted = carried.server
 

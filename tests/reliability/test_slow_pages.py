@@ -286,7 +286,7 @@ def test_slow_pages_lose_no_build_while_builds_are_created_start_and_finish(seed
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("query", ["everything", "running"])
-def test_a_kept_listing_that_fails_repeatedly_loses_no_build(seed: int, query: str) -> None:
+def test_a_referenced_listing_that_fails_repeatedly_loses_no_build(seed: int, query: str) -> None:
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with simulation.a_server("seconds", "seconds") as server:
         simulation.populate(server, chance, count=200, seconds=4)

@@ -37,7 +37,7 @@ WRITES: dict[str, tuple[Write, str]] = {
 
 @pytest.mark.parametrize(("write", "look"), WRITES.values(), ids=WRITES)
 @pytest.mark.parametrize("kind", ["reset_before", "error", "html"])
-def test_the_error_names_what_to_look_at(
+def test_the_error_names_the_object_to_look_at(
     server: FakeBuildkite, bk: Buildkite, kind: Kind, write: Write, look: str
 ) -> None:
     server.faults.add(kind, times=None)

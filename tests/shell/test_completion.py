@@ -1,4 +1,4 @@
-"""What Tab offers, and that it asks nothing for that."""
+"""The completions of Tab, which sends no request."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def loaded() -> Loaded:
 
 
 @pytest.fixture(autouse=True)
-def _asks_nothing(loaded: Loaded) -> Iterator[None]:
-    """Tab costs no request, whatever it offers."""
+def _sends_no_request(loaded: Loaded) -> Iterator[None]:
+    """Check that no completion of Tab sends a request."""
     yield
     assert [request.line for request in loaded.server.requests] == []
 
@@ -255,8 +255,8 @@ def test_deeply_nested_input_is_ignored(loaded: Loaded) -> None:
 
 
 def test_unknown_types_have_no_completions() -> None:
-    assert evaluate("Nobody", "no.such.module") is Any
-    assert evaluate("Nobody", "buildkite_orm.models.paths") is Any
+    assert evaluate("Unknown", "no.such.module") is Any
+    assert evaluate("Unknown", "buildkite_orm.models.paths") is Any
     assert evaluate(int, None) is int
     assert keyword_annotations(min) == {}
     assert keyword_annotations(Build.model_post_init) == {}

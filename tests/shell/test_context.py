@@ -1,4 +1,4 @@
-"""What a shell works with is made once, and not after the shell was left."""
+"""The client of a shell is created once, and not after the shell was left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from buildkite_orm.shell.terminal import NamespaceLoader
 
 
 class Shell:
-    """Takes names as IPython does: those to tell of, and those that are just there."""
+    """Takes names as IPython does: those that its banner lists, and hidden ones."""
 
     def __init__(self) -> None:
         self.shown: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The prompt of the demo comes about as soon as that of IPython alone."""
+"""The prompt of the demo appears about as soon as that of IPython alone."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
 
 PLACE = Path(buildkite_orm.__file__).parents[1]
-PATIENCE = 20
+OUTPUT_SECONDS = 20
 CLEAR = "\x15"  # Ctrl-U
 CTRL_D = "\x04"
 
@@ -43,7 +43,7 @@ class Terminal:
             env=environment,
             dimensions=(40, 110),
             encoding="utf-8",
-            timeout=PATIENCE,
+            timeout=OUTPUT_SECONDS,
         )
         self.child.delaybeforesend = None
         self.child.ptyproc.delayafterclose = 0
@@ -53,11 +53,11 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 
     def press(self, keys: str, until: str, *others: str) -> str:
-        """Press keys, and wait until the screen has what comes of them."""
+        """Press keys, and wait until the screen shows the result."""
         self.child.send(keys)
         return self.see(until, *others)
 
@@ -65,7 +65,7 @@ class Terminal:
         """Wait until the screen has all of these."""
         while any(text not in self.text for text in texts):
             try:
-                self._stream.feed(self.child.read_nonblocking(4096, timeout=PATIENCE))
+                self._stream.feed(self.child.read_nonblocking(4096, timeout=OUTPUT_SECONDS))
             except Exception as error:
                 raise AssertionError(f"no {texts} on the screen:\n{self.text}") from error
         return self.text
@@ -98,7 +98,7 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
 
 
 def without_ipython(tmp_path: Path) -> str:
-    """Make a folder for PYTHONPATH, with which there is no IPython."""
+    """Return a folder for PYTHONPATH that hides IPython."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['IPython'] = None\n")
     return str(tmp_path)
 

@@ -125,5 +125,5 @@ def test_the_hash_of_an_object_with_a_long_url_costs_time_in_proportion_to_its_l
         (None, None),
     ],
 )
-def test_the_path_of_a_url_is_what_stands_behind_the_version(url: object, path: str | None) -> None:
+def test_the_path_of_a_url_is_the_part_after_the_version(url: object, path: str | None) -> None:
     assert path_from_url(url) == path

@@ -156,7 +156,7 @@ MOMENT = datetime(2026, 7, 1, tzinfo=UTC)
 NO_KEYS: list[object] = [*NO_SCALARS, None, True, numpy.bool_(True), 1.5, numpy.float64(1), MOMENT, ["main"]]
 
 
-# -- what is meant
+# -- the values meant
 
 
 @pytest.mark.parametrize(("value", "meant"), MEANT, ids=repr)
@@ -168,7 +168,7 @@ def test_a_value_stands_for_a_plain_one(value: object, meant: object) -> None:
 
 
 @pytest.mark.parametrize("value", NO_SCALARS, ids=repr)
-def test_what_stands_for_no_plain_value_stays_as_it_is(value: object) -> None:
+def test_a_value_without_a_plain_form_stays_unchanged(value: object) -> None:
     assert as_plain(value) is value
 
 
@@ -184,7 +184,7 @@ def test_a_filter_is_sent_as_its_value(value: object, meant: object) -> None:
 
 
 @pytest.mark.parametrize("value", [*NO_SCALARS, 1.5, numpy.float64(1), numpy.float32(1)], ids=repr)
-def test_a_filter_that_is_no_value_is_refused_with_its_name_and_what_is_accepted(value: object) -> None:
+def test_a_filter_that_is_not_a_value_is_refused_with_its_name_and_the_accepted_types(value: object) -> None:
     for given in ({"created_by": value}, {"created_by": [value]}, {"created_by": {"k": value}}):
         with pytest.raises(TypeError, match=r"created_by.*a string, number, bool, aware datetime"):
             encode_query(given)
@@ -253,7 +253,7 @@ def test_a_time_that_is_none_is_refused_by_name() -> None:
         encode_query({"created_from": nothing})
 
 
-def test_a_date_is_refused_and_the_error_states_what_to_give() -> None:
+def test_a_date_is_refused_and_the_error_names_the_accepted_types() -> None:
     with pytest.raises(TypeError, match=r"created_from=.*a date without a time of day: pass datetime\(…, tzinfo=UTC\)"):
         encode_query({"created_from": date(2026, 7, 1)})
 
@@ -267,7 +267,7 @@ def test_a_part_of_a_path_is_sent_as_its_value(value: object, meant: object) -> 
 
 
 @pytest.mark.parametrize("value", NO_KEYS, ids=repr)
-def test_a_part_of_a_path_that_is_no_key_is_refused(value: object) -> None:
+def test_a_part_of_a_path_that_is_not_a_key_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match=r"pipelines/.*a part of a path is a string, a whole number or a UUID, not a "):
         encode_path("pipelines", value)
 
@@ -290,7 +290,7 @@ def test_a_build_number_that_is_none_is_refused_and_costs_nothing(bk: Buildkite,
 
 
 @pytest.mark.parametrize("url", [None, 5, b"https://buildkite.com/acme", Path("https://buildkite.com"), ["x"]])
-def test_a_url_that_is_no_string_is_refused(bk: Buildkite, url: Any) -> None:
+def test_a_url_that_is_not_a_string_is_refused(bk: Buildkite, url: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="from_url"):
         bk.from_url(url)
 
@@ -299,14 +299,14 @@ def test_a_url_that_is_no_string_is_refused(bk: Buildkite, url: Any) -> None:
 
 
 @pytest.mark.parametrize(("value", "meant"), MEANT, ids=repr)
-def test_a_body_has_a_value_as_what_it_stands_for(value: object, meant: object) -> None:
+def test_a_body_contains_the_plain_value(value: object, meant: object) -> None:
     body = encode_body({"x": value, "list": [value], "map": {"k": value}})
     assert json.loads(json.dumps(body)) == {"x": meant, "list": [meant], "map": {"k": meant}}
     assert {type(body["x"]), type(body["list"][0]), type(body["map"]["k"])} == {type(meant)}
 
 
 @pytest.mark.parametrize("value", NO_SCALARS, ids=repr)
-def test_a_field_that_is_no_value_is_refused_with_its_name_and_not_shown(value: object) -> None:
+def test_a_field_that_is_not_a_value_is_refused_with_its_name_and_not_shown(value: object) -> None:
     with pytest.raises(TypeError, match=r"env\.A: JSON has nothing for a .*; give a string, number") as caught:
         encode_body({"env": {"A": value}})
     assert repr(value) not in str(caught.value)
@@ -316,7 +316,7 @@ def test_a_float_of_numpy_is_a_number_in_a_body() -> None:
     assert encode_body({"x": numpy.float64(1.5), "y": numpy.float32(0.5)}) == {"x": 1.5, "y": 0.5}
 
 
-def test_what_is_created_has_the_values_that_were_meant(server: FakeBuildkite, bk: Buildkite, sent: Sent) -> None:
+def test_a_created_object_has_the_plain_values(server: FakeBuildkite, bk: Buildkite, sent: Sent) -> None:
     server.add_pipeline("web")
     options: dict[str, Any] = {
         "env": {Branch.MAIN: Number.SEVEN},
@@ -370,7 +370,7 @@ def test_a_header_has_a_number_as_it_is_meant(server: FakeBuildkite, bk: Buildki
 
 
 @pytest.mark.parametrize("value", [value for value in TEXTS if not isinstance(value, numpy.ndarray)], ids=repr)
-def test_an_assigned_value_is_kept_and_saved_as_what_it_stands_for(
+def test_an_assigned_value_is_kept_and_saved_as_a_plain_value(
     server: FakeBuildkite, bk: Buildkite, sent: Sent, value: Any
 ) -> None:
     server.add_pipeline("web")
@@ -383,9 +383,7 @@ def test_an_assigned_value_is_kept_and_saved_as_what_it_stands_for(
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.resources.pipelines.pipeline.IgnoredChangeWarning")
-def test_values_in_an_assigned_dict_are_saved_as_what_they_stand_for(
-    server: FakeBuildkite, bk: Buildkite, sent: Sent
-) -> None:
+def test_values_in_an_assigned_dict_are_saved_as_plain_values(server: FakeBuildkite, bk: Buildkite, sent: Sent) -> None:
     server.add_pipeline("web")
     pipeline = bk.organization("acme").pipeline("web").fetch()
     pipeline.env = {Branch.MAIN: Loud.MAIN, "N": numpy.int64(7), "ID": UUID(ID)}
@@ -431,7 +429,7 @@ def test_bounds_and_indexes_take_whole_numbers_of_any_kind(server: FakeBuildkite
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "7", None, numpy.float64(1)], ids=repr)
-def test_bounds_that_are_no_whole_numbers_are_refused_by_name(bk: Buildkite, costs: Costs, value: Any) -> None:
+def test_bounds_that_are_not_whole_numbers_are_refused_by_name(bk: Buildkite, costs: Costs, value: Any) -> None:
     agents = bk.organization("acme").agents()
     with costs(0):
         for name in ("limit", "per_page", "page"):

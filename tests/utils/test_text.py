@@ -1,4 +1,4 @@
-"""Words for people: text that harms nobody, durations, times, emoji."""
+"""Text for people: without control characters, durations, times, emoji."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ near_emoji = st.lists(
     "text",
     ["", "größe", "漢字", "مرحبا", "🚀", FAMILY, HEART_ON_FIRE, PILOT, ENGLAND, NEWER_THAN_PYTHON, f"a{PILOT}b"],
 )
-def test_what_prints_stays(text: str) -> None:
+def test_printable_characters_stay_unchanged(text: str) -> None:
     assert escape_control(text) == text
 
 
@@ -65,7 +65,7 @@ def test_what_prints_stays(text: str) -> None:
         (ENGLAND[:-1], "\U0001f3f4" + "".join(f"\\U{ord(tag):08x}" for tag in ENGLAND[1:-1])),
     ],
 )
-def test_what_does_not_print_is_escaped(text: str, shown: str) -> None:
+def test_unprintable_characters_are_escaped(text: str, shown: str) -> None:
     assert escape_control(text) == shown
 
 
@@ -101,7 +101,7 @@ def test_a_line_is_the_first_that_states_something() -> None:
         ("ab", 1, "…"),
     ],
 )
-def test_a_line_is_cut_between_what_belongs_together(text: str, most: int, cut: str) -> None:
+def test_a_line_is_cut_between_characters_and_not_within_one(text: str, most: int, cut: str) -> None:
     assert one_line(text, most) == cut
 
 
@@ -237,12 +237,12 @@ def test_a_message_is_quoted_by_its_first_line() -> None:
 # -- emoji
 
 
-def test_codes_become_emoji_where_they_are_known() -> None:
-    assert with_emoji(":rocket: Deploy :no-such-thing: :+1:") == "🚀 Deploy :no-such-thing: 👍"
+def test_known_codes_become_emoji() -> None:
+    assert with_emoji(":rocket: Deploy :no-such-emoji: :+1:") == "🚀 Deploy :no-such-emoji: 👍"
     assert with_emoji("10:30:15 std::map::end") == "10:30:15 std::map::end"
 
 
-def test_codes_stay_where_nothing_knows_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_codes_stay_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "emoji", None)
     assert with_emoji(":rocket: Deploy") == ":rocket: Deploy"
 

@@ -27,7 +27,7 @@ BOUND = 20.0  # seconds, after which a test fails instead of hanging
 
 @pytest.fixture
 def released() -> Iterator[threading.Event]:
-    """An event that is set at the end of the test, for those who wait for it."""
+    """An event that is set at the end of the test, for the threads that wait for it."""
     event = threading.Event()
     yield event
     event.set()
@@ -51,7 +51,7 @@ def is_here(_: object) -> bool:
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 8))
-def test_results_come_in_the_order_of_the_items(items: list[int], count: int) -> None:
+def test_results_are_in_the_order_of_the_items(items: list[int], count: int) -> None:
     assert list(map_in_threads(lambda item: item * 2, items, workers=count)) == [item * 2 for item in items]
 
 
@@ -136,7 +136,7 @@ class Blocking:
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), KeyboardInterrupt()])
-def test_the_first_error_interrupts_what_blocks_and_nothing_further_is_begun(
+def test_the_first_error_interrupts_blocked_calls_and_starts_no_other(
     error: BaseException,
 ) -> None:
     blocking = Blocking(error, others=2)
@@ -243,7 +243,7 @@ def test_an_error_in_this_thread_is_raised_as_it_is() -> None:
 
 
 def test_workers_within_a_worker_end_with_it(released: threading.Event) -> None:
-    """Whoever cancels the outer ones cancels the inner ones too."""
+    """Cancelling the outer calls cancels the inner ones too."""
     inner_ended = threading.Event()
 
     def inner(_: int) -> None:
@@ -268,7 +268,7 @@ def test_workers_within_a_worker_end_with_it(released: threading.Event) -> None:
 # -- cancellation
 
 
-def test_a_cancelled_wait_ends_and_what_was_interrupted_states_so() -> None:
+def test_a_cancelled_wait_ends_and_an_interrupted_call_says_so() -> None:
     cancellation = Cancellation()
     with cancellation:
         sleep(ManualClock(), 5.0)
@@ -302,7 +302,7 @@ def test_an_interrupt_that_fails_stops_no_other() -> None:
     assert interrupted == [1]
 
 
-def test_what_has_ended_is_not_interrupted() -> None:
+def test_an_ended_call_is_not_interrupted() -> None:
     cancellation, interrupted = Cancellation(), list[int]()
     with cancellation.interruptible(lambda: interrupted.append(1)):
         pass
@@ -349,7 +349,7 @@ def test_an_error_of_a_call_is_raised_by_the_next_one() -> None:
     background.close()
 
 
-def test_a_call_that_blocks_is_left_behind_where_the_work_is_cancelled(released: threading.Event) -> None:
+def test_a_call_that_blocks_is_abandoned_if_the_work_is_cancelled(released: threading.Event) -> None:
     background, cancellation = Background(), Cancellation()
     with cancellation:
         background.submit(lambda: released.wait(BOUND))

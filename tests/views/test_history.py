@@ -1,4 +1,4 @@
-"""The history of a pipeline: what builds come to day by day, what it costs, and what it looks like."""
+"""The history of a pipeline: totals of builds per day, the requests it sends, and its chart."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_rendering_sends_no_request(server: FakeBuildkite, web: PipelineRef, cos
         mimebundle(history)
 
 
-# -- what builds come to
+# -- totals of builds
 
 
 def test_days_are_complete_and_in_order(server: FakeBuildkite, web: PipelineRef) -> None:
@@ -124,7 +124,7 @@ def test_only_passed_and_failed_builds_count_for_rate_and_duration(server: FakeB
     assert {build.state for build in history.builds if build.queue_time is None} == {"skipped"}
 
 
-def test_builds_come_oldest_first(server: FakeBuildkite, web: PipelineRef) -> None:
+def test_builds_are_in_order_oldest_first(server: FakeBuildkite, web: PipelineRef) -> None:
     add(server, 1)
     add(server, 3)
     add(server, 2)

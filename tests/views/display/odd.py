@@ -1,4 +1,4 @@
-"""Objects in whose fields anything has come, also what would do harm if it were drawn as it is."""
+"""Objects with any values in their fields, some of which would do harm if they were drawn unchanged."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_a_failed_listing_is_requested_again(acme: FakeBuildkite, costs: Costs) 
             assert "docs #32" in bundle(builds)["text/plain"]
 
 
-# -- what is seen
+# -- visible output
 
 
 def test_the_first_rows_are_seen(seeded: Buildkite) -> None:
@@ -135,7 +135,7 @@ def test_times_are_relative_and_exact_on_hover(seeded: Buildkite) -> None:
     assert time["datetime"].startswith("2026-08-01T11:59:20")
 
 
-def test_names_lead_to_buildkite_and_to_nobody_else(seeded: Buildkite) -> None:
+def test_names_link_to_buildkite_and_to_no_other_host(seeded: Buildkite) -> None:
     page = Page(bundle(seeded.organization("acme").pipeline("web").builds())["text/html"])
     link = page.all("a")[0]
     assert (link.text, link["href"]) == ("web #123", "https://buildkite.com/acme/web/builds/123")

@@ -65,7 +65,7 @@ CELLS: Final = {
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """What the cells of the notebook have put out, by the names of the cells."""
+    """The outputs of the notebook's cells, by the names of the cells."""
     folder = tmp_path_factory.mktemp("notebook")
     kernel = folder / "jupyter/kernels/this"
     kernel.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What a terminal shows: colours where it wants them, tables that fit, and plain text where rich is not there."""
+"""The output in a terminal: colors if it supports them, tables that fit, and plain text without rich."""
 
 from __future__ import annotations
 

@@ -22,23 +22,23 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
-@pytest.mark.parametrize("tone", StatusStyle)
-def test_the_colours_can_be_read(tone: StatusStyle) -> None:
-    assert contrast(tone.light, "#ffffff") >= 4.5
-    assert contrast(tone.dark, DARK_GROUND) >= 4.5
+@pytest.mark.parametrize("status_style", StatusStyle)
+def test_the_colors_can_be_read(status_style: StatusStyle) -> None:
+    assert contrast(status_style.light, "#ffffff") >= 4.5
+    assert contrast(status_style.dark, DARK_GROUND) >= 4.5
 
 
-def test_each_tone_has_a_look_of_its_own() -> None:
+def test_each_style_looks_different() -> None:
     for looks in (
-        {tone.light for tone in StatusStyle},
-        {tone.dark for tone in StatusStyle},
-        {tone.style for tone in StatusStyle},
+        {status_style.light for status_style in StatusStyle},
+        {status_style.dark for status_style in StatusStyle},
+        {status_style.style for status_style in StatusStyle},
     ):
         assert len(looks) == len(StatusStyle)
 
 
 @pytest.mark.parametrize(
-    ("state", "tone"),
+    ("state", "status_style"),
     [
         (BuildState.PASSED, StatusStyle.GOOD),
         (BuildState.FAILED, StatusStyle.BAD),
@@ -57,11 +57,11 @@ def test_each_tone_has_a_look_of_its_own() -> None:
         (["odd"], StatusStyle.QUIET),
     ],
 )
-def test_a_state_has_a_tone(state: object, tone: StatusStyle) -> None:
-    assert style_of(state) is tone
+def test_a_state_has_a_style(state: object, status_style: StatusStyle) -> None:
+    assert style_of(state) is status_style
 
 
-def test_a_blocked_build_is_blocked_whatever_its_state() -> None:
+def test_a_blocked_build_is_blocked_in_any_state() -> None:
     assert style_of(BuildState.PASSED, blocked=True) is StatusStyle.BLOCKED
 
 

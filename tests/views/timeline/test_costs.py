@@ -33,7 +33,7 @@ def test_a_timeline_of_a_ref_is_one_request_with_all_attempts(ref: BuildRef, cos
     assert timeline.missing_attempts == 0
 
 
-def test_a_timeline_with_embedded_jobs_is_no_request(ref: BuildRef, costs: Costs) -> None:
+def test_a_timeline_with_embedded_jobs_sends_no_request(ref: BuildRef, costs: Costs) -> None:
     build = ref.fetch()
     with costs(0):
         timeline = build.timeline()
@@ -42,7 +42,7 @@ def test_a_timeline_with_embedded_jobs_is_no_request(ref: BuildRef, costs: Costs
     assert timeline.missing_attempts == 1
 
 
-def test_attempts_that_did_not_come_are_one_request_more(ref: BuildRef, costs: Costs) -> None:
+def test_attempts_that_are_missing_cost_one_more_request(ref: BuildRef, costs: Costs) -> None:
     build = ref.fetch()
     with costs(1):
         assert len(build.timeline(include_retried_jobs=True).rows) == 152

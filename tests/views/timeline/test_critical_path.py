@@ -1,4 +1,4 @@
-"""The critical path: what made a build take so long, and what holds whatever the times are."""
+"""The critical path: the jobs that determine how long a build takes, and properties that hold for any times."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 SLACK = timedelta(seconds=1)
 
 PATHS: dict[str, tuple[list[Payload], list[str]]] = {
-    "one after the other": ([job("a", 1, 2, 30), job("b", 31, 32, 90)], ["a", "b"]),
+    "in order": ([job("a", 1, 2, 30), job("b", 31, 32, 90)], ["a", "b"]),
     "the last to end before": ([job("a", 1, 2, 30), job("b", 1, 2, 20), job("c", 31, 32, 90)], ["a", "c"]),
     "what ends late and holds up nothing": ([job("a", 1, 2, 30), job("b", 1, 2, 90), job("c", 31, 32, 80)], ["b"]),
     "nothing before it": ([job("a", 50, 52, 90)], ["a"]),
-    "an end that an agent tells too late": ([job("a", 1, 2, 31.8), job("b", 31, 32, 90)], ["a", "b"]),
+    "an end that an agent reports too late": ([job("a", 1, 2, 31.8), job("b", 31, 32, 90)], ["a", "b"]),
     "an end too late to be it": ([job("a", 1, 2, 32.5), job("b", 31, 32, 90)], ["b"]),
     "a block step": ([job("a", 1, 2, 30), block("go", 60), job("b", 61, 62, 90)], ["a", "go", "b"]),
     "an attempt after the one before it": (
@@ -53,7 +53,7 @@ def test_it_is_the_path_of_a_build_that_ran(server: FakeBuildkite, bk: Buildkite
     assert timeline.critical_times.running == timedelta(seconds=90)
 
 
-# -- whatever the times are
+# -- any times
 
 TIMES = st.none() | st.integers(-100, 5000) | st.floats(-100, 300) | st.just(-63_000_000_000) | st.just(200_000_000_000)
 STATES = st.sampled_from([*map(str, JobState), "napping"])

@@ -1,4 +1,4 @@
-"""What a timeline looks like: as an SVG, as a page, and as bars of characters."""
+"""Drawings of a timeline: as an SVG, as a page, and as bars of characters."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_bars_are_within_the_drawing_and_have_a_minimum_width() -> None:
             assert float(bar.attrib["width"]) >= 2
 
 
-def test_the_legend_explains_what_is_drawn() -> None:
+def test_the_legend_explains_the_drawing() -> None:
     labels = texts(root_of(build(job("a", 1, 3, 8, state="canceled")).timeline().svg()))
     assert labels[-3:] == ["waiting for an agent", "finished otherwise", "◆ ┄ critical path"]
     assert texts(root_of(build().timeline().svg()))[-1] == "1m 40s"
@@ -141,7 +141,7 @@ def test_the_legend_explains_what_is_drawn() -> None:
     assert meanings <= set(texts(root_of(realistic_timeline().svg())))
 
 
-def test_an_svg_notes_what_it_does_not_show() -> None:
+def test_an_svg_notes_the_jobs_that_it_does_not_show() -> None:
     assert "1 job not shown: not started, or without times." in texts(root_of(realistic_timeline().svg()))
 
 
@@ -252,7 +252,7 @@ def test_bars_are_below_each_other_and_fill_the_terminal() -> None:
     assert [line[:13] for line in lines[4:7]] == ["tests", "  ◆ RSpec 1/2", "    RSpec 2/2"]
     bars = {line.strip("◆ ")[:5]: line for line in lines[3:]}
     assert bars["Deplo"].index("─") > bars["Flaky"].rindex("█")
-    assert bars["Flaky"][32:70].strip() == "─▓▓▓▓███"  # attempts, one after the other
+    assert bars["Flaky"][32:70].strip() == "─▓▓▓▓███"  # attempts, in order
     assert any("▒▒▒" in line for line in lines)
     assert {text_width(line) for line in lines if "█" in line} == {79}
 

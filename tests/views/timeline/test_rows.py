@@ -1,4 +1,4 @@
-"""Where jobs stand in time: what waited, ran and was blocked, whatever the data is like."""
+"""The rows of a timeline: the times at which jobs waited, ran and were blocked, for any data."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def ran(server: FakeBuildkite, bk: Buildkite, *steps: Any, until: float = 500) -
 CASES: dict[str, tuple[Payload, list[tuple[str, float, float]]]] = {
     "it waited, and ran": (job("a", 5, 20, 60), [("waiting", 5, 20), ("running", 20, 60)]),
     "it did not wait": (job("a", 5, 5, 60), [("running", 5, 60)]),
-    "nobody knows since when it waited": (job("a", None, 20, 60), [("running", 20, 60)]),
+    "it waited since an unknown time": (job("a", None, 20, 60), [("running", 20, 60)]),
     "it was canceled before it began": (job("a", 5, None, 60, state="canceled"), [("waiting", 5, 60)]),
     "it expired": (job("a", 5, state="expired", expired_at=at(80)), [("waiting", 5, 80)]),
     "it ended before it started": (job("a", 5, 20, 19), [("waiting", 5, 20), ("running", 20, 20)]),
     "it started before it could": (job("a", 20, 5, 60), [("running", 5, 60)]),
     "it began before its build": (job("a", -5, -2, 60), [("running", 0, 60)]),
-    "it is over, and nobody knows since when": (job("a", 5, 20, state="failed"), [("waiting", 5, 20)]),
+    "it ended at an unknown time": (job("a", 5, 20, state="failed"), [("waiting", 5, 20)]),
     "it runs in a build that is over": (job("a", 5, 20, state="running"), [("waiting", 5, 20), ("running", 20, 100)]),
     "it is of a kind that is new": (job("a", 5, 20, 60, type="probe"), [("waiting", 5, 20), ("running", 20, 60)]),
     "its state is new": (job("a", 5, 20, state="napping"), [("waiting", 5, 20), ("running", 20, 100)]),
@@ -219,7 +219,7 @@ def test_attempts_are_rows_of_one_chain(server: FakeBuildkite, bk: Buildkite) ->
     assert str(timeline.rows[-1]) == "Flaky (attempt 3): waited 2s, ran 5s"
 
 
-def test_attempts_that_did_not_come_are_counted(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_attempts_that_are_missing_are_counted(server: FakeBuildkite, bk: Buildkite) -> None:
     ran(server, bk, CommandStep(duration=5, exits=(1, 1, 0), automatic_retries=2))
     timeline = bk.organization("acme").pipeline("web").build(1).fetch().timeline()
     assert [row.attempt for row in timeline.rows] == [3]
@@ -235,7 +235,7 @@ LINKS: dict[str, tuple[list[Payload], list[int], int]] = {
         [1, 2],
         0,
     ),
-    "the first did not come": ([job("b", 4, 5, 6, retry_source={"job_id": "a", "retry_type": "manual"})], [2], 1),
+    "the first is missing": ([job("b", 4, 5, 6, retry_source={"job_id": "a", "retry_type": "manual"})], [2], 1),
     "only counted": ([job("b", 4, 5, 6, retries_count=2)], [3], 2),
     "leads nowhere": ([job("a", 1, 2, 3, retried_in_job_id="gone")], [1], 0),
     "leads to itself": ([job("a", 1, 2, 3, retried_in_job_id="a")], [1], 0),
@@ -267,7 +267,7 @@ def test_a_trigger_runs_as_long_as_its_build(server: FakeBuildkite, bk: Buildkit
     assert row.running >= timedelta(seconds=50)
 
 
-def test_rows_come_in_the_order_in_which_they_could_begin(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_rows_are_in_the_order_in_which_they_could_begin(server: FakeBuildkite, bk: Buildkite) -> None:
     timeline = ran(server, bk, CommandStep(label="a", duration=50), WaitStep(), CommandStep(label="b", duration=5))
     assert [row.title for row in timeline.rows] == ["a", "b"]
     assert [row.start for row in timeline.rows] == sorted(row.start for row in timeline.rows)

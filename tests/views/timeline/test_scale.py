@@ -1,4 +1,4 @@
-"""Round ticks whatever the duration is, and text that fits."""
+"""Round ticks for any duration, and text that fits."""
 
 from __future__ import annotations
 
