@@ -1,4 +1,4 @@
-"""What Buildkite's page shows of a log: held against recorded output of its renderer, and against pyte."""
+"""The text of a log in a terminal, compared with recorded output of Buildkite's renderer and with pyte."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_movements_that_are_relative_are_those_of_a_terminal(text: str, rows: in
 
 @settings(deadline=None, max_examples=100)
 @given(lines=realistic_lines)
-def test_plain_is_what_pyte_shows_of_a_lifelike_log(lines: list[tuple[str, str]]) -> None:
+def test_plain_agrees_with_pyte_for_a_lifelike_log(lines: list[tuple[str, str]]) -> None:
     lines = [("", "\n")] * ROWS + lines  # see above
     shown = LogText(logged(lines, marks=True)).plain
     assert comparable(shown) == pytes(logged(lines, marks=False), ROWS, COLUMNS)
@@ -235,7 +235,7 @@ def test_a_line_that_is_wider_than_the_screen_is_one_line_whose_last_row_is_writ
     assert LogText("x" * 161 + "\n\x1b[2Ay").plain == "y" + "x" * 160 + "\n"
 
 
-def test_a_very_long_line_can_come_in_pieces() -> None:
+def test_a_very_long_line_can_be_returned_in_pieces() -> None:
     line = "\x1b[32m0123456789\x1b[0m" * 150_000
     terminal = Terminal()
     for place in range(0, len(line), 65_536):

@@ -1,4 +1,4 @@
-"""What a log says: its lines, their times, their groups; as HTML, and searched."""
+"""The text of a log: its lines, their times, their groups; as HTML, and searched."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_html_has_colours_that_add_up() -> None:
     assert spans == [red, red, f"{red} font-weight: bold", bright, "color: #ff0000;"]
 
 
-def test_html_has_the_colours_of_lines_that_the_cursor_has_gone_up_to() -> None:
+def test_html_has_the_colors_of_lines_that_the_cursor_moved_up_to() -> None:
     log = LogText("\x1b[31mone\x1b[0m\ntwo\n\x1b[2A\x1b[1mO\x1b[0m\n\n")
     read = parsed(log.html)
     assert read.text == log.plain == "One\ntwo\n"
@@ -236,7 +236,7 @@ def test_links_in_a_log_are_not_links_in_html() -> None:
         )
     )
 )
-def test_the_text_of_the_html_is_what_a_terminal_shows(parts: list[str]) -> None:
+def test_the_text_of_the_html_agrees_with_a_terminal(parts: list[str]) -> None:
     log = LogText("".join(parts))
     assert parsed(log.html).text == log.plain
 

@@ -126,9 +126,7 @@ def test_the_size_is_requested_without_the_log(server: FakeBuildkite, bk: Buildk
         assert request.headers["Accept-Encoding"] == "identity"
 
 
-def test_the_size_of_a_large_log_is_that_of_the_log_and_not_of_what_is_sent(
-    server: FakeBuildkite, job: JobRecord
-) -> None:
+def test_the_size_of_a_large_log_is_its_own_and_not_that_of_the_response(server: FakeBuildkite, job: JobRecord) -> None:
     server.set_log(job, b"x" * 1_000_000)
     with server.client(http=True) as bk:
         assert bk.organization("acme").job(job.id).log().fetch_size() == 1_000_000

@@ -188,7 +188,7 @@ class Incomplete(HTTPAdapter):
         pass
 
     def close(self) -> None:
-        """A signal handler that does nothing."""
+        """Close no connection, since there is none."""
 
 
 def wrapped(web: PipelineRef) -> Any:

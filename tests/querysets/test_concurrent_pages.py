@@ -196,7 +196,7 @@ def test_past_the_depth_limit_full_seconds_are_still_listed(server: FakeBuildkit
     assert ids(builds.all()) == newest_first(records)
 
 
-# -- limits, and what is loaded already
+# -- limits, and pages that are loaded already
 
 
 def test_a_limit_bounds_the_requests(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
@@ -310,7 +310,7 @@ def test_over_sockets_it_is_the_same_list(server: FakeBuildkite, workers: int) -
 
 
 class MeetingClock(ManualClock):
-    """A clock on which those who wait, wait until they are three."""
+    """A clock whose sleepers wait until there are three of them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -136,10 +136,10 @@ def test_threads_that_share_a_queryset_request_the_first_once(kind: Kind, costs:
     assert {id(each.result()) for each in found} == {id(kind.qs.first())}
 
 
-# -- what is loaded is used
+# -- loaded items are used
 
 
-def test_first_and_one_use_what_is_loaded(kind: Kind, costs: Costs) -> None:
+def test_first_and_one_use_loaded_items(kind: Kind, costs: Costs) -> None:
     loaded = list(kind.qs)
     with costs(0):
         assert kind.qs.first() is loaded[0]

@@ -81,7 +81,7 @@ def test_a_name_may_have_any_character() -> None:
     assert matching(["a\nb/.*", "x"], paths) == paths[1:]
 
 
-# -- what is sent
+# -- requests sent
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_sent_pattern_covers_all_matches(patterns: list[str], path: str) -> 
 
 @settings(deadline=None)
 @given(st.lists(st.text("ab/*.", min_size=1, max_size=6), min_size=1, max_size=3), st.text("ab/.", max_size=6))
-def test_several_patterns_match_what_each_would(patterns: list[str], path: str) -> None:
+def test_several_patterns_match_as_each_one_alone(patterns: list[str], path: str) -> None:
     assert (matching(patterns, [path]) != []) == any(matching(each, [path]) != [] for each in patterns)
 
 
@@ -184,7 +184,7 @@ def test_a_listing_returns_the_matches_and_sends_the_narrowest_pattern(
     ]
 
 
-def test_what_the_server_can_match_costs_one_page(many: ArtifactQuerySet, costs: Costs) -> None:
+def test_a_pattern_that_the_server_can_match_costs_one_page(many: ArtifactQuerySet, costs: Costs) -> None:
     with costs(1):
         assert paths(many.filter(path="dist/**/*.js")) == WANTED
 

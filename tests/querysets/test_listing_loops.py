@@ -131,7 +131,7 @@ def test_a_slow_page_requested_again_in_parts_is_not_a_repeat() -> None:
     assert [each.id for each in jobs_of(bk)] == [f"j-{number}" for number in range(300)]
 
 
-def test_the_error_says_what_to_do_and_is_raised_again_without_a_request() -> None:
+def test_the_error_names_the_next_step_and_is_raised_again_without_a_request() -> None:
     bk, server = agents_in_a_loop(2)
     agents = bk.organization().agents()
     for _ in range(3):
@@ -252,7 +252,7 @@ def test_pages_of_one_second_that_repeat_or_stay_empty_end_with_an_error(length:
     assert len(server.queries) < 40
 
 
-# -- what is not a loop
+# -- listings without a loop
 
 
 def test_walking_through_a_listing_again_is_not_a_repeat() -> None:

@@ -85,5 +85,5 @@ def test_pages_of_a_listing_that_is_not_kept_need_the_memory_of_one(environment:
 
 
 def test_a_kept_listing_keeps_its_objects(environment: dict[str, str]) -> None:
-    """Which shows, too, that what is measured above would show."""
+    """Check also that the measurements above would notice a leak."""
     assert growth(environment, "held", FEWER) > 12 * MIB

@@ -1,4 +1,4 @@
-"""How far it is from a call to the request that it sends: frames of the library, and names of a parameter."""
+"""The path from a call to the request that it sends: frames of the library, and names of a parameter."""
 
 from __future__ import annotations
 

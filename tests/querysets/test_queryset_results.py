@@ -44,7 +44,7 @@ def test_counting_a_cursor_listing_loads_it_once(jobs: Kind, costs: Costs) -> No
         assert ids(jobs.qs) == jobs.ids
 
 
-def test_counting_what_is_loaded_asks_nothing(kind: Kind, costs: Costs) -> None:
+def test_counting_loaded_items_sends_no_request(kind: Kind, costs: Costs) -> None:
     list(kind.qs)
     with costs(0):
         assert kind.qs.count() == COUNT

@@ -166,7 +166,7 @@ def test_a_bound_that_is_not_a_datetime_is_rejected(builds: BuildQuerySet, name:
 def test_a_crowded_second_is_paged_by_number_and_then_by_time_again(
     server: FakeBuildkite, builds: BuildQuerySet, costs: Costs
 ) -> None:
-    """One page, one that cannot move on, four of the second, and one of what is before."""
+    """One page, one that cannot advance, four of the second, and one of earlier builds."""
     records = at(server, 0, 1, *(5 + each / 100 for each in range(40)), 9)
     with costs(1 + 1 + 4 + 1):
         found = list(builds.per_page(10))
@@ -276,7 +276,7 @@ def test_a_commit_that_is_not_full_is_one_that_builds_can_leave(server: FakeBuil
 
 
 def unreadable(server: FakeBuildkite, spoiled: Callable[[dict[str, Any]], bool], value: Any = "some day") -> None:
-    """Let the server send an unreadable time of creation for some builds."""
+    """Make the server send an unreadable time of creation for some builds."""
 
     def spoil(payload: Any) -> Any:
         return [each | {"created_at": value} if spoiled(each) else each for each in payload]

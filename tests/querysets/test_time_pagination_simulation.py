@@ -256,7 +256,7 @@ def test_a_listing_that_does_not_change_keeps_the_server_s_order(
 
 @settings(deadline=None, max_examples=12)
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 12))
-def test_a_reader_that_is_interrupted_continues_where_it_was(seed: int, size: int) -> None:
+def test_a_reader_that_is_interrupted_continues_at_its_position(seed: int, size: int) -> None:
     """Requests are rejected now and then; the queryset is kept, and read again."""
     chance = random.Random(seed)  # noqa: S311 - a simulation
     with a_server("seconds", "seconds") as server:

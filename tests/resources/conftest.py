@@ -29,7 +29,7 @@ def cluster(bk: Buildkite) -> Cluster:
 
 @pytest.fixture
 def examples() -> Examples:
-    """See `Examples`."""
+    """The payloads that the documentation shows; see `Examples`."""
 
     def check(model: type[Model], *names: str) -> None:
         for name in names:

@@ -39,7 +39,7 @@ def team_id(server: FakeBuildkite) -> str:
 # -- clusters themselves
 
 
-def test_a_cluster_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, sent: Sent) -> None:
+def test_a_cluster_is_created_with_the_given_fields_only(bk: Buildkite, sent: Sent) -> None:
     cluster = bk.organization("acme").clusters().create(name="Open Source", emoji=":technologist:")
     assert sent() == (f"POST {CLUSTERS}", {"name": "Open Source", "emoji": ":technologist:"})
     assert (cluster.name, cluster.emoji, cluster.description) == ("Open Source", ":technologist:", None)
@@ -47,15 +47,15 @@ def test_a_cluster_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, 
 
 
 def test_a_new_cluster_has_its_maintainers(bk: Buildkite, sent: Sent, costs: Costs, user_id: str, team_id: str) -> None:
-    said: Any = {
+    fields: Any = {
         "name": "Open Source",
         "description": "For all to see",
         "color": "#FFE0F1",
         "maintainers": [{"user": user_id}, {"team": team_id}],
     }
     with costs(1):
-        made = bk.organization("acme").clusters().create(**said)
-    assert sent() == (f"POST {CLUSTERS}", said)
+        made = bk.organization("acme").clusters().create(**fields)
+    assert sent() == (f"POST {CLUSTERS}", fields)
     (listed,) = [each for each in bk.organization("acme").clusters() if each == made]
     for cluster in (made, listed, listed.fetch()):
         assert cluster.embedded_maintainers is not None
@@ -65,7 +65,7 @@ def test_a_new_cluster_has_its_maintainers(bk: Buildkite, sent: Sent, costs: Cos
         assert [each.id for each in cluster.maintainers()] == [user.id, team.id]
 
 
-@pytest.mark.parametrize("maintainer", [{"user": "nobody"}, {"team": "nobody"}, {}, {"user": "a", "team": "b"}])
+@pytest.mark.parametrize("maintainer", [{"user": "unknown"}, {"team": "unknown"}, {}, {"user": "a", "team": "b"}])
 def test_a_cluster_is_not_created_with_maintainers_that_cannot_be(bk: Buildkite, maintainer: Any) -> None:
     clusters = bk.organization("acme").clusters()
     with pytest.raises(UnprocessableEntityError, match="Validation failed"):
@@ -92,13 +92,13 @@ def test_the_cluster_of_pipelines_and_agents_is_the_one_that_is_listed(server: F
 
 def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:
     nothing = bk.organization("acme").cluster("0191")
-    for ask in (nothing.fetch, nothing.queues().first, nothing.secrets().first, nothing.delete):
+    for operation in (nothing.fetch, nothing.queues().first, nothing.secrets().first, nothing.delete):
         with pytest.raises(NotFoundError, match="No cluster found"):
-            ask()
+            operation()
 
 
 @pytest.mark.parametrize("value", [None, "", "For Linux"])
-def test_unset_null_and_empty_are_told_apart(bk: Buildkite, sent: Sent, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(bk: Buildkite, sent: Sent, value: str | None) -> None:
     cluster = bk.organization("acme").clusters().create(name="Linux", description="Before", color="#FFE0F1")
     cluster.description = value
     cluster.save()
@@ -133,7 +133,7 @@ def test_false_is_sent(cluster: Cluster, sent: Sent) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"default_queue_id": "of somebody else"}, "Default queue"),
+        ({"default_queue_id": "of another cluster"}, "Default queue"),
         ({"hosted_git_mirror_enabled": True}, "hosted agents"),
         ({"hosted_container_cache_enabled": None}, "hosted_container_cache_enabled"),
         ({"color": "blue"}, "color"),
@@ -212,13 +212,13 @@ def test_a_maintainer_is_removed(cluster: Cluster, sent: Sent, costs: Costs, use
         maintainer.reload()
 
 
-def test_who_leaves_maintains_nothing(server: FakeBuildkite, cluster: Cluster, user_id: str) -> None:
+def test_a_member_who_leaves_maintains_nothing(server: FakeBuildkite, cluster: Cluster, user_id: str) -> None:
     cluster.maintainers().create(user=user_id)
     server.store.organizations["acme"].users.pop()
     assert not cluster.maintainers()
 
 
-def test_nobody_maintains_a_cluster_twice(cluster: Cluster, user_id: str) -> None:
+def test_a_maintainer_cannot_be_added_to_a_cluster_twice(cluster: Cluster, user_id: str) -> None:
     cluster.maintainers().create(user=user_id)
     create: Any = cluster.maintainers().create
     for target in ({"user": user_id}, {"team": user_id}, {}):
@@ -242,7 +242,7 @@ def test_each_needs_its_scope(server: FakeBuildkite) -> None:
             cluster.secrets().create(key="MINE")
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
         if len(server.store.collections.of("cluster", acme.id)) == 1:

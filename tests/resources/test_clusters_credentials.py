@@ -44,7 +44,7 @@ def secret(cluster: Cluster) -> Secret:
 # -- agent tokens
 
 
-def test_a_token_is_created_and_its_secret_comes_once(
+def test_a_token_is_created_and_its_secret_is_returned_once(
     cluster: Cluster, tokens: str, sent: Sent, costs: Costs, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -52,8 +52,8 @@ def test_a_token_is_created_and_its_secret_comes_once(
         token = cluster.agent_tokens().create(
             description="Windows agents", expires_at=SOON, allowed_ip_addresses=NETWORKS
         )
-    said = {"description": "Windows agents", "expires_at": "2027-01-01T00:00:00Z", "allowed_ip_addresses": NETWORKS}
-    assert sent() == (f"POST {tokens}", said)
+    fields = {"description": "Windows agents", "expires_at": "2027-01-01T00:00:00Z", "allowed_ip_addresses": NETWORKS}
+    assert sent() == (f"POST {tokens}", fields)
     assert (token.expires_at, token.allowed_ip_addresses) == (SOON, NETWORKS)
     assert token.token
     for shown in (repr(token), str(token), repr([token]), caplog.text):
@@ -76,15 +76,15 @@ def test_everything_of_a_token_can_be_changed(cluster: Cluster, tokens: str, sen
     token = cluster.agent_tokens().create(description="Before")
     with costs(1):
         assert token.update(description="After", expires_at=SOON, allowed_ip_addresses=NETWORKS) is token
-    said = {"description": "After", "expires_at": "2027-01-01T00:00:00Z", "allowed_ip_addresses": NETWORKS}
-    assert sent() == (f"PUT {tokens}/{token.id}", said)
+    fields = {"description": "After", "expires_at": "2027-01-01T00:00:00Z", "allowed_ip_addresses": NETWORKS}
+    assert sent() == (f"PUT {tokens}/{token.id}", fields)
     assert (token.description, token.expires_at, token.allowed_ip_addresses) == ("After", SOON, NETWORKS)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("expires_at", None), ("allowed_ip_addresses", None), ("allowed_ip_addresses", "")]
 )
-def test_what_a_token_need_not_have_is_cleared(
+def test_optional_fields_of_a_token_can_be_cleared(
     cluster: Cluster, tokens: str, sent: Sent, name: str, value: Any
 ) -> None:
     token = cluster.agent_tokens().create(description="Linux", expires_at=SOON, allowed_ip_addresses=NETWORKS)
@@ -95,16 +95,16 @@ def test_what_a_token_need_not_have_is_cleared(
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("fields", "why"),
     [
         ({"description": ""}, "description"),
         ({"description": "x", "expires_at": "tomorrow"}, "expires_at"),
         ({"description": "x", "allowed_ip_addresses": "here"}, "allowed_ip_addresses"),
     ],
 )
-def test_a_token_that_cannot_be_is_not_created(cluster: Cluster, said: Any, why: str) -> None:
+def test_a_token_that_cannot_be_is_not_created(cluster: Cluster, fields: Any, why: str) -> None:
     with pytest.raises(UnprocessableEntityError, match=why):
-        cluster.agent_tokens().create(**said)
+        cluster.agent_tokens().create(**fields)
     assert not cluster.agent_tokens()
 
 
@@ -120,13 +120,13 @@ def test_a_token_is_revoked(cluster: Cluster, tokens: str, sent: Sent, costs: Co
 # -- secrets
 
 
-def test_a_secret_is_created_and_its_value_never_comes(
+def test_a_secret_is_created_and_its_value_is_never_returned(
     cluster: Cluster, secrets: str, sent: Sent, costs: Costs
 ) -> None:
-    said: Any = {"key": "MY_SECRET", "value": "hunter2", "description": "Mine", "policy": POLICY}
+    fields: Any = {"key": "MY_SECRET", "value": "hunter2", "description": "Mine", "policy": POLICY}
     with costs(1):
-        secret = cluster.secrets().create(**said)
-    assert sent() == (f"POST {secrets}", said)
+        secret = cluster.secrets().create(**fields)
+    assert sent() == (f"POST {secrets}", fields)
     assert (secret.key, secret.description, secret.policy, secret.value) == ("MY_SECRET", "Mine", POLICY, None)
     assert repr(secret) == "Secret(MY_SECRET, Mine)"
     assert "hunter2" not in str(secret.dump())
@@ -145,7 +145,7 @@ def test_secrets_are_listed_and_got(cluster: Cluster, secret: Secret, secrets: s
 
 @pytest.mark.parametrize("name", ["description", "policy"])
 @pytest.mark.parametrize("value", [None, "", "After"])
-def test_unset_null_and_empty_are_told_apart(
+def test_unset_null_and_empty_are_distinguished(
     secret: Secret, secrets: str, sent: Sent, name: str, value: str | None
 ) -> None:
     setattr(secret, name, value)
@@ -155,11 +155,11 @@ def test_unset_null_and_empty_are_told_apart(
     assert secret.updated_by is not None
 
 
-@pytest.mark.parametrize("said", [{}, {"description": None, "policy": None}, {"description": "", "policy": ""}])
-def test_null_and_empty_are_said_of_a_new_one(cluster: Cluster, secrets: str, sent: Sent, said: Any) -> None:
-    secret = cluster.secrets().create(key="MY_SECRET", value="hunter2", **said)
-    assert sent() == (f"POST {secrets}", {"key": "MY_SECRET", "value": "hunter2", **said})
-    assert (secret.description, secret.policy) == (said.get("description"), said.get("policy"))
+@pytest.mark.parametrize("fields", [{}, {"description": None, "policy": None}, {"description": "", "policy": ""}])
+def test_null_and_empty_are_sent_for_a_new_one(cluster: Cluster, secrets: str, sent: Sent, fields: Any) -> None:
+    secret = cluster.secrets().create(key="MY_SECRET", value="hunter2", **fields)
+    assert sent() == (f"POST {secrets}", {"key": "MY_SECRET", "value": "hunter2", **fields})
+    assert (secret.description, secret.policy) == (fields.get("description"), fields.get("policy"))
 
 
 def test_description_and_policy_are_changed_together(secret: Secret, secrets: str, sent: Sent, costs: Costs) -> None:
@@ -179,7 +179,7 @@ def test_the_value_is_changed_by_itself(
     assert server.store.collections.of("secret", secret.cluster.fetch().id)[secret.id].data["value"] == "correct horse"
 
 
-def test_key_and_value_are_no_changes(secret: Secret) -> None:
+def test_key_and_value_cannot_be_changed(secret: Secret) -> None:
     update: Any = secret.update
     for name in ("key", "value"):
         with pytest.raises(TypeError, match="there are: description, policy"):
@@ -189,7 +189,7 @@ def test_key_and_value_are_no_changes(secret: Secret) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("fields", "why"),
     [
         ({"key": "MY_SECRET"}, "Key has already been taken"),
         ({"key": "bk_secret"}, "key"),
@@ -200,9 +200,9 @@ def test_key_and_value_are_no_changes(secret: Secret) -> None:
         ({"key": "OTHER", "value": "x" * 8192}, "value"),
     ],
 )
-def test_a_secret_that_cannot_be_is_not_created(cluster: Cluster, secret: Secret, said: Any, why: str) -> None:
+def test_a_secret_that_cannot_be_is_not_created(cluster: Cluster, secret: Secret, fields: Any, why: str) -> None:
     with pytest.raises(UnprocessableEntityError, match=why) as caught:
-        cluster.secrets().create(**said)
+        cluster.secrets().create(**fields)
     assert "x" * 100 not in str(caught.value)
     assert list(cluster.secrets()) == [secret]
 

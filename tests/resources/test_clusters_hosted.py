@@ -1,4 +1,4 @@
-"""What clusters with hosted agents have: agent images, cache volumes and network ranges."""
+"""Clusters with hosted agents: agent images, cache volumes and network ranges."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def queue(cluster: Cluster) -> Queue:
 def put(server: FakeBuildkite, cluster: Cluster) -> Put:
     """Add a cache volume, or a network range, to the cluster."""
     acme = server.store.organizations["acme"]
-    thing = server.store.collections.of("cluster", acme.id)[cluster.id]
+    record = server.store.collections.of("cluster", acme.id)[cluster.id]
 
     def put(kind: Any, /, **data: Any) -> None:
-        add(server.store, acme, kind, thing, data)
+        add(server.store, acme, kind, record, data)
 
     return put
 
@@ -159,7 +159,7 @@ def test_of_each_tag_the_volume_that_was_detached_last_is_listed(
 
 @pytest.mark.usefixtures("queue")
 @pytest.mark.parametrize("found", [True, False])
-def test_what_is_cached_under_a_tag_is_deleted(
+def test_volumes_cached_under_a_tag_are_deleted(
     cluster: Cluster, put: Put, sent: Sent, costs: Costs, *, found: bool
 ) -> None:
     put(VOLUMES, tag=TAG, size_mb=1, attached_at=1.0, detached_at=2.0)
@@ -200,7 +200,7 @@ def test_network_ranges_are_listed(cluster: Cluster, plain: Cluster, put: Put, s
 # -- for all of them
 
 
-def test_a_service_that_is_not_there_is_told_of(server: FakeBuildkite, cluster: Cluster) -> None:
+def test_a_missing_service_is_reported(server: FakeBuildkite, cluster: Cluster) -> None:
     message = "Could not delete cache volume: try again"
     server.faults.add("error", match="DELETE .*/cache_volumes", status=503, message=message, times=None)
     with pytest.raises(ServerError, match=message):

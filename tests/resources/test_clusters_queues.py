@@ -25,7 +25,7 @@ def queues(cluster: Cluster) -> str:
 
 
 def default_queue(bk: Buildkite) -> Queue:
-    """Give the queue that jobs of `acme` use unless they say otherwise."""
+    """Return the queue that jobs of `acme` use by default."""
     return bk.organization("acme").clusters()[0].queues()[0]
 
 
@@ -33,10 +33,10 @@ def default_queue(bk: Buildkite) -> Queue:
 
 
 def test_a_self_hosted_queue_is_created(cluster: Cluster, queues: str, sent: Sent, costs: Costs) -> None:
-    said: Any = {"key": "linux", "description": "For Linux", "retry_agent_affinity": "prefer-different"}
+    fields: Any = {"key": "linux", "description": "For Linux", "retry_agent_affinity": "prefer-different"}
     with costs(1):
-        queue = cluster.queues().create(**said)
-    assert sent() == (f"POST {queues}", said)
+        queue = cluster.queues().create(**fields)
+    assert sent() == (f"POST {queues}", fields)
     assert (queue.key, queue.description) == ("linux", "For Linux")
     assert queue.retry_agent_affinity is RetryAgentAffinity.PREFER_DIFFERENT
     assert (queue.hosted, queue.hosted_agents, queue.dispatch_paused) == (None, None, False)
@@ -57,10 +57,10 @@ def test_a_hosted_queue_is_created(
     assert sent() == (f"POST {queues}", {"key": "hosted", "hostedAgents": {"instanceShape": str(shape)}})
     assert queue.hosted
     assert queue.hosted_agents is not None
-    told = queue.hosted_agents.instance_shape
-    assert told is not None
-    assert (told.machine_type, told.architecture, told.cpu, told.memory) == machine
-    assert told.name is shape
+    instance = queue.hosted_agents.instance_shape
+    assert instance is not None
+    assert (instance.machine_type, instance.architecture, instance.cpu, instance.memory) == machine
+    assert instance.name is shape
     assert queue.hosted_agents.platform_settings is not None
     assert (queue.hosted_agents.platform_settings.linux is None) == (machine[0] == "macos")
 
@@ -75,7 +75,7 @@ def test_queues_are_listed_and_got(cluster: Cluster, queues: str, sent: Sent, co
 
 
 @pytest.mark.parametrize("value", [None, "", "For Linux"])
-def test_unset_null_and_empty_are_told_apart(cluster: Cluster, queues: str, sent: Sent, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(cluster: Cluster, queues: str, sent: Sent, value: str | None) -> None:
     queue = cluster.queues().create(key="linux", description="Before", retry_agent_affinity="prefer-different")
     queue.description = value
     queue.save()
@@ -83,17 +83,17 @@ def test_unset_null_and_empty_are_told_apart(cluster: Cluster, queues: str, sent
     assert (queue.description, queue.retry_agent_affinity) == (value, "prefer-different")
 
 
-@pytest.mark.parametrize("said", [{}, {"description": None}, {"description": ""}])
-def test_null_and_empty_are_said_of_a_new_one(cluster: Cluster, queues: str, sent: Sent, said: Any) -> None:
-    queue = cluster.queues().create(key="linux", **said)
-    assert sent() == (f"POST {queues}", {"key": "linux", **said})
-    assert queue.description == said.get("description")
+@pytest.mark.parametrize("fields", [{}, {"description": None}, {"description": ""}])
+def test_null_and_empty_are_sent_for_a_new_one(cluster: Cluster, queues: str, sent: Sent, fields: Any) -> None:
+    queue = cluster.queues().create(key="linux", **fields)
+    assert sent() == (f"POST {queues}", {"key": "linux", **fields})
+    assert queue.description == fields.get("description")
 
 
-@pytest.mark.parametrize(("note", "told"), [(None, {}), ("", {"note": "", "dispatch_paused_note": ""})])
-def test_a_note_that_is_empty_is_sent(cluster: Cluster, sent: Sent, note: str | None, told: dict[str, str]) -> None:
+@pytest.mark.parametrize(("note", "body"), [(None, {}), ("", {"note": "", "dispatch_paused_note": ""})])
+def test_a_note_that_is_empty_is_sent(cluster: Cluster, sent: Sent, note: str | None, body: dict[str, str]) -> None:
     queue = cluster.queues().create(key="linux").pause(note=note)
-    assert sent()[1] == told
+    assert sent()[1] == body
     assert queue.dispatch_paused_note == note
 
 
@@ -116,7 +116,7 @@ def test_a_hosted_queue_is_changed(cluster: Cluster, queues: str, sent: Sent, co
 
 
 def shape_and_image(queue: Queue) -> tuple[str, str | None]:
-    """Tell how a queue on Linux is hosted."""
+    """Return the hosting of a queue on Linux."""
     hosted = queue.hosted_agents
     assert hosted is not None
     assert hosted.instance_shape is not None
@@ -125,7 +125,7 @@ def shape_and_image(queue: Queue) -> tuple[str, str | None]:
     return hosted.instance_shape.name, hosted.platform_settings.linux.agent_image_ref
 
 
-def test_a_new_queue_has_the_default_image_whatever_is_said(cluster: Cluster) -> None:
+def test_a_new_queue_has_the_default_image_for_any_fields(cluster: Cluster) -> None:
     queue = cluster.queues().create(
         key="hosted", hostedAgents={"instanceShape": "LINUX_ARM64_2X4", "agentImageRef": "mine:latest"}
     )
@@ -164,20 +164,20 @@ def test_a_self_hosted_queue_stays_one(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "why"),
+    ("fields", "why"),
     [
         ({"key": "linux"}, "Key has already been taken"),
         ({"key": "not a key"}, "key"),
         ({"key": ""}, "key"),
-        ({"key": "new", "retry_agent_affinity": "whatever"}, "retry_agent_affinity"),
+        ({"key": "new", "retry_agent_affinity": "unknown"}, "retry_agent_affinity"),
         ({"key": "new", "hostedAgents": {"instanceShape": "MACOS_M2_4X7"}}, "Instance shape"),
         ({"key": "new", "hostedAgents": {}}, "hostedAgents"),
     ],
 )
-def test_a_queue_that_cannot_be_is_not_created(cluster: Cluster, said: Any, why: str) -> None:
+def test_a_queue_that_cannot_be_is_not_created(cluster: Cluster, fields: Any, why: str) -> None:
     cluster.queues().create(key="linux")
     with pytest.raises(UnprocessableEntityError, match=why):
-        cluster.queues().create(**said)
+        cluster.queues().create(**fields)
     assert [queue.key for queue in cluster.queues()] == ["linux"]
 
 
@@ -275,7 +275,7 @@ def test_jobs_of_a_pipeline_go_to_the_queues_of_its_cluster(
     assert build.reload().state is BuildState.PASSED
 
 
-def test_jobs_of_a_queue_that_is_gone_wait(server: FakeBuildkite, bk: Buildkite, cluster: Cluster) -> None:
+def test_jobs_of_a_deleted_queue_wait(server: FakeBuildkite, bk: Buildkite, cluster: Cluster) -> None:
     server.add_pipeline("web", cluster_id=cluster.id, steps=[CommandStep(agents=("queue=linux",))])
     queue = cluster.queues().create(key="linux")
     queue.pause()

@@ -243,7 +243,7 @@ def test_forbidden_logs_are_reported_and_not_requested_again(server: FakeBuildki
     assert sum("/log" in request.path for request in server.requests) == 1
 
 
-def test_a_log_that_is_gone_does_not_keep_the_others_from_being_read(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_missing_log_does_not_prevent_reading_the_others(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed", jobs=[{"state": "failed"}] * 2)
     server.faults.add("error", match="/log", status=404, message="No log", times=1)
     first, second = web_build(bk).failure_summary().failed

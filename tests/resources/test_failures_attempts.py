@@ -91,7 +91,7 @@ def test_attempts_take_one_request_for_the_step_or_one_per_hundred_jobs(
 
 def test_attempts_of_a_job_that_is_not_there_are_an_error(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", jobs=2)
-    for ref in (web_build(bk).job("0190-nobody"), bk.organization("acme").job("0190-nobody")):
+    for ref in (web_build(bk).job("0190-unknown"), bk.organization("acme").job("0190-unknown")):
         with pytest.raises(NotFoundError):
             ref.attempts()
 
@@ -99,7 +99,7 @@ def test_attempts_of_a_job_that_is_not_there_are_an_error(server: FakeBuildkite,
 # -- retry
 
 
-def test_the_error_of_a_second_retry_says_what_to_do(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_error_of_a_second_retry_names_the_next_step(server: FakeBuildkite, bk: Buildkite) -> None:
     build = ended(server, bk, CommandStep(key="test", duration=5, exits=(1, 1, 0)))
     job = build.failed_jobs()[0]
     job.retry()

@@ -1,4 +1,4 @@
-"""What a summary, a timeline and a history show when a part of them cannot be loaded: the rest, and what is missing."""
+"""Summaries, timelines and histories of which a part cannot be loaded: they show the rest, and what is missing."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Writer:
         self.do(seconds, happen)
 
     def do(self, seconds: float, happen: Callable[[], None]) -> None:
-        """Do it some seconds from now."""
+        """Run an action some seconds from now."""
         self._server.context.lifecycle.at(self._server.clock.now() + seconds, happen)
 
 
@@ -191,7 +191,7 @@ def test_received_bytes_are_not_requested_again(server: FakeBuildkite, writer: W
     assert sum(ranges(server)) < log.fetch_size()
 
 
-def test_lines_come_while_the_job_runs(
+def test_lines_arrive_while_the_job_runs(
     server: FakeBuildkite, writer: Writer, log: LogRef, running_job: JobRecord
 ) -> None:
     writer.at(0, "first\r\n")
@@ -264,7 +264,7 @@ def test_a_log_that_gets_shorter_is_a_new_one(writer: Writer, log: LogRef) -> No
     assert texts(log.follow()) == ["one", "two", "three", "1", "2"]
 
 
-def test_a_log_that_is_gone_ends_with_its_job(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+def test_a_missing_log_ends_with_its_job(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
     writer.at(0, "one\n")
     writer.do(20, lambda: gone(server))
     writer.end(80)
@@ -275,7 +275,7 @@ def gone(server: FakeBuildkite) -> None:
     server.faults.add("error", status=404, match=r"/log$", times=None)
 
 
-def test_a_job_that_is_gone_is_an_error(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
+def test_a_missing_job_is_an_error(server: FakeBuildkite, writer: Writer, log: LogRef) -> None:
     writer.at(0, "one\n")
     writer.do(20, lambda: server.faults.rules.append(server.faults.add("error", status=404, times=None)))
     follow = log.follow()

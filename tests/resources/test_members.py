@@ -45,7 +45,7 @@ def test_members_are_listed_and_got(bk: Buildkite, grace: UserRecord, sent: Sent
     assert other.organization == org
 
 
-def test_who_is_no_member_is_not_found(bk: Buildkite) -> None:
+def test_a_user_who_is_not_a_member_is_not_found(bk: Buildkite) -> None:
     with pytest.raises(NotFoundError, match="No organization member found"):
         bk.organization("acme").member("0191").fetch()
 
@@ -71,7 +71,7 @@ def test_a_value_that_is_not_accepted_changes_nothing(
     assert ref.fetch().role == "member"
 
 
-def test_nobody_updates_their_own_membership(bk: Buildkite) -> None:
+def test_a_member_cannot_update_their_own_membership(bk: Buildkite) -> None:
     with pytest.raises(PermissionDeniedError, match="your own membership"):
         bk.organization("acme").member(bk.user().id).update(role="member")
 
@@ -92,14 +92,16 @@ def test_the_last_administrator_stays(bk: Buildkite, grace: UserRecord) -> None:
     assert [member.id for member in org.members()] == [grace.id]
 
 
-def test_who_does_not_administer_sees_less_and_can_only_leave(server: FakeBuildkite, grace: UserRecord) -> None:
+def test_a_member_who_is_not_an_administrator_sees_less_and_can_only_leave(
+    server: FakeBuildkite, grace: UserRecord
+) -> None:
     token = server.make_token("read_organizations", "write_organizations", user=grace)
     with server.client(token=token) as bk:
         ada, own = bk.organization("acme").members()
         assert ("sso_mode" in ada.dump(), own.sso_mode) == (False, "required")
-        for ask in (ada.delete, lambda: ada.update(role="member")):
+        for operation in (ada.delete, lambda: ada.update(role="member")):
             with pytest.raises(PermissionDeniedError, match="administrator"):
-                ask()
+                operation()
         own.delete()
     assert grace not in server.store.organizations["acme"].users
 
@@ -143,7 +145,7 @@ def test_an_address_is_invited_once(invitations: InvitationQuerySet, sent: Sent)
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("problem", "fields"),
     [
         ("emails", {"emails": []}),
         ("not an email address", {"emails": ["mary@acme.example", "mary"]}),
@@ -156,16 +158,16 @@ def test_an_address_is_invited_once(invitations: InvitationQuerySet, sent: Sent)
         ("teams", {"teams": ["0191"]}),
     ],
 )
-def test_where_one_is_not_accepted_nobody_is_invited(
-    invitations: InvitationQuerySet, problem: str, said: dict[str, Any]
+def test_if_one_address_is_refused_no_invitation_is_sent(
+    invitations: InvitationQuerySet, problem: str, fields: dict[str, Any]
 ) -> None:
-    given: dict[str, Any] = {"emails": ["mary@acme.example"], **said}
+    given: dict[str, Any] = {"emails": ["mary@acme.example"], **fields}
     with pytest.raises(UnprocessableEntityError, match=problem):
         invitations.create(**given)
     assert not invitations
 
 
-def test_an_organization_with_sso_must_be_told_the_mode(server: FakeBuildkite, invitations: InvitationQuerySet) -> None:
+def test_an_organization_with_sso_requires_the_mode(server: FakeBuildkite, invitations: InvitationQuerySet) -> None:
     server.store.organizations["acme"].sso_enabled = True
     with pytest.raises(UnprocessableEntityError, match="sso_mode is required"):
         invitations.create(emails=["mary@acme.example"])
@@ -183,7 +185,7 @@ def test_the_pending_ones_are_listed_the_newest_first(
     assert "after=" in sent()[0]
 
 
-def test_one_that_comes_in_between_moves_no_page(invitations: InvitationQuerySet) -> None:
+def test_an_event_added_meanwhile_moves_no_page(invitations: InvitationQuerySet) -> None:
     made = [invitations.create(emails=[f"{name}@acme.example"])[0] for name in "abcd"]
     pages = invitations.per_page(2).pages()
     assert next(pages).items == [made[3], made[2]]
@@ -191,7 +193,7 @@ def test_one_that_comes_in_between_moves_no_page(invitations: InvitationQuerySet
     assert next(pages).items == [made[1], made[0]]
 
 
-def test_one_is_got_in_whatever_state(bk: Buildkite, invitations: InvitationQuerySet, sent: Sent, costs: Costs) -> None:
+def test_one_is_fetched_in_any_state(bk: Buildkite, invitations: InvitationQuerySet, sent: Sent, costs: Costs) -> None:
     invitation = invitations.create(emails=["mary@acme.example"])[0]
     with costs(1):
         invitation.revoke()
@@ -209,9 +211,9 @@ def test_one_is_got_in_whatever_state(bk: Buildkite, invitations: InvitationQuer
 
 def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:
     ref = bk.organization("acme").invitation("0191")
-    for ask in (ref.fetch, ref.revoke):
+    for operation in (ref.fetch, ref.revoke):
         with pytest.raises(NotFoundError, match="No invitation found"):
-            ask()
+            operation()
 
 
 def test_only_administrators_invite(server: FakeBuildkite, grace: UserRecord) -> None:
@@ -230,18 +232,18 @@ def test_only_administrators_invite(server: FakeBuildkite, grace: UserRecord) ->
 def test_each_needs_its_scope(server: FakeBuildkite, grace: UserRecord) -> None:
     with server.client(token=server.make_token("read_user")) as bk:
         org = bk.organization("acme")
-        asks = {
+        operations = {
             "read_organizations": org.member(grace.id).fetch,
             "write_organizations": org.member(grace.id).delete,
             "read_organization_invitations": org.invitation("0191").fetch,
             "write_organization_invitations": org.invitation("0191").revoke,
         }
-        for scope, ask in asks.items():
+        for scope, operation in operations.items():
             with pytest.raises(PermissionDeniedError, match=scope):
-                ask()
+                operation()
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
         if not server.store.collections.of("invitation", acme.id):

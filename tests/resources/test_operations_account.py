@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.conftest import Costs
 
 
-def test_the_user_is_whose_token_asks(server: FakeBuildkite) -> None:
+def test_the_user_is_the_owner_of_the_token(server: FakeBuildkite) -> None:
     grace = server.add_user("Grace Hopper", "grace@acme.example")
     with server.client(token=server.make_token("read_user", user=grace)) as bk:
         user = bk.user()
@@ -31,7 +31,7 @@ def test_the_user_needs_a_scope(server: FakeBuildkite) -> None:
         bk.user()
 
 
-def test_the_token_tells_its_scopes_without_needing_any(server: FakeBuildkite) -> None:
+def test_the_token_lists_its_scopes_without_needing_any(server: FakeBuildkite) -> None:
     with server.client(token=server.make_token()) as bk:
         assert bk.access_token().scopes == []
     with server.client(token=server.make_token("read_builds", "read_user")) as bk:
@@ -41,7 +41,7 @@ def test_the_token_tells_its_scopes_without_needing_any(server: FakeBuildkite) -
     assert (type(token), set(token.scopes)) == (AccessToken, {"read_builds", "read_user"})
 
 
-def test_a_revoked_token_is_of_no_more_use(server: FakeBuildkite) -> None:
+def test_a_revoked_token_is_refused(server: FakeBuildkite) -> None:
     with server.client(token=server.make_token("read_user")) as bk:
         bk.access_token().revoke()
         request = server.requests[-1]
@@ -51,7 +51,7 @@ def test_a_revoked_token_is_of_no_more_use(server: FakeBuildkite) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset_before", "read_timeout", "html", "error"])
-def test_a_token_whose_revocation_was_not_answered_is_revoked(server: FakeBuildkite, kind: Any, costs: Costs) -> None:
+def test_a_token_is_revoked_although_the_response_was_lost(server: FakeBuildkite, kind: Any, costs: Costs) -> None:
     with server.client(token=server.make_token("read_user")) as bk:
         token = bk.access_token()
         server.faults.add(kind, processed=True)
@@ -79,14 +79,14 @@ def test_a_deletion_that_is_sent_again_and_finds_no_token_is_unknown(server: Fak
     assert caught.value.outcome_unknown
 
 
-def test_meta_tells_where_webhooks_come_from(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_meta_lists_the_source_addresses_of_webhooks(server: FakeBuildkite, bk: Buildkite) -> None:
     meta = bk.meta()
     (request,) = server.requests
     assert (request.method, request.path, request.query) == ("GET", "/v2/meta", [])
     assert (type(meta), meta.webhook_ips) == (Meta, ["192.0.2.0/24", "198.51.100.12"])
 
 
-def test_singletons_reload_from_where_they_came(server: FakeBuildkite, bk: Buildkite) -> None:
-    for thing, path in ((bk.user(), "/v2/user"), (bk.access_token(), "/v2/access-token"), (bk.meta(), "/v2/meta")):
-        assert thing.reload() is thing
+def test_singletons_reload_from_their_own_path(server: FakeBuildkite, bk: Buildkite) -> None:
+    for resource, path in ((bk.user(), "/v2/user"), (bk.access_token(), "/v2/access-token"), (bk.meta(), "/v2/meta")):
+        assert resource.reload() is resource
         assert server.requests[-1].path == path

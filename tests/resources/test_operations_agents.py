@@ -1,4 +1,4 @@
-"""Agents on the wire: what each operation sends, and what becomes of the answer."""
+"""Agents on the wire: what each operation sends, and how it uses the response."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_agent_at_work_leads_to_its_job(server: FakeBuildkite, bk: Buildkite)
 
 def test_an_agent_that_is_not_there_is_not_found(bk: Buildkite) -> None:
     with pytest.raises(NotFoundError, match="No agent found"):
-        bk.organization("acme").agent("0190-nobody").fetch()
+        bk.organization("acme").agent("0190-unknown").fetch()
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -122,8 +122,8 @@ def test_an_agent_that_is_not_paused_cannot_resume(server: FakeBuildkite, bk: Bu
 
 
 def test_an_agent_that_is_not_there_can_be_neither_paused_nor_resumed(bk: Buildkite) -> None:
-    nobody = bk.organization("acme").agent("0190-nobody")
+    missing = bk.organization("acme").agent("0190-unknown")
     with pytest.raises(NotFoundError, match="No agent found"):
-        nobody.pause()
+        missing.pause()
     with pytest.raises(NotFoundError, match="No agent found"):
-        nobody.resume()
+        missing.resume()

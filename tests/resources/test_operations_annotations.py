@@ -1,4 +1,4 @@
-"""Annotations on the wire: what each operation sends, and what becomes of the answer."""
+"""Annotations on the wire: what each operation sends, and how it uses the response."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_creating_sends_every_field(server: FakeBuildkite, bk: Buildkite) -> Non
     assert (type(annotation), annotation.style, annotation.priority) == (Annotation, AnnotationStyle.WARNING, 9)
 
 
-def test_appending_keeps_what_is_there(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_appending_keeps_the_old_text(server: FakeBuildkite, bk: Buildkite) -> None:
     annotation = web_build(bk).annotations().create(body=", and more", context="b", append=True)
     assert json.loads(server.requests[-1].body) == {"body": ", and more", "context": "b", "append": True}
     assert "of the build, and more" in (annotation.body_html or "")
@@ -132,7 +132,7 @@ def test_an_annotation_of_a_job_is_deleted_there(server: FakeBuildkite, bk: Buil
     assert job.annotations == []
 
 
-def test_an_annotation_that_is_gone_is_not_found(bk: Buildkite) -> None:
+def test_a_deleted_annotation_is_not_found(bk: Buildkite) -> None:
     (annotation,) = web_build(bk).annotations()
     annotation.delete()
     with pytest.raises(NotFoundError, match="No annotation found"):

@@ -1,4 +1,4 @@
-"""Builds on the wire: what each operation sends, and what becomes of the answer."""
+"""Builds on the wire: what each operation sends, and how it uses the response."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_listing_sends_every_filter(server: FakeBuildkite, bk: Buildkite, path
 
 
 @listings
-def test_a_listing_asks_for_no_jobs_unless_told(
+def test_a_listing_requests_no_jobs_by_default(
     server: FakeBuildkite, bk: Buildkite, path: str, listing: Listing
 ) -> None:
     server.add_build("web", jobs=2)
@@ -92,7 +92,7 @@ def test_a_listing_asks_for_no_jobs_unless_told(
 
 
 @listings
-def test_a_listing_gives_jobs_when_told(server: FakeBuildkite, bk: Buildkite, path: str, listing: Listing) -> None:
+def test_a_listing_returns_jobs_if_requested(server: FakeBuildkite, bk: Buildkite, path: str, listing: Listing) -> None:
     server.add_build("web", jobs=[{"name": "Test"}])
     (build,) = listing(bk).filter(with_jobs=True, with_pipeline=True)
     (request,) = server.requests
@@ -228,7 +228,7 @@ def test_creating_a_build_sends_every_field(server: FakeBuildkite, bk: Buildkite
     assert (build.pull_request.id, build.pull_request.labels) == ("42", ["bug", "größe"])
 
 
-def test_creating_a_build_sends_nothing_that_was_not_said(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_creating_a_build_sends_the_given_fields_only(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     assert json.loads(server.requests[-1].body) == {"commit": "HEAD", "branch": "main"}
@@ -275,7 +275,7 @@ def test_canceling_is_one_request_through_a_ref(server: FakeBuildkite, bk: Build
     assert (type(build), build.state) == (Build, BuildState.CANCELING)
 
 
-def test_a_verb_gives_a_new_object_and_leaves_its_own(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_verb_returns_a_new_object_and_leaves_its_own_unchanged(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="running", jobs=[{"state": "running"}])
     build = bk.organization("acme").pipeline("web").build(1).fetch()
     canceled = build.cancel()
@@ -284,13 +284,13 @@ def test_a_verb_gives_a_new_object_and_leaves_its_own(server: FakeBuildkite, bk:
     assert build == canceled
 
 
-def test_canceling_what_has_ended_says_why_not(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_canceling_a_finished_build_fails_with_the_reason(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="passed")
     with pytest.raises(UnprocessableEntityError, match="already finished"):
         bk.organization("acme").pipeline("web").build(1).cancel()
 
 
-def test_rebuilding_gives_the_new_build(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_rebuilding_returns_the_new_build(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", state="failed")
     build = bk.organization("acme").pipeline("web").build(1).rebuild()
     (request,) = server.requests
@@ -318,7 +318,7 @@ def failed_build(server: FakeBuildkite) -> None:
     )
 
 
-def test_retrying_failed_jobs_tells_how_many(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_retrying_failed_jobs_returns_their_number(server: FakeBuildkite, bk: Buildkite) -> None:
     failed_build(server)
     build = bk.organization("acme").pipeline("web").build(1).retry_failed_jobs()
     (request,) = server.requests
@@ -359,7 +359,7 @@ def test_a_state_that_cannot_be_retried_is_a_bad_request(server: FakeBuildkite, 
 
 
 def test_a_build_of_every_kind_of_job_loads_without_a_warning(server: FakeBuildkite, bk: Buildkite) -> None:
-    server.add_pipeline("web", steps=[CommandStep(key="test"), BlockStep(key="ask")])
+    server.add_pipeline("web", steps=[CommandStep(key="test"), BlockStep(key="approve")])
     created = bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     server.run(60)
     build = created.fetch()

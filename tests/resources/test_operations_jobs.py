@@ -1,4 +1,4 @@
-"""Jobs on the wire: what each operation sends, and what becomes of the answer."""
+"""Jobs on the wire: what each operation sends, and how it uses the response."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def one_job(server: FakeBuildkite, **fields: object) -> JobRecord:
 
 
 def blocked(server: FakeBuildkite, bk: Buildkite, *steps: BlockStep) -> ManualJob:
-    """Have a build wait at a block step, and give the job of it."""
-    server.add_pipeline("web", steps=list(steps) or [BlockStep(key="ask")])
+    """Create a build that waits at a block step, and return the step's job."""
+    server.add_pipeline("web", steps=list(steps) or [BlockStep(key="approve")])
     bk.organization("acme").pipeline("web").builds().create(commit="HEAD", branch="main")
     server.run(30)
     job = web_1(bk).jobs()[0]
@@ -80,13 +80,13 @@ def test_one_state_is_sent_as_the_list_that_the_api_documents(server: FakeBuildk
     assert ("state[]", "failed") in server.requests[-1].query
 
 
-def test_a_listing_gives_each_kind_of_job_as_its_class(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_listing_returns_each_kind_of_job_as_its_class(server: FakeBuildkite, bk: Buildkite) -> None:
     kinds = ("script", "waiter", "manual", "trigger")
     server.add_build("web", jobs=[{"type": kind} for kind in kinds])
     assert [type(job) for job in web_1(bk).jobs()] == [ScriptJob, WaiterJob, ManualJob, TriggerJob]
 
 
-def test_a_listing_goes_on_by_cursor_with_its_filters(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_listing_continues_by_cursor_with_its_filters(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web", jobs=[{"state": "failed", "step_key": "t"} for _ in range(5)])
     jobs = list(web_1(bk).jobs(state="failed", step_key="t").per_page(2))
     assert len({job.id for job in jobs}) == len(jobs) == 5
@@ -119,13 +119,13 @@ def test_a_job_is_fetched_by_either_route_as_its_kind(server: FakeBuildkite, bk:
 def test_a_job_that_is_not_there_is_not_found(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web")
     with pytest.raises(NotFoundError, match="No job found"):
-        bk.organization("acme").job("0190-nobody").fetch()
+        bk.organization("acme").job("0190-unknown").fetch()
 
 
 # -- retry
 
 
-def test_retrying_gives_the_new_job(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_retrying_returns_the_new_job(server: FakeBuildkite, bk: Buildkite) -> None:
     record = one_job(server, state="failed", exit_status=1)
     job = bk.organization("acme").job(record.id).retry()
     (request,) = server.requests
@@ -196,7 +196,7 @@ def test_unblocking_without_a_word_sends_an_empty_object(server: FakeBuildkite, 
 
 def test_unblocking_sends_fields_and_unblocker(server: FakeBuildkite, bk: Buildkite) -> None:
     grace = server.add_user("Grace", "grace@acme.example")
-    step = BlockStep(key="ask", fields=[{"text": "Name", "key": "release-name", "required": True}])
+    step = BlockStep(key="approve", fields=[{"text": "Name", "key": "release-name", "required": True}])
     job = blocked(server, bk, step)
     opened = bk.organization("acme").job(job.id).unblock(fields={"release-name": "Größe #1"}, unblocker=grace.id)
     (request,) = server.requests
@@ -213,9 +213,9 @@ def test_unblocking_without_a_required_field_names_it(server: FakeBuildkite, bk:
         job.unblock()
 
 
-def test_an_unblocker_who_is_no_member_is_refused(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_unblocker_who_is_not_a_member_is_refused(server: FakeBuildkite, bk: Buildkite) -> None:
     with pytest.raises(UnprocessableEntityError, match="not a valid user id"):
-        blocked(server, bk).unblock(unblocker="0190-nobody")
+        blocked(server, bk).unblock(unblocker="0190-unknown")
 
 
 def test_a_command_cannot_be_unblocked(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -233,7 +233,7 @@ def test_a_block_step_of_a_canceled_build_cannot_be_unblocked(server: FakeBuildk
 # -- reprioritize, environment
 
 
-def test_reprioritizing_gives_the_job_with_its_priority(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_reprioritizing_returns_the_job_with_its_priority(server: FakeBuildkite, bk: Buildkite) -> None:
     record = one_job(server, state="scheduled")
     job = bk.organization("acme").job(record.id).reprioritize(-7)
     (request,) = server.requests
@@ -244,13 +244,13 @@ def test_reprioritizing_gives_the_job_with_its_priority(server: FakeBuildkite, b
     assert job.priority.number == -7
 
 
-def test_a_priority_that_is_no_integer_is_a_bad_request(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_priority_that_is_not_an_integer_is_a_bad_request(server: FakeBuildkite, bk: Buildkite) -> None:
     record = one_job(server, state="scheduled")
     with pytest.raises(BadRequestError, match="must be an integer"):
         web_1(bk).job(record.id).reprioritize("high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
-def test_the_environment_comes_as_a_mapping(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_environment_is_a_mapping(server: FakeBuildkite, bk: Buildkite) -> None:
     record = one_job(server, env={"GREETING": "Grüß\n#Gott"})
     environments = [ref.environment() for ref in both_routes(bk, record.id)]
     assert [request.path for request in server.requests] == [
@@ -269,14 +269,16 @@ def test_an_environment_with_more_about_it_than_is_known_is_read(server: FakeBui
 
 
 @pytest.mark.parametrize("payload", [{"message": "hm"}, {"env": []}, [], "x"])
-def test_what_is_no_environment_is_not_taken_for_one(server: FakeBuildkite, bk: Buildkite, payload: object) -> None:
+def test_text_that_is_not_an_environment_is_not_taken_for_one(
+    server: FakeBuildkite, bk: Buildkite, payload: object
+) -> None:
     record = one_job(server)
     server.settings.drift = lambda _payload: payload
     with pytest.raises(ResponseError, match="an object with env"):
         bk.organization("acme").job(record.id).environment()
 
 
-def test_the_environment_of_what_is_no_command_is_not_found(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_the_environment_of_a_job_without_a_command_is_not_found(server: FakeBuildkite, bk: Buildkite) -> None:
     record = one_job(server, type="waiter")
     with pytest.raises(NotFoundError):
         bk.organization("acme").job(record.id).environment()

@@ -1,4 +1,4 @@
-"""The operations on a lifelike organization, whose answers carry all that the API documents; none is odd to us."""
+"""The operations on a lifelike organization, whose responses have every documented field; none has drift."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def commands(build: Build) -> list[ScriptJob]:
 
 
 def ended(org: OrganizationRef, state: BuildState) -> Build:
-    """Give a build of the web application that has ended, was created by somebody, and has its jobs."""
+    """Return a finished build of the web application that has a creator and its jobs."""
     builds = org.pipeline("web").builds(state=state, with_jobs=True)
     return next(build for build in builds if build.creator and build.blocked is False)
 
 
-def test_agents_tell_the_jobs_that_they_run(org: OrganizationRef) -> None:
+def test_agents_name_the_jobs_that_they_run(org: OrganizationRef) -> None:
     busy = [agent for agent in org.agents() if agent.embedded_job]
     assert busy
     for agent in busy:
@@ -45,7 +45,7 @@ def test_agents_tell_the_jobs_that_they_run(org: OrganizationRef) -> None:
         assert job.agent.id == agent.id
 
 
-def test_listed_builds_tell_all_of_their_jobs(org: OrganizationRef) -> None:
+def test_listed_builds_have_all_of_their_jobs(org: OrganizationRef) -> None:
     builds = list(org.pipeline("web").builds(with_jobs=True, with_pipeline=True, include_retried_jobs=True))
     jobs = [job for build in builds for job in commands(build)]
     assert {str(job.type) for build in builds for job in build.embedded_jobs or []} == {"script", "waiter"}
@@ -57,7 +57,7 @@ def test_listed_builds_tell_all_of_their_jobs(org: OrganizationRef) -> None:
     assert all(build.embedded_pipeline and build.embedded_pipeline.slug == "web" for build in builds)
 
 
-def test_a_build_tells_which_jobs_took_the_place_of_others(org: OrganizationRef) -> None:
+def test_a_build_names_the_jobs_that_replaced_others(org: OrganizationRef) -> None:
     build = ended(org, BuildState.PASSED).reload(include_retried_jobs=True)
     retried = {job.id: job.retried_in_job_id for job in commands(build) if job.was_retried}
     sources = {job.id: job.retry_source.job_id for job in commands(build) if job.retry_source}
@@ -65,7 +65,7 @@ def test_a_build_tells_which_jobs_took_the_place_of_others(org: OrganizationRef)
     assert {new: old for old, new in retried.items()} == sources
 
 
-def test_a_build_tells_which_one_it_repeats(org: OrganizationRef) -> None:
+def test_a_build_names_the_build_that_it_repeats(org: OrganizationRef) -> None:
     rebuilt = next(build for build in org.pipeline("mobile").builds(state="running") if build.rebuilt_from)
     assert rebuilt.rebuilt_from is not None
     original = org.pipeline("mobile").build(rebuilt.rebuilt_from.number).fetch()
@@ -88,7 +88,7 @@ def test_a_rebuilt_build_may_be_on_its_agents_already(acme: FakeBuildkite, org: 
     assert any(job.agent for job in commands(build))
 
 
-def test_a_build_that_is_canceled_still_tells_its_agents(acme: FakeBuildkite, org: OrganizationRef) -> None:
+def test_a_canceled_build_still_lists_its_agents(acme: FakeBuildkite, org: OrganizationRef) -> None:
     running = next(build for build in org.pipeline("web").builds(state="running") if build.creator)
     build = running.cancel()
     assert build.state == BuildState.CANCELING
@@ -107,14 +107,20 @@ def test_a_failed_build_whose_jobs_are_retried_tells_them(acme: FakeBuildkite, o
 
 
 def test_everything_that_can_be_listed_is_as_documented(acme: FakeBuildkite) -> None:
-    """What is not as documented would be a warning, and so an error."""
+    """Undocumented values would be warnings, which are errors in tests."""
     with acme.client(strict=True) as bk:
-        things = [*bk.organizations(), *every_thing(bk)]
-    assert {type(thing).__name__ for thing in things} >= {"Pipeline", "Build", "Agent", "Artifact", "Annotation"}
-    assert [thing for thing in things if thing.drift] == []
+        resources = [*bk.organizations(), *every_resource(bk)]
+    assert {type(resource).__name__ for resource in resources} >= {
+        "Pipeline",
+        "Build",
+        "Agent",
+        "Artifact",
+        "Annotation",
+    }
+    assert [resource for resource in resources if resource.drift] == []
 
 
-def every_thing(bk: Buildkite) -> Iterator[Resource]:
+def every_resource(bk: Buildkite) -> Iterator[Resource]:
     organization = bk.organization("acme")
     yield from organization.pipelines()
     yield from organization.agents()

@@ -1,4 +1,4 @@
-"""Organizations and pipelines on the wire: what each operation sends, and what becomes of the answer."""
+"""Organizations and pipelines on the wire: what each operation sends, and how it uses the response."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_organization_is_fetched_by_its_slug(server: FakeBuildkite, bk: Build
 
 def test_an_organization_that_is_not_there_is_not_found(bk: Buildkite) -> None:
     with pytest.raises(NotFoundError, match="No organization found"):
-        bk.organization("nobody").fetch()
+        bk.organization("unknown").fetch()
 
 
 # -- pipelines
@@ -126,7 +126,7 @@ def test_the_updates_of_this_file_name_every_field() -> None:
     assert YAML.keys() | VISUAL.keys() == PipelineChanges.__annotations__.keys()
 
 
-def test_an_object_takes_over_what_its_update_is_answered_with(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_an_object_applies_the_response_to_its_update(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     pipeline = bk.organization("acme").pipeline("web").fetch()
     assert pipeline.update(description="The web application") is pipeline
@@ -134,7 +134,7 @@ def test_an_object_takes_over_what_its_update_is_answered_with(server: FakeBuild
     assert pipeline.changes() == {}
 
 
-def test_a_renamed_pipeline_is_asked_for_by_its_new_slug(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_a_renamed_pipeline_is_requested_by_its_new_slug(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     pipeline = bk.organization("acme").pipeline("web").fetch()
     pipeline.update(slug="site")

@@ -39,7 +39,7 @@ def test_events_are_listed_the_newest_first(events: AuditEventQuerySet, sent: Se
     assert sent() == (f"GET {EVENTS}?per_page=100", None)
 
 
-def test_they_come_page_by_page_and_none_twice_when_others_come(
+def test_they_are_loaded_page_by_page_without_repeats_while_others_are_added(
     bk: Buildkite, events: AuditEventQuerySet, server: FakeBuildkite, costs: Costs
 ) -> None:
     seen: list[str] = []
@@ -47,8 +47,8 @@ def test_they_come_page_by_page_and_none_twice_when_others_come(
         seen += [each.uuid for each in page.items]
         bk.organization("acme").clusters().create(name="One more")
     assert len(seen) == len(set(seen)) == 5
-    asked = [request for request in server.requests if request.path == EVENTS]
-    assert [[name for name, _ in request.query] for request in asked] == [
+    listings = [request for request in server.requests if request.path == EVENTS]
+    assert [[name for name, _ in request.query] for request in listings] == [
         ["per_page"],
         ["after", "per_page"],
         ["after", "per_page"],
@@ -57,7 +57,9 @@ def test_they_come_page_by_page_and_none_twice_when_others_come(
         assert len(events.per_page(5).all()) == 8
 
 
-def test_one_is_got_with_who_did_what(bk: Buildkite, events: AuditEventQuerySet, sent: Sent, costs: Costs) -> None:
+def test_one_is_fetched_with_its_actor_and_subject(
+    bk: Buildkite, events: AuditEventQuerySet, sent: Sent, costs: Costs
+) -> None:
     first = events[0]
     with costs(1):
         event = bk.organization("acme").audit_event(first.uuid).fetch()
@@ -74,7 +76,7 @@ def test_one_is_got_with_who_did_what(bk: Buildkite, events: AuditEventQuerySet,
     assert repr(event) == "AuditEvent(ClusterCreatedEvent by Ada Lovelace, 2026-08-01 12:00:00 UTC)"
 
 
-def test_what_is_done_is_logged(bk: Buildkite) -> None:
+def test_actions_are_logged(bk: Buildkite) -> None:
     org = bk.organization("acme")
     service = org.notification_services().create(provider="webhook", settings={"url": "https://example.com"})
     service.update(description="Hook")
@@ -110,7 +112,7 @@ def test_pages_have_no_numbers(events: AuditEventQuerySet) -> None:
     assert events.count() == 5
 
 
-def test_who_may_not_see_the_log(server: FakeBuildkite) -> None:
+def test_members_and_tokens_without_the_scope_see_no_events(server: FakeBuildkite) -> None:
     member = server.add_user("Grace Hopper", "grace@acme.example")
     for token, problem in (
         (server.make_token("read_organizations"), "read_audit_events"),

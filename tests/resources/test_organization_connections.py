@@ -103,7 +103,7 @@ def test_some_cannot_list_repositories(connections: list[RepositoryConnection]) 
         list(connections[1].repositories())
 
 
-def test_a_name_that_is_no_string_is_a_bad_request(connections: list[RepositoryConnection]) -> None:
+def test_a_name_that_is_not_a_string_is_a_bad_request(connections: list[RepositoryConnection]) -> None:
     name: Any = ["acme/web"]
     with pytest.raises(BadRequestError, match="must be a string"):
         list(connections[0].repositories(repository=name))
@@ -121,12 +121,12 @@ def test_a_provider_that_is_not_there_is_an_error_of_the_server(
 @pytest.mark.parametrize(("connection", "error"), [("github", BadRequestError), (NOBODYS, NotFoundError)])
 def test_one_that_is_not_there(bk: Buildkite, connection: str, error: type[Exception]) -> None:
     ref = bk.organization("acme").repository_connection(connection)
-    for ask in (ref.fetch, lambda: list(ref.repositories())):
+    for operation in (ref.fetch, lambda: list(ref.repositories())):
         with pytest.raises(error):
-            ask()
+            operation()
 
 
-def test_who_may_not_see_them(server: FakeBuildkite) -> None:
+def test_members_and_tokens_without_the_scope_see_no_connections(server: FakeBuildkite) -> None:
     member = server.add_user("Grace Hopper", "grace@acme.example")
     scope = "read_organization_repository_connections"
     for token, problem in (
@@ -136,9 +136,9 @@ def test_who_may_not_see_them(server: FakeBuildkite) -> None:
         with server.client(token=token) as bk:
             org = bk.organization("acme")
             ref = org.repository_connection(NOBODYS)
-            for ask in (org.repository_connections().first, ref.fetch, ref.repositories().first):
+            for operation in (org.repository_connections().first, ref.fetch, ref.repositories().first):
                 with pytest.raises(PermissionDeniedError, match=problem):
-                    ask()
+                    operation()
 
 
 def test_documented_examples_load_and_dump_back(examples: Examples) -> None:

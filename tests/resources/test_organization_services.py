@@ -39,7 +39,7 @@ def hook(services: NotificationServiceQuerySet) -> NotificationService:
     return services.create(provider="webhook", settings=HOOK)
 
 
-def test_one_is_created_with_what_is_said_and_nothing_else(
+def test_one_is_created_with_the_given_fields_only(
     services: NotificationServiceQuerySet, sent: Sent, costs: Costs
 ) -> None:
     with costs(1):
@@ -55,7 +55,7 @@ def test_one_is_created_with_what_is_said_and_nothing_else(
     assert hook.graphql_id is not None
 
 
-def test_everything_may_be_said_of_a_new_one(
+def test_a_new_one_accepts_every_field(
     services: NotificationServiceQuerySet, server: FakeBuildkite, sent: Sent
 ) -> None:
     options: dict[str, Any] = {
@@ -74,9 +74,9 @@ def test_everything_may_be_said_of_a_new_one(
     }
     hook = services.create(provider="webhook", **options)
     assert sent() == (f"POST {SERVICES}", {"provider": "webhook", **options})
-    told = hook.dump()
-    assert told.pop("build_states").items() > options.pop("build_states").items()
-    assert told.items() >= options.items()
+    payload = hook.dump()
+    assert payload.pop("build_states").items() > options.pop("build_states").items()
+    assert payload.items() >= options.items()
 
 
 def test_they_are_listed_the_oldest_first_and_got(
@@ -111,7 +111,7 @@ def test_one_is_updated_and_the_rest_stays(
         assert hook.update(**changes) is hook
     assert sent() == (f"PATCH {SERVICES}/{hook.id}", changes)
     hook.update(build_states={"build_fixed": True})
-    assert {name for name, told in hook.build_states.items() if told} == {"build_failed", "build_fixed"}
+    assert {name for name, enabled in hook.build_states.items() if enabled} == {"build_failed", "build_fixed"}
     assert hook.settings.items() >= {**HOOK, "tls_verify": False}.items()
     assert hook.update(scope="all").scope_uuids == []
 
@@ -120,7 +120,7 @@ def test_one_is_updated_and_the_rest_stays(
     ("field", "value"),
     [("description", None), ("description", ""), ("branch_configuration", ""), ("scope_uuids", [])],
 )
-def test_unset_null_and_empty_are_told_apart(
+def test_unset_null_and_empty_are_distinguished(
     hook: NotificationService, server: FakeBuildkite, sent: Sent, field: str, value: object
 ) -> None:
     pipeline = server.add_pipeline("web").id
@@ -131,7 +131,7 @@ def test_unset_null_and_empty_are_told_apart(
     assert sent() == (f"PATCH {SERVICES}/{hook.id}", {field: value})
 
 
-def test_false_is_sent_and_what_is_changed_in_place_counts(hook: NotificationService, sent: Sent) -> None:
+def test_false_and_changes_in_place_are_sent(hook: NotificationService, sent: Sent) -> None:
     hook.settings["tls_verify"] = False
     hook.save()
     assert sent()[1] == {"settings": {**hook.settings}}
@@ -154,9 +154,9 @@ def test_one_is_deleted(
         hook.delete()
     assert sent() == (f"DELETE {SERVICES}/{hook.id}", None)
     assert hook not in services
-    for ask in (hook.reload, hook.update, hook.enable, hook.disable, hook.delete):
+    for operation in (hook.reload, hook.update, hook.enable, hook.disable, hook.delete):
         with pytest.raises(NotFoundError, match="No notification service found"):
-            ask()
+            operation()
 
 
 # -- secrets
@@ -182,8 +182,8 @@ PROVIDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_each_provider_hides_its_secrets(services: NotificationServiceQuerySet, provider: Any) -> None:
-    said, told = PROVIDERS[provider]
-    assert services.create(provider=provider, settings=said).settings == told
+    settings, shown = PROVIDERS[provider]
+    assert services.create(provider=provider, settings=settings).settings == shown
 
 
 def test_a_secret_is_shown_nowhere(
@@ -207,11 +207,11 @@ def test_a_secret_that_goes_back_masked_stays(services: NotificationServiceQuery
     assert datadog.settings["api_key"] == "XXXXXXXXXXXX9876"
 
 
-# -- what is not accepted
+# -- refused values
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("problem", "fields"),
     [
         ("provider", {"provider": "pager"}),
         ("provider", {"provider": "slack_workspace"}),
@@ -228,9 +228,9 @@ def test_a_secret_that_goes_back_masked_stays(services: NotificationServiceQuery
     ],
 )
 def test_one_that_is_not_accepted_is_not_created(
-    services: NotificationServiceQuerySet, problem: str, said: dict[str, Any]
+    services: NotificationServiceQuerySet, problem: str, fields: dict[str, Any]
 ) -> None:
-    given: dict[str, Any] = {"provider": "webhook", "settings": HOOK, **said}
+    given: dict[str, Any] = {"provider": "webhook", "settings": HOOK, **fields}
     with pytest.raises(UnprocessableEntityError, match=problem):
         services.create(**given)
     assert not services
@@ -267,22 +267,22 @@ def test_a_provider_may_not_be_available(services: NotificationServiceQuerySet, 
         services.create(provider="event_log_api")
 
 
-# -- whoever may
+# -- permissions
 
 
 def test_each_needs_its_scope(server: FakeBuildkite, hook: NotificationService) -> None:
     with server.client(token=server.make_token("read_notification_services")) as bk:
         ref = bk.organization("acme").notification_service(hook.id)
         assert ref.fetch() == hook
-        for ask in (ref.update, ref.enable, ref.disable, ref.delete):
+        for operation in (ref.update, ref.enable, ref.disable, ref.delete):
             with pytest.raises(PermissionDeniedError, match="write_notification_services"):
-                ask()
+                operation()
     token = server.make_token("write_notification_services")
     with server.client(token=token) as bk, pytest.raises(PermissionDeniedError, match="read_notification_services"):
         list(bk.organization("acme").notification_services())
 
 
-def test_members_manage_them_where_they_may(server: FakeBuildkite) -> None:
+def test_members_manage_them_if_they_may(server: FakeBuildkite) -> None:
     member = server.add_user("Grace Hopper", "grace@acme.example")
     with server.client(token=server.make_token("read_notification_services", user=member)) as bk:
         services = bk.organization("acme").notification_services()

@@ -1,4 +1,4 @@
-"""What is set for an organization as a whole; its rate limits, and its emojis."""
+"""Settings of a whole organization; its rate limits, and its emojis."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def record(server: FakeBuildkite) -> OrganizationRecord:
 # -- API settings
 
 
-def test_api_settings_are_asked_for(bk: Buildkite, sent: Sent, costs: Costs) -> None:
+def test_api_settings_are_requested(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     with costs(0):
         ref = bk.organization("acme").api_settings()
     with costs(1):
@@ -76,7 +76,7 @@ def test_all_of_them_are_updated_with_one_request(bk: Buildkite, sent: Sent, cos
         ("restrict_user_api_token_creation", False),
     ],
 )
-def test_unset_null_empty_and_false_are_told_apart(bk: Buildkite, sent: Sent, field: str, value: object) -> None:
+def test_unset_null_empty_and_false_are_distinguished(bk: Buildkite, sent: Sent, field: str, value: object) -> None:
     ref = bk.organization("acme").api_settings()
     settings = ref.update(
         allowed_ip_addresses="192.0.2.0/24", revoke_inactive_tokens_after_days=30, restrict_user_api_token_creation=True
@@ -106,7 +106,7 @@ def test_a_setting_that_is_not_accepted_changes_nothing(bk: Buildkite, field: st
     assert settings.reload().dump() == before
 
 
-def test_what_the_plan_lacks_is_told_and_refused(bk: Buildkite, record: OrganizationRecord) -> None:
+def test_settings_that_the_plan_lacks_are_refused_by_name(bk: Buildkite, record: OrganizationRecord) -> None:
     record.missing_features |= {"api_ip_allow_list", "inactive_api_token_revocation"}
     settings = bk.organization("acme").api_settings().update(restrict_user_api_token_creation=True)
     assert settings.features is not None
@@ -120,7 +120,7 @@ def test_what_the_plan_lacks_is_told_and_refused(bk: Buildkite, record: Organiza
 # -- pipeline settings
 
 
-def test_pipeline_settings_are_asked_for(bk: Buildkite, record: OrganizationRecord, sent: Sent, costs: Costs) -> None:
+def test_pipeline_settings_are_requested(bk: Buildkite, record: OrganizationRecord, sent: Sent, costs: Costs) -> None:
     with costs(1):
         settings = bk.organization("acme").pipeline_settings().fetch()
     assert sent() == (f"GET {PIPELINE}", None)
@@ -160,7 +160,7 @@ def test_everything_simple_is_updated(
         "scheduled_job_expiry_in_minutes",
     ],
 )
-def test_null_clears_and_what_is_unset_stays(bk: Buildkite, sent: Sent, field: str) -> None:
+def test_null_clears_and_unset_fields_stay(bk: Buildkite, sent: Sent, field: str) -> None:
     settings = bk.organization("acme").pipeline_settings().fetch()
     settings.update(default_timeout_in_minutes=10, maximum_timeout_in_minutes=20, scheduled_job_expiry_in_minutes=30)
     before = settings.dump()
@@ -210,7 +210,7 @@ SWITCHES: list[tuple[str, str, Verb, Verb | None]] = [
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_what_is_on_or_off_is_turned_with_one_request(
+def test_a_switch_is_changed_with_one_request(
     bk: Buildkite, sent: Sent, costs: Costs, switch: tuple[str, str, Verb, Verb | None]
 ) -> None:
     place, field, enable, disable = switch
@@ -229,11 +229,11 @@ def test_what_is_on_or_off_is_turned_with_one_request(
         off = getattr(disable(settings), field)
     assert sent() == (f"DELETE {PIPELINE}/{place}", None)
     assert (off.enabled, off.enabled_at, off.enabled_by) == (False, None, None)
-    assert getattr(settings, field).enabled is True  # a verb answers with a new object
+    assert getattr(settings, field).enabled is True  # a verb returns a new object
     assert getattr(settings.reload(), field).enabled is False
 
 
-def test_to_turn_on_what_is_on_changes_nothing(bk: Buildkite, server: FakeBuildkite) -> None:
+def test_enabling_an_enabled_setting_changes_nothing(bk: Buildkite, server: FakeBuildkite) -> None:
     ref = bk.organization("acme").pipeline_settings()
     before = ref.enable_public_pipelines().dump()
     server.clock.advance(60)
@@ -249,28 +249,30 @@ def test_it_may_be_turned_again_since_that_is_the_same(bk: Buildkite, server: Fa
 
 
 @pytest.mark.parametrize(("location", "bucket"), [("my-bucket", "my-bucket"), ("s3://my-bucket", "my-bucket")])
-def test_builds_are_exported_and_no_more(bk: Buildkite, sent: Sent, costs: Costs, location: str, bucket: str) -> None:
+def test_a_build_export_is_configured_and_disabled(
+    bk: Buildkite, sent: Sent, costs: Costs, location: str, bucket: str
+) -> None:
     ref = bk.organization("acme").pipeline_settings()
     with costs(1):
-        told = ref.configure_build_export(location=location, strategy_id="s3").build_exports
+        export = ref.configure_build_export(location=location, strategy_id="s3").build_exports
     assert sent() == (f"PUT {PIPELINE}/build-export", {"location": location, "strategy_id": "s3"})
-    assert told is not None
-    assert (told.available, told.enabled, told.location) == (True, True, bucket)
-    assert told.strategy_id is BuildExportStrategy.S3
+    assert export is not None
+    assert (export.available, export.enabled, export.location) == (True, True, bucket)
+    assert export.strategy_id is BuildExportStrategy.S3
     with costs(1):
-        told = ref.disable_build_export().build_exports
+        export = ref.disable_build_export().build_exports
     assert sent() == (f"DELETE {PIPELINE}/build-export", None)
-    assert told is not None
-    assert (told.enabled, told.location, told.strategy_id) == (False, None, None)
+    assert export is not None
+    assert (export.enabled, export.location, export.strategy_id) == (False, None, None)
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"), [("location", ("  ", "s3")), ("location", (3, "s3")), ("strategy_id", ("b", "azure"))]
+    ("problem", "arguments"), [("location", ("  ", "s3")), ("location", (3, "s3")), ("strategy_id", ("b", "azure"))]
 )
-def test_an_export_that_is_not_accepted(bk: Buildkite, problem: str, said: tuple[Any, Any]) -> None:
+def test_an_export_that_is_not_accepted(bk: Buildkite, problem: str, arguments: tuple[Any, Any]) -> None:
     ref = bk.organization("acme").pipeline_settings()
     with pytest.raises(UnprocessableEntityError, match=problem):
-        ref.configure_build_export(location=said[0], strategy_id=said[1])
+        ref.configure_build_export(location=arguments[0], strategy_id=arguments[1])
 
 
 def test_exports_are_for_some_plans_only(bk: Buildkite, record: OrganizationRecord) -> None:
@@ -284,7 +286,7 @@ def test_exports_are_for_some_plans_only(bk: Buildkite, record: OrganizationReco
         settings.disable_build_export()
 
 
-# -- whoever may
+# -- permissions
 
 
 def test_each_needs_its_scope(server: FakeBuildkite) -> None:
@@ -306,7 +308,7 @@ def test_only_administrators_reach_settings(server: FakeBuildkite) -> None:
     scopes = ("read_organization_settings", "write_organization_settings")
     with server.client(token=server.make_token(*scopes, user=member)) as bk:
         api, pipeline = bk.organization("acme").api_settings(), bk.organization("acme").pipeline_settings()
-        asks: list[Callable[[], object]] = [
+        operations: list[Callable[[], object]] = [
             api.fetch,
             api.update,
             pipeline.fetch,
@@ -315,15 +317,15 @@ def test_only_administrators_reach_settings(server: FakeBuildkite) -> None:
             pipeline.disable_public_pipelines,
             pipeline.disable_build_export,
         ]
-        for ask in asks:
+        for operation in operations:
             with pytest.raises(PermissionDeniedError, match="administrator"):
-                ask()
+                operation()
 
 
 # -- rate limits
 
 
-def test_rate_limits_are_asked_for() -> None:
+def test_rate_limits_are_requested() -> None:
     with FakeBuildkite(populate=False, settings=Settings(organization_limit=7)) as server, server.client() as bk:
         org = bk.organization("acme")
         limits = org.rate_limits().fetch()
@@ -374,13 +376,13 @@ def test_emojis_need_a_token_and_no_scope(server: FakeBuildkite) -> None:
     with server.client(token=server.make_token()) as bk:
         assert bk.organization("acme").emojis()
         with pytest.raises(NotFoundError, match="No organization found"):
-            list(bk.organization("nobody").emojis())
+            list(bk.organization("unknown").emojis())
 
 
 # -- all of it
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client(retry=RetryPolicy(attempts=1)) as bk:
         acme = server.store.organizations["acme"]
         if not acme.collections.of("emoji", acme.id):

@@ -57,17 +57,17 @@ def add_team(server: FakeBuildkite) -> str:
 # -- registries
 
 
-def test_a_registry_is_created_with_what_is_said_and_nothing_else(org: OrganizationRef, sent: Sent) -> None:
+def test_a_registry_is_created_with_the_given_fields_only(org: OrganizationRef, sent: Sent) -> None:
     registry = org.registries().create(name="My Gems", ecosystem="ruby")
     assert sent() == (f"POST {REGISTRIES_AT}", {"name": "My Gems", "ecosystem": "ruby"})
     assert (registry.slug, registry.ecosystem, registry.public, registry.team_ids) == ("my-gems", "ruby", False, [])
     assert repr(registry) == "Registry(my-gems, ruby)"
 
 
-def test_a_registry_is_created_with_all_that_can_be_said(
+def test_a_registry_is_created_with_every_field(
     server: FakeBuildkite, org: OrganizationRef, sent: Sent, costs: Costs
 ) -> None:
-    said: Any = {
+    fields: Any = {
         "name": "Gems",
         "ecosystem": "ruby",
         "team_ids": [add_team(server)],
@@ -77,10 +77,10 @@ def test_a_registry_is_created_with_all_that_can_be_said(
         "oidc_policy": POLICY,
     }
     with costs(1):
-        registry = org.registries().create(**said)
-    assert sent() == (f"POST {REGISTRIES_AT}", said)
-    stored = said | {"oidc_policy": json.dumps(POLICY)}
-    assert {name: getattr(registry.reload(), name) for name in said} == stored
+        registry = org.registries().create(**fields)
+    assert sent() == (f"POST {REGISTRIES_AT}", fields)
+    stored = fields | {"oidc_policy": json.dumps(POLICY)}
+    assert {name: getattr(registry.reload(), name) for name in fields} == stored
 
 
 def test_registries_are_listed_and_got(org: OrganizationRef, files: Registry, sent: Sent, costs: Costs) -> None:
@@ -100,7 +100,9 @@ def test_a_registry_is_updated(files: Registry, sent: Sent, costs: Costs) -> Non
 
 @pytest.mark.parametrize("value", [None, "", "Ours"])
 @pytest.mark.parametrize("field", ["description", "oidc_policy"])
-def test_unset_null_and_empty_are_told_apart(org: OrganizationRef, sent: Sent, field: str, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(
+    org: OrganizationRef, sent: Sent, field: str, value: str | None
+) -> None:
     registry = org.registries().create(name="Files", ecosystem="files", description="Before", oidc_policy="- iss: x")
     setattr(registry, field, value)
     registry.save()
@@ -110,13 +112,13 @@ def test_unset_null_and_empty_are_told_apart(org: OrganizationRef, sent: Sent, f
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_null_and_empty_are_said_of_a_new_one(org: OrganizationRef, sent: Sent, value: str | None) -> None:
-    said: Any = {"name": "Files", "ecosystem": "files"} | dict.fromkeys(
+def test_null_and_empty_are_sent_for_a_new_one(org: OrganizationRef, sent: Sent, value: str | None) -> None:
+    fields: Any = {"name": "Files", "ecosystem": "files"} | dict.fromkeys(
         ("description", "emoji", "color", "oidc_policy"), value
     )
-    registry = org.registries().create(**said, team_ids=[])
-    assert sent() == (f"POST {REGISTRIES_AT}", {**said, "team_ids": []})
-    assert registry.dump().items() >= said.items()
+    registry = org.registries().create(**fields, team_ids=[])
+    assert sent() == (f"POST {REGISTRIES_AT}", {**fields, "team_ids": []})
+    assert registry.dump().items() >= fields.items()
     registry.update(oidc_policy=[])
     assert sent() == (f"POST {FILES_AT}", {"oidc_policy": []})
 
@@ -141,7 +143,7 @@ def test_another_name_is_another_slug(org: OrganizationRef, files: Registry, sen
         org.registry("files").fetch()
 
 
-def test_a_registry_is_deleted_with_what_is_in_it(
+def test_a_registry_is_deleted_with_its_packages(
     org: OrganizationRef, files: Registry, sent: Sent, costs: Costs
 ) -> None:
     package, token = add(files), files.tokens().create(description="Usher")
@@ -162,19 +164,19 @@ CANNOT_BE: list[dict[str, Any]] = [
     {"ecosystem": ""},
     {"color": "blue"},
     {"oidc_policy": [{"claims": {}}]},
-    {"team_ids": ["of-nobody"]},
+    {"team_ids": ["unknown"]},
 ]
 
 
-@pytest.mark.parametrize("said", CANNOT_BE)
-def test_a_registry_that_cannot_be_is_not_created(org: OrganizationRef, said: Any) -> None:
+@pytest.mark.parametrize("fields", CANNOT_BE)
+def test_a_registry_that_cannot_be_is_not_created(org: OrganizationRef, fields: Any) -> None:
     org.registries().create(name="Taken", ecosystem="ruby")
     with pytest.raises(UnprocessableEntityError, match="alidation"):
-        org.registries().create(**{"name": "Files", "ecosystem": "files", **said})
+        org.registries().create(**{"name": "Files", "ecosystem": "files", **fields})
     assert [each.name for each in org.registries()] == ["Taken"]
 
 
-def test_where_there_are_teams_some_must_be_named(server: FakeBuildkite, org: OrganizationRef) -> None:
+def test_with_teams_some_must_be_named(server: FakeBuildkite, org: OrganizationRef) -> None:
     team_id, server.store.organizations["acme"].teams_enabled = add_team(server), True
     with pytest.raises(UnprocessableEntityError, match="team_ids"):
         org.registries().create(name="Files", ecosystem="files")
@@ -193,7 +195,7 @@ def test_misspelt_fields_and_those_of_the_server_are_refused(files: Registry) ->
 # -- tokens
 
 
-def test_a_token_is_created_and_its_secret_is_told_once(files: Registry, sent: Sent, costs: Costs) -> None:
+def test_a_token_is_created_and_its_secret_is_returned_once(files: Registry, sent: Sent, costs: Costs) -> None:
     with costs(1):
         token = files.tokens().create(description="Usher")
     assert sent() == (f"POST {FILES_AT}/tokens", {"description": "Usher"})
@@ -203,7 +205,7 @@ def test_a_token_is_created_and_its_secret_is_told_once(files: Registry, sent: S
     assert files.tokens().one().token is None
 
 
-def test_tokens_are_listed_got_and_say_where_they_belong(files: Registry, sent: Sent, costs: Costs) -> None:
+def test_tokens_are_listed_and_fetched_and_name_their_parent(files: Registry, sent: Sent, costs: Costs) -> None:
     usher, busta = (files.tokens().create(description=name) for name in ("Usher", "Busta"))
     with costs(2):
         assert list(files.tokens()) == [usher, busta]
@@ -232,9 +234,9 @@ def test_a_token_is_updated_and_deleted(files: Registry, sent: Sent, costs: Cost
 
 
 def test_a_token_needs_a_description(files: Registry) -> None:
-    for ask in (files.tokens().create, files.tokens().create(description="Usher").update):
+    for operation in (files.tokens().create, files.tokens().create(description="Usher").update):
         with pytest.raises(UnprocessableEntityError, match="description"):
-            ask(description="")
+            operation(description="")
 
 
 # -- packages
@@ -257,7 +259,7 @@ def test_packages_are_listed_newest_first_by_name_and_page_by_page(files: Regist
     assert list(files.packages().filter(name="none")) == []
 
 
-def test_what_is_published_or_deleted_meanwhile_moves_no_page(files: Registry) -> None:
+def test_packages_published_or_deleted_meanwhile_move_no_page(files: Registry) -> None:
     made = [add(files, f"app-1.{number}.0.zip") for number in range(6)]
     seen: list[Package] = []
     for place, package in enumerate(files.packages().per_page(2).iterator()):
@@ -269,7 +271,7 @@ def test_what_is_published_or_deleted_meanwhile_moves_no_page(files: Registry) -
     assert seen == made[:0:-1]
 
 
-def test_a_package_is_got_and_says_where_it_belongs(files: Registry, sent: Sent, costs: Costs) -> None:
+def test_a_package_is_fetched_and_names_its_registry(files: Registry, sent: Sent, costs: Costs) -> None:
     package = add(files)
     with costs(2):
         assert files.package(package.id).fetch() == files.packages()[0] == package
@@ -304,7 +306,9 @@ def test_a_package_is_copied_to_another_registry(
     assert list(files.packages()) == [package]
 
 
-def test_a_package_is_not_copied_to_where_it_cannot_be(bk: Buildkite, org: OrganizationRef, files: Registry) -> None:
+def test_a_package_is_not_copied_to_a_registry_that_cannot_contain_it(
+    bk: Buildkite, org: OrganizationRef, files: Registry
+) -> None:
     package = add(files)
     org.registries().create(name="Gems", ecosystem="ruby")
     with pytest.raises(UnprocessableEntityError, match="another ecosystem"):
@@ -318,7 +322,7 @@ def test_a_package_is_not_copied_to_where_it_cannot_be(bk: Buildkite, org: Organ
         add(charts, "web-1.0.0.tgz").copy_to(charts)
 
 
-def test_where_a_copy_is_not_answered_its_error_leads_to_the_other_registry(
+def test_the_error_of_a_copy_without_a_response_names_the_other_registry(
     server: FakeBuildkite, bk: Buildkite, org: OrganizationRef, files: Registry, costs: Costs
 ) -> None:
     package, archive = add(files), org.registries().create(name="Archive", ecosystem="files")
@@ -328,11 +332,11 @@ def test_where_a_copy_is_not_answered_its_error_leads_to_the_other_registry(
     assert caught.value.outcome_unknown
     place = re.search(r"list https://api\.buildkite\.com/v2/(\S+) and look for it", str(caught.value))
     assert place is not None
-    listed = bk.session.send(ApiRequest("GET", place[1]), lambda answer: json.loads(answer.body))
+    listed = bk.session.send(ApiRequest("GET", place[1]), lambda response: json.loads(response.body))
     assert [each["name"] for each in listed["items"]] == [package.name]
 
 
-def test_a_copy_needs_to_know_where_to(server: FakeBuildkite, files: Registry) -> None:
+def test_a_copy_needs_a_destination(server: FakeBuildkite, files: Registry) -> None:
     package = add(files)
     with pytest.raises(UnprocessableEntityError, match="to"):
         package.copy_to("")
@@ -343,15 +347,15 @@ def test_a_copy_needs_to_know_where_to(server: FakeBuildkite, files: Registry) -
 
 def test_one_that_is_not_there_is_not_found(org: OrganizationRef) -> None:
     nothing = org.registry("nothing")
-    for ask in (nothing.fetch, nothing.packages().first, nothing.tokens().first, nothing.package("0191").fetch):
+    for operation in (nothing.fetch, nothing.packages().first, nothing.tokens().first, nothing.package("0191").fetch):
         with pytest.raises(NotFoundError, match="No registry found"):
-            ask()
+            operation()
 
 
 # -- all of it
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite(settings=unlimited()) as server, server.client() as bk:
         org = bk.organization("acme")
         assert [each.slug for each in org.registries()] == ["gems", "debian-packages", "files"]
@@ -365,11 +369,11 @@ def test_what_is_seeded_is_there() -> None:
 
 
 def test_documented_examples_load_and_dump_back(examples: Examples) -> None:
-    for folder, thing, model in (
+    for folder, noun, model in (
         ("registries", "registry", Registry),
         ("registry_tokens", "registry-token", RegistryToken),
     ):
-        examples(model, *(f"package_registries/{folder}/{verb}-a-{thing}" for verb in ("get", "create", "update")))
+        examples(model, *(f"package_registries/{folder}/{verb}-a-{noun}" for verb in ("get", "create", "update")))
     examples(Registry, "package_registries/registries/list-all-registries")
     examples(RegistryToken, "package_registries/registry_tokens/list-all-registry-tokens")
     verbs = ("publish-a-package", "list-all-packages", "get-a-package", "copy-a-package")

@@ -58,8 +58,8 @@ def test_publishing_a_large_package_takes_no_memory(tmp_path: Path) -> None:
         place = server.stdout.readline().split()
         for way in ("publish", "publish_presigned"):
             client = [sys.executable, "-c", CLIENT, *place, way, str(small), str(large)]
-            told = subprocess.run(client, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-            assert told[0] == SHA256
-            assert int(told[1]) < MOST
+            printed = subprocess.run(client, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+            assert printed[0] == SHA256
+            assert int(printed[1]) < MOST
         kept, _ = server.communicate()
         assert int(kept) < MOST

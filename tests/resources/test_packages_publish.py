@@ -1,4 +1,4 @@
-"""How files become packages, through the API and by way of the storage: what goes out, where, and what again."""
+"""Publishing files as packages, through the API and through the storage: which requests are sent, and which again."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 PACKAGES = "/v2/packages/organizations/acme/registries/files/packages"
 NAME = "app-1.0.0.zip"
-CONTENT = b"what is in it\r\n--not a boundary\r\n" * 5000
+CONTENT = b"some content\r\n--not a boundary\r\n" * 5000
 
 Form = dict[str, list[tuple[str | None, bytes]]]
 Case = tuple[type[Exception], str, "Callable[[Path], Any]"]
@@ -106,7 +106,7 @@ def test_a_file_is_published_by_its_path(
     assert list(packages) == [package]
 
 
-def test_an_open_file_is_sent_from_where_it_stands(
+def test_an_open_file_is_sent_from_its_current_position(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path
 ) -> None:
     with path.open("rb") as file:
@@ -129,11 +129,11 @@ def test_a_file_is_sent_under_another_name(
 def test_no_name_breaks_the_form(server: FakeBuildkite, packages: PackageQuerySet, name: str) -> None:
     with pytest.raises(UnprocessableEntityError, match="Invalid filename format"):
         packages.publish(BytesIO(b""), filename=name)
-    told = name.replace("\r", "%0D").replace("\n", "%0A")
-    assert form_of(server.requests[-1]) == {"file": [(told, b"")]}
+    filename = name.replace("\r", "%0D").replace("\n", "%0A")
+    assert form_of(server.requests[-1]) == {"file": [(filename, b"")]}
 
 
-def test_a_name_that_is_no_text_is_sent_as_it_is() -> None:
+def test_a_name_that_is_not_text_is_sent_unchanged() -> None:
     form = MultipartForm({}, File(BytesIO(b"x"), os.fsdecode(b"caf\xe9-1.0.0.zip")))
     assert b'filename="caf\xe9-1.0.0.zip"' in b"".join(form)
     assert len(form) == len(b"".join(form))
@@ -165,7 +165,7 @@ CANNOT_BE_SENT: list[Case] = [
 
 
 @pytest.mark.parametrize("case", CANNOT_BE_SENT, ids=lambda case: case[1])
-def test_what_cannot_be_sent_costs_nothing(
+def test_an_invalid_source_is_refused_without_a_request(
     packages: PackageQuerySet, path: Path, costs: Costs, way: str, case: Case
 ) -> None:
     error, why, make = case
@@ -176,7 +176,7 @@ def test_what_cannot_be_sent_costs_nothing(
         source.close()
 
 
-def test_what_cannot_be_read_twice_is_not_sent(packages: PackageQuerySet, costs: Costs) -> None:
+def test_a_file_that_cannot_be_read_twice_is_not_sent(packages: PackageQuerySet, costs: Costs) -> None:
     with costs(0), pytest.raises(ValueError, match="write it to a file first"):
         packages.publish(Unseekable(b"x"), filename=NAME)
 
@@ -217,7 +217,7 @@ def test_a_file_that_breaks_while_it_is_sent_is_not_published(
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "refuse"])
-def test_what_was_not_taken_is_sent_again_from_its_beginning(
+def test_a_refused_upload_is_sent_again_from_its_beginning(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs, fault: Any
 ) -> None:
     server.faults.add(fault, match=f"POST {PACKAGES}$", times=2)
@@ -229,7 +229,7 @@ def test_what_was_not_taken_is_sent_again_from_its_beginning(
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "error"])
-def test_what_may_have_been_published_is_not_sent_again(
+def test_a_package_that_may_have_been_published_is_not_sent_again(
     server: FakeBuildkite, packages: PackageQuerySet, costs: Costs, way: str, fault: Any
 ) -> None:
     server.faults.add(fault, match=f"POST {PACKAGES}$", processed=True)
@@ -251,14 +251,18 @@ def test_a_file_is_published_by_way_of_the_storage(
 ) -> None:
     with costs(2, artifacts=1):
         package = packages.publish_presigned(path)
-    asked, brought, told = server.requests[-3:]
-    assert (asked.line, asked.body, told.line) == (f"POST {PACKAGES}/upload", b"", f"POST {PACKAGES}")
-    form = form_of(brought)
+    form_request, upload, publication = server.requests[-3:]
+    assert (form_request.line, form_request.body, publication.line) == (
+        f"POST {PACKAGES}/upload",
+        b"",
+        f"POST {PACKAGES}",
+    )
+    form = form_of(upload)
     assert form.pop("file") == [(NAME, CONTENT)]
     assert {"key", "policy", "x-amz-signature"} <= form.keys()
     ((_, key),) = form["key"]
     url = f"https://artifacts.buildkite.fake/{key.decode().replace('${filename}', NAME)}"
-    assert form_of(told) == {"package_url": [(None, url.encode())]}
+    assert form_of(publication) == {"package_url": [(None, url.encode())]}
     assert package.digests is not None
     assert package.digests.sha256 == hashlib.sha256(CONTENT).hexdigest()
 
@@ -274,7 +278,7 @@ def test_the_storage_never_sees_the_token(server: FakeBuildkite, path: Path, *, 
 
 
 @pytest.mark.parametrize("name", ["a b-1.0.0+build.5.zip", "app%41-1.0.0.zip"])
-def test_the_url_of_what_was_brought_is_one_whatever_its_name(server: FakeBuildkite, bk: Buildkite, name: str) -> None:
+def test_the_url_of_an_uploaded_file_is_valid_for_any_name(server: FakeBuildkite, bk: Buildkite, name: str) -> None:
     bk.organization("acme").registries().create(name="Python", ecosystem="python")
     packages = bk.organization("acme").registry("python").packages()
     package = packages.publish_presigned(BytesIO(b"x"), filename=name)
@@ -284,7 +288,7 @@ def test_the_url_of_what_was_brought_is_one_whatever_its_name(server: FakeBuildk
 
 
 @pytest.mark.parametrize(("fault", "options"), [("reset_before", {"processed": True}), ("error", {"status": 503})])
-def test_what_breaks_on_its_way_to_the_storage_is_sent_again(
+def test_an_upload_to_the_storage_that_breaks_is_sent_again(
     server: FakeBuildkite, packages: PackageQuerySet, costs: Costs, fault: Any, options: Any
 ) -> None:
     server.faults.add(fault, origin="artifacts", times=2, **options)
@@ -323,7 +327,9 @@ def test_a_form_that_has_expired_is_an_error_without_secrets(
 def test_a_file_goes_nowhere_but_over_https(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs, url: str
 ) -> None:
-    server.settings.drift = lambda told: told | {"form": told["form"] | {"url": url}} if "form" in told else told
+    server.settings.drift = lambda payload: (
+        payload | {"form": payload["form"] | {"url": url}} if "form" in payload else payload
+    )
     with costs(1), pytest.raises(ResponseError, match="not https"):
         packages.publish_presigned(path)
 
@@ -349,18 +355,18 @@ def test_a_form_that_cannot_be_sent_is_an_error_of_the_library(
 
 
 @pytest.mark.parametrize("form", [None, {}, {"url": "https://x.example/", "data": {"key": 1}}])
-def test_an_answer_without_a_form_is_an_error(
+def test_a_response_without_a_form_is_an_error(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs, form: object
 ) -> None:
-    server.settings.drift = lambda told: told | {"form": form} if "form" in told else told
+    server.settings.drift = lambda payload: payload | {"form": form} if "form" in payload else payload
     with costs(1), pytest.warns(DriftWarning), pytest.raises(ResponseError, match="no upload form"):
         packages.publish_presigned(path)
 
 
-def test_a_form_that_does_not_say_where_is_an_error(
+def test_a_form_without_a_url_is_an_error(
     server: FakeBuildkite, packages: PackageQuerySet, path: Path, costs: Costs
 ) -> None:
-    server.settings.drift = lambda told: told | {"form": {"url": "https://x.example/", "data": {}}}
+    server.settings.drift = lambda payload: payload | {"form": {"url": "https://x.example/", "data": {}}}
     with costs(1), pytest.raises(ResponseError, match="no key for the file"):
         packages.publish_presigned(path)
 
@@ -387,13 +393,13 @@ def file_named(name: str) -> dict[str, tuple[str, BinaryIO]]:
 
 
 @pytest.mark.usefixtures("packages")
-def test_the_storage_takes_what_the_form_allows_and_nothing_else(server: FakeBuildkite, http: requests.Session) -> None:
+def test_the_storage_accepts_only_files_that_the_form_allows(server: FakeBuildkite, http: requests.Session) -> None:
     form = api(http, server, f"{PACKAGES}/upload").json()["form"]
     url, data = form["url"], form["data"]
 
     def bring(headers: Any = None, files: Any = None, **changes: str) -> tuple[int, str]:
-        answer = http.post(url, data={**data, **changes}, files=files or file_named(NAME), headers=headers)
-        return answer.status_code, answer.text.partition("<Code>")[2].partition("<")[0]
+        response = http.post(url, data={**data, **changes}, files=files or file_named(NAME), headers=headers)
+        return response.status_code, response.text.partition("<Code>")[2].partition("<")[0]
 
     assert bring() == (204, "")
     assert bring(headers={"Authorization": f"Bearer {server.token}"}) == (400, "InvalidArgument")
@@ -407,7 +413,7 @@ def test_the_storage_takes_what_the_form_allows_and_nothing_else(server: FakeBui
 
 
 @pytest.mark.usefixtures("packages")
-def test_only_what_was_brought_for_a_registry_becomes_a_package_of_it(
+def test_only_a_file_uploaded_for_a_registry_becomes_a_package_of_it(
     server: FakeBuildkite, bk: Buildkite, http: requests.Session
 ) -> None:
     bk.organization("acme").registries().create(name="Other", ecosystem="files")
@@ -415,8 +421,8 @@ def test_only_what_was_brought_for_a_registry_becomes_a_package_of_it(
     http.post(form["url"], data=form["data"], files=file_named(NAME))
     url = form["url"] + form["data"]["key"].replace("${filename}", NAME)
 
-    def publish(path: str, told: str) -> int:
-        return api(http, server, path, files={"package_url": (None, told)}).status_code
+    def publish(path: str, package_url: str) -> int:
+        return api(http, server, path, files={"package_url": (None, package_url)}).status_code
 
     assert publish(PACKAGES.replace("files", "other"), url) == 422
     assert publish(PACKAGES, url + "x") == 422

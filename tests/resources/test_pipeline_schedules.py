@@ -33,9 +33,7 @@ def pipeline(server: FakeBuildkite, bk: Buildkite) -> PipelineRef:
     return bk.organization("acme").pipeline("web")
 
 
-def test_a_schedule_is_created_with_what_is_said_and_nothing_else(
-    pipeline: PipelineRef, sent: Sent, costs: Costs
-) -> None:
+def test_a_schedule_is_created_with_the_given_fields_only(pipeline: PipelineRef, sent: Sent, costs: Costs) -> None:
     with costs(1):
         schedule = pipeline.schedules().create(cronline="@daily")
     assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily"})
@@ -51,7 +49,7 @@ def test_a_schedule_is_created_with_what_is_said_and_nothing_else(
     assert (schedule.embedded_pipeline.slug, schedule.pipeline) == ("web", pipeline)
 
 
-def test_everything_may_be_said_of_a_new_one(pipeline: PipelineRef, sent: Sent) -> None:
+def test_a_new_one_accepts_every_field(pipeline: PipelineRef, sent: Sent) -> None:
     schedule = pipeline.schedules().create(cronline="0 8 * * 1-5 +02:00", **OPTIONS)
     assert sent() == (f"POST {SCHEDULES}", {"cronline": "0 8 * * 1-5 +02:00", **OPTIONS})
     assert schedule.dump().items() >= OPTIONS.items()
@@ -88,7 +86,7 @@ def test_one_that_is_not_there_is_not_found(pipeline: PipelineRef, bk: Buildkite
         ("enabled", False),
     ],
 )
-def test_unset_null_and_empty_are_told_apart(pipeline: PipelineRef, sent: Sent, field: str, value: object) -> None:
+def test_unset_null_and_empty_are_distinguished(pipeline: PipelineRef, sent: Sent, field: str, value: object) -> None:
     schedule = pipeline.schedules().create(cronline="@daily", label="Before", message="x", env={"A": "1"})
     setattr(schedule, field, value)
     schedule.save()
@@ -98,7 +96,7 @@ def test_unset_null_and_empty_are_told_apart(pipeline: PipelineRef, sent: Sent, 
 
 @pytest.mark.parametrize("field", ["commit", "branch"])
 @pytest.mark.parametrize("value", [None, ""])
-def test_null_and_empty_are_sent_where_the_server_has_a_default(
+def test_null_and_empty_are_sent_for_fields_with_a_default(
     pipeline: PipelineRef, sent: Sent, field: str, value: str | None
 ) -> None:
     schedule = pipeline.schedules().create(cronline="@daily", commit="abcd0b7", branch="main")
@@ -108,11 +106,11 @@ def test_null_and_empty_are_sent_where_the_server_has_a_default(
     assert getattr(schedule, field) == {"commit": "HEAD", "branch": "trunk"}[field]
 
 
-@pytest.mark.parametrize("said", [{"label": None, "env": None}, {"label": "", "env": {}}, {"enabled": False}])
-def test_null_empty_and_false_are_said_of_a_new_one(pipeline: PipelineRef, sent: Sent, said: Any) -> None:
-    schedule = pipeline.schedules().create(cronline="@daily", **said)
-    assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily", **said})
-    assert schedule.dump().items() >= said.items()
+@pytest.mark.parametrize("fields", [{"label": None, "env": None}, {"label": "", "env": {}}, {"enabled": False}])
+def test_null_empty_and_false_are_sent_for_a_new_one(pipeline: PipelineRef, sent: Sent, fields: Any) -> None:
+    schedule = pipeline.schedules().create(cronline="@daily", **fields)
+    assert sent() == (f"POST {SCHEDULES}", {"cronline": "@daily", **fields})
+    assert schedule.dump().items() >= fields.items()
 
 
 def test_everything_can_be_changed(pipeline: PipelineRef, sent: Sent) -> None:
@@ -123,7 +121,7 @@ def test_everything_can_be_changed(pipeline: PipelineRef, sent: Sent) -> None:
 
 
 @pytest.mark.parametrize("cronline", ["", "whenever", "* * *", "0 ~ * * *", "61 * * * *", "0 0 * * * Mars/Base"])
-def test_what_is_no_interval_is_not_accepted(pipeline: PipelineRef, cronline: str) -> None:
+def test_invalid_intervals_are_refused(pipeline: PipelineRef, cronline: str) -> None:
     schedule = pipeline.schedules().create(cronline="@daily")
     with pytest.raises(UnprocessableEntityError):
         pipeline.schedules().create(cronline=cronline)
@@ -144,7 +142,9 @@ def test_a_schedule_creates_builds(server: FakeBuildkite, pipeline: PipelineRef)
 
 
 @pytest.mark.parametrize("way", ["disabled", "deleted", "moved"])
-def test_what_was_planned_is_off(server: FakeBuildkite, pipeline: PipelineRef, sent: Sent, way: str) -> None:
+def test_no_build_starts_from_a_schedule_that_is_off(
+    server: FakeBuildkite, pipeline: PipelineRef, sent: Sent, way: str
+) -> None:
     schedule = pipeline.schedules().create(cronline="@hourly")
     if way == "disabled":
         schedule.update(enabled=False)

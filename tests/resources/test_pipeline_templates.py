@@ -29,7 +29,7 @@ def template(bk: Buildkite) -> PipelineTemplate:
     )
 
 
-def test_a_template_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, sent: Sent, costs: Costs) -> None:
+def test_a_template_is_created_with_the_given_fields_only(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     with costs(1):
         template = bk.organization("acme").pipeline_templates().create(name="Build", configuration=YAML)
     assert sent() == (f"POST {TEMPLATES}", {"name": "Build", "configuration": YAML})
@@ -37,10 +37,10 @@ def test_a_template_is_created_with_what_is_said_and_nothing_else(bk: Buildkite,
     assert template.updated_at == template.created_at
 
 
-def test_everything_may_be_said_of_a_new_one(template: PipelineTemplate, sent: Sent) -> None:
-    said = {"name": "Build", "configuration": YAML, "description": "Shared", "available": True}
-    assert sent() == (f"POST {TEMPLATES}", said)
-    assert template.dump().items() >= said.items()
+def test_a_new_one_accepts_every_field(template: PipelineTemplate, sent: Sent) -> None:
+    fields = {"name": "Build", "configuration": YAML, "description": "Shared", "available": True}
+    assert sent() == (f"POST {TEMPLATES}", fields)
+    assert template.dump().items() >= fields.items()
 
 
 def test_templates_are_listed_and_got(bk: Buildkite, template: PipelineTemplate, sent: Sent, costs: Costs) -> None:
@@ -58,7 +58,7 @@ def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "For all"])
-def test_unset_null_and_empty_are_told_apart(
+def test_unset_null_and_empty_are_distinguished(
     template: PipelineTemplate, sent: Sent, value: str | None, server: FakeBuildkite
 ) -> None:
     server.clock.advance(60)
@@ -82,12 +82,12 @@ def test_false_is_sent_as_false(template: PipelineTemplate, sent: Sent, way: str
     assert (template.available, template.description) == (False, "Shared")
 
 
-def test_null_empty_and_false_are_said_of_a_new_one(bk: Buildkite, sent: Sent) -> None:
+def test_null_empty_and_false_are_sent_for_a_new_one(bk: Buildkite, sent: Sent) -> None:
     for description in (None, ""):
-        said: Any = {"name": "Build", "configuration": YAML, "description": description, "available": False}
-        template = bk.organization("acme").pipeline_templates().create(**said)
-        assert sent() == (f"POST {TEMPLATES}", said)
-        assert template.dump().items() >= said.items()
+        fields: Any = {"name": "Build", "configuration": YAML, "description": description, "available": False}
+        template = bk.organization("acme").pipeline_templates().create(**fields)
+        assert sent() == (f"POST {TEMPLATES}", fields)
+        assert template.dump().items() >= fields.items()
 
 
 def test_everything_can_be_changed(template: PipelineTemplate, sent: Sent) -> None:
@@ -101,7 +101,7 @@ def test_everything_can_be_changed(template: PipelineTemplate, sent: Sent) -> No
     ("name", "configuration"),
     [("", YAML), *(("Build", each) for each in ("", "steps: []", "steps:", "a: [", "null", "steps: x"))],
 )
-def test_what_is_empty_is_not_accepted(
+def test_an_empty_name_or_configuration_is_refused(
     bk: Buildkite, template: PipelineTemplate, name: str, configuration: str
 ) -> None:
     templates, at_fault = bk.organization("acme").pipeline_templates(), "configuration" if name else "name"
@@ -125,7 +125,7 @@ def test_a_template_is_deleted_when_no_pipeline_has_it(
     assert template not in bk.organization("acme").pipeline_templates()
 
 
-def test_others_than_administrators_see_and_assign_what_is_available(
+def test_other_members_see_and_assign_available_templates(
     server: FakeBuildkite, bk: Buildkite, template: PipelineTemplate
 ) -> None:
     org = bk.organization("acme")

@@ -1,4 +1,4 @@
-"""Pipelines: created, archived, deleted, and what GitHub tells them."""
+"""Pipelines: created, archived and deleted; the webhooks of GitHub."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def cluster_id(server: FakeBuildkite) -> str:
 
 @pytest.fixture
 def needed(cluster_id: str) -> dict[str, Any]:
-    """What must be said of a new pipeline."""
+    """The required fields of a new pipeline."""
     return {"name": "The Shop", "cluster_id": cluster_id, "repository": "git@github.com:acme/shop.git"}
 
 
@@ -77,7 +77,7 @@ def pipeline(server: FakeBuildkite, bk: Buildkite) -> Pipeline:
 # -- creating
 
 
-def test_a_yaml_pipeline_is_created_with_what_is_said_and_nothing_else(
+def test_a_yaml_pipeline_is_created_with_the_given_fields_only(
     bk: Buildkite, sent: Sent, costs: Costs, needed: dict[str, Any]
 ) -> None:
     with costs(1):
@@ -90,7 +90,7 @@ def test_a_yaml_pipeline_is_created_with_what_is_said_and_nothing_else(
     assert pipeline.cluster.fetch().id == needed["cluster_id"]
 
 
-def test_everything_may_be_said_of_a_new_pipeline(
+def test_a_new_pipeline_accepts_every_field(
     server: FakeBuildkite, bk: Buildkite, sent: Sent, needed: dict[str, Any]
 ) -> None:
     org = bk.organization("acme")
@@ -186,13 +186,13 @@ def test_a_pipeline_that_cannot_be_is_not_made(
     assert list(bk.organization("acme").pipelines()) == [pipeline]
 
 
-def test_without_steps_the_error_says_what_is_missing(bk: Buildkite, needed: dict[str, Any]) -> None:
+def test_without_steps_the_error_names_the_missing_field(bk: Buildkite, needed: dict[str, Any]) -> None:
     with pytest.raises(UnprocessableEntityError) as caught:
         bk.organization("acme").pipelines().create(**needed)
     assert caught.value.errors[0]["code"].startswith("Step configuration is missing")
 
 
-def test_where_there_are_teams_only_administrators_create_pipelines_of_none(
+def test_with_teams_only_administrators_create_pipelines_without_one(
     server: FakeBuildkite, bk: Buildkite, needed: dict[str, Any]
 ) -> None:
     organization = server.store.organizations["acme"]
@@ -212,11 +212,11 @@ def test_clone_mirrors_must_be_enabled(server: FakeBuildkite, bk: Buildkite, pip
     assert bk.organization("acme").pipeline("web").update(clone_mirror_url=None) == pipeline
 
 
-# -- what is changed
+# -- changes
 
 
 @pytest.mark.parametrize("value", [None, "", "The shop"])
-def test_unset_null_and_empty_are_told_apart(pipeline: Pipeline, sent: Sent, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(pipeline: Pipeline, sent: Sent, value: str | None) -> None:
     pipeline.update(description="Before", branch_configuration="main")
     pipeline.description = value
     pipeline.save()
@@ -254,7 +254,7 @@ def test_a_change_that_is_ignored_is_warned_of_in_the_same_words_for_each_pipeli
 
 
 @pytest.mark.parametrize("configuration", NO_PIPELINES)
-def test_what_is_no_pipeline_changes_none(pipeline: Pipeline, configuration: str) -> None:
+def test_an_invalid_configuration_changes_no_pipeline(pipeline: Pipeline, configuration: str) -> None:
     before = pipeline.dump()
     with pytest.raises(UnprocessableEntityError) as caught:
         pipeline.update(name="Changed", configuration=configuration)
@@ -265,7 +265,7 @@ def test_what_is_no_pipeline_changes_none(pipeline: Pipeline, configuration: str
 @pytest.mark.parametrize(
     ("configuration", "jobs"), [("- command: make\n- wait", 2), ("steps:\n  - wait", 1), ("steps: [wait]", 0)]
 )
-def test_what_the_fake_does_not_read_is_accepted(
+def test_fields_that_the_fake_does_not_read_are_accepted(
     server: FakeBuildkite, bk: Buildkite, needed: dict[str, Any], configuration: str, jobs: int
 ) -> None:
     pipeline = bk.organization("acme").pipelines().create(**needed, configuration=configuration)
@@ -283,9 +283,7 @@ def test_visual_steps_for_a_yaml_pipeline_are_refused(pipeline: Pipeline) -> Non
 # -- the archive
 
 
-def test_a_pipeline_goes_into_the_archive_and_comes_out(
-    bk: Buildkite, pipeline: Pipeline, sent: Sent, costs: Costs
-) -> None:
+def test_a_pipeline_is_archived_and_unarchived(bk: Buildkite, pipeline: Pipeline, sent: Sent, costs: Costs) -> None:
     ref = bk.organization("acme").pipeline("web")
     with costs(1):
         archived = ref.archive()
@@ -331,7 +329,7 @@ def test_a_trigger_of_an_archived_pipeline_fails(server: FakeBuildkite, bk: Buil
 # -- deleting
 
 
-def test_a_deleted_pipeline_is_gone_with_its_builds(
+def test_deleting_a_pipeline_deletes_its_builds(
     server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline, sent: Sent
 ) -> None:
     org = bk.organization("acme")
@@ -349,7 +347,7 @@ def test_a_deleted_pipeline_is_gone_with_its_builds(
     assert [agent.embedded_job for agent in org.agents()] == []
 
 
-def test_what_waits_for_a_deleted_pipeline_fails(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
+def test_builds_that_wait_for_a_deleted_pipeline_fail(server: FakeBuildkite, bk: Buildkite, pipeline: Pipeline) -> None:
     server.add_pipeline("starter", configuration=None)
     starter = bk.organization("acme").pipeline("starter")
     starter.update(steps=[{"type": "trigger", "trigger_project_slug": "web"}])
@@ -364,7 +362,7 @@ def test_a_pipeline_that_is_not_there_cannot_be_deleted(bk: Buildkite) -> None:
         bk.organization("acme").pipeline("nothing").delete()
 
 
-def test_the_audit_log_tells_of_it(bk: Buildkite, needed: dict[str, Any]) -> None:
+def test_the_audit_log_records_it(bk: Buildkite, needed: dict[str, Any]) -> None:
     org = bk.organization("acme")
     pipeline = org.pipelines().create(**needed, configuration=YAML)
     pipeline.archive().unarchive().delete()
@@ -408,7 +406,7 @@ def test_the_webhooks_of_github_are_taken_or_not(bk: Buildkite, pipeline: Pipeli
 
 
 @pytest.mark.parametrize("lacks", ["the feature", "the provider"])
-def test_without_the_feature_or_github_there_is_nothing_to_ask(
+def test_without_the_feature_or_github_there_are_no_repositories(
     server: FakeBuildkite, pipeline: Pipeline, lacks: str
 ) -> None:
     if lacks == "the feature":
@@ -416,9 +414,9 @@ def test_without_the_feature_or_github_there_is_nothing_to_ask(
     else:
         pipeline.update(repository="ssh://git@git.acme.example/web.git")
     hooks = pipeline.github_webhooks()
-    for ask in (hooks.fetch, hooks.enable, hooks.disable):
+    for operation in (hooks.fetch, hooks.enable, hooks.disable):
         with pytest.raises(NotFoundError):
-            ask()
+            operation()
 
 
 # -- the documented examples

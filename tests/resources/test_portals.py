@@ -21,7 +21,7 @@ PORTALS = "/v2/organizations/acme/portals"
 QUERY = "{ viewer { user { name } } }"
 OPTIONS: dict[str, Any] = {
     "slug": "who",
-    "description": "Who asks",
+    "description": "The viewer",
     "allowed_ip_addresses": "192.0.2.1/32 198.51.100.0/24",
     "user_invokable": True,
 }
@@ -30,23 +30,23 @@ OPTIONS: dict[str, Any] = {
 @pytest.fixture
 def portal(bk: Buildkite) -> Portal:
     """A portal with all there is."""
-    return bk.organization("acme").portals().create(name="Who am I?", query=QUERY, **OPTIONS)
+    return bk.organization("acme").portals().create(name="Viewer", query=QUERY, **OPTIONS)
 
 
-def test_a_portal_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, sent: Sent, costs: Costs) -> None:
+def test_a_portal_is_created_with_the_given_fields_only(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     with costs(1):
-        portal = bk.organization("acme").portals().create(name="Who am I?", query=QUERY)
-    assert sent() == (f"POST {PORTALS}", {"name": "Who am I?", "query": QUERY})
+        portal = bk.organization("acme").portals().create(name="Viewer", query=QUERY)
+    assert sent() == (f"POST {PORTALS}", {"name": "Viewer", "query": QUERY})
     assert (portal.slug, portal.description, portal.user_invokable) == ("who-am-i", None, False)
     assert portal.created_by is not None
 
 
-def test_everything_may_be_said_of_a_new_one(portal: Portal, sent: Sent) -> None:
-    assert sent() == (f"POST {PORTALS}", {"name": "Who am I?", "query": QUERY, **OPTIONS})
+def test_a_new_one_accepts_every_field(portal: Portal, sent: Sent) -> None:
+    assert sent() == (f"POST {PORTALS}", {"name": "Viewer", "query": QUERY, **OPTIONS})
     assert portal.dump().items() >= OPTIONS.items()
 
 
-def test_its_secret_is_told_once_and_shown_nowhere(
+def test_its_secret_is_returned_once_and_shown_nowhere(
     bk: Buildkite, portal: Portal, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -75,7 +75,7 @@ def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:
 
 @pytest.mark.parametrize("field", ["description", "allowed_ip_addresses"])
 @pytest.mark.parametrize("value", [None, "", "192.0.2.0/24"])
-def test_unset_null_and_empty_are_told_apart(portal: Portal, sent: Sent, field: str, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(portal: Portal, sent: Sent, field: str, value: str | None) -> None:
     setattr(portal, field, value)
     portal.save()
     assert sent() == (f"PUT {PORTALS}/who", {field: value})
@@ -89,18 +89,18 @@ def test_false_is_sent(portal: Portal, sent: Sent) -> None:
 
 
 def test_everything_can_be_updated_the_slug_too(bk: Buildkite, portal: Portal, sent: Sent, costs: Costs) -> None:
-    changes: dict[str, Any] = {"name": "Whoever", "query": "{ viewer { id } }", **OPTIONS, "slug": "whoever"}
+    changes: dict[str, Any] = {"name": "Renamed", "query": "{ viewer { id } }", **OPTIONS, "slug": "renamed"}
     with costs(1):
         assert portal.update(**changes) is portal
     assert sent() == (f"PUT {PORTALS}/who", changes)
-    assert portal == bk.organization("acme").portal("whoever")
-    assert portal.reload().name == "Whoever"
+    assert portal == bk.organization("acme").portal("renamed")
+    assert portal.reload().name == "Renamed"
 
 
 def test_its_slug_is_not_assigned(portal: Portal) -> None:
     # what was not saved yet would be looked for where it is not
     with pytest.raises(AttributeError, match="slug"):
-        portal.slug = "whoever"
+        portal.slug = "renamed"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_each_needs_its_scope(server: FakeBuildkite, portal: Portal) -> None:
         bk.organization("acme").portal("who").fetch()
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
         if not server.store.collections.of("portal", acme.id):

@@ -1,4 +1,4 @@
-"""What is set for the providers of pipelines: by provider, changed in place, and open for what is new."""
+"""Settings of the providers of pipelines: by provider, changed in place, and open for new ones."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def github(pipeline: Pipeline) -> GitHubSettings:
         ("forge", Provider),
     ],
 )
-def test_each_provider_is_of_its_class_and_dumps_as_it_came(identity: str, kind: type[Model]) -> None:
-    told = {"id": identity, "settings": {"filter_enabled": True, "repository": "a/b", "new": {"y": [1]}}, "more": 1}
-    pipeline = Pipeline.model_validate_json(json.dumps({**PAYLOAD, "provider": told}))
+def test_each_provider_has_its_class_and_dumps_unchanged(identity: str, kind: type[Model]) -> None:
+    payload = {"id": identity, "settings": {"filter_enabled": True, "repository": "a/b", "new": {"y": [1]}}, "more": 1}
+    pipeline = Pipeline.model_validate_json(json.dumps({**PAYLOAD, "provider": payload}))
     assert type(pipeline.provider) is kind
     assert pipeline.provider is not None
     assert pipeline.provider.settings.filter_enabled is True
-    assert pipeline.dump()["provider"] == told
-    assert pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)["provider"] == told
+    assert pipeline.dump()["provider"] == payload
+    assert pipeline.model_dump(mode="json", by_alias=True, exclude_unset=True)["provider"] == payload
 
 
 @pytest.mark.parametrize(
@@ -103,13 +103,13 @@ def test_the_settings_of_a_provider_may_be_missing() -> None:
     assert Pipeline.model_validate({**PAYLOAD, "provider": None}).changes() == {}
 
 
-def test_settings_are_read_as_what_they_are(pipeline: Pipeline) -> None:
+def test_settings_are_read_with_their_types(pipeline: Pipeline) -> None:
     settings = github(pipeline)
     assert settings.trigger_mode is TriggerMode.CODE
     assert (settings.build_tags, settings.repository) == (False, "acme/web")
     assert settings.model_extra == {"brand_new": {"x": [1]}}
-    told = {"issue_comment_match_mode": "brand-new", "review_comment_match_mode": "exact"}
-    odd = GitHubSettings.model_validate_json(json.dumps(told))
+    payload = {"issue_comment_match_mode": "brand-new", "review_comment_match_mode": "exact"}
+    odd = GitHubSettings.model_validate_json(json.dumps(payload))
     assert (odd.issue_comment_match_mode, odd.review_comment_match_mode) == ("brand-new", CommentMatchMode.EXACT)
 
 
@@ -124,7 +124,7 @@ def test_settings_are_read_as_what_they_are(pipeline: Pipeline) -> None:
         ("trigger_mode", "none"),
     ],
 )
-def test_what_is_changed_in_place_is_saved_and_nothing_else(
+def test_changes_in_place_are_saved_and_nothing_else(
     pipeline: Pipeline, sent: Sent, costs: Costs, name: str, value: object
 ) -> None:
     setattr(github(pipeline), name, value)
@@ -150,14 +150,14 @@ def test_settings_and_fields_are_saved_together(pipeline: Pipeline, sent: Sent) 
     }
 
 
-def test_a_change_that_was_taken_back_is_no_change(pipeline: Pipeline, costs: Costs) -> None:
+def test_a_change_that_was_reverted_is_not_sent(pipeline: Pipeline, costs: Costs) -> None:
     github(pipeline).build_tags = True
     github(pipeline).build_tags = False
     with costs(0):
         pipeline.save()
 
 
-def test_what_is_not_known_yet_is_set_by_update(pipeline: Pipeline, sent: Sent) -> None:
+def test_unknown_settings_are_set_by_update(pipeline: Pipeline, sent: Sent) -> None:
     pipeline.update(provider_settings={"brand_new": 2, "build_tags": True})
     assert sent() == (f"PATCH {WEB}", {"provider_settings": {"brand_new": 2, "build_tags": True}})
     assert (github(pipeline).model_extra, github(pipeline).build_tags) == ({"brand_new": 2}, True)
@@ -182,12 +182,12 @@ def test_every_setting_of_every_provider_can_be_assigned() -> None:
 
 
 def test_odd_settings_are_kept_and_reported() -> None:
-    told = {"id": "github", "webhook_url": 5, "settings": {"build_tags": "yes", "build_branches": True}}
-    body = json.dumps({**PAYLOAD, "provider": told}).encode()
+    payload = {"id": "github", "webhook_url": 5, "settings": {"build_tags": "yes", "build_branches": True}}
+    body = json.dumps({**PAYLOAD, "provider": payload}).encode()
     pipeline = load_one(Pipeline, ApiResponse("GET", "", 200, {}, body))
     assert type(pipeline.provider) is GitHubProvider
-    assert github(pipeline).dump() == told["settings"]
+    assert github(pipeline).dump() == payload["settings"]
     assert [each.field for each in pipeline.drift] == ["provider.webhook_url", "provider.settings.build_tags"]
-    assert pipeline.dump()["provider"] == told
+    assert pipeline.dump()["provider"] == payload
     github(pipeline).build_branches = False
     assert pipeline.changes() == {"provider_settings": {"build_branches": False}}

@@ -65,9 +65,9 @@ def test_a_job_of_a_build_is_reached_through_its_organization(bk: Buildkite, rec
     assert sent()[0] == f"POST {JOBS}/{record.id}/vnc-session"
 
 
-def shown(thing: Any) -> str:
-    """Give what is seen of a thing: in a REPL, in a notebook, by pretty printers."""
-    return f"{thing!r} {thing} {list(thing.__rich_repr__() or ())} {[str(each) for each in thing.__pretty__(str)]}"
+def shown(value: Any) -> str:
+    """Return the text that shows a value: in a REPL, in a notebook, by pretty printers."""
+    return f"{value!r} {value} {list(value.__rich_repr__() or ())} {[str(each) for each in value.__pretty__(str)]}"
 
 
 def test_its_secrets_show_nowhere(job_ref: JobRef, caplog: pytest.LogCaptureFixture) -> None:
@@ -95,14 +95,14 @@ def test_each_session_is_one_of_its_own(job_ref: JobRef) -> None:
     assert len({first, second}) == 2
 
 
-def test_where_it_may_not_be(server: FakeBuildkite, job_ref: JobRef) -> None:
+def test_a_member_may_not_create_a_session(server: FakeBuildkite, job_ref: JobRef) -> None:
     server.store.organizations["acme"].users[0].role = "member"
     for create in (job_ref.create_vnc_session, job_ref.create_ssh_session):
         with pytest.raises(PermissionDeniedError):
             create()
 
 
-def test_where_it_is_not_to_be_had(bk: Buildkite, job_ref: JobRef) -> None:
+def test_a_session_for_an_unknown_job_or_a_disabled_service_is_not_found(bk: Buildkite, job_ref: JobRef) -> None:
     with pytest.raises(NotFoundError, match="No job found"):
         bk.organization("acme").job("0191").create_ssh_session()
     bk.organization("acme").pipeline_settings().disable_hosted_agents_ssh()
@@ -130,7 +130,7 @@ def test_it_takes_a_hosted_mac(job_ref: JobRef, record: JobRecord, shape: str | 
         job_ref.create_ssh_session()
 
 
-def test_what_the_provider_cannot_create_is_not_asked_for_again(
+def test_a_webhook_that_the_provider_cannot_create_is_not_requested_again(
     server: FakeBuildkite, job_ref: JobRef, costs: Costs
 ) -> None:
     server.settings.hosted_agents_fail = True

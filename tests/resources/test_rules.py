@@ -63,7 +63,7 @@ def test_a_rule_is_deleted(bk: Buildkite, sent: Sent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"),
+    ("problem", "fields"),
     [
         ("Source pipeline", {"value": {**VALUE, "source_pipeline": "gone"}}),
         ("Target pipeline", {"value": {"source_pipeline": "api"}}),
@@ -72,9 +72,9 @@ def test_a_rule_is_deleted(bk: Buildkite, sent: Sent) -> None:
         ("value", {"value": {}}),
     ],
 )
-def test_a_value_that_is_not_accepted(bk: Buildkite, problem: str, said: dict[str, Any]) -> None:
+def test_a_value_that_is_not_accepted(bk: Buildkite, problem: str, fields: dict[str, Any]) -> None:
     rules = bk.organization("acme").rules()
-    given: dict[str, Any] = {"type": RuleType.TRIGGER_BUILD, "value": VALUE, **said}
+    given: dict[str, Any] = {"type": RuleType.TRIGGER_BUILD, "value": VALUE, **fields}
     with pytest.raises(UnprocessableEntityError, match=problem):
         rules.create(**given)
     assert not rules
@@ -89,7 +89,7 @@ def test_each_needs_its_scope(server: FakeBuildkite) -> None:
         list(bk.organization("acme").rules())
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
         if not server.store.collections.of("rule", acme.id):

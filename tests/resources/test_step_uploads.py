@@ -54,7 +54,7 @@ def upload(server: FakeBuildkite, job: JobRecord, definition: str = YAML, **fiel
     return add_step_upload(server.store, job, definition, **fields).id
 
 
-def test_uploads_are_listed_the_newest_first_without_what_was_uploaded(
+def test_uploads_are_listed_newest_first_without_their_steps(
     server: FakeBuildkite, jobs: list[JobRecord], build: Build, sent: Sent, costs: Costs
 ) -> None:
     ids = [upload(server, jobs[0]), upload(server, jobs[1], created_jobs_count=2)]
@@ -85,7 +85,7 @@ def test_pages_go_by_cursors(server: FakeBuildkite, jobs: list[JobRecord], build
         build.step_uploads().page(2)
 
 
-def test_one_is_got_with_what_was_uploaded(
+def test_one_is_fetched_with_the_uploaded_steps(
     server: FakeBuildkite, jobs: list[JobRecord], build: Build, sent: Sent, costs: Costs
 ) -> None:
     identity = upload(server, jobs[0], state="rejected", rejection_type="validation_error", message="No")
@@ -101,12 +101,12 @@ def test_one_is_got_with_what_was_uploaded(
     assert found == next(iter(build.step_uploads()))
 
 
-def test_what_is_too_large_is_left_out(server: FakeBuildkite, jobs: list[JobRecord], build: Build) -> None:
+def test_too_large_definitions_are_left_out(server: FakeBuildkite, jobs: list[JobRecord], build: Build) -> None:
     found = build.step_upload(upload(server, jobs[0], "x" * (2 * 1024 * 1024 + 1))).fetch()
     assert (found.definition_yaml, found.definition_yaml_omitted, found.definition_bytes) == (None, True, 2097153)
 
 
-def test_what_is_not_there_is_not_found(server: FakeBuildkite, build: Build) -> None:
+def test_a_missing_object_is_not_found(server: FakeBuildkite, build: Build) -> None:
     with pytest.raises(NotFoundError, match="No step upload found"):
         build.step_upload("0191").fetch()
     server.add_build("web", number=2)
@@ -114,7 +114,7 @@ def test_what_is_not_there_is_not_found(server: FakeBuildkite, build: Build) -> 
         list(build.pipeline.build(3).step_uploads())
 
 
-def test_those_of_an_old_build_are_gone(server: FakeBuildkite, jobs: list[JobRecord], build: Build) -> None:
+def test_those_of_an_old_build_are_deleted(server: FakeBuildkite, jobs: list[JobRecord], build: Build) -> None:
     identity = upload(server, jobs[0])
     server.clock.advance(30 * DAY + 1)
     with pytest.raises(GoneError):
@@ -123,7 +123,7 @@ def test_those_of_an_old_build_are_gone(server: FakeBuildkite, jobs: list[JobRec
         build.step_upload(identity).fetch()
 
 
-def test_a_filter_that_makes_no_sense_is_refused(build: Build) -> None:
+def test_an_invalid_filter_is_refused(build: Build) -> None:
     with pytest.raises(UnprocessableEntityError):
         list(build.step_uploads(source_job_id="mine"))
     misspelt: Any = {"job": "mine"}
@@ -141,13 +141,13 @@ def test_a_filter_that_makes_no_sense_is_refused(build: Build) -> None:
 )
 def test_other_queries_are_refused(build: Build, query: tuple[str, str], error: type[Exception]) -> None:
     with pytest.raises(error):
-        build.session.send(ApiRequest("GET", f"{build.api_path}/step-uploads", [query]), lambda answer: answer)
+        build.session.send(ApiRequest("GET", f"{build.api_path}/step-uploads", [query]), lambda response: response)
 
 
 @pytest.mark.parametrize(
     "more", [{}, {"definition_bytes": 4096, "definition_yaml": YAML, "definition_yaml_omitted": False}]
 )
-def test_answers_load_and_dump(more: dict[str, Any]) -> None:
+def test_responses_load_and_dump(more: dict[str, Any]) -> None:
     loaded = StepUpload.model_validate_json(json.dumps(LISTED | more))
     assert not loaded.model_extra
     assert loaded.dump() | {"created_at": LISTED["created_at"]} == LISTED | more

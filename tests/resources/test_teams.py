@@ -45,7 +45,7 @@ def team(bk: Buildkite) -> Team:
 # -- teams themselves
 
 
-def test_a_team_is_created_with_all_that_must_be_said(bk: Buildkite, sent: Sent, costs: Costs) -> None:
+def test_a_team_is_created_with_all_required_fields(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     with costs(1):
         team = bk.organization("acme").teams().create(**BACKENDERS)
     assert sent() == (f"POST {TEAMS}", BACKENDERS)
@@ -57,10 +57,10 @@ def test_a_team_is_created_with_all_that_must_be_said(bk: Buildkite, sent: Sent,
 
 
 @pytest.mark.parametrize("missing", BACKENDERS)
-def test_what_must_be_said_is_missed(bk: Buildkite, missing: str) -> None:
-    said = {name: value for name, value in BACKENDERS.items() if name != missing}
+def test_missing_required_fields_are_refused(bk: Buildkite, missing: str) -> None:
+    fields = {name: value for name, value in BACKENDERS.items() if name != missing}
     with pytest.raises((TypeError, UnprocessableEntityError), match=missing):
-        bk.organization("acme").teams().create(**said)
+        bk.organization("acme").teams().create(**fields)
     assert not bk.organization("acme").teams()
 
 
@@ -92,7 +92,7 @@ def test_one_that_is_not_there_is_not_found(bk: Buildkite) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "For the back"])
-def test_unset_null_and_empty_are_told_apart(team: Team, sent: Sent, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(team: Team, sent: Sent, value: str | None) -> None:
     team.description = value
     team.save()
     assert sent() == (f"PATCH {TEAMS}/{team.id}", {"description": value})
@@ -127,8 +127,8 @@ def test_a_value_that_is_not_accepted_changes_nothing(bk: Buildkite, team: Team)
     assert team.reload().name == "Barefoot Backenders"
 
 
-def test_an_answer_without_an_id_is_where_it_was_asked_for(bk: Buildkite, server: FakeBuildkite, team: Team) -> None:
-    # the documentation shows updates that are answered with what was sent, and nothing else
+def test_an_object_without_an_id_has_the_path_of_its_request(bk: Buildkite, server: FakeBuildkite, team: Team) -> None:
+    # the documentation shows updates whose responses contain the fields sent, and nothing else
     path = team.api_path
     server.settings.drift = lambda _payload: BACKENDERS
     assert bk.organization("acme").team(str(team.id)).update(name="Barefoot Backenders").api_path == path
@@ -256,7 +256,7 @@ def test_a_pipeline_that_is_updated_with_its_teams_shows_there(
             pipeline.update(teams=teams)
 
 
-def test_a_pipeline_that_is_gone_is_gone_from_its_teams(server: FakeBuildkite, team: Team) -> None:
+def test_a_deleted_pipeline_is_removed_from_its_teams(server: FakeBuildkite, team: Team) -> None:
     web = server.add_pipeline("web")
     team.pipelines().create(pipeline_id=web.id, access_level="read_only")
     del server.store.organizations["acme"].pipelines["web"]
@@ -272,8 +272,8 @@ def test_a_pipeline_that_is_gone_is_gone_from_its_teams(server: FakeBuildkite, t
 def suite(server: FakeBuildkite) -> Record:
     """A test suite."""
     store, acme = server.store, server.store.organizations["acme"]
-    thing = Record(id=store.ids.uuid(), data={"slug": "suite-dreams"}, created_at=0.0)
-    return store.collections.put("suite", acme.id, "suite-dreams", thing)
+    record = Record(id=store.ids.uuid(), data={"slug": "suite-dreams"}, created_at=0.0)
+    return store.collections.put("suite", acme.id, "suite-dreams", record)
 
 
 def test_a_suite_is_created_listed_and_got(bk: Buildkite, suite: Record, team: Team, sent: Sent, costs: Costs) -> None:
@@ -316,15 +316,15 @@ def test_a_suite_must_be_one(team: Team) -> None:
 def test_each_needs_its_scope(server: FakeBuildkite, team: Team, scopes: tuple[str, ...]) -> None:
     with server.client(token=server.make_token(*scopes)) as bk:
         ref = bk.organization("acme").team(str(team.id))
-        asked = {"read_teams": ref.fetch, "view_teams": lambda: list(ref.members()), "write_teams": ref.delete}
+        operations = {"read_teams": ref.fetch, "view_teams": lambda: list(ref.members()), "write_teams": ref.delete}
         for scope in scopes:
-            asked.pop(scope)()
-        for scope, ask in asked.items():
+            operations.pop(scope)()
+        for scope, operation in operations.items():
             with pytest.raises(PermissionDeniedError, match=scope):
-                ask()
+                operation()
 
 
-def test_what_is_seeded_is_there() -> None:
+def test_seeded_objects_exist() -> None:
     with FakeBuildkite() as server, server.client() as bk:
         acme = server.store.organizations["acme"]
         if not server.store.collections.of("team", acme.id):

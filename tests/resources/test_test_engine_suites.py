@@ -42,7 +42,7 @@ def rspec(server: FakeBuildkite) -> None:
 # -- suites
 
 
-def test_a_suite_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, sent: Sent, costs: Costs) -> None:
+def test_a_suite_is_created_with_the_given_fields_only(bk: Buildkite, sent: Sent, costs: Costs) -> None:
     with costs(1):
         suite = bk.organization("acme").suites().create(name="Jasmine", default_branch="main", emoji="🍋")
     assert sent() == (f"POST {SUITES}", {"name": "Jasmine", "default_branch": "main", "emoji": "🍋"})
@@ -51,7 +51,7 @@ def test_a_suite_is_created_with_what_is_said_and_nothing_else(bk: Buildkite, se
     assert suite.api_token is None
 
 
-def test_everything_may_be_said_of_a_new_one(bk: Buildkite, sent: Sent) -> None:
+def test_a_new_one_accepts_every_field(bk: Buildkite, sent: Sent) -> None:
     options = {
         "show_api_token": True,
         "application_name": "Buildkite",
@@ -71,7 +71,7 @@ def test_two_of_one_name_have_two_slugs(bk: Buildkite) -> None:
     assert [suites.create(name="My Suite", default_branch="main").slug for _ in range(2)] == ["my-suite", "my-suite-2"]
 
 
-def test_where_there_are_teams_a_suite_is_added_to_some(bk: Buildkite, server: FakeBuildkite) -> None:
+def test_with_teams_a_suite_is_added_to_some(bk: Buildkite, server: FakeBuildkite) -> None:
     store, acme = server.store, server.store.organizations["acme"]
     acme.teams_enabled = True
     store.collections.put("team", acme.id, "team-1", Record(id="team-1", data={"name": "Web"}, created_at=0.0))
@@ -95,7 +95,7 @@ def test_suites_are_listed_and_got(bk: Buildkite, sent: Sent, costs: Costs) -> N
     assert repr(made) == "Suite(jasmine, Jasmine, main)"
 
 
-def test_its_token_comes_where_asked_for_and_shows_nowhere(
+def test_its_token_is_returned_if_requested_and_shown_nowhere(
     bk: Buildkite, sent: Sent, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -128,7 +128,7 @@ def test_a_token_that_may_not_see_a_suites_token(server: FakeBuildkite) -> None:
 
 @pytest.mark.parametrize("name", ["application_name", "color", "emoji", "oidc_policy"])
 @pytest.mark.parametrize("value", [None, "", "something"])
-def test_unset_null_and_empty_are_told_apart(bk: Buildkite, sent: Sent, name: str, value: str | None) -> None:
+def test_unset_null_and_empty_are_distinguished(bk: Buildkite, sent: Sent, name: str, value: str | None) -> None:
     suite = bk.organization("acme").suites().create(name="Jasmine", default_branch="main")
     suite.update(application_name="A", color="#FFF700", emoji=":lemon:", oidc_policy="- iss: x")
     setattr(suite, name, value)
@@ -138,10 +138,10 @@ def test_unset_null_and_empty_are_told_apart(bk: Buildkite, sent: Sent, name: st
 
 
 @pytest.mark.parametrize("value", [None, "", []])
-def test_null_empty_and_false_are_said_of_a_new_one(bk: Buildkite, sent: Sent, value: Any) -> None:
-    said: Any = {"name": "Jasmine", "default_branch": "main", "oidc_policy": value, "show_api_token": False}
-    suite = bk.organization("acme").suites().create(**said)
-    assert sent() == (f"POST {SUITES}", said)
+def test_null_empty_and_false_are_sent_for_a_new_one(bk: Buildkite, sent: Sent, value: Any) -> None:
+    fields: Any = {"name": "Jasmine", "default_branch": "main", "oidc_policy": value, "show_api_token": False}
+    suite = bk.organization("acme").suites().create(**fields)
+    assert sent() == (f"POST {SUITES}", fields)
     assert (suite.oidc_policy, suite.api_token) == (value, None)
     suite.update(oidc_policy="- iss: x")
     suite.update(oidc_policy=value)
@@ -171,7 +171,7 @@ def test_everything_can_be_changed(bk: Buildkite, sent: Sent) -> None:
     assert (suite.name, suite.default_branch, suite.slug) == ("Karma", "trunk", "jasmine")
 
 
-def test_what_the_server_does_not_accept(bk: Buildkite) -> None:
+def test_a_suite_without_a_name_or_branch_is_refused(bk: Buildkite) -> None:
     suites = bk.organization("acme").suites()
     with pytest.raises(UnprocessableEntityError) as refused:
         suites.create(name="", default_branch="")
@@ -216,7 +216,7 @@ def test_runs_are_filtered_by_build(bk: Buildkite, sent: Sent) -> None:
 
 
 @pytest.mark.usefixtures("rspec")
-def test_a_build_tells_of_its_runs(bk: Buildkite) -> None:
+def test_a_build_lists_its_runs(bk: Buildkite) -> None:
     build = bk.organization("acme").pipeline("web").build(1).fetch(include_test_engine=True)
     assert build.test_engine is not None
     assert [run["id"] for run in build.test_engine["runs"]] == ["run-1"]
@@ -240,7 +240,7 @@ def test_failed_executions(bk: Buildkite, sent: Sent, costs: Costs) -> None:
 
 
 @pytest.mark.usefixtures("rspec")
-def test_what_is_not_there_is_not_found(bk: Buildkite) -> None:
+def test_a_missing_object_is_not_found(bk: Buildkite) -> None:
     org = bk.organization("acme")
     for ref in (org.suite("none").run("run-1"), org.suite("rspec").run("none")):
         with pytest.raises(NotFoundError):
@@ -258,8 +258,8 @@ def test_mutable_tags_are_replaced(bk: Buildkite, sent: Sent, costs: Costs, tags
     suite = bk.organization("acme").suite("rspec")
     with costs(1):
         suite.update_execution_tags({"bad": tags, "unknown": {"mut.label": "flaky"}})
-    told = [{"id": "bad", "tags": tags}, {"id": "unknown", "tags": {"mut.label": "flaky"}}]
-    assert sent() == (f"PUT {RSPEC}/execution-tags", {"executions": told})
+    executions = [{"id": "bad", "tags": tags}, {"id": "unknown", "tags": {"mut.label": "flaky"}}]
+    assert sent() == (f"PUT {RSPEC}/execution-tags", {"executions": executions})
     (execution,) = suite.run("run-1").failed_executions()
     assert execution.tags == {"language.name": "ruby", **tags}
 
@@ -271,7 +271,7 @@ def test_tags_that_are_not_accepted(bk: Buildkite, tags: dict[str, str]) -> None
         bk.organization("acme").suite("rspec").update_execution_tags({"bad": tags})
 
 
-# -- what is seeded
+# -- seeded suites
 
 
 def test_acme_has_suites_of_its_own(acme: FakeBuildkite) -> None:

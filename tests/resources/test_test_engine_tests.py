@@ -59,7 +59,7 @@ def rspec(bk: Buildkite) -> SuiteRef:
 
 
 def version(server: FakeBuildkite) -> str | None:
-    """Tell which version of the API the last request asked for."""
+    """Return the version of the API that the last request named."""
     return server.requests[-1].headers.get("Buildkite-Version")
 
 
@@ -95,7 +95,7 @@ def test_with_metrics_those_that_ran_are_listed(rspec: SuiteRef, server: FakeBui
     assert (flaky.id, flaky.reliability) == ("flaky", 0.3333)
 
 
-def test_every_page_is_asked_for_with_metrics(rspec: SuiteRef, server: FakeBuildkite) -> None:
+def test_every_page_is_requested_with_metrics(rspec: SuiteRef, server: FakeBuildkite) -> None:
     tests = rspec.tests(with_metrics=True).per_page(1)
     assert [test.reliability for test in tests] == [1.0, 0.3333]
     assert {request.headers["Buildkite-Version"] for request in server.requests} == {"2026-08-01"}
@@ -194,17 +194,19 @@ def test_one_that_has_not_run_has_no_numbers(rspec: SuiteRef) -> None:
     assert test.executions_count_by_result == {"passed": 0, "failed": 0}
 
 
-@pytest.mark.parametrize(("said", "told"), [("2026-08-01", True), ("2026-07-31", False), ("", False), (None, False)])
-def test_the_version_decides_what_is_told(rspec: SuiteRef, said: str | None, told: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("version", "has_count"), [("2026-08-01", True), ("2026-07-31", False), ("", False), (None, False)]
+)
+def test_the_version_decides_which_fields_are_returned(rspec: SuiteRef, version: str | None, has_count: bool) -> None:  # noqa: FBT001
     path = f"{rspec.api_path}/tests/slow"
-    call = ApiRequest("GET", path, headers={} if said is None else {"Buildkite-Version": said})
-    assert ("executions_count" in rspec.session.send(call, lambda answer: json.loads(answer.body))) is told
+    call = ApiRequest("GET", path, headers={} if version is None else {"Buildkite-Version": version})
+    assert ("executions_count" in rspec.session.send(call, lambda response: json.loads(response.body))) is has_count
 
 
 def test_a_version_must_be_a_date(rspec: SuiteRef) -> None:
     call = ApiRequest("GET", f"{rspec.api_path}/tests", headers={"Buildkite-Version": "latest"})
     with pytest.raises(BadRequestError, match="must be in format YYYY-MM-DD"):
-        rspec.session.send(call, lambda answer: answer)
+        rspec.session.send(call, lambda response: response)
 
 
 def test_one_is_found_by_its_name(rspec: SuiteRef, sent: Sent, costs: Costs) -> None:
@@ -220,11 +222,11 @@ def test_one_is_found_by_its_name(rspec: SuiteRef, sent: Sent, costs: Costs) -> 
     assert sent()[1] == {"scope": "", "name": "is slow"}
 
 
-def test_what_is_not_there_is_not_found(rspec: SuiteRef) -> None:
+def test_a_missing_object_is_not_found(rspec: SuiteRef) -> None:
     test = rspec.test("none")
-    for ask in (test.fetch, test.mute, test.skip, test.enable, lambda: test.add_labels("x")):
+    for operation in (test.fetch, test.mute, test.skip, test.enable, lambda: test.add_labels("x")):
         with pytest.raises(NotFoundError, match="No test found"):
-            ask()
+            operation()
 
 
 # -- labels and states
@@ -269,7 +271,9 @@ def test_a_test_is_muted_skipped_and_enabled(rspec: SuiteRef, sent: Sent, costs:
 
 
 @pytest.mark.parametrize("verb", ["mute", "skip", "enable"])
-def test_what_acts_is_never_sent_twice(rspec: SuiteRef, server: FakeBuildkite, costs: Costs, verb: str) -> None:
+def test_a_request_with_side_effects_is_never_sent_twice(
+    rspec: SuiteRef, server: FakeBuildkite, costs: Costs, verb: str
+) -> None:
     server.faults.add("read_timeout", match=f"PUT {TESTS}")
     with costs(1), pytest.raises(TransportError) as lost:
         getattr(rspec.test("slow"), verb)()
@@ -345,6 +349,6 @@ def test_the_documented_examples_load_and_dump_back() -> None:
     for file in sorted((PAYLOADS / "test_engine").rglob("*.json")):
         name = file.relative_to(PAYLOADS / "test_engine").as_posix()
         model = EXAMPLES.get(name) or EXAMPLES[name.partition("/")[0]]
-        told: object = json.loads(file.read_text(encoding="utf-8"))
-        for each in as_array(told) or [told]:
+        payload: object = json.loads(file.read_text(encoding="utf-8"))
+        for each in as_array(payload) or [payload]:
             assert model.model_validate_json(json.dumps(each)).dump() == each, name

@@ -92,7 +92,7 @@ def test_an_unknown_state_is_unfinished_without_finished_at(server: FakeBuildkit
 
 
 @pytest.mark.parametrize("state", ["passed", "failed", "running", "blocked"])
-def test_a_blocked_build_is_seen_by_its_flag_whatever_its_state(
+def test_a_build_with_the_blocked_flag_is_blocked_in_any_state(
     server: FakeBuildkite, bk: Buildkite, state: str
 ) -> None:
     record = server.add_build("web", state="passed")
@@ -106,7 +106,7 @@ def test_a_blocked_build_is_seen_by_its_flag_whatever_its_state(
         web_pipeline(bk).build(1).wait(timeout=60, on_blocked="wait")
 
 
-def test_a_blocked_build_can_be_waited_for_until_somebody_has_opened_it(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_wait_can_continue_until_a_blocked_build_is_unblocked(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(duration=5), BlockStep(), CommandStep(duration=30))
     server.run(60)
 
@@ -136,7 +136,7 @@ def test_jobs_are_not_requested_while_waiting(server: FakeBuildkite, bk: Buildki
     assert server.requests[-1].query_string == "exclude_jobs=true"  # it has its pipeline, and keeps it
 
 
-# -- what is given
+# -- arguments
 
 
 def test_waiting_on_an_object_updates_and_returns_it(server: FakeBuildkite, bk: Buildkite) -> None:
@@ -526,7 +526,7 @@ def test_ctrl_c_while_nothing_has_appeared_says_so(
 # -- what a client keeps in mind
 
 
-def test_what_a_client_remembers_is_bounded(bk: Buildkite) -> None:
+def test_the_memory_of_a_client_is_bounded(bk: Buildkite) -> None:
     state = wait_state(bk.session)
     for number in range(1001):
         state.add_restart(f"builds/{number}", None)

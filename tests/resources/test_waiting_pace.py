@@ -1,4 +1,4 @@
-"""How often a wait looks: by the length of the build and the request budget; and what a terminal shows of it."""
+"""How often a wait polls: by the length of the build and the request budget; and its display in a terminal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Looks(list[float]):
 
     @property
     def busiest(self) -> int:
-        """How many there were in the minute that had the most."""
+        """The number of requests in the busiest minute."""
         return max(sum(start <= time < start + 60 for time in self) for start in self)
 
 
@@ -129,7 +129,7 @@ def test_one_wait_uses_at_most_half_of_the_budget(limited: FakeBuildkite) -> Non
     assert times.busiest <= LIMIT / 2 + 2
 
 
-def test_waiting_for_a_build_to_appear_uses_no_more(limited: FakeBuildkite) -> None:
+def test_waiting_for_a_build_to_appear_stays_within_the_budget(limited: FakeBuildkite) -> None:
     limited.add_pipeline("web")
     times = Looks(limited)
     with limited.client() as bk, pytest.raises(WaitTimeoutError):
@@ -282,7 +282,7 @@ def test_a_wait_ends_in_time_with_an_exhausted_budget(
 
 
 class Deadlines(list[float]):
-    """How long each request of a client may take at most, as its policy says when the request is sent."""
+    """The longest time that each request of a client may take, by its policy when the request is sent."""
 
     def __init__(self, server: FakeBuildkite, bk: Buildkite) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ def test_each_change_is_yielded_once_and_changes_are_consecutive(server: FakeBui
     assert (changes[-1].job, changes[-1].after) == (None, "passed")
 
 
-def test_changes_come_as_they_happen(server: FakeBuildkite, bk: Buildkite) -> None:
+def test_changes_are_reported_as_they_happen(server: FakeBuildkite, bk: Buildkite) -> None:
     build = new_build(server, bk, CommandStep(label="Test", duration=100))
     for change in build.watch():
         assert change.build.state == server.build("web", 1).state

@@ -95,7 +95,9 @@ def test_scopes_may_be_odd(bk: Buildkite, server: FakeBuildkite, scopes: object)
         assert banner(bk, None)[1].startswith("scopes: ")
 
 
-def test_a_token_without_a_description_or_a_user_is_somebody_s(bk: Buildkite, server: FakeBuildkite) -> None:
+def test_the_banner_of_a_token_without_a_description_or_a_user_names_no_one(
+    bk: Buildkite, server: FakeBuildkite
+) -> None:
     server.settings.drift = lambda payload: {"uuid": payload["uuid"], "scopes": []}
     assert banner(bk, None)[:2] == ["bk: unknown user at https://api.buildkite.com", "scopes: none"]
 

@@ -51,7 +51,7 @@ def test_a_closed_context_creates_no_client(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out == ""
 
 
-def test_the_banner_waits_for_the_end_of_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_banner_waits_for_the_end_of_the_running_cell(capsys: pytest.CaptureFixture[str]) -> None:
     context = ShellContext(demo=True)
     loader = NamespaceLoader(context, Shell())
     loader.before_cell(SimpleNamespace(raw_cell="print(org)"))
@@ -64,7 +64,7 @@ def test_the_banner_waits_for_the_end_of_what_runs(capsys: pytest.CaptureFixture
     context.close()
 
 
-def test_the_names_come_once_and_those_of_the_package_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_names_are_added_once_and_those_of_the_package_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
     context, shell = ShellContext(demo=True), Shell()
     loader = NamespaceLoader(context, shell)
     loader.load()

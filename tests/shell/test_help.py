@@ -101,7 +101,7 @@ def test_python_s_own_help_renders_modules(module: Any) -> None:
     assert (inspect.getdoc(module) or "").partition("\n")[0] in rendered(module)
 
 
-def test_python_s_own_help_renders_what_is_exported() -> None:
+def test_pythons_own_help_renders_the_exports() -> None:
     for name in set(buildkite_orm.__all__) & PUBLIC.keys():
         text = rendered(PUBLIC[name])
         first = (PUBLIC[name].__doc__ or "").partition("\n")[0]

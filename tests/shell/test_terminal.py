@@ -159,7 +159,7 @@ def test_an_account_costs_a_request_and_its_token_is_never_shown(
 
 
 @pytest.mark.parametrize("simple", [False, True])
-def test_a_server_that_cannot_be_reached_keeps_nobody_from_the_prompt(
+def test_a_server_that_cannot_be_reached_does_not_prevent_the_prompt(
     terminal: Callable[..., Terminal],
     tmp_path: Path,
     simple: bool,  # noqa: FBT001 - a case
