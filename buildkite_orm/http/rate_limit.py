@@ -274,7 +274,7 @@ class _Queue:
             return
         error = RateLimitError(
             f"not sent: {self._cause}, and after {now - self.since:.1f} s, as long as RetryPolicy allows to wait, no "
-            "response states what is left"
+            "response states the remaining budget"
         )
         error.gave_up = True
         raise error

@@ -125,7 +125,7 @@ def test_the_private_key_shows_nowhere() -> None:
 
 
 def test_a_token_and_a_key_exclude_each_other() -> None:
-    with pytest.raises(ConfigurationError, match="exclude"):
+    with pytest.raises(ConfigurationError, match="cannot be combined"):
         Buildkite("bkua_x", auth=PublicKeyAuth("0191", pem()))
 
 
