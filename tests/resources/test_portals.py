@@ -37,7 +37,7 @@ def test_a_portal_is_created_with_the_given_fields_only(bk: Buildkite, sent: Sen
     with costs(1):
         portal = bk.organization("acme").portals().create(name="Viewer", query=QUERY)
     assert sent() == (f"POST {PORTALS}", {"name": "Viewer", "query": QUERY})
-    assert (portal.slug, portal.description, portal.user_invokable) == ("who-am-i", None, False)
+    assert (portal.slug, portal.description, portal.user_invokable) == ("viewer", None, False)
     assert portal.created_by is not None
 
 
