@@ -39,7 +39,7 @@ def test_an_interrupt_at_any_step_leaves_the_lock_free(monkeypatch: pytest.Monke
     steps = 0
     while True:
         lock, interrupt = ForkSafeLock(), InterruptAt(steps + 1)
-        monkeypatch.setattr(forking, "_forks", forking._forks + 1)  # so that the lock is renewed, too
+        monkeypatch.setattr(forking, "_forks", steps + 1)  # so that the lock is renewed, too
         before = sys.gettrace()
         sys.settrace(interrupt.trace)
         try:
