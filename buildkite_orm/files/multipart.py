@@ -138,7 +138,7 @@ def send_to_storage(session: Session, form: PresignedForm, file: File) -> str:
     body = MultipartForm(form.data, file, file_field=form.file_input)
 
     def once() -> None:
-        with session.stream_elsewhere(form.url, {}, method=form.method, body=body) as stream:
+        with session.stream_without_token(form.url, {}, method=form.method, body=body) as stream:
             if stream.status >= 300:  # noqa: PLR2004
                 message = "the storage does not accept the file"
                 raise storage_error(UploadError, message, form.method, stream, session)

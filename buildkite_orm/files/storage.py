@@ -122,7 +122,7 @@ class ArtifactStorage:
     def _follow(self, headers: dict[str, str]) -> Stream:
         url = self._link = self._link or self._new_link()
         for _ in range(_MAX_REDIRECTS):
-            stream = self._session.stream_elsewhere(url, headers)
+            stream = self._session.stream_without_token(url, headers)
             if stream.status not in _REDIRECT or not stream.headers.get("Location"):
                 return stream
             stream.close()

@@ -154,7 +154,7 @@ class Session:
         attempt = partial(self._open_stream, request, self._deadline(), _ErrorDetails(self, request))
         return self.retries.run(attempt, idempotent=request.is_idempotent)
 
-    def stream_elsewhere(
+    def stream_without_token(
         self, url: str | SignedUrl, headers: Mapping[str, str], *, method: str = "GET", body: StreamedBody | None = None
     ) -> Stream:
         """Request or send a file at a URL from a response, once, without the token.
@@ -241,7 +241,7 @@ class Session:
         with stream:
             # the status of an error counts, even if its body arrived and cannot be decoded
             with suppress(ResponseError) if is_error else nullcontext():
-                for piece in stream.arriving():
+                for piece in stream.chunks_as_received():
                     body.write(piece)
                     del piece
                     if body.tell() > limit:

@@ -74,7 +74,7 @@ def _error_body(stream: Stream, session: Session) -> bytes:
     """Read the body of an error response, up to `SizeLimits.error_body` and for some seconds."""
     body, until = bytearray(), session.clock.monotonic() + _ERROR_BODY_SECONDS
     with contextlib.suppress(BuildkiteError, ValueError):  # the status counts, even if the body is damaged
-        for chunk in stream.arriving():
+        for chunk in stream.chunks_as_received():
             body += chunk
             if len(body) >= session.limits.error_body or session.clock.monotonic() > until:
                 break

@@ -77,7 +77,7 @@ class Stream:
         received = self._received(self._response.raw.read, size)
         return self._decoded(received) if self._decompress else received
 
-    def arriving(self) -> Iterator[bytes]:
+    def chunks_as_received(self) -> Iterator[bytes]:
         """Read the body as it arrives, decompressed.
 
         Raises:

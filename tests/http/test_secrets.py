@@ -137,7 +137,7 @@ def test_a_file_from_elsewhere_is_had_without_the_token(server: FakeBuildkite, b
 )  # fmt: skip
 def test_a_file_is_not_loaded_from_an_unsafe_url(server: FakeBuildkite, bk: Buildkite, url: str) -> None:
     with pytest.raises(ResponseError) as caught:
-        bk.session.stream_elsewhere(url, {})
+        bk.session.stream_without_token(url, {})
     assert "s3cret" not in f"{caught.value} {vars(caught.value)}"
     assert server.requests == []
 
@@ -145,7 +145,7 @@ def test_a_file_is_not_loaded_from_an_unsafe_url(server: FakeBuildkite, bk: Buil
 def test_an_error_from_elsewhere_does_not_show_the_key_to_the_file(server: FakeBuildkite, bk: Buildkite) -> None:
     server.faults.add("reset_before", origin="artifacts", times=None)
     with pytest.raises(ConnectionFailedError) as caught:
-        bk.session.stream_elsewhere("https://artifacts.buildkite.fake/x?sig=s3cret", {})
+        bk.session.stream_without_token("https://artifacts.buildkite.fake/x?sig=s3cret", {})
     assert caught.value.url == "https://artifacts.buildkite.fake/x"
 
 

@@ -58,7 +58,7 @@ def bk(server: FakeBuildkite, noting: Noting) -> Iterator[Buildkite]:
 
 def options_for(bk: Buildkite, noting: Noting, url: str = "https://files.example/x") -> dict[str, Any]:
     """Request a file, and return the settings with which the request was sent."""
-    bk.session.stream_elsewhere(url, {}).close()
+    bk.session.stream_without_token(url, {}).close()
     return noting.options[-1]
 
 

@@ -262,7 +262,7 @@ def test_each_request_is_logged_with_its_status_and_without_secrets(
 ) -> None:
     with caplog.at_level(logging.DEBUG, "buildkite_orm"), server.client(transport=Canned(299, b"{}")) as bk:
         bk.session.send(ApiRequest("PUT", PORTAL, query=[("page", "2")]), lambda response: response)
-        bk.session.stream_elsewhere("https://files.example/a?key=hush?key=hush", {}).close()
+        bk.session.stream_without_token("https://files.example/a?key=hush?key=hush", {}).close()
     logged = [record.getMessage() for record in caplog.records if record.name == "buildkite_orm"]
     assert logged == [f"PUT https://api.buildkite.com/v2/{PORTAL}?page=2 -> 299", "GET https://files.example/a -> 299"]
 
@@ -313,7 +313,7 @@ class Nowhere(BaseAdapter):
 def test_an_error_of_a_file_elsewhere_shows_its_url_without_the_key(server: FakeBuildkite, query: str) -> None:
     where = "https://files.example/a.txt"
     with server.client(transport=Nowhere()) as bk, pytest.raises(ConnectionFailedError) as caught:
-        bk.session.stream_elsewhere(where + query, {})
+        bk.session.stream_without_token(where + query, {})
     assert (caught.value.method, caught.value.url) == ("GET", where)
     assert "hush" not in str(caught.value)
 
@@ -322,7 +322,7 @@ def test_an_error_of_a_file_elsewhere_shows_its_url_without_the_key(server: Fake
 def test_a_file_elsewhere_over_plain_http_is_refused_with_its_host(bk: Buildkite, query: str) -> None:
     where = "http://files.example/a.txt"
     with pytest.raises(ResponseError) as caught:
-        bk.session.stream_elsewhere(where + query, {})
+        bk.session.stream_without_token(where + query, {})
     assert caught.value.message == "the server points to a URL that is not https"
     assert str(caught.value).startswith(f"GET {where}: the server points to a URL that is not https. ")
 
@@ -331,7 +331,7 @@ def test_a_file_elsewhere_over_plain_http_is_refused_with_its_host(bk: Buildkite
 def test_a_file_elsewhere_without_a_url_is_refused_without_a_request(server: FakeBuildkite, host: str) -> None:
     canned = Canned(200)
     with server.client(transport=canned) as bk, pytest.raises(ResponseError) as caught:
-        bk.session.stream_elsewhere(f"https://{host}/a.txt?key=hush", {}, method="PUT")
+        bk.session.stream_without_token(f"https://{host}/a.txt?key=hush", {}, method="PUT")
     assert str(caught.value).startswith(f"PUT https://{host}/a.txt: the URL is not usable. ")
     assert canned.request_count == 0
 
@@ -339,7 +339,7 @@ def test_a_file_elsewhere_without_a_url_is_refused_without_a_request(server: Fak
 def test_a_file_elsewhere_is_requested_as_it_is_and_without_the_token(server: FakeBuildkite) -> None:
     canned = Canned(200, b"hello")
     with server.client(transport=canned) as bk:
-        bk.session.stream_elsewhere("https://files.example/a.txt", {"Range": "bytes=2-"}).close()
+        bk.session.stream_without_token("https://files.example/a.txt", {"Range": "bytes=2-"}).close()
     (headers,) = canned.headers
     assert (headers["Accept"], headers["Accept-Encoding"], headers["Range"]) == ("*/*", "identity", "bytes=2-")
     assert "Authorization" not in headers
@@ -350,7 +350,7 @@ def test_a_file_elsewhere_is_returned_as_it_is_stored(server: FakeBuildkite) -> 
     packed = gzip.compress(b"hello")
     with (
         server.client(transport=Canned(200, packed, Content_Encoding="gzip")) as bk,
-        bk.session.stream_elsewhere("https://files.example/a.txt.gz", {}) as stream,
+        bk.session.stream_without_token("https://files.example/a.txt.gz", {}) as stream,
     ):
         assert b"".join(stream) == packed
 
@@ -363,7 +363,7 @@ def test_no_request_contains_the_password_of_a_netrc(
     monkeypatch.setenv("NETRC", str(netrc))
     canned = Canned(200, b"{}")
     with server.client(transport=canned) as bk:
-        bk.session.stream_elsewhere("https://files.example/a.txt", {}).close()
+        bk.session.stream_without_token("https://files.example/a.txt", {}).close()
         bk.session.send(ApiRequest("GET", "user"), lambda response: response)
     assert [headers.get("Authorization") for headers in canned.headers] == [None, f"Bearer {server.token}"]
 

@@ -97,7 +97,7 @@ def test_headers_that_cannot_be_read_show_no_query(caplog: pytest.LogCaptureFixt
             Buildkite("bkua_none", base_url=url) as bk,
             pytest.raises(ConnectionFailedError, match="header line 1 is malformed") as caught,
         ):
-            bk.session.stream_elsewhere(f"{url}/f?sig=s3cret", {})
+            bk.session.stream_without_token(f"{url}/f?sig=s3cret", {})
         serving.join()
     assert "s3cret" not in str(caught.value)
     assert_silent(caplog)
