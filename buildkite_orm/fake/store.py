@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 from bisect import bisect_left, insort
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.arguments import (
@@ -375,9 +375,7 @@ class Store:
                 state=state,
                 created_at=build.created_at,
                 step_id=ids.uuid(),
-                name=f":hammer: Job {number + 1}",
-                step_key=f"job-{number + 1}",
-                command=f"make job-{number + 1}",
+                **_job_texts(number + 1),
                 agent_query_rules=["queue=default"],
                 queue=queue,
                 **_job_times(build, state),
@@ -433,6 +431,12 @@ def _file(listing: list[BuildRecord], build: BuildRecord) -> None:
         listing.append(build)
     else:
         insort(listing, build, key=listing_order)
+
+
+@cache
+def _job_texts(number: int) -> dict[str, Any]:
+    """Return the texts of a build's job; cached, since many thousands of builds share them."""
+    return {"name": f":hammer: Job {number}", "step_key": f"job-{number}", "command": f"make job-{number}"}
 
 
 def _job_state(build: BuildRecord, kind: str = "script") -> str:
