@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_origin, get_type_hint
 from buildkite_orm.fake import seed_file
 from buildkite_orm.fake.control import bodies
 from buildkite_orm.fake.control.access import PREFIX
-from buildkite_orm.fake.control.bodies import NoBody
+from buildkite_orm.fake.control.bodies import EmptyBody
 from buildkite_orm.fake.control.endpoints import ENDPOINTS
 from buildkite_orm.fake.control.validation import Body
 
@@ -57,7 +57,7 @@ def tables() -> str:
 def _endpoints() -> Iterator[str]:
     yield from ("| request | what it does | body | response |", "| --- | --- | --- | --- |")
     for each in ENDPOINTS:
-        body = "" if each.body is NoBody else _link(each.body.__name__)
+        body = "" if each.body is EmptyBody else _link(each.body.__name__)
         reply = f"{each.status} {_link(each.reply.__name__)}" if each.reply else f"{each.status}"
         yield f"| `{each.method} {PREFIX}{each.path}` | {each.summary} | {body} | {reply} |"
 
@@ -78,7 +78,7 @@ def _bodies() -> list[type[Body]]:
             waiting += [field.annotation for field in annotation.model_fields.values()]
             waiting += [item for field in annotation.model_fields.values() for item in field.metadata]
         waiting += get_args(annotation)
-    return sorted(used - {NoBody}, key=lambda each: (each.__module__, inspect.getsourcelines(each)[1]))
+    return sorted(used - {EmptyBody}, key=lambda each: (each.__module__, inspect.getsourcelines(each)[1]))
 
 
 def _is_body(value: object) -> bool:

@@ -156,7 +156,7 @@ def _scopes(text: str) -> list[str]:
 
 
 def _stop_signals() -> SimpleQueue[int]:
-    """Put termination signals into a queue, the one kind of lock that a signal handler may use."""
+    """Store termination signals in a queue, the one kind of lock that a signal handler may use."""
     stopped: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stopped.put(received))

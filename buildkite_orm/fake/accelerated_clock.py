@@ -41,7 +41,7 @@ class AcceleratedClock:
 
     @property
     def speed(self) -> float:
-        """How many of its seconds pass in one second of its source."""
+        """The number of its seconds that pass in one second of its source."""
         return self._speed
 
     @speed.setter
@@ -72,7 +72,7 @@ class AcceleratedClock:
             self._sleep_up_to(left)
 
     def advance(self, seconds: float) -> None:
-        """Move forward; threads that wait continue if their time has come."""
+        """Move forward; threads that wait continue if their time is reached."""
         if seconds < 0:
             raise ValueError(f"a clock moves forward only, not by {seconds} s")
         with self._lock:

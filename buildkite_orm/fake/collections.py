@@ -20,7 +20,7 @@ class ShortRepr:
 
     @property
     def title(self) -> str:
-        """What identifies it to a reader."""
+        """The text that identifies it to a reader."""
         raise NotImplementedError
 
 

@@ -16,7 +16,7 @@ class Content:
     """A file's content, read in blocks and never held in memory as a whole unless it was given as bytes."""
 
     def __init__(self, source: bytes | int, seed: object = 0) -> None:
-        """Take the bytes, or the size of a content that is generated from `seed`."""
+        """Create a content from bytes, or from the size of a content that is generated from `seed`."""
         self._given = source if isinstance(source, bytes) else None
         self._seed = str(seed)
         self._block = b""

@@ -163,7 +163,7 @@ class Body(io.RawIOBase):
         return len(data)
 
     def _proceed(self) -> None:
-        """Read how many bytes come next, if any do."""
+        """Read how many bytes follow, if any."""
         self.finished = True
 
 

@@ -91,7 +91,7 @@ class ApiRequest:
 
     @property
     def view(self) -> View:
-        """How payloads are rendered for this request."""
+        """The settings by which payloads are rendered for this request."""
         scopes = self.authenticated.scopes if self.authenticated else ()
         return View(
             self.context.settings, self.base, self.context.clock.now(), "write_pipelines" in scopes, self.shared

@@ -318,10 +318,10 @@ class Lifecycle:
         self._exit(job, step, step.exits[min(job.attempt, len(step.exits) - 1)], step.signal)
 
     def finish(self, job: JobRecord, status: int, signal: str | None = None) -> None:
-        """End a script job with an exit status, whatever its step says; a failure is retried if the step says so.
+        """End a script job with any exit status; a failure is retried if the step says so.
 
         Raises:
-            ValueError: It is no script job, waits for another step, or has ended.
+            ValueError: It is not a script job, waits for another step, or has ended.
         """
         if job.type != "script" or job.state not in FINISHABLE:
             states = ", ".join(sorted(FINISHABLE))

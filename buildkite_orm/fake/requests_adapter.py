@@ -77,7 +77,7 @@ class LocalAdapter(BaseAdapter):
         return self._builder.build_response(request, raw)
 
     def close(self) -> None:
-        """Do nothing: no connection is open."""
+        """Close nothing: no connection is open."""
 
 
 def _environment(request: requests.PreparedRequest) -> dict[str, Any]:

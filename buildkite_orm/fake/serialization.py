@@ -1,4 +1,4 @@
-"""Serialize every body that the fake sends, as JSON or text, whatever it contains."""
+"""Serialize every body that the fake sends, as JSON or text."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Upload(io.BytesIO):
 
     @property
     def content(self) -> Json:
-        """What is stored of the file."""
+        """The fields that are stored of the file."""
         return {
             "filename": self.filename,
             "size": self.size,

@@ -102,7 +102,6 @@ def test_an_internal_error_does_not_show_its_stack(server: FakeBuildkite, http: 
 def test_many_builds_need_little_memory(server: FakeBuildkite) -> None:
     tracemalloc.start()
     builds = server.add_builds("web", 2000, jobs=3)
-    assert sum(len(build.jobs) for build in builds) == 6000
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert size < len(builds) * 5_000  # 100,000 builds in 500 MB

@@ -109,5 +109,5 @@ def _table() -> Any:
         for each in ENDPOINTS
     ]
     for rule in rules:
-        rule.methods = (rule.methods or set()) - {"HEAD"}  # it comes with GET
+        rule.methods = (rule.methods or set()) - {"HEAD"}  # GET includes it
     return Map(rules, strict_slashes=False, merge_slashes=False, redirect_defaults=False).bind("fake")

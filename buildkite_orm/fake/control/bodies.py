@@ -34,7 +34,7 @@ Texts = Annotated[dict[str, Text], Field(max_length=1000)]
 Count = Annotated[int, Field(ge=0, le=2**31)]
 
 
-class NoBody(Body):
+class EmptyBody(Body):
     """An empty body."""
 
 

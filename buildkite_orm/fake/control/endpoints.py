@@ -12,6 +12,7 @@ from buildkite_orm.fake.control.bodies import (
     BuildChange,
     ClockChange,
     Content,
+    EmptyBody,
     JobEnd,
     NewAgent,
     NewAnnotation,
@@ -24,7 +25,6 @@ from buildkite_orm.fake.control.bodies import (
     NewPipeline,
     NewToken,
     NewUser,
-    NoBody,
     RequestsQuery,
     SettingsChange,
 )
@@ -41,7 +41,7 @@ _CREATED = 201
 _EMPTY = 204
 
 
-def _index(_request: ControlRequest[NoBody]) -> replies.IndexReply:
+def _index(_request: ControlRequest[EmptyBody]) -> replies.IndexReply:
     """List the endpoints."""
     return {
         "endpoints": [
@@ -53,7 +53,7 @@ def _index(_request: ControlRequest[NoBody]) -> replies.IndexReply:
 # -- time
 
 
-def _clock(request: ControlRequest[NoBody]) -> replies.ClockReply:
+def _clock(request: ControlRequest[EmptyBody]) -> replies.ClockReply:
     """Return the time."""
     return replies.clock(request.server)
 
@@ -113,14 +113,14 @@ def _add_builds(request: ControlRequest[NewBuilds]) -> replies.BuildsReply:
     return {"first": builds[0].number, "last": builds[-1].number}
 
 
-def _build(request: ControlRequest[NoBody]) -> replies.BuildReply:
+def _build(request: ControlRequest[EmptyBody]) -> replies.BuildReply:
     """Return a build with its jobs."""
     request.server.run()
     return replies.build(request.build)
 
 
 def _change_build(request: ControlRequest[BuildChange]) -> replies.BuildReply:
-    """Put a build into a state."""
+    """Set the state of a build."""
     build = request.build
     request.server.set_state(build, request.body.state)
     return replies.build(build)
@@ -139,7 +139,7 @@ def _add_job(request: ControlRequest[NewJob]) -> replies.JobReply:
     return replies.job(actions.add_job(request.server, request.build, request.body))
 
 
-def _job(request: ControlRequest[NoBody]) -> replies.JobReply:
+def _job(request: ControlRequest[EmptyBody]) -> replies.JobReply:
     """Return a job."""
     request.server.run()
     return replies.job(request.job)
@@ -165,7 +165,7 @@ def _add_artifact(request: ControlRequest[NewArtifact]) -> replies.ArtifactReply
 # -- what goes wrong, who may what, what was received
 
 
-def _faults(request: ControlRequest[NoBody]) -> replies.FaultsReply:
+def _faults(request: ControlRequest[EmptyBody]) -> replies.FaultsReply:
     """List the faults."""
     return {"faults": [replies.fault(each) for each in request.server.faults.rules]}
 
@@ -175,7 +175,7 @@ def _add_fault(request: ControlRequest[NewFault]) -> replies.FaultReply:
     return replies.fault(actions.add_fault(request.server, request.body))
 
 
-def _clear_faults(request: ControlRequest[NoBody]) -> None:
+def _clear_faults(request: ControlRequest[EmptyBody]) -> None:
     """Remove all faults."""
     request.server.faults.clear()
 
@@ -192,7 +192,7 @@ def _make_token(request: ControlRequest[NewToken]) -> replies.TokenReply:
     return {"token": token, "scopes": body.scopes, "organizations": body.organizations}
 
 
-def _settings(request: ControlRequest[NoBody]) -> Json:
+def _settings(request: ControlRequest[EmptyBody]) -> Json:
     """Return the settings, rate limits among them."""
     return replies.settings(request.server.settings)
 
@@ -203,7 +203,7 @@ def _change_settings(request: ControlRequest[SettingsChange]) -> Json:
     return replies.settings(request.server.settings)
 
 
-def _reset_budgets(request: ControlRequest[NoBody]) -> None:
+def _reset_budgets(request: ControlRequest[EmptyBody]) -> None:
     """Begin new windows of all rate limits."""
     request.server.reset_budgets()
 
@@ -213,20 +213,20 @@ def _requests(request: ControlRequest[RequestsQuery]) -> replies.RequestsReply:
     return replies.requests(request.server, request.body.after, request.body.limit)
 
 
-def _clear_requests(request: ControlRequest[NoBody]) -> None:
+def _clear_requests(request: ControlRequest[EmptyBody]) -> None:
     """Remove the recorded requests; the numbers of later ones continue."""
     request.server.requests.clear()
 
 
-def _reset(request: ControlRequest[NoBody]) -> replies.ResetReply:
+def _reset(request: ControlRequest[EmptyBody]) -> replies.ResetReply:
     """Restore the initial state; faults and recorded requests are removed, the time is kept."""
     request.server.reset()
     return {"token": request.server.token, "now": replies.clock(request.server)["now"]}
 
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
-    Endpoint("GET", "", NoBody, replies.IndexReply, _index),
-    Endpoint("GET", "/clock", NoBody, replies.ClockReply, _clock),
+    Endpoint("GET", "", EmptyBody, replies.IndexReply, _index),
+    Endpoint("GET", "/clock", EmptyBody, replies.ClockReply, _clock),
     Endpoint("POST", "/clock", ClockChange, replies.ClockReply, _move_clock),
     Endpoint("POST", "/organizations", NewOrganization, replies.OrganizationReply, _add_organization, _CREATED),
     Endpoint("POST", f"{_ORGANIZATION}/users", NewUser, replies.CreatedReply, _add_user, _CREATED),
@@ -234,22 +234,22 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("POST", f"{_ORGANIZATION}/pipelines", NewPipeline, replies.PipelineReply, _add_pipeline, _CREATED),
     Endpoint("POST", _BUILDS, NewBuild, replies.BuildReply, _add_build, _CREATED),
     Endpoint("POST", f"{_BUILDS}/bulk", NewBuilds, replies.BuildsReply, _add_builds, _CREATED),
-    Endpoint("GET", _BUILD, NoBody, replies.BuildReply, _build),
+    Endpoint("GET", _BUILD, EmptyBody, replies.BuildReply, _build),
     Endpoint("PATCH", _BUILD, BuildChange, replies.BuildReply, _change_build),
     Endpoint("POST", f"{_BUILD}/annotations", NewAnnotation, replies.CreatedReply, _add_annotation, _CREATED),
     Endpoint("POST", f"{_BUILD}/jobs", NewJob, replies.JobReply, _add_job, _CREATED),
-    Endpoint("GET", "/jobs/{job}", NoBody, replies.JobReply, _job),
+    Endpoint("GET", "/jobs/{job}", EmptyBody, replies.JobReply, _job),
     Endpoint("POST", "/jobs/{job}/finish", JobEnd, replies.JobReply, _finish_job),
     Endpoint("PUT", "/jobs/{job}/log", Content, None, _set_log, _EMPTY),
     Endpoint("POST", "/jobs/{job}/artifacts", NewArtifact, replies.ArtifactReply, _add_artifact, _CREATED),
-    Endpoint("GET", "/faults", NoBody, replies.FaultsReply, _faults),
+    Endpoint("GET", "/faults", EmptyBody, replies.FaultsReply, _faults),
     Endpoint("POST", "/faults", NewFault, replies.FaultReply, _add_fault, _CREATED),
-    Endpoint("DELETE", "/faults", NoBody, None, _clear_faults, _EMPTY),
+    Endpoint("DELETE", "/faults", EmptyBody, None, _clear_faults, _EMPTY),
     Endpoint("POST", "/tokens", NewToken, replies.TokenReply, _make_token, _CREATED),
-    Endpoint("GET", "/settings", NoBody, SettingsChange, _settings),
+    Endpoint("GET", "/settings", EmptyBody, SettingsChange, _settings),
     Endpoint("PATCH", "/settings", SettingsChange, SettingsChange, _change_settings),
-    Endpoint("POST", "/budgets/reset", NoBody, None, _reset_budgets, _EMPTY),
+    Endpoint("POST", "/budgets/reset", EmptyBody, None, _reset_budgets, _EMPTY),
     Endpoint("GET", "/requests", RequestsQuery, replies.RequestsReply, _requests),
-    Endpoint("DELETE", "/requests", NoBody, None, _clear_requests, _EMPTY),
-    Endpoint("POST", "/reset", NoBody, replies.ResetReply, _reset),
+    Endpoint("DELETE", "/requests", EmptyBody, None, _clear_requests, _EMPTY),
+    Endpoint("POST", "/reset", EmptyBody, replies.ResetReply, _reset),
 )

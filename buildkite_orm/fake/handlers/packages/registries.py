@@ -71,7 +71,7 @@ def _registry(request: ApiRequest, record: Record) -> Json:
 
 
 def _policy_text(policy: str | list[Json] | None) -> str | None:
-    """Return a policy as text, as the API does whatever it was given as; JSON is YAML too."""
+    """Return a policy as text, as the API does in both cases; JSON is YAML too."""
     return policy if policy is None or isinstance(policy, str) else json.dumps(policy)
 
 
