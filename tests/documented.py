@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,15 +65,3 @@ def items_of_example(name: str) -> list[Any]:
     payload = example(name)
     page = (as_object(payload) or {}).get("items", payload)
     return as_array(page) or [page]
-
-
-def with_times(value: Any) -> Any:
-    """Return a payload with its times parsed, so that they are compared as times."""
-    if (fields := as_object(value)) is not None:
-        return {key: with_times(item) for key, item in fields.items()}
-    if (items := as_array(value)) is not None:
-        return [with_times(item) for item in items]
-    try:
-        return datetime.fromisoformat(value.replace(" UTC", "+00:00")) if isinstance(value, str) else value
-    except ValueError:
-        return value
