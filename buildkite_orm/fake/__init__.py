@@ -17,6 +17,7 @@ if find_spec("werkzeug") is None:
 from buildkite_orm.fake.accelerated_clock import AcceleratedClock
 from buildkite_orm.fake.clock import Clock, ManualClock, SharedClock, SystemClock
 from buildkite_orm.fake.faults import Fault, Faults, RecordedRequest
+from buildkite_orm.fake.pipeline_yaml.errors import IgnoredStepKeysWarning, PipelineYamlError
 from buildkite_orm.fake.records import (
     AgentRecord,
     AnnotationRecord,
@@ -31,7 +32,7 @@ from buildkite_orm.fake.records import (
 )
 from buildkite_orm.fake.server import FakeBuildkite
 from buildkite_orm.fake.settings import Pace, Settings
-from buildkite_orm.fake.steps import BlockStep, CommandStep, Step, TriggerStep, WaitStep
+from buildkite_orm.fake.steps import BlockStep, CommandStep, Dependency, RetryRule, Step, TriggerStep, WaitStep
 from buildkite_orm.fake.store import Store
 
 __all__ = [
@@ -43,16 +44,20 @@ __all__ = [
     "BuildRecord",
     "Clock",
     "CommandStep",
+    "Dependency",
     "FakeBuildkite",
     "Fault",
     "Faults",
+    "IgnoredStepKeysWarning",
     "JobRecord",
     "ManualClock",
     "OrganizationRecord",
     "Pace",
     "PipelineRecord",
+    "PipelineYamlError",
     "QueueRecord",
     "RecordedRequest",
+    "RetryRule",
     "Settings",
     "SharedClock",
     "Step",

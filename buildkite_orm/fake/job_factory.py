@@ -2,44 +2,65 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.ids import Ids, digest
+from buildkite_orm.fake.pipeline_yaml.schedule import needs_of
+from buildkite_orm.fake.pipeline_yaml.variables import omission
 from buildkite_orm.fake.records import JobRecord
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkite_orm.fake.records import AgentRecord, BuildRecord, Json, QueueRecord
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
 
+_ELEMENT = re.compile(r"\{\{\s*matrix(?:\.([\w-]+))?\s*\}\}")
+_OMITTED = {"conditional_failed": "broken", "branches": "broken", "skip": "skipped"}
 _FIELDS_SIGNED = ["command", "env", "matrix", "plugins", "repository_url"]
 
 
 def create_jobs(store: Store, build: BuildRecord, ids: Ids | None = None) -> list[JobRecord]:
-    """Create a build's jobs, all of them waiting."""
-    ids = ids or store.ids
-    jobs = [
-        JobRecord(id=ids.uuid(), build=build, state="waiting", created_at=build.created_at, **values)
-        for step in build.pipeline.plan
-        for values in _values(step, build, ids)
-    ]
+    """Create a build's jobs: those that the build includes wait, the others are broken or skipped."""
+    return jobs_of(store, build, build.pipeline.plan, ids or store.ids, build.created_at)
+
+
+def jobs_of(
+    store: Store, build: BuildRecord, plan: Sequence[Step], ids: Ids, created_at: float, **fields: Any
+) -> list[JobRecord]:
+    """Create the jobs of some steps of a build."""
+    made = [_made(step, build, ids) for step in plan]
+    omissions = [omission(step, build) for step in plan]
+    steps = [(step_id, step, why is None) for (step_id, _), step, why in zip(made, plan, omissions, strict=True)]
+    jobs: list[JobRecord] = []
+    for (_, rows), why, needs in zip(made, omissions, needs_of(steps), strict=True):
+        state = _OMITTED.get(why or "", "waiting")
+        common = {"state": state, "broken_reason": why if state == "broken" else None, "needs": needs, **fields}
+        jobs.extend(JobRecord(build=build, created_at=created_at, **row, **common) for row in rows)
     for job in jobs:
         store.jobs[job.id] = job
     return jobs
 
 
-def _values(step: Step, build: BuildRecord, ids: Ids) -> Iterator[dict[str, Any]]:
-    common = {"step": step, "step_id": ids.uuid(), "step_key": step.key, "group_key": step.group}
+def _made(step: Step, build: BuildRecord, ids: Ids) -> tuple[str, list[dict[str, Any]]]:
+    """Return the id of a step, and the fields of its jobs."""
+    step_id = ids.uuid()
+    return step_id, [{"id": ids.uuid(), **values} for values in _values(step, build, step_id)]
+
+
+def _values(step: Step, build: BuildRecord, step_id: str) -> Iterator[dict[str, Any]]:
+    common = {"step": step, "step_id": step_id, "step_key": step.key, "group_key": step.group}
     if isinstance(step, WaitStep):
         yield common | {"type": "waiter"}
     elif isinstance(step, BlockStep):
         yield common | {"type": "manual", "name": step.label}
     elif isinstance(step, TriggerStep):
-        yield common | {"type": "trigger", "name": step.label or f"Trigger {step.pipeline}"}
+        values = common | {"type": "trigger", "name": step.label or f"Trigger {step.pipeline}"}
+        yield from _parallel(values, step.parallelism)
     else:
         yield from _script_values(step, build, common)
 
@@ -52,17 +73,56 @@ def _script_values(step: CommandStep, build: BuildRecord, common: dict[str, Any]
         "agent_query_rules": list(step.agents),
         "queue": _queue(step.agents, build),
         "artifact_paths": step.artifact_paths,
-        "env": dict(step.env),
+        "env": _env(build, step.env),
+        "priority": step.priority,
         "signature": _signature(common["step_id"]) if step.signed else None,
     }
     if step.matrix is not None:
         for cell in step.matrix:
-            yield values | {"matrix": dict(cell), "name": f"{step.label} {' '.join(cell.values())}"}
-    elif step.parallelism is not None:
-        for index in range(step.parallelism):
-            yield values | {"parallel_group_index": index, "parallel_group_total": step.parallelism}
+            yield values | _cell_values(step, build, cell)
     else:
-        yield values
+        yield from _parallel(values, step.parallelism)
+
+
+def _parallel(values: dict[str, Any], total: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the values of each parallel job, or those of the only one."""
+    if total is None:
+        yield dict(values)
+        return
+    for index in range(total):
+        variables = {"BUILDKITE_PARALLEL_JOB": str(index), "BUILDKITE_PARALLEL_JOB_COUNT": str(total)}
+        yield values | {
+            "parallel_group_index": index,
+            "parallel_group_total": total,
+            "env": values.get("env", {}) | variables,
+        }
+
+
+def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of a job of a matrix, with its elements in place of `{{matrix.name}}`."""
+
+    def filled(text: str) -> str:
+        return _ELEMENT.sub(lambda found: cell.get(found[1] or "", found[0]), text)
+
+    label = step.label or ""
+    name = filled(label) if not label or _ELEMENT.search(label) else f"{label} {' '.join(cell.values())}"
+    agents = [filled(rule) for rule in step.agents]
+    soft_fail = next((each for combination, each in step.matrix_soft_fail if combination == cell), step.soft_fail)
+    return {
+        "step": step if soft_fail == step.soft_fail else replace(step, soft_fail=soft_fail),
+        "matrix": dict(cell),
+        "name": name or None,
+        "command": filled(step.command),
+        "agent_query_rules": agents,
+        "queue": _queue(agents, build),
+        "env": _env(build, {key: filled(value) for key, value in step.env.items()}),
+    }
+
+
+def _env(build: BuildRecord, own: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a job: those of the pipeline, of its build and its own, where later ones win."""
+    given = {**(build.pipeline.env or {}), **(build.env or {})}
+    return {name: str(value) for name, value in given.items()} | dict(own)
 
 
 def _queue(rules: Sequence[str], build: BuildRecord) -> QueueRecord | None:
@@ -146,6 +206,9 @@ def _finish_job(
     store: Store, job: JobRecord, moment: float, ids: Ids, *, stopped: bool, fails: bool
 ) -> list[JobRecord]:
     build = job.build
+    if job.state != "waiting":
+        job.agent = None
+        return [job]
     if stopped or build.state in {"canceled", "skipped", "not_run"}:
         _mark_not_run(job, build.state)
         return [job]
@@ -155,10 +218,6 @@ def _finish_job(
     _run(store, job, moment, ids, 1 if fails else 0)
     step = job.step
     if not isinstance(step, CommandStep) or fails:
-        return [job]
-    if not step.condition:
-        job.state, job.broken_reason, job.agent = "broken", "conditional_failed", None
-        job.exit_status = job.started_at = job.finished_at = job.runnable_at = None
         return [job]
     if step.soft_fail and step.exits[-1]:
         job.state, job.exit_status, job.soft_failed = "failed", step.exits[-1], True

@@ -1,7 +1,7 @@
 """How builds change state: events on a heap, processed up to the clock's time before each request.
 
-A build goes creating -> scheduled -> running -> (failing ->) passed, failed or canceled. Its jobs are released section
-by section: a gate (wait or block step) opens when nothing before it is unfinished, and fails after a failure.
+A build goes creating -> scheduled -> running -> (failing ->) passed, failed or canceled. A job is released when the
+steps that it needs have ended: its dependencies, or the wait and block steps before it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.job_factory import create_jobs, create_retry
+from buildkite_orm.fake.progress import Progress
 from buildkite_orm.fake.records import UNFINISHED_JOB
-from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
+from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, absorbs
 from buildkite_orm.fake.times import seconds
 from buildkite_orm.fake.wildcards import allows
 
@@ -112,14 +113,17 @@ class Lifecycle:
         if outdated and origin is not None and origin.state == "running":
             self._finish(origin, "skipped")
         for job in build.jobs:
-            job.retry_pending = False
-            if job.state in {"running", "accepted", "assigned"}:
-                job.state = "canceling"
-                self._later(self._settings.pace.canceling, partial(self._kill, job))
-            elif job.state in UNFINISHED_JOB or job.state in {"waiting", "blocked"}:
-                job.state = "canceled"
-                job.finished_at = self.now
+            self._cancel_job(job)
         self._later(self._settings.pace.canceling, lambda: self._canceled(build))
+
+    def _cancel_job(self, job: JobRecord) -> None:
+        job.retry_pending = False
+        if job.state in {"running", "accepted", "assigned"}:
+            job.state = "canceling"
+            self._later(self._settings.pace.canceling, partial(self._kill, job))
+        elif job.state in {"waiting", "blocked"} or (job.state in UNFINISHED_JOB and job.state != "canceling"):
+            job.state = "canceled"
+            job.finished_at = self.now
 
     def _kill(self, job: JobRecord) -> None:
         if job.state != "canceling":
@@ -183,57 +187,42 @@ class Lifecycle:
         if build.state in {"creating", "canceling"}:
             return
         self._release(build)
+        if self._cancel_on_failing(build):
+            self._release(build)
         self._validate(build)
 
     def _release(self, build: BuildRecord) -> None:
-        waiting, failed = False, False
-        for job in build.jobs:
-            if job.retried:
-                continue
-            if job.state == "blocked":
-                return
-            if job.state == "waiting" and isinstance(job.step, WaitStep | BlockStep):
-                if waiting:
-                    return
-                if not self._open(job, failed=failed):
-                    return
-                continue
-            if job.state == "waiting":
-                self._make_runnable(job)
-            waiting = waiting or job.unfinished
-            failed = failed or job.failed_hard
+        """Release or fail the waiting jobs whose needs have ended, until no more can be."""
+        changed = True
+        while changed:
+            changed = False
+            progress = Progress(build)
+            for job in build.jobs:
+                if job.state != "waiting" or job.retried:
+                    continue
+                verdict = progress.verdict(job)
+                if verdict == "pending":
+                    continue
+                self._open(job, failed=verdict == "failed")
+                progress.update(job)
+                changed = True
 
-    def _open(self, gate: JobRecord, *, failed: bool) -> bool:
-        """Open a gate that has nothing unfinished before it; return whether the jobs behind it may start."""
-        if isinstance(gate.step, WaitStep):
-            if failed and not gate.step.continue_on_failure:
-                self._fail_gate(gate)
-                return False
-            gate.state, gate.finished_at = "passed", self.now
-            return True
+    def _open(self, job: JobRecord, *, failed: bool) -> None:
+        """Release a waiting job, or end it because what it needs has failed."""
         if failed:
-            self._fail_gate(gate)
+            job.state = "blocked_failed" if job.type == "manual" else "waiting_failed"
+        elif job.type == "waiter":
+            job.state, job.finished_at = "passed", self.now
+        elif job.type == "manual":
+            job.state = "blocked"
         else:
-            gate.state = "blocked"
-        return False
-
-    def _fail_gate(self, gate: JobRecord) -> None:
-        behind = False
-        for job in gate.build.jobs:
-            behind = behind or job is gate
-            if behind and job.state == "waiting":
-                job.state = "blocked_failed" if job.type == "manual" else "waiting_failed"
+            self._make_runnable(job)
 
     def _make_runnable(self, job: JobRecord) -> None:
         job.scheduled_at = job.runnable_at = self.now
-        step = job.step
-        if isinstance(step, CommandStep) and not step.condition:
-            job.state, job.broken_reason = "broken", "conditional_failed"
-            job.runnable_at = None
-            return
         job.state = "scheduled"
         pace = self._settings.pace
-        if isinstance(step, TriggerStep):
+        if isinstance(job.step, TriggerStep):
             self._later(pace.triggering, lambda: self._trigger(job))
         else:
             self._later(pace.assigning, lambda: self._assign(job))
@@ -249,7 +238,7 @@ class Lifecycle:
             return
         build.finished_at = self.now
         work = [job.state for job in current if job.type != "waiter"]
-        if work and all(state == "broken" for state in work):
+        if work and all(state in {"broken", "skipped"} for state in work):
             self._store.move(build, "not_run")
             self._finish_trigger_job(build)
             return
@@ -259,6 +248,16 @@ class Lifecycle:
         self._store.move(build, "failed" if failed else passing)
         if not build.blocked:
             self._finish_trigger_job(build)
+
+    def _cancel_on_failing(self, build: BuildRecord) -> bool:
+        """Cancel the jobs of a failing build whose step says so; return whether there are any."""
+        current = [job for job in build.jobs if not job.retried]
+        if not any(job.failed_hard for job in current):
+            return False
+        found = [job for job in current if job.unfinished and getattr(job.step, "cancel_on_build_failing", False)]
+        for job in found:
+            self._cancel_job(job)
+        return bool(found)
 
     def _assign(self, job: JobRecord) -> None:
         if job.state != "scheduled":
@@ -302,8 +301,26 @@ class Lifecycle:
             job.concurrency_wait_time_ms = step.concurrency_wait_ms
         if step.promised_exit_status is not None:
             self._later(step.duration / 2, lambda: self._promise(job, step.promised_exit_status))
-        self._later(step.duration, lambda: self._end(job, step))
+        if step.log is not None:
+            job.log = step.log
+        limit = self._timeout(job, step)
+        if limit is not None and step.duration > limit:
+            self._later(limit, lambda: self._time_out(job, step))
+        else:
+            self._later(step.duration, lambda: self._end(job, step))
         self.advance(job.build)
+
+    def _timeout(self, job: JobRecord, step: CommandStep) -> float | None:
+        """Return the seconds after which a job times out, at most the maximum of its pipeline."""
+        pipeline = job.build.pipeline
+        default, maximum = pipeline.default_command_step_timeout, pipeline.maximum_command_step_timeout
+        limits = [step.timeout or (default and default * 60.0), maximum and maximum * 60.0]
+        return min((each for each in limits if each), default=None)
+
+    def _time_out(self, job: JobRecord, step: CommandStep) -> None:
+        if job.state == "running":
+            job.signal_reason = "cancel"
+            self._fail(job, step, -1, "SIGTERM", "timed_out")
 
     def _promise(self, job: JobRecord, status: int | None) -> None:
         if job.state == "running":
@@ -334,13 +351,16 @@ class Lifecycle:
         job.exit_status = status
         if status == 0:
             self._finish(job, "passed")
-            return
-        job.signal = signal
-        job.soft_failed = step.soft_fail
-        if job.attempt < step.automatic_retries:
+        else:
+            self._fail(job, step, status, signal, "timed_out" if step.times_out else "failed")
+
+    def _fail(self, job: JobRecord, step: CommandStep, status: int, signal: str | None, state: str) -> None:
+        job.exit_status, job.signal = status, signal
+        job.soft_failed = absorbs(step.soft_fail, status)
+        if job.will_retry(*job.ending):
             job.retry_pending, job.retry_type = True, "automatic"
             self._later(self._settings.pace.retrying, lambda: self._retry_automatically(job))
-        self._finish(job, "timed_out" if step.times_out else "failed")
+        self._finish(job, state)
 
     def _finish(self, job: JobRecord, state: str) -> None:
         job.state, job.finished_at = state, self.now
@@ -375,13 +395,15 @@ class Lifecycle:
         job.started_at = self.now
         job.build.started_at = job.build.started_at or self.now
         if target is None or target.archived_at is not None:
-            self._finish(job, "failed")
+            self._fail_trigger(job)
             return
         job.triggered_build = self.create(
             target,
-            branch=step.branch or job.build.branch,
-            commit=job.build.commit if step.branch is None else "HEAD",
-            message=job.build.message,
+            branch=step.branch or target.default_branch or "main",
+            commit=step.commit or "HEAD",
+            message=step.message or step.label or f"Triggered by {job.build.pipeline.slug} #{job.build.number}",
+            env={**step.env, **job.env},
+            meta_data=dict(step.meta_data),
             source="trigger_job",
             creator=job.build.creator,
             triggered_from=job,
@@ -396,7 +418,15 @@ class Lifecycle:
         origin = build.triggered_from
         if origin is not None and origin.state == "running":
             ends = {"passed": "passed", "skipped": "skipped", "not_run": "passed"}
-            self._finish(origin, ends.get(build.state, "failed"))
+            state = ends.get(build.state, "failed")
+            if state == "failed":
+                self._fail_trigger(origin)
+            else:
+                self._finish(origin, state)
+
+    def _fail_trigger(self, job: JobRecord) -> None:
+        job.soft_failed = bool(getattr(job.step, "soft_fail", False))
+        self._finish(job, "failed")
 
     # -- retries and unblocking
 

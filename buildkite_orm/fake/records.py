@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.collections import Collections, Record, ShortRepr
+from buildkite_orm.fake.steps import absorbs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from buildkite_orm.fake.content import Content
-    from buildkite_orm.fake.steps import Step
+    from buildkite_orm.fake.pipeline_yaml.schedule import Need
+    from buildkite_orm.fake.steps import RetryRule, Step
 
 Json = dict[str, Any]
 
@@ -59,6 +61,7 @@ JOB_STATES = frozenset(
         "limited",
     }
 )
+FAILED_WAITING = frozenset({"waiting_failed", "blocked_failed"})
 HARD_FAILURES = frozenset({"failed", "timed_out", "canceled", "expired"})
 
 
@@ -288,7 +291,13 @@ class BuildRecord(ShortRepr):
 
 @dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class JobRecord(ShortRepr):
-    """A job of any type; `step` is the step that it was created from."""
+    """A job of any type.
+
+    Attributes:
+        step: The step that it was created from.
+        needs: The steps that must end before it starts.
+        uploaded_by: The id of the step that uploaded its step.
+    """
 
     id: str
     build: BuildRecord
@@ -297,6 +306,8 @@ class JobRecord(ShortRepr):
     created_at: float
     step_id: str
     step: Step | None = None
+    needs: tuple[Need, ...] = ()
+    uploaded_by: str | None = None
     name: str | None = None
     step_key: str | None = None
     group_key: str | None = None
@@ -358,13 +369,32 @@ class JobRecord(ShortRepr):
         """Whether it is running, and has declared a failure that neither a retry nor a soft failure will absorb."""
         if self.state != "running" or not self.promised_exit_status:
             return False
-        absorbed = getattr(self.step, "soft_fail", False) or self.attempt < getattr(self.step, "automatic_retries", 0)
-        return not absorbed
+        return not absorbs(getattr(self.step, "soft_fail", False), self.promised_exit_status) and not self.will_retry(
+            self.promised_exit_status
+        )
+
+    @property
+    def ending(self) -> tuple[int | None, str | None, str | None]:
+        """How it ended: its exit status, signal, and the reason of the signal."""
+        return self.exit_status, self.signal, self.signal_reason
+
+    def will_retry(self, status: int | None, signal: str | None = None, reason: str | None = None) -> bool:
+        """Return whether it is retried automatically if it fails in this way; each rule counts its own retries."""
+        rules: Sequence[RetryRule] = getattr(self.step, "rules", ())
+        rule = next((each for each in rules if each.matches(status, signal, reason)), None)
+        if rule is None:
+            return False
+        used, attempt = 0, self.retry_source
+        while attempt is not None:
+            first = next((each for each in rules if each.matches(*attempt.ending)), None)
+            used += attempt.retry_type == "automatic" and first is rule
+            attempt = attempt.retry_source
+        return used < rule.limit
 
     @property
     def failed_hard(self) -> bool:
         """Whether it fails its build."""
-        if self.promised_failure:
+        if self.promised_failure or (self.state in FAILED_WAITING and any(need.missing for need in self.needs)):
             return True
         return self.state in HARD_FAILURES and not self.soft_failed and not self.retry_pending
 

@@ -19,6 +19,7 @@ from buildkite_orm.fake.faults import Faults
 from buildkite_orm.fake.hosts import artifact_host_for, base_url, loopback_of
 from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.lifecycle import Lifecycle
+from buildkite_orm.fake.pipeline_yaml import read_pipeline
 from buildkite_orm.fake.requests_adapter import LocalAdapter
 from buildkite_orm.fake.seed import populate as populate_acme
 from buildkite_orm.fake.settings import Settings
@@ -278,9 +279,33 @@ class FakeBuildkite:
             return organization
 
     def add_pipeline(
-        self, slug: str, *, steps: Sequence[Step] | None = None, organization: str = "acme", **fields: Any
+        self,
+        slug: str,
+        *,
+        steps: Sequence[Step] | None = None,
+        yaml: str | None = None,
+        organization: str = "acme",
+        **fields: Any,
     ) -> PipelineRecord:
-        """Add a pipeline whose builds run `steps` (one command unless given); `fields` are those of its record."""
+        """Add a pipeline whose builds run `steps`, or those of a pipeline in YAML; one command unless given.
+
+        Args:
+            slug: Its slug.
+            steps: The steps that its builds run.
+            yaml: Its `configuration`. One warning names the documented keys that are not simulated.
+            organization: The slug of its organization.
+            fields: Fields of its record: `name`, `default_branch`, `repository`, ...
+
+        Raises:
+            ValueError: `yaml` is not a valid pipeline, or `steps` are given too.
+        """
+        if yaml is not None:
+            if steps is not None:
+                raise ValueError("a pipeline has either steps or yaml")
+            definition = read_pipeline(yaml)
+            definition.warn(slug)
+            steps = definition.plan
+            fields = {"configuration": yaml, "env": definition.env, "steps": definition.visual_steps, **fields}
         with self.context.lock:
             plan = [CommandStep(label="Test", command="make test", key="test")] if steps is None else steps
             return self.store.add_pipeline(self.store.organizations[organization], slug, plan, **fields)

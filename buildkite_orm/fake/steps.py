@@ -9,6 +9,44 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A step or group that a step depends on, by its key.
+
+    Attributes:
+        key: The key.
+        allow_failure: Whether the step runs even if the other one fails.
+    """
+
+    key: str
+    allow_failure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRule:
+    """When a failed job is retried automatically: all conditions must match; None matches any failure.
+
+    Attributes:
+        statuses: Exit statuses.
+        signals: Names of signals in capitals without `SIG`; `NONE` for no signal.
+        signal_reasons: Reasons of signals; `none` for no reason.
+        limit: How many times the rule applies to a job.
+    """
+
+    statuses: frozenset[int] | None = None
+    signals: frozenset[str] | None = None
+    signal_reasons: frozenset[str] | None = None
+    limit: int = 2
+
+    def matches(self, status: int | None, signal: str | None, reason: str | None) -> bool:
+        """Return whether the rule applies to a job that ended in this way."""
+        return (
+            (bool(status) if self.statuses is None else status in self.statuses)
+            and (self.signals is None or (signal or "none").upper().removeprefix("SIG") in self.signals)
+            and (self.signal_reasons is None or (reason or "none") in self.signal_reasons)
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandStep:
     """A step whose jobs run a command.
@@ -24,8 +62,8 @@ class CommandStep:
         times_out: Whether a failing attempt ends as `timed_out`.
         parallelism: The number of parallel jobs.
         matrix: The matrix values, one job for each.
-        soft_fail: Whether a failure does not fail the build.
-        automatic_retries: How many times a failed job is retried automatically.
+        soft_fail: Whether a failure does not fail the build, or the exit statuses that do not.
+        automatic_retries: How many times a failed job is retried automatically, whatever its exit status.
         permit_retry_on_passed: Whether a passed job may be retried.
         artifacts: Path and content (or its size) of the files that each job uploads.
         artifact_paths: The artifact globs of the step.
@@ -35,6 +73,20 @@ class CommandStep:
         promised_exit_status: An exit status that the job declares halfway through.
         condition: Whether the step's `if` is true; otherwise its jobs are broken.
         signed: Whether the step has a signature.
+        depends_on: The steps that it depends on; None for the wait and block steps before it.
+        if_: The expression of its `if`; its jobs are broken unless it is true.
+        branches: The branch filter; its jobs are broken on other branches.
+        skip: Whether its jobs are skipped, or the reason.
+        scope: The number of the group that wait and block steps inside it hold back; 0 for none.
+        group_label: Label of the group that it belongs to.
+        matrix_soft_fail: Combinations of the matrix that have a `soft_fail` of their own.
+        retry_rules: When a failed job is retried automatically, instead of `automatic_retries`.
+        permit_manual_retry: Whether a job may be retried by a user.
+        manual_retry_reason: Why it may not.
+        timeout: Seconds after which a running job times out.
+        priority: The priority of its jobs.
+        cancel_on_build_failing: Whether its jobs are canceled when the build starts to fail.
+        log: The log of its jobs; a generated one unless given.
     """
 
     label: str | None = None
@@ -47,7 +99,7 @@ class CommandStep:
     times_out: bool = False
     parallelism: int | None = None
     matrix: Sequence[Mapping[str, str]] | None = None
-    soft_fail: bool = False
+    soft_fail: bool | frozenset[int] = False
     automatic_retries: int = 0
     permit_retry_on_passed: bool = False
     artifacts: Sequence[tuple[str, bytes | int]] = ()
@@ -58,31 +110,69 @@ class CommandStep:
     promised_exit_status: int | None = None
     condition: bool = True
     signed: bool = False
+    depends_on: Sequence[Dependency] | None = None
+    if_: str | None = None
+    branches: str | None = None
+    skip: bool | str = False
+    scope: int = 0
+    group_label: str | None = None
+    matrix_soft_fail: Sequence[tuple[Mapping[str, str], bool | frozenset[int]]] = ()
+    retry_rules: Sequence[RetryRule] = ()
+    permit_manual_retry: bool = True
+    manual_retry_reason: str | None = None
+    timeout: float | None = None
+    priority: int = 0
+    cancel_on_build_failing: bool = False
+    log: bytes | None = None
+
+    @property
+    def rules(self) -> Sequence[RetryRule]:
+        """The rules of automatic retries."""
+        return self.retry_rules or ((RetryRule(limit=self.automatic_retries),) if self.automatic_retries else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitStep:
-    """A step that waits for all steps before it."""
+    """A step that waits for all steps before it; its conditions and dependencies are those of a command step."""
 
     continue_on_failure: bool = False
     key: str | None = None
     group: str | None = None
+    depends_on: Sequence[Dependency] | None = None
+    if_: str | None = None
+    branches: str | None = None
+    skip: bool | str = False
+    scope: int = 0
+    group_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockStep:
-    """A step that waits until a user unblocks it, with values for `fields` if it has any."""
+    """A step that waits until a user unblocks it, with values for `fields` if it has any.
+
+    An input step (`is_input`) does not hold back the steps after it.
+    """
 
     label: str = "Continue?"
     key: str | None = None
     group: str | None = None
     fields: Sequence[Mapping[str, Any]] = ()
     blocked_state: str = "passed"
+    is_input: bool = False
+    depends_on: Sequence[Dependency] | None = None
+    if_: str | None = None
+    branches: str | None = None
+    skip: bool | str = False
+    scope: int = 0
+    group_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerStep:
-    """A step that starts a build of another pipeline, and waits for it unless `async_` is true."""
+    """A step that starts a build of another pipeline, and waits for it unless `async_` is true.
+
+    The build is of the other pipeline's default branch and of `HEAD`, with the label as its message, unless given.
+    """
 
     pipeline: str
     label: str | None = None
@@ -90,6 +180,28 @@ class TriggerStep:
     group: str | None = None
     async_: bool = False
     branch: str | None = None
+    commit: str | None = None
+    message: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    meta_data: Mapping[str, str] = field(default_factory=dict[str, str])
+    parallelism: int | None = None
+    soft_fail: bool | frozenset[int] = False
+    depends_on: Sequence[Dependency] | None = None
+    if_: str | None = None
+    branches: str | None = None
+    skip: bool | str = False
+    scope: int = 0
+    group_label: str | None = None
 
 
 Step = CommandStep | WaitStep | BlockStep | TriggerStep
+
+
+def is_gate(step: object) -> bool:
+    """Return whether a step holds back the steps after it."""
+    return isinstance(step, WaitStep) or (isinstance(step, BlockStep) and not step.is_input)
+
+
+def absorbs(soft_fail: bool | frozenset[int], status: int | None) -> bool:  # noqa: FBT001 - a value of YAML
+    """Return whether a `soft_fail` keeps an exit status from failing the build."""
+    return soft_fail if isinstance(soft_fail, bool) else status in soft_fail

@@ -263,9 +263,9 @@ def test_an_invalid_configuration_changes_no_pipeline(pipeline: Pipeline, config
 
 
 @pytest.mark.parametrize(
-    ("configuration", "jobs"), [("- command: make\n- wait", 2), ("steps:\n  - wait", 1), ("steps: [wait]", 0)]
+    ("configuration", "jobs"), [("- command: make\n- wait", 2), ("steps:\n  - wait", 1), ("steps: [wait]", 1)]
 )
-def test_fields_that_the_fake_does_not_read_are_accepted(
+def test_steps_are_read_in_each_form_of_yaml(
     server: FakeBuildkite, bk: Buildkite, needed: dict[str, Any], configuration: str, jobs: int
 ) -> None:
     pipeline = bk.organization("acme").pipelines().create(**needed, configuration=configuration)

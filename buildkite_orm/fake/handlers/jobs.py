@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import logs
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
@@ -19,6 +19,8 @@ from buildkite_orm.fake.records import JOB_STATES
 from buildkite_orm.fake.steps import BlockStep, CommandStep
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json, UserRecord
 
@@ -63,6 +65,8 @@ def retry_job(request: ApiRequest) -> Reply:
     if origin and not getattr(origin.step, "async_", False) and origin.build.state in {"canceled", "canceling"}:
         why = "this build was triggered by a synchronous trigger step in a canceled build"
         raise ApiError(422, f"This job can't be retried because {why}")
+    if isinstance(record.step, CommandStep) and not record.step.permit_manual_retry:
+        raise ApiError(422, record.step.manual_retry_reason or "The step of this job does not permit manual retries")
     again = request.context.lifecycle.retry(record, kind="manual", user=request.token.user)
     return Reply(payload=job(request.view, again))
 
@@ -114,8 +118,20 @@ def _fields(record: JobRecord, body: Json) -> Json:
     ]
     if missing:
         raise InvalidError((name, "missing_field") for name in missing)
+    invalid = [str(each["key"]) for each in known if values.get(each["key"]) and not _fits(each, values[each["key"]])]
+    if invalid:
+        raise InvalidError((name, "invalid") for name in invalid)
     defaults = {each["key"]: each["default"] for each in known if each.get("default")}
     return defaults | values
+
+
+def _fits(field: Mapping[str, Any], value: Any) -> bool:
+    """Return whether a value has the format of a text field, or is among the options of a select field."""
+    if "options" in field:
+        chosen = value if isinstance(value, list) else str(value).split("\n") if field.get("multiple") else [value]
+        options = {str(option["value"]) for option in field["options"]}
+        return all(str(each) in options for each in chosen) and (len(chosen) == 1 or bool(field.get("multiple")))
+    return "format" not in field or re.fullmatch(field["format"], str(value)) is not None
 
 
 # -- logs
@@ -237,9 +253,10 @@ def _environment(record: JobRecord) -> dict[str, str]:
         "BUILDKITE_PIPELINE_PROVIDER": build.pipeline.provider_id,
         "BUILDKITE_BUILD_CREATOR_EMAIL": build.creator.email if build.creator else "",
         "BUILDKITE_AGENT_META_DATA_LOCAL": "true",
+        **({} if record.step_key is None else {"BUILDKITE_STEP_KEY": record.step_key}),
     }
     given = {name: str(value) for name, value in (build.env or {}).items()}
-    return own | given | record.env
+    return given | record.env | own
 
 
 ROUTES = (

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from buildkite_orm.fake import audit
 from buildkite_orm.fake.arguments import VISIBILITIES
-from buildkite_orm.fake.configuration import env_of, has_steps, plan_of, steps_of, visual_steps
+from buildkite_orm.fake.configuration import plan_of, visual_steps
 from buildkite_orm.fake.handlers import teams
 from buildkite_orm.fake.handlers.organization_settings import PIPELINE_SETTINGS
 from buildkite_orm.fake.handlers.route import ORGANIZATION, PIPELINE, route
@@ -28,9 +28,12 @@ from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads.pipelines import SETTINGS, pipeline, provider_of
+from buildkite_orm.fake.pipeline_yaml import read_pipeline
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.http import ApiRequest
+    from buildkite_orm.fake.pipeline_yaml import PipelineDefinition
     from buildkite_orm.fake.records import Json, OrganizationRecord, PipelineRecord
 
 
@@ -108,7 +111,7 @@ UPDATES = {
     "clone_mirror_url": Check(str, accepts=_is_plain),
     "color": Check(str, accepts=is_color),
     "cluster_id": Check(str, accepts=is_uuid),
-    "configuration": Check(str, filled=True, accepts=has_steps),
+    "configuration": Check(str, filled=True),
     "default_branch": Check(str),
     "default_command_step_timeout": Check(int, accepts=_positive),
     "description": Check(str),
@@ -158,6 +161,7 @@ def create_pipeline(request: ApiRequest) -> Reply:
     require_valid(body, CREATES)
     _check_named(request, body)
     _check_has_steps(body)
+    definition = _definition(body)
     slug = body.get("slug") or slug_of(body["name"])
     _check_free(organization, slug, body["name"])
     identity = store.ids.uuid()
@@ -174,10 +178,10 @@ def create_pipeline(request: ApiRequest) -> Reply:
         default_branch=PIPELINE_SETTINGS.of(organization)["default_branch"],
         env={},
     )
-    _apply(record, body)
+    _apply(record, body, definition)
     if not (body.get("configuration") or body.get("steps")):
         template = TEMPLATES.records(request)[body["pipeline_template_uuid"]]
-        record.plan = plan_of(steps_of(template.data["configuration"]))
+        record.plan = read_pipeline(template.data["configuration"]).plan
     return _changed(request, record, "Created", 201)
 
 
@@ -185,8 +189,16 @@ def _check_has_steps(body: Json) -> None:
     configuration = body.get("configuration") or ""
     if not (configuration.strip() or body.get("steps") or body.get("pipeline_template_uuid")):
         raise InvalidError([("configuration", _NO_STEPS)])
-    if configuration and not has_steps(configuration):
-        raise InvalidError([("configuration", "invalid")])
+
+
+def _definition(body: Json) -> PipelineDefinition | None:
+    """Return what the `configuration` of a body says, or raise the documented 422."""
+    if not body.get("configuration"):
+        return None
+    try:
+        return read_pipeline(body["configuration"])
+    except PipelineYamlError as error:
+        raise InvalidError([("configuration", str(error))]) from error
 
 
 def _check_free(organization: OrganizationRecord, slug: str, name: str) -> None:
@@ -213,10 +225,11 @@ def update_pipeline(request: ApiRequest) -> Reply:
         raise ApiError(422, "Pipeline is archived")
     _check_named(request, body)
     _check_steps(record, body)
+    definition = _definition(body)
     teams.assign(request, teams.PIPELINES, record.id, body.get("teams") or {})
     if "slug" in body or "name" in body:
         _rename(request.organization, record, body.get("slug") or slug_of(body["name"]))
-    _apply(record, body)
+    _apply(record, body, definition)
     return _changed(request, record, "Updated")
 
 
@@ -225,7 +238,7 @@ def _check_steps(record: PipelineRecord, body: Json) -> None:
         raise ApiError(422, "Pipelines with YAML steps take `configuration`, not `steps`")
 
 
-def _apply(record: PipelineRecord, body: Json) -> None:
+def _apply(record: PipelineRecord, body: Json, definition: PipelineDefinition | None) -> None:
     """Copy the fields of a body to the record."""
     for name in (UPDATES.keys() & body.keys()) - _SPECIAL_FIELDS:
         setattr(record, name, body[name])
@@ -234,18 +247,19 @@ def _apply(record: PipelineRecord, body: Json) -> None:
     if "tags" in body:
         record.tags = body["tags"] or None
     record.provider_settings = record.provider_settings | (body.get("provider_settings") or {})
-    _apply_steps(record, body)
-
-
-def _apply_steps(record: PipelineRecord, body: Json) -> None:
-    """Apply `configuration`, or `env` and `steps`, which only pipelines with visual steps have."""
-    if body.get("configuration"):
+    if definition is not None:
         record.configuration = body["configuration"]
-        record.env, record.steps = env_of(body["configuration"]), steps_of(body["configuration"])
+        record.env, record.steps, record.plan = definition.env, definition.visual_steps, definition.plan
+        definition.warn(record.slug)
     elif record.configuration is None:
-        record.env = texts_of(body["env"]) if "env" in body else record.env
-        record.steps = visual_steps(body["steps"]) if body.get("steps") else record.steps
-    if body.get("configuration") or body.get("steps"):
+        _apply_visual_steps(record, body)
+
+
+def _apply_visual_steps(record: PipelineRecord, body: Json) -> None:
+    """Apply `env` and `steps`, which only pipelines with visual steps have."""
+    record.env = texts_of(body["env"]) if "env" in body else record.env
+    if body.get("steps"):
+        record.steps = visual_steps(body["steps"])
         record.plan = plan_of(record.steps)
 
 

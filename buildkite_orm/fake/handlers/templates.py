@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake.configuration import has_steps
 from buildkite_orm.fake.handlers.collection import Collection
 from buildkite_orm.fake.handlers.route import ORGANIZATION
 from buildkite_orm.fake.handlers.validation import Check, require_administrator
@@ -12,6 +11,7 @@ from buildkite_orm.fake.http import ApiError, Reply
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.payloads.view import WEB
+from buildkite_orm.fake.pipeline_yaml import is_pipeline
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.collections import Record
@@ -75,12 +75,12 @@ TEMPLATES = Templates(
     render=_template,
     create={
         "name": Check(str, required=True, filled=True),
-        "configuration": Check(str, required=True, filled=True, accepts=has_steps),
+        "configuration": Check(str, required=True, filled=True, accepts=is_pipeline),
         **_FIELDS,
     },
     update={
         "name": Check(str, filled=True),
-        "configuration": Check(str, filled=True, accepts=has_steps),
+        "configuration": Check(str, filled=True, accepts=is_pipeline),
         **_FIELDS,
     },
     defaults={"description": None, "available": False},

@@ -1,0 +1,101 @@
+"""What each step of a build waits for: its dependencies, or the wait and block steps before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
+from buildkite_orm.fake.steps import WaitStep, is_gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from buildkite_orm.fake.steps import Dependency, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Steps of a build that must end before another one may start.
+
+    Attributes:
+        step_ids: Their ids.
+        allow_failure: Whether they may fail.
+        missing: The key of a dependency that does not exist.
+    """
+
+    step_ids: tuple[str, ...]
+    allow_failure: bool = False
+    missing: str | None = None
+
+
+@dataclass(slots=True)
+class _Section:
+    """The steps of a group, or of the top level: its last gate, and the ids of its steps up to here."""
+
+    gate: str | None = None
+    before: list[str] = field(default_factory=list[str])
+
+
+def needs_of(steps: Sequence[tuple[str, Step, bool]]) -> list[tuple[Need, ...]]:
+    """Return what each step needs, in order; a step is an id, a definition, and whether the build includes it.
+
+    A gate that the build does not include holds back nothing.
+    """
+    by_key = _by_key(steps)
+    top = _Section()
+    groups: dict[int, _Section] = {}
+    needs: list[tuple[Need, ...]] = []
+    for step_id, step, is_included in steps:
+        section = groups.setdefault(step.scope, _Section()) if step.scope else top
+        if step.depends_on is not None:
+            needs.append(tuple(_explicit(step.depends_on, by_key)))
+        else:
+            needs.append(tuple(_implicit(step, section, top)))
+        if is_gate(step) and is_included:
+            section.gate = step_id
+        for each in (section, top) if section is not top else (top,):
+            each.before.append(step_id)
+    return needs
+
+
+def _by_key(steps: Sequence[tuple[str, Step, bool]]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of steps by the keys of steps and groups."""
+    found: dict[str, tuple[str, ...]] = {}
+    for step_id, step, _ in steps:
+        for key in (step.key, step.group):
+            if key is not None:
+                found[key] = (*found.get(key, ()), step_id)
+    return found
+
+
+def _explicit(dependencies: Sequence[Dependency], by_key: dict[str, tuple[str, ...]]) -> Iterator[Need]:
+    for each in dependencies:
+        if each.key in by_key:
+            yield Need(by_key[each.key], each.allow_failure)
+        else:
+            yield Need((), missing=each.key)
+
+
+def _implicit(step: Step, section: _Section, top: _Section) -> Iterator[Need]:
+    gate = section.gate or top.gate
+    if gate is not None:
+        yield Need((gate,))
+    if is_gate(step) and section.before:
+        yield Need(tuple(section.before), isinstance(step, WaitStep) and step.continue_on_failure)
+
+
+def check_order(plan: Sequence[Step]) -> None:
+    """Raise if steps depend on each other in a circle."""
+    steps = [(str(place), step, True) for place, step in enumerate(plan)]
+    graph = {
+        step_id: {each for need in needs for each in need.step_ids}
+        for (step_id, _, _), needs in zip(steps, needs_of(steps), strict=True)
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        places = [int(each) for each in error.args[1]]
+        names = " → ".join(plan[place].key or f"step {place + 1}" for place in places)
+        raise PipelineYamlError(f"steps depend on each other in a circle: {names}") from error

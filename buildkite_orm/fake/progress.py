@@ -1,0 +1,66 @@
+"""How far the steps of a build are, which decides whether a job that waits may start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from buildkite_orm.fake.records import FAILED_WAITING
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.pipeline_yaml.schedule import Need
+    from buildkite_orm.fake.records import BuildRecord, JobRecord
+
+Outcome = Literal["pending", "passed", "failed", "canceled"]
+
+
+class Progress:
+    """The outcome of each step of a build; a step has ended when the steps that its jobs uploaded have ended too."""
+
+    def __init__(self, build: BuildRecord) -> None:
+        self._jobs: dict[str, list[JobRecord]] = {}
+        self._uploaded: dict[str, list[str]] = {}
+        self._outcomes: dict[str, Outcome] = {}
+        for job in build.jobs:
+            if job.retried:
+                continue
+            if job.step_id not in self._jobs and job.uploaded_by is not None:
+                self._uploaded.setdefault(job.uploaded_by, []).append(job.step_id)
+            self._jobs.setdefault(job.step_id, []).append(job)
+
+    def update(self, job: JobRecord) -> None:
+        """Forget the outcome of a job's step, and of the steps that uploaded it, after its state changed."""
+        step_id: str | None = job.step_id
+        while step_id is not None:
+            self._outcomes.pop(step_id, None)
+            step_id = self._jobs[step_id][0].uploaded_by if step_id in self._jobs else None
+
+    def verdict(self, job: JobRecord) -> Outcome:
+        """Return whether what a job needs is pending, has failed, or allows it to start."""
+        if any(need.missing for need in job.needs):
+            return "failed"
+        verdicts = {self._of_need(need) for need in job.needs}
+        return "pending" if "pending" in verdicts else "failed" if "failed" in verdicts else "passed"
+
+    def _of_need(self, need: Need) -> Outcome:
+        outcomes = {self._outcome(step_id) for step_id in need.step_ids}
+        if "pending" in outcomes:
+            return "pending"
+        # a failure may be allowed, a cancelation is not
+        has_failed = "canceled" in outcomes or ("failed" in outcomes and not need.allow_failure)
+        return "failed" if has_failed else "passed"
+
+    def _outcome(self, step_id: str) -> Outcome:
+        if step_id not in self._outcomes:
+            own = {_outcome_of(job) for job in self._jobs.get(step_id, ())}
+            own |= {self._outcome(each) for each in self._uploaded.get(step_id, ())}
+            order: tuple[Outcome, ...] = ("pending", "canceled", "failed")
+            self._outcomes[step_id] = next((each for each in order if each in own), "passed")
+        return self._outcomes[step_id]
+
+
+def _outcome_of(job: JobRecord) -> Outcome:
+    if job.unfinished or job.state in {"waiting", "blocked"}:
+        return "pending"
+    if job.state == "canceled":
+        return "canceled"
+    return "failed" if job.failed_hard or job.state in FAILED_WAITING else "passed"
