@@ -29,15 +29,31 @@ def create_jobs(store: Store, build: BuildRecord, ids: Ids | None = None) -> lis
     return jobs_of(store, build, build.pipeline.plan, ids or store.ids, build.created_at)
 
 
+def upload_jobs(store: Store, job: JobRecord, plan: Sequence[Step], now: float) -> list[JobRecord]:
+    """Create the jobs of steps that a job uploads, which may depend on all steps of the build."""
+    known: dict[str, tuple[str, ...]] = {}
+    for each in job.build.jobs:
+        for key in {each.step_key, each.group_key} - {None}:
+            known[str(key)] = tuple(dict.fromkeys((*known.get(str(key), ()), each.step_id)))
+    return jobs_of(store, job.build, plan, store.ids, now, known=known, uploaded_by=job.step_id)
+
+
 def jobs_of(
-    store: Store, build: BuildRecord, plan: Sequence[Step], ids: Ids, created_at: float, **fields: Any
+    store: Store,
+    build: BuildRecord,
+    plan: Sequence[Step],
+    ids: Ids,
+    created_at: float,
+    *,
+    known: Mapping[str, tuple[str, ...]] | None = None,
+    **fields: Any,
 ) -> list[JobRecord]:
-    """Create the jobs of some steps of a build."""
+    """Create the jobs of some steps of a build; `known` are the ids of its other steps by key."""
     made = [_made(step, build, ids) for step in plan]
     omissions = [omission(step, build) for step in plan]
     steps = [(step_id, step, why is None) for (step_id, _), step, why in zip(made, plan, omissions, strict=True)]
     jobs: list[JobRecord] = []
-    for (_, rows), why, needs in zip(made, omissions, needs_of(steps), strict=True):
+    for (_, rows), why, needs in zip(made, omissions, needs_of(steps, known or {}), strict=True):
         state = _OMITTED.get(why or "", "waiting")
         common = {"state": state, "broken_reason": why if state == "broken" else None, "needs": needs, **fields}
         jobs.extend(JobRecord(build=build, created_at=created_at, **row, **common) for row in rows)

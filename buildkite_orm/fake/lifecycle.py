@@ -11,19 +11,21 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.job_factory import create_jobs, create_retry
-from buildkite_orm.fake.progress import Progress
+from buildkite_orm.fake.job_factory import create_jobs, create_retry, upload_jobs
+from buildkite_orm.fake.outcomes import Outcomes
+from buildkite_orm.fake.progress import Progress, needs_step
 from buildkite_orm.fake.records import UNFINISHED_JOB
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, absorbs
 from buildkite_orm.fake.times import seconds
 from buildkite_orm.fake.wildcards import allows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from buildkite_orm.fake.clock import Clock
     from buildkite_orm.fake.records import AgentRecord, BuildRecord, JobRecord, PipelineRecord, UserRecord
     from buildkite_orm.fake.settings import Settings
+    from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
 
 _AGENT_RETRY = 5.0
@@ -38,6 +40,7 @@ class Lifecycle:
         self._store = store
         self._clock = clock
         self._settings = settings
+        self.outcomes = Outcomes()
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._moment: float | None = None
@@ -294,8 +297,8 @@ class Lifecycle:
     def _start(self, job: JobRecord) -> None:
         if job.state != "accepted":
             return
-        step = job.step if isinstance(job.step, CommandStep) else CommandStep()
-        job.state, job.started_at = "running", self.now
+        step = self.outcomes.apply(job, job.step if isinstance(job.step, CommandStep) else CommandStep())
+        job.step, job.state, job.started_at = step, "running", self.now
         job.build.started_at = job.build.started_at or self.now
         if step.concurrency_wait_ms is not None:
             job.concurrency_wait_time_ms = step.concurrency_wait_ms
@@ -428,7 +431,27 @@ class Lifecycle:
         job.soft_failed = bool(getattr(job.step, "soft_fail", False))
         self._finish(job, "failed")
 
-    # -- retries and unblocking
+    # -- uploads, retries and unblocking
+
+    def upload(self, job: JobRecord, plan: Sequence[Step]) -> list[JobRecord]:
+        """Add steps that a running job uploads to its build, after its own step; return their jobs.
+
+        Raises:
+            ValueError: The job is not running, or the keys or dependencies of the steps do not fit the build.
+        """
+        build = job.build
+        if job.state != "running":
+            raise ValueError(f"a job that is {job.state} cannot upload steps, only one that is running")
+        keys = {each.step_key for each in build.jobs} & {step.key for step in plan if step.key is not None}
+        if keys:
+            raise ValueError(f"the build has steps with the same keys: {', '.join(sorted(map(str, keys)))}")
+        jobs = upload_jobs(self._store, job, plan, self.now)
+        if any(needs_step(build, each, job.step_id) for each in jobs):
+            raise ValueError("an uploaded step depends on a step that waits for it")
+        place = max(build.jobs.index(each) for each in build.jobs if job.step_id in {each.step_id, each.uploaded_by})
+        build.jobs[place + 1 : place + 1] = jobs
+        self.advance(build)
+        return jobs
 
     def retry(self, job: JobRecord, *, kind: str, user: UserRecord | None = None) -> JobRecord:
         """Replace a job with a new attempt."""

@@ -64,3 +64,16 @@ def _outcome_of(job: JobRecord) -> Outcome:
     if job.state == "canceled":
         return "canceled"
     return "failed" if job.failed_hard or job.state in FAILED_WAITING else "passed"
+
+
+def needs_step(build: BuildRecord, job: JobRecord, step_id: str) -> bool:
+    """Return whether a job needs a step, directly or through other steps of a build."""
+    needs = {each.step_id: each.needs for each in build.jobs}
+    found: set[str] = set()
+    waiting = [each for need in job.needs for each in need.step_ids]
+    while waiting:
+        current = waiting.pop()
+        if current not in found:
+            found.add(current)
+            waiting.extend(each for need in needs.get(current, ()) for each in need.step_ids)
+    return step_id in found

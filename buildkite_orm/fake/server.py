@@ -16,6 +16,7 @@ from buildkite_orm.fake.context import Context
 from buildkite_orm.fake.control.access import PREFIX, Access, new_token
 from buildkite_orm.fake.control.gate import ControlGate
 from buildkite_orm.fake.faults import Faults
+from buildkite_orm.fake.handlers.step_uploads import add_step_upload
 from buildkite_orm.fake.hosts import artifact_host_for, base_url, loopback_of
 from buildkite_orm.fake.http_server import HttpServer
 from buildkite_orm.fake.lifecycle import Lifecycle
@@ -406,6 +407,57 @@ class FakeBuildkite:
         with self.context.lock:
             self.context.lifecycle.run()
             self.context.lifecycle.finish(job, exit_status, signal)
+
+    def set_outcome(
+        self,
+        *,
+        step_key: str | None = None,
+        command: str | None = None,
+        exit_status: int | Sequence[int] | None = None,
+        seconds: float | None = None,
+        log: bytes | None = None,
+        artifacts: Sequence[tuple[str, bytes | int]] | None = None,
+        signal: str | None = None,
+    ) -> None:
+        """Set what jobs do that start from now on; what is not given stays as it is.
+
+        A rule for a step key wins over one for a command, and that over one for all jobs; else the later one wins.
+
+        Args:
+            step_key: The key of the step whose jobs the rule is for.
+            command: The command that the rule is for; `*` matches any text.
+            exit_status: The exit status, or one for each attempt; the last one repeats.
+            seconds: How long a job takes.
+            log: Its log.
+            artifacts: Path and content (or size) of the files that it uploads.
+            signal: The signal that ends a failing attempt.
+        """
+        fields = {
+            "exits": (exit_status,) if isinstance(exit_status, int) else exit_status,
+            "duration": seconds,
+            "log": log,
+            "artifacts": artifacts,
+            "signal": signal,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        with self.context.lock:
+            self.context.lifecycle.outcomes.add(step_key, command, given)
+
+    def upload_steps(self, job: JobRecord, yaml: str) -> list[JobRecord]:
+        """Add steps to the build of a running job, as `buildkite-agent pipeline upload` does; return their jobs.
+
+        What depends on the job's step, and wait steps after it, then wait for the uploaded steps too.
+
+        Raises:
+            ValueError: The job is not running, `yaml` is not a valid pipeline, or a step has the key of another one.
+        """
+        definition = read_pipeline(yaml)
+        with self.context.lock:
+            self.context.lifecycle.run()
+            jobs = self.context.lifecycle.upload(job, definition.plan_with_env())
+            add_step_upload(self.store, job, yaml, created_jobs_count=len(jobs))
+        definition.warn(job.build.pipeline.slug)
+        return jobs
 
     def set_log(self, job: JobRecord, log: bytes) -> None:
         """Set the log of a job."""

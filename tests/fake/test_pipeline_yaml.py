@@ -126,18 +126,10 @@ def test_skip_with_and_without_a_reason(run: Run) -> None:
 
 
 def test_a_timeout_ends_a_job(run: Run) -> None:
-    run.start("steps: [{label: Slow, command: a, timeout_in_minutes: 2}]")
-    run.server.store.jobs[run.jobs[0]["id"]].step = _slower(run, 600)
-    assert run.wait() == "failed"
+    run.server.set_outcome(seconds=600)
+    assert run.finish("steps: [{label: Slow, command: a, timeout_in_minutes: 2}]") == "failed"
     job = run.jobs[0]
     assert (job["state"], job["exit_status"], job["signal_reason"]) == ("timed_out", -1, "cancel")
-
-
-def _slower(run: Run, seconds: float) -> Any:
-    from dataclasses import replace  # noqa: PLC0415
-
-    step: Any = run.server.store.jobs[run.jobs[0]["id"]].step
-    return replace(step, duration=seconds)
 
 
 # -- build_matrix
@@ -444,3 +436,67 @@ def test_a_failing_build_cancels_the_jobs_that_want_it(run: Run) -> None:
     run.server.finish_job(run.server.store.jobs[run.jobs[0]["id"]], 1)
     assert run.wait() == "failed"
     assert run.states() == {"A": "failed", "B": "canceled", "C": "passed"}
+
+
+# -- what a job does
+
+
+def test_a_step_key_counts_more_than_a_command_and_that_more_than_all(run: Run) -> None:
+    run.server.set_outcome(exit_status=1, step_key="a", log=b"boom\r\n")
+    run.server.set_outcome(exit_status=2, command="make *", artifacts=[("junit.xml", b"<testsuite/>")])
+    run.server.set_outcome(exit_status=3, seconds=100)
+    assert run.finish("steps: [{key: a, command: make a}, {command: make b}, {command: c}]") == "failed"
+    assert [job["exit_status"] for job in run.jobs] == [1, 2, 3]
+    assert run.api.get(f"{ACME}/jobs/{run.jobs[0]['id']}/log").json()["content"] == "boom\r\n"
+    artifacts = run.api.get(f"{APP}/builds/1/jobs/{run.jobs[1]['id']}/artifacts").json()
+    assert [each["path"] for each in artifacts] == ["junit.xml"]
+
+
+def test_each_attempt_has_its_exit_status(run: Run) -> None:
+    run.server.set_outcome(exit_status=[1, 0])
+    assert run.finish("steps: [{command: a, retry: {automatic: true}}]") == "passed"
+    assert [(job["exit_status"], job["retried"]) for job in run.jobs] == [(1, True), (0, False)]
+
+
+# -- uploads
+
+
+UPLOAD = """
+env: {FROM: upload}
+steps:
+  - {label: C, key: c, command: c}
+  - {label: D, command: d, depends_on: [a, c]}
+"""
+
+
+def test_uploaded_steps_run_before_what_waits_for_the_job(run: Run) -> None:
+    run.start("steps: [{label: A, key: a, command: a}, {label: U, key: u, command: u}, wait, {label: B, command: b}]")
+    run.server.run(4)
+    jobs = run.server.upload_steps(run.server.store.jobs[run.jobs[1]["id"]], UPLOAD)
+    assert [job.name for job in jobs] == ["C", "D"]
+    assert run.wait() == "passed"
+    assert [job.get("name") for job in run.jobs] == ["A", "U", "C", "D", None, "B"]
+    assert not any(run.overlaps(*pair) for pair in ("CD", "CB", "DB"))
+    assert run.env(run.jobs[2])["FROM"] == "upload"
+    upload = run.api.get(f"{APP}/builds/1/step-uploads").json()["items"][0]
+    assert (upload["created_jobs_count"], upload["source_job_id"]) == (2, run.jobs[1]["id"])
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("steps: [{command: c, key: a}]", "the same keys: a"),
+        ("steps: [{command: c, depends_on: b}]", "waits for it"),
+        ("steps: []", "at least one step"),
+    ],
+)
+def test_an_upload_that_does_not_fit_is_refused(run: Run, yaml: str, message: str) -> None:
+    run.start("steps: [{key: a, command: a}, wait, {key: b, command: b}]")
+    job = run.server.build("app", 1).jobs[0]
+    with pytest.raises(ValueError, match="only one that is running"):
+        run.server.upload_steps(job, "steps: [wait]")
+    run.server.run(4)
+    with pytest.raises(ValueError, match=message):
+        run.server.upload_steps(job, yaml)
+    assert run.wait() == "passed"
+    assert len(run.jobs) == 3

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.pipeline_yaml.errors import IgnoredStepKeysWarning, PipelineYamlError
@@ -14,6 +14,7 @@ from buildkite_orm.fake.pipeline_yaml.expansion import expand, texts, visual_ste
 from buildkite_orm.fake.pipeline_yaml.loading import load
 from buildkite_orm.fake.pipeline_yaml.schedule import check_order
 from buildkite_orm.fake.pipeline_yaml.validation import validate
+from buildkite_orm.fake.steps import CommandStep
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.records import Json
@@ -35,6 +36,12 @@ class PipelineDefinition:
     plan: list[Step]
     visual_steps: list[Json]
     ignored: list[str]
+
+    def plan_with_env(self) -> list[Step]:
+        """Return the steps with the variables of the top level as their own, for steps that a job uploads."""
+        return [
+            replace(step, env={**self.env, **step.env}) if isinstance(step, CommandStep) else step for step in self.plan
+        ]
 
     def warn(self, pipeline: str, *, stacklevel: int = 3) -> None:
         """Warn of what the fake does not simulate, if anything."""

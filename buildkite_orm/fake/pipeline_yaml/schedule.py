@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 from buildkite_orm.fake.steps import WaitStep, is_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from buildkite_orm.fake.steps import Dependency, Step
 
@@ -38,12 +39,14 @@ class _Section:
     before: list[str] = field(default_factory=list[str])
 
 
-def needs_of(steps: Sequence[tuple[str, Step, bool]]) -> list[tuple[Need, ...]]:
+def needs_of(
+    steps: Sequence[tuple[str, Step, bool]], known: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> list[tuple[Need, ...]]:
     """Return what each step needs, in order; a step is an id, a definition, and whether the build includes it.
 
-    A gate that the build does not include holds back nothing.
+    A gate that the build does not include holds back nothing. `known` are the ids of other steps of the build by key.
     """
-    by_key = _by_key(steps)
+    by_key = {**known, **_by_key(steps)}
     top = _Section()
     groups: dict[int, _Section] = {}
     needs: list[tuple[Need, ...]] = []
