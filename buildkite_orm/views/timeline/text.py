@@ -58,7 +58,9 @@ def _colors(theme: Theme) -> dict[str, str]:
 def headline(timeline: Timeline) -> str:
     """Return one line with the name, state, branch and duration of a build."""
     build, took = timeline.build, short_duration(timeline.duration)
-    return f"{timeline.name} {displayed_state(build)} on {build.__dict__.get('branch')}, {took}"
+    attempts = timeline.missing_attempts
+    missing = f", without {attempts} earlier attempt{'s' * (attempts != 1)}" if attempts else ""
+    return f"{timeline.name} {displayed_state(build)} on {build.__dict__.get('branch')}, {took}{missing}"
 
 
 def summary(timeline: Timeline) -> str:
