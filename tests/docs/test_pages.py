@@ -19,7 +19,13 @@ TEXTS = {name: path.read_text(encoding="utf-8") for name, path in zip(NAMES, PAG
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 # The number of blocks that cannot be run, by page.
-NOT_RUN = {"docs/fake_control.md": 2, "docs/reliability.md": 1, "docs/testing.md": 1, "docs/waiting.md": 1}
+NOT_RUN = {
+    "docs/asyncio.md": 2,
+    "docs/fake_control.md": 2,
+    "docs/reliability.md": 1,
+    "docs/testing.md": 1,
+    "docs/waiting.md": 1,
+}
 
 
 # The packages that a page needs and that the extra `test` does not install.
