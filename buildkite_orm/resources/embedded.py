@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
+from pydantic_core import core_schema
 
 from buildkite_orm.models.enums import AgentConnectionState, RetryType
 from buildkite_orm.models.resource import Model, Timestamp
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
 from buildkite_orm.utils.text import escape_control, format_value
 
 
@@ -131,6 +135,30 @@ class Author(Model):
     name: str | None = None
     email: str | None = None
     username: str | None = None
+
+    def _payload(self) -> Any:
+        extra = self.model_extra or {}
+        return extra[""] if "" in extra else super()._payload()
+
+
+class _AuthorOrText:
+    """Reads an author that is a string, which becomes its name; `dump()` returns the string."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        text = core_schema.no_info_after_validator_function(_author_of, core_schema.str_schema(strict=True))
+        return core_schema.union_schema([handler(source), text], mode="left_to_right")
+
+
+def _author_of(text: str) -> Author:
+    author = Author.model_construct(set(), name=text)
+    object.__setattr__(author, "__pydantic_extra__", {"": text})
+    return author
+
+
+if TYPE_CHECKING:
+    BuildAuthor = Author
+else:
+    BuildAuthor = Annotated[Author, _AuthorOrText()]
 
 
 class PullRequest(Model):

@@ -75,3 +75,14 @@ def test_all_times_of_a_listing_are_dumped_as_they_were_written(server: FakeBuil
     (build,) = bk.organization("acme").pipeline("web").builds(with_jobs=True)
     assert build.dump() == sent[-1][0]
     assert build.created_at.microsecond == 0
+
+
+def test_an_author_that_is_a_string_is_read_and_dumped(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_build("web", jobs=0)
+    server.settings.drift = lambda builds: [{**build, "author": "Ada Lovelace"} for build in builds]
+    (build,) = bk.organization("acme").pipeline("web").builds()
+    assert build.drift == ()
+    assert build.author is not None
+    assert build.author.name == "Ada Lovelace"
+    assert build.dump()["author"] == "Ada Lovelace"
+    assert type(build).model_validate(build.dump()).dump() == build.dump()

@@ -25,7 +25,7 @@ from buildkite_orm.resources.builds.job_queryset import (
 from buildkite_orm.resources.builds.jobs_context import JobsContext
 from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, span, took
 from buildkite_orm.resources.embedded import (
-    Author,
+    BuildAuthor,
     EmbeddedPipeline,
     EmbeddedUser,
     JobStateCounts,
@@ -279,7 +279,7 @@ class Build(BuildRef, Fetchable):
     tag: str | None = None
     env: dict[str, Any] | None = None
     source: BuildSource | None = None
-    author: Author | None = None
+    author: BuildAuthor | None = None
     creator: EmbeddedUser | None = None
     created_at: Timestamp
     scheduled_at: Timestamp | None = None
