@@ -157,7 +157,9 @@ class Buildkite:
 
     def __repr__(self) -> str:
         session = self.__dict__.get("session")  # missing if a traceback shows an `__init__` that failed
-        return f"<Buildkite {session.base_url}>" if session else "<Buildkite>"
+        if session is None:
+            return "<Buildkite>"
+        return f"<Buildkite {session.base_url}{', closed' if session.is_closed else ''}>"
 
     if not TYPE_CHECKING:  # type checkers know the attributes
 
@@ -169,7 +171,7 @@ class Buildkite:
             raise AttributeError(unknown_of_client(type(self), OrganizationRef, name))
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections; requests raise UnboundError from now on."""
         self.session.close()
 
     def budgets(self, organization: str | None = None) -> list[Budget]:

@@ -201,11 +201,13 @@ def test_a_reserve_is_a_share(reserve: float) -> None:
         Buildkite(TOKEN, reserve=reserve)
 
 
-def test_a_client_can_be_closed_and_used_again(server: FakeBuildkite) -> None:
+def test_a_client_may_be_closed_twice(server: FakeBuildkite) -> None:
     bk = server.client(http=True)
-    bk.close()
     assert bk.user().name
     bk.close()
+    bk.close()
+    with pytest.raises(UnboundError, match="the client is closed"):
+        bk.user()
 
 
 # -- bind

@@ -10,6 +10,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
+from buildkite_orm.utils.choices import check_choices
 from buildkite_orm.utils.json_types import as_mapping, as_object, as_several
 from buildkite_orm.utils.plain_values import SCALARS, as_plain, kind_of
 
@@ -68,12 +69,13 @@ def encode_body(
 
     Raises:
         TypeError: A field is not known, or given twice, or JSON cannot express its value.
-        ValueError: A datetime has no time zone, or a number is not finite.
+        ValueError: A datetime has no time zone, a number is not finite, or a value is not one of those listed.
     """
     known = set(required) | set(getattr(options, "__annotations__", fields))
     if unknown := sorted(fields.keys() - known):
         msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise TypeError(msg)
+    check_choices(fields, options)
     extra = extra or {}
     if twice := sorted(fields.keys() & extra.keys()):
         msg = f"extra= repeats {', '.join(twice)}; pass each field once"

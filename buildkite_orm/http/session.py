@@ -14,6 +14,7 @@ from buildkite_orm.errors import (
     RateLimitError,
     ResponseError,
     StatusError,
+    UnboundError,
     error_for,
 )
 from buildkite_orm.http.auth import Authorizer
@@ -94,6 +95,7 @@ class Session:
         self.retries = Retries(self.retry, self.clock)
         self.limits = limits or SizeLimits()
         self.limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
+        self.is_closed = False
         self._hooks = hooks or Hooks()
         self._secrets = Secrets()
         self._transport = Transport(
@@ -114,8 +116,13 @@ class Session:
         raise TypeError(msg)
 
     def close(self) -> None:
-        """Close the pooled connections."""
+        """Close the pooled connections; requests are refused from now on."""
+        self.is_closed = True
         self._transport.close()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise UnboundError("the client is closed; make a new one, and bind objects to it: bk.bind(…)")
 
     def budgets(self, organization: str | None = None) -> list[Budget]:
         """Return the user's request budget, and an organization's, as the last responses state them; no request.
@@ -135,6 +142,7 @@ class Session:
         Raises:
             BuildkiteError: See the tree in `errors`.
         """
+        self._check_open()
         attempt = partial(self._exchange, request, parse, self._deadline(), _ErrorDetails(self, request))
         try:
             return self.retries.run(attempt, idempotent=request.is_idempotent, splittable=request.splittable)
@@ -151,6 +159,7 @@ class Session:
         Raises:
             BuildkiteError: See the tree in `errors`.
         """
+        self._check_open()
         attempt = partial(self._open_stream, request, self._deadline(), _ErrorDetails(self, request))
         return self.retries.run(attempt, idempotent=request.is_idempotent)
 
@@ -165,6 +174,7 @@ class Session:
             TransportError: There was no response.
             ResponseError: The URL is not one to follow.
         """
+        self._check_open()
         url = url if isinstance(url, SignedUrl) else SignedUrl(url)  # the query is a key to the file
         redacted = self._secrets.mask(str(url))
         if not self._network.can_follow(url.reveal()):

@@ -25,9 +25,10 @@ from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
 from buildkite_orm.querysets.listing import Listing
 from buildkite_orm.querysets.page import LoadedPage, Page
 from buildkite_orm.querysets.pagination import FilteredPaginator, LinkPaginator, PageResult
+from buildkite_orm.utils.choices import CheckedFilters, checked_filters
 from buildkite_orm.utils.introspection import public_dir
 from buildkite_orm.utils.json_types import as_several
-from buildkite_orm.utils.plain_values import as_index, as_plain, as_plain_data
+from buildkite_orm.utils.plain_values import as_index, as_plain
 from buildkite_orm.utils.text import escape_control
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class QuerySet(ShownListing, Generic[R]):
     """
 
     _model: ClassVar[type[Resource]]
-    _filter_names: ClassVar[frozenset[str]] = frozenset()
+    _filters_type: ClassVar[type | None] = None
+    """The TypedDict that has the filters."""
 
     _list_filters: ClassVar[frozenset[str]] = frozenset()
     """Filters that the API documents as lists (`state[]`) even for one value."""
@@ -100,7 +102,8 @@ class QuerySet(ShownListing, Generic[R]):
     ) -> None:
         self._session = session
         self._path = path
-        self._filters = self._checked(filters or {})
+        self._filters = CheckedFilters()
+        self._filters = self._merged(filters or {})
         self._per_page = per_page
         self._limit = limit
         self._collection = path if collection is None else collection
@@ -150,7 +153,7 @@ class QuerySet(ShownListing, Generic[R]):
         return self._with(loaded=None)
 
     def _filtered(self, filters: Mapping[str, object]) -> Self:
-        return self._with(filters={**self._filters, **filters}, loaded=None)
+        return self._with(filters=self._merged(filters), loaded=None)
 
     def _with(self, **changed: Any) -> Self:
         options: dict[str, Any] = {
@@ -162,12 +165,9 @@ class QuerySet(ShownListing, Generic[R]):
         }
         return type(self)(self._session, self._path, **{**options, **changed})
 
-    def _checked(self, filters: Mapping[str, object]) -> dict[str, object]:
-        if unknown := sorted(filters.keys() - self._filter_names):
-            known = ", ".join(sorted(self._filter_names)) or "none"
-            msg = f"{self._label or type(self).__name__} has no filter {', '.join(unknown)}; it has: {known}"
-            raise TypeError(msg)
-        return {name: as_plain_data(value) for name, value in filters.items()}
+    def _merged(self, filters: Mapping[str, object]) -> CheckedFilters:
+        label = self._label or type(self).__name__
+        return CheckedFilters({**self._filters, **checked_filters(filters, self._filters_type, label)})
 
     # -- iterating -----------------------------------------------------------------------------------------------------
 

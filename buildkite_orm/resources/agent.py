@@ -177,7 +177,7 @@ class AgentQuerySet(QuerySet[Agent]):
     """The agents of an organization that are connected or stopping."""
 
     _model = Agent
-    _filter_names = frozenset(AgentFilters.__annotations__)
+    _filters_type = AgentFilters
 
     def filter(self, **filters: Unpack[AgentFilters]) -> Self:
         """Return a queryset with more filters; see `AgentFilters`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Build
+from buildkite_orm import Build, Buildkite, BuildState, ConfigurationError, UnboundError, UnprocessableEntityError
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.models.guesses import DEPRECATED_BY_PYDANTIC
 from tests.helpers import web_build, web_pipeline
@@ -16,7 +16,6 @@ from tests.helpers import web_build, web_pipeline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from buildkite_orm import Buildkite
     from tests.conftest import Costs
 
 BUILD: dict[str, Any] = {
@@ -205,3 +204,57 @@ def test_numpy_takes_objects_as_they_are(names: dict[str, Any], costs: Costs) ->
         array = np.array([names["build"], names["build_ref"]], dtype=object)
     assert array.shape == (2,)
     assert array[0] is names["build"]
+
+
+# -- values
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        ("pipeline.builds(state='failde')", "state='failde': the values are creating, .*did you mean 'failed'"),
+        ("pipeline.builds(state=['passed', 'failde'])", "did you mean 'failed'"),
+        ("builds.filter(state='ended')", r"passed as BuildState\('ended'\)"),
+        ("build.jobs(state='pased')", "did you mean 'passed'"),
+        ("build_ref.fetch(job_states=['pased'])", "did you mean 'passed'"),
+        ("pipeline.update(visibility='hidden')", r"the values are private, public\. .*Visibility\('hidden'\)"),
+        ("build.annotations().create(body='x', style='warn')", "did you mean 'warning'"),
+    ],
+)
+def test_a_value_that_does_not_exist_is_refused_before_sending(names: dict[str, Any], guess: str, hint: str) -> None:
+    before = len(names["server"].requests)
+    with pytest.raises(ValueError, match=hint):
+        eval(guess, names)  # noqa: S307 - a case
+    assert len(names["server"].requests) == before
+
+
+def test_the_values_of_a_filter_and_new_ones_are_sent(names: dict[str, Any]) -> None:
+    pipeline, server = names["pipeline"], names["server"]
+    for state in ("finished", BuildState.FAILED, ["failed", BuildState.PASSED]):
+        pipeline.builds(state=state).first()
+        assert "state" in server.requests[-1].line
+    with pytest.raises(UnprocessableEntityError, match="Invalid state: brand-new"):
+        pipeline.builds(state=[BuildState("brand-new")]).filter(branch="main").first()
+    pipeline.builds(state=None).first()
+    assert "state" not in server.requests[-1].line
+
+
+# -- the client
+
+
+def test_a_closed_client_says_so(server: FakeBuildkite, costs: Costs) -> None:
+    server.add_build("web")
+    with server.client() as bk:
+        build = web_build(bk).fetch()
+    with costs(0):
+        for use in (build.reload, bk.user, lambda: bk.request("GET", "user"), lambda: list(build.artifacts())):
+            with pytest.raises(UnboundError, match="the client is closed; make a new one, and bind objects to it"):
+                use()
+    assert repr(bk).endswith(", closed>")
+    with server.client() as another, costs(1):
+        another.bind(build).reload()
+
+
+def test_an_empty_token_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="no token: token= is empty"):
+        Buildkite(token="")

@@ -169,7 +169,7 @@ def test_a_self_hosted_queue_stays_one(cluster: Cluster) -> None:
         ({"key": "linux"}, "Key has already been taken"),
         ({"key": "not a key"}, "key"),
         ({"key": ""}, "key"),
-        ({"key": "new", "retry_agent_affinity": "unknown"}, "retry_agent_affinity"),
+        ({"key": "new", "retry_agent_affinity": RetryAgentAffinity("unknown")}, "retry_agent_affinity"),
         ({"key": "new", "hostedAgents": {"instanceShape": "MACOS_M2_4X7"}}, "Instance shape"),
         ({"key": "new", "hostedAgents": {}}, "hostedAgents"),
     ],

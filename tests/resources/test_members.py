@@ -61,7 +61,7 @@ def test_a_member_is_updated(bk: Buildkite, grace: UserRecord, sent: Sent, costs
     assert member.reload().sso_mode == "optional"
 
 
-@pytest.mark.parametrize("changes", [{}, {"role": "owner"}, {"sso_mode": None}])
+@pytest.mark.parametrize("changes", [{}, {"role": OrganizationRole("owner")}, {"sso_mode": None}])
 def test_a_value_that_is_not_accepted_changes_nothing(
     bk: Buildkite, grace: UserRecord, changes: dict[str, Any]
 ) -> None:
@@ -150,8 +150,8 @@ def test_an_address_is_invited_once(invitations: InvitationQuerySet, sent: Sent)
         ("emails", {"emails": []}),
         ("not an email address", {"emails": ["mary@acme.example", "mary"]}),
         ("already a member", {"emails": ["mary@acme.example", "ADA@acme.example"]}),
-        ("role", {"role": "owner"}),
-        ("sso_mode", {"sso_mode": "never"}),
+        ("role", {"role": OrganizationRole("owner")}),
+        ("sso_mode", {"sso_mode": SsoMode("never")}),
         ("Teams must exist", {"teams": [{"id": "0191", "role": "member"}]}),
         ("named once", {"teams": [{"id": "0191", "role": "member"}, {"id": "0191", "role": "maintainer"}]}),
         ("role", {"teams": [{"id": "0191"}]}),

@@ -98,7 +98,7 @@ def test_a_listing_continues_by_cursor_with_its_filters(server: FakeBuildkite, b
 def test_a_state_that_jobs_do_not_have_is_a_bad_request(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_build("web")
     with pytest.raises(BadRequestError, match="Invalid state"):
-        list(web_1(bk).jobs(state="finished"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        list(web_1(bk).jobs(state=JobState("finished")))
 
 
 @pytest.mark.parametrize("kind", ["script", "waiter", "manual", "trigger"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import NotFoundError, Organization, Pipeline, PipelineChanges, UnprocessableEntityError
+from buildkite_orm import NotFoundError, Organization, Pipeline, PipelineChanges, UnprocessableEntityError, Visibility
 from buildkite_orm.fake.collections import Record
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_a_renamed_pipeline_is_requested_by_its_new_slug(server: FakeBuildkite, 
 def test_a_value_that_a_pipeline_cannot_have_is_refused_by_name(server: FakeBuildkite, bk: Buildkite) -> None:
     server.add_pipeline("web")
     with pytest.raises(UnprocessableEntityError, match="visibility") as caught:
-        bk.organization("acme").pipeline("web").update(visibility="secret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        bk.organization("acme").pipeline("web").update(visibility=Visibility("secret"))
     assert [error["field"] for error in caught.value.errors] == ["visibility"]
 
 

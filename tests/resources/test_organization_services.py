@@ -222,7 +222,7 @@ def test_a_secret_that_goes_back_masked_stays(services: NotificationServiceQuery
         ("headers", {"provider": "open_telemetry_tracing", "settings": {"endpoint": "x", "headers": {"a": 1}}}),
         ("build_states", {"build_states": {"build_burning": True}}),
         ("build_states", {"build_states": {"build_failed": "yes"}}),
-        ("scope", {"scope": "none"}),
+        ("scope", {"scope": NotificationScope("none")}),
         ("Scope uuids must exist", {"scope": "some_teams", "scope_uuids": ["0191"]}),
         ("Scope uuids must be omitted", {"scope": "all", "scope_uuids": ["0191"]}),
     ],

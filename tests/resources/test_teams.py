@@ -123,7 +123,7 @@ def test_a_value_that_is_not_accepted_changes_nothing(bk: Buildkite, team: Team)
     with pytest.raises(UnprocessableEntityError, match="already been taken"):
         team.update(name="frontenders")
     with pytest.raises(UnprocessableEntityError, match="Validation Failed"):
-        team.update(privacy="public")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        team.update(privacy=TeamPrivacy("public"))
     assert team.reload().name == "Barefoot Backenders"
 
 
@@ -208,7 +208,7 @@ def test_a_member_must_be_a_user_once_and_in_a_role(server: FakeBuildkite, team:
     with pytest.raises(UnprocessableEntityError, match="already been taken"):
         team.members().create(user_id=user.id, role="member")
     with pytest.raises(UnprocessableEntityError, match="Validation Failed"):
-        member.update(role="owner")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        member.update(role=TeamRole("owner"))
 
 
 # -- pipelines
@@ -237,7 +237,7 @@ def test_a_pipeline_is_updated_and_deleted(server: FakeBuildkite, team: Team, se
     assert tie.update(access_level="build_and_read") is tie
     assert sent() == (f"PATCH {TEAMS}/{team.id}/pipelines/{web.id}", {"access_level": "build_and_read"})
     with pytest.raises(UnprocessableEntityError, match="Validation Failed"):
-        tie.update(access_level="everything")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        tie.update(access_level=PipelineAccessLevel("everything"))
     tie.delete()
     assert sent() == (f"DELETE {TEAMS}/{team.id}/pipelines/{web.id}", None)
     with pytest.raises(NotFoundError, match="No team pipeline found"):

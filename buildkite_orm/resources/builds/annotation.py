@@ -128,7 +128,7 @@ class AnnotationQuerySet(QuerySet[Annotation]):
 class BuildAnnotationQuerySet(AnnotationQuerySet):
     """The annotations of a build, those of high priority first."""
 
-    _filter_names = frozenset(AnnotationFilters.__annotations__)
+    _filters_type = AnnotationFilters
 
     def create(
         self, *, body: str, extra: Mapping[str, object] | None = None, **options: Unpack[AnnotationOptions]

@@ -198,7 +198,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
     """
 
     _model = Artifact
-    _filter_names = frozenset(ArtifactFilters.__annotations__)
+    _filters_type = ArtifactFilters
 
     def filter(self, **filters: Unpack[ArtifactFilters]) -> Self:
         """Return a queryset with more filters; see `ArtifactFilters`."""

@@ -402,7 +402,7 @@ class BuildQuerySet(QuerySet[Build]):
     """
 
     _model = Build
-    _filter_names = frozenset(BuildFilters.__annotations__)
+    _filters_type = BuildFilters
     _label = "BuildQuerySet"
     _pipeline_is_known: ClassVar[bool] = False
 

@@ -77,7 +77,7 @@ class JobQuerySet(QuerySet[J]):
     """The jobs of a build: the latest attempt of each, unless `include_retried_jobs=True`."""
 
     _model = Job
-    _filter_names = frozenset(JobFilters.__annotations__)
+    _filters_type = JobFilters
     _list_filters = frozenset({"state"})
     _is_numbered = False
 
@@ -93,7 +93,7 @@ class JobQuerySet(QuerySet[J]):
         loaded = None
         if self._given is not None and not filters.keys() & {"include_retried_jobs", *self._filters}:
             loaded = matching_jobs(self._given, filters)
-        return self._with(filters={**self._filters, **filters}, loaded=loaded)
+        return self._with(filters=self._merged(filters), loaded=loaded)
 
     def _with(self, **changed: Any) -> Self:
         return super()._with(**{"kind": self._kind, "on_request": self._on_request, **changed})

@@ -99,7 +99,7 @@ class StepUploadQuerySet(QuerySet[StepUpload]):
     """The step uploads of a build, the newest first."""
 
     _model = StepUpload
-    _filter_names = frozenset(StepUploadFilters.__annotations__)
+    _filters_type = StepUploadFilters
     _is_numbered = False
 
     def filter(self, **filters: Unpack[StepUploadFilters]) -> Self:

@@ -172,7 +172,7 @@ class RepositoryQuerySet(QuerySet[Repository]):
     """The repositories that a connection reaches."""
 
     _model = Repository
-    _filter_names = frozenset(RepositoryFilters.__annotations__)
+    _filters_type = RepositoryFilters
 
     def filter(self, **filters: Unpack[RepositoryFilters]) -> Self:
         """Return a queryset with more filters; see `RepositoryFilters`."""

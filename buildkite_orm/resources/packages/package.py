@@ -156,7 +156,7 @@ class PackageQuerySet(QuerySet[Package]):
     """The packages of a registry, newest first."""
 
     _model = Package
-    _filter_names = frozenset(PackageFilters.__annotations__)
+    _filters_type = PackageFilters
     _is_numbered = False
 
     def filter(self, **filters: Unpack[PackageFilters]) -> Self:

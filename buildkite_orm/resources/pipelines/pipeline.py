@@ -247,7 +247,7 @@ class PipelineQuerySet(QuerySet[Pipeline]):
     """The pipelines of an organization."""
 
     _model = Pipeline
-    _filter_names = frozenset(PipelineFilters.__annotations__)
+    _filters_type = PipelineFilters
 
     def filter(self, **filters: Unpack[PipelineFilters]) -> Self:
         """Return a queryset with more filters; see `PipelineFilters`."""

@@ -202,7 +202,7 @@ class TeamQuerySet(QuerySet[Team]):
     """The teams of an organization."""
 
     _model = Team
-    _filter_names = frozenset(TeamFilters.__annotations__)
+    _filters_type = TeamFilters
 
     def filter(self, **filters: Unpack[TeamFilters]) -> Self:
         """Return a queryset with more filters; see `TeamFilters`."""

@@ -114,7 +114,7 @@ class SuiteRunQuerySet(QuerySet[SuiteRun]):
     """The runs of a test suite."""
 
     _model = SuiteRun
-    _filter_names = frozenset(SuiteRunFilters.__annotations__)
+    _filters_type = SuiteRunFilters
 
     def filter(self, **filters: Unpack[SuiteRunFilters]) -> Self:
         """Return a queryset with more filters; see `SuiteRunFilters`."""

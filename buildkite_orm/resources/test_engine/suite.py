@@ -251,7 +251,7 @@ class SuiteQuerySet(QuerySet[Suite]):
     """The test suites of an organization."""
 
     _model = Suite
-    _filter_names = frozenset(SuiteFilters.__annotations__)
+    _filters_type = SuiteFilters
 
     def filter(self, **filters: Unpack[SuiteFilters]) -> Self:
         """Return a queryset with more filters; see `SuiteFilters`."""

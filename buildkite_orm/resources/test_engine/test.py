@@ -235,7 +235,7 @@ class SuiteTestQuerySet(QuerySet[SuiteTest]):
     """The tests of a suite: all of them, or with their metrics those that ran."""
 
     _model = SuiteTest
-    _filter_names = frozenset(SuiteTestFilters.__annotations__)
+    _filters_type = SuiteTestFilters
 
     def filter(self, **filters: Unpack[SuiteTestFilters]) -> Self:
         """Return a queryset with more filters; see `SuiteTestFilters`."""
@@ -253,7 +253,7 @@ class BuildTestQuerySet(QuerySet[SuiteTest]):
     """The tests that ran in a build, of all suites that the token reaches, with their metrics in that build."""
 
     _model = SuiteTest
-    _filter_names = frozenset(BuildTestFilters.__annotations__)
+    _filters_type = BuildTestFilters
 
     def filter(self, **filters: Unpack[BuildTestFilters]) -> Self:
         """Return a queryset with more filters; see `BuildTestFilters`."""
@@ -302,7 +302,7 @@ class FlakyTestQuerySet(QuerySet[FlakyTest]):
     """The tests of a suite that were flaky."""
 
     _model = FlakyTest
-    _filter_names = frozenset(FlakyTestFilters.__annotations__)
+    _filters_type = FlakyTestFilters
 
     def filter(self, **filters: Unpack[FlakyTestFilters]) -> Self:
         """Return a queryset with more filters; see `FlakyTestFilters`."""
