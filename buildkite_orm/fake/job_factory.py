@@ -55,7 +55,12 @@ def jobs_of(
     jobs: list[JobRecord] = []
     for (_, rows), why, needs in zip(made, omissions, needs_of(steps, known or {}), strict=True):
         state = _OMITTED.get(why or "", "waiting")
-        common = {"state": state, "broken_reason": why if state == "broken" else None, "needs": needs, **fields}
+        common: dict[str, Any] = {
+            "state": state,
+            "broken_reason": why if state == "broken" else None,
+            "needs": needs,
+            **fields,
+        }
         jobs.extend(JobRecord(build=build, created_at=created_at, **row, **common) for row in rows)
     for job in jobs:
         store.jobs[job.id] = job

@@ -51,10 +51,11 @@ class Progress:
 
     def _outcome(self, step_id: str) -> Outcome:
         if step_id not in self._outcomes:
-            own = {_outcome_of(job) for job in self._jobs.get(step_id, ())}
+            own: set[Outcome] = {_outcome_of(job) for job in self._jobs.get(step_id, ())}
             own |= {self._outcome(each) for each in self._uploaded.get(step_id, ())}
             order: tuple[Outcome, ...] = ("pending", "canceled", "failed")
-            self._outcomes[step_id] = next((each for each in order if each in own), "passed")
+            found = [each for each in order if each in own]
+            self._outcomes[step_id] = found[0] if found else "passed"
         return self._outcomes[step_id]
 
 

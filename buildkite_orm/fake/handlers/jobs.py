@@ -15,6 +15,7 @@ from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.payloads.builds import filtered_state
 from buildkite_orm.fake.payloads.jobs import job
 from buildkite_orm.fake.payloads.view import web_build
+from buildkite_orm.fake.pipeline_yaml.values import is_list
 from buildkite_orm.fake.records import JOB_STATES
 from buildkite_orm.fake.steps import BlockStep, CommandStep
 
@@ -128,7 +129,8 @@ def _fields(record: JobRecord, body: Json) -> Json:
 def _fits(field: Mapping[str, Any], value: Any) -> bool:
     """Return whether a value has the format of a text field, or is among the options of a select field."""
     if "options" in field:
-        chosen = value if isinstance(value, list) else str(value).split("\n") if field.get("multiple") else [value]
+        several = str(value).split("\n") if field.get("multiple") else [value]
+        chosen = value if is_list(value) else several
         options = {str(option["value"]) for option in field["options"]}
         return all(str(each) in options for each in chosen) and (len(chosen) == 1 or bool(field.get("multiple")))
     return "format" not in field or re.fullmatch(field["format"], str(value)) is not None

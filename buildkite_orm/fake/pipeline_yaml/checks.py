@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.pipeline_yaml.conditionals import ConditionalError, parse
+from buildkite_orm.fake.pipeline_yaml.values import is_list, is_map
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,15 +39,13 @@ def flag(value: Any) -> str | None:
 
 def texts(value: Any) -> str | None:
     """Accept a text or a list of texts."""
-    is_valid = value is None or is_scalar(value) or (isinstance(value, list) and all(map(is_scalar, value)))
+    is_valid = value is None or is_scalar(value) or (is_list(value) and all(map(is_scalar, value)))
     return None if is_valid else "a string or a list of strings"
 
 
 def env(value: Any) -> str | None:
     """Accept a map of texts."""
-    is_valid = value is None or (
-        isinstance(value, dict) and all(each is None or is_scalar(each) for each in value.values())
-    )
+    is_valid = value is None or (is_map(value) and all(each is None or is_scalar(each) for each in value.values()))
     return None if is_valid else "a map of strings"
 
 
@@ -60,11 +59,10 @@ def integer(low: int | None = None, high: int | None = None) -> Callable[[Any], 
     bounds = ("" if low is None else f" from {low}") + ("" if high is None else f" to {high}")
 
     def check(value: Any) -> str | None:
-        number = int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value) else value
-        is_integer = isinstance(number, int) and not isinstance(number, bool)
-        if is_integer and (low is None or number >= low) and (high is None or number <= high):
-            return None
-        return f"an integer{bounds}"
+        number: Any = int(value) if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value) else value
+        if not isinstance(number, int) or isinstance(number, bool):
+            return f"an integer{bounds}"
+        return None if (low is None or number >= low) and (high is None or number <= high) else f"an integer{bounds}"
 
     return check
 
@@ -106,12 +104,12 @@ def condition(value: Any) -> str | None:
 
 def depends_on(value: Any) -> str | None:
     """Accept a key, a list of keys, or a list of maps with `step` and `allow_failure`."""
-    each = value if isinstance(value, list) else [] if value is None else [value]
+    each = value if is_list(value) else [] if value is None else [value]
     return None if all(map(_is_dependency, each)) else "a key, or a list of keys or of maps with step and allow_failure"
 
 
 def _is_dependency(value: Any) -> bool:
-    if not isinstance(value, dict):
+    if not is_map(value):
         return isinstance(value, str | int)
     is_known = value.keys() <= {"step", "allow_failure"} and isinstance(value.get("step"), str | int)
     return is_known and flag(value.get("allow_failure", False)) is None
@@ -123,9 +121,9 @@ def _is_status(value: Any, low: int = -1) -> bool:
 
 def soft_fail(value: Any) -> str | None:
     """Accept a boolean, or a list of exit statuses."""
-    each = value if isinstance(value, list) else [value]
+    each = value if is_list(value) else [value]
     is_valid = flag(value) is None or all(
-        isinstance(item, dict) and item.keys() == {"exit_status"} and _is_status(item["exit_status"]) for item in each
+        is_map(item) and item.keys() == {"exit_status"} and _is_status(item["exit_status"]) for item in each
     )
     return None if is_valid else "true, false, or a list of maps with exit_status"
 
@@ -144,12 +142,12 @@ _REASONS = {
 
 
 def _is_rule(value: Any) -> bool:
-    if not isinstance(value, dict) or not value.keys() <= {"exit_status", "signal", "signal_reason", "limit"}:
+    if not is_map(value) or not value.keys() <= {"exit_status", "signal", "signal_reason", "limit"}:
         return False
     statuses, reasons = value.get("exit_status", "*"), value.get("signal_reason", "*")
     return (
-        all(map(_is_status, statuses if isinstance(statuses, list) else [statuses]))
-        and all(each in _REASONS for each in (reasons if isinstance(reasons, list) else [reasons]))
+        all(map(_is_status, statuses if is_list(statuses) else [statuses]))
+        and all(each in _REASONS for each in (reasons if is_list(reasons) else [reasons]))
         and texts(value.get("signal", "*")) is None
         and integer(0, 10)(value.get("limit", 2)) is None
     )
@@ -157,10 +155,10 @@ def _is_rule(value: Any) -> bool:
 
 def retry(value: Any) -> str | None:
     """Accept `automatic`, `manual` or both."""
-    if not isinstance(value, dict) or not value or not value.keys() <= {"automatic", "manual"}:
+    if not is_map(value) or not value or not value.keys() <= {"automatic", "manual"}:
         return "a map with automatic or manual"
     automatic, manual = value.get("automatic", False), value.get("manual", True)
-    rules = automatic if isinstance(automatic, list) else [automatic]
+    rules = automatic if is_list(automatic) else [automatic]
     if flag(automatic) is not None and not all(map(_is_rule, rules)):
         return "automatic: true, false, or rules with exit_status, signal, signal_reason and limit (0 to 10)"
     if flag(manual) is not None and not _is_manual(manual):
@@ -171,7 +169,7 @@ def retry(value: Any) -> str | None:
 def _is_manual(value: Any) -> bool:
     flags = ("allowed", "permit_on_passed")
     return (
-        isinstance(value, dict)
+        is_map(value)
         and value.keys() <= {*flags, "reason"}
         and all(flag(value[name]) is None for name in flags if name in value)
         and text(value.get("reason")) is None
@@ -183,7 +181,7 @@ _DIMENSIONS, _ELEMENTS, _ADJUSTMENTS, _ELEMENT_BYTES = 6, 25, 12, 128
 
 def _are_elements(value: Any) -> bool:
     return (
-        isinstance(value, list)
+        is_list(value)
         and 0 < len(value) <= _ELEMENTS
         and all(is_scalar(each) and len(str(each).encode()) <= _ELEMENT_BYTES for each in value)
     )
@@ -193,14 +191,15 @@ def matrix(value: Any) -> str | None:
     """Accept a list of elements, or a map with `setup` and `adjustments`."""
     if _are_elements(value):
         return None
-    if not isinstance(value, dict) or "setup" not in value or not value.keys() <= {"setup", "adjustments"}:
+    if not is_map(value) or "setup" not in value or not value.keys() <= {"setup", "adjustments"}:
         return f"a list of at most {_ELEMENTS} values of at most {_ELEMENT_BYTES} bytes, or a map with setup"
-    setup, adjustments = value["setup"], value.get("adjustments") or []
-    if isinstance(setup, dict) and not (0 < len(setup) <= _DIMENSIONS and all(map(_are_elements, setup.values()))):
+    setup: Any = value["setup"]
+    adjustments: Any = value.get("adjustments") or []
+    if is_map(setup) and not (0 < len(setup) <= _DIMENSIONS and all(map(_are_elements, setup.values()))):
         return f"setup: at most {_DIMENSIONS} dimensions of at most {_ELEMENTS} values"
-    if not isinstance(setup, dict) and not _are_elements(setup):
+    if not is_map(setup) and not _are_elements(setup):
         return "setup: a map of lists, or a list"
-    if not isinstance(adjustments, list) or len(adjustments) > _ADJUSTMENTS:
+    if not is_list(adjustments) or len(adjustments) > _ADJUSTMENTS:
         return f"adjustments: a list of at most {_ADJUSTMENTS}"
     return None if all(_is_adjustment(each, setup) for each in adjustments) else _ADJUSTMENT
 
@@ -209,12 +208,12 @@ _ADJUSTMENT = "adjustments: maps with a value of each dimension in with, and ski
 
 
 def _is_adjustment(value: Any, setup: Any) -> bool:
-    if not isinstance(value, dict) or not {"with"} <= value.keys() <= {"with", "skip", "soft_fail"}:
+    if not is_map(value) or not {"with"} <= value.keys() <= {"with", "skip", "soft_fail"}:
         return False
     chosen = value["with"]
-    is_complete = chosen.keys() == setup.keys() if isinstance(setup, dict) and isinstance(chosen, dict) else False
-    if isinstance(setup, list):
-        is_complete = is_scalar(chosen) or (isinstance(chosen, list) and len(chosen) == 1)
+    is_complete = chosen.keys() == setup.keys() if is_map(setup) and is_map(chosen) else False
+    if is_list(setup):
+        is_complete = is_scalar(chosen) or (is_list(chosen) and len(chosen) == 1)
     return is_complete and skip(value.get("skip")) is None and soft_fail(value.get("soft_fail", False)) is None
 
 
@@ -230,13 +229,13 @@ _SELECT_FIELD = {"select", "key", "hint", "required", "default", "multiple", "op
 
 def fields(value: Any) -> str | None:
     """Accept a list of text and select fields."""
-    if not isinstance(value, list):
+    if not is_list(value):
         return "a list of text and select fields"
     return next((problem for each in value if (problem := _field_problem(each)) is not None), None)
 
 
 def _field_problem(value: Any) -> str | None:
-    if not isinstance(value, dict) or {"text", "select"} <= value.keys():
+    if not is_map(value) or {"text", "select"} <= value.keys():
         return "fields that have either text or select"
     if (problem := unknown(value, _SELECT_FIELD if "select" in value else _TEXT_FIELD)) is not None:
         return f"documented keys of fields only; {problem}"
@@ -247,12 +246,12 @@ def _field_problem(value: Any) -> str | None:
     if "format" in value and not _is_pattern(value["format"]):
         return "a regular expression as format"
     options = value.get("options", [])
-    has_options = isinstance(options, list) and bool(options) and all(map(_is_option, options))
+    has_options = is_list(options) and bool(options) and all(map(_is_option, options))
     return "options with label and value" if "select" in value and not has_options else None
 
 
 def _is_option(value: Any) -> bool:
-    is_known = isinstance(value, dict) and {"label", "value"} <= value.keys() <= {"label", "value", "hint", "required"}
+    is_known = is_map(value) and {"label", "value"} <= value.keys() <= {"label", "value", "hint", "required"}
     return is_known and is_scalar(value["label"]) and is_scalar(value["value"])
 
 
@@ -271,7 +270,7 @@ def build(value: Any) -> str | None:
     """Accept the attributes of a triggered build."""
     if value is None:
         return None
-    if not isinstance(value, dict):
+    if not is_map(value):
         return "a map"
     if (problem := unknown(value, _BUILD)) is not None:
         return f"a map with {', '.join(sorted(_BUILD))}; {problem}"

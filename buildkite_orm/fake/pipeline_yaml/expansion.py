@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.payloads.pipelines import visual_step
 from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
+from buildkite_orm.fake.pipeline_yaml.values import is_list, is_map
 from buildkite_orm.fake.steps import BlockStep, CommandStep, Dependency, RetryRule, TriggerStep, WaitStep
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _merged(group: Json, step: Json) -> Json:
 
 
 def _step(pipeline: ValidPipeline, given: Json, group: Mapping[str, Any]) -> Step:
-    common = {
+    common: Json = {
         **group,
         "key": _text(given.get("key")),
         "depends_on": _dependencies(given) if "depends_on" in given else None,
@@ -96,7 +97,7 @@ def _trigger(given: Json, common: Json) -> TriggerStep:
 def _command(pipeline: ValidPipeline, given: Json, common: Json) -> CommandStep:
     retry: Json = given.get("retry") or {}
     manual: Any = retry.get("manual", True)
-    details: Json = manual if isinstance(manual, dict) else {}
+    details: Json = manual if is_map(manual) else {}
     timeout = _number(given.get("timeout_in_minutes"))
     cells, soft_cells = _matrix(given.get("matrix"))
     return CommandStep(
@@ -124,7 +125,7 @@ def _command(pipeline: ValidPipeline, given: Json, common: Json) -> CommandStep:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    return value if is_list(value) else [] if value is None else [value]
 
 
 def _text(value: Any) -> str | None:
@@ -150,7 +151,7 @@ def _dependencies(given: Json) -> tuple[Dependency, ...]:
     allowed = _flag(given.get("allow_dependency_failure"))
 
     def dependency(value: Any) -> Dependency:
-        step, allow = (value["step"], value.get("allow_failure")) if isinstance(value, dict) else (value, None)
+        step, allow = (value["step"], value.get("allow_failure")) if is_map(value) else (value, None)
         return Dependency(str(step), allow_failure=allowed if allow is None else _flag(allow))
 
     return tuple(map(dependency, _list(given["depends_on"])))
@@ -158,7 +159,7 @@ def _dependencies(given: Json) -> tuple[Dependency, ...]:
 
 def _rules(agents: Any) -> list[str]:
     """Return agent query rules; a step without a queue runs on the default one."""
-    if isinstance(agents, dict):
+    if is_map(agents):
         rules = [f"{name}={_text(value) or ''}" for name, value in agents.items()]
     else:
         rules = [str(each) for each in _list(agents)]
@@ -200,8 +201,8 @@ def _matrix(value: Any) -> tuple[list[dict[str, str]] | None, tuple[tuple[dict[s
     """Return the combinations of a matrix, and those with a `soft_fail` of their own; a list has the dimension ""."""
     if value is None:
         return None, ()
-    given = value if isinstance(value, dict) else {"setup": value}
-    setup = given["setup"] if isinstance(given["setup"], dict) else {"": given["setup"]}
+    given = value if is_map(value) else {"setup": value}
+    setup = given["setup"] if is_map(given["setup"]) else {"": given["setup"]}
     names = [str(name) for name in setup]
     cells = [
         dict(zip(names, (_text(each) or "" for each in values), strict=True))
@@ -209,7 +210,7 @@ def _matrix(value: Any) -> tuple[list[dict[str, str]] | None, tuple[tuple[dict[s
     ]
     soft: list[tuple[dict[str, str], Any]] = []
     for adjustment in given.get("adjustments") or ():
-        chosen = adjustment["with"] if isinstance(adjustment["with"], dict) else {"": _list(adjustment["with"])[0]}
+        chosen = adjustment["with"] if is_map(adjustment["with"]) else {"": _list(adjustment["with"])[0]}
         cell = {name: texts(chosen)[name] for name in names}
         if adjustment.get("skip"):
             cells = [each for each in cells if each != cell]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 from buildkite_orm.fake.pipeline_yaml.keys import PIPELINE, STEPS
+from buildkite_orm.fake.pipeline_yaml.values import is_list, is_map
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,8 +40,10 @@ def validate(document: Any) -> ValidPipeline:
     Raises:
         PipelineYamlError: It is not a valid pipeline.
     """
-    top: Any = {"steps": document} if isinstance(document, list) else document
-    if not isinstance(top, dict) or not isinstance(top.get("steps"), list) or not top["steps"]:
+    if is_list(document):
+        document = {"steps": document}
+    top: Any = document
+    if not is_map(top) or not isinstance(top.get("steps"), list) or not top["steps"]:
         raise PipelineYamlError("a pipeline is a map with `steps`, a list of at least one step")
     pipeline = ValidPipeline([], top.get("env") or {}, top.get("agents"))
     for key in PIPELINE:
@@ -87,9 +90,9 @@ def _step(pipeline: ValidPipeline, step: Any, where: str, *, in_group: bool = Fa
 def _mapping(step: Any, where: str) -> Json:
     if isinstance(step, str) and step in {"wait", "waiter", "block", "input"}:
         return {step: None}
-    if not isinstance(step, dict):
+    if not is_map(step):
         raise PipelineYamlError(f"{where}: a step is a map, or one of: wait, block, input")
-    given = cast("Json", {str(name): value for name, value in step.items()})
+    given = dict(step)
     if given.get("type") == "script":
         given["type"] = "command"
     return given
@@ -123,7 +126,7 @@ def _check_combinations(step: Json, where: str) -> None:
 
 
 def _steps_of_group(pipeline: ValidPipeline, steps: Any, where: str) -> list[Json]:
-    if not isinstance(steps, list) or not steps:
+    if not is_list(steps) or not steps:
         raise PipelineYamlError(f"{where}: a group has `steps`, a list of at least one step")
     return [_step(pipeline, step, f"{where}.steps[{place}]", in_group=True) for place, step in enumerate(steps)]
 
