@@ -53,10 +53,16 @@ class Progress:
         if step_id not in self._outcomes:
             own: set[Outcome] = {_outcome_of(job) for job in self._jobs.get(step_id, ())}
             own |= {self._outcome(each) for each in self._uploaded.get(step_id, ())}
-            order: tuple[Outcome, ...] = ("pending", "canceled", "failed")
-            found = [each for each in order if each in own]
-            self._outcomes[step_id] = found[0] if found else "passed"
+            self._outcomes[step_id] = _combined(own)
         return self._outcomes[step_id]
+
+
+def _combined(outcomes: set[Outcome]) -> Outcome:
+    if "pending" in outcomes:
+        return "pending"
+    if "canceled" in outcomes:
+        return "canceled"
+    return "failed" if "failed" in outcomes else "passed"
 
 
 def _outcome_of(job: JobRecord) -> Outcome:
