@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.store import Store
 
 _ELEMENT = re.compile(r"\{\{\s*matrix(?:\.([\w-]+))?\s*\}\}")
-_OMITTED = {"conditional_failed": "broken", "branches": "broken", "skip": "skipped"}
 _FIELDS_SIGNED = ["command", "env", "matrix", "plugins", "repository_url"]
 
 
@@ -54,13 +53,8 @@ def jobs_of(
     steps = [(step_id, step, why is None) for (step_id, _), step, why in zip(made, plan, omissions, strict=True)]
     jobs: list[JobRecord] = []
     for (_, rows), why, needs in zip(made, omissions, needs_of(steps, known or {}), strict=True):
-        state = _OMITTED.get(why or "", "waiting")
-        common: dict[str, Any] = {
-            "state": state,
-            "broken_reason": why if state == "broken" else None,
-            "needs": needs,
-            **fields,
-        }
+        state = "waiting" if why is None else "broken"
+        common: dict[str, Any] = {"state": state, "broken_reason": why or None, "needs": needs, **fields}
         jobs.extend(JobRecord(build=build, created_at=created_at, **row, **common) for row in rows)
     for job in jobs:
         store.jobs[job.id] = job
@@ -107,7 +101,7 @@ def _script_values(step: CommandStep, build: BuildRecord, common: dict[str, Any]
 
 def _parallel(values: dict[str, Any], total: int | None) -> Iterator[dict[str, Any]]:
     """Yield the values of each parallel job, or those of the only one."""
-    if total is None:
+    if not total:  # none, or a step that is left out because it is zero
         yield dict(values)
         return
     for index in range(total):

@@ -241,7 +241,7 @@ class Lifecycle:
             return
         build.finished_at = self.now
         work = [job.state for job in current if job.type != "waiter"]
-        if work and all(state in {"broken", "skipped"} for state in work):
+        if work and all(state == "broken" for state in work):
             self._store.move(build, "not_run")
             self._finish_trigger_job(build)
             return

@@ -122,7 +122,8 @@ def test_skip_with_and_without_a_reason(run: Run) -> None:
     steps = "{label: A, command: a, skip: true}, {label: B, command: b, skip: Later}, {label: C, command: c, skip: ''}"
     yaml = f"steps: [{steps}]"
     assert run.finish(yaml) == "passed"
-    assert run.states() == {"A": "skipped", "B": "skipped", "C": "passed"}
+    assert run.states() == {"A": "broken", "B": "broken", "C": "passed"}
+    assert [job["broken_reason"] for job in run.jobs] == [None, "Later", None]
 
 
 def test_a_timeout_ends_a_job(run: Run) -> None:
@@ -300,7 +301,7 @@ def test_conditions_and_dependencies_of_a_group_are_those_of_its_steps(run: Run)
           - {group: I, depends_on: a, steps: [{label: D, command: d}]}
     """
     assert run.finish(yaml) == "passed"
-    assert run.states() == {"A": "passed", "B": "broken", "C": "skipped", "D": "passed"}
+    assert run.states() == {"A": "passed", "B": "broken", "C": "broken", "D": "passed"}
     assert not run.overlaps("A", "D")
 
 
@@ -375,6 +376,12 @@ def test_a_condition_leaves_out_a_step(run: Run, condition: str, branch: str, st
 def test_branches_leave_out_a_step(run: Run, branch: str, state: str) -> None:
     yaml = "steps: [{command: a, branches: 'main stages/* !stages/prod'}]"
     assert run.finish(yaml, branch=branch) == state
+    assert run.jobs[0]["broken_reason"] == ("branch_mismatch" if state == "not_run" else None)
+
+
+def test_a_parallelism_of_zero_leaves_out_a_step(run: Run) -> None:
+    assert run.finish("steps: [{command: a, parallelism: 0}]") == "not_run"
+    assert run.jobs[0]["broken_reason"] == "parallelism_zero"
 
 
 # -- retry and soft_fail

@@ -71,7 +71,7 @@ def test_each_form_of_a_pipeline_is_accepted(configuration: str) -> None:
         ("steps: [{group: a, steps: [wait], concurrency: 1}]", "unknown key 'concurrency' of a group step"),
         ("steps: [{group: a}]", "a group has `steps`"),
         ("steps: [{group: a, steps: [{group: b, steps: [wait]}]}]", "cannot be inside another group"),
-        ("steps: [{command: a, parallelism: x}]", "parallelism must be an integer from 1 to 1000"),
+        ("steps: [{command: a, parallelism: x}]", "parallelism must be an integer from 0 to 1000"),
         ("steps: [{command: a, parallelism: 2, matrix: [b]}]", "cannot be used together"),
         ("steps: [{command: a, if: 'true', branches: main}]", "if and branches cannot be used together"),
         ("steps: [{command: a, if: 'build.brunch == 1'}]", "unknown variable build.brunch"),

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def omission(step: Step, build: BuildRecord) -> str | None:
-    """Return why a build does not include a step: `conditional_failed`, `branches`, `skip`; None if it does."""
+    """Return the documented reason why a build does not include a step, empty if it has none; None if it does."""
     if not getattr(step, "condition", True):
         return "conditional_failed"
     if step.branches is not None and not allows(step.branches, build.branch):
-        return "branches"
+        return "branch_mismatch"
     if step.if_ is not None and not evaluate(step.if_, values_of(build)):
         return "conditional_failed"
-    return "skip" if step.skip else None
+    if getattr(step, "parallelism", None) == 0:
+        return "parallelism_zero"
+    return (step.skip if isinstance(step.skip, str) else "") if step.skip else None
 
 
 def values_of(build: BuildRecord) -> Values:
