@@ -35,6 +35,7 @@ _LINK = re.compile(rf"Documentation: (?:{re.escape(DOCUMENTATION)}(\S+)(?: \(wit
 _SHORT = ("bk.organization(slug)", "org")
 # Private names, and methods that work only inside a job.
 _SKIPPED = ("_", "current_")
+_SHORTCUTS = [Buildkite.pipeline]  # the calls from the organization say the same
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -91,7 +92,9 @@ def _members(kind: type[Any]) -> Iterator[tuple[str, object]]:
     """Yield the public methods and properties of a class in the order of their definition."""
     members = {name: member for base in reversed(kind.__mro__) for name, member in vars(base).items()}
     for name, member in members.items():
-        if not name.startswith(_SKIPPED) and (inspect.isfunction(member) or isinstance(member, property)):
+        if member in _SHORTCUTS or name.startswith(_SKIPPED):
+            continue
+        if inspect.isfunction(member) or isinstance(member, property):
             yield name, member
 
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ForwardRef, get_args, is_typeddict
+from typing import TYPE_CHECKING, Any, ForwardRef, get_args, get_overloads, is_typeddict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,8 +76,9 @@ def typed_dict_fields(kind: Any) -> dict[str, Any]:
 
 
 def return_annotation(function: Any) -> Any:
-    """Return the return annotation of a function."""
-    return evaluate(inspect.get_annotations(function).get("return", Any), _module_of(function))
+    """Return the return annotation of a function; that of its first overload, if it has overloads."""
+    declared = next(iter(get_overloads(function)), function)
+    return evaluate(inspect.get_annotations(declared).get("return", Any), _module_of(function))
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
