@@ -58,6 +58,7 @@ def _texts(job: JobRecord, random: Random) -> Iterator[str]:
         for number in range(random.randrange(3, 9)):
             yield f"\x1b[32m{random.choice(_WORDS)}\x1b[0m {group.lower()} {number + 1}\x1b[K"
     if job.exit_status:
+        yield "\x1b[31mError: expected status 200, got 500\x1b[0m"
         yield f"+++ \x1b[31m:x: Failed with exit status {job.exit_status}\x1b[0m"
         yield "^^^ +++"
         yield f"\x1b[31m🚨 Error: The command exited with status {job.exit_status}\x1b[0m"

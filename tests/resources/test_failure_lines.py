@@ -100,6 +100,13 @@ def test_lines_of_passing_tests_are_not_errors() -> None:
     assert explain(*passing, "the server said no", count=1) == ["the server said no"]
 
 
+def test_the_last_lines_are_shown_too_if_the_first_error_may_be_harmless() -> None:
+    log = ["request failed, retrying", *(f"order {number} done" for number in range(20)), "totals differ: 12 != 13"]
+    lines = explain(*log, count=8)
+    assert (lines[0], lines[-2:]) == (log[0], ["…", log[-1]])
+    assert explain("error: a", *log[1:], count=8)[-1] != log[-1]
+
+
 def test_a_gap_of_one_line_is_that_line() -> None:
     log = ["error: a", "1", "2", "3", "4", "5", "6", "BUILD FAILED"]
     assert explain(*log, count=8) == log

@@ -68,7 +68,7 @@ _REPORTS: Final = _any_of(
 _MENTIONS: Final = re.compile(
     r"^\s*(?:[\w$]+[.:]+)*\w*(?:Error|Exception)\b.*:"
     r"|^\s*[\u00d7✕✖✗✘] "
-    r"|(?i:\b(?:error|fatal|failed|failure|failing|denied|killed|aborted|exception|timed out|timeout|not found"
+    r"|(?i:\b(?:error|fatal|critical|failed|failure|failing|denied|killed|aborted|exception|timed out|timeout|not found"
     r"|no such file|cannot|could not|unable to|segmentation fault|core dumped|out of memory|exceeded)\b)"
 )
 _HARMLESS: Final = re.compile(
@@ -224,6 +224,8 @@ def _by_priority(log: _Log, group: _Group, first: int, results: int) -> Iterator
     yield first
     if log.error is not None:
         yield log.error
+    if _kind(log.lines, first) == _MENTION:  # it may be harmless: the last lines are as likely to have the reason
+        yield from reversed(after[len(after) - min(results, len(after)) :])
     yield from after[:_NEAR_AFTER]
     yield from before[:_NEAR_BEFORE]
     found = [index for index in after if _RESULTS.match(_without_prefix(log.lines[index])[:_MAX_LENGTH])]
