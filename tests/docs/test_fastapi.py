@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ def test_the_service_reads_builds_and_waits_for_them(
     page = (ROOT / "docs" / "asyncio.md").read_text(encoding="utf-8")
     (block,) = [block for block in blocks(page) if NAMED.match(block.text)]
     (tmp_path / "service.py").write_text(block.text, encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setenv("BUILDKITE_API_TOKEN", acme.token)
     monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", acme.url)
     with testclient.TestClient(import_module("service").app) as client:

