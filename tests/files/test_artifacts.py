@@ -96,8 +96,11 @@ def test_a_job_lists_artifacts_by_either_route(
 
 
 def test_a_state_that_artifacts_do_not_have_is_refused(bk: Buildkite, job: JobRecord) -> None:
+    artifacts = bk.organization("acme").job(job.id).artifacts
+    with pytest.raises(ValueError, match="state='done': the values are new"):
+        artifacts(state="done")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(UnprocessableEntityError, match="Invalid state"):
-        list(bk.organization("acme").job(job.id).artifacts(state="done"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        list(artifacts(state=ArtifactState("done")))
 
 
 def test_an_artifact_is_fetched_by_either_route(
