@@ -23,7 +23,7 @@
     │   └── PartialDownloadError    some of several files failed
     ├── UploadError                 a file could not be sent whole
     ├── WaitTimeoutError            waiting took longer than it was allowed to
-    └── BuildBlockedError           a build waits for somebody to unblock it
+    └── BuildBlockedError           a build waits to be unblocked
 
 None of them needs `requests` to be caught, and all survive pickle.
 """
@@ -74,7 +74,7 @@ class BuildkiteError(Exception):
     about: str | None = None
     retries_ended = False  # set by a retry loop that raises the error; a loop around it does not start over
     next_step: str = ""
-    """What to do next: a text of the class, or of this error."""
+    """The next step for the caller: a text of the class, or of this error."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class StatusError(BuildkiteError):
     """The server responded with an error status.
 
     Attributes:
-        retry_after: How many seconds the server, or a gateway before it, asks to wait (`Retry-After`); None if
+        retry_after: How many seconds the server, or a gateway before it, requests to wait (`Retry-After`); None if
             there is no such header.
     """
 
@@ -297,14 +297,14 @@ class WaitTimeoutError(BuildkiteError):
 
 
 class BuildBlockedError(BuildkiteError):
-    """A build waits for somebody to unblock it.
+    """A build waits to be unblocked.
 
     Attributes:
         build: The last known build.
     """
 
     build: Build | None = None
-    next_step = "Open it with build.unblock_all(), or wait until somebody does with on_blocked='wait'."
+    next_step = "Open it with build.unblock_all(), or wait until a user does, with on_blocked='wait'."
 
 
 _PROXY_AUTHENTICATION = 407

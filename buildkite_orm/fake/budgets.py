@@ -15,7 +15,7 @@ WARNING = "You have exceeded your API rate limit."
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of one limit; `remaining` goes below zero when requests continue after it is used up."""
+    """The remaining requests of one limit; `remaining` goes below zero when requests continue after it is used up."""
 
     scope: str
     limit: int

@@ -1,4 +1,4 @@
-"""What a handler receives, returns and raises: a request, a reply, an error."""
+"""The types that handlers receive, return and raise: a request, a reply, an error."""
 
 from __future__ import annotations
 

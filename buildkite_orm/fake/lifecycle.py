@@ -1,4 +1,4 @@
-"""How builds change state: events on a heap, processed up to the clock's time before each request.
+"""The lifecycle of builds: events on a heap, processed up to the clock's time before each request.
 
 A build goes creating -> scheduled -> running -> (failing ->) passed, failed or canceled. A job is released when the
 steps that it needs have ended: its dependencies, or the wait and block steps before it.

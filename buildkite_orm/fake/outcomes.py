@@ -1,4 +1,4 @@
-"""What jobs do when they run: exit status, seconds, log and artifacts, by step key, by command, or for all jobs."""
+"""The outcomes of jobs: exit status, seconds, log and artifacts, by step key, by command, or for all jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the steps of a build are, which decides whether a job that waits may start."""
+"""The progress of the steps of a build, which decides whether a job that waits may start."""
 
 from __future__ import annotations
 

@@ -375,7 +375,7 @@ class JobRecord(ShortRepr):
 
     @property
     def ending(self) -> tuple[int | None, str | None, str | None]:
-        """How it ended: its exit status, signal, and the reason of the signal."""
+        """The end of the job: its exit status, signal, and the reason of the signal."""
         return self.exit_status, self.signal, self.signal_reason
 
     def will_retry(self, status: int | None, signal: str | None = None, reason: str | None = None) -> bool:

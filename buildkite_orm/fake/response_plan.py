@@ -1,4 +1,4 @@
-"""What a server has to send: a response, and how its delivery fails."""
+"""The plan of a response: its bytes, and how their delivery fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a file's content, and whether the bytes that arrived are that content."""
+"""The expected length and hashes of a file, and whether the received bytes match them."""
 
 from __future__ import annotations
 

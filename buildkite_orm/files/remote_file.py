@@ -142,7 +142,7 @@ class RemoteFile(io.RawIOBase):
             content.close()
 
     def _take(self, size: int) -> memoryview:
-        """Take at most this many of the next bytes; none at the end."""
+        """Return at most this many of the next bytes; none at the end."""
         if not self._received and self._position < self.size:
             if self._content is None:
                 self._content = self._session.retries.transfer(self._chunks_from, self._position)

@@ -196,7 +196,7 @@ class TrackedHTTPSConnection(_TrackedConnection, HTTPSConnection):
 
 
 def _closed_since_full(pool: HTTPConnectionPool, connection: BaseHTTPConnection | None) -> bool:
-    """Close a connection that does not fit into its pool; urllib3 would log a warning that helps nobody."""
+    """Close a connection that does not fit into its pool; urllib3 would log a needless warning."""
     if connection is None or pool.pool is None or not pool.pool.full():
         return False
     connection.close()

@@ -139,7 +139,9 @@ def _damaged(problem: DamagedResponseError, exchange: Exchange) -> TransportErro
 
 
 def _is_timeout(problem: BaseException) -> bool:
-    if isinstance(problem, urllib3_errors.NewConnectionError):  # a ConnectTimeoutError by its class, whatever happened
+    if isinstance(
+        problem, urllib3_errors.NewConnectionError
+    ):  # a ConnectTimeoutError by its class, even if it did not time out
         return False
     return isinstance(problem, TimeoutError | urllib3_errors.TimeoutError | requests_errors.Timeout)
 

@@ -9,7 +9,7 @@ from buildkite_orm.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeLimits:
-    """How many bytes a response may have, counted after decompression: `Buildkite(limits=SizeLimits(response=10**9))`.
+    """The most bytes of a response, counted after decompression: `Buildkite(limits=SizeLimits(response=10**9))`.
 
     Raises:
         ConfigurationError: A limit is not a number above 0.

@@ -49,8 +49,8 @@ class ApiRequest:
         query: The query pairs.
         body: The JSON body, a `StreamedBody`, or None.
         headers: Further headers.
-        idempotent: False if the request starts something each time it is sent, whatever its method (`PUT …/rebuild`).
-        safe: Whether the request changes nothing, whatever its method.
+        idempotent: False if the request starts a build each time it is sent, for any method (`PUT …/rebuild`).
+        safe: Whether the request changes nothing, for any method.
         about: The path of the resource that the request is about, if that resource is known to exist.
         expects_redirect: Whether the response is a redirect, which is returned and not followed.
         splittable: Whether a slow response is not retried, because the caller then requests less.

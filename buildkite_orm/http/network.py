@@ -1,4 +1,4 @@
-"""How to reach servers: certificates, proxies, and the hosts that are allowed without TLS."""
+"""Settings to reach servers: certificates, proxies, and the hosts that are allowed without TLS."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class NetworkOptions:
 
 
 class Network:
-    """How to reach each server, by the options of the client and the environment.
+    """The settings to reach each server, by the options of the client and the environment.
 
     Raises:
         ConfigurationError: An option is not usable.

@@ -88,7 +88,7 @@ class SocketResponse(http.client.HTTPResponse):
 
     @property
     def has_no_body(self) -> bool:
-        """Whether no body follows, whatever its headers declare."""
+        """Whether no body follows, even if its headers declare one."""
         return self.status in _WITHOUT_BODY
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often and for how long a client retries. All times are in seconds.
+    """The number and the duration of retries. All times are in seconds.
 
     Attributes:
         attempts: How often a request that fails is sent at most; 1 turns retries off. Waiting for the request budget is
@@ -253,7 +253,7 @@ def _error_of(state: tenacity.RetryCallState) -> BuildkiteError:
 
 
 def _retry_after(error: BuildkiteError) -> float:
-    """Return the seconds that a failed server asks to wait; 0 if it does not say."""
+    """Return the seconds that a failed server requests to wait; 0 if it does not say."""
     return (error.retry_after or 0.0) if isinstance(error, ServerError) else 0.0
 
 

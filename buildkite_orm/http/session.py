@@ -1,4 +1,4 @@
-"""What the objects of the library send requests through: budgets, retries, and errors for responses."""
+"""The session that sends the requests of all objects: budgets, retries, and errors for responses."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ class Session:
             try:
                 return parse(response)
             except (ValueError, ArithmeticError, RecursionError) as problem:
-                kind = type(problem).__name__  # whatever is odd about a response is our error: the write has happened
+                kind = type(problem).__name__  # an odd response raises our error: the write has happened
             raise response.unexpected(f"the response cannot be read: {kind}")
 
     def _open_stream(self, request: ApiRequest, deadline: float, details: _ErrorDetails) -> Stream:

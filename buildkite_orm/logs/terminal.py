@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 COLUMNS: Final = 160
 ROWS: Final = 100
 
-# All but tab, newline and return; the most frequent one comes first.
+# All but tab, newline and return; the most frequent one is first.
 _CONTROL_CHARS: Final = ("\x1b", *map(chr, (*range(9), *range(11, 13), *range(14, 27), *range(28, 32), 127)))
 _BLOCK: Final = 1 << 18
 _LONG_LINE: Final = 1 << 20
@@ -330,7 +330,7 @@ class Terminal:
         self._y -= n
 
     def _keep_screen(self) -> None:
-        """Keep the rows of the whole screen from now on, so that the cursor can reach them."""
+        """Start to keep the rows of the whole screen, so that the cursor can reach them."""
         if self.has_moved_up:
             return
         self.has_moved_up = True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What can be shown of a listing without a request.
+    """The part of a listing that can be shown without a request.
 
     Attributes:
         title: A description of the listing.

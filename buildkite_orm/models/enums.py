@@ -72,7 +72,7 @@ class BuildState(OpenEnum):
 
 
 class BuildSource(OpenEnum):
-    """What started a build."""
+    """The source that started a build."""
 
     WEBHOOK = "webhook"
     API = "api"
@@ -144,7 +144,7 @@ class SignalReason(OpenEnum):
 
 
 class RetryType(OpenEnum):
-    """What initiated a retry."""
+    """The kind of a retry."""
 
     MANUAL = "manual"
     AUTOMATIC = "automatic"
@@ -170,7 +170,7 @@ class AnnotationStyle(OpenEnum):
 
 
 class AnnotationScope(OpenEnum):
-    """What an annotation belongs to."""
+    """The object that an annotation belongs to."""
 
     BUILD = "build"
     JOB = "job"
@@ -188,7 +188,7 @@ class AgentConnectionState(OpenEnum):
 
 
 class Visibility(OpenEnum):
-    """Who can see a pipeline."""
+    """The users who can see a pipeline."""
 
     PRIVATE = "private"
     PUBLIC = "public"

@@ -84,7 +84,7 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "wait_for": ("wait()",),
     "wait_until_finished": ("wait()",),
 }
-"""What a name that a ref or an object does not have may stand for."""
+"""The likely meaning of a name that a ref or an object does not have."""
 
 QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "aggregate": "iterate over it, and compute in Python",
@@ -138,7 +138,7 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "values_list": "[each.number for each in qs], or another field",
     "where": ".filter(…), or [each for each in qs if …]",
 }
-"""What to use instead of a name that a queryset does not have."""
+"""The replacement for a name that a queryset does not have."""
 
 CLIENT_GUESSES: Final[Mapping[str, str]] = {
     "access_tokens": "bk.access_token()",
@@ -164,7 +164,7 @@ CLIENT_GUESSES: Final[Mapping[str, str]] = {
     "viewer": "bk.user()",
     "whoami": "bk.user()",
 }
-"""What to use instead of a name that a client does not have."""
+"""The replacement for a name that a client does not have."""
 
 DEPRECATED_BY_PYDANTIC: Final = (
     *("construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw", "schema", "schema_json"),

@@ -45,7 +45,7 @@ class Routes:
         self.templates = tuple(tuple((each, _name_in(each)) for each in segments) for segments in parts)
         names = [{name for _, name in template if name} for template in self.templates]
         self.shared: list[str] = sorted(names[0].intersection(*names[1:])) if len(names) > 1 else []
-        """The names of the keys that all of several templates have: they identify a resource, whatever the route."""
+        """The names of the keys that all of several templates have: they identify a resource on every route."""
 
     def keys_in(self, path: str) -> dict[str, str]:
         """Return the keys in a path, encoded, by the kinds that they identify; none if no template matches.

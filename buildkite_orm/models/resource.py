@@ -162,7 +162,7 @@ class Resource(Ref, ShownObject, _Data):
 
     @property
     def drift(self) -> tuple[Drift, ...]:
-        """What in this object differs from the documentation, and is kept as received."""
+        """The values in this object that differ from the documentation, and are kept as received."""
         drift: tuple[Drift, ...] = self._read_slot("_drift", ())
         return drift
 

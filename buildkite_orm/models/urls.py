@@ -22,7 +22,7 @@ _WEB_HOSTS: Final = frozenset({WEB_HOST, f"www.{WEB_HOST}"})
 _QUOTES: Final = "<>\u2039\u203a\u00ab\u00bb\u201c\u201d\u201e\u2018\u2019\"'`()[]{} "
 _PUNCTUATION: Final = re.compile(r"(?<![./])[.,;:!?]+$")
 
-# First segments of pages that are no organization's.
+# First segments of pages that do not belong to an organization.
 _RESERVED: Final = frozenset(
     {
         "blog",

@@ -109,7 +109,7 @@ class AdaptivePageSize(Generic[R]):
 
 
 class PageSize(Generic[R]):
-    """How many items to request at once, for the requests in a `with` block.
+    """The number of items per page, for the requests in a `with` block.
 
     A slow response ends the block without an error and shrinks the size; the caller then runs the block again. That
     happens one time less than RetryPolicy has attempts; after that, a slow response is retried as any other.

@@ -102,7 +102,7 @@ class CrowdedSecond:
             known |= ids
 
     def _add(self, page: PageResponse[Build]) -> frozenset[str]:
-        """Keep the new builds of a page; return the ids of all builds on it."""
+        """Add the new builds of a page; return the ids of all builds on it."""
         for build in unseen(page, self.seen):
             self._found.setdefault(build_id(build), build)
         return frozenset(map(build_id, page.items))

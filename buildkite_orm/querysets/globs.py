@@ -2,7 +2,7 @@
 
 The server knows exact paths, and `*` for anything, including slashes. The client adds `**`, `?`, `[…]`, `{a,b}` and
 several patterns at once. They are built on `fnmatch`, whose `*` matches as the server's does. Libraries for globs, such
-as wcmatch, keep `*` within a folder, so that it would mean one thing on the server and another in the client.
+as wcmatch, keep `*` within a folder, so that it would have different meanings on the server and in the client.
 """
 
 from __future__ import annotations

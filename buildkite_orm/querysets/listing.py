@@ -44,7 +44,7 @@ class PageResponse(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[R]):
-    """What is listed.
+    """The query of a listing.
 
     Attributes:
         session: Sends the requests.

@@ -47,7 +47,7 @@ class AgentRef(InOrganization):
         id: str
 
     def fetch(self) -> Agent:
-        """Fetch the agent, in whatever connection state.
+        """Fetch the agent, in any connection state.
 
         Raises:
             NotFoundError: Nothing has this id.

@@ -24,7 +24,7 @@ _CLOSES: Final = {")": "(", "]": "[", "}": "{"}
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be completed.
+    """The text to complete.
 
     Attributes:
         kind: A member of `subject`, the name of an argument of it, the value of an argument, or a value that `subject`

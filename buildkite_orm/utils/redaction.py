@@ -1,4 +1,4 @@
-"""What is secret, and how it is masked: tokens that were used, texts like Buildkite's tokens, parameters and fields.
+"""Secrets and their masking: tokens that were used, texts like Buildkite's tokens, parameters and fields.
 
 A field is secret by its name, so that a new one is masked before this module knows it.
 """

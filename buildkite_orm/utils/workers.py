@@ -151,7 +151,7 @@ class _Run(Generic[T, R]):
         return not self._is_over
 
     def _take(self) -> tuple[int, T] | None:
-        """Take the next item; None if there is none, or none is to be begun."""
+        """Return the next item; None if none is left, or none is to be started."""
         if not self._has_place():
             return None
         with self._taking:

@@ -1,4 +1,4 @@
-"""How wide text is in a terminal, and how it is truncated or padded to a width."""
+"""The width of text in a terminal; truncating and padding text to a width."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_build_with_the_blocked_flag_is_blocked_in_any_state(
     record.state, record.blocked = state, state != "blocked"
     build = web_pipeline(bk).build(1).wait(timeout=60)
     assert (build.is_blocked, build.is_finished) == (True, False)
-    with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits for somebody") as caught:
+    with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits to be unblocked") as caught:
         web_pipeline(bk).build(1).wait(on_blocked="raise")
     assert caught.value.build == build
     with pytest.raises(WaitTimeoutError, match="is still blocked after 60 s"):

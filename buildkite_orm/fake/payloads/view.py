@@ -1,4 +1,4 @@
-"""How payloads are rendered for a request: the base of URLs, the precision of times, the caller's permissions."""
+"""Settings of the payloads of a request: the base of URLs, the precision of times, the caller's permissions."""
 
 from __future__ import annotations
 

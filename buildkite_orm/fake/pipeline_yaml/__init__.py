@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PipelineDefinition:
-    """What a pipeline in YAML says.
+    """The contents of a pipeline in YAML.
 
     Attributes:
         env: The environment variables at its top level.

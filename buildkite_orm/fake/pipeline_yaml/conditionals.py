@@ -48,7 +48,7 @@ class ConditionalError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What an expression is evaluated with: its variables, and the environment of `build.env()`."""
+    """The values for an expression: its variables, and the environment of `build.env()`."""
 
     variables: Mapping[str, Any]
     env: Mapping[str, str]

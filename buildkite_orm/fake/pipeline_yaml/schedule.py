@@ -1,4 +1,4 @@
-"""What each step of a build waits for: its dependencies, or the wait and block steps before it."""
+"""The needs of each step of a build: its dependencies, or the wait and block steps before it."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class BuildFilters(TypedDict, total=False):
 
 
 class BuildFetch(TypedDict, total=False):
-    """How much of one build is returned.
+    """The parts of one build that are returned.
 
     Attributes:
         with_jobs: Whether it contains its jobs; True by default.

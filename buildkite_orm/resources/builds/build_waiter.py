@@ -130,7 +130,7 @@ class BuildWaiter:
                 self._ref = BuildRef.at(build.session, restart.rebuilt_as)
             return False
         if build.is_blocked and self._options.on_blocked == "raise":
-            error = BuildBlockedError(f"{short_path(build.api_path)} is blocked: it waits for somebody to unblock it")
+            error = BuildBlockedError(f"{short_path(build.api_path)} is blocked: it waits to be unblocked")
             error.build = build
             raise error
         self._schedule.note_finished(build)

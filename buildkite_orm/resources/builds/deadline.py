@@ -25,7 +25,7 @@ _LAST_POLL: Final = 0.4
 
 
 class Deadline:
-    """How much time a wait has left, and how long its requests may fail.
+    """The time that a wait has left, and the time for which its requests may fail.
 
     Args:
         session: The session of the client.
@@ -78,7 +78,7 @@ class Deadline:
         return response
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not past the deadline; longer if the last response asked for it."""
+        """Wait, but not past the deadline; longer if the last response requested it."""
         now = self._clock.monotonic()
         sleep(self._clock, max(0.0, min(max(now + seconds, self._not_before), self._end) - now))
 
@@ -94,7 +94,7 @@ class Deadline:
         return error
 
     def _tolerates(self, error: BuildkiteError) -> bool:
-        """Whether to continue after an error; note how long the server asked to wait."""
+        """Whether to continue after an error; note how long the server requested to wait."""
         now = self._clock.monotonic()
         retry_after = error.retry_after if isinstance(error, StatusError) else None
         if isinstance(error, RateLimitError):

@@ -1,4 +1,4 @@
-"""What builds know about their embedded jobs."""
+"""Which jobs are embedded in builds, and whether they are complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RETRIED: Final = (
 
 @dataclass(slots=True)
 class JobsContext:
-    """How builds were requested: it says whether their embedded jobs are complete.
+    """The way in which builds were requested, which determines whether their embedded jobs are complete.
 
     Attributes:
         complete: Whether jobs in every state were requested.

@@ -1,4 +1,4 @@
-"""How long a wait pauses between two polls of a build."""
+"""The pauses of a wait between two polls of a build."""
 
 from __future__ import annotations
 

@@ -41,13 +41,13 @@ _FAILURES: Final[dict[str, JobFailure]] = {
 
 
 def build_is_blocked(build: Resource) -> bool:
-    """Return whether a build is blocked: by the flag, whatever its state; some payloads say so in the state."""
+    """Return whether a build is blocked: by the flag in any state; some payloads say so in the state."""
     data = build.__dict__
     return data.get("blocked") is True or data.get("state") == BuildState.BLOCKED
 
 
 def displayed_state(build: Resource) -> str:
-    """Return the state of a build; `blocked` if it waits to be unblocked, whatever its state."""
+    """Return the state of a build; `blocked` if it waits to be unblocked, in any state."""
     return "blocked" if build_is_blocked(build) else str(build.__dict__.get("state"))
 
 
@@ -94,7 +94,7 @@ def job_share(job: Resource) -> str:
 
 
 def took(item: Resource) -> timedelta | None:
-    """Return the duration of a finished build or job; by its data alone, whatever the time."""
+    """Return the duration of a finished build or job; by its data alone, without a clock."""
     start, end = moment(item, "started_at"), moment(item, "finished_at")
     return None if start is None or end is None else max(end - start, _NOTHING)
 

@@ -1,4 +1,4 @@
-"""What a client remembers between waits: restarted builds, usual durations, and the number of current waits."""
+"""The state that a client keeps between waits: restarted builds, usual durations, and the number of current waits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Restart:
 
 
 class WaitState:
-    """What the threads of one client share: the last thousand restarted builds and pipelines.
+    """The state that the threads of one client share: the last thousand restarted builds and pipelines.
 
     Args:
         session: The session of the client.

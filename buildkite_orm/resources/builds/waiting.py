@@ -48,7 +48,7 @@ class BuildChange:
 
 @dataclass(frozen=True, slots=True)
 class WaitOptions:
-    """How to wait; see `Build.wait`."""
+    """The options of a wait; see `Build.wait`."""
 
     timeout: float | None = None
     on_blocked: OnBlocked = "return"

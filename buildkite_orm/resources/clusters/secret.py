@@ -1,4 +1,4 @@
-"""The secrets of clusters: values that its builds may read, and nobody else."""
+"""The secrets of clusters: values that only its builds may read."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SecretRef(InCluster, Deletable):
         return self._update(Secret, changes, SecretChanges, extra)
 
     def update_value(self, value: str) -> Secret:
-        """Put another value in the place of its own, and nothing else.
+        """Replace its value, and nothing else.
 
         Args:
             value: The secret value: less than 8 kB, and not blank.

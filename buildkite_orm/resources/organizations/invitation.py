@@ -79,7 +79,7 @@ class InvitationRef(InOrganization):
         id: str
 
     def fetch(self) -> Invitation:
-        """Fetch the invitation, in whatever state.
+        """Fetch the invitation, in any state.
 
         Raises:
             NotFoundError: Nothing has this id, or the token cannot access it.

@@ -112,7 +112,7 @@ class OrganizationRef(Ref):
         return BuildQuerySet(self.session, self._child("builds"), filters)
 
     def job(self, job_id: str) -> JobRef:
-        """Return the ref of the job with an id, whatever its build; no request."""
+        """Return the ref of the job with an id, of any build; no request."""
         from buildkite_orm.resources.builds.job import JobRef
 
         return JobRef.at(self.session, self._child("jobs", job_id))
@@ -224,7 +224,7 @@ class OrganizationRef(Ref):
         return InvitationQuerySet(self.session, self._child("invitations"))
 
     def invitation(self, invitation_id: str) -> InvitationRef:
-        """Return the ref of the invitation with an id, in whatever state; no request."""
+        """Return the ref of the invitation with an id, in any state; no request."""
         from buildkite_orm.resources.organizations.invitation import InvitationRef
 
         return InvitationRef.at(self.session, self._child("invitations", invitation_id))

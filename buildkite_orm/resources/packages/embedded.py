@@ -1,4 +1,4 @@
-"""What packages and registry tokens contain of their organization and registry."""
+"""The fields of an organization and a registry that packages and registry tokens contain."""
 
 from __future__ import annotations
 

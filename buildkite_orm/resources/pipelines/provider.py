@@ -28,7 +28,7 @@ class TriggerMode(OpenEnum):
 
 
 class CommentMatchMode(OpenEnum):
-    """How a comment must match the command word: entirely, or by containing it."""
+    """The way in which a comment must match the command word: entirely, or by containing it."""
 
     EXACT = "exact"
     CONTAINS = "contains"

@@ -120,7 +120,7 @@ class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
         access_level: PipelineAccessLevel | Literal["read_only", "build_and_read", "manage_build_and_read"],
         extra: Mapping[str, object] | None = None,
     ) -> TeamPipeline:
-        """Give the team access to a pipeline.
+        """Grant the team access to a pipeline.
 
         Args:
             pipeline_id: The pipeline's id.

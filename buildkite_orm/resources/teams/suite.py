@@ -121,7 +121,7 @@ class TeamSuiteQuerySet(QuerySet[TeamSuite]):
         access_level: Sequence[SuiteAccessLevel | Literal["read", "edit"]],
         extra: Mapping[str, object] | None = None,
     ) -> TeamSuite:
-        """Give the team access to a test suite.
+        """Grant the team access to a test suite.
 
         Args:
             suite_id: The suite's id.

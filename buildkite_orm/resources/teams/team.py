@@ -34,7 +34,7 @@ __all__ = [
 
 
 class TeamPrivacy(OpenEnum):
-    """Who can see a team: all users, or its members."""
+    """The users who can see a team: all, or its members."""
 
     VISIBLE = "visible"
     SECRET = "secret"  # noqa: S105 - of whom it is seen

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class SuiteFilters(TypedDict, total=False):
-    """How much of each suite is returned.
+    """The parts of each suite that are returned.
 
     Attributes:
         show_api_token: Whether each contains its `api_token`, which the access token must be allowed to see.

@@ -1,4 +1,4 @@
-"""What IPython, notebooks and rich show for objects and listings, and which requests that may take."""
+"""The display of objects and listings in IPython, notebooks and rich, and the requests that it may send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How states are styled, and the colors of the styles in the light and the dark theme."""
+"""The styles of states, and their colors in the light and the dark theme."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class StatusStyle(StrEnum):
-    """How a state is styled."""
+    """The style of a state."""
 
     GOOD = "good"
     BAD = "bad"
@@ -65,6 +65,6 @@ def style_of(state: object, *, blocked: bool = False) -> StatusStyle:
 
     Args:
         state: The state of a build, a job, an agent, …; an unknown one is quiet.
-        blocked: Whether the build waits to be unblocked, whatever its state.
+        blocked: Whether the build waits to be unblocked, in any state.
     """
     return StatusStyle.BLOCKED if blocked else _STYLES.get(str(state).lower(), StatusStyle.QUIET)

@@ -40,7 +40,7 @@ class HistoryBuild:
 
     Attributes:
         number: The number of the build.
-        state: Its state; `blocked` if it waits to be unblocked, whatever its state.
+        state: Its state; `blocked` if it waits to be unblocked, in any state.
         created_at: When it was created.
         duration: The time from its start to its end, blocked time included; None if it is not finished, or unknown.
         queue_time: The time from its creation to its start; None if it never started.

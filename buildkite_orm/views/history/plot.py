@@ -35,7 +35,7 @@ _SETTINGS: Final[dict[Any, Any]] = {
     "font.size": 10,
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "buildkite_orm",  # reproducible ids
-    "text.usetex": False,  # titles are not TeX, whatever the settings of the user
+    "text.usetex": False,  # titles are not TeX, even if the settings of the user say so
     "timezone": "UTC",
 }
 _ROOT: Final = re.compile(r"<svg [^>]*?viewBox=\"([^\"]*)\"[^>]*>")

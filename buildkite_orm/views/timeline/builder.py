@@ -124,7 +124,7 @@ def _critical_path(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
 
 
 def _predecessor(row: TimelineRow, rows: Sequence[TimelineRow]) -> TimelineRow | None:
-    """Return the row that ended last before this one could run; an earlier attempt comes before other jobs."""
+    """Return the row that ended last before this one could run; an earlier attempt takes precedence over other jobs."""
     ended = [each for each in rows if each.start < row.start and each.end <= row.start + _CLOCK_TOLERANCE]
     attempts = [each for each in ended if each.chain == row.chain]
     return max(attempts or ended, key=lambda each: each.end, default=None)

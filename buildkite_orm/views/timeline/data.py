@@ -26,7 +26,7 @@ _VERBS: Final = {"waiting": "waited", "running": "ran", "blocked": "was blocked"
 
 
 class IntervalKind(StrEnum):
-    """What happens in an interval: a job waits for an agent, a job runs, or the build waits to be unblocked."""
+    """The kind of an interval: a job waits for an agent, a job runs, or the build waits to be unblocked."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -126,13 +126,13 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class TimeSpent:
-    """How the time of a build was spent.
+    """The time of a build, by how it was spent.
 
     Attributes:
         waiting: Time in which jobs waited for agents.
         running: Time in which jobs ran.
         blocked: Time in which the build waited to be unblocked.
-        between: The rest: for example, until Buildkite made the next job ready, or until somebody retried a job.
+        between: The rest: for example, until Buildkite made the next job ready, or until a user retried a job.
     """
 
     waiting: timedelta
@@ -221,7 +221,7 @@ class Timeline:
 
     @property
     def critical_times(self) -> TimeSpent:
-        """How the time of the build was spent along the critical path; the sum is its `duration`."""
+        """The time of the build along the critical path, by how it was spent; the sum is its `duration`."""
         spent = dict.fromkeys(IntervalKind, _NOTHING)
         between, now = _NOTHING, self.start
         for interval in (interval for row in self.critical_path for interval in row.intervals):

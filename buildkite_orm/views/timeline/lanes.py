@@ -1,4 +1,4 @@
-"""How the rows of a timeline share lanes: attempts of a job share one; of many jobs, those of a step share one."""
+"""Lanes that the rows of a timeline share: attempts of a job share one; of many jobs, those of a step share one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Lane:
 
     @property
     def duration(self) -> timedelta:
-        """How long it took, waiting included: all attempts of a job, or the longest of concurrent jobs."""
+        """The duration, waiting included: all attempts of a job, or the longest of concurrent jobs."""
         if self.is_shared or not self.rows:
             return max((row.end - row.start for row in self.rows), default=timedelta())
         return max(row.end for row in self.rows) - self.rows[0].start

@@ -26,7 +26,7 @@ class TimeBounds:
     """The bounds of all intervals of a build.
 
     Attributes:
-        start: When the build was created: no interval starts earlier, whatever the clocks of agents say. None if
+        start: When the build was created: no interval starts earlier, even if the clocks of agents are wrong. None if
             unknown.
         until: The end of ongoing intervals: now, or the end of the build.
         is_finished: Whether the build is finished.

@@ -18,9 +18,9 @@ from buildkite_orm.views.timeline.text import (
     css_variables,
     describe,
     escape_text,
-    headline,
     notes,
     summary,
+    summary_line,
     web_link,
     with_fallback_colors,
 )
@@ -117,7 +117,7 @@ def draw(timeline: Timeline, *, with_heading: bool = True) -> str:
 def _heading(timeline: Timeline) -> Iterator[str]:
     build, style = timeline.build, style_of(displayed_state(timeline.build))
     yield f'<circle cx="{_EDGE + 5}" cy="21" r="5" style="{css_color("fill", style)}"/>'
-    title = escape_text(fit_line(headline(timeline), 96))
+    title = escape_text(fit_line(summary_line(timeline), 96))
     yield web_link(build, f'<text class="head" x="{_EDGE + 18}" y="26">{title}</text>', new_tab=True)
     if timeline.critical_path:
         spent = f"Critical path: {timeline.critical_times}"

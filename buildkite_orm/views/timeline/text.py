@@ -55,7 +55,7 @@ def _colors(theme: Theme) -> dict[str, str]:
     return theme_colors(theme) | {"band": _BANDS[theme]}
 
 
-def headline(timeline: Timeline) -> str:
+def summary_line(timeline: Timeline) -> str:
     """Return one line with the name, state, branch and duration of a build."""
     build, took = timeline.build, short_duration(timeline.duration)
     attempts = timeline.missing_attempts

@@ -13,7 +13,7 @@ from buildkite_orm.views.text_width import fit_line, text_width
 from buildkite_orm.views.timeline.data import IntervalKind
 from buildkite_orm.views.timeline.lanes import Lane, arrange_lanes
 from buildkite_orm.views.timeline.scale import Scale
-from buildkite_orm.views.timeline.text import headline, notes
+from buildkite_orm.views.timeline.text import notes, summary_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def _lines(timeline: Timeline, width: int) -> Iterator[_Line]:
     label = min(width * 2 // 5, 36)
     scale = Scale.of(timeline, 0, width - label - _TIME - 2)
     lanes, marks = arrange_lanes(timeline, limit=MAX_LANES), _Marks()
-    yield [(fit_line(headline(timeline), width), "bold")]
+    yield [(fit_line(summary_line(timeline), width), "bold")]
     if timeline.critical_path:
         yield [(fit_line(f"critical path {marks.critical}: {timeline.critical_times}", width), "")]
     yield [(f"{'':{label}} {_axis(scale)}", "dim")]
