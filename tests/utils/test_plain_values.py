@@ -435,5 +435,5 @@ def test_bounds_that_are_not_whole_numbers_are_refused_by_name(bk: Buildkite, co
         for name in ("limit", "per_page", "page"):
             with pytest.raises(TypeError, match=f"{name} is a whole number, not"):
                 getattr(agents, name)(value)
-        with pytest.raises(TypeError, match="index of a queryset is a (whole number|position, not a key)"):
+        with pytest.raises(TypeError, match=r"index of a queryset is a (whole number|position, not a key)"):
             agents[value]
