@@ -7,7 +7,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import certifi
 import pytest
@@ -102,8 +102,8 @@ def use_everything(bk: Buildkite, folder: Path) -> Artifact:
 
 def pools(bk: Buildkite) -> dict[int, int]:
     """The number of connections made, by port."""
-    http: Any = vars(vars(bk.session)["_transport"])["_http"]
-    adapter: object = http.get_adapter(bk.session.base_url)
+    http = cast("requests.Session", vars(vars(bk.session)["_transport"])["_http"])
+    adapter = http.get_adapter(bk.session.base_url)
     assert isinstance(adapter, HTTPAdapter)
     keys = adapter.poolmanager.pools.keys()
     made = {key.key_port: adapter.poolmanager.pools[key].num_connections for key in keys}
