@@ -1,4 +1,4 @@
-"""What the official documentation of the REST API says, from the files in `tests/data` that `make_facts.py` writes."""
+"""The facts of the official REST API documentation, from the files in `tests/data` that `make_facts.py` writes."""
 
 from __future__ import annotations
 

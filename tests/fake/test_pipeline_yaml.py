@@ -42,7 +42,7 @@ class Run:
         return self.wait()
 
     def wait(self, seconds: float = 3600) -> str:
-        """Let time pass, and return the state of the build."""
+        """Advance the clock, and return the state of the build."""
         self.server.run(seconds)
         return str(self.build["state"])
 

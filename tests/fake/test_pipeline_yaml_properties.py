@@ -1,4 +1,4 @@
-"""What holds for the builds of all pipelines in YAML: their order, their end, and their state."""
+"""The properties of the builds of all pipelines in YAML: their order, their end, and their state."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from buildkite_orm.utils.plain_values import as_number
 if TYPE_CHECKING:
     import os
     import re
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from buildkite_orm.http.messages import ApiResponse
@@ -298,19 +298,13 @@ def _log_request(log: LogRef, last: int | None) -> ApiRequest:
     return ApiRequest("GET", log.api_path, headers={"Accept": "text/plain", **range_headers})
 
 
-def _content_range(headers: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return the start and the end of the bytes in a response, by its Content-Range; None without one."""
-    part = content_range(headers)
-    return (part.start, part.stop) if part else None
-
-
 def _read_end(response: ApiResponse) -> tuple[bytes, bool]:
-    part = _content_range(response.headers) if response.status == _PARTIAL else None
-    if part is not None and part[1] - part[0] != len(response.body):
+    part = content_range(response.headers) if response.status == _PARTIAL else None
+    if part is not None and part.stop - part.start != len(response.body):
         error = response.unexpected("the end of the log is shorter than its Content-Range")
         error.damaged = True
         raise error
-    return response.body, response.status == _FULL or (part is not None and part[0] == 0)
+    return response.body, response.status == _FULL or (part is not None and part.start == 0)
 
 
 def _whole_lines(body: bytes, *, is_complete: bool) -> str:
@@ -336,17 +330,17 @@ def _start_of(stream: Stream) -> int:
     """Return the offset in the log at which a response begins."""
     if stream.status == _FULL:
         return 0
-    part = _content_range(stream.headers)
+    part = content_range(stream.headers)
     if part is None:
         stream.close()
         raise ResponseError("the end of a log was received without Content-Range, so that its beginning is unknown")
-    return part[0]
+    return part.start
 
 
 def _skip_bytes(stream: Stream, chunks: Iterator[bytes], skip: int) -> Iterator[bytes]:
     """Yield the chunks of a response without its first bytes; raise if it ends before its Content-Range."""
-    part = _content_range(stream.headers) if stream.status == _PARTIAL else None
-    missing = 0 if part is None else part[1] - part[0]
+    part = content_range(stream.headers) if stream.status == _PARTIAL else None
+    missing = 0 if part is None else part.stop - part.start
     for chunk in chunks:
         missing -= len(chunk)
         if len(chunk) > skip:
