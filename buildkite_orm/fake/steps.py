@@ -48,14 +48,37 @@ class RetryRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandStep:
+class _Step:
+    """The fields of every kind of step.
+
+    Attributes:
+        key: Its key in the pipeline.
+        group: Key of the group that it belongs to.
+        depends_on: The steps that it depends on; None for the wait and block steps before it.
+        if_: The expression of its `if`; its jobs are broken unless it is true.
+        branches: The branch filter; its jobs are broken on other branches.
+        skip: Whether its jobs are skipped, or the reason.
+        scope: The number of the group that wait and block steps inside it hold back; 0 for none.
+        group_label: Label of the group that it belongs to.
+    """
+
+    key: str | None = None
+    group: str | None = None
+    depends_on: Sequence[Dependency] | None = None
+    if_: str | None = None
+    branches: str | None = None
+    skip: bool | str = False
+    scope: int = 0
+    group_label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandStep(_Step):
     """A step whose jobs run a command.
 
     Attributes:
         label: Name of the job; None for an unnamed one.
         command: The command.
-        key: Its key in the pipeline.
-        group: Key of the group that it belongs to.
         duration: Seconds that the command takes.
         exits: Exit status of the first attempt, the second and so on; the last one repeats.
         signal: The signal that ends a failing attempt.
@@ -73,12 +96,6 @@ class CommandStep:
         promised_exit_status: An exit status that the job declares halfway through.
         condition: Whether the step's `if` is true; otherwise its jobs are broken.
         signed: Whether the step has a signature.
-        depends_on: The steps that it depends on; None for the wait and block steps before it.
-        if_: The expression of its `if`; its jobs are broken unless it is true.
-        branches: The branch filter; its jobs are broken on other branches.
-        skip: Whether its jobs are skipped, or the reason.
-        scope: The number of the group that wait and block steps inside it hold back; 0 for none.
-        group_label: Label of the group that it belongs to.
         matrix_soft_fail: Combinations of the matrix that have a `soft_fail` of their own.
         retry_rules: When a failed job is retried automatically, instead of `automatic_retries`.
         permit_manual_retry: Whether a job may be retried by a user.
@@ -91,8 +108,6 @@ class CommandStep:
 
     label: str | None = None
     command: str = "make"
-    key: str | None = None
-    group: str | None = None
     duration: float = 20.0
     exits: Sequence[int] = (0,)
     signal: str | None = None
@@ -110,12 +125,6 @@ class CommandStep:
     promised_exit_status: int | None = None
     condition: bool = True
     signed: bool = False
-    depends_on: Sequence[Dependency] | None = None
-    if_: str | None = None
-    branches: str | None = None
-    skip: bool | str = False
-    scope: int = 0
-    group_label: str | None = None
     matrix_soft_fail: Sequence[tuple[Mapping[str, str], bool | frozenset[int]]] = ()
     retry_rules: Sequence[RetryRule] = ()
     permit_manual_retry: bool = True
@@ -132,43 +141,27 @@ class CommandStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitStep:
-    """A step that waits for all steps before it; its conditions and dependencies are those of a command step."""
+class WaitStep(_Step):
+    """A step that waits for all steps before it."""
 
     continue_on_failure: bool = False
-    key: str | None = None
-    group: str | None = None
-    depends_on: Sequence[Dependency] | None = None
-    if_: str | None = None
-    branches: str | None = None
-    skip: bool | str = False
-    scope: int = 0
-    group_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockStep:
+class BlockStep(_Step):
     """A step that waits until a user unblocks it, with values for `fields` if it has any.
 
     An input step (`is_input`) does not hold back the steps after it.
     """
 
     label: str = "Continue?"
-    key: str | None = None
-    group: str | None = None
     fields: Sequence[Mapping[str, Any]] = ()
     blocked_state: str = "passed"
     is_input: bool = False
-    depends_on: Sequence[Dependency] | None = None
-    if_: str | None = None
-    branches: str | None = None
-    skip: bool | str = False
-    scope: int = 0
-    group_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerStep:
+class TriggerStep(_Step):
     """A step that starts a build of another pipeline, and waits for it unless `async_` is true.
 
     The build is of the other pipeline's default branch and of `HEAD`, with the label as its message, unless given.
@@ -176,8 +169,6 @@ class TriggerStep:
 
     pipeline: str
     label: str | None = None
-    key: str | None = None
-    group: str | None = None
     async_: bool = False
     branch: str | None = None
     commit: str | None = None
@@ -186,12 +177,6 @@ class TriggerStep:
     meta_data: Mapping[str, str] = field(default_factory=dict[str, str])
     parallelism: int | None = None
     soft_fail: bool | frozenset[int] = False
-    depends_on: Sequence[Dependency] | None = None
-    if_: str | None = None
-    branches: str | None = None
-    skip: bool | str = False
-    scope: int = 0
-    group_label: str | None = None
 
 
 Step = CommandStep | WaitStep | BlockStep | TriggerStep
