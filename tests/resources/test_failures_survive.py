@@ -11,7 +11,7 @@ import pytest
 
 from buildkite_orm import BuildkiteError, RetryPolicy
 from buildkite_orm.utils.json_types import as_array, as_object
-from tests.helpers import web_build
+from tests.helpers import needs_matplotlib, web_build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,17 +206,30 @@ def test_a_timeline_is_drawn_if_earlier_attempts_cannot_be_loaded(
         assert "Earlier attempts could not be loaded" in drawn
 
 
+def _add_150_builds(server: FakeBuildkite) -> None:
+    now = datetime.fromtimestamp(server.clock.now(), UTC)
+    for number in range(150):
+        server.add_build("web", state="passed", created_at=now - timedelta(hours=150 - number))
+
+
 @every_fault
 def test_a_history_with_a_failed_page_notes_that_older_builds_are_missing(
     server: FakeBuildkite, bk: Buildkite, fault: dict[str, Any]
 ) -> None:
-    now = datetime.fromtimestamp(server.clock.now(), UTC)
-    for number in range(150):
-        server.add_build("web", state="passed", created_at=now - timedelta(hours=150 - number))
+    _add_150_builds(server)
     server.faults.add(**fault, match="/builds", after=1, times=None)
     history = bk.organization("acme").pipeline("web").history()
     assert len(history.builds) == 100
     assert history.problem
     assert history.days[0].date == history.builds[0].created_at.date()
     assert f"(older builds are missing: {history.problem})" in str(history)
+
+
+@needs_matplotlib
+def test_the_plot_of_a_history_with_a_failed_page_notes_that_older_builds_are_missing(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    _add_150_builds(server)
+    server.faults.add(kind="error", status=503, match="/builds", after=1, times=None)
+    history = bk.organization("acme").pipeline("web").history()
     assert "older builds are missing" in history.svg()
