@@ -87,15 +87,8 @@ if TYPE_CHECKING:
         AnnotationRef,
     )
     from buildkite_orm.resources.builds.artifact import Artifact, ArtifactFilters, ArtifactQuerySet, ArtifactRef
-    from buildkite_orm.resources.builds.build import (
-        Build,
-        BuildFetch,
-        BuildFilters,
-        BuildOptions,
-        BuildQuerySet,
-        BuildRef,
-        PipelineBuildQuerySet,
-    )
+    from buildkite_orm.resources.builds.build import Build, BuildQuerySet, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.builds.build_filters import BuildFetch, BuildFilters, BuildOptions
     from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
     from buildkite_orm.resources.builds.job import (
         Job,
@@ -356,12 +349,14 @@ _HOMES: Final = {
     ),
     "resources.builds.build": (
         "Build",
-        "BuildFetch",
-        "BuildFilters",
-        "BuildOptions",
         "BuildQuerySet",
         "BuildRef",
         "PipelineBuildQuerySet",
+    ),
+    "resources.builds.build_filters": (
+        "BuildFetch",
+        "BuildFilters",
+        "BuildOptions",
     ),
     "resources.builds.job": (
         "Job",

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.any_ref import AnyRef
     from buildkite_orm.resources.builds.actions import OnBlocked
-    from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildQuerySet, BuildRef
+    from buildkite_orm.resources.builds.build import Build, BuildQuerySet, BuildRef
+    from buildkite_orm.resources.builds.build_filters import BuildFilters
     from buildkite_orm.resources.builds.job import Job, JobRef
     from buildkite_orm.resources.organizations.organization import OrganizationQuerySet, OrganizationRef
     from buildkite_orm.resources.pipelines.ref import PipelineRef

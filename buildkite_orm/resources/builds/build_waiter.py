@@ -17,7 +17,8 @@ from buildkite_orm.resources.builds.wait_state import wait_state
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from buildkite_orm.resources.builds.build import Build, BuildFetch
+    from buildkite_orm.resources.builds.build import Build
+    from buildkite_orm.resources.builds.build_filters import BuildFetch
     from buildkite_orm.resources.builds.deadline import Deadline
     from buildkite_orm.resources.builds.waiting import WaitOptions
 

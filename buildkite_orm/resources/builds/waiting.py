@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildRef
+    from buildkite_orm.resources.builds.build import Build, BuildRef
+    from buildkite_orm.resources.builds.build_filters import BuildFilters
     from buildkite_orm.resources.builds.job import Job
     from buildkite_orm.resources.pipelines.ref import PipelineRef
 

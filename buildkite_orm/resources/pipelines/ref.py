@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.resources.builds.actions import OnBlocked
-    from buildkite_orm.resources.builds.build import Build, BuildFilters, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.builds.build import Build, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.builds.build_filters import BuildFilters
     from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
     from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges
     from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef

@@ -1,0 +1,106 @@
+"""The filters of builds, and the fields of requests for one build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from buildkite_orm.models.enums import BuildState, JobState  # noqa: TC001 - the error for a value names its enum
+from buildkite_orm.resources.builds.job_queryset import JobStateName  # noqa: TC001 - the error lists its values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+BuildStateName = Literal[
+    "creating",
+    "scheduled",
+    "running",
+    "passed",
+    "failing",
+    "failed",
+    "blocked",
+    "canceling",
+    "canceled",
+    "skipped",
+    "not_run",
+    "finished",
+]
+
+
+class BuildFilters(TypedDict, total=False):
+    """Filters for builds, and how much of each is returned.
+
+    Attributes:
+        state: One state or several; `finished` stands for passed, failed, blocked and canceled.
+        branch: One branch or several; `*` stands for anything.
+        commit: One full SHA or several.
+        creator: The id of the user who created the build.
+        created_from: Created at this time or later. All times are aware; any zone will do.
+        created_to: Created before this time.
+        finished_from: Finished at this time or later.
+        meta_data: Values by their keys, all of which the build has.
+        include_paused: False leaves out builds all of whose jobs are on paused queues, and such jobs of others.
+        with_jobs: Whether each build contains its jobs, in the same request; about 50 kB each instead of 1 kB.
+        with_pipeline: Whether each build contains its pipeline; default: True if builds of several pipelines are
+            listed.
+        include_retried_jobs: With `with_jobs`: whether retried attempts are included.
+    """
+
+    state: BuildState | BuildStateName | Sequence[BuildState | BuildStateName]
+    branch: str | Sequence[str]
+    commit: str | Sequence[str]
+    creator: str
+    created_from: datetime
+    created_to: datetime
+    finished_from: datetime
+    meta_data: Mapping[str, str]
+    include_paused: bool
+    with_jobs: bool
+    with_pipeline: bool
+    include_retried_jobs: bool
+
+
+class BuildFetch(TypedDict, total=False):
+    """The parts of one build that are returned.
+
+    Attributes:
+        with_jobs: Whether it contains its jobs; True by default.
+        with_pipeline: Whether it contains its pipeline; True by default.
+        include_retried_jobs: Whether retried attempts are included.
+        include_test_engine: Whether its runs of Test Engine are included.
+        job_states: The states of the jobs that it contains; all by default.
+    """
+
+    with_jobs: bool
+    with_pipeline: bool
+    include_retried_jobs: bool
+    include_test_engine: bool
+    job_states: JobState | JobStateName | Sequence[JobState | JobStateName]
+
+
+class BuildOptions(TypedDict, total=False):
+    """Optional fields of a new build.
+
+    Attributes:
+        author: The author that is shown: `{"name": …, "email": …}`.
+        clean_checkout: Whether the agent deletes an earlier checkout first.
+        env: Environment variables.
+        ignore_pipeline_branch_filters: Whether to build a branch that the pipeline does not.
+        message: Its message.
+        meta_data: Values by their keys.
+        pull_request_base_branch: For a pull request: the branch to merge into.
+        pull_request_id: For a pull request: its number.
+        pull_request_labels: For a pull request: its labels.
+        pull_request_repository: For a pull request: its source repository.
+    """
+
+    author: Mapping[str, str] | str
+    clean_checkout: bool
+    env: Mapping[str, str]
+    ignore_pipeline_branch_filters: bool
+    message: str
+    meta_data: Mapping[str, str]
+    pull_request_base_branch: str
+    pull_request_id: int
+    pull_request_labels: Sequence[str]
+    pull_request_repository: str
