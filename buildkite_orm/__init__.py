@@ -19,6 +19,8 @@ from buildkite_orm.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
     from buildkite_orm.client import Buildkite
+    from buildkite_orm.data.changes import Change, Changes, Gone
+    from buildkite_orm.data.checkpoint import Checkpoint
     from buildkite_orm.errors import (
         AuthenticationError,
         BadRequestError,
@@ -158,6 +160,9 @@ __all__ = [
     "Buildkite",
     "BuildkiteError",
     "BuildkiteWarning",
+    "Change",
+    "Changes",
+    "Checkpoint",
     "ChecksumMismatchError",
     "Clock",
     "ConfigurationError",
@@ -169,6 +174,7 @@ __all__ = [
     "FailedArtifact",
     "FailedJob",
     "FailureSummary",
+    "Gone",
     "GoneError",
     "History",
     "HistoryBuild",
@@ -247,6 +253,12 @@ __all__ = [
 _HOMES: Final = {
     "resources.any_ref": ("AnyRef",),
     "client": ("Buildkite",),
+    "data.changes": (
+        "Change",
+        "Changes",
+        "Gone",
+    ),
+    "data.checkpoint": ("Checkpoint",),
     "files.bulk": (
         "DownloadReport",
         "FailedArtifact",

@@ -30,6 +30,7 @@ FLOORS = (
     "files",
     "logs",
     "resources",
+    "data",
     "client",
     "views",
     "shell",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
+from werkzeug.http import http_date
 from werkzeug.wrappers import Response
 
 from buildkite_orm.fake import faults, storage
@@ -80,7 +81,7 @@ class App:
         return Response(to_json(error.payload), error.status, content_type=Reply().content_type)
 
     def _api(self, incoming: IncomingRequest, artifacts_base: str) -> Response:
-        headers: dict[str, str] = {}
+        headers: dict[str, str] = {"Date": http_date(self.context.clock.now())}
         try:
             is_preflight = incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers
             reply = _preflight() if is_preflight else self._reply(incoming, artifacts_base, headers)

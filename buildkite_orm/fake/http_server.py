@@ -348,7 +348,8 @@ class _Handler(StreamRequestHandler):
 
     def _write(self, plan: ResponsePlan, response: Response, *, bodiless: bool) -> None:
         lines = [f"HTTP/1.1 {response.status}", *(f"{name}: {value}" for name, value in response.headers)]
-        lines.append(f"Date: {http_date()}")
+        if "Date" not in response.headers:
+            lines.append(f"Date: {http_date()}")
         if "Content-Length" not in response.headers and not bodiless:
             self.close_connection = True
         if self.close_connection:

@@ -95,7 +95,7 @@ class Lifecycle:
 
     def _skip(self, build: BuildRecord) -> None:
         self._store.move(build, "skipped")
-        build.finished_at = self.now
+        build.finished_at = self._settings.finished_at("skipped", self.now)
         for job in build.jobs:
             if job.unfinished or job.state == "waiting":
                 job.state = "skipped"
@@ -136,7 +136,7 @@ class Lifecycle:
 
     def _canceled(self, build: BuildRecord) -> None:
         if build.state == "canceling":
-            build.finished_at = self.now
+            build.finished_at = self.now if build.started_at else self._settings.finished_at("canceled", self.now)
             build.blocked = False
             self._store.move(build, "canceled")
             self._finish_trigger_job(build)
@@ -242,6 +242,7 @@ class Lifecycle:
         build.finished_at = self.now
         work = [job.state for job in current if job.type != "waiter"]
         if work and all(state == "broken" for state in work):
+            build.finished_at = self._settings.finished_at("not_run", self.now)
             self._store.move(build, "not_run")
             self._finish_trigger_job(build)
             return
@@ -249,7 +250,9 @@ class Lifecycle:
         build.blocked = gate is not None
         passing = gate.step.blocked_state if gate and isinstance(gate.step, BlockStep) else "passed"
         self._store.move(build, "failed" if failed else passing)
-        if not build.blocked:
+        if build.blocked:
+            build.finished_at = self._settings.finished_at("blocked", self.now)
+        else:
             self._finish_trigger_job(build)
 
     def _cancel_on_failing(self, build: BuildRecord) -> bool:
@@ -490,7 +493,7 @@ class Lifecycle:
         self.advance(build)
 
     def _reopen(self, build: BuildRecord) -> None:
-        build.finished_at, build.blocked = None, False
+        build.finished_at, build.blocked = build.finished_at if self._settings.keeps_finished_at else None, False
         for job in build.jobs:
             if job.state in {"waiting_failed", "blocked_failed"}:
                 job.state = "waiting"

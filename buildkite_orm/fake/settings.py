@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Precision = Literal["milliseconds", "seconds"]
+Ending = Literal["skipped", "not_run", "canceled", "blocked"]
 
 
 @dataclass(slots=True)
@@ -40,6 +41,10 @@ class Settings:
         time_precision: The precision of times in payloads.
         filter_precision: The precision with which `created_from`, `created_to` and `finished_from` compare.
         blocked_state: Whether the `state` of a blocked build is `blocked`.
+        without_finished_at: The builds whose `finished_at` is null although they have ended: skipped, not run, canceled
+            before they started, or blocked.
+        keeps_finished_at: Whether a build that continues after a retry or a block step keeps its `finished_at` until
+            it ends again.
         public_urls: The base of URLs in responses; the requested host unless given.
         legacy_times: Whether pipelines and access tokens have `created_at` as "2013-09-03 13:24:38 UTC".
         latency: Seconds that every request takes.
@@ -62,6 +67,8 @@ class Settings:
     time_precision: Precision = "milliseconds"
     filter_precision: Precision = "milliseconds"
     blocked_state: bool = False
+    without_finished_at: Sequence[Ending] = ()
+    keeps_finished_at: bool = False
     public_urls: str | None = None
     legacy_times: bool = True
     latency: float = 0.0
@@ -71,3 +78,7 @@ class Settings:
     sha256sums: bool = False
     drift: Callable[[Any], Any] | None = None
     pace: Pace = field(default_factory=Pace)
+
+    def finished_at(self, ending: Ending, now: float) -> float | None:
+        """Return the `finished_at` of a build that ends now in a way that may have none."""
+        return None if ending in self.without_finished_at else now

@@ -16,7 +16,7 @@ from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.numbers import parse_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from buildkite_orm.http.encoding import Query
     from buildkite_orm.http.messages import ApiResponse
@@ -55,6 +55,7 @@ class Listing(Generic[R]):
         collection: The path below which the objects are, if their payloads do not contain it.
         context: What the objects know about the listing.
         headers: Further request headers.
+        on_response: Called with each response that has a page.
     """
 
     session: Session
@@ -65,6 +66,7 @@ class Listing(Generic[R]):
     collection: str
     context: object = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    on_response: Callable[[ApiResponse], None] | None = None
 
     def query_for(self, page: int = 1, extra: Sequence[tuple[str, str]] = ()) -> Query:
         """Return the query of a page.
@@ -109,6 +111,8 @@ class Listing(Generic[R]):
         binding = Binding(self.session, self.collection, self.context)
         for item in items:
             item.bind(binding)
+        if self.on_response is not None:
+            self.on_response(response)
         return PageResponse(items, links)
 
 

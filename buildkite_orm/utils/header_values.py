@@ -41,6 +41,12 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return min(max(0.0, until - (now if sent is None else sent)), _LONGEST_WAIT)
 
 
+def sent_at(headers: Mapping[str, str]) -> datetime | None:
+    """Return the time of a response by the clock of its server; None if it is missing or malformed."""
+    sent = _http_date(_header(headers, "Date"))
+    return None if sent is None else datetime.fromtimestamp(sent, UTC)
+
+
 def _header(headers: Mapping[str, str], name: str) -> str | None:
     """Return the value of a header, from a mapping that ignores case or has lower-case names."""
     return headers.get(name, headers.get(name.lower()))

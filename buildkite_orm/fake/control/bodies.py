@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from buildkite_orm.fake.control.validation import Body, choice_error, one_of, read_time
 from buildkite_orm.fake.faults import Kind, Origin  # noqa: TC001 - pydantic reads them
 from buildkite_orm.fake.records import BUILD_STATES, JOB_STATES
-from buildkite_orm.fake.settings import Precision  # noqa: TC001 - pydantic reads it
+from buildkite_orm.fake.settings import Ending, Precision  # noqa: TC001 - pydantic reads them
 from buildkite_orm.fake.store import SCOPES
 
 LONGEST_ADVANCE = 7 * 86400.0  # all builds of that time are processed before the response
@@ -402,6 +402,10 @@ class SettingsChange(Body):
     time_precision: Precision = "milliseconds"
     filter_precision: Precision = "milliseconds"
     blocked_state: bool = False
+    without_finished_at: Annotated[list[Ending], Field(max_length=4)] = Field(
+        [], description="of builds that are skipped, not run, canceled before they started, or blocked"
+    )
+    keeps_finished_at: bool = Field(default=False, description="after a retry or a block step, until the next end")
     legacy_times: bool = True
     latency: Annotated[float, Field(ge=0, le=3600)] = Field(0.0, description="seconds")
     artifact_url_lifetime: Seconds = Field(60.0, description="seconds")

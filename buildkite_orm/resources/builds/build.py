@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
@@ -39,12 +40,14 @@ from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.utils.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import timedelta
     from typing import Unpack
 
+    from buildkite_orm.data.changes import Change, Changes, Gone
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.http.session import Session
-    from buildkite_orm.querysets.time_pagination import TimePaginator
+    from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.job_queryset import J
@@ -332,6 +335,75 @@ class BuildQuerySet(QuerySet[Build]):
             paginator = self._make_paginator()
             load_concurrently(self._start, paginator, limit=self._limit, workers=workers, progress=progress)
         return super().all(progress=progress)
+
+    @overload
+    def changed_since(
+        self, checkpoint: str | Mapping[str, Any] | None, *, reconcile: timedelta | None = None
+    ) -> Changes[Change]: ...
+    @overload
+    def changed_since(
+        self,
+        checkpoint: str | Mapping[str, Any] | None,
+        *,
+        reconcile: timedelta,
+        known: Iterable[str] | Mapping[str, Build | datetime],
+    ) -> Changes[Change | Gone]: ...
+    def changed_since(
+        self,
+        checkpoint: str | Mapping[str, Any] | None,
+        *,
+        reconcile: timedelta | None = None,
+        known: Iterable[str] | Mapping[str, Build | datetime] | None = None,
+    ) -> Changes[Any]:
+        """Return a feed of the builds that are new or have changed since a checkpoint; no request yet.
+
+        Runs overlap, so merge by id: the later one of two is right. A build that is listed has its jobs too, all
+        attempts of them, if the queryset has `with_jobs=True`.
+
+        Args:
+            checkpoint: The `checkpoint` of the last run, or its text. None lists all builds.
+            reconcile: List the builds of this time up to now again, and report those that differ.
+            known: With `reconcile`: the ids of the builds that are known and were created in that time, to report
+                those that no longer exist. A mapping from ids to builds, or to the times of their creation, may have
+                older ones too; builds in it that are the same are not reported.
+
+        Raises:
+            ValueError: The checkpoint is of another query; there is a limit; or a filter is not among `branch`,
+                `creator`, full `commit` and `created_from`, so that a build could stop matching.
+
+        Example:
+            >>> builds = bk.organization("acme").builds()
+            >>> changes = builds.changed_since(None)
+            >>> mirror = {change.item.id: change.item for change in changes}
+            >>> later = builds.changed_since(changes.checkpoint)
+            >>> mirror |= {change.item.id: change.item for change in later}
+        """
+        from buildkite_orm.data.changes import follow
+        from buildkite_orm.data.checkpoint import FeedQuery
+
+        if self._limit is not None:
+            msg = f"limit({self._limit}): changed_since() reports all changes; stop iterating instead"
+            raise ValueError(msg)
+        query = FeedQuery.of(self._session.base_url, self._path, self._filters)
+        return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known)
+
+    def _stream(self, filters: BuildFilters, on_response: Callable[[ApiResponse], None]) -> Iterator[Build]:
+        """Iterate over the builds that match further filters, and remember none.
+
+        Args:
+            filters: The filters; among them the bounds of this queryset, if it has any.
+            on_response: Called with each response.
+        """
+        from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
+        from buildkite_orm.querysets.time_pagination import TimePaginator
+
+        listing = replace(self._filtered(filters)._make_listing(), on_response=on_response)  # noqa: SLF001
+        paginator = TimePaginator(AdaptivePageSize(listing), filters.get("created_from"), filters.get("created_to"))
+        cursor: BuildCursor | None = paginator.first_cursor()
+        while cursor is not None:
+            page = paginator.fetch(cursor)
+            yield from page.items
+            cursor = page.next_cursor
 
     def _params(self) -> Mapping[str, object]:
         params = dict(self._filters)
