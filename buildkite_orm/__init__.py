@@ -89,8 +89,9 @@ if TYPE_CHECKING:
         AnnotationRef,
     )
     from buildkite_orm.resources.builds.artifact import Artifact, ArtifactFilters, ArtifactQuerySet, ArtifactRef
-    from buildkite_orm.resources.builds.build import Build, BuildQuerySet, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.builds.build import Build, BuildRef
     from buildkite_orm.resources.builds.build_filters import BuildFetch, BuildFilters, BuildOptions
+    from buildkite_orm.resources.builds.build_queryset import BuildQuerySet, PipelineBuildQuerySet
     from buildkite_orm.resources.builds.failures import AnnotationText, FailedJob, FailureSummary
     from buildkite_orm.resources.builds.job import (
         Job,
@@ -361,14 +362,16 @@ _HOMES: Final = {
     ),
     "resources.builds.build": (
         "Build",
-        "BuildQuerySet",
         "BuildRef",
-        "PipelineBuildQuerySet",
     ),
     "resources.builds.build_filters": (
         "BuildFetch",
         "BuildFilters",
         "BuildOptions",
+    ),
+    "resources.builds.build_queryset": (
+        "BuildQuerySet",
+        "PipelineBuildQuerySet",
     ),
     "resources.builds.job": (
         "Job",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlsplit
 
 from buildkite_orm.errors import ConfigurationError
-from buildkite_orm.http.auth import StaticToken
+from buildkite_orm.http.auth import authentication
 from buildkite_orm.http.encoding import encode_path
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
@@ -14,14 +14,14 @@ from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
 from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Session
-from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.binding import Bindable, Binding
 from buildkite_orm.models.guesses import unknown_of_client
 from buildkite_orm.models.ref import Ref, load_object
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.utils.environment import setting, stripped
 from buildkite_orm.utils.numbers import parse_decimal
-from buildkite_orm.utils.plain_values import as_plain, kind_of
+from buildkite_orm.utils.plain_values import as_plain
 from buildkite_orm.utils.redaction import redact_url
 
 if TYPE_CHECKING:
@@ -38,17 +38,18 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.account import AccessToken, Meta, User
     from buildkite_orm.resources.any_ref import AnyRef
     from buildkite_orm.resources.builds.actions import OnBlocked
-    from buildkite_orm.resources.builds.build import Build, BuildQuerySet, BuildRef
+    from buildkite_orm.resources.builds.build import Build, BuildRef
     from buildkite_orm.resources.builds.build_filters import BuildFilters
+    from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
     from buildkite_orm.resources.builds.job import Job, JobRef
     from buildkite_orm.resources.organizations.organization import OrganizationQuerySet, OrganizationRef
     from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.utils.clock import Clock
 
+B = TypeVar("B", bound=Bindable)
 T = TypeVar("T", bound=Ref)
 R = TypeVar("R", bound=Resource)
 
-TOKEN_VARIABLE: Final = "BUILDKITE_API_TOKEN"  # noqa: S105 - a name
 ORGANIZATION_VARIABLE: Final = "BUILDKITE_ORGANIZATION_SLUG"
 ENDPOINT_VARIABLE: Final = "BUILDKITE_REST_API_ENDPOINT"
 
@@ -119,14 +120,14 @@ class Buildkite:
         on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
         try:
-            authentication = _authentication(token, auth)
+            token_source = authentication(token, auth)
         finally:
             token = None  # a traceback with locals would show it
         _check_kind("retry", retry, RetryPolicy, "RetryPolicy(attempts=3)")
         _check_kind("limits", limits, SizeLimits, "SizeLimits(file=10**9)")
         endpoint = setting(ENDPOINT_VARIABLE)
         self.session = Session(
-            authentication,
+            token_source,
             base_url=stripped(base_url) if base_url else endpoint or DEFAULT_BASE_URL,
             timeout=timeout,
             retry=retry,
@@ -225,7 +226,7 @@ class Buildkite:
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-all-builds
         """
-        from buildkite_orm.resources.builds.build import BuildQuerySet
+        from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
 
         return BuildQuerySet(self.session, "builds", filters)
 
@@ -440,14 +441,20 @@ class Buildkite:
 
         return wait_all(self.session, items, WaitOptions(timeout, on_blocked, progress=progress))
 
-    def bind(self, item: T) -> T:
-        """Bind an object or ref to this client, for example one that was unpickled, or validated by hand.
+    def bind(self, item: B) -> B:
+        """Bind an object, a ref or a queryset to this client, such as one that was unpickled or validated by hand.
 
         A pickle contains all data of its object, also secrets that the API returned, and never a client or its token.
-        So objects can be sent to other processes.
+        That of a queryset is only the query. So both can be sent to other processes.
 
         Args:
-            item: The object or ref; it is changed in place.
+            item: An object or ref, which is changed in place, or a queryset, of which a new one is returned.
+
+        Example:
+            >>> from pickle import dumps, loads
+            >>> pickle = dumps(bk.organization("acme").pipelines(name="web"))
+            >>> [pipeline.slug for pipeline in bk.bind(loads(pickle))]
+            ['web']
         """
         return item.rebind(self.session)
 
@@ -473,25 +480,3 @@ def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
 def _check_kind(name: str, value: object, kind: type, example: str) -> None:
     if value is not None and not isinstance(value, kind):
         raise ConfigurationError(f"{name}= is a {kind.__name__}, as {example}, not {type(value).__name__}")
-
-
-def _authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:
-    if auth is not None:
-        if token is not None:
-            raise ConfigurationError("token= and auth= cannot be combined; pass one of them")
-        if not callable(auth):
-            raise ConfigurationError("auth= is a function that returns the token, as PublicKeyAuth(…) is; see token=")
-        return auth
-    source = TOKEN_VARIABLE if token is None else "token="
-    if token is not None and not isinstance(as_plain(token), str):
-        raise ConfigurationError(f"token= is a string, not {kind_of(token)}")
-    value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
-    given, token = token is not None, None
-    if not value:
-        reason = "no token: token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"
-        raise ConfigurationError(f"{reason}; make one at https://buildkite.com/user/api-access-tokens")
-    try:
-        return StaticToken(value)
-    except ConfigurationError as error:
-        value, problem = None, error.message
-    raise ConfigurationError(f"{source}: {problem}")

@@ -55,6 +55,6 @@ def test_the_examples_are_found() -> None:
         "buildkite_orm.client.Buildkite",
         "buildkite_orm.client.Buildkite.from_url",
         "buildkite_orm.resources.pipelines.pipeline.Pipeline",
-        "buildkite_orm.resources.builds.build.PipelineBuildQuerySet.create",
+        "buildkite_orm.resources.builds.build_queryset.PipelineBuildQuerySet.create",
         "buildkite_orm.resources.builds.job.JobRef",
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from buildkite_orm.errors import ConfigurationError
+from buildkite_orm.utils.environment import setting, stripped
+from buildkite_orm.utils.plain_values import as_plain, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.utils.redaction import Secrets
 
+TOKEN_VARIABLE: Final = "BUILDKITE_API_TOKEN"  # noqa: S105 - a name
 _INVALID: Final = "the token has characters that no token has; check how it was copied"
 
 
@@ -38,6 +41,37 @@ class StaticToken:
         """Refuse to be pickled: the token stays in this process."""
         msg = "a token is not copied or pickled"
         raise TypeError(msg)
+
+
+def authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:
+    """Return the function that returns the token of a client.
+
+    Args:
+        token: The token; default: `BUILDKITE_API_TOKEN`.
+        auth: The function that replaces it.
+
+    Raises:
+        ConfigurationError: There is no token, it is not valid, or both are given.
+    """
+    if auth is not None:
+        if token is not None:
+            raise ConfigurationError("token= and auth= cannot be combined; pass one of them")
+        if not callable(auth):
+            raise ConfigurationError("auth= is a function that returns the token, as PublicKeyAuth(…) is; see token=")
+        return auth
+    source = TOKEN_VARIABLE if token is None else "token="
+    if token is not None and not isinstance(as_plain(token), str):
+        raise ConfigurationError(f"token= is a string, not {kind_of(token)}")
+    value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
+    given, token = token is not None, None
+    if not value:
+        reason = "no token: token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"
+        raise ConfigurationError(f"{reason}; make one at https://buildkite.com/user/api-access-tokens")
+    try:
+        return StaticToken(value)
+    except ConfigurationError as error:
+        value, problem = None, error.message
+    raise ConfigurationError(f"{source}: {problem}")
 
 
 class Authorizer:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from buildkite_orm.http.session import Session
+
+
+class Bindable(Protocol):
+    """Anything that `bk.bind(…)` accepts: refs, objects and querysets."""
+
+    def rebind(self, session: Session) -> Self:
+        """Return this, or the same of another session."""
+        ...
 
 
 class Binding:

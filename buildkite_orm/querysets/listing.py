@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from buildkite_orm.errors import ResponseError
+from buildkite_orm.errors import ResponseError, UnboundError
 from buildkite_orm.http.messages import ApiRequest, query_of
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import load_cursor_page, load_list
@@ -47,7 +47,7 @@ class Listing(Generic[R]):
     """The query of a listing.
 
     Attributes:
-        session: Sends the requests.
+        bound_session: Sends the requests; None for a queryset that was unpickled.
         path: The path of the listing.
         model: The class of its objects.
         query: The query pairs of its filters.
@@ -58,7 +58,7 @@ class Listing(Generic[R]):
         on_response: Called with each response that has a page.
     """
 
-    session: Session
+    bound_session: Session | None
     path: str
     model: type[R]
     query: Query
@@ -67,6 +67,20 @@ class Listing(Generic[R]):
     context: object = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     on_response: Callable[[ApiResponse], None] | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session that sends the requests.
+
+        Raises:
+            UnboundError: The queryset was unpickled, and is not bound to a client yet.
+        """
+        if self.bound_session is None:
+            raise UnboundError(
+                f"the listing {self.path} belongs to no client, as a queryset that was unpickled: bind it and use what "
+                "bind returns, as in `for item in bk.bind(part)`"
+            )
+        return self.bound_session
 
     def query_for(self, page: int = 1, extra: Sequence[tuple[str, str]] = ()) -> Query:
         """Return the query of a page.

@@ -6,6 +6,8 @@ A loaded page refers to the next one only, and objects refer to no page. So a lo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from buildkite_orm.models.display import Preview, ShownListing
@@ -13,6 +15,8 @@ from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from buildkite_orm.querysets.pagination import PageResult, Paginator
 
 R = TypeVar("R", bound=Resource)
@@ -103,3 +107,24 @@ class LoadedPage(Generic[R]):
     def _set_next(self, result: PageResult[R, Any]) -> None:
         self._next = LoadedPage(result.items, self._paginator, result.next_cursor)
         self._cursor = None
+
+
+def pages_from(start: LoadedPage[R], limit: int | None) -> Iterator[LoadedPage[R]]:
+    """Yield the pages after one, up to a number of objects, and hold only the current page."""
+    if limit == 0:
+        return
+    page, left = start.load_next(), limit
+    del start  # it leads to all pages
+    while page is not None:
+        if left is not None and left <= len(page.items):
+            yield LoadedPage(page.items[:left])
+            return
+        left = None if left is None else left - len(page.items)
+        yield page
+        page = page.load_next()
+
+
+def items_of(pages: Iterator[LoadedPage[R]]) -> Iterator[R]:
+    """Yield the objects of pages."""
+    of_page: Callable[[LoadedPage[R]], list[R]] = attrgetter("items")
+    return chain.from_iterable(map(of_page, pages))

@@ -7,8 +7,7 @@ refers to needs the memory of one page; a queryset that is kept is loaded once.
 from __future__ import annotations
 
 import sys
-from itertools import chain, islice
-from operator import attrgetter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
 
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
@@ -23,7 +22,8 @@ from buildkite_orm.models.resource import Resource
 from buildkite_orm.progress import gather
 from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
 from buildkite_orm.querysets.listing import Listing
-from buildkite_orm.querysets.page import LoadedPage, Page
+from buildkite_orm.querysets.no_length import NoLength
+from buildkite_orm.querysets.page import LoadedPage, Page, items_of, pages_from
 from buildkite_orm.querysets.pagination import FilteredPaginator, LinkPaginator, PageResult
 from buildkite_orm.utils.choices import CheckedFilters, checked_filters
 from buildkite_orm.utils.introspection import public_dir
@@ -39,41 +39,17 @@ if TYPE_CHECKING:
     from buildkite_orm.querysets.pagination import Paginator
 
 R = TypeVar("R", bound=Resource)
+Q = TypeVar("Q", bound="QuerySet[Any]")
 
 MOST_PER_PAGE = 100
-
-
-class _NoLengthError(TypeError, AttributeError):
-    """A queryset has no length.
-
-    A TypeError, as from any object without a length; an AttributeError, so that `hasattr(qs, "__len__")` is False. It
-    is printed and pickled as a TypeError.
-    """
-
-    __module__ = "builtins"
-    __qualname__ = "TypeError"
-
-    def __reduce__(self) -> tuple[type[TypeError], tuple[object, ...]]:
-        return TypeError, self.args
-
-
-class _NoLength:
-    """Raises for `len()`, with the call to use instead.
-
-    Code that checks for `__len__` first, such as `map` of thread pools, does not find it, and iterates.
-    """
-
-    def __get__(self, queryset: object, owner: type) -> Self:
-        if queryset is None:
-            return self
-        msg = "a queryset has no len(), since that would send a request; use .count(), or len(list(qs))"
-        raise _NoLengthError(msg)
 
 
 class QuerySet(ShownListing, Generic[R]):
     """A listing. It sends no request until it is used, and requests nothing again that it has loaded.
 
     Iterate over it, index and slice it. `len()` raises, since it would send a request: see `count()`.
+
+    It is pickled as a query: without its client, the token, and what it has loaded. `bk.bind(queryset)` binds it again.
     """
 
     _model: ClassVar[type[Resource]]
@@ -91,7 +67,7 @@ class QuerySet(ShownListing, Generic[R]):
 
     def __init__(
         self,
-        session: Session,
+        session: Session | None,
         path: str,
         filters: Mapping[str, object] | None = None,
         *,
@@ -100,7 +76,7 @@ class QuerySet(ShownListing, Generic[R]):
         collection: str | None = None,
         loaded: list[R] | None = None,
     ) -> None:
-        self._session = session
+        self._bound_session = session
         self._path = path
         self._filters = CheckedFilters()
         self._filters = self._merged(filters or {})
@@ -156,31 +132,55 @@ class QuerySet(ShownListing, Generic[R]):
         return self._with(filters=self._merged(filters), loaded=None)
 
     def _with(self, **changed: Any) -> Self:
-        options: dict[str, Any] = {
+        options: dict[str, Any] = {**self._options(), "loaded": self._given, **changed}
+        return type(self)(self._bound_session, self._path, **options)
+
+    def _options(self) -> dict[str, Any]:
+        """Return the arguments that make the query what it is, besides its path."""
+        return {
             "filters": self._filters,
             "per_page": self._per_page,
             "limit": self._limit,
             "collection": self._collection,
-            "loaded": self._given,
         }
-        return type(self)(self._session, self._path, **{**options, **changed})
 
     def _merged(self, filters: Mapping[str, object]) -> CheckedFilters:
         label = self._label or type(self).__name__
         return CheckedFilters({**self._filters, **checked_filters(filters, self._filters_type, label)})
 
+    # -- binding and copying -------------------------------------------------------------------------------------------
+
+    @property
+    def _session(self) -> Session:
+        return self._pages.listing.session
+
+    def rebind(self, session: Session | None) -> Self:
+        """Return the same query, with nothing loaded, of another client; callers use `bk.bind(…)`."""
+        return type(self)(session, self._path, **self._options())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the query: without the client and its token, and without what is loaded."""
+        options = self._options()
+        return _unbound, (type(self), self._path, dict(options.pop("filters")), options)
+
+    def __copy__(self) -> Self:
+        return self._with()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self._with()
+
     # -- iterating -----------------------------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[R]:
-        return _items(self.pages())
+        return items_of(self.pages())
 
     def iterator(self) -> Iterator[R]:
         """Stream the objects and remember none."""
-        return _items(_pages(self._new_start(), self._limit))
+        return items_of(pages_from(self._new_start(), self._limit))
 
     def pages(self) -> Iterator[LoadedPage[R]]:
         """Iterate over the pages as they load, with `items` and `has_next`; a limit cuts within a page."""
-        return _pages(self._start, self._limit)
+        return pages_from(self._start, self._limit)
 
     def all(self, *, progress: bool | None = None) -> list[R]:
         """Load everything.
@@ -285,7 +285,7 @@ class QuerySet(ShownListing, Generic[R]):
 
         def __len__(self) -> NoReturn: ...
     else:
-        __len__ = _NoLength()
+        __len__ = NoLength()
 
     if not TYPE_CHECKING:  # type checkers know the attributes
 
@@ -365,7 +365,7 @@ class QuerySet(ShownListing, Generic[R]):
         model: type[R] = self._model  # type: ignore[assignment]
         query = encode_query(self._params(), lists=tuple(self._list_filters))
         context, headers = self._context(), self._headers()
-        return Listing(self._session, self._path, model, query, size, self._collection, context, headers)
+        return Listing(self._bound_session, self._path, model, query, size, self._collection, context, headers)
 
     def _make_paginator(self) -> Paginator[R, Any]:
         return LinkPaginator(self._pages)
@@ -464,34 +464,19 @@ class QuerySet(ShownListing, Generic[R]):
             return list(islice(self, start, stop))
         number, skip = divmod(start, self._pages.listing.per_page)
         paginator = LinkPaginator(self._pages, first_page=number + 1)
-        pages = _pages(LoadedPage([], paginator, paginator.first_cursor()), None)
-        return list(islice(_items(pages), skip, None if stop is None else stop - start + skip))
+        pages = pages_from(LoadedPage([], paginator, paginator.first_cursor()), None)
+        return list(islice(items_of(pages), skip, None if stop is None else stop - start + skip))
+
+
+def _unbound(kind: type[Q], path: str, filters: dict[str, object], options: dict[str, Any]) -> Q:
+    """Return a queryset that was pickled; `bk.bind(queryset)` binds it to a client."""
+    return kind(None, path, CheckedFilters(filters), **options)
 
 
 def listed_model(kind: type[object]) -> type[Resource] | None:
     """Return the class of the objects that a queryset class lists; None if the class is not a queryset."""
     model: type[Resource] | None = getattr(kind, "_model", None)
     return model if issubclass(kind, QuerySet) else None
-
-
-def _items(pages: Iterator[LoadedPage[R]]) -> Iterator[R]:
-    of_page: Callable[[LoadedPage[R]], list[R]] = attrgetter("items")
-    return chain.from_iterable(map(of_page, pages))
-
-
-def _pages(start: LoadedPage[R], limit: int | None) -> Iterator[LoadedPage[R]]:
-    """Yield page after page, and hold only the current one."""
-    if limit == 0:
-        return
-    page, left = start.load_next(), limit
-    del start  # it leads to all pages
-    while page is not None:
-        if left is not None and left <= len(page.items):
-            yield LoadedPage(page.items[:left])
-            return
-        left = None if left is None else left - len(page.items)
-        yield page
-        page = page.load_next()
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -137,6 +137,7 @@ def querysets(builds: BuildQuerySet, jobs: JobQuerySet, pipelines: PipelineQuery
     assert_type(builds.iterator(), Iterator[Build])
     assert_type(builds.filter(state="failed"), BuildQuerySet)
     assert_type(builds.limit(5).per_page(10).fresh(), BuildQuerySet)
+    assert_type(builds.partitions(), list[BuildQuerySet])
     assert_type(jobs.filter(state=[JobState.FAILED, "timed_out"])[0], Job)
     assert_type(pipelines.filter(name="web").limit(1), PipelineQuerySet)
     assert_type(list(pipelines), list[Pipeline])
@@ -185,6 +186,9 @@ def verbs(bk: Buildkite, build: Build, pipeline: Pipeline, artifact: Artifact, l
     assert_type(bk.meta(), Meta)
     assert_type(bk.bind(build), Build)
     assert_type(bk.bind(build.pipeline), PipelineRef)
+    assert_type(bk.bind(build.jobs(kind=ScriptJob)), JobQuerySet[ScriptJob])
+    assert_type(bk.bind(build.pipeline.builds()), PipelineBuildQuerySet)
+    assert_type(build.pipeline.builds().partitions(by=timedelta(hours=6)), list[PipelineBuildQuerySet])
 
 
 def downloads(artifact: Artifact, flag: bool) -> None:  # noqa: FBT001 - a case

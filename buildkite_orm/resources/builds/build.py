@@ -1,10 +1,8 @@
-"""Builds: one run of a pipeline, and listings of them."""
+"""Builds: one run of a pipeline. Their listings are in `build_queryset`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from pydantic import Field
 
@@ -13,9 +11,8 @@ from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import BuildSource, BuildState
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
-from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.actions import BuildVerbs
-from buildkite_orm.resources.builds.build_filters import BuildFetch, BuildFilters, BuildOptions
+from buildkite_orm.resources.builds.build_filters import BuildFetch
 from buildkite_orm.resources.builds.job import Job, JobRef
 from buildkite_orm.resources.builds.job_queryset import (
     JobFilters,
@@ -36,18 +33,13 @@ from buildkite_orm.resources.embedded import (
     TriggeredFrom,
 )
 from buildkite_orm.utils.json_types import as_array
-from buildkite_orm.utils.plain_values import as_index
 from buildkite_orm.utils.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable
     from datetime import timedelta
     from typing import Unpack
 
-    from buildkite_orm.data.changes import Change, Changes, Gone
-    from buildkite_orm.http.messages import ApiResponse
-    from buildkite_orm.http.session import Session
-    from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.job_queryset import J
@@ -237,7 +229,7 @@ class Build(BuildRef, Fetchable):
             _ = self.session  # raises if there is none
             context.note(path, filtered=filtered, with_retried=with_retried)
 
-        session = self.session if embedded is None else cast("Session", self._bound.session)
+        session = self.session if embedded is None else self._bound.session
         return JobQuerySet(session, f"{path}/jobs", filters, kind=kind, loaded=embedded, on_request=note_request)
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
@@ -300,175 +292,3 @@ class Build(BuildRef, Fetchable):
         yield f"{short_path(self._find_path())} {state}{on}"
         yield took(self)
         yield quoted(data.get("message"))
-
-
-class BuildQuerySet(QuerySet[Build]):
-    """Builds, newest first.
-
-    Iteration pages by time, so that builds that are created, start or finish meanwhile cause no repeats and no gaps,
-    and no depth limit is reached.
-    """
-
-    _model = Build
-    _filters_type = BuildFilters
-    _label = "BuildQuerySet"
-    _pipeline_is_known: ClassVar[bool] = False
-
-    def filter(self, **filters: Unpack[BuildFilters]) -> Self:
-        """Return a queryset with more filters; see `BuildFilters`."""
-        return self._filtered(filters)
-
-    def all(self, *, workers: int = 8, progress: bool | None = None) -> list[Build]:
-        """Load everything, with concurrent requests if the filters allow for that, else page after page.
-
-        They do if a build matches them always or never: `branch`, `creator`, a full `commit`, `created_from`,
-        `created_to`. Builds of the current second, and those below the depth limit of the API, are loaded in order.
-        If other filters rule out concurrency, that is logged once, at level INFO.
-
-        Args:
-            workers: How many pages to request at once; 1 to load them in order.
-            progress: Whether to show how many are loaded; see `QuerySet.all`.
-        """
-        from buildkite_orm.querysets.concurrent_pages import load_concurrently
-
-        if as_index("workers", workers) > 1 and self._limit != 0:
-            paginator = self._make_paginator()
-            load_concurrently(self._start, paginator, limit=self._limit, workers=workers, progress=progress)
-        return super().all(progress=progress)
-
-    @overload
-    def changed_since(
-        self, checkpoint: str | Mapping[str, Any] | None, *, reconcile: timedelta | None = None
-    ) -> Changes[Change]: ...
-    @overload
-    def changed_since(
-        self,
-        checkpoint: str | Mapping[str, Any] | None,
-        *,
-        reconcile: timedelta,
-        known: Iterable[str] | Mapping[str, Build | datetime],
-    ) -> Changes[Change | Gone]: ...
-    def changed_since(
-        self,
-        checkpoint: str | Mapping[str, Any] | None,
-        *,
-        reconcile: timedelta | None = None,
-        known: Iterable[str] | Mapping[str, Build | datetime] | None = None,
-    ) -> Changes[Any]:
-        """Return a feed of the builds that are new or have changed since a checkpoint; no request yet.
-
-        Runs overlap, so merge by id: the later one of two is right. A build that is listed has its jobs too, all
-        attempts of them, if the queryset has `with_jobs=True`.
-
-        Args:
-            checkpoint: The `checkpoint` of the last run, or its text. None lists all builds.
-            reconcile: List the builds of this time up to now again, and report those that differ.
-            known: With `reconcile`: the ids of the builds that are known and were created in that time, to report
-                those that no longer exist. A mapping from ids to builds, or to the times of their creation, may have
-                older ones too; builds in it that are the same are not reported.
-
-        Raises:
-            ValueError: The checkpoint is of another query; there is a limit; or a filter is not among `branch`,
-                `creator`, full `commit` and `created_from`, so that a build could stop matching.
-
-        Example:
-            >>> builds = bk.organization("acme").builds()
-            >>> changes = builds.changed_since(None)
-            >>> mirror = {change.item.id: change.item for change in changes}
-            >>> later = builds.changed_since(changes.checkpoint)
-            >>> mirror |= {change.item.id: change.item for change in later}
-        """
-        from buildkite_orm.data.changes import follow
-        from buildkite_orm.data.checkpoint import FeedQuery
-
-        if self._limit is not None:
-            msg = f"limit({self._limit}): changed_since() reports all changes; stop iterating instead"
-            raise ValueError(msg)
-        query = FeedQuery.of(self._session.base_url, self._path, self._filters)
-        return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known)
-
-    def _stream(self, filters: BuildFilters, on_response: Callable[[ApiResponse], None]) -> Iterator[Build]:
-        """Iterate over the builds that match further filters, and remember none.
-
-        Args:
-            filters: The filters; among them the bounds of this queryset, if it has any.
-            on_response: Called with each response.
-        """
-        from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
-        from buildkite_orm.querysets.time_pagination import TimePaginator
-
-        listing = replace(self._filtered(filters)._make_listing(), on_response=on_response)  # noqa: SLF001
-        paginator = TimePaginator(AdaptivePageSize(listing), filters.get("created_from"), filters.get("created_to"))
-        cursor: BuildCursor | None = paginator.first_cursor()
-        while cursor is not None:
-            page = paginator.fetch(cursor)
-            yield from page.items
-            cursor = page.next_cursor
-
-    def _params(self) -> Mapping[str, object]:
-        params = dict(self._filters)
-        with_jobs = params.pop("with_jobs", False)
-        with_pipeline = params.pop("with_pipeline", not self._pipeline_is_known)
-        if params.get("include_retried_jobs") and not with_jobs:
-            msg = "include_retried_jobs=True says which jobs each build contains: add with_jobs=True"
-            raise ValueError(msg)
-        return {
-            **params,
-            "exclude_jobs": None if with_jobs else True,
-            "exclude_pipeline": None if with_pipeline else True,
-        }
-
-    def _context(self) -> JobsContext:
-        return JobsContext(
-            complete=self._filters.get("include_paused") is not False,
-            with_retried=bool(self._filters.get("include_retried_jobs")),
-            could_embed=not self._filters.get("with_jobs"),
-            is_listing=True,
-        )
-
-    def _make_paginator(self) -> TimePaginator:
-        from buildkite_orm.querysets.time_pagination import TimePaginator
-
-        return TimePaginator(self._pages, self._time("created_from"), self._time("created_to"))
-
-    def _time(self, name: str) -> datetime | None:
-        moment = self._filters.get(name)
-        if moment is None or isinstance(moment, datetime):
-            return moment
-        msg = f"{name}={moment!r}: an aware datetime"
-        raise TypeError(msg)
-
-
-class PipelineBuildQuerySet(BuildQuerySet):
-    """The builds of one pipeline, newest first."""
-
-    _pipeline_is_known: ClassVar[bool] = True
-
-    def create(
-        self, *, commit: str, branch: str, extra: Mapping[str, object] | None = None, **options: Unpack[BuildOptions]
-    ) -> Build:
-        """Create a build.
-
-        It is never sent twice: if the response is lost, the error's `outcome_unknown` is True, and its message says how
-        to find out.
-
-        Args:
-            commit: A full SHA, or a name that the agent can resolve: `HEAD`, a tag.
-            branch: The branch that the commit is on.
-            extra: Fields of the body that this library does not know.
-            options: See `BuildOptions`.
-
-        Raises:
-            UnprocessableEntityError: The server rejects a value, or the pipeline does not build the branch.
-
-        Example:
-            >>> builds = bk.organization("acme").pipeline("web").builds()
-            >>> build = builds.create(commit="HEAD", branch="main", message="Once more")
-            >>> build.state, build.message
-            (<BuildState.CREATING: 'creating'>, 'Once more')
-
-        Documentation: https://buildkite.com/docs/apis/rest-api/builds#create-a-build
-        """
-        return self._create(
-            encode_body({"commit": commit, "branch": branch, **options}, BuildOptions, "commit", "branch", extra=extra)
-        )

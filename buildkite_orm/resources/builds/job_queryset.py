@@ -96,7 +96,10 @@ class JobQuerySet(QuerySet[J]):
         return self._with(filters=self._merged(filters), loaded=loaded)
 
     def _with(self, **changed: Any) -> Self:
-        return super()._with(**{"kind": self._kind, "on_request": self._on_request, **changed})
+        return super()._with(**{"on_request": self._on_request, **changed})
+
+    def _options(self) -> dict[str, Any]:
+        return {**super()._options(), "kind": self._kind}
 
     def _params(self) -> Mapping[str, object]:
         # the endpoint returns all attempts by default, unlike the jobs that are embedded in builds

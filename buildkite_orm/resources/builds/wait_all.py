@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from buildkite_orm.http.session import Session
-    from buildkite_orm.resources.builds.build import BuildQuerySet
     from buildkite_orm.resources.builds.build_filters import BuildFilters
+    from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
     from buildkite_orm.resources.builds.waiting import WaitOptions
 
 _SECOND: Final = timedelta(seconds=1)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.resources.agent import AgentFilters, AgentQuerySet, AgentRef
-    from buildkite_orm.resources.builds.build import BuildQuerySet
     from buildkite_orm.resources.builds.build_filters import BuildFilters
+    from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
     from buildkite_orm.resources.builds.job import JobRef
     from buildkite_orm.resources.clusters.cluster import ClusterQuerySet, ClusterRef
     from buildkite_orm.resources.organizations.api_settings import ApiSettingsRef
@@ -108,7 +108,7 @@ class OrganizationRef(Ref):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-builds-for-an-organization
         """
-        from buildkite_orm.resources.builds.build import BuildQuerySet
+        from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
 
         return BuildQuerySet(self.session, self._child("builds"), filters)
 

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from buildkite_orm.resources.builds.actions import OnBlocked
-    from buildkite_orm.resources.builds.build import Build, BuildRef, PipelineBuildQuerySet
+    from buildkite_orm.resources.builds.build import Build, BuildRef
     from buildkite_orm.resources.builds.build_filters import BuildFilters
+    from buildkite_orm.resources.builds.build_queryset import PipelineBuildQuerySet
     from buildkite_orm.resources.pipelines.github_webhooks import GitHubWebhooksRef
     from buildkite_orm.resources.pipelines.pipeline import Pipeline, PipelineChanges
     from buildkite_orm.resources.pipelines.schedule import PipelineScheduleQuerySet, PipelineScheduleRef
@@ -57,7 +58,7 @@ class PipelineRef(InOrganization, Deletable):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#list-builds-for-a-pipeline
         """
-        from buildkite_orm.resources.builds.build import PipelineBuildQuerySet
+        from buildkite_orm.resources.builds.build_queryset import PipelineBuildQuerySet
 
         return PipelineBuildQuerySet(self.session, self._child("builds"), filters)
 
