@@ -31,8 +31,10 @@ _QUERY: Final = re.compile(r"\?\S+")
 
 # 40 hexadecimal digits may be an old token or a commit. Neither is masked by its form alone.
 _TOKEN_PATTERN: Final = re.compile(r"\bbk[a-z]{1,4}(?:_|%5f|\\u005f|&#x5f;|&#95;)\w{8,}", re.IGNORECASE)
+# each alternative begins with a literal, so that Python's `re` skips the other characters fast
 _ESCAPE: Final = re.compile(
-    r"(?:%(?:25)*+|(?<!\\)\\++(?:u00|x))(?P<hex>[2-7][0-9a-f])|(?<!\\)\\++(?P<char>[!-~])"
+    r"%(?:25)*+(?P<url>[2-7][0-9a-f])"
+    r"|\\(?<!\\\\)\\*+(?:u00|x)(?P<json>[2-7][0-9a-f])|\\(?<!\\\\)\\*+(?P<char>[!-~])"
     r"|&#x0*+(?P<html>[2-7][0-9a-f]);|&#0*+(?P<decimal>1[01]\d|12[0-6]|[3-9]\d);"
 )
 _MIN_LENGTH: Final = 6  # a shorter secret, as tests have, would be found inside of many words
