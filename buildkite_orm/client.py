@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.utils.clock import Clock
 
-B = TypeVar("B", bound=Bindable)
 T = TypeVar("T", bound=Ref)
+B = TypeVar("B", bound=Bindable)
 R = TypeVar("R", bound=Resource)
 
 ORGANIZATION_VARIABLE: Final = "BUILDKITE_ORGANIZATION_SLUG"
@@ -442,13 +442,15 @@ class Buildkite:
         return wait_all(self.session, items, WaitOptions(timeout, on_blocked, progress=progress))
 
     def bind(self, item: B) -> B:
-        """Bind an object, a ref or a queryset to this client, such as one that was unpickled or validated by hand.
+        """Bind an object, a ref, a queryset or the event of a webhook to this client.
+
+        Objects that were unpickled or validated by hand belong to no client, and those in webhooks do not, either.
 
         A pickle contains all data of its object, also secrets that the API returned, and never a client or its token.
         That of a queryset is only the query. So both can be sent to other processes.
 
         Args:
-            item: An object or ref, which is changed in place, or a queryset, of which a new one is returned.
+            item: An object, ref or event, which is changed in place, or a queryset, of which a new one is returned.
 
         Example:
             >>> from pickle import dumps, loads

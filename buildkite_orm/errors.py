@@ -23,7 +23,15 @@
     │   └── PartialDownloadError    some of several files failed
     ├── UploadError                 a file could not be sent whole
     ├── WaitTimeoutError            waiting took longer than it was allowed to
-    └── BuildBlockedError           a build waits to be unblocked
+    ├── BuildBlockedError           a build waits to be unblocked
+    └── WebhookError                a request that is not an acceptable webhook
+        ├── UnsignedWebhookError    401: it has neither a signature nor a token
+        ├── WebhookSignatureError   401: its signature or token is wrong
+        ├── StaleWebhookError       401: it was not signed recently
+        ├── RepeatedWebhookError    409: it was received before
+        ├── WebhookTooLargeError    413: its body is too large
+        ├── WebhookFormatError      400: its body is not a JSON object
+        └── WebhookCharsetError     400: its body is not UTF-8
 
 None of them needs `requests` to be caught, and all survive pickle.
 """
@@ -32,7 +40,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
@@ -305,6 +313,63 @@ class BuildBlockedError(BuildkiteError):
 
     build: Build | None = None
     next_step = "Open it with build.unblock_all(), or wait until a user does, with on_blocked='wait'."
+
+
+class WebhookError(BuildkiteError):
+    """A request is not an acceptable webhook.
+
+    Attributes:
+        status: The HTTP status to respond with.
+    """
+
+    status: int  # pyright: ignore[reportIncompatibleVariableOverride] # it is never None
+    _status: ClassVar[int] = 400
+
+    def __init__(self, message: str, **fields: Any) -> None:
+        fields.setdefault("status", self._status)
+        super().__init__(message, **fields)
+
+
+class UnsignedWebhookError(WebhookError):
+    """401: the request has neither a signature nor a token."""
+
+    _status = 401
+    next_step = "Check that the webhook has a token, and that no proxy removes the header."
+
+
+class WebhookSignatureError(WebhookError):
+    """401: the signature, or the token, is not made by one of the secrets."""
+
+    _status = 401
+    next_step = "Check the secret, and that body= is the raw body: JSON that was parsed and written again differs."
+
+
+class StaleWebhookError(WebhookError):
+    """401: the request was not signed recently, so it may be a replay."""
+
+    _status = 401
+    next_step = "Check the clock of this machine, or allow more with tolerance=."
+
+
+class RepeatedWebhookError(WebhookError):
+    """409: the same request was received before."""
+
+    _status = 409
+
+
+class WebhookTooLargeError(WebhookError):
+    """413: the body is larger than allowed."""
+
+    _status = 413
+    next_step = "Allow more with max_size=."
+
+
+class WebhookFormatError(WebhookError):
+    """400: the body is not a JSON object."""
+
+
+class WebhookCharsetError(WebhookError):
+    """400: the body is not UTF-8, or says so."""
 
 
 _PROXY_AUTHENTICATION = 407

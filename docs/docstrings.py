@@ -67,6 +67,7 @@ _INTERNAL: Final = frozenset(
         "LoadedPage.append",
         "LoadedPage.loaded_next",
         "Model.class_for",
+        "MonitorEvent.class_for",
         "Model.note_drift",
         "RecordedRequest.of",
         "Ref.at",
@@ -78,6 +79,9 @@ _INTERNAL: Final = frozenset(
         "RetryPolicy.announce",
         "RetryPolicy.in_time",
         "Spread.of",
+        "WebhookEvent.model_post_init",
+        "WebhookEvent.note_drift",
+        "WebhookEvent.rebind",
     }
 )
 

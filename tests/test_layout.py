@@ -31,6 +31,7 @@ FLOORS = (
     "logs",
     "resources",
     "data",
+    "webhooks",
     "client",
     "views",
     "shell",

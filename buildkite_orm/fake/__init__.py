@@ -34,6 +34,7 @@ from buildkite_orm.fake.server import FakeBuildkite
 from buildkite_orm.fake.settings import Pace, Settings
 from buildkite_orm.fake.steps import BlockStep, CommandStep, Dependency, RetryRule, Step, TriggerStep, WaitStep
 from buildkite_orm.fake.store import Store
+from buildkite_orm.fake.webhooks.sender import WebhookDelivery, WebhookOptions, Webhooks
 
 __all__ = [
     "AcceleratedClock",
@@ -67,4 +68,7 @@ __all__ = [
     "TriggerStep",
     "UserRecord",
     "WaitStep",
+    "WebhookDelivery",
+    "WebhookOptions",
+    "Webhooks",
 ]

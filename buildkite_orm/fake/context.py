@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from buildkite_orm.fake.state_lock import StateLock
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.budgets import Budgets
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.lifecycle import Lifecycle
     from buildkite_orm.fake.settings import Settings
     from buildkite_orm.fake.store import Store
+    from buildkite_orm.fake.webhooks.sender import Webhooks
 
 
 @dataclass(slots=True, repr=False)
@@ -28,7 +30,13 @@ class Context:
     secret: str
     request_count: int = 0
     requests: list[RecordedRequest] = field(default_factory=list["RecordedRequest"])
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    webhooks: list[Webhooks] = field(default_factory=list["Webhooks"])
+    lock: StateLock = field(default_factory=StateLock)
+
+    def deliver_webhooks(self) -> None:
+        """Send the events that are due."""
+        for each in list(self.webhooks):
+            each.deliver()
 
     def wait(self, seconds: float) -> None:
         """Wait on the clock."""

@@ -398,3 +398,9 @@ class _Handler(StreamRequestHandler):
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())
+
+
+def close_all(servers: dict[Origin, HttpServer]) -> None:
+    """Close servers, and forget them."""
+    while servers:
+        servers.popitem()[1].close()

@@ -11,6 +11,7 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from buildkite_orm.fake.agents import disconnect, free_agent
 from buildkite_orm.fake.job_factory import create_jobs, create_retry, upload_jobs
 from buildkite_orm.fake.outcomes import Outcomes
 from buildkite_orm.fake.progress import Progress, needs_step
@@ -94,12 +95,12 @@ class Lifecycle:
                     self.cancel(other, outdated=True)
 
     def _skip(self, build: BuildRecord) -> None:
-        self._store.move(build, "skipped")
         build.finished_at = self._settings.finished_at("skipped", self.now)
         for job in build.jobs:
             if job.unfinished or job.state == "waiting":
-                job.state = "skipped"
+                self._drop(job, "skipped")
                 self._free(job)
+        self._store.move(build, "skipped")
         self._finish_trigger_job(build)
 
     def _schedule(self, build: BuildRecord) -> None:
@@ -125,8 +126,14 @@ class Lifecycle:
             job.state = "canceling"
             self._later(self._settings.pace.canceling, partial(self._kill, job))
         elif job.state in {"waiting", "blocked"} or (job.state in UNFINISHED_JOB and job.state != "canceling"):
-            job.state = "canceled"
             job.finished_at = self.now
+            self._drop(job, "canceled")
+
+    def _drop(self, job: JobRecord, state: str) -> None:
+        """End a job that has not run."""
+        job.state = state
+        if job.type in {"script", "trigger"}:
+            self._store.notify("job.finished", job)
 
     def _kill(self, job: JobRecord) -> None:
         if job.state != "canceling":
@@ -144,7 +151,7 @@ class Lifecycle:
     def delete(self, pipeline: PipelineRecord) -> None:
         """Delete a pipeline with its builds, and free their agents."""
         for build in pipeline.builds:
-            self._store.move(build, "canceled")
+            self._store.move(build, "canceled", notify=False)
             for job in build.job_list:
                 if job.unfinished or job.state in {"waiting", "blocked"}:
                     job.state, job.retry_pending = "canceled", False
@@ -228,6 +235,7 @@ class Lifecycle:
         if isinstance(job.step, TriggerStep):
             self._later(pace.triggering, lambda: self._trigger(job))
         else:
+            self._store.notify("job.scheduled", job)
             self._later(pace.assigning, lambda: self._assign(job))
 
     def _validate(self, build: BuildRecord) -> None:
@@ -268,28 +276,13 @@ class Lifecycle:
     def _assign(self, job: JobRecord) -> None:
         if job.state != "scheduled":
             return
-        agent = self._free_agent(job)
+        agent = free_agent(self._store, job, self.now)
         if agent is None:
             self._later(_AGENT_RETRY, lambda: self._assign(job))
             return
         agent.job, job.agent = job, agent
         job.state = "assigned"
         self._later(self._settings.pace.accepting, lambda: self._accept(job))
-
-    def _free_agent(self, job: JobRecord) -> AgentRecord | None:
-        """Return an agent, a new one if all of the queue are busy; None if the queue's agents may not run jobs."""
-        organization, queue = job.build.organization, job.queue
-        if queue is None or queue.paused or queue.id not in self._store.collections.of("queue", queue.cluster_id):
-            return None
-        mine = [agent for agent in organization.agents.values() if agent.queue is queue and not agent.ephemeral]
-        ready = [agent for agent in mine if agent.connection_state == "connected" and agent.paused_at is None]
-        if mine and not ready:
-            return None
-        idle = next((agent for agent in ready if agent.job is None), None)
-        name = f"elastic-{queue.key}-{organization.next_agent_number}"
-        return idle or self._store.add_agent(
-            organization, name=name, queue=queue, ephemeral=True, created_at=self.now, connected_at=self.now
-        )
 
     def _accept(self, job: JobRecord) -> None:
         if job.state != "assigned":
@@ -315,6 +308,7 @@ class Lifecycle:
         else:
             self._later(step.duration, lambda: self._end(job, step))
         self.advance(job.build)
+        self._store.notify("job.started", job)
 
     def _timeout(self, job: JobRecord, step: CommandStep) -> float | None:
         """Return the seconds after which a job times out, at most the maximum of its pipeline."""
@@ -331,6 +325,7 @@ class Lifecycle:
     def _promise(self, job: JobRecord, status: int | None) -> None:
         if job.state == "running":
             job.promised_exit_status, job.promised_exit_status_at = status, self.now
+            self._store.notify("job.promised_exit_status", job)
             self.advance(job.build)
 
     def _end(self, job: JobRecord, step: CommandStep) -> None:
@@ -370,6 +365,7 @@ class Lifecycle:
 
     def _finish(self, job: JobRecord, state: str) -> None:
         job.state, job.finished_at = state, self.now
+        self._store.notify("job.finished", job)
         self._free(job)
         self.advance(job.build)
 
@@ -383,13 +379,7 @@ class Lifecycle:
 
     def disconnect(self, agent: AgentRecord) -> None:
         """Disconnect an agent."""
-        stopping = agent.connection_state == "stopping"
-        agent.connection_state = "stopped" if stopping else "disconnected"
-        agent.disconnected_at = self.now
-        agent.stopped_at = self.now if stopping else None
-        if agent.ephemeral:
-            organization = agent.organization
-            organization.past_agents[agent.id] = organization.agents.pop(agent.id)
+        disconnect(self._store, agent, self.now)
 
     # -- triggers
 
@@ -487,6 +477,7 @@ class Lifecycle:
         """Unblock a block step."""
         job.state, job.unblocked_by, job.unblocked_at = "unblocked", user, self.now
         job.field_values = fields
+        self._store.notify("job.activated", job)
         build = job.build
         build.meta_data |= {name: str(value) for name, value in fields.items()}
         self._reopen(build)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from dataclasses import fields, replace
@@ -16,9 +15,10 @@ from buildkite_orm.fake.context import Context
 from buildkite_orm.fake.control.access import PREFIX, Access, new_token
 from buildkite_orm.fake.control.gate import ControlGate
 from buildkite_orm.fake.faults import Faults
+from buildkite_orm.fake.forking import renew_locks_after_fork
 from buildkite_orm.fake.handlers.step_uploads import add_step_upload
 from buildkite_orm.fake.hosts import artifact_host_for, base_url, loopback_of
-from buildkite_orm.fake.http_server import HttpServer
+from buildkite_orm.fake.http_server import HttpServer, close_all
 from buildkite_orm.fake.lifecycle import Lifecycle
 from buildkite_orm.fake.pipeline_yaml import read_pipeline
 from buildkite_orm.fake.requests_adapter import LocalAdapter
@@ -26,12 +26,13 @@ from buildkite_orm.fake.seed import populate as populate_acme
 from buildkite_orm.fake.settings import Settings
 from buildkite_orm.fake.steps import CommandStep
 from buildkite_orm.fake.store import SCOPES, Store
+from buildkite_orm.fake.webhooks.sender import WebhookService, add_webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     from buildkite_orm.client import Buildkite
     from buildkite_orm.fake.clock import Clock
@@ -47,8 +48,9 @@ if TYPE_CHECKING:
         UserRecord,
     )
     from buildkite_orm.fake.steps import Step
+    from buildkite_orm.fake.webhooks.receivers import Receiver
+    from buildkite_orm.fake.webhooks.sender import WebhookOptions, Webhooks
 
-_SERVERS: weakref.WeakSet[FakeBuildkite] = weakref.WeakSet()
 PUBLIC_URL = "https://api.buildkite.com"
 
 
@@ -123,8 +125,8 @@ class FakeBuildkite:
         self._initial = (replace(self.settings, pace=replace(self.settings.pace)), getattr(self.clock, "speed", None))
         self._populate, self._token_scopes, self._setup = populate, tuple(token_scopes), setup
         self._lock = threading.RLock()
-        _SERVERS.add(self)
-        weakref.finalize(self, _close_all, self._servers)  # runs at interpreter exit too
+        renew_locks_after_fork(self)
+        weakref.finalize(self, close_all, self._servers)  # runs at interpreter exit too
         self._fill()
 
     def _fill(self) -> None:
@@ -190,12 +192,12 @@ class FakeBuildkite:
     def close(self) -> None:
         """Stop the HTTP servers and close their connections; a forked process leaves those of its parent alone."""
         with self._lock:
-            _close_all(self._servers)
+            close_all(self._servers)
 
     def renew_locks(self) -> None:
         """Replace the locks in a forked process, in which the threads that hold them do not exist."""
         self._lock = threading.RLock()
-        self.context.lock = threading.RLock()
+        self.context.lock.renew()
 
     def __enter__(self) -> Self:
         return self
@@ -244,8 +246,27 @@ class FakeBuildkite:
             self.context.secret = self.store.ids.token()
             self.faults.clear()
             self.requests.clear()
+            self.context.webhooks.clear()
             self.reset_budgets()
             self._fill()
+
+    def deliver_webhooks(
+        self, receiver: Receiver, *, secret: str, organization: str = "acme", **options: Unpack[WebhookOptions]
+    ) -> Webhooks:
+        """Send the events of an organization to a receiver from now on, as its lifecycle produces them.
+
+        Args:
+            receiver: A URL, or a function of a body and headers that returns a status, or nothing for 200.
+            secret: The token of the webhook, which signs each request.
+            organization: The slug of the organization.
+            options: See `WebhookOptions`.
+        """
+        service = WebhookService(receiver, secret, organization, self._user)
+        return add_webhooks(self.context, self._shown_url, service, options)
+
+    def _shown_url(self) -> str:
+        """Return the base of URLs in payloads that no request asks for."""
+        return self.settings.public_urls or (self.url if "api" in self._servers else PUBLIC_URL)
 
     # -- contents
 
@@ -472,17 +493,3 @@ class FakeBuildkite:
     def build(self, pipeline: str, number: int, *, organization: str = "acme") -> BuildRecord:
         """Return the record of a build."""
         return self.store.organizations[organization].pipelines[pipeline].by_number[number]
-
-
-def _close_all(servers: dict[Origin, HttpServer]) -> None:
-    while servers:
-        servers.popitem()[1].close()
-
-
-def _renew_locks() -> None:
-    for server in list(_SERVERS):
-        server.renew_locks()
-
-
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_renew_locks)

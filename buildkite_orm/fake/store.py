@@ -33,7 +33,7 @@ from buildkite_orm.fake.records import (
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from buildkite_orm.fake.clock import Clock
@@ -98,6 +98,13 @@ NEW_QUEUE = {"description": None, "retry_agent_affinity": "prefer-warmest"}
 _DAY = 86400.0
 _NEVER_RAN = frozenset({"creating", "scheduled", "skipped", "not_run"})
 _RUNNING = frozenset({"running", "failing", "canceling"})
+_BUILD_EVENTS = {
+    "scheduled": "build.scheduled",
+    "running": "build.running",
+    "failing": "build.failing",
+    "skipped": "build.skipped",
+    **dict.fromkeys(("passed", "failed", "canceled", "not_run"), "build.finished"),
+}
 
 
 def listing_order(build: BuildRecord) -> tuple[float, int]:
@@ -119,7 +126,13 @@ class Store:
         self.jobs: dict[str, JobRecord] = {}
         self.artifacts: dict[str, ArtifactRecord] = {}
         self.collections = Collections()
+        self.listeners: list[Callable[[str, Any], object]] = []
         self._sequence = 0
+
+    def notify(self, event: str, record: Any) -> None:
+        """Call the listeners: something has happened to a record, named as the event of webhooks."""
+        for listener in self.listeners:
+            listener(event, record)
 
     # -- users, tokens, organizations, clusters, agents
 
@@ -234,6 +247,8 @@ class Store:
         } | fields
         agent = AgentRecord(organization=organization, queue=queue, **values)
         organization.agents[agent.id] = agent
+        if agent.connection_state == "connected":
+            self.notify("agent.connected", agent)
         return agent
 
     # -- pipelines and builds
@@ -316,13 +331,15 @@ class Store:
             self.add_job(build, **values)
         return build
 
-    def move(self, build: BuildRecord, state: str) -> None:
-        """Set a build's state, and update the pipeline's active builds."""
-        build.state = state
+    def move(self, build: BuildRecord, state: str, *, notify: bool = True) -> None:
+        """Set a build's state, update the pipeline's active builds, and notify of a new state."""
+        before, build.state = build.state, state
         if build.unfinished:
             build.pipeline.active[build.id] = build
         else:
             build.pipeline.active.pop(build.id, None)
+        if notify and state != before and state in _BUILD_EVENTS:
+            self.notify(_BUILD_EVENTS[state], build)
 
     def set_state(self, build: BuildRecord, state: str) -> None:
         """Set a build's state, and times that fit it."""
@@ -330,12 +347,12 @@ class Store:
         now = seconds(self.clock.now())
         build.blocked = state == "blocked"
         state = "passed" if build.blocked else state
-        self.move(build, state)
         times = build_times(state, build.created_at, now, finished=now)
         build.scheduled_at = times["scheduled_at"] and (build.scheduled_at or times["scheduled_at"])
         build.started_at = times["started_at"] and (build.started_at or times["started_at"])
         build.failing_at = build.failing_at or times["failing_at"]
         build.finished_at = times["finished_at"]
+        self.move(build, state)
 
     # -- contents of builds
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Bindable(Protocol):
-    """Anything that `bk.bind(…)` accepts: refs, objects and querysets."""
+    """Anything that `bk.bind(…)` accepts: refs, objects, querysets and events."""
 
     def rebind(self, session: Session) -> Self:
         """Return this, or the same of another session."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from buildkite_orm.models.resource import Model, Resource
 
 R = TypeVar("R", bound="Resource")
+M = TypeVar("M", bound="Model")
 T = TypeVar("T")
 
 _MOST_LISTED = 3
@@ -78,6 +79,20 @@ def load_one(model: type[R], response: ApiResponse) -> R:
     if data is None:
         raise response.unexpected(problem)
     return _tolerant(model, data)
+
+
+def load_payload(model: type[M], data: dict[str, Any]) -> M:
+    """Load data that no request of this library returned; its drift is noted, without a warning.
+
+    Args:
+        model: The class.
+        data: A JSON object.
+    """
+    try:
+        return _adapter(model).validate_python(data)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        pass
+    return cast("M", _parse_object(model, data, "", []))
 
 
 def check_identity(method: str, path: str, response: ApiResponse, item: Resource) -> None:

@@ -123,10 +123,12 @@ class RetrySource(Model):
     Attributes:
         job_id: Its id.
         retry_type: What initiated the retry.
+        retried_by: The user who did, by name and email; in webhooks only.
     """
 
     job_id: str
     retry_type: RetryType | None = None
+    retried_by: EmbeddedUser | None = None
 
 
 class Author(Model):
@@ -182,6 +184,18 @@ class RebuiltFrom(Model):
     id: str
     number: int
     url: str
+
+
+class BuildStep(Model):
+    """A step in the configuration of a build.
+
+    Attributes:
+        type: Its kind, as `trigger`.
+        async_: Whether a trigger step does not wait for the build that it starts.
+    """
+
+    type: str | None = None
+    async_: bool | None = Field(default=None, alias="async")
 
 
 class TriggeredFrom(Model):

@@ -13,6 +13,7 @@ LISTED = reference_names()
 PACKAGES = [
     "buildkite_orm",
     "buildkite_orm.fake",
+    "buildkite_orm.webhooks",
     *(
         f"buildkite_orm.resources.{area}"
         for area in ("clusters", "organizations", "packages", "pipelines", "teams", "test_engine")

@@ -51,6 +51,7 @@ def stop_agent(request: ApiRequest) -> Reply:
     if record.connection_state != "connected":
         raise ApiError(400, "Can only stop connected agents")
     record.connection_state = "stopping"
+    request.context.store.notify("agent.stopping", record)
     lifecycle = request.context.lifecycle
     if record.job is None:
         lifecycle.disconnect(record)

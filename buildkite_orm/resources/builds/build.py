@@ -24,6 +24,7 @@ from buildkite_orm.resources.builds.jobs_context import JobsContext
 from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, span, took
 from buildkite_orm.resources.embedded import (
     BuildAuthor,
+    BuildStep,
     EmbeddedPipeline,
     EmbeddedUser,
     JobStateCounts,
@@ -160,6 +161,7 @@ class Build(BuildRef, Fetchable):
         embedded_pipeline: The data of its pipeline; `pipeline` is the ref.
         env: Environment variables that it was created with.
         retried_jobs_count: In the response to `retry_failed_jobs()` only.
+        steps: The configuration of its steps; in webhooks of builds with trigger steps only.
 
     Documentation: https://buildkite.com/docs/apis/rest-api/builds#build-data-model
     """
@@ -194,6 +196,7 @@ class Build(BuildRef, Fetchable):
     test_engine: dict[str, Any] | None = None
     job_state_counts: JobStateCounts | None = None
     retried_jobs_count: int | None = None
+    steps: list[BuildStep] | None = None
     embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
     embedded_jobs: list[Job] | None = Field(default=None, alias="jobs")
 

@@ -13,6 +13,7 @@ from buildkite_orm.fake.handlers.route import route
 from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.uploads import uploads_in
+from buildkite_orm.fake.webhooks.payloads import PublishedPackage
 
 if TYPE_CHECKING:
     from buildkite_orm.fake.collections import Record
@@ -78,8 +79,10 @@ def publish_package(request: ApiRequest) -> Reply:
 
 def add_package(request: ApiRequest, registry: Record, content: Json) -> Record:
     """Add a package to a registry, now."""
-    record = new_record(request, packaged(registry, content))
-    return put_package(request.context.store.collections.of(PACKAGES.kind, registry.id), record)
+    store, record = request.context.store, new_record(request, packaged(registry, content))
+    put_package(store.collections.of(PACKAGES.kind, registry.id), record)
+    store.notify("package.created", PublishedPackage(request.organization, registry, record))
+    return record
 
 
 def put_package(records: dict[str, Record], record: Record) -> Record:

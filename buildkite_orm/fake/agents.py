@@ -1,0 +1,37 @@
+"""The agents of a queue: which of them runs a job, and how they disconnect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from buildkite_orm.fake.records import AgentRecord, JobRecord
+    from buildkite_orm.fake.store import Store
+
+
+def free_agent(store: Store, job: JobRecord, now: float) -> AgentRecord | None:
+    """Return an agent, a new one if all of the queue are busy; None if the queue's agents may not run jobs."""
+    organization, queue = job.build.organization, job.queue
+    if queue is None or queue.paused or queue.id not in store.collections.of("queue", queue.cluster_id):
+        return None
+    mine = [agent for agent in organization.agents.values() if agent.queue is queue and not agent.ephemeral]
+    ready = [agent for agent in mine if agent.connection_state == "connected" and agent.paused_at is None]
+    if mine and not ready:
+        return None
+    idle = next((agent for agent in ready if agent.job is None), None)
+    name = f"elastic-{queue.key}-{organization.next_agent_number}"
+    return idle or store.add_agent(
+        organization, name=name, queue=queue, ephemeral=True, created_at=now, connected_at=now
+    )
+
+
+def disconnect(store: Store, agent: AgentRecord, now: float) -> None:
+    """Disconnect an agent; one that was stopping has stopped."""
+    stopping = agent.connection_state == "stopping"
+    agent.connection_state = "stopped" if stopping else "disconnected"
+    agent.disconnected_at = now
+    agent.stopped_at = now if stopping else None
+    if agent.ephemeral:
+        organization = agent.organization
+        organization.past_agents[agent.id] = organization.agents.pop(agent.id)
+    store.notify(f"agent.{agent.connection_state}", agent)

@@ -1,0 +1,1 @@
+"""Outgoing webhooks, as the documentation describes them: payloads, signatures and deliveries."""

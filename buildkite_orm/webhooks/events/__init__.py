@@ -1,0 +1,1 @@
+"""The events of webhooks, one class each."""
