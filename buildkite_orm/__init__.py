@@ -18,6 +18,7 @@ from buildkite_orm._version import __version__
 from buildkite_orm.utils.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from buildkite_orm.cache.options import Cache, CacheWarning
     from buildkite_orm.client import Buildkite
     from buildkite_orm.data.changes import Change, Changes, Gone
     from buildkite_orm.data.checkpoint import Checkpoint
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         GoneError,
         ManyRequestsWarning,
         MultipleResultsError,
+        NotCachedError,
         NotFoundError,
         PartialDownloadError,
         PermissionDeniedError,
@@ -161,6 +163,8 @@ __all__ = [
     "Buildkite",
     "BuildkiteError",
     "BuildkiteWarning",
+    "Cache",
+    "CacheWarning",
     "Change",
     "Changes",
     "Checkpoint",
@@ -203,6 +207,7 @@ __all__ = [
     "Meta",
     "Model",
     "MultipleResultsError",
+    "NotCachedError",
     "NotFoundError",
     "OpenEnum",
     "Organization",
@@ -253,6 +258,10 @@ __all__ = [
 
 _HOMES: Final = {
     "resources.any_ref": ("AnyRef",),
+    "cache.options": (
+        "Cache",
+        "CacheWarning",
+    ),
     "client": ("Buildkite",),
     "data.changes": (
         "Change",
@@ -283,6 +292,7 @@ _HOMES: Final = {
         "GoneError",
         "ManyRequestsWarning",
         "MultipleResultsError",
+        "NotCachedError",
         "NotFoundError",
         "PartialDownloadError",
         "PermissionDeniedError",

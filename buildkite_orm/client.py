@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlsplit
 
+from buildkite_orm.cache.options import make_cache
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.http.auth import authentication
 from buildkite_orm.http.encoding import encode_path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from requests.adapters import BaseAdapter
 
+    from buildkite_orm.cache.options import Cache, CacheMode
     from buildkite_orm.http.certificates import Certificate, Verify
     from buildkite_orm.http.events import RequestEvent, ResponseEvent
     from buildkite_orm.http.rate_limit import Budget
@@ -82,6 +84,8 @@ class Buildkite:
         pause_gc: Whether Python's garbage collector pauses while a page is validated, for some milliseconds each. It
             finds nothing then, and takes a third of the time of a listing of builds with their jobs. It pauses for all
             threads of the process; False leaves it alone.
+        cache: A `Cache` on disk for finished builds, logs and artifact files; or `"refresh"`, `"only"` or `"off"`, for
+            the one that `BUILDKITE_ORM_CACHE` names (a folder). Default: that one, if the variable is set.
         on_request: Called with a `RequestEvent` before each attempt to send a request.
         on_response: Called with a `ResponseEvent` after each, once the headers of the response were received, or when
             the attempt has failed.
@@ -116,6 +120,7 @@ class Buildkite:
         insecure_http: bool = False,
         app: str | None = None,
         pause_gc: bool = True,
+        cache: Cache | CacheMode | None = None,
         on_request: Callable[[RequestEvent], object] | None = None,
         on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
@@ -147,6 +152,7 @@ class Buildkite:
             app=app,
             pause_gc=pause_gc,
         )
+        self.session.cache = make_cache(cache, self.session)
         self._organization = organization or _slug_in(ORGANIZATION_VARIABLE)
 
     def __enter__(self) -> Self:

@@ -4,6 +4,7 @@
     ├── ConfigurationError          no token, a bad base URL, an option that is not usable
     ├── UnboundError                an object without a client was used for I/O
     ├── MultipleResultsError        one() found more than one
+    ├── NotCachedError              the cache does not have it, and no request is sent with cache="only"
     ├── TransportError
     │   ├── ConnectionFailedError   no connection, or it broke before the response was complete
     │   └── RequestTimeoutError     connecting or reading took too long
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from buildkite_orm.utils.redaction import Secrets
 
 _LONGEST_MESSAGE = 500
+_MOST_NAMED = 20
 
 
 class BuildkiteWarning(UserWarning):
@@ -146,6 +148,26 @@ class MultipleResultsError(BuildkiteError):
     """`one()` found more than one."""
 
     next_step = "Narrow the filters, or take first()."
+
+
+class NotCachedError(BuildkiteError):
+    """The cache does not have it, and with `cache="only"` no request is sent.
+
+    Attributes:
+        missing: What is missing, one text for each.
+    """
+
+    missing: Sequence[str] = ()
+    next_step = "Run it once without cache='only'; builds and jobs that are not finished are never cached."
+
+    @classmethod
+    def of(cls, missing: Sequence[str]) -> NotCachedError:
+        """Return the error for what is missing; its message names the first twenty."""
+        more = len(missing) - _MOST_NAMED
+        named = ", ".join(missing[:_MOST_NAMED])
+        error = cls(f"not in the cache: {named}{f' and {more} more' if more > 0 else ''}", method="GET")
+        error.missing = list(missing)
+        return error
 
 
 class TransportError(BuildkiteError):

@@ -45,6 +45,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "BUILDKITE_ORGANIZATION_SLUG",
         "BUILDKITE_REST_API_ENDPOINT",
         "BUILDKITE_FAKE_CONTROL_TOKEN",
+        "BUILDKITE_ORM_CACHE",
     ):
         monkeypatch.delenv(name, raising=False)
 

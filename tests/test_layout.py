@@ -25,6 +25,7 @@ FLOORS = (
     "errors",
     "progress",
     "http",
+    "cache",
     "models",
     "querysets",
     "files",

@@ -8,12 +8,14 @@ end (zip, parquet) return to it.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from buildkite_orm.errors import ChecksumMismatchError, ConnectionFailedError, DownloadError
+from buildkite_orm.files.cached_content import open_stored
 from buildkite_orm.files.checksums import ExpectedContent
 from buildkite_orm.files.storage import ArtifactStorage, ends_at
 from buildkite_orm.http.sizes import FileLimit, content_length, content_range, limit_size
+from buildkite_orm.models.resource import Resource
 from buildkite_orm.utils.plain_values import as_index
 
 if TYPE_CHECKING:
@@ -21,20 +23,25 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
+    from buildkite_orm.cache.options import CacheMode
     from buildkite_orm.http.stream import Stream
-    from buildkite_orm.resources.builds.artifact import Artifact
+    from buildkite_orm.resources.builds.artifact import Artifact, ArtifactRef
 
 _PARTIAL: Final = 206
 _WHOLE: Final = 200
 _SAVE_FIRST: Final = "Save it with save_to(), and open that file."
 
 
-def open_artifact(artifact: Artifact, buffer_size: int) -> io.BufferedReader:
+def open_artifact(ref: ArtifactRef, buffer_size: int, cache: CacheMode | None = None) -> io.BufferedReader:
     """Open an artifact; see `ArtifactRef.open`."""
     buffer_size = as_index("buffer_size", buffer_size)
     if buffer_size < 1:
         msg = f"buffer_size={buffer_size}: must be at least 1"
         raise ValueError(msg)
+    stored = open_stored(ref, cache)
+    if stored is not None:
+        return stored
+    artifact = cast("Artifact", ref) if isinstance(ref, Resource) else ref.fetch()
     return io.BufferedReader(RemoteFile(artifact, buffer_size), buffer_size)
 
 

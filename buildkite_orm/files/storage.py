@@ -19,7 +19,7 @@ from buildkite_orm.http.storage_errors import download_refused
 from buildkite_orm.utils.redaction import SignedUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.http.stream import Stream
@@ -36,9 +36,13 @@ class ArtifactStorage:
 
     Args:
         artifact: The artifact.
+
+    Attributes:
+        link_headers: The headers of the response that had the last link.
     """
 
     def __init__(self, artifact: ArtifactRef) -> None:
+        self.link_headers: Mapping[str, str] = {}
         self._session = artifact.session
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
@@ -136,11 +140,13 @@ class ArtifactStorage:
     def _new_link(self) -> SignedUrl:
         request = ApiRequest("GET", f"{self._path}/download", expects_redirect=True)
         try:
-            return self._session.send(request, _link_in)
+            response, link = self._session.send(request, lambda received: (received, _link_in(received)))
         except NotFoundError as error:
             if self._state:
                 error.message += f"; its state was {str(self._state)!r} when the artifact was loaded"
             raise
+        self.link_headers = response.headers
+        return link
 
 
 def ends_at(stream: Stream, offset: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from buildkite_orm.errors import ConfigurationError
@@ -94,6 +95,15 @@ class Authorizer:
         request.headers["Authorization"] = _bearer(self._token()) or ""
         if not request.headers["Authorization"]:
             raise ConfigurationError(_INVALID)
+
+    def fingerprint(self, key: bytes, context: str) -> str:
+        """Return a hash of the token that only the holder of a key can make, and that does not lead back to it.
+
+        Args:
+            key: The key.
+            context: What the hash is for, as the URL of the API.
+        """
+        return hmac.new(key, f"{context}\n{self._token()}".encode(), "sha256").hexdigest()
 
     def remove_token(self, request: requests.PreparedRequest) -> None:
         """Remove the header: the response keeps a reference to its request."""

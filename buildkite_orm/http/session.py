@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from requests.adapters import BaseAdapter
 
+    from buildkite_orm.cache.client_cache import ClientCache
     from buildkite_orm.http.messages import ApiRequest, StreamedBody
     from buildkite_orm.http.rate_limit import Budget
     from buildkite_orm.http.stream import Stream
@@ -46,6 +47,7 @@ T = TypeVar("T")
 
 DEFAULT_BASE_URL: Final = "https://api.buildkite.com"
 DEFAULT_TIMEOUT: Final = (5.0, 30.0)
+_READING_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
 class Session:
@@ -98,10 +100,12 @@ class Session:
         self.is_closed = False
         self._hooks = hooks or Hooks()
         self._secrets = Secrets()
+        self._authorizer = Authorizer(auth, self._secrets)
+        self.cache: ClientCache | None = None
         self._transport = Transport(
             transport,
             self._network,
-            Authorizer(auth, self._secrets),
+            self._authorizer,
             clock=self.clock,
             timeout=timeout,
             app=app,
@@ -119,10 +123,18 @@ class Session:
         """Close the pooled connections; requests are refused from now on."""
         self.is_closed = True
         self._transport.close()
+        if self.cache is not None:
+            self.cache.close()
 
-    def _check_open(self) -> None:
+    def _check_open(self, request: ApiRequest | None = None) -> None:
         if self.is_closed:
             raise UnboundError("the client is closed; make a new one, and bind objects to it: bk.bind(…)")
+        if request is not None and self.cache is not None:
+            self.cache.check_request(request)
+
+    def token_fingerprint(self, key: bytes) -> str:
+        """Return a keyed hash of the token and the API; see `Authorizer.fingerprint`."""
+        return self._authorizer.fingerprint(key, self.base_url)
 
     def budgets(self, organization: str | None = None) -> list[Budget]:
         """Return the user's request budget, and an organization's, as the last responses state them; no request.
@@ -142,7 +154,30 @@ class Session:
         Raises:
             BuildkiteError: See the tree in `errors`.
         """
-        self._check_open()
+        self._check_open(request)
+        if self.cache is not None and request.effective_method not in _READING_METHODS:
+            return self._send_write(self.cache, request, parse)
+        return self._send(request, parse)
+
+    def _send_write(self, cache: ClientCache, request: ApiRequest, parse: Callable[[ApiResponse], T]) -> T:
+        """Send a write, and remove from the cache what it may have changed."""
+        responses: list[ApiResponse] = []
+
+        def parse_and_note(response: ApiResponse) -> T:
+            responses.append(response)
+            return parse(response)
+
+        try:
+            result = self._send(request, parse_and_note)
+        except BaseException as error:
+            refused = isinstance(error, BuildkiteError) and not error.outcome_unknown and not responses
+            if not refused:
+                cache.forget(request, responses[-1] if responses else None)
+            raise
+        cache.forget(request, responses[-1] if responses else None)
+        return result
+
+    def _send(self, request: ApiRequest, parse: Callable[[ApiResponse], T]) -> T:
         attempt = partial(self._exchange, request, parse, self._deadline(), _ErrorDetails(self, request))
         try:
             return self.retries.run(attempt, idempotent=request.is_idempotent, splittable=request.splittable)
@@ -159,7 +194,7 @@ class Session:
         Raises:
             BuildkiteError: See the tree in `errors`.
         """
-        self._check_open()
+        self._check_open(request)
         attempt = partial(self._open_stream, request, self._deadline(), _ErrorDetails(self, request))
         return self.retries.run(attempt, idempotent=request.is_idempotent)
 

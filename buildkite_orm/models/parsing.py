@@ -6,11 +6,9 @@ A value that cannot be parsed is kept as received, in its place, and reported: i
 from __future__ import annotations
 
 import gc
-import inspect
 import json
 import re
 import types
-import warnings
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +20,7 @@ from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.models.paths import key_in, path_from_url
 from buildkite_orm.utils.json_types import as_array, as_object
 from buildkite_orm.utils.text import escape_control
+from buildkite_orm.utils.warn import warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -341,17 +340,6 @@ def _line(place: str, drift: Drift) -> str:
 
 def _listed(lines: list[str]) -> str:
     return "; ".join(lines[:_MOST_LISTED]) + ("; …" if len(lines) > _MOST_LISTED else "")
-
-
-def warn_caller(message: str, category: type[BuildkiteWarning]) -> None:
-    """Warn at the first line outside this library.
-
-    Python keeps the text for as long as the process lives, so it names classes and fields, and no URL, number or id.
-    """
-    frame, level = inspect.currentframe(), 1
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(("buildkite_orm.", "tenacity")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
 
 
 def _kind(value: object) -> str:

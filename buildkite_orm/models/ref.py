@@ -15,8 +15,9 @@ from buildkite_orm.utils.introspection import name_methods, public_dir
 from buildkite_orm.utils.numbers import parse_decimal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.http.session import Session
     from buildkite_orm.models.resource import Resource
 
@@ -77,8 +78,7 @@ class Ref:
 
     def rebind(self, session: Session) -> Self:
         """Set the session that this belongs to; callers use `bk.bind(…)`."""
-        bound = self._bound
-        return self.bind(Binding(session, bound.collection, bound.context, bound.path))
+        return self.bind(self._bound.with_session(session))
 
     @property
     def _bound(self) -> Binding:
@@ -193,6 +193,7 @@ class Ref:
         headers: Mapping[str, str] | None = None,
         idempotent: bool = True,
         context: object = None,
+        received: Callable[[ApiResponse, R], None] | None = None,
     ) -> R:
         """Send one request and load the object in the response, which is in the same collection as this one.
 
@@ -206,12 +207,14 @@ class Ref:
             headers: Further headers.
             idempotent: False if it starts something each time it is sent.
             context: What the object has to know about the request.
+            received: Called with the response and the object.
         """
         session, path = self.session, self.api_path
         target, query = f"{path}/{action}" if action else path, encode_query(params or {}, lists=lists)
         request = ApiRequest(method, target, query, encode_json(body), headers or {}, idempotent=idempotent, about=path)
         collection = path if model.identity is None else collection_of(path)
-        return load_object(model, session, request, Binding(session, collection, context, None if action else path))
+        binding = Binding(session, collection, context, None if action else path)
+        return load_object(model, session, request, binding, received)
 
     def _execute(self, method: str, action: str = "", *, body: object = None, idempotent: bool = True) -> None:
         """Send one request whose response has no content."""
@@ -259,7 +262,13 @@ class Deletable(Ref):
 name_methods(Deletable)
 
 
-def load_object(model: type[R], session: Session, request: ApiRequest, binding: Binding) -> R:
+def load_object(
+    model: type[R],
+    session: Session,
+    request: ApiRequest,
+    binding: Binding,
+    received: Callable[[ApiResponse, R], None] | None = None,
+) -> R:
     """Send a request and load the object in the response.
 
     Args:
@@ -267,6 +276,7 @@ def load_object(model: type[R], session: Session, request: ApiRequest, binding: 
         session: The session that sends the request.
         request: The request.
         binding: What the object is bound to.
+        received: Called with the response and the object.
 
     Raises:
         ResponseError: The response is not a JSON object.
@@ -274,4 +284,7 @@ def load_object(model: type[R], session: Session, request: ApiRequest, binding: 
     response, item = session.send(request, lambda response: (response, load_one(model, response)))
     check_identity(request.method, request.path, response, item)
     report(response, [(item, "")], strict=session.strict)
-    return item.bind(binding)
+    item.bind(binding)
+    if received is not None:
+        received(response, item)
+    return item

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, cast, dataclass_transform
 
 from pydantic import ConfigDict, Field
@@ -165,6 +166,17 @@ class Resource(Ref, ShownObject, _Data):
         """The values in this object that differ from the documentation, and are kept as received."""
         drift: tuple[Drift, ...] = self._read_slot("_drift", ())
         return drift
+
+    @property
+    def from_cache(self) -> bool:
+        """Whether this object, or the jobs of this build, was read from the cache; see `Cache`."""
+        return self._bound.cached_at is not None
+
+    @property
+    def cached_at(self) -> datetime | None:
+        """When that was stored in the cache; None if all of it was requested."""
+        cached_at = self._bound.cached_at
+        return None if cached_at is None else datetime.fromtimestamp(cached_at, UTC)
 
     def note_drift(self, drift: tuple[Drift, ...]) -> None:
         """Record the drift in this object."""

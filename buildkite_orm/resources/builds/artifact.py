@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, overload
 
 from buildkite_orm.models.enums import ArtifactState
 from buildkite_orm.models.resource import Fetchable
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from buildkite_orm.cache.options import CacheMode
+    from buildkite_orm.cache.policy import FinishedAt
     from buildkite_orm.files.bulk import DownloadReport, Layout
     from buildkite_orm.files.download import ArtifactStream
 
@@ -63,12 +65,12 @@ class ArtifactRef(InJob):
         return self._request(Artifact)
 
     @overload
-    def download(self, *, stream: Literal[False] = False) -> bytes: ...
+    def download(self, *, stream: Literal[False] = False, cache: CacheMode | None = None) -> bytes: ...
     @overload
-    def download(self, *, stream: Literal[True]) -> ArtifactStream: ...
+    def download(self, *, stream: Literal[True], cache: CacheMode | None = None) -> ArtifactStream: ...
     @overload
-    def download(self, *, stream: bool) -> bytes | ArtifactStream: ...
-    def download(self, *, stream: bool = False) -> bytes | ArtifactStream:
+    def download(self, *, stream: bool, cache: CacheMode | None = None) -> bytes | ArtifactStream: ...
+    def download(self, *, stream: bool = False, cache: CacheMode | None = None) -> bytes | ArtifactStream:
         """Download the content: all of it, or as a stream that holds one chunk at a time.
 
         Size and checksums, if known, are checked at the end. An interrupted download resumes at its offset; an expired
@@ -76,6 +78,8 @@ class ArtifactRef(InJob):
 
         Args:
             stream: Whether to return an iterator of chunks of bytes, for a `for` or a `with`.
+            cache: How this call uses the cache of the client, which stores the files of finished jobs; by default, as
+                the client does.
 
         Raises:
             ChecksumMismatchError: The bytes differ from those that the agent uploaded.
@@ -86,14 +90,16 @@ class ArtifactRef(InJob):
         """
         from buildkite_orm.files.download import ArtifactStream
 
-        chunks = ArtifactStream(self)
+        chunks = ArtifactStream(self, cache=cache)
         return chunks if stream else b"".join(chunks)
 
     def text(self, *, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Download the content as text; arguments as for `bytes.decode`, errors as for `download()`."""
         return self.download().decode(encoding, errors)
 
-    def save_to(self, path: str | os.PathLike[str], *, progress: bool | None = None) -> Path:
+    def save_to(
+        self, path: str | os.PathLike[str], *, progress: bool | None = None, cache: CacheMode | None = None
+    ) -> Path:
         """Save the content, and return the path of the file.
 
         It is written to a temporary file in the same folder, checked, and then renamed: a file with the final name is
@@ -105,6 +111,7 @@ class ArtifactRef(InJob):
                 artifact's own path.
             progress: Whether to show the number of bytes; default: for large files, in a terminal or a notebook, with
                 tqdm (`pip install 'buildkite_orm[progress]'`).
+            cache: As for `download()`.
 
         Raises:
             UnsafePathError: The artifact's path would leave the folder; nothing was written.
@@ -113,9 +120,10 @@ class ArtifactRef(InJob):
         """
         from buildkite_orm.files.download import save_artifact
 
-        return save_artifact(self if isinstance(self, Artifact) else self.fetch(), path, progress=progress)
+        artifact = self if isinstance(self, Artifact) else self.fetch()
+        return save_artifact(artifact, path, progress=progress, cache=cache)
 
-    def open(self, *, buffer_size: int = 256 * 1024) -> BufferedReader:
+    def open(self, *, buffer_size: int = 256 * 1024, cache: CacheMode | None = None) -> BufferedReader:
         """Open the content as a file to read, without saving it.
 
         Only the needed parts are read: one request to the API for a link, and requests to the storage, fewer if larger
@@ -124,6 +132,7 @@ class ArtifactRef(InJob):
 
         Args:
             buffer_size: The smallest number of bytes per request.
+            cache: As for `download()`. A file that is read in parts is not stored.
 
         Raises:
             DownloadError: While reading: the storage does not return it, or not in parts.
@@ -138,7 +147,7 @@ class ArtifactRef(InJob):
         """
         from buildkite_orm.files.remote_file import open_artifact
 
-        return open_artifact(self if isinstance(self, Artifact) else self.fetch(), buffer_size)
+        return open_artifact(self, buffer_size, cache)
 
     def delete(self) -> None:
         """Delete the artifact. This cannot be undone.
@@ -203,6 +212,20 @@ class ArtifactQuerySet(QuerySet[Artifact]):
     def filter(self, **filters: Unpack[ArtifactFilters]) -> Self:
         """Return a queryset with more filters; see `ArtifactFilters`."""
         return self._filtered(filters)
+
+    def __init__(self, *args: Any, finished_at: FinishedAt | None = None, **options: Any) -> None:
+        self._finished_at = finished_at
+        super().__init__(*args, **options)
+
+    def of_finished(self, finished_at: FinishedAt | None) -> Self:
+        """Return the same artifacts, known to be those of a finished build or job. For the library itself."""
+        return self._with(finished_at=finished_at)
+
+    def _options(self) -> dict[str, Any]:
+        return {**super()._options(), "finished_at": self._finished_at}
+
+    def _context(self) -> FinishedAt | None:
+        return self._finished_at
 
     def save_all(
         self,

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from pydantic import Field
 
-from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import BuildSource, BuildState
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
 from buildkite_orm.resources.builds.actions import BuildVerbs
-from buildkite_orm.resources.builds.build_filters import BuildFetch
 from buildkite_orm.resources.builds.job import Job, JobRef
 from buildkite_orm.resources.builds.job_queryset import (
     JobFilters,
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
+    from buildkite_orm.resources.builds.build_filters import BuildFetch
     from buildkite_orm.resources.builds.job_queryset import J
     from buildkite_orm.resources.builds.step_upload import StepUploadFilters, StepUploadQuerySet, StepUploadRef
     from buildkite_orm.resources.test_engine.test import BuildTestFilters, BuildTestQuerySet
@@ -68,20 +67,18 @@ class BuildRef(BuildVerbs):
         """Fetch the build, with its jobs by default.
 
         Args:
-            params: See `BuildFetch`.
+            params: See `BuildFetch`. A client with a cache requests the build nevertheless, unless `max_age` or
+                `cache` say otherwise.
 
         Raises:
             NotFoundError: Nothing has this number, or the token cannot access it.
+            NotCachedError: With `cache="only"`: the cache does not have it.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#get-a-build
         """
-        sent: dict[str, object] = encode_body(params, BuildFetch)
-        sent["exclude_jobs"] = None if sent.pop("with_jobs", True) else True
-        sent["exclude_pipeline"] = None if sent.pop("with_pipeline", True) else True
-        context = JobsContext(
-            complete=not params.get("job_states"), with_retried=params.get("include_retried_jobs", False)
-        )
-        return self._request(Build, params=sent, lists=("job_states",), context=context)
+        from buildkite_orm.resources.builds.cached_build import fetch_build
+
+        return fetch_build(self, params)
 
     @overload
     def jobs(self, **filters: Unpack[JobFilters]) -> JobQuerySet: ...
@@ -220,6 +217,21 @@ class Build(BuildRef, Fetchable):
         """The time from its creation to its start, or to now; None if that is unknown."""
         return span(self, "created_at", "started_at", "finished_at", over=build_is_finished)
 
+    def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
+        """List the artifacts of all jobs.
+
+        Args:
+            filters: See `ArtifactFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-build
+        """
+        artifacts = super().artifacts(**filters)
+        if not self._may_be_cached:
+            return artifacts
+        from buildkite_orm.resources.builds.cached_log import owner_finished_at
+
+        return artifacts.of_finished(owner_finished_at(self, is_finished=build_is_finished(self)))
+
     def _list_jobs(self, kind: type[Job] | None, filters: JobFilters) -> JobQuerySet[Any]:
         path, context, kind = self.api_path, self._jobs_context, job_class(kind)
         with_retried = bool(filters.get("include_retried_jobs"))
@@ -233,7 +245,10 @@ class Build(BuildRef, Fetchable):
             context.note(path, filtered=filtered, with_retried=with_retried)
 
         session = self.session if embedded is None else self._bound.session
-        return JobQuerySet(session, f"{path}/jobs", filters, kind=kind, loaded=embedded, on_request=note_request)
+        source = self if embedded is None and self._may_be_cached else None
+        return JobQuerySet(
+            session, f"{path}/jobs", filters, kind=kind, loaded=embedded, on_request=note_request, finished=source
+        )
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
         """List the tests that ran in the build, of all test suites, with their metrics in it.
@@ -274,19 +289,42 @@ class Build(BuildRef, Fetchable):
         is_complete = as_array(self.__dict__.get("embedded_jobs")) is not None and context.complete
         if is_complete and (context.with_retried or not include_retried):
             return self
+        if self._may_be_cached:
+            from buildkite_orm.resources.builds.cached_build import with_stored_jobs
+
+            stored = with_stored_jobs(self, include_retried=include_retried)
+            if stored is not None:
+                return stored
         context.note(self.api_path)
         return None
+
+    @property
+    def _may_be_cached(self) -> bool:
+        session = self._bound.session
+        return session is not None and session.cache is not None
 
     def _complete_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Return the embedded jobs if they are complete; else None."""
         embedded, context = as_array(self.embedded_jobs), self._jobs_context
+        cached_at = self._bound.cached_at
         if embedded is None or not context.complete or (include_retried and not context.with_retried):
+            embedded, cached_at = self._stored_jobs(include_retried=include_retried)
+        if embedded is None:
             return None
         jobs = [job for job in embedded if isinstance(job, Job)]
         if len(jobs) < len(embedded):  # some of them could not be parsed
             return None
-        binding = Binding(self._bound.session, f"{path}/jobs")
+        binding = Binding(self._bound.session, f"{path}/jobs", cached_at=cached_at)
         return [job.bind(binding) for job in jobs if include_retried or not job.was_retried]
+
+    def _stored_jobs(self, *, include_retried: bool) -> tuple[list[object] | None, float | None]:
+        """Return the jobs that the cache has, and when it stored them."""
+        if not self._may_be_cached:
+            return None, None
+        from buildkite_orm.resources.builds.cached_build import stored_jobs
+
+        found = stored_jobs(self, include_retried=include_retried)
+        return (None, None) if found is None else (as_array(found[0].embedded_jobs), found[1])
 
     def _summary(self) -> Iterable[object]:
         data = self.__dict__

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from buildkite_orm.cache.options import CacheMode  # noqa: TC001 - the error lists its values
 from buildkite_orm.models.enums import BuildState, JobState  # noqa: TC001 - the error for a value names its enum
 from buildkite_orm.resources.builds.job_queryset import JobStateName  # noqa: TC001 - the error lists its values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 BuildStateName = Literal[
     "creating",
@@ -44,6 +45,7 @@ class BuildFilters(TypedDict, total=False):
         with_pipeline: Whether each build contains its pipeline; default: True if builds of several pipelines are
             listed.
         include_retried_jobs: With `with_jobs`: whether retried attempts are included.
+        cache: How this listing uses the cache of the client; by default, as the client does.
     """
 
     state: BuildState | BuildStateName | Sequence[BuildState | BuildStateName]
@@ -58,6 +60,7 @@ class BuildFilters(TypedDict, total=False):
     with_jobs: bool
     with_pipeline: bool
     include_retried_jobs: bool
+    cache: CacheMode
 
 
 class BuildFetch(TypedDict, total=False):
@@ -69,6 +72,8 @@ class BuildFetch(TypedDict, total=False):
         include_retried_jobs: Whether retried attempts are included.
         include_test_engine: Whether its runs of Test Engine are included.
         job_states: The states of the jobs that it contains; all by default.
+        cache: How this call uses the cache of the client; by default, as the client does.
+        max_age: Return the build from the cache if it was stored there no longer ago than this.
     """
 
     with_jobs: bool
@@ -76,6 +81,8 @@ class BuildFetch(TypedDict, total=False):
     include_retried_jobs: bool
     include_test_engine: bool
     job_states: JobState | JobStateName | Sequence[JobState | JobStateName]
+    cache: CacheMode
+    max_age: timedelta
 
 
 class BuildOptions(TypedDict, total=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.querysets.queryset import QuerySet
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Unpack
 
+    from buildkite_orm.cache.options import CacheMode
     from buildkite_orm.data.changes import Change, Changes, Gone
     from buildkite_orm.http.messages import ApiResponse
+    from buildkite_orm.querysets.listing import Listing
     from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
 
 
@@ -158,7 +160,7 @@ class BuildQuerySet(QuerySet[Build]):
             cursor = page.next_cursor
 
     def _params(self) -> Mapping[str, object]:
-        params = dict(self._filters)
+        params = {name: value for name, value in self._filters.items() if name != "cache"}
         with_jobs = params.pop("with_jobs", False)
         with_pipeline = params.pop("with_pipeline", not self._pipeline_is_known)
         if params.get("include_retried_jobs") and not with_jobs:
@@ -177,6 +179,19 @@ class BuildQuerySet(QuerySet[Build]):
             could_embed=not self._filters.get("with_jobs"),
             is_listing=True,
         )
+
+    def _make_listing(self) -> Listing[Build]:
+        listing, session = super()._make_listing(), self._bound_session
+        if session is None or (session.cache is None and "cache" not in self._filters):
+            return listing
+        from buildkite_orm.cache.client_cache import cache_use
+
+        use = cache_use(session, cast("CacheMode | None", self._filters.get("cache")))
+        if use is None:
+            return listing
+        from buildkite_orm.resources.builds.cached_listing import with_cache
+
+        return with_cache(listing, use)
 
     def _make_paginator(self) -> TimePaginator:
         from buildkite_orm.querysets.time_pagination import TimePaginator

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from pydantic_core import core_schema, from_json
 
 from buildkite_orm.http.messages import ApiRequest
+from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.enums import JobFailure, JobState, JobType, RetryType, SignalReason
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.models.resource import Fetchable, Model, Timestamp
@@ -231,6 +232,30 @@ class Job(JobRef, Fetchable):
         """The time that it waited for an agent since it was runnable; None if it is not runnable yet."""
         ends = ("started_at", "finished_at", "expired_at")
         return span(self, "runnable_at", *ends, over=job_is_finished)
+
+    def log(self) -> LogRef:
+        """Return the ref of its log; no request."""
+        log = super().log()
+        if self.session.cache is None:
+            return log
+        from buildkite_orm.resources.builds.cached_log import owner_finished_at
+
+        return log.bind(Binding(self.session, None, owner_finished_at(self, is_finished=job_is_finished(self))))
+
+    def artifacts(self, **filters: Unpack[ArtifactFilters]) -> ArtifactQuerySet:
+        """List the artifacts that it has uploaded.
+
+        Args:
+            filters: See `ArtifactFilters`.
+
+        Documentation: https://buildkite.com/docs/apis/rest-api/artifacts#list-artifacts-for-a-job
+        """
+        artifacts = super().artifacts(**filters)
+        if self.session.cache is None:
+            return artifacts
+        from buildkite_orm.resources.builds.cached_log import owner_finished_at
+
+        return artifacts.of_finished(owner_finished_at(self, is_finished=job_is_finished(self)))
 
     def _keys(self) -> dict[str, str]:
         keys = super()._keys()

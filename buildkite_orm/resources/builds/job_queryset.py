@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
+    from buildkite_orm.querysets.listing import Listing
     from buildkite_orm.querysets.pagination import LinkCursor, PageResult
+    from buildkite_orm.resources.builds.build import Build
 
     J = TypeVar("J", bound=Job, default=Job)
 else:
@@ -82,10 +84,16 @@ class JobQuerySet(QuerySet[J]):
     _is_numbered = False
 
     def __init__(
-        self, *args: Any, kind: type[J] | None = None, on_request: Callable[[], None] | None = None, **options: Any
+        self,
+        *args: Any,
+        kind: type[J] | None = None,
+        on_request: Callable[[], None] | None = None,
+        finished: Build | None = None,
+        **options: Any,
     ) -> None:
         self._kind = job_class(kind)
         self._on_request = on_request
+        self._finished = finished
         super().__init__(*args, **options)
 
     def filter(self, **filters: Unpack[JobFilters]) -> Self:
@@ -96,7 +104,7 @@ class JobQuerySet(QuerySet[J]):
         return self._with(filters=self._merged(filters), loaded=loaded)
 
     def _with(self, **changed: Any) -> Self:
-        return super()._with(**{"on_request": self._on_request, **changed})
+        return super()._with(**{"on_request": self._on_request, "finished": self._finished, **changed})
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), "kind": self._kind}
@@ -108,6 +116,14 @@ class JobQuerySet(QuerySet[J]):
     def _make_client_filter(self) -> Callable[[J], bool] | None:
         kind = self._kind
         return None if kind is Job else lambda job: isinstance(job, kind)
+
+    def _make_listing(self) -> Listing[J]:
+        listing = super()._make_listing()
+        if self._finished is None:
+            return listing
+        from buildkite_orm.resources.builds.cached_build import jobs_of_finished
+
+        return cast("Listing[J]", jobs_of_finished(cast("Listing[Job]", listing), self._finished))
 
     def _make_paginator(self) -> LinkPaginator[J]:
         if self._on_request is None:

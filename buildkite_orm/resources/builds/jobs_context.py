@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from buildkite_orm.errors import ManyRequestsWarning
-from buildkite_orm.models.parsing import warn_caller
+from buildkite_orm.utils.warn import warn_caller
 
 _ENOUGH_TO_WARN: Final = 3
 _EMBED: Final = (

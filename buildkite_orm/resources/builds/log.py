@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     import os
     import re
     from collections.abc import Iterable, Iterator
+    from datetime import timedelta
     from pathlib import Path
 
+    from buildkite_orm.cache.options import CacheMode
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
 
@@ -38,22 +40,39 @@ class LogRef(InJob):
         "organizations/{organization}/jobs/{job}/log",
     )
 
-    def fetch(self) -> Log:
+    def fetch(self, *, cache: CacheMode | None = None, max_age: timedelta | None = None) -> Log:
         """Fetch the whole log; it may be large, see `fetch_size()`, `tail()` and `save_to()`.
 
+        A client with a cache returns the log of a finished job from it. It stores the log if the job is an object and
+        not only a ref, since an object shows that the job is finished.
+
+        Args:
+            cache: How this call uses the cache of the client; by default, as the client does.
+            max_age: How long ago the log may have been stored; by default, that of the cache.
+
         Raises:
+            NotCachedError: With `cache="only"`: the cache does not have it.
             NotFoundError: The job is not a command job.
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output
         """
-        return self._request(Log)
+        if self.session.cache is None and cache is None:
+            return self._request(Log)
+        from buildkite_orm.resources.builds.cached_log import fetch_log
+
+        return fetch_log(self, cache, max_age)
 
     def fetch_size(self) -> int:
         """Fetch the size of the log in bytes, without the log.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-log-size-without-downloading
         """
+        if self.session.cache is not None:
+            from buildkite_orm.resources.builds.cached_log import stored_size
+
+            if (size := stored_size(self)) is not None:
+                return size
         return self.session.send(ApiRequest("HEAD", self.api_path, headers={"Accept-Encoding": "identity"}), _read_size)
 
     def tail(self, lines: int = 20) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import ConnectionFailedError, GoneError, NotFoundError, ResponseError, StatusError
@@ -26,7 +27,7 @@ from buildkite_orm.utils.plain_values import as_number
 if TYPE_CHECKING:
     import os
     import re
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from buildkite_orm.http.messages import ApiResponse
@@ -52,10 +53,12 @@ def save(log: LogRef, path: str | os.PathLike[str]) -> Path:
     target = Target.of(path, f"{log.job.api_path.rpartition('/')[2]}.log")
 
     def attempt() -> None:
-        stream = log.session.stream(_log_request(log, None))
+        stored = _stored_chunks(log)
+        stream = log.session.stream(_log_request(log, None)) if stored is None else nullcontext()
         with stream, atomic_write(target, f"log {log.api_path}") as part:
             part.restart()
-            for chunk in log_chunks(log, stream):
+            received = stored if isinstance(stream, nullcontext) else _stored_while_read(log, stream)
+            for chunk in received or ():
                 part.write(chunk)
 
     log.session.retries.run(attempt, idempotent=True)
@@ -99,12 +102,25 @@ def tail_bytes(log: LogRef, n: int) -> str:
 
 def _end_of(log: LogRef, n: int) -> tuple[bytes, bool]:
     """Fetch the last bytes of a log, and whether they are all of it; a server without ranges returns the whole log."""
+    if log.session.cache is None:
+        return _request_end(log, n)[1]
+    from buildkite_orm.resources.builds.cached_log import store_end, stored_end
+
+    if (stored := stored_end(log, n)) is not None:
+        return stored
+    response, (body, is_whole) = _request_end(log, n)
+    if response is not None:
+        store_end(log, n, response.headers, body, is_whole=is_whole)
+    return body, is_whole
+
+
+def _request_end(log: LogRef, n: int) -> tuple[ApiResponse | None, tuple[bytes, bool]]:
     try:
-        return log.session.send(_log_request(log, n), _read_end)
+        return log.session.send(_log_request(log, n), lambda response: (response, _read_end(response)))
     except StatusError as error:
         if error.status != _RANGE_NOT_SATISFIABLE:
             raise
-        return b"", True
+        return None, (b"", True)
 
 
 def search(log: LogRef, regex: str | re.Pattern[str], context: int) -> Iterator[LogMatch]:
@@ -123,9 +139,37 @@ def follow(log: LogRef, every: float) -> Iterator[LogLine]:
 
 def _lines(log: LogRef) -> Iterator[LogLine]:
     lines = _LineDecoder(ROWS)
-    for chunk in _LogContent(log).chunks():
+    for chunk in _stored_chunks(log) or _whole_content(log):
         yield from lines.feed(chunk)
     yield from lines.close()
+
+
+def _whole_content(log: LogRef) -> Iterator[bytes]:
+    """Request all chunks of a log, which the cache stores if its job is finished."""
+    content = _LogContent(log)
+    if log.session.cache is None:
+        return content.chunks()
+    from buildkite_orm.resources.builds.cached_log import store_while_read
+
+    return store_while_read(log, content.chunks(), lambda: content.headers)
+
+
+def _stored_chunks(log: LogRef) -> Iterator[bytes] | None:
+    """Return the chunks that the cache has."""
+    if log.session.cache is None:
+        return None
+    from buildkite_orm.resources.builds.cached_log import stored_chunks
+
+    return stored_chunks(log)
+
+
+def _stored_while_read(log: LogRef, stream: Stream) -> Iterator[bytes]:
+    """Yield the chunks of a response with a whole log, which the cache stores if its job is finished."""
+    if log.session.cache is None:
+        return log_chunks(log, stream)
+    from buildkite_orm.resources.builds.cached_log import store_while_read
+
+    return store_while_read(log, log_chunks(log, stream), lambda: stream.headers)
 
 
 class _LineDecoder:
@@ -149,6 +193,7 @@ class _LogContent:
 
     Attributes:
         offset: The number of bytes that were received.
+        headers: The headers of the first response.
     """
 
     def __init__(self, log: LogRef) -> None:
@@ -156,6 +201,7 @@ class _LogContent:
         self._session = log.session
         self._size: int | None = None
         self.offset = 0
+        self.headers: Mapping[str, str] = {}
 
     def chunks(self, size: int | None = None) -> Iterator[bytes]:
         """Yield the chunks that were not received before, as far as the log goes now.
@@ -177,6 +223,7 @@ class _LogContent:
                 raise
             return
         if stream is not None:
+            self.headers = self.headers or stream.headers
             with stream:
                 yield from _skip_bytes(stream, log_chunks(self._log, stream, received=offset - skip), skip)
 

@@ -9,13 +9,13 @@ from pydantic import Field
 from buildkite_orm.errors import BuildkiteWarning
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.models.enums import Visibility
-from buildkite_orm.models.parsing import warn_caller
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Editable, Model, Timestamp
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.embedded import EmbeddedUser
 from buildkite_orm.resources.pipelines.provider import AnyProvider
 from buildkite_orm.resources.pipelines.ref import PipelineRef
+from buildkite_orm.utils.warn import warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

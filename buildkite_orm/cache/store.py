@@ -1,0 +1,277 @@
+"""The rows of the cache, in SQLite. Threads share a connection, processes share the file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from buildkite_orm.cache import eviction
+from buildkite_orm.cache.policy import SETTLING_TIME
+from buildkite_orm.cache.schema import connect
+from buildkite_orm.utils.forking import ForkSafeLock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from pathlib import Path
+
+_AT_ONCE: Final = 500
+_TOUCH_AFTER: Final = 3600  # seconds: how exact the last use of a row is
+_MOST_TOUCHED: Final = 1000
+_COUNT_EVERY: Final = 64  # writes
+_SHARE_USED: Final = 0.95  # of the limit; the rest is for the files of SQLite that are beside its database
+_REMOVALS_KEPT: Final = 86_400.0
+
+_COLUMNS: Final = "key, kind, stamp, data, size, id, stored_at, used_at"
+
+_inherited: list[sqlite3.Connection] = []
+"""Connections of a parent process: a forked child must neither use nor close them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A payload and what it was stored for.
+
+    Attributes:
+        key: The path of a build, or the id of a job or an artifact.
+        kind: The kind of payload.
+        stamp: What the row was stored for; a row with another stamp is out of date.
+        data: The payload as it is stored; empty for a file.
+        size: How many bytes it has on disk.
+    """
+
+    key: str
+    kind: str
+    stamp: str
+    data: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow(Row):
+    """A row that was read.
+
+    Attributes:
+        id: Its number.
+        stored_at: When it was stored, in seconds since the Unix epoch.
+    """
+
+    id: int
+    stored_at: float
+
+
+class Store:
+    """The rows of a cache. All methods raise `sqlite3.Error` or `OSError` if the disk or the file is not usable.
+
+    Args:
+        folder: The folder of the cache.
+        max_bytes: Its size limit.
+        now: Returns the wall time.
+    """
+
+    def __init__(self, folder: Path, *, max_bytes: int, now: Callable[[], float]) -> None:
+        self.folder = folder
+        self.max_bytes = max_bytes
+        self._now = now
+        self._lock = ForkSafeLock()
+        self._connection: sqlite3.Connection | None = None
+        self._process = os.getpid()
+        self._touched: set[int] = set()
+        self._writes = 0
+        self._file_bytes = 0
+
+    # -- reading
+
+    def find(self, scope: int, kinds: Sequence[str], keys: Sequence[str]) -> list[FoundRow]:
+        """Return the rows of these kinds and keys, and note that they were used."""
+        rows: list[FoundRow] = []
+        used_before = self._now() - _TOUCH_AFTER
+        with self._connected() as connection:
+            for start in range(0, len(keys), _AT_ONCE):
+                some = keys[start : start + _AT_ONCE]
+                query = f"SELECT {_COLUMNS} FROM entries WHERE {_of(some, kinds)}"  # noqa: S608 - only marks are inserted
+                for *values, used_at in connection.execute(query, (*some, *kinds, scope)):
+                    row = FoundRow(*values)
+                    rows.append(row)
+                    if used_at < used_before:
+                        self._touched.add(row.id)
+            if len(self._touched) > _MOST_TOUCHED:
+                with _transaction(connection):
+                    self._touch(connection)
+        return rows
+
+    def stamps(self, scope: int, kinds: Sequence[str], wanted: Sequence[str]) -> dict[str, str]:
+        """Return the stamps of rows, by their keys, without their payloads."""
+        query = f"SELECT key, stamp FROM entries WHERE {_of(wanted, kinds)}"  # noqa: S608 - only marks are inserted
+        with self._connected() as connection:
+            return dict(connection.execute(query, (*wanted, *kinds, scope)))
+
+    def has_below(self, scope: int, kinds: Sequence[str], prefix: str) -> bool:
+        """Whether there is any row of these kinds whose key begins with a prefix."""
+        of_kinds = f"kind IN ({_marks(kinds)}) AND scope = ?"
+        query = f"SELECT 1 FROM entries WHERE key >= ? AND key < ? AND {of_kinds} LIMIT 1"  # noqa: S608 - as above
+        with self._connected() as connection:
+            return connection.execute(query, (*_range(prefix), *kinds, scope)).fetchone() is not None
+
+    # -- writing
+
+    def put(self, scope: int, rows: Sequence[Row]) -> None:
+        """Store rows, except those whose keys were removed a moment ago."""
+        now = self._now()
+        with self._connected() as connection:
+            with _transaction(connection):
+                held = self._held(connection, [row.key for row in rows], now)
+                values = [
+                    (row.key, row.kind, scope, row.stamp, now, int(now), row.size, row.data)
+                    for row in rows
+                    if row.key not in held
+                ]
+                connection.executemany("INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._touch(connection)
+            self._evict(connection)
+
+    def put_file(self, scope: int, row: Row, place: Callable[[], None]) -> None:
+        """Store the row of a content file.
+
+        Args:
+            scope: Its scope.
+            row: The row.
+            place: Moves the file to its place. No process deletes files meanwhile.
+        """
+        now = self._now()
+        with self._connected() as connection:
+            with _transaction(connection):
+                if self._held(connection, [row.key], now):
+                    return
+                place()
+                values = (row.key, row.kind, scope, row.stamp, now, int(now), row.size, row.data)
+                connection.execute("INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+            self._evict(connection, count_files=True)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Remove rows by their numbers."""
+        with self._connected() as connection, _transaction(connection):
+            eviction.delete_rows(connection, self.folder, list(ids))
+
+    def forget(self, keys: Sequence[str], prefixes: Sequence[str] = ()) -> None:
+        """Remove what is stored under these keys and prefixes in any scope, and store nothing there for ten minutes."""
+        now = self._now()
+        with self._connected() as connection, _transaction(connection):
+            for prefix in prefixes:
+                found = connection.execute("SELECT id FROM entries WHERE key >= ? AND key < ?", _range(prefix))
+                eviction.delete_rows(connection, self.folder, [number for (number,) in found.fetchall()])
+            for key in keys:
+                found = connection.execute("SELECT id FROM entries WHERE key = ?", (key,))
+                eviction.delete_rows(connection, self.folder, [number for (number,) in found.fetchall()])
+            held = [(key, now) for key in (*keys, *(f"{prefix}*" for prefix in prefixes))]
+            connection.executemany("INSERT OR REPLACE INTO removals VALUES (?, ?)", held)
+            connection.execute("DELETE FROM removals WHERE at < ?", (now - _REMOVALS_KEPT,))
+
+    # -- tokens and scopes
+
+    def key(self) -> bytes:
+        """Return the key with which tokens are turned into fingerprints."""
+        with self._connected() as connection:
+            (value,) = connection.execute("SELECT value FROM settings WHERE name = 'key'").fetchone()
+            return bytes(value)
+
+    def identity_of(self, fingerprint: str) -> str | None:
+        """Return the uuid of a token; None if it is not known."""
+        with self._connected() as connection:
+            found = connection.execute("SELECT identity FROM tokens WHERE fingerprint = ?", (fingerprint,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def remember(self, fingerprint: str, identity: str) -> None:
+        """Store the uuid of a token."""
+        with self._connected() as connection:
+            connection.execute("INSERT OR REPLACE INTO tokens VALUES (?, ?)", (fingerprint, identity))
+
+    def scope(self, api: str, identity: str, dropped: str) -> int:
+        """Return the number of a scope; add it if there is none."""
+        query, values = "SELECT id FROM scopes WHERE api = ? AND identity = ? AND dropped = ?", (api, identity, dropped)
+        with self._connected() as connection:
+            found = connection.execute(query, values).fetchone()
+            if found is None:
+                connection.execute("INSERT OR IGNORE INTO scopes VALUES (NULL, ?, ?, ?)", values)
+                found = connection.execute(query, values).fetchone()
+        return int(found[0])
+
+    # -- all of it
+
+    def usage(self) -> eviction.Usage:
+        """Return what is stored, and how many bytes it has."""
+        with self._connected() as connection:
+            return eviction.usage(connection)
+
+    def prune(self, *, max_age: float | None = None) -> None:
+        """Delete what is older than an age in seconds, what is beyond the size limit, and files without a row."""
+        with self._connected() as connection:
+            eviction.prune(connection, self.folder, self.max_bytes, self._now(), max_age)
+
+    def close(self) -> None:
+        """Close the connection; it is opened again when it is needed."""
+        with self._lock.current:
+            connection, self._connection = self._connection, None
+            if connection is None or self._process != os.getpid():
+                return
+            with contextlib.suppress(sqlite3.Error), contextlib.closing(connection):
+                if self._touched:
+                    with _transaction(connection):
+                        self._touch(connection)
+
+    @contextlib.contextmanager
+    def _connected(self) -> Generator[sqlite3.Connection]:
+        with self._lock.current:
+            if self._connection is not None and self._process != os.getpid():
+                _inherited.append(self._connection)
+                self._connection = None
+            if self._connection is None:
+                self._connection, self._process = connect(self.folder), os.getpid()
+            yield self._connection
+
+    def _evict(self, connection: sqlite3.Connection, *, count_files: bool = False) -> None:
+        """Delete rows if there is more than the limit; the files, which are slower to count, are counted seldom."""
+        if count_files or self._writes % _COUNT_EVERY == 0:
+            self._file_bytes = eviction.file_bytes(connection)
+        self._writes += 1
+        if eviction.database_bytes(connection) + self._file_bytes > _SHARE_USED * self.max_bytes:
+            eviction.evict(connection, self.folder, self.max_bytes)
+            self._file_bytes = eviction.file_bytes(connection)
+
+    def _touch(self, connection: sqlite3.Connection) -> None:
+        touched, self._touched = self._touched, set()
+        now = int(self._now())
+        connection.executemany("UPDATE entries SET used_at = ? WHERE id = ?", [(now, each) for each in touched])
+
+    def _held(self, connection: sqlite3.Connection, keys: Sequence[str], now: float) -> set[str]:
+        """Return the keys under which nothing is stored yet, because they were removed a moment ago."""
+        recent = connection.execute("SELECT key FROM removals WHERE at > ?", (now - SETTLING_TIME,)).fetchall()
+        removed = {str(key) for (key,) in recent}
+        prefixes = tuple(key[:-1] for key in removed if key.endswith("*"))
+        return {key for key in keys if key in removed or key.startswith(prefixes)} if removed else set()
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Generator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _of(keys: Sequence[str], kinds: Sequence[str]) -> str:
+    return f"key IN ({_marks(keys)}) AND kind IN ({_marks(kinds)}) AND scope = ?"
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _range(prefix: str) -> tuple[str, str]:
+    return prefix, f"{prefix}\x7f"

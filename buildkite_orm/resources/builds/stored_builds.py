@@ -1,0 +1,155 @@
+"""Builds as the cache stores them: which may be stored, for which state of a build, and how they are loaded again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from buildkite_orm.cache.client_cache import packed_row, unpack
+from buildkite_orm.cache.keys import build_key
+from buildkite_orm.cache.policy import is_settled
+from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.http.messages import ApiResponse
+from buildkite_orm.models.parsing import load_list
+from buildkite_orm.models.paths import path_from_url
+from buildkite_orm.resources.builds.build import Build
+from buildkite_orm.resources.builds.job import WaiterJob
+from buildkite_orm.resources.builds.status import JOB_ENDS, build_is_finished, moment
+from buildkite_orm.utils.json_types import as_array
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from buildkite_orm.cache.client_cache import CacheUse
+    from buildkite_orm.cache.store import FoundRow, Row
+    from buildkite_orm.http.session import Session
+
+_BETWEEN: Final = b"[,] \t\r\n"
+
+
+def key_of(build: Build) -> str | None:
+    """Return the key of a build: its path; None if that is not known."""
+    return build_key(path_from_url(build.__dict__.get("url")))
+
+
+def stamp_of(build: Build) -> str:
+    """Return what a stored build must have in common with a listed one."""
+    data = build.__dict__
+    return f"{data.get('id')} {data.get('state')} {data.get('finished_at')} {data.get('blocked')}"
+
+
+def is_final(build: Build, headers: Mapping[str, str]) -> bool:
+    """Whether a build is finished, and has been for long enough, by the headers of the response that has it."""
+    return build_is_finished(build) and is_settled(moment(build, "finished_at"), headers)
+
+
+def has_final_jobs(build: Build) -> bool:
+    """Whether a build contains its jobs, and all of them are finished."""
+    jobs: list[Any] | None = as_array(build.__dict__.get("embedded_jobs"))
+    return jobs is not None and all(_is_final_job(job) for job in jobs)
+
+
+def _is_final_job(job: Any) -> bool:
+    state = getattr(job, "__dict__", {}).get("state")
+    return state in JOB_ENDS if isinstance(state, str) else state is None and isinstance(job, WaiterJob)
+
+
+def storable(builds: Iterable[Build], headers: Mapping[str, str]) -> list[Build]:
+    """Return the builds of a response that may be stored."""
+    return [build for build in builds if is_final(build, headers) and has_final_jobs(build) and key_of(build)]
+
+
+def rows_of(
+    use: CacheUse, response: ApiResponse, builds: Sequence[Build], chosen: Sequence[Build], kind: str
+) -> list[Row]:
+    """Return the rows of some builds of a response; none if its text cannot be divided.
+
+    Args:
+        use: How the cache is used.
+        response: The response: a build, or an array of them.
+        builds: All builds in it, in their order.
+        chosen: Those to store.
+        kind: The kind of the rows.
+    """
+    if not chosen:
+        return []
+    texts = _texts(use, response.body, builds)
+    if texts is None:
+        return []
+    wanted = {id(build) for build in chosen}
+    pairs = [(build, text) for build, text in zip(builds, texts, strict=True) if id(build) in wanted]
+    return [packed_row(key_of(build) or "", kind, stamp_of(build), text) for build, text in pairs]
+
+
+def _texts(use: CacheUse, body: bytes, builds: Sequence[Build]) -> list[bytes] | None:
+    """Return the JSON of each build in a body."""
+    if not use.cache.options.dropped:
+        divided = divide(body, [str(build.__dict__.get("id")) for build in builds])
+        if divided is not None:
+            return divided
+    try:
+        data = json.loads(body)
+        items: list[object] = as_array(data) or [data]
+        texts = [json.dumps(use.cache.without_dropped(item), separators=(",", ":")).encode() for item in items]
+    except (ValueError, RecursionError):
+        return None
+    return texts if len(texts) == len(builds) else None
+
+
+def divide(body: bytes, ids: Sequence[str]) -> list[bytes] | None:
+    """Divide the text of an array of builds where each begins, which takes a twentieth of the time of parsing it.
+
+    If an id is elsewhere in the same form, a part is not valid JSON, which is noticed when it is read.
+
+    Args:
+        body: The array.
+        ids: The ids of all builds in it, in their order.
+
+    Returns:
+        The text of each; None if they do not begin with their ids.
+    """
+    starts: list[int] = []
+    position = 0
+    for each in ids:
+        position = body.find(f'{{"id":"{each}"'.encode(), position)
+        if position < 0 or (starts and body[position - 1] not in _BETWEEN):
+            return None
+        starts.append(position)
+        position += 1
+    if not starts or body[: starts[0]].strip(_BETWEEN):
+        return None
+    ends = [*starts[1:], len(body)]
+    parts = [body[start:end].strip(_BETWEEN) for start, end in zip(starts, ends, strict=True)]
+    return parts if all(part.endswith(b"}") for part in parts) else None
+
+
+def load_rows(session: Session, rows: Sequence[FoundRow]) -> list[Build] | None:
+    """Load builds from rows; None if a row is damaged.
+
+    Args:
+        session: The session of the client.
+        rows: The rows.
+    """
+    texts = [unpack(row) for row in rows]
+    if not all(text is not None and text.startswith(b"{") for text in texts):
+        return None
+    body = b"[%s]" % b",".join(text for text in texts if text is not None)
+    try:
+        response = ApiResponse("GET", "the cache", 200, {}, body)
+        builds = load_list(Build, response, strict=False, pause_gc=session.pause_gc)
+    except BuildkiteError:
+        return None
+    same = len(builds) == len(rows) and all(map(_is_of, builds, rows))
+    return builds if same else None
+
+
+def leave_out(build: Build, *, jobs: bool, pipeline: bool) -> None:
+    """Leave out parts of a stored build that were not requested."""
+    for name, is_left_out in (("embedded_jobs", jobs), ("embedded_pipeline", pipeline)):
+        if is_left_out and name in build.model_fields_set:
+            vars(build)[name] = None
+            build.model_fields_set.discard(name)
+
+
+def _is_of(build: Build, row: FoundRow) -> bool:
+    return key_of(build) == row.key and stamp_of(build) == row.stamp
