@@ -68,6 +68,8 @@ class Buildkite:
         timeout: Seconds to connect and to wait for bytes: one number for both, or two.
         retry: How persistent to be, and how long to wait for the request budget.
         reserve: The share (0 to 1) of an organization's request budget that is left to others.
+        processes: How many processes share the token, each with a client of its own: this one uses that part of the
+            request budgets, and more if the others are idle.
         strict: Whether a response that differs from the documentation raises, instead of being kept with a warning.
         clock: The clock to read and wait by; for tests.
         transport: A requests adapter to send through instead of the network; for tests.
@@ -110,6 +112,7 @@ class Buildkite:
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         reserve: float = 0.0,
+        processes: int = 1,
         strict: bool = False,
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
@@ -137,6 +140,7 @@ class Buildkite:
             timeout=timeout,
             retry=retry,
             reserve=reserve,
+            processes=processes,
             strict=strict,
             clock=clock,
             transport=transport,

@@ -1,7 +1,8 @@
 """The request budgets in the server's headers, tracked so that no request is sent that is known to be rejected.
 
 Buildkite counts requests in windows: for each organization, and for each user. Every response states what is left of
-both (`RateLimit-*`, `RateLimit-User-*`). The threads of a client share one `RateLimiter`.
+both (`RateLimit-*`, `RateLimit-User-*`). The threads of a client share one `RateLimiter`. Processes with the same token
+share nothing but these numbers, see `shares`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import math
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.errors import RateLimitError
 from buildkite_orm.http.retry import Wait
+from buildkite_orm.http.shares import Share, jitter
 from buildkite_orm.utils.cancellation import current_cancellation, sleep
 from buildkite_orm.utils.forking import renew_after_fork
 from buildkite_orm.utils.header_values import LONGEST_WINDOW, whole_number
@@ -48,16 +50,37 @@ class Budget:
     remaining: int | None = None
     reset_at: float = 0.0
     in_flight: int = 0
+    reset_after: float = field(default=0.0, repr=False, compare=False)
+    share: Share | None = field(default=None, repr=False, compare=False)
 
     def left(self, now: float) -> float:
         """Return how many requests the window has left for this client; infinite while that is unknown."""
         if now >= self.reset_at:
+            self._start_window()
             self.remaining = self.limit
             self.reset_at = math.inf if self.limit is not None else self.reset_at
-        if self.remaining is None or self.limit is None:
-            return math.inf if self.remaining is None else self.remaining
-        reserved = min(math.ceil(self.reserve * self.limit), self.limit - 1)
-        return self.remaining - max(0, reserved)
+        return math.inf if self.remaining is None else self.remaining - self._reserved
+
+    def may_send(self, now: float) -> float:
+        """Return how many requests this client may have under way; infinite while nothing is known."""
+        left = self.left(now)
+        return left if self.share is None else self.share.of(left, self._limit, self._used)
+
+    def closed_until(self, now: float) -> tuple[float, str] | None:
+        """Return until when no request may be sent, and why; None if one may be, now or after a response."""
+        if self.may_send(now) <= 0:
+            if self.share is None:
+                return self.reset_at, f"{self.name} request budget is used up"
+            return self.reset_at + jitter(), f"this process's share of {self.name} request budget is used up"
+        if self.share is not None and now < (until := self.share.paused_until(self._limit)):
+            return until, f"other processes come first in {self.name} request budget"
+        return None
+
+    def begin_request(self, now: float) -> None:
+        """Count a request as in flight."""
+        self.in_flight += 1
+        if self.share is not None:
+            self.share.note_request(now)
 
     def pace(self, now: float, users: int) -> float:
         """Return the interval in seconds at which each user may send requests, for all to share the window evenly.
@@ -71,15 +94,44 @@ class Budget:
         """Whether the server rejects requests until the window ends."""
         return self.remaining is not None and self.remaining <= 0 and now < self.reset_at
 
-    def update_from_headers(self, *, limit: int | None, remaining: int, reset_at: float) -> None:
-        """Update from the headers of a response. Responses may arrive out of order, also at the end of a window."""
-        same_window = abs(reset_at - self.reset_at) <= _MARGIN
-        if not same_window and reset_at < self.reset_at < math.inf:
+    def update_from_headers(self, *, limit: int | None, remaining: int, reset_at: float, seconds: float = 0.0) -> None:
+        """Update from the headers of a response. Responses may arrive out of order, also at the end of a window.
+
+        Args:
+            limit: The requests in each window, if the server says so.
+            remaining: Those that are left.
+            reset_at: When the window ends at the latest.
+            seconds: How long the response took: the window may end earlier by that, and by what the server rounds.
+        """
+        reset_after = reset_at - _MARGIN - seconds
+        if reset_at < self.reset_after and self.reset_at < math.inf:
             return
-        known = self.remaining if same_window and self.remaining is not None else remaining
-        self.remaining = min(known, remaining)
-        self.reset_at = min(reset_at, self.reset_at) if same_window else reset_at
+        if reset_after <= self.reset_at < math.inf:
+            self.remaining = remaining if self.remaining is None else min(self.remaining, remaining)
+            self.reset_at, self.reset_after = min(reset_at, self.reset_at), max(reset_after, self.reset_after)
+        else:
+            if self.reset_at < math.inf:
+                self._start_window(sent=1)
+            self.remaining, self.reset_at, self.reset_after = remaining, reset_at, reset_after
         self.limit = limit if limit is not None else self.limit
+
+    @property
+    def _reserved(self) -> int:
+        return 0 if self.limit is None else max(0, min(math.ceil(self.reserve * self.limit), self.limit - 1))
+
+    @property
+    def _limit(self) -> float:
+        """The requests in each window that are not reserved for others."""
+        return math.inf if self.limit is None else self.limit - self._reserved
+
+    @property
+    def _used(self) -> float:
+        """The requests of all clients in this window."""
+        return math.inf if self.limit is None or self.remaining is None else self.limit - self.remaining
+
+    def _start_window(self, sent: int = 0) -> None:
+        if self.share is not None and self.limit is not None:
+            self.share.start_window(self._limit, self._used, sent)
 
 
 # The budgets of the requests that this thread is sending.
@@ -107,10 +159,11 @@ def _in_flight_elsewhere(budget: Budget) -> int:
 class RateLimiter:
     """The budgets of one client, and the waits for them."""
 
-    def __init__(self, clock: Clock, policy: RetryPolicy, *, reserve: float = 0.0) -> None:
+    def __init__(self, clock: Clock, policy: RetryPolicy, *, reserve: float = 0.0, processes: int = 1) -> None:
         self._clock = clock
         self._policy = policy
         self._reserve = reserve
+        self._processes = processes
         self._organizations: dict[str, Budget]
         self._user: Budget
         self.renew_after_fork()
@@ -118,7 +171,7 @@ class RateLimiter:
 
     def renew_after_fork(self) -> None:
         """Start with unknown budgets; also in a forked child, whose requests the parent does not see."""
-        self._user = Budget("the user's")
+        self._user = Budget("the user's", share=self._share())
         self._organizations = {}
         self._changed = threading.Condition()
 
@@ -148,7 +201,7 @@ class RateLimiter:
         """Return the interval in seconds at which each user may send requests, for all to keep within the budgets."""
         with self._changed:
             now = self._clock.monotonic()
-            return max(budget.pace(now, users) for budget in self._budgets(organization))
+            return max(budget.pace(now, users * self._processes) for budget in self._budgets(organization))
 
     def known(self, organization: str | None) -> list[Budget]:
         """Return the user's budget and the organization's, as far as they are known; no request."""
@@ -156,19 +209,24 @@ class RateLimiter:
             to_wall_time = self._clock.now() - self._clock.monotonic()
             budgets = self._budgets(organization)
             return [
-                replace(budget, reset_at=budget.reset_at + to_wall_time if budget.reset_at else 0.0)
+                replace(budget, reset_at=budget.reset_at + to_wall_time if budget.reset_at else 0.0, share=None)
                 for budget in budgets
             ]
 
-    def update_from_headers(self, organization: str | None, headers: Mapping[str, str]) -> None:
-        """Update the budgets from the headers of a response."""
+    def update_from_headers(
+        self, organization: str | None, headers: Mapping[str, str], *, seconds: float = 0.0
+    ) -> None:
+        """Update the budgets from the headers of a response, which took some seconds."""
         with self._changed:
             now = self._clock.monotonic()
             for budget, prefix in self._prefixed(organization):
+                if budget.share is not None:
+                    budget.share.has_response = True
                 window = _window(headers, prefix)
                 if window is not None:
                     limit, remaining, reset = window
-                    budget.update_from_headers(limit=limit, remaining=remaining, reset_at=now + reset + _MARGIN)
+                    reset_at = now + reset + _MARGIN
+                    budget.update_from_headers(limit=limit, remaining=remaining, reset_at=reset_at, seconds=seconds)
 
     def on_429(self, organization: str | None, error: RateLimitError) -> None:
         """Update the budgets from a 429, after its headers were read.
@@ -192,23 +250,23 @@ class RateLimiter:
             with self._changed:
                 now = self._clock.monotonic()
                 budgets = self._budgets(organization)
-                spent = [budget for budget in budgets if budget.left(now) <= 0]
-                if not spent and all(budget.left(now) > _in_flight_elsewhere(budget) for budget in budgets):
+                closed = [closed for budget in budgets if (closed := budget.closed_until(now)) is not None]
+                if not closed and all(budget.may_send(now) > _in_flight_elsewhere(budget) for budget in budgets):
                     for budget in budgets:
-                        budget.in_flight += 1
+                        budget.begin_request(now)
                     return budgets
-                if not spent:
+                if not closed:
                     queue = queue or self._queue_at(budgets, now, deadline)
                     queue.check(now)
                     is_woken = self._changed.wait(max(_SHORTEST_POLL, min(_POLL, queue.until - now)))
-            if spent:
+            if closed:
                 queue = None
-                self._wait(max(spent, key=lambda budget: budget.reset_at), now, deadline)
+                self._wait(*max(closed), now, deadline)
             elif queue is not None:
                 self._check_wait(queue, is_woken=is_woken)
 
     def _queue_at(self, budgets: list[Budget], now: float, deadline: float) -> _Queue:
-        budget = next(budget for budget in budgets if budget.left(now) <= _in_flight_elsewhere(budget))
+        budget = next(budget for budget in budgets if budget.may_send(now) <= _in_flight_elsewhere(budget))
         return _Queue(
             budget.name, _in_flight_elsewhere(budget), since=now, until=min(now + self._policy.max_wait, deadline)
         )
@@ -224,16 +282,18 @@ class RateLimiter:
             seconds = max(0.0, queue.until - now)
             self._policy.announce(Wait(queue.reason, seconds, self._clock.now() + seconds))
 
-    def _wait(self, budget: Budget, now: float, deadline: float) -> None:
-        until = budget.reset_at
+    def _wait(self, until: float, why: str, now: float, deadline: float) -> None:
         seconds = until - now
-        reason = f"{budget.name} request budget is used up for {seconds:.0f} s"
+        reason = f"{why} for {seconds:.0f} s"
         if seconds > self._policy.max_wait or until >= deadline:
             error = RateLimitError(f"not sent: {reason}, longer than RetryPolicy allows to wait")
             error.retry_after, error.gave_up = seconds, True
             raise error
         self._policy.announce(Wait(reason, seconds, self._clock.now() + seconds))
         sleep(self._clock, max(0.0, until - self._clock.monotonic()))
+
+    def _share(self) -> Share | None:
+        return Share(self._processes) if self._processes > 1 else None
 
     def _budgets(self, organization: str | None) -> list[Budget]:
         return [budget for budget, _ in self._prefixed(organization)]
@@ -244,7 +304,8 @@ class RateLimiter:
             budget = self._organizations.get(organization)
             if budget is None:
                 name = f"the organization {organization}'s"
-                budget = self._organizations[organization] = Budget(name, reserve=self._reserve)
+                budget = Budget(name, reserve=self._reserve, share=self._share())
+                self._organizations[organization] = budget
             budgets.append((budget, "RateLimit"))
         return budgets
 

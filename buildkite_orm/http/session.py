@@ -28,6 +28,7 @@ from buildkite_orm.http.rate_limit import RateLimiter
 from buildkite_orm.http.retry import Retries, RetryPolicy, outcome_is_unknown
 from buildkite_orm.http.transport import Outgoing, Timeout, Transport
 from buildkite_orm.utils.clock import SystemClock
+from buildkite_orm.utils.plain_values import as_plain
 from buildkite_orm.utils.redaction import Secrets, SignedUrl, redact_url
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Session:
         timeout: Seconds to connect and to wait for bytes: one number, or two.
         retry: How often and for how long to retry.
         reserve: The share (0 to 1) of an organization's request budget to leave to others.
+        processes: How many processes share the token.
         strict: Whether a response that is not as documented is an error.
         clock: Returns the time, and waits.
         transport: A requests adapter to send through, in place of the network.
@@ -77,6 +79,7 @@ class Session:
         timeout: Timeout = DEFAULT_TIMEOUT,
         retry: RetryPolicy | None = None,
         reserve: float = 0.0,
+        processes: int = 1,
         strict: bool = False,
         clock: Clock | None = None,
         transport: BaseAdapter | None = None,
@@ -88,6 +91,8 @@ class Session:
     ) -> None:
         if not 0 <= reserve < 1:
             raise ConfigurationError(f"reserve={reserve}: must be a share from 0 to less than 1")
+        if not isinstance(as_plain(processes), int) or processes < 1:
+            raise ConfigurationError(f"processes={processes!r}: how many processes share the token, from 1")
         self._network = Network(network or NetworkOptions())
         self.base_url = self._network.checked_base_url(base_url)
         self.strict = strict
@@ -96,7 +101,7 @@ class Session:
         self.retry = retry or RetryPolicy()
         self.retries = Retries(self.retry, self.clock)
         self.limits = limits or SizeLimits()
-        self.limiter = RateLimiter(self.clock, self.retry, reserve=reserve)
+        self.limiter = RateLimiter(self.clock, self.retry, reserve=reserve, processes=processes)
         self.is_closed = False
         self._hooks = hooks or Hooks()
         self._secrets = Secrets()
@@ -266,7 +271,7 @@ class Session:
         seconds = self.clock.monotonic() - started
         self._secrets.mask_headers(stream.headers)
         if outgoing.with_token:
-            self.limiter.update_from_headers(organization, stream.headers)
+            self.limiter.update_from_headers(organization, stream.headers, seconds=seconds)
         self._hooks.response(
             outgoing.method,
             outgoing.redacted,

@@ -296,3 +296,25 @@ def test_the_users_budget_is_called_so() -> None:
         bk.user()
         bk.user()
     assert [wait.reason for wait in waits] == ["the user's request budget is used up for 61 s"]
+
+
+# -- slow responses: the server counted them up to that many seconds ago -----------------------------------------------
+
+
+def test_a_slow_response_does_not_start_a_new_window() -> None:
+    known = budget(5)
+    known.update_from_headers(limit=10, remaining=4, reset_at=NOW + 64, seconds=4)
+    assert (known.left(NOW), known.reset_at) == (4, NOW + 60)
+
+
+def test_after_a_slow_response_an_earlier_end_is_not_an_old_window() -> None:
+    known = Budget("the")
+    known.update_from_headers(limit=10, remaining=5, reset_at=NOW + 64, seconds=4)
+    known.update_from_headers(limit=10, remaining=3, reset_at=NOW + 60)
+    assert (known.left(NOW), known.reset_at) == (3, NOW + 60)
+
+
+def test_a_slow_response_of_an_old_window_is_ignored() -> None:
+    known = budget(5)
+    known.update_from_headers(limit=10, remaining=0, reset_at=NOW + 4, seconds=4)
+    assert (known.left(NOW), known.reset_at) == (5, NOW + 60)

@@ -64,7 +64,7 @@ class BuildQuerySet(QuerySet[Build]):
 
         Each build is in exactly one part, and the parts are in the order of the listing, the newest builds first. A
         part is a queryset that can be pickled: it takes a few hundred bytes and has no token. The process that reads
-        it binds it to its own client: `bk.bind(part)`.
+        it binds it to its own client, `Buildkite(processes=n)`.
 
         Args:
             by: The length of a part, at least one second. Parts begin at whole seconds, except for the first one.
