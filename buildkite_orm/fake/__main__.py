@@ -8,10 +8,11 @@ import re
 import shlex
 import signal
 import sys
+import warnings
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from buildkite_orm.fake import AcceleratedClock, FakeBuildkite, ManualClock, Settings
+from buildkite_orm.fake import AcceleratedClock, FakeBuildkite, IgnoredStepKeysWarning, ManualClock, Settings
 from buildkite_orm.fake.store import SCOPES
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         help="the scopes of the token; all by default",
     )
     parser.add_argument(
+        "--run-commands",
+        action="store_true",
+        help="run the commands of pipelines in YAML for real, on this machine (POSIX only)",
+    )
+    parser.add_argument(
         "--control-token",
         default=os.environ.get(_CONTROL_TOKEN) or None,
         metavar="TOKEN",
@@ -71,6 +77,7 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         help="a host name of the control API, in addition to localhost; may be repeated",
     )
     options = parser.parse_args(arguments)
+    warnings.simplefilter("always", IgnoredStepKeysWarning)  # to standard error, also a second time
     try:
         server = _server(options)
     except ValueError as error:
@@ -125,6 +132,7 @@ def _server(options: argparse.Namespace) -> FakeBuildkite:
         artifact_host=options.artifact_host,
         artifact_port=options.artifact_port,
         token_scopes=options.token_scopes,
+        run_commands=options.run_commands,
         control_token=options.control_token,
         control_hosts=options.control_host,
         setup=setup,

@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.store import Store
 
 
-def free_agent(store: Store, job: JobRecord, now: float) -> AgentRecord | None:
-    """Return an agent, a new one if all of the queue are busy; None if the queue's agents may not run jobs."""
+def free_agent(store: Store, job: JobRecord, now: float, *, elastic: bool) -> AgentRecord | None:
+    """Return an agent of a job's queue that is idle and has the tags of the job.
+
+    If there is none, return a new agent if `elastic` is true. Return None if the queue is paused or does not exist, or
+    if it has agents and none of them may run jobs.
+    """
     organization, queue = job.build.organization, job.queue
     if queue is None or queue.paused or queue.id not in store.collections.of("queue", queue.cluster_id):
         return None
@@ -18,11 +22,22 @@ def free_agent(store: Store, job: JobRecord, now: float) -> AgentRecord | None:
     ready = [agent for agent in mine if agent.connection_state == "connected" and agent.paused_at is None]
     if mine and not ready:
         return None
-    idle = next((agent for agent in ready if agent.job is None), None)
+    idle = next((agent for agent in ready if agent.job is None and _has_tags(agent, job)), None)
+    if idle is not None or not elastic:
+        return idle
     name = f"elastic-{queue.key}-{organization.next_agent_number}"
-    return idle or store.add_agent(
-        organization, name=name, queue=queue, ephemeral=True, created_at=now, connected_at=now
-    )
+    return store.add_agent(organization, name=name, queue=queue, ephemeral=True, created_at=now, connected_at=now)
+
+
+def _has_tags(agent: AgentRecord, job: JobRecord) -> bool:
+    """Return whether an agent of a job's queue has the other tags that the job asks for."""
+    rules = [rule for rule in job.agent_query_rules if not rule.startswith("queue=")]
+    return all(rule in agent.meta_data or _is_any(rule, agent.meta_data) for rule in rules)
+
+
+def _is_any(rule: str, tags: list[str]) -> bool:
+    name, _, value = rule.partition("=")
+    return value == "*" and any(tag.startswith(f"{name}=") for tag in tags)
 
 
 def disconnect(store: Store, agent: AgentRecord, now: float) -> None:

@@ -83,6 +83,8 @@ class App:
     def _api(self, incoming: IncomingRequest, artifacts_base: str) -> Response:
         headers: dict[str, str] = {"Date": http_date(self.context.clock.now())}
         try:
+            if self.context.lifecycle.commands.enabled and not incoming.is_local:
+                self.context.access.check_sender(incoming, "A fake that runs commands")
             is_preflight = incoming.method == "OPTIONS" and "Access-Control-Request-Method" in incoming.headers
             reply = _preflight() if is_preflight else self._reply(incoming, artifacts_base, headers)
         except InvalidError as error:

@@ -67,4 +67,5 @@ def _plan(step: Json) -> Step:
         parallelism=step["parallelism"] or None,
         branches=step["branch_configuration"],
         timeout=None if not minutes else minutes * 60.0,
+        real=True,
     )

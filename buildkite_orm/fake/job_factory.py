@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.ids import Ids, digest
+from buildkite_orm.fake.pipeline_yaml import plan_of_build
 from buildkite_orm.fake.pipeline_yaml.schedule import needs_of
 from buildkite_orm.fake.pipeline_yaml.variables import omission
 from buildkite_orm.fake.records import JobRecord
@@ -15,6 +16,7 @@ from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitSt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from buildkite_orm.fake.pipeline_yaml.schedule import Section
     from buildkite_orm.fake.records import AgentRecord, BuildRecord, Json, QueueRecord
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
@@ -25,34 +27,46 @@ _FIELDS_SIGNED = ["command", "env", "matrix", "plugins", "repository_url"]
 
 def create_jobs(store: Store, build: BuildRecord, ids: Ids | None = None) -> list[JobRecord]:
     """Create a build's jobs: those that the build includes wait, the others are broken or skipped."""
-    return jobs_of(store, build, build.pipeline.plan, ids or store.ids, build.created_at)
+    plan, env = plan_of_build(build)
+    return _jobs_of(store, build, plan, env, ids=ids or store.ids, created_at=build.created_at)
 
 
-def upload_jobs(store: Store, job: JobRecord, plan: Sequence[Step], now: float) -> list[JobRecord]:
-    """Create the jobs of steps that a job uploads, which may depend on all steps of the build."""
+def upload_jobs(
+    store: Store, job: JobRecord, plan: Sequence[Step], now: float, *, others: Sequence[JobRecord], section: Section
+) -> list[JobRecord]:
+    """Create the jobs of steps that a job uploads, which may depend on all `others` of its build."""
     known: dict[str, tuple[str, ...]] = {}
-    for each in job.build.jobs:
+    for each in others:
         for key in {each.step_key, each.group_key} - {None}:
             known[str(key)] = tuple(dict.fromkeys((*known.get(str(key), ()), each.step_id)))
-    return jobs_of(store, job.build, plan, store.ids, now, known=known, uploaded_by=job.step_id)
+    env, build = job.build.pipeline.env or {}, job.build
+    more: dict[str, Any] = {"known": known, "section": section, "uploaded_by": job.step_id}
+    return _jobs_of(store, build, plan, env, ids=store.ids, created_at=now, **more)
 
 
-def jobs_of(
+def _jobs_of(
     store: Store,
     build: BuildRecord,
     plan: Sequence[Step],
+    env: Json,
+    *,
     ids: Ids,
     created_at: float,
-    *,
     known: Mapping[str, tuple[str, ...]] | None = None,
+    section: Section | None = None,
     **fields: Any,
 ) -> list[JobRecord]:
-    """Create the jobs of some steps of a build; `known` are the ids of its other steps by key."""
-    made = [_made(step, build, ids) for step in plan]
-    omissions = [omission(step, build) for step in plan]
+    """Create the jobs of some steps of a build.
+
+    `env` are the variables of the pipeline, `known` the ids of the other steps of the build by key, and `section` has
+    the steps before these.
+    """
+    shared = _env(build, env)
+    made = [_made(step, build, ids, shared) for step in plan]
+    omissions = [omission(step, build, env) for step in plan]
     steps = [(step_id, step, why is None) for (step_id, _), step, why in zip(made, plan, omissions, strict=True)]
     jobs: list[JobRecord] = []
-    for (_, rows), why, needs in zip(made, omissions, needs_of(steps, known or {}), strict=True):
+    for (_, rows), why, needs in zip(made, omissions, needs_of(steps, known or {}, section), strict=True):
         state = "waiting" if why is None else "broken"
         common: dict[str, Any] = {"state": state, "broken_reason": why or None, "needs": needs, **fields}
         jobs.extend(JobRecord(build=build, created_at=created_at, **row, **common) for row in rows)
@@ -61,13 +75,13 @@ def jobs_of(
     return jobs
 
 
-def _made(step: Step, build: BuildRecord, ids: Ids) -> tuple[str, list[dict[str, Any]]]:
+def _made(step: Step, build: BuildRecord, ids: Ids, env: dict[str, str]) -> tuple[str, list[dict[str, Any]]]:
     """Return the id of a step, and the fields of its jobs."""
     step_id = ids.uuid()
-    return step_id, [{"id": ids.uuid(), **values} for values in _values(step, build, step_id)]
+    return step_id, [{"id": ids.uuid(), **values} for values in _values(step, build, step_id, env)]
 
 
-def _values(step: Step, build: BuildRecord, step_id: str) -> Iterator[dict[str, Any]]:
+def _values(step: Step, build: BuildRecord, step_id: str, env: dict[str, str]) -> Iterator[dict[str, Any]]:
     common = {"step": step, "step_id": step_id, "step_key": step.key, "group_key": step.group}
     if isinstance(step, WaitStep):
         yield common | {"type": "waiter"}
@@ -77,10 +91,12 @@ def _values(step: Step, build: BuildRecord, step_id: str) -> Iterator[dict[str, 
         values = common | {"type": "trigger", "name": step.label or f"Trigger {step.pipeline}"}
         yield from _parallel(values, step.parallelism)
     else:
-        yield from _script_values(step, build, common)
+        yield from _script_values(step, build, common, env)
 
 
-def _script_values(step: CommandStep, build: BuildRecord, common: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _script_values(
+    step: CommandStep, build: BuildRecord, common: dict[str, Any], env: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     values = common | {
         "type": "script",
         "name": step.label,
@@ -88,13 +104,13 @@ def _script_values(step: CommandStep, build: BuildRecord, common: dict[str, Any]
         "agent_query_rules": list(step.agents),
         "queue": _queue(step.agents, build),
         "artifact_paths": step.artifact_paths,
-        "env": _env(build, step.env),
+        "env": env | dict(step.env),
         "priority": step.priority,
         "signature": _signature(common["step_id"]) if step.signed else None,
     }
     if step.matrix is not None:
         for cell in step.matrix:
-            yield values | _cell_values(step, build, cell)
+            yield values | _cell_values(step, build, cell, env)
     else:
         yield from _parallel(values, step.parallelism)
 
@@ -113,7 +129,7 @@ def _parallel(values: dict[str, Any], total: int | None) -> Iterator[dict[str, A
         }
 
 
-def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str]) -> dict[str, Any]:
+def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str], env: dict[str, str]) -> dict[str, Any]:
     """Return the values of a job of a matrix, with its elements in place of `{{matrix.name}}`."""
 
     def filled(text: str) -> str:
@@ -130,24 +146,21 @@ def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str])
         "command": filled(step.command),
         "agent_query_rules": agents,
         "queue": _queue(agents, build),
-        "env": _env(build, {key: filled(value) for key, value in step.env.items()}),
+        "env": env | {key: filled(value) for key, value in step.env.items()},
     }
 
 
-def _env(build: BuildRecord, own: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of a job: those of the pipeline, of its build and its own, where later ones win."""
-    given = {**(build.pipeline.env or {}), **(build.env or {})}
-    return {name: str(value) for name, value in given.items()} | dict(own)
+def _env(build: BuildRecord, env: Json) -> dict[str, str]:
+    """Return the variables of a pipeline and a build, which all jobs have; those of the build win."""
+    return {name: str(value) for name, value in {**env, **(build.env or {})}.items()}
 
 
 def _queue(rules: Sequence[str], build: BuildRecord) -> QueueRecord | None:
+    """Return the queue that the agent query rules name; None if it does not exist, so that the job waits forever."""
     organization = build.organization
     queues = organization.queues_of(build.pipeline.cluster_id or "") or organization.queues
-    for rule in rules:
-        name, _, value = rule.partition("=")
-        if name == "queue" and value in queues:
-            return queues[value]
-    return queues.get("default")
+    named = (rule.removeprefix("queue=") for rule in rules if rule.startswith("queue="))
+    return queues.get(next(named, "default"))
 
 
 def _signature(step_id: str) -> Json:

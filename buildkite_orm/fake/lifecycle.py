@@ -6,17 +6,22 @@ steps that it needs have ended: its dependencies, or the wait and block steps be
 
 from __future__ import annotations
 
-import heapq
-import itertools
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from buildkite_orm.fake.agents import disconnect, free_agent
-from buildkite_orm.fake.job_factory import create_jobs, create_retry, upload_jobs
-from buildkite_orm.fake.outcomes import Outcomes
-from buildkite_orm.fake.progress import Progress, needs_step
+from buildkite_orm.fake.agents import disconnect
+from buildkite_orm.fake.commands import Commands
+from buildkite_orm.fake.concurrency import ConcurrencyGroups, group_of
+from buildkite_orm.fake.dispatch import Dispatcher
+from buildkite_orm.fake.events import Events
+from buildkite_orm.fake.execution import Execution
+from buildkite_orm.fake.job_factory import create_jobs, create_retry
+from buildkite_orm.fake.pipeline_upload import insert_steps
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
+from buildkite_orm.fake.progress import Progress
 from buildkite_orm.fake.records import UNFINISHED_JOB
-from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, absorbs
+from buildkite_orm.fake.steps import BlockStep, TriggerStep
 from buildkite_orm.fake.times import seconds
 from buildkite_orm.fake.wildcards import allows
 
@@ -24,57 +29,85 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from buildkite_orm.fake.clock import Clock
-    from buildkite_orm.fake.records import AgentRecord, BuildRecord, JobRecord, PipelineRecord, UserRecord
+    from buildkite_orm.fake.outcomes import Outcomes
+    from buildkite_orm.fake.records import AgentRecord, BuildRecord, JobRecord, Json, PipelineRecord, UserRecord
     from buildkite_orm.fake.settings import Settings
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
 
-_AGENT_RETRY = 5.0
 CANCELABLE = frozenset({"creating", "scheduled", "running", "failing"})
-FINISHABLE = frozenset({"pending", "scheduled", "assigned", "accepted", "running", "limited"})
+_DEEPEST_TRIGGER = 10
 
 
 class Lifecycle:
-    """Moves builds and their jobs from state to state."""
+    """Moves builds and their jobs from state to state.
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+    Attributes:
+        commands: The commands that run for real.
+    """
+
+    def __init__(self, store: Store, clock: Clock, settings: Settings, commands: Commands | None = None) -> None:
         self._store = store
-        self._clock = clock
         self._settings = settings
-        self.outcomes = Outcomes()
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._moment: float | None = None
+        self.commands = commands or Commands(clock)
+        self._events = Events(clock, self.commands)
+        self._groups = ConcurrencyGroups()
+        self._execution = Execution(
+            store,
+            settings,
+            self._events,
+            self.commands,
+            finish=self._finish,
+            advance=self.advance,
+            retry=self._retry_automatically,
+        )
+        self._dispatcher = Dispatcher(store, settings, self._events, self._execution.accept_soon)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """The rules that the test has set for jobs."""
+        return self._execution.outcomes
 
     @property
     def now(self) -> float:
         """The time of the current event, or the clock's."""
-        return seconds(self._clock.now()) if self._moment is None else self._moment
+        return self._events.now
 
     def run(self) -> None:
         """Process all events that are due."""
-        until = self._clock.now()
-        while self._heap and self._heap[0][0] <= until:
-            self._moment, _, callback = heapq.heappop(self._heap)
-            try:
-                callback()
-            finally:
-                self._moment = None
+        self._events.run()
 
     def at(self, moment: float, callback: Callable[[], None]) -> None:
         """Schedule a callback."""
-        heapq.heappush(self._heap, (round(moment, 3), next(self._order), callback))
+        self._events.at(moment, callback)
 
     def _later(self, delay: float, callback: Callable[[], None]) -> None:
-        self.at(self.now + delay, callback)
+        self._events.later(delay, callback)
+
+    def finish(self, job: JobRecord, status: int, signal: str | None = None) -> None:
+        """End a script job with any exit status; see `Execution.finish`."""
+        self._execution.finish(job, status, signal)
+
+    def disconnect(self, agent: AgentRecord) -> None:
+        """Disconnect an agent."""
+        disconnect(self._store, agent, self.now)
 
     # -- builds
 
     def create(self, pipeline: PipelineRecord, *, created_at: float | None = None, **fields: Any) -> BuildRecord:
-        """Create a build that will run; if `created_at` is in the past, `run` catches up."""
+        """Create a build that will run; if `created_at` is in the past, `run` catches up.
+
+        Raises:
+            PipelineYamlError: The pipeline is not valid with the variables of the build.
+        """
         created = self.now if created_at is None else seconds(created_at)
         build = self._store.new_build(pipeline, created_at=created, state="creating", **fields)
-        build.job_list = create_jobs(self._store, build)
+        try:
+            build.job_list = create_jobs(self._store, build)
+        except PipelineYamlError:
+            self._store.discard_build(build)
+            raise
+        self._groups.add(build.job_list)
         self.at(created + self._settings.pace.creating, lambda: self._schedule(build))
         self._replace_earlier_builds(build)
         return build
@@ -99,9 +132,10 @@ class Lifecycle:
         for job in build.jobs:
             if job.unfinished or job.state == "waiting":
                 self._drop(job, "skipped")
-                self._free(job)
+                self._dispatcher.free(job)
         self._store.move(build, "skipped")
         self._finish_trigger_job(build)
+        self._schedule_limited()
 
     def _schedule(self, build: BuildRecord) -> None:
         if build.state != "creating":
@@ -119,12 +153,14 @@ class Lifecycle:
         for job in build.jobs:
             self._cancel_job(job)
         self._later(self._settings.pace.canceling, lambda: self._canceled(build))
+        self._schedule_limited()
 
     def _cancel_job(self, job: JobRecord) -> None:
         job.retry_pending = False
         if job.state in {"running", "accepted", "assigned"}:
             job.state = "canceling"
-            self._later(self._settings.pace.canceling, partial(self._kill, job))
+            self.commands.cancel(job)
+            self._later(self._settings.pace.canceling, partial(self._execution.kill, job))
         elif job.state in {"waiting", "blocked"} or (job.state in UNFINISHED_JOB and job.state != "canceling"):
             job.finished_at = self.now
             self._drop(job, "canceled")
@@ -134,12 +170,6 @@ class Lifecycle:
         job.state = state
         if job.type in {"script", "trigger"}:
             self._store.notify("job.finished", job)
-
-    def _kill(self, job: JobRecord) -> None:
-        if job.state != "canceling":
-            return
-        job.exit_status, job.signal, job.signal_reason = -1, "SIGTERM", "cancel"
-        self._finish(job, "canceled")
 
     def _canceled(self, build: BuildRecord) -> None:
         if build.state == "canceling":
@@ -155,9 +185,11 @@ class Lifecycle:
             for job in build.job_list:
                 if job.unfinished or job.state in {"waiting", "blocked"}:
                     job.state, job.retry_pending = "canceled", False
-                    self._free(job)
+                    self._execution.stop_command(job)
+                    self._dispatcher.free(job)
             self._finish_trigger_job(build)
         self._store.remove_pipeline(pipeline)
+        self._schedule_limited()
 
     def build_repeatedly(self, pipeline: PipelineRecord, every: float) -> None:
         """Create a build of a pipeline's default branch every `every` seconds."""
@@ -166,7 +198,8 @@ class Lifecycle:
             if pipeline.organization.pipelines.get(pipeline.slug) is not pipeline:
                 return
             branch, commit = pipeline.default_branch or "main", self._store.ids.commit()
-            self.create(pipeline, branch=branch, commit=commit, message="Scheduled build", source="schedule")
+            with suppress(PipelineYamlError):
+                self.create(pipeline, branch=branch, commit=commit, message="Scheduled build", source="schedule")
             self._later(every, callback)
 
         self._later(every, callback)
@@ -200,6 +233,7 @@ class Lifecycle:
         if self._cancel_on_failing(build):
             self._release(build)
         self._validate(build)
+        self._schedule_limited()
 
     def _release(self, build: BuildRecord) -> None:
         """Release or fail the waiting jobs whose needs have ended, until no more can be."""
@@ -229,14 +263,22 @@ class Lifecycle:
             self._make_runnable(job)
 
     def _make_runnable(self, job: JobRecord) -> None:
-        job.scheduled_at = job.runnable_at = self.now
-        job.state = "scheduled"
-        pace = self._settings.pace
+        job.scheduled_at = self.now
+        if group_of(job) is not None:
+            job.state = "limited"  # until its concurrency group has room
+            return
+        job.state, job.runnable_at = "scheduled", self.now
         if isinstance(job.step, TriggerStep):
-            self._later(pace.triggering, lambda: self._trigger(job))
+            self._later(self._settings.pace.triggering, lambda: self._trigger(job))
         else:
-            self._store.notify("job.scheduled", job)
-            self._later(pace.assigning, lambda: self._assign(job))
+            self._dispatcher.add(job)
+
+    def _schedule_limited(self) -> None:
+        """Schedule the jobs whose concurrency group has room."""
+        for job in self._groups.startable():
+            job.state, job.runnable_at = "scheduled", self.now
+            job.concurrency_wait_time_ms = round((self.now - (job.scheduled_at or self.now)) * 1000)
+            self._dispatcher.add(job)
 
     def _validate(self, build: BuildRecord) -> None:
         current = [job for job in build.jobs if not job.retried]
@@ -273,113 +315,12 @@ class Lifecycle:
             self._cancel_job(job)
         return bool(found)
 
-    def _assign(self, job: JobRecord) -> None:
-        if job.state != "scheduled":
-            return
-        agent = free_agent(self._store, job, self.now)
-        if agent is None:
-            self._later(_AGENT_RETRY, lambda: self._assign(job))
-            return
-        agent.job, job.agent = job, agent
-        job.state = "assigned"
-        self._later(self._settings.pace.accepting, lambda: self._accept(job))
-
-    def _accept(self, job: JobRecord) -> None:
-        if job.state != "assigned":
-            return
-        job.state = "accepted"
-        self._later(self._settings.pace.starting, lambda: self._start(job))
-
-    def _start(self, job: JobRecord) -> None:
-        if job.state != "accepted":
-            return
-        step = self.outcomes.apply(job, job.step if isinstance(job.step, CommandStep) else CommandStep())
-        job.step, job.state, job.started_at = step, "running", self.now
-        job.build.started_at = job.build.started_at or self.now
-        if step.concurrency_wait_ms is not None:
-            job.concurrency_wait_time_ms = step.concurrency_wait_ms
-        if step.promised_exit_status is not None:
-            self._later(step.duration / 2, lambda: self._promise(job, step.promised_exit_status))
-        if step.log is not None:
-            job.log = step.log
-        limit = self._timeout(job, step)
-        if limit is not None and step.duration > limit:
-            self._later(limit, lambda: self._time_out(job, step))
-        else:
-            self._later(step.duration, lambda: self._end(job, step))
-        self.advance(job.build)
-        self._store.notify("job.started", job)
-
-    def _timeout(self, job: JobRecord, step: CommandStep) -> float | None:
-        """Return the seconds after which a job times out, at most the maximum of its pipeline."""
-        pipeline = job.build.pipeline
-        default, maximum = pipeline.default_command_step_timeout, pipeline.maximum_command_step_timeout
-        limits = [step.timeout or (default and default * 60.0), maximum and maximum * 60.0]
-        return min((each for each in limits if each), default=None)
-
-    def _time_out(self, job: JobRecord, step: CommandStep) -> None:
-        if job.state == "running":
-            job.signal_reason = "cancel"
-            self._fail(job, step, -1, "SIGTERM", "timed_out")
-
-    def _promise(self, job: JobRecord, status: int | None) -> None:
-        if job.state == "running":
-            job.promised_exit_status, job.promised_exit_status_at = status, self.now
-            self._store.notify("job.promised_exit_status", job)
-            self.advance(job.build)
-
-    def _end(self, job: JobRecord, step: CommandStep) -> None:
-        if job.state != "running":
-            return
-        for path, content in step.artifacts:
-            self._store.add_artifact(job, path, content)
-        self._exit(job, step, step.exits[min(job.attempt, len(step.exits) - 1)], step.signal)
-
-    def finish(self, job: JobRecord, status: int, signal: str | None = None) -> None:
-        """End a script job with any exit status; a failure is retried if the step says so.
-
-        Raises:
-            ValueError: It is not a script job, waits for another step, or has ended.
-        """
-        if job.type != "script" or job.state not in FINISHABLE:
-            states = ", ".join(sorted(FINISHABLE))
-            raise ValueError(f"a {job.type} job that is {job.state} cannot be finished, only a script job in: {states}")
-        job.started_at = job.started_at or self.now
-        job.build.started_at = job.build.started_at or self.now
-        self._exit(job, job.step if isinstance(job.step, CommandStep) else CommandStep(), status, signal)
-
-    def _exit(self, job: JobRecord, step: CommandStep, status: int, signal: str | None) -> None:
-        job.exit_status = status
-        if status == 0:
-            self._finish(job, "passed")
-        else:
-            self._fail(job, step, status, signal, "timed_out" if step.times_out else "failed")
-
-    def _fail(self, job: JobRecord, step: CommandStep, status: int, signal: str | None, state: str) -> None:
-        job.exit_status, job.signal = status, signal
-        job.soft_failed = absorbs(step.soft_fail, status)
-        if job.will_retry(*job.ending):
-            job.retry_pending, job.retry_type = True, "automatic"
-            self._later(self._settings.pace.retrying, lambda: self._retry_automatically(job))
-        self._finish(job, state)
-
     def _finish(self, job: JobRecord, state: str) -> None:
         job.state, job.finished_at = state, self.now
         self._store.notify("job.finished", job)
-        self._free(job)
+        self._dispatcher.free(job)
         self.advance(job.build)
-
-    def _free(self, job: JobRecord) -> None:
-        agent = job.agent
-        if agent is None or agent.job is not job:
-            return
-        agent.job, agent.last_job_finished_at = None, self.now
-        if agent.ephemeral or agent.connection_state == "stopping":
-            self.disconnect(agent)
-
-    def disconnect(self, agent: AgentRecord) -> None:
-        """Disconnect an agent."""
-        disconnect(self._store, agent, self.now)
+        self._schedule_limited()
 
     # -- triggers
 
@@ -390,10 +331,22 @@ class Lifecycle:
         target = job.build.organization.pipelines.get(step.pipeline)
         job.started_at = self.now
         job.build.started_at = job.build.started_at or self.now
-        if target is None or target.archived_at is not None:
+        if target is None or target.archived_at is not None or _depth(job.build) >= _DEEPEST_TRIGGER:
             self._fail_trigger(job)
             return
-        job.triggered_build = self.create(
+        try:
+            job.triggered_build = self._create_triggered(job, step, target)
+        except PipelineYamlError:
+            self._fail_trigger(job)
+            return
+        job.state = "running"
+        if step.async_:
+            self._finish(job, "passed")
+        else:
+            self.advance(job.build)
+
+    def _create_triggered(self, job: JobRecord, step: TriggerStep, target: PipelineRecord) -> BuildRecord:
+        return self.create(
             target,
             branch=step.branch or target.default_branch or "main",
             commit=step.commit or "HEAD",
@@ -402,13 +355,9 @@ class Lifecycle:
             meta_data=dict(step.meta_data),
             source="trigger_job",
             creator=job.build.creator,
+            author=job.build.author,
             triggered_from=job,
         )
-        job.state = "running"
-        if step.async_:
-            self._finish(job, "passed")
-        else:
-            self.advance(job.build)
 
     def _finish_trigger_job(self, build: BuildRecord) -> None:
         origin = build.triggered_from
@@ -426,24 +375,21 @@ class Lifecycle:
 
     # -- uploads, retries and unblocking
 
-    def upload(self, job: JobRecord, plan: Sequence[Step]) -> list[JobRecord]:
-        """Add steps that a running job uploads to its build, after its own step; return their jobs.
+    def upload(self, job: JobRecord, plan: Sequence[Step], env: Json, *, replace: bool = False) -> list[JobRecord]:
+        """Add steps that a running job uploads to its build, after the job; return their jobs.
+
+        Args:
+            job: The job.
+            plan: The steps.
+            env: Variables for all jobs of the build that have not started.
+            replace: Whether the steps that have not started are removed first.
 
         Raises:
-            ValueError: The job is not running, or the keys or dependencies of the steps do not fit the build.
+            ValueError: The job is not running, or the steps do not fit the build.
         """
-        build = job.build
-        if job.state != "running":
-            raise ValueError(f"a job that is {job.state} cannot upload steps, only one that is running")
-        keys = {each.step_key for each in build.jobs} & {step.key for step in plan if step.key is not None}
-        if keys:
-            raise ValueError(f"the build has steps with the same keys: {', '.join(sorted(map(str, keys)))}")
-        jobs = upload_jobs(self._store, job, plan, self.now)
-        if any(needs_step(build, each, job.step_id) for each in jobs):
-            raise ValueError("an uploaded step depends on a step that waits for it")
-        place = max(build.jobs.index(each) for each in build.jobs if job.step_id in {each.step_id, each.uploaded_by})
-        build.jobs[place + 1 : place + 1] = jobs
-        self.advance(build)
+        jobs = insert_steps(self._store, job, plan, env, self.now, replace=replace)
+        self._groups.add(jobs)
+        self.advance(job.build)
         return jobs
 
     def retry(self, job: JobRecord, *, kind: str, user: UserRecord | None = None) -> JobRecord:
@@ -454,9 +400,11 @@ class Lifecycle:
         retry_job = create_retry(self._store, job, self.now)
         job.retried_in = retry_job
         build.jobs.insert(build.jobs.index(job) + 1, retry_job)
+        self._groups.add([retry_job])
         self._reopen(build)
         self._make_runnable(retry_job)
         self._validate(build)
+        self._schedule_limited()
         return retry_job
 
     def _retry_automatically(self, job: JobRecord) -> None:
@@ -473,13 +421,13 @@ class Lifecycle:
 
         self._later(self._settings.pace.retrying, callback)
 
-    def unblock(self, job: JobRecord, user: UserRecord, fields: dict[str, Any]) -> None:
+    def unblock(self, job: JobRecord, user: UserRecord, fields: dict[str, str]) -> None:
         """Unblock a block step."""
         job.state, job.unblocked_by, job.unblocked_at = "unblocked", user, self.now
         job.field_values = fields
         self._store.notify("job.activated", job)
         build = job.build
-        build.meta_data |= {name: str(value) for name, value in fields.items()}
+        build.meta_data |= fields
         self._reopen(build)
         self.advance(build)
 
@@ -488,4 +436,13 @@ class Lifecycle:
         for job in build.jobs:
             if job.state in {"waiting_failed", "blocked_failed"}:
                 job.state = "waiting"
+                self._groups.add([job])
         self._store.move(build, "scheduled" if build.started_at is None else "running")
+
+
+def _depth(build: BuildRecord) -> int:
+    """Return how many builds triggered each other before a build."""
+    depth = 0
+    while build.triggered_from is not None:
+        build, depth = build.triggered_from.build, depth + 1
+    return depth

@@ -44,6 +44,14 @@ class Outcomes:
         """Add a rule."""
         self._rules.append(_Rule(step_key, command, fields))
 
+    def clear(self) -> None:
+        """Remove all rules."""
+        self._rules.clear()
+
+    def has_rule(self, job: JobRecord) -> bool:
+        """Return whether a rule applies to a job."""
+        return any(rule.applies(job) for rule in self._rules)
+
     def apply(self, job: JobRecord, step: CommandStep) -> CommandStep:
         """Return the step of a job with what the rules say."""
         fields = {name: value for rule in self._matching(job) for name, value in rule.fields.items()}

@@ -42,18 +42,22 @@ class Progress:
         return "pending" if "pending" in verdicts else "failed" if "failed" in verdicts else "passed"
 
     def _of_need(self, need: Need) -> Outcome:
-        outcomes = {self._outcome(step_id) for step_id in need.step_ids}
+        outcome = self._own if need.own else self._outcome
+        outcomes = {outcome(step_id) for step_id in need.step_ids}
         if "pending" in outcomes:
             return "pending"
         # a failure may be allowed, a cancelation is not
         has_failed = "canceled" in outcomes or ("failed" in outcomes and not need.allow_failure)
         return "failed" if has_failed else "passed"
 
+    def _own(self, step_id: str) -> Outcome:
+        """Return the outcome of a step's own jobs."""
+        return _combined({_outcome_of(job) for job in self._jobs.get(step_id, ())})
+
     def _outcome(self, step_id: str) -> Outcome:
         if step_id not in self._outcomes:
-            own: set[Outcome] = {_outcome_of(job) for job in self._jobs.get(step_id, ())}
-            own |= {self._outcome(each) for each in self._uploaded.get(step_id, ())}
-            self._outcomes[step_id] = _combined(own)
+            outcomes: set[Outcome] = {self._outcome(each) for each in self._uploaded.get(step_id, ())}
+            self._outcomes[step_id] = _combined({self._own(step_id)} | outcomes)
         return self._outcomes[step_id]
 
 
@@ -74,10 +78,10 @@ def _outcome_of(job: JobRecord) -> Outcome:
 
 
 def needs_step(build: BuildRecord, job: JobRecord, step_id: str) -> bool:
-    """Return whether a job needs a step, directly or through other steps of a build."""
-    needs = {each.step_id: each.needs for each in build.jobs}
+    """Return whether a job needs a step and all that it uploads, directly or through other steps of a build."""
+    needs = {each.step_id: [need for need in each.needs if not need.own] for each in build.jobs}
     found: set[str] = set()
-    waiting = [each for need in job.needs for each in need.step_ids]
+    waiting = [each for need in job.needs if not need.own for each in need.step_ids]
     while waiting:
         current = waiting.pop()
         if current not in found:

@@ -183,7 +183,10 @@ class OrganizationRecord(ShortRepr):
 
 @dataclass(slots=True, eq=False, kw_only=True, repr=False)
 class PipelineRecord(ShortRepr):
-    """A pipeline; `plan` has the steps that its builds run."""
+    """A pipeline; `plan` has the steps that its builds run.
+
+    With `variable_yaml`, its builds run the steps of that text, with their variables in place of `$NAME`.
+    """
 
     id: str
     organization: OrganizationRecord
@@ -194,6 +197,7 @@ class PipelineRecord(ShortRepr):
     created_by: UserRecord | None
     plan: list[Step]
     configuration: str | None = None
+    variable_yaml: str | None = None
     steps: list[Json] = field(default_factory=list[Json])
     description: str | None = None
     default_branch: str | None = "main"

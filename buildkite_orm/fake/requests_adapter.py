@@ -58,6 +58,7 @@ class LocalAdapter(BaseAdapter):
     ) -> requests.Response:
         """Pass a request to the app, and return its response."""
         incoming = IncomingRequest(_environment(request))
+        incoming.is_local = True
         origin: Origin = "artifacts" if incoming.host.partition(":")[0] == ARTIFACTS_HOST else "api"
         plan = self._app.handle(incoming, origin, f"https://{ARTIFACTS_HOST}")
         read_timeout = timeout[1] if isinstance(timeout, tuple) else timeout

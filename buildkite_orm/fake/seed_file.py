@@ -16,6 +16,7 @@ from buildkite_orm.fake.control.bodies import (
     NewBuild,
     NewFault,
     NewOrganization,
+    NewOutcome,
     NewPipeline,
     NewUser,
     SettingsChange,
@@ -55,6 +56,7 @@ class Seed(Body):
     settings: SettingsChange | None = None
     organizations: Annotated[list[SeedOrganization], Field(max_length=1000)] = Field([], description="organizations")
     faults: list[NewFault] = Field([], description="faults")
+    outcomes: list[NewOutcome] = Field([], description="what jobs do")
 
 
 def load_seed_file(path: str | Path) -> Callable[[FakeBuildkite], None]:
@@ -117,6 +119,8 @@ def _apply(server: FakeBuildkite, seed: Seed) -> None:
     for place, organization in enumerate(seed.organizations):
         with _inside(f"organizations[{place}]"):
             _add_organization(server, organization)
+    for outcome in seed.outcomes:
+        actions.set_outcome(server, outcome)
     for place, fault in enumerate(seed.faults):
         with _inside(f"faults[{place}]"):
             actions.add_fault(server, fault)

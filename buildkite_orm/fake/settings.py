@@ -49,6 +49,7 @@ class Settings:
         legacy_times: Whether pipelines and access tokens have `created_at` as "2013-09-03 13:24:38 UTC".
         latency: Seconds that every request takes.
         artifact_url_lifetime: Seconds for which download URLs and upload forms are valid.
+        elastic_agents: Whether a queue whose agents are all busy gets another one for each job that waits.
         unblock_needs_body: Whether unblocking with an empty body or `null` is a 500.
         hosted_agents_fail: Whether the creation of remote sessions fails with a 503.
         sha256sums: Whether artifacts have `sha256sum`, which is not documented.
@@ -73,6 +74,7 @@ class Settings:
     legacy_times: bool = True
     latency: float = 0.0
     artifact_url_lifetime: float = 60.0
+    elastic_agents: bool = True
     unblock_needs_body: bool = False
     hosted_agents_fail: bool = False
     sha256sums: bool = False

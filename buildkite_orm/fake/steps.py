@@ -60,6 +60,7 @@ class _Step:
         skip: Whether its jobs are skipped, or the reason.
         scope: The number of the group that wait and block steps inside it hold back; 0 for none.
         group_label: Label of the group that it belongs to.
+        group_depends_on: The steps that its group depends on; None for the wait and block steps before the group.
     """
 
     key: str | None = None
@@ -70,6 +71,7 @@ class _Step:
     skip: bool | str = False
     scope: int = 0
     group_label: str | None = None
+    group_depends_on: Sequence[Dependency] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,10 @@ class CommandStep(_Step):
         priority: The priority of its jobs.
         cancel_on_build_failing: Whether its jobs are canceled when the build starts to fail.
         log: The log of its jobs; a generated one unless given.
+        concurrency: How many jobs of its concurrency group may run at the same time.
+        concurrency_group: The concurrency group of its jobs, which all pipelines of the organization share.
+        concurrency_method: `ordered`, or `eager` for jobs that do not wait for older ones of their group.
+        real: Whether its command runs in a subprocess if the server has `run_commands`.
     """
 
     label: str | None = None
@@ -133,6 +139,10 @@ class CommandStep(_Step):
     priority: int = 0
     cancel_on_build_failing: bool = False
     log: bytes | None = None
+    concurrency: int | None = None
+    concurrency_group: str | None = None
+    concurrency_method: str = "ordered"
+    real: bool = False
 
     @property
     def rules(self) -> Sequence[RetryRule]:
@@ -151,13 +161,15 @@ class WaitStep(_Step):
 class BlockStep(_Step):
     """A step that waits until a user unblocks it, with values for `fields` if it has any.
 
-    An input step (`is_input`) does not hold back the steps after it.
+    An input step (`is_input`) does not hold back the steps after it. With `allowed_teams` (slugs or ids), only the
+    members of these teams can unblock it.
     """
 
     label: str = "Continue?"
     fields: Sequence[Mapping[str, Any]] = ()
     blocked_state: str = "passed"
     is_input: bool = False
+    allowed_teams: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,12 +151,14 @@ class Store:
         *,
         description: str = "Development Token",
         organizations: Iterable[str] | None = None,
+        secret: str | None = None,
     ) -> TokenRecord:
-        """Create a token for a user."""
+        """Create a token for a user; its `secret` follows from the seed unless given."""
         created_at = seconds(self.clock.now()) - 9 * _DAY
+        uuid, seeded = self.ids.uuid(), self.ids.token()
         token = TokenRecord(
-            uuid=self.ids.uuid(),
-            token=self.ids.token(),
+            uuid=uuid,
+            token=secret or seeded,
             user=user,
             scopes=tuple(scopes),
             description=description,
@@ -301,6 +303,15 @@ class Store:
         for listing in (self.builds, pipeline.organization.builds, pipeline.builds):
             _file(listing, build)
         return build
+
+    def discard_build(self, build: BuildRecord) -> None:
+        """Remove the newest build of a pipeline, which has no jobs."""
+        pipeline = build.pipeline
+        for listing in (self.builds, pipeline.organization.builds, pipeline.builds):
+            listing.remove(build)
+        del pipeline.by_number[build.number]
+        pipeline.active.pop(build.id, None)
+        pipeline.next_number = build.number
 
     def add_build(
         self,

@@ -41,10 +41,12 @@ class IncomingRequest(FormRequest):
     Attributes:
         body: Its bytes; empty for a large form, whose files are hashed while they are received.
         error: Why it is rejected, or None.
+        is_local: Whether it was sent in this process, without a network.
     """
 
     body: bytes = b""
     error: ApiError | None = None
+    is_local: bool = False
 
     def receive(self) -> None:
         """Read the body, and validate everything except JSON, which only some routes expect."""

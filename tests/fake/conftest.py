@@ -94,3 +94,10 @@ def limited_api(limited: FakeBuildkite) -> Iterator[Session]:
     """Return a session for `limited`, without a network."""
     with _local(limited) as session:
         yield session
+
+
+@pytest.fixture
+def http_of() -> Iterator[Callable[[FakeBuildkite], Session]]:
+    """Return a function that opens a session for any server, over HTTP."""
+    with ExitStack() as stack:
+        yield lambda server: stack.enter_context(PathSession(server, server.url))

@@ -58,6 +58,22 @@ def test_it_prints_the_variables_to_export_serves_and_ends_cleanly(number: signa
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
+def test_other_programs_find_warnings_on_standard_error_each_time() -> None:
+    command = [sys.executable, "-m", "buildkite_orm.fake", "--port", "0", "--empty", "--run-commands"]
+    with subprocess.Popen(command, cwd=PLACE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        values = exported("".join(process.stdout.readline() for _ in range(5)))
+        headers = {"Authorization": f"Bearer {values['BUILDKITE_FAKE_CONTROL_TOKEN']}"}
+        control, body = values["BUILDKITE_FAKE_CONTROL_URL"], {"slug": "app", "configuration": "[{plugins: [a#v1]}]"}
+        for _ in range(2):
+            url = f"{control}/organizations/acme/pipelines"
+            requests.post(url, headers=headers, json=body, timeout=30).raise_for_status()
+            requests.post(f"{control}/reset", headers=headers, timeout=30).raise_for_status()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate()
+    assert errors.count("the fake does not simulate these parts of the pipeline app: plugins (command)") == 2
+
+
 class Screen(io.StringIO):
     """A standard output that sends SIGTERM to the process at its first flush."""
 

@@ -5,67 +5,16 @@ Documentation: https://buildkite.com/docs/pipelines/configure/step-types
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.fake.yaml_runs import ACME, APP, Run
 
 if TYPE_CHECKING:
     from requests import Session
 
     from buildkite_orm.fake import FakeBuildkite
-
-ACME = "/organizations/acme"
-APP = f"{ACME}/pipelines/app"
-
-
-class Run:
-    """A build of a pipeline in YAML, and the payloads of its jobs."""
-
-    def __init__(self, server: FakeBuildkite, api: Session) -> None:
-        self.server = server
-        self.api = api
-
-    def start(self, yaml: str, **fields: Any) -> None:
-        """Add the pipeline, and create a build."""
-        self.server.add_pipeline("app", yaml=yaml)
-        self.create(**fields)
-
-    def create(self, **fields: Any) -> Any:
-        """Create a build."""
-        response = self.api.post(f"{APP}/builds", json={"commit": "HEAD", "branch": "main", **fields})
-        assert response.status_code == 201
-        return response.json()
-
-    def finish(self, yaml: str, **fields: Any) -> str:
-        """Run a build to its end, and return its state."""
-        self.start(yaml, **fields)
-        return self.wait()
-
-    def wait(self, seconds: float = 3600) -> str:
-        """Advance the clock, and return the state of the build."""
-        self.server.run(seconds)
-        return str(self.build["state"])
-
-    @property
-    def build(self) -> Any:
-        return self.api.get(f"{APP}/builds/1?include_retried_jobs=true").json()
-
-    @property
-    def jobs(self) -> list[Any]:
-        return list(self.build["jobs"])
-
-    def states(self) -> dict[str, str]:
-        """Return the states of the jobs, by name."""
-        return {job.get("name") or job.get("label") or job["type"]: job.get("state", "") for job in self.jobs}
-
-    def env(self, job: Any) -> dict[str, str]:
-        """Return the environment of a job."""
-        return dict(self.api.get(f"{ACME}/jobs/{job['id']}/env").json()["env"])
-
-    def overlaps(self, first: str, second: str) -> bool:
-        """Return whether the second job started before the first one finished."""
-        by_name = {job["name"]: job for job in self.jobs if job.get("name")}
-        return bool(by_name[second]["started_at"] < by_name[first]["finished_at"])
 
 
 @pytest.fixture
@@ -492,7 +441,7 @@ def test_uploaded_steps_run_before_what_waits_for_the_job(run: Run) -> None:
 @pytest.mark.parametrize(
     ("yaml", "message"),
     [
-        ("steps: [{command: c, key: a}]", "the same keys: a"),
+        ("steps: [{command: c, key: a}]", 'The key "a" has already been used by another step in this build'),
         ("steps: [{command: c, depends_on: b}]", "waits for it"),
         ("steps: []", "at least one step"),
     ],
@@ -500,7 +449,7 @@ def test_uploaded_steps_run_before_what_waits_for_the_job(run: Run) -> None:
 def test_an_upload_that_does_not_fit_is_refused(run: Run, yaml: str, message: str) -> None:
     run.start("steps: [{key: a, command: a}, wait, {key: b, command: b}]")
     job = run.server.build("app", 1).jobs[0]
-    with pytest.raises(ValueError, match="only one that is running"):
+    with pytest.raises(ValueError, match="You can only change the pipeline of a running build; the job is waiting"):
         run.server.upload_steps(job, "steps: [wait]")
     run.server.run(4)
     with pytest.raises(ValueError, match=message):

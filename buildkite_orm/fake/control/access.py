@@ -26,6 +26,11 @@ def new_token() -> str:
     return f"fake_control_{secrets.token_hex(20)}"
 
 
+def new_access_token() -> str:
+    """Return a random access token of the API, which does not follow from the seed."""
+    return f"bkua_{secrets.token_hex(20)}"
+
+
 def check_token(token: str) -> str:
     """Return a control token that can be sent in a header.
 
@@ -52,7 +57,18 @@ class Access:
         return cls(check_token(token), frozenset(host.lower() for host in hosts if not is_unspecified(host)))
 
     def check(self, request: Request) -> None:
-        """Raise a 403 for a host name or an origin that is not allowed, and a 401 for a wrong token.
+        """Raise a 403 for a host name or an origin that is not allowed, and a 401 for a wrong token."""
+        self.check_sender(request, "The control API")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self.token.encode()):
+            raise ApiError(
+                401,
+                "Send the control token as `Authorization: Bearer <token>`; it is printed at start as "
+                "BUILDKITE_FAKE_CONTROL_TOKEN, and is not the API token",
+            )
+
+    def check_sender(self, request: Request, receiver: str) -> None:
+        """Raise a 403 for a host name or an origin that is not allowed.
 
         A web page can send requests to loopback, by its own host name too (DNS rebinding): so the `Host` header is
         compared, and a browser's `Origin` header is never accepted.
@@ -61,18 +77,11 @@ class Access:
         if not (_is_loopback(host) or host in self.hosts):
             raise ApiError(
                 403,
-                f"The control API does not accept the Host {host or '(none)'!r}: use localhost or 127.0.0.1, "
+                f"{receiver} does not accept the Host {host or '(none)'!r}: use localhost or 127.0.0.1, "
                 "or start the fake with --control-host",
             )
         if "Origin" in request.headers:
-            raise ApiError(403, "The control API does not accept requests of web pages (they have an Origin header)")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), self.token.encode()):
-            raise ApiError(
-                401,
-                "Send the control token as `Authorization: Bearer <token>`; it is printed at start as "
-                "BUILDKITE_FAKE_CONTROL_TOKEN, and is not the API token",
-            )
+            raise ApiError(403, f"{receiver} does not accept requests of web pages (they have an Origin header)")
 
 
 def _host_name(host: str) -> str:

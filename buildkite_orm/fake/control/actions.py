@@ -10,6 +10,7 @@ from buildkite_orm.fake.control.bodies import (
     NewTriggerStep,
 )
 from buildkite_orm.fake.control.validation import InvalidFieldsError
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
         NewBuilds,
         NewFault,
         NewJob,
+        NewOutcome,
         NewPipeline,
         NewStep,
+        NewUpload,
         SettingsChange,
     )
     from buildkite_orm.fake.faults import Fault
@@ -51,10 +54,35 @@ def add_pipeline(server: FakeBuildkite, organization: OrganizationRecord, body: 
         raise InvalidFieldsError(
             [{"field": "slug", "message": f"the pipeline {body.slug!r} exists in {organization.slug}"}]
         )
-    steps = None if body.steps is None else [_step(each) for each in body.steps]
-    return server.add_pipeline(
-        body.slug, steps=steps, organization=organization.slug, **_sent(body, "slug", "steps", "builds")
-    )
+    fields = _sent(body, "slug", "steps", "builds")
+    if body.steps is not None:
+        fields["steps"] = [_step(each) for each in body.steps]
+    elif "configuration" in fields:
+        fields["yaml"] = fields.pop("configuration")
+    try:
+        return server.add_pipeline(body.slug, organization=organization.slug, **fields)
+    except PipelineYamlError as error:
+        raise InvalidFieldsError([{"field": "configuration", "message": str(error)}]) from error
+
+
+def upload_steps(server: FakeBuildkite, job: JobRecord, body: NewUpload) -> list[JobRecord]:
+    """Add the steps that a job uploads to its build."""
+    try:
+        return server.upload_steps(job, body.yaml, replace=body.replace, substitute=body.substitute)
+    except PipelineYamlError as error:
+        raise InvalidFieldsError([{"field": "yaml", "message": str(error)}]) from error
+
+
+def set_outcome(server: FakeBuildkite, body: NewOutcome) -> None:
+    """Set what jobs do."""
+    fields = _sent(body, "exit_statuses", "log", "artifacts")
+    if body.exit_statuses is not None:
+        fields["exit_status"] = body.exit_statuses
+    if body.log is not None:
+        fields["log"] = body.log.encode()
+    if body.artifacts is not None:
+        fields["artifacts"] = [(each.path, each.source) for each in body.artifacts]
+    server.set_outcome(**fields)
 
 
 def _step(body: NewStep) -> Step:

@@ -201,6 +201,35 @@ class NewBuilds(_BuildFields):
     jobs: Annotated[int, Field(ge=0, le=1000)] = Field(0, description="how many each build has")
 
 
+class NewUpload(Body):
+    """Steps that a job adds to its build, as `buildkite-agent pipeline upload` does."""
+
+    yaml: Annotated[str, Field(max_length=1 << 21)]
+    replace: bool = Field(default=False, description="whether the steps that have not started are removed first")
+    substitute: bool = Field(default=True, description="whether `$NAME` is replaced by the variables of the job")
+
+
+class NewOutcome(Body):
+    """The outcome of jobs that start from now on: those of a step, of a command, or all. Null keeps what there is."""
+
+    step_key: Text | None = None
+    command: Text | None = Field(None, description="`*` matches any text")
+    exit_status: ExitStatus | None = None
+    exit_statuses: Annotated[list[ExitStatus], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="of each attempt; the last one repeats"
+    )
+    seconds: Annotated[float, Field(ge=0, le=_LONGEST_SPAN)] | None = Field(None, description="how long they take")
+    log: str | None = None
+    artifacts: Annotated[list[NewArtifact], Field(max_length=1000)] | None = None
+    signal: Text | None = Field(None, description="of a failing attempt")
+
+    @model_validator(mode="after")
+    def _at_most_one_status(self) -> NewOutcome:
+        if self.exit_status is not None and self.exit_statuses is not None:
+            raise PydanticCustomError("missing", "send either `exit_status` or `exit_statuses`")
+        return self
+
+
 class BuildChange(Body):
     """The new state of a build, whose times follow from it."""
 
@@ -302,7 +331,7 @@ NewStep = Annotated[
 
 
 class NewPipeline(Body):
-    """A pipeline. Its builds run `steps`; by default, one command."""
+    """A pipeline. Its builds run `steps`, else the YAML in `configuration`, else one command."""
 
     slug: Slug
     name: Text | None = None
@@ -409,6 +438,7 @@ class SettingsChange(Body):
     legacy_times: bool = True
     latency: Annotated[float, Field(ge=0, le=3600)] = Field(0.0, description="seconds")
     artifact_url_lifetime: Seconds = Field(60.0, description="seconds")
+    elastic_agents: bool = Field(default=True, description="false: jobs wait for an agent that is idle")
     unblock_needs_body: bool = False
     hosted_agents_fail: bool = False
     sha256sums: bool = False

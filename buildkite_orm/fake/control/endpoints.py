@@ -22,8 +22,10 @@ from buildkite_orm.fake.control.bodies import (
     NewFault,
     NewJob,
     NewOrganization,
+    NewOutcome,
     NewPipeline,
     NewToken,
+    NewUpload,
     NewUser,
     RequestsQuery,
     SettingsChange,
@@ -162,6 +164,31 @@ def _add_artifact(request: ControlRequest[NewArtifact]) -> replies.ArtifactReply
     return replies.artifact(actions.add_artifact(request.server, request.job, request.body))
 
 
+def _upload_steps(request: ControlRequest[NewUpload]) -> replies.JobsReply:
+    """Add steps to the build of a running job."""
+    return {"jobs": [replies.job(each) for each in actions.upload_steps(request.server, request.job, request.body)]}
+
+
+def _set_outcome(request: ControlRequest[NewOutcome]) -> None:
+    """Set what jobs do that start from now on."""
+    actions.set_outcome(request.server, request.body)
+
+
+def _clear_outcomes(request: ControlRequest[EmptyBody]) -> None:
+    """Remove all outcomes: jobs pass after 20 seconds again."""
+    request.server.clear_outcomes()
+
+
+def _warnings(request: ControlRequest[EmptyBody]) -> replies.WarningsReply:
+    """Return the warnings of what the fake does not simulate in pipelines."""
+    return {"warnings": list(request.server.warnings)}
+
+
+def _clear_warnings(request: ControlRequest[EmptyBody]) -> None:
+    """Remove the warnings."""
+    request.server.warnings.clear()
+
+
 # -- what goes wrong, who may what, what was received
 
 
@@ -242,6 +269,11 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("POST", "/jobs/{job}/finish", JobEnd, replies.JobReply, _finish_job),
     Endpoint("PUT", "/jobs/{job}/log", Content, None, _set_log, _EMPTY),
     Endpoint("POST", "/jobs/{job}/artifacts", NewArtifact, replies.ArtifactReply, _add_artifact, _CREATED),
+    Endpoint("POST", "/jobs/{job}/uploads", NewUpload, replies.JobsReply, _upload_steps, _CREATED),
+    Endpoint("POST", "/outcomes", NewOutcome, None, _set_outcome, _EMPTY),
+    Endpoint("DELETE", "/outcomes", EmptyBody, None, _clear_outcomes, _EMPTY),
+    Endpoint("GET", "/warnings", EmptyBody, replies.WarningsReply, _warnings),
+    Endpoint("DELETE", "/warnings", EmptyBody, None, _clear_warnings, _EMPTY),
     Endpoint("GET", "/faults", EmptyBody, replies.FaultsReply, _faults),
     Endpoint("POST", "/faults", NewFault, replies.FaultReply, _add_fault, _CREATED),
     Endpoint("DELETE", "/faults", EmptyBody, None, _clear_faults, _EMPTY),

@@ -111,6 +111,18 @@ class BuildsReply(TypedDict):
     last: int
 
 
+class JobsReply(TypedDict):
+    """The jobs of the steps that were added."""
+
+    jobs: list[JobReply]
+
+
+class WarningsReply(TypedDict):
+    """Warnings of what the fake does not simulate, the latest ones last."""
+
+    warnings: list[str]
+
+
 class ArtifactReply(TypedDict):
     """An artifact."""
 

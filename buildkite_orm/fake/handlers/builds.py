@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import times
@@ -12,12 +13,13 @@ from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.lifecycle import CANCELABLE
 from buildkite_orm.fake.paging import link_header, page_number, page_size
 from buildkite_orm.fake.payloads.builds import BuildFields, build, displayed_state
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 from buildkite_orm.fake.records import BUILD_STATES
 from buildkite_orm.fake.store import window
 from buildkite_orm.fake.wildcards import allows, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import BuildRecord, JobRecord, Json, QueueRecord, UserRecord
@@ -202,20 +204,30 @@ def create_build(request: ApiRequest) -> Reply:
         raise ApiError(422, "Pipeline is archived")
     if not (body.get("ignore_pipeline_branch_filters") or allows(pipeline.branch_configuration, body["branch"])):
         raise ApiError(422, f"Branch {body['branch']} is not configured to be built by this pipeline")
-    record = request.context.lifecycle.create(
-        pipeline,
-        branch=body["branch"],
-        commit=body["commit"],
-        message=body.get("message"),
-        author=_author(body.get("author"), request.token.user),
-        env=texts_of(body.get("env")),
-        meta_data=texts_of(body.get("meta_data")),
-        clean_checkout=bool(body.get("clean_checkout")),
-        pull_request=_pull_request(body),
-        source="api",
-        creator=request.token.user,
-    )
+    with _valid_steps():
+        record = request.context.lifecycle.create(
+            pipeline,
+            branch=body["branch"],
+            commit=body["commit"],
+            message=body.get("message"),
+            author=_author(body.get("author"), request.token.user),
+            env=texts_of(body.get("env")),
+            meta_data=texts_of(body.get("meta_data")),
+            clean_checkout=bool(body.get("clean_checkout")),
+            pull_request=_pull_request(body),
+            source="api",
+            creator=request.token.user,
+        )
     return _answer(request, record, 201)
+
+
+@contextmanager
+def _valid_steps() -> Generator[None]:
+    """Raise a 422 if the steps of a pipeline are not valid with the variables of a new build."""
+    try:
+        yield
+    except PipelineYamlError as error:
+        raise ApiError(422, f"The steps of the pipeline are not valid: {error}") from error
 
 
 def _author(author: Any, user: UserRecord) -> Json:
@@ -257,7 +269,9 @@ def rebuild_build(request: ApiRequest) -> Reply:
         raise ApiError(422, "Rebuilds are not allowed on this pipeline")
     if record.pipeline.archived_at is not None:
         raise ApiError(422, "Pipeline is archived")
-    return _answer(request, request.context.lifecycle.rebuild(record, request.token.user))
+    with _valid_steps():
+        again = request.context.lifecycle.rebuild(record, request.token.user)
+    return _answer(request, again)
 
 
 def retry_failed_jobs(request: ApiRequest) -> Reply:

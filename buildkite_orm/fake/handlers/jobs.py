@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import logs
+from buildkite_orm.fake.environments import environment_of
+from buildkite_orm.fake.fields import field_values
 from buildkite_orm.fake.handlers.route import BUILD, JOB, route, under
 from buildkite_orm.fake.handlers.validation import Check, require_valid
-from buildkite_orm.fake.http import ApiError, InvalidError, Reply
+from buildkite_orm.fake.http import ApiError, Reply
+from buildkite_orm.fake.memberships import teams_of
 from buildkite_orm.fake.paging import cursor_paged
 from buildkite_orm.fake.payloads.builds import filtered_state
 from buildkite_orm.fake.payloads.jobs import job
-from buildkite_orm.fake.payloads.view import web_build
-from buildkite_orm.fake.pipeline_yaml.values import is_list
 from buildkite_orm.fake.records import JOB_STATES
-from buildkite_orm.fake.steps import BlockStep, CommandStep
+from buildkite_orm.fake.steps import CommandStep
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from buildkite_orm.fake.http import ApiRequest
     from buildkite_orm.fake.records import JobRecord, Json, UserRecord
 
@@ -94,8 +93,18 @@ def unblock_job(request: ApiRequest) -> Reply:
     user = _unblocker(request, body)
     if record.state != "blocked":
         raise ApiError(422, "This job cannot be unblocked")
-    request.context.lifecycle.unblock(record, user, _fields(record, body))
+    require_valid(body, {"fields": Check(dict)})
+    _check_teams(record, user)
+    request.context.lifecycle.unblock(record, user, field_values(record.step, body.get("fields") or {}))
     return Reply(payload=job(request.view, record))
+
+
+def _check_teams(record: JobRecord, user: UserRecord) -> None:
+    """Raise a 403 if a block step is for members of other teams."""
+    allowed = set(getattr(record.step, "allowed_teams", ()))
+    teams = teams_of(record.build.organization, user.id)
+    if allowed and not allowed & {*teams, *teams.values()}:
+        raise ApiError(403, f"Only members of the teams {', '.join(sorted(allowed))} can unblock this step")
 
 
 def _unblocker(request: ApiRequest, body: Json) -> UserRecord:
@@ -108,34 +117,6 @@ def _unblocker(request: ApiRequest, body: Json) -> UserRecord:
     raise ApiError(422, "Unblocker is not a valid user id for this organization")
 
 
-def _fields(record: JobRecord, body: Json) -> Json:
-    require_valid(body, {"fields": Check(dict)})
-    values: Json = body.get("fields") or {}
-    known = record.step.fields if isinstance(record.step, BlockStep) else ()
-    missing = [
-        str(each["key"])
-        for each in known
-        if each.get("required", True) and not (values.get(each["key"]) or each.get("default"))
-    ]
-    if missing:
-        raise InvalidError((name, "missing_field") for name in missing)
-    invalid = [str(each["key"]) for each in known if values.get(each["key"]) and not _fits(each, values[each["key"]])]
-    if invalid:
-        raise InvalidError((name, "invalid") for name in invalid)
-    defaults = {each["key"]: each["default"] for each in known if each.get("default")}
-    return defaults | values
-
-
-def _fits(field: Mapping[str, Any], value: Any) -> bool:
-    """Return whether a value has the format of a text field, or is among the options of a select field."""
-    if "options" in field:
-        several = str(value).split("\n") if field.get("multiple") else [value]
-        chosen = value if is_list(value) else several
-        options = {str(option["value"]) for option in field["options"]}
-        return all(str(each) in options for each in chosen) and (len(chosen) == 1 or bool(field.get("multiple")))
-    return "format" not in field or re.fullmatch(field["format"], str(value)) is not None
-
-
 # -- logs
 
 
@@ -144,6 +125,13 @@ def _script(request: ApiRequest) -> JobRecord:
     if record.type != "script":
         raise ApiError(404, "No job found")
     return record
+
+
+def _raw_log(request: ApiRequest) -> bytes:
+    """Return the log of a job up to now, or what its command has written so far."""
+    record = _script(request)
+    written = request.context.lifecycle.commands.output_of(record)
+    return logs.raw(record, request.context.clock.now()) if written is None else written
 
 
 def get_log(request: ApiRequest) -> Reply:
@@ -159,8 +147,7 @@ def get_log(request: ApiRequest) -> Reply:
 
 
 def _log_json(request: ApiRequest) -> Reply:
-    record = _script(request)
-    raw = logs.raw(record, request.context.clock.now())
+    record, raw = _script(request), _raw_log(request)
     return Reply(
         payload={
             "url": f"{request.view.job(record)}/log",
@@ -173,24 +160,24 @@ def _log_json(request: ApiRequest) -> Reply:
 
 def get_log_text(request: ApiRequest) -> Reply:
     """Get a log as text."""
-    raw = logs.raw(_script(request), request.context.clock.now())
+    raw = _raw_log(request)
     return Reply(body=raw, content_type="text/plain; charset=utf-8")
 
 
 def get_log_html(request: ApiRequest) -> Reply:
     """Get a log as HTML."""
-    raw = logs.raw(_script(request), request.context.clock.now())
+    raw = _raw_log(request)
     return Reply(body=logs.as_html(raw), content_type="text/html; charset=utf-8")
 
 
 def _log_size(request: ApiRequest) -> Reply:
-    raw = logs.raw(_script(request), request.context.clock.now())
+    raw = _raw_log(request)
     headers = {"Accept-Ranges": "bytes", "Content-Length": str(len(raw))}
     return Reply(body=b"", headers=headers, content_type="text/plain; charset=utf-8", compress=False)
 
 
 def _log_tail(request: ApiRequest, *, plain: bool) -> Reply:
-    raw = logs.raw(_script(request), request.context.clock.now())
+    raw = _raw_log(request)
     found = re.fullmatch(r"bytes=-(\d{1,18})", request.http.headers["Range"].strip())
     if not plain:
         raise ApiError(400, "Range requests are only supported with Accept: text/plain")
@@ -220,45 +207,15 @@ def delete_log(request: ApiRequest) -> Reply:
 def get_env(request: ApiRequest) -> Reply:
     """Get a job's environment in the accepted format."""
     accepted = request.http.accept_mimetypes.best_match(["application/json", "text/plain"])
-    return get_env_text(request) if accepted == "text/plain" else Reply(payload={"env": _environment(_script(request))})
+    return (
+        get_env_text(request) if accepted == "text/plain" else Reply(payload={"env": environment_of(_script(request))})
+    )
 
 
 def get_env_text(request: ApiRequest) -> Reply:
     """Get a job's environment as text, one variable per line."""
-    lines = [f"{name}={json.dumps(value)}\n" for name, value in _environment(_script(request)).items()]
+    lines = [f"{name}={json.dumps(value)}\n" for name, value in environment_of(_script(request)).items()]
     return Reply(body="".join(lines), content_type="text/plain; charset=utf-8")
-
-
-def _environment(record: JobRecord) -> dict[str, str]:
-    build = record.build
-    pull_request = build.pull_request or {}
-    own = {
-        "CI": "true",
-        "BUILDKITE": "true",
-        "BUILDKITE_TAG": build.tag or "",
-        "BUILDKITE_REPO": build.pipeline.repository,
-        "BUILDKITE_BRANCH": build.branch,
-        "BUILDKITE_COMMIT": build.commit,
-        "BUILDKITE_JOB_ID": record.id,
-        "BUILDKITE_COMMAND": record.command or "",
-        "BUILDKITE_MESSAGE": build.message or "",
-        "BUILDKITE_BUILD_ID": build.id,
-        "BUILDKITE_BUILD_URL": web_build(build),
-        "BUILDKITE_AGENT_NAME": record.agent.name if record.agent else "",
-        "BUILDKITE_BUILD_NUMBER": str(build.number),
-        "BUILDKITE_ORGANIZATION_SLUG": build.organization.slug,
-        "BUILDKITE_PIPELINE_SLUG": build.pipeline.slug,
-        "BUILDKITE_PULL_REQUEST": str(pull_request.get("id") or "false"),
-        "BUILDKITE_BUILD_CREATOR": build.creator.name if build.creator else "",
-        "BUILDKITE_REPO_SSH_HOST": "github.com",
-        "BUILDKITE_ARTIFACT_PATHS": record.artifact_paths or "",
-        "BUILDKITE_PIPELINE_PROVIDER": build.pipeline.provider_id,
-        "BUILDKITE_BUILD_CREATOR_EMAIL": build.creator.email if build.creator else "",
-        "BUILDKITE_AGENT_META_DATA_LOCAL": "true",
-        **({} if record.step_key is None else {"BUILDKITE_STEP_KEY": record.step_key}),
-    }
-    given = {name: str(value) for name, value in (build.env or {}).items()}
-    return given | record.env | own
 
 
 ROUTES = (

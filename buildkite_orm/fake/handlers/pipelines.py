@@ -28,7 +28,7 @@ from buildkite_orm.fake.http import ApiError, InvalidError, Reply
 from buildkite_orm.fake.ids import slug_of
 from buildkite_orm.fake.paging import paged
 from buildkite_orm.fake.payloads.pipelines import SETTINGS, pipeline, provider_of
-from buildkite_orm.fake.pipeline_yaml import read_pipeline
+from buildkite_orm.fake.pipeline_yaml import read_configuration
 from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ def list_pipelines(request: ApiRequest) -> Reply:
 def get_pipeline(request: ApiRequest) -> Reply:
     """Get a pipeline."""
     return Reply(payload=pipeline(request.view, request.pipeline))
+
+
+def _warn(request: ApiRequest, record: PipelineRecord, definition: PipelineDefinition | None) -> None:
+    """Warn of what the fake does not simulate."""
+    if definition is not None:
+        request.context.warn(definition.warning(record.slug))
+    elif any("buildkite-agent" in (step.get("command") or "") for step in record.steps):
+        request.context.warn(f"the fake does not simulate buildkite-agent in commands of the pipeline {record.slug}")
 
 
 def _changed(request: ApiRequest, record: PipelineRecord, change: str, status: int = 200) -> Reply:
@@ -181,7 +189,8 @@ def create_pipeline(request: ApiRequest) -> Reply:
     _apply(record, body, definition)
     if not (body.get("configuration") or body.get("steps")):
         template = TEMPLATES.records(request)[body["pipeline_template_uuid"]]
-        record.plan = read_pipeline(template.data["configuration"]).plan
+        read_configuration(template.data["configuration"]).apply(record)
+    _warn(request, record, definition)
     return _changed(request, record, "Created", 201)
 
 
@@ -196,7 +205,7 @@ def _definition(body: Json) -> PipelineDefinition | None:
     if not body.get("configuration"):
         return None
     try:
-        return read_pipeline(body["configuration"])
+        return read_configuration(body["configuration"])
     except PipelineYamlError as error:
         raise InvalidError([("configuration", str(error))]) from error
 
@@ -230,6 +239,8 @@ def update_pipeline(request: ApiRequest) -> Reply:
     if "slug" in body or "name" in body:
         _rename(request.organization, record, body.get("slug") or slug_of(body["name"]))
     _apply(record, body, definition)
+    if definition is not None or "steps" in body:
+        _warn(request, record, definition)
     return _changed(request, record, "Updated")
 
 
@@ -248,9 +259,8 @@ def _apply(record: PipelineRecord, body: Json, definition: PipelineDefinition | 
         record.tags = body["tags"] or None
     record.provider_settings = record.provider_settings | (body.get("provider_settings") or {})
     if definition is not None:
-        record.configuration = body["configuration"]
-        record.env, record.steps, record.plan = definition.env, definition.visual_steps, definition.plan
-        definition.warn(record.slug)
+        record.configuration, record.steps = definition.text, definition.visual_steps
+        definition.apply(record)
     elif record.configuration is None:
         _apply_visual_steps(record, body)
 

@@ -11,6 +11,7 @@ from buildkite_orm.fake.handlers.validation import Check, texts_of
 from buildkite_orm.fake.http import ApiError
 from buildkite_orm.fake.ids import graphql_id
 from buildkite_orm.fake.payloads.accounts import user_or_none
+from buildkite_orm.fake.pipeline_yaml.errors import PipelineYamlError
 from buildkite_orm.fake.wildcards import allows
 
 if TYPE_CHECKING:
@@ -79,8 +80,11 @@ def _fire(lifecycle: Lifecycle, pipeline: PipelineRecord, record: Record, moment
         return
     problem = _problem(pipeline, record.data)
     if problem is None:
-        lifecycle.create(pipeline, **_build(record))
-    else:
+        try:
+            lifecycle.create(pipeline, **_build(record))
+        except PipelineYamlError as error:
+            problem = str(error)
+    if problem is not None:
         record.data |= {"enabled": False, "failed_message": problem, "failed_at": moment}
     plan(lifecycle, pipeline, record)
 

@@ -99,7 +99,7 @@ def _script(view: View, record: JobRecord) -> Json:
         "step": {"id": record.step_id, "signature": record.signature},
         "priority": {"number": record.priority},
         "agent_query_rules": record.agent_query_rules,
-        "state": record.state,
+        "state": "scheduled" if record.state == "limited" else record.state,  # as documented
         "build_url": view.build(record.build),
         "web_url": _web_url(record),
         "log_url": f"{url}/log",

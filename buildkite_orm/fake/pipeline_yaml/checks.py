@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
 _FIELD_KEY = re.compile(r"[A-Za-z0-9/_-]+").fullmatch
 _LONGEST_SKIP = 70
+_LONGEST_GROUP = 200
+_MOST_TEAMS = 100
 
 
 def is_scalar(value: Any) -> bool:
@@ -76,6 +78,18 @@ def key(value: Any) -> str | None:
     """Accept the key of a step, which is not a UUID."""
     is_valid = is_scalar(value) and str(value) and not _UUID(str(value))
     return None if is_valid or value is None else "a string that is not a UUID"
+
+
+def group_name(value: Any) -> str | None:
+    """Accept the name of a concurrency group."""
+    is_valid = is_scalar(value) and 0 < len(str(value)) <= _LONGEST_GROUP
+    return None if is_valid else f"a string of 1 to {_LONGEST_GROUP} characters"
+
+
+def teams(value: Any) -> str | None:
+    """Accept a team or a list of teams."""
+    is_valid = texts(value) is None and not (is_list(value) and len(value) > _MOST_TEAMS)
+    return None if is_valid else f"a list of at most {_MOST_TEAMS} slugs or ids of teams"
 
 
 def field_key(value: Any) -> str | None:
@@ -187,6 +201,10 @@ def _are_elements(value: Any) -> bool:
     )
 
 
+def _is_dimension(item: tuple[Any, Any]) -> bool:
+    return len(str(item[0]).encode()) <= _ELEMENT_BYTES and _are_elements(item[1])
+
+
 def matrix(value: Any) -> str | None:
     """Accept a list of elements, or a map with `setup` and `adjustments`."""
     if _are_elements(value):
@@ -195,8 +213,10 @@ def matrix(value: Any) -> str | None:
         return f"a list of at most {_ELEMENTS} values of at most {_ELEMENT_BYTES} bytes, or a map with setup"
     setup: Any = value["setup"]
     adjustments: Any = value.get("adjustments") or []
-    if is_map(setup) and not (0 < len(setup) <= _DIMENSIONS and all(map(_are_elements, setup.values()))):
-        return f"setup: at most {_DIMENSIONS} dimensions of at most {_ELEMENTS} values"
+    if is_map(setup) and not (0 < len(setup) <= _DIMENSIONS and all(map(_is_dimension, setup.items()))):
+        return (
+            f"setup: at most {_DIMENSIONS} dimensions of at most {_ELEMENTS} values of at most {_ELEMENT_BYTES} bytes"
+        )
     if not is_map(setup) and not _are_elements(setup):
         return "setup: a map of lists, or a list"
     if not is_list(adjustments) or len(adjustments) > _ADJUSTMENTS:
@@ -245,9 +265,22 @@ def _field_problem(value: Any) -> str | None:
         return "true or false for required and multiple"
     if "format" in value and not _is_pattern(value["format"]):
         return "a regular expression as format"
+    return _select_problem(value)
+
+
+def _select_problem(value: Mapping[str, Any]) -> str | None:
+    if not _is_default(value):
+        return "a text as default, or a list of texts if multiple is true"
     options = value.get("options", [])
     has_options = is_list(options) and bool(options) and all(map(_is_option, options))
     return "options with label and value" if "select" in value and not has_options else None
+
+
+def _is_default(field: Mapping[str, Any]) -> bool:
+    default = field.get("default")
+    if is_list(default):
+        return field.get("multiple") in (True, "true") and texts(default) is None
+    return text(default) is None
 
 
 def _is_option(value: Any) -> bool:
@@ -255,9 +288,14 @@ def _is_option(value: Any) -> bool:
     return is_known and is_scalar(value["label"]) and is_scalar(value["value"])
 
 
+def python_pattern(value: str) -> str:
+    """Return a pattern of HTML for Python, whose named groups are written otherwise."""
+    return re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", value)
+
+
 def _is_pattern(value: Any) -> bool:
     try:
-        re.compile(value)
+        re.compile(python_pattern(value))
     except (re.error, TypeError, RecursionError, OverflowError):
         return False
     return True

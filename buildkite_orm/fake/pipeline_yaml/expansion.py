@@ -30,13 +30,17 @@ def _expanded(pipeline: ValidPipeline, given: Json, scope: int) -> Iterator[Step
     if given["type"] != "group":
         yield _step(pipeline, given, {})
         return
-    group = {"group": _text(given.get("key")), "group_label": _text(given.get("group") or given.get("label"))}
+    group = {
+        "group": _text(given.get("key")),
+        "group_label": _text(given.get("group") or given.get("label")),
+        "group_depends_on": _dependencies(given) if "depends_on" in given else None,
+    }
     for inner in given["steps"]:
         yield _step(pipeline, _merged(given, inner), {**group, "scope": scope})
 
 
 def _merged(group: Json, step: Json) -> Json:
-    """Return a step of a group with the conditions and dependencies of the group."""
+    """Return a step of a group with the conditions of the group."""
     merged = dict(step)
     conditions = [each for each in (group.get("if"), step.get("if")) if each is not None]
     if len(conditions) > 1:
@@ -45,10 +49,6 @@ def _merged(group: Json, step: Json) -> Json:
         merged["if"] = conditions[0]
     if group.get("skip"):
         merged["skip"] = group["skip"]
-    if "depends_on" in group:
-        merged["depends_on"] = _list(group["depends_on"]) + _list(step.get("depends_on"))
-    if _flag(group.get("allow_dependency_failure")):
-        merged["allow_dependency_failure"] = True
     return merged
 
 
@@ -70,6 +70,7 @@ def _step(pipeline: ValidPipeline, given: Json, group: Mapping[str, Any]) -> Ste
             fields=tuple(given.get("fields") or ()),
             blocked_state=given.get("blocked_state") or "passed",
             is_input=kind == "input",
+            allowed_teams=tuple(map(str, _list(given.get("allowed_teams")))),
             **common,
         )
     if kind == "trigger":
@@ -115,7 +116,11 @@ def _command(pipeline: ValidPipeline, given: Json, common: Json) -> CommandStep:
         manual_retry_reason=_text(details.get("reason")),
         permit_retry_on_passed=_flag(details.get("permit_on_passed")),
         timeout=None if not timeout else timeout * 60.0,
-        priority=_number(given.get("priority")) or 0,
+        priority=_number(given.get("priority", pipeline.priority)) or 0,
+        concurrency=_number(given.get("concurrency")),
+        concurrency_group=_text(given.get("concurrency_group")),
+        concurrency_method=given.get("concurrency_method") or "ordered",
+        real=True,
         cancel_on_build_failing=_flag(given.get("cancel_on_build_failing")),
         **common,
     )

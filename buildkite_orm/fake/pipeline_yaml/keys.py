@@ -62,7 +62,7 @@ _MANUAL = (
     Key("submit", checks.text, note=_SHOWN),
     Key("fields", checks.fields, note="`required` is true unless given; `format` and `options` are checked"),
     Key("blocked_state", checks.one_of("passed", "failed", "running")),
-    *_ignored("allowed_teams"),
+    Key("allowed_teams", checks.teams, note="slugs or ids of teams; other users get a 403"),
 )
 
 STEPS: dict[str, tuple[Key, ...]] = {
@@ -77,15 +77,17 @@ STEPS: dict[str, tuple[Key, ...]] = {
         Key("env", checks.env),
         Key("matrix", checks.matrix, note="not together with `parallelism`"),
         Key("parallelism", checks.integer(0, 1000)),
-        Key("priority", checks.integer(), note="shown in the payload; queues have agents for all jobs"),
+        Key("priority", checks.integer(), note="of the jobs that wait for an agent, the highest goes first"),
         Key("retry", checks.retry),
         _SKIP,
         Key("soft_fail", checks.soft_fail),
         Key("timeout_in_minutes", checks.integer(0), ("timeout",)),
-        Key("concurrency", checks.integer(1), treatment="accepted with a warning"),
-        Key("concurrency_group", checks.text, treatment="accepted with a warning"),
-        Key("concurrency_method", checks.one_of("ordered", "eager"), treatment="accepted with a warning"),
-        *_ignored("cache", "checkout", "if_changed", "image", "notify", "plugins", "secrets", "signature"),
+        Key("concurrency", checks.integer(1), note="together with `concurrency_group`"),
+        Key("concurrency_group", checks.group_name, note="of all pipelines of the organization"),
+        Key("concurrency_method", checks.one_of("ordered", "eager")),
+        *_ignored(
+            "adjustments", "cache", "checkout", "if_changed", "image", "notify", "plugins", "secrets", "signature"
+        ),
     ),
     "wait": (
         Key("wait", checks.text, ("waiter",)),
@@ -121,6 +123,7 @@ PIPELINE = (
     Key("steps", note="at least one"),
     Key("env", checks.env),
     Key("agents", checks.agents),
+    Key("priority", checks.integer(), note="of all steps without one"),
     *_ignored("cache", "checkout", "image", "notify", "secrets"),
 )
 

@@ -24,38 +24,49 @@ class Need:
         step_ids: Their ids.
         allow_failure: Whether they may fail.
         missing: The key of a dependency that does not exist.
+        own: Whether only their own jobs must end, not the steps that these have uploaded.
     """
 
     step_ids: tuple[str, ...]
     allow_failure: bool = False
     missing: str | None = None
+    own: bool = False
 
 
 @dataclass(slots=True)
-class _Section:
-    """The steps of a group, or of the top level: its last gate, and the ids of its steps up to here."""
+class Section:
+    """The steps of a group, or of the top level, up to here.
+
+    Attributes:
+        gate: The id of the last wait or block step.
+        before: The ids of all steps.
+        uploaders: The ids of the steps that upload these.
+    """
 
     gate: str | None = None
     before: list[str] = field(default_factory=list[str])
+    uploaders: tuple[str, ...] = ()
 
 
 def needs_of(
-    steps: Sequence[tuple[str, Step, bool]], known: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    steps: Sequence[tuple[str, Step, bool]],
+    known: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    top: Section | None = None,
 ) -> list[tuple[Need, ...]]:
     """Return what each step needs, in order; a step is an id, a definition, and whether the build includes it.
 
-    A gate that the build does not include holds back nothing. `known` are the ids of other steps of the build by key.
+    A gate that the build does not include holds back nothing. `known` are the ids of other steps of the build by key,
+    and `top` has those before the given ones.
     """
     by_key = {**known, **_by_key(steps)}
-    top = _Section()
-    groups: dict[int, _Section] = {}
+    top = top or Section()
+    groups: dict[int, Section] = {}
     needs: list[tuple[Need, ...]] = []
     for step_id, step, is_included in steps:
-        section = groups.setdefault(step.scope, _Section()) if step.scope else top
-        if step.depends_on is not None:
-            needs.append(tuple(_explicit(step.depends_on, by_key)))
-        else:
-            needs.append(tuple(_implicit(step, section, top)))
+        section = groups.setdefault(step.scope, Section()) if step.scope else top
+        explicit = _explicit((*(step.group_depends_on or ()), *(step.depends_on or ())), by_key)
+        implicit = () if step.depends_on is not None else _implicit(step, section, top)
+        needs.append((*explicit, *implicit))
         if is_gate(step) and is_included:
             section.gate = step_id
         for each in (section, top) if section is not top else (top,):
@@ -81,12 +92,20 @@ def _explicit(dependencies: Sequence[Dependency], by_key: dict[str, tuple[str, .
             yield Need((), missing=each.key)
 
 
-def _implicit(step: Step, section: _Section, top: _Section) -> Iterator[Need]:
-    gate = section.gate or top.gate
+def _implicit(step: Step, section: Section, top: Section) -> Iterator[Need]:
+    gate = section.gate
+    if gate is None and step.group_depends_on is None:
+        gate = top.gate
+        if top.uploaders:
+            yield Need(top.uploaders[:1], own=True)
     if gate is not None:
         yield Need((gate,))
-    if is_gate(step) and section.before:
-        yield Need(tuple(section.before), isinstance(step, WaitStep) and step.continue_on_failure)
+    if is_gate(step):
+        allowed = isinstance(step, WaitStep) and step.continue_on_failure
+        if section.before:
+            yield Need(tuple(section.before), allowed)
+        if section.uploaders:
+            yield Need(section.uploaders, allowed, own=True)
 
 
 def check_order(plan: Sequence[Step]) -> None:

@@ -31,6 +31,7 @@ class ValidPipeline:
     steps: list[Json]
     env: Json
     agents: Any
+    priority: Any = None
     ignored: list[str] = field(default_factory=list[str])
 
 
@@ -45,7 +46,7 @@ def validate(document: Any) -> ValidPipeline:
     top: Any = document
     if not is_map(top) or not isinstance(top.get("steps"), list) or not top["steps"]:
         raise PipelineYamlError("a pipeline is a map with `steps`, a list of at least one step")
-    pipeline = ValidPipeline([], top.get("env") or {}, top.get("agents"))
+    pipeline = ValidPipeline([], top.get("env") or {}, top.get("agents"), top.get("priority"))
     for key in PIPELINE:
         if key.name in top:
             _check_value("the pipeline", key, key.name, top[key.name])
@@ -121,7 +122,10 @@ def _check_combinations(step: Json, where: str) -> None:
             raise PipelineYamlError(f"{where}: {first} and {second} cannot be used together")
     if step["type"] == "trigger" and not step.get("trigger"):
         raise PipelineYamlError(f"{where}: trigger must be the slug of a pipeline")
-    if step["type"] == "command" and ("concurrency" in step) != ("concurrency_group" in step):
+    if step["type"] == "command" and (
+        ("concurrency" in step) != ("concurrency_group" in step)
+        or ("concurrency_method" in step and "concurrency_group" not in step)
+    ):
         raise PipelineYamlError(f"{where}: concurrency and concurrency_group must be used together")
 
 
