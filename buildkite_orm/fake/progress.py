@@ -57,7 +57,8 @@ class Progress:
     def _outcome(self, step_id: str) -> Outcome:
         if step_id not in self._outcomes:
             outcomes: set[Outcome] = {self._outcome(each) for each in self._uploaded.get(step_id, ())}
-            self._outcomes[step_id] = _combined({self._own(step_id)} | outcomes)
+            outcomes.add(self._own(step_id))
+            self._outcomes[step_id] = _combined(outcomes)
         return self._outcomes[step_id]
 
 
