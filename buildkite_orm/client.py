@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from buildkite_orm.cache.options import make_cache
 from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.http.auth import authentication
+from buildkite_orm.http.client_transport import ClientTransport
 from buildkite_orm.http.encoding import encode_path
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
@@ -72,7 +73,8 @@ class Buildkite:
             request budgets, and more if the others are idle.
         strict: Whether a response that differs from the documentation raises, instead of being kept with a warning.
         clock: The clock to read and wait by; for tests.
-        transport: A requests adapter to send through instead of the network; for tests.
+        transport: A requests adapter to send through instead of the network; for tests. See also
+            `buildkite_orm.testing.Recorder`.
         limits: How large responses and files may be, see `SizeLimits`.
         verify: The certificates to trust: a file or folder of them, an `ssl.SSLContext`, or `"system"` for those of the
             operating system (`pip install 'buildkite_orm[truststore]'`). Default: `REQUESTS_CA_BUNDLE`,
@@ -127,8 +129,9 @@ class Buildkite:
         on_request: Callable[[RequestEvent], object] | None = None,
         on_response: Callable[[ResponseEvent], object] | None = None,
     ) -> None:
+        own = transport if isinstance(transport, ClientTransport) else ClientTransport()
         try:
-            token_source = authentication(token, auth)
+            token_source = authentication(token, auth, default=own.token)
         finally:
             token = None  # a traceback with locals would show it
         _check_kind("retry", retry, RetryPolicy, "RetryPolicy(attempts=3)")
@@ -142,7 +145,7 @@ class Buildkite:
             reserve=reserve,
             processes=processes,
             strict=strict,
-            clock=clock,
+            clock=clock or own.clock,
             transport=transport,
             limits=limits,
             network=NetworkOptions(
@@ -156,8 +159,8 @@ class Buildkite:
             app=app,
             pause_gc=pause_gc,
         )
-        self.session.cache = make_cache(cache, self.session)
-        self._organization = organization or _slug_in(ORGANIZATION_VARIABLE)
+        self.session.cache = make_cache(own.cache if cache is None else cache, self.session)
+        self._organization = organization or own.organization or _slug_in(ORGANIZATION_VARIABLE)
 
     def __enter__(self) -> Self:
         return self

@@ -44,12 +44,15 @@ class StaticToken:
         raise TypeError(msg)
 
 
-def authentication(token: str | None, auth: Callable[[], str] | None) -> Callable[[], str]:
+def authentication(
+    token: str | None, auth: Callable[[], str] | None, *, default: str | None = None
+) -> Callable[[], str]:
     """Return the function that returns the token of a client.
 
     Args:
         token: The token; default: `BUILDKITE_API_TOKEN`.
         auth: The function that replaces it.
+        default: The token to use in place of that of the environment.
 
     Raises:
         ConfigurationError: There is no token, it is not valid, or both are given.
@@ -63,7 +66,7 @@ def authentication(token: str | None, auth: Callable[[], str] | None) -> Callabl
     source = TOKEN_VARIABLE if token is None else "token="
     if token is not None and not isinstance(as_plain(token), str):
         raise ConfigurationError(f"token= is a string, not {kind_of(token)}")
-    value = setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
+    value = default or setting(TOKEN_VARIABLE) if token is None else stripped(str(as_plain(token)))
     given, token = token is not None, None
     if not value:
         reason = "no token: token= is empty" if given else f"no token: pass Buildkite(token=…) or set {TOKEN_VARIABLE}"

@@ -84,6 +84,11 @@ class Decoder:
             self._is_over = True
 
 
+def looks_compressed(data: bytes) -> bool:
+    """Whether a body that begins so may be gzip or zlib."""
+    return data.startswith(_GZIP_MAGIC) or (len(data) > 1 and _is_zlib(data))
+
+
 def _inflated(inflater: Any, data: bytes) -> tuple[bytes, bytes]:
     """Return a decompressed piece, and the rest of the input."""
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, Self
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from urllib3 import BaseHTTPResponse, HTTPResponse
 
 from buildkite_orm.errors import ConnectionFailedError, ResponseError
-from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError
+from buildkite_orm.http.decoding import Decoder, DecodingError, UnknownEncodingError, looks_compressed
 from buildkite_orm.http.failures import error_from
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.redaction import Secrets
@@ -53,6 +55,7 @@ class Stream:
         self._response = response
         self._exchange = exchange
         self._decompress = decompress
+        self._was_decompressed = False
         self._method = method
         self.url = url
         self.status = response.status_code
@@ -74,7 +77,7 @@ class Stream:
             TransportError: The connection broke, or fewer bytes arrived than were declared.
             ResponseError: The compression is damaged.
         """
-        received = self._received(self._response.raw.read, size)
+        received = self._received(_reader(self._response.raw, "read"), size)
         return self._decoded(received) if self._decompress else received
 
     def chunks_as_received(self) -> Iterator[bytes]:
@@ -84,9 +87,7 @@ class Stream:
             TransportError: As for `chunks`.
             ResponseError: As for `chunks`.
         """
-        raw = self._response.raw
-        read = raw.read1 if hasattr(getattr(raw, "_fp", None), "read1") else raw.read  # mocks may have only `read`
-        return self._decoded(self._received(read, CHUNK))
+        return self._decoded(self._received(reader_as_received(self._response.raw), CHUNK))
 
     def replay(self, body: bytes) -> bytes:
         """Return a body that was read, through requests' own methods, so that tools that watch requests see it."""
@@ -106,24 +107,22 @@ class Stream:
         """Return the connection to its pool, or close it if the body was not read to its end."""
         self._response.close()
 
-    def _received(self, read: Callable[..., bytes], size: int) -> Iterator[bytes]:
-        # only a response of urllib3 can decompress: mocks may have a file in its place
-        options = {"decode_content": False} if isinstance(self._response.raw, BaseHTTPResponse) else {}
-        while chunk := self._read(read, size, options):
+    def _received(self, read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
+        while chunk := self._read(read, size):
             yield chunk
             del chunk  # tracebacks may show the locals of this frame
-        missing = _missing_bytes(self._response)
+        missing = 0 if self._was_decompressed else _missing_bytes(self._response)
         self.close()
         if missing:
             raise ConnectionFailedError(
                 f"the response broke off {missing} bytes before its end", method=self._method, url=self.url
             )
 
-    def _read(self, read: Callable[..., bytes], size: int, options: dict[str, bool]) -> bytes:
+    def _read(self, read: Callable[[int], bytes], size: int) -> bytes:
         """Read a chunk. An error is raised after the block that caught its cause, so that it does not lead to it."""
         try:
             self._exchange.to_progress()  # a transport of the caller does not know the deadline
-            return read(size, **options)
+            return read(size)
         except BaseException as problem:  # noqa: BLE001 - raised below, without its frames
             error = error_from(problem, self._exchange, method=self._method, url=self.url)
         self.close()
@@ -131,7 +130,10 @@ class Stream:
 
     def _decoded(self, received: Iterator[bytes]) -> Iterator[bytes]:
         try:
-            decoder = Decoder(self.headers.get("Content-Encoding", ""))
+            first = next(received, b"")
+            decoder = Decoder(self._encoding_of(first))
+            received = chain((first,), received)
+            del first  # tracebacks may show the locals of this frame
             for chunk in received:
                 for piece in decoder.decode(chunk):
                     yield piece
@@ -147,6 +149,28 @@ class Stream:
             error = ResponseError("the response's compression is damaged", method=self._method, url=self.url)
             error.damaged = True
             raise error from None
+
+    def _encoding_of(self, body: bytes) -> str:
+        """Return the encoding of a body that begins so; vcrpy decompresses bodies, and keeps the header."""
+        encoding = self.headers.get("Content-Encoding", "")
+        is_urllib3 = isinstance(self._response.raw, BaseHTTPResponse)
+        self._was_decompressed = bool(encoding and body and not is_urllib3 and not looks_compressed(body))
+        return "" if self._was_decompressed else encoding
+
+
+def reader_as_received(raw: Any) -> Callable[[int], bytes]:
+    """Return a function that reads the next bytes of a response as they arrive, without decompressing them.
+
+    Args:
+        raw: The response of urllib3, or what a mock has in its place, which may have only `read`.
+    """
+    return _reader(raw, "read1" if hasattr(getattr(raw, "_fp", None), "read1") else "read")
+
+
+def _reader(raw: Any, method: str) -> Callable[[int], bytes]:
+    read: Callable[..., bytes] = getattr(raw, method)
+    # only a response of urllib3 can decompress: mocks may have a file in its place
+    return partial(read, decode_content=False) if isinstance(raw, BaseHTTPResponse) else read
 
 
 def _missing_bytes(response: requests.Response) -> int:

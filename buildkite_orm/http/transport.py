@@ -16,6 +16,7 @@ from urllib3 import HTTPResponse
 from buildkite_orm._version import __version__
 from buildkite_orm.errors import ConfigurationError, ResponseError
 from buildkite_orm.http.adapter import Adapter, renew_pools
+from buildkite_orm.http.client_transport import ClientTransport
 from buildkite_orm.http.exchange import Exchange, current_exchange
 from buildkite_orm.http.failures import error_from, too_late
 from buildkite_orm.http.messages import StreamedBody
@@ -100,6 +101,8 @@ class Transport:
         self._clock = clock
         self._headers = {**HEADERS, "User-Agent": _user_agent(app)}
         self._adapter = adapter or Adapter(network.context)
+        if isinstance(adapter, ClientTransport):
+            adapter.use_network(Adapter(network.context))
         self._http = _pooled(self._adapter)
         self._has_response = False
         renew_after_fork(self)

@@ -12,7 +12,7 @@ import requests_mock
 import responses
 import vcr
 
-from buildkite_orm import Buildkite, PermissionDeniedError
+from buildkite_orm import Buildkite, NotFoundError, PermissionDeniedError
 from buildkite_orm.fake import FakeBuildkite, Settings
 from tests.helpers import web_pipeline
 from tests.network import payloads
@@ -137,6 +137,46 @@ def test_vcrpy_records_and_replays(
         assert work() == [2, 3]
         assert replayed.all_played
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("options", [{}, {"decode_compressed_response": True}], ids=["as-received", "decoded"])
+def test_vcrpy_replays_packed_pages_logs_and_files(tmp_path: Path, options: dict[str, bool]) -> None:
+    """It stores bodies without their compression, but with the header that declares it."""
+    recorder: Any = vcr.VCR(filter_headers=["authorization"], **options)
+    cassette = str(tmp_path / "case.yaml")
+
+    def work(server: FakeBuildkite) -> list[object]:
+        with server.client(http=True) as bk:
+            failed, passed = (web_pipeline(bk).builds(state=state)[0] for state in ("failed", "passed"))
+            job, artifact = failed.failed_jobs()[0], passed.artifacts()[0]
+            text, size, tail = job.log().fetch().text, job.log().fetch_size(), job.log().tail(2)
+            agents = [agent.name for agent in bk.organization("acme").agents().per_page(10)]
+            with pytest.raises(NotFoundError):
+                web_pipeline(bk).build(9999).fetch()
+            return [failed.number, agents, text, size, tail, artifact.download(), artifact.save_to(tmp_path).name]
+
+    with FakeBuildkite(settings=Settings(organization_limit=None, user_limit=None)) as server:
+        with recorder.use_cassette(cassette, record_mode="once"):
+            recorded = work(server)
+        sent = len(server.requests)
+        assert server.token not in (tmp_path / "case.yaml").read_text()
+        with recorder.use_cassette(cassette, record_mode="none"):
+            assert work(server) == recorded
+        assert len(server.requests) == sent
+
+
+def test_a_body_that_a_mock_has_decompressed_may_be_shorter_than_the_compressed_one(bk: Buildkite) -> None:
+    class Decompressed(requests_mock.Adapter):
+        def send(self, *args: Any, **options: Any) -> requests.Response:
+            response = super().send(*args, **options)
+            response.raw = BytesIO(b"null")
+            return response
+
+    adapter = Decompressed()
+    packed = {"Content-Encoding": "gzip", "Content-Length": str(len(gzip.compress(b"null")))}
+    adapter.register_uri("GET", f"{BASE}/v2/meta", headers=packed)
+    with Buildkite(TOKEN, base_url=bk.session.base_url, transport=adapter) as client:
+        assert client.request("GET", "meta") is None
 
 
 def test_the_adapter_of_the_fake_responses_for_the_network() -> None:
