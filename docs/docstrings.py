@@ -94,6 +94,7 @@ _CONSTRUCTED_BY_USERS: Final = frozenset(
         "LogText",
         "ManualClock",
         "PublicKeyAuth",
+        "Recorder",
         "RetryPolicy",
     }
 )

@@ -58,7 +58,7 @@ class Recording:
         """
         slot, began = self._tape.begin(request), self.clock.monotonic()
         try:
-            response = adapter.send(request, **options | {"stream": True})
+            response = adapter.send(request, stream=True, **options)
         except (OSError, ValueError) as problem:  # an exception of requests is an OSError
             slot.response = _failure(problem)
             raise

@@ -1,4 +1,4 @@
-"""What a cassette does not contain: tokens, and the private data in requests and responses.
+"""Redaction of cassettes: tokens, and the private data in requests and responses, become placeholders.
 
 Fields are private by their names. In all texts, these are found by their form: tokens, e-mail addresses, URLs with a
 signature or a password, and webhook URLs; and by their value: tokens that were sent, the values of secret fields and

@@ -1,4 +1,4 @@
-"""What is recorded: requests and responses as they were received, until they are written without private values."""
+"""Requests and responses as they were received, until they are written without private values."""
 
 from __future__ import annotations
 

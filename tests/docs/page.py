@@ -169,6 +169,7 @@ class Stage:
             "PATH": f"{self.folder / '.venv' / 'bin'}:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
             "PYTHONUTF8": "1",
+            "PYTEST_ADDOPTS": "-p no:buildkite",  # pytest-buildkite needs its agent
             **environment,
         }
         done = subprocess.run(

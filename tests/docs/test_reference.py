@@ -14,6 +14,7 @@ PACKAGES = [
     "buildkite_orm",
     "buildkite_orm.fake",
     "buildkite_orm.webhooks",
+    "buildkite_orm.testing",
     *(
         f"buildkite_orm.resources.{area}"
         for area in ("clusters", "organizations", "packages", "pipelines", "teams", "test_engine")

@@ -48,7 +48,7 @@ def secret(text: str) -> Any:
 
 
 def echo(request: PreparedRequest) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
+    return dict(request.headers)
 
 
 def in_all_headers(request: PreparedRequest) -> Answer:
@@ -63,7 +63,7 @@ def in_all_headers(request: PreparedRequest) -> Answer:
         "Date",
         f"RateLimit-{token[7:]}",
     ]
-    return 200, json_headers(**dict.fromkeys(names, f"<https://x.example/?t={token}>; {token}")), b"{}"
+    return 200, {**json_headers(), **dict.fromkeys(names, f"<https://x.example/?t={token}>; {token}")}, b"{}"
 
 
 def in_json(request: PreparedRequest) -> Answer:
@@ -157,12 +157,10 @@ def test_the_token_never_reaches_the_file(
 ) -> None:
     recorder = Recorder(cassette, record=True, files=True, through=StubAdapter(answer))
     with Buildkite(token, transport=recorder, retry=RetryPolicy(attempts=2, backoff=0)) as bk:
-        for send in (
-            lambda: bk.request("GET", "user"),
-            lambda: bk.request("POST", "organizations/acme/x", json={"t": token}),
-        ):
-            with suppress(BuildkiteError):
-                send()
+        with suppress(BuildkiteError):
+            bk.request("GET", "user")
+        with suppress(BuildkiteError):
+            bk.request("POST", "organizations/acme/x", json={"t": token})
     text = cassette.read_text()
     plain = json.dumps(json.loads(text), ensure_ascii=False)
     assert [form for form in forms_of(token) if form in text or form in plain] == []
@@ -302,8 +300,8 @@ def test_the_seeded_organization_leaves_no_private_data(
 ) -> None:
     def work(bk: Buildkite) -> list[int]:
         org = bk.organization()
-        listings: list[Any] = [org.builds(with_jobs=True).limit(30), org.pipelines(), org.agents(), org.members(), org.teams()]
-        listings += [org.clusters(), org.invitations(), org.audit_events(), org.notification_services()]
+        listings: list[Any] = [org.builds(with_jobs=True).limit(30), org.pipelines(), org.agents(), org.members()]
+        listings += [org.teams(), org.clusters(), org.invitations(), org.audit_events(), org.notification_services()]
         return [len(list(listing)) for listing in listings]
 
     counts = record(work)
