@@ -69,6 +69,7 @@ def fake_buildkite(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     options = _options_of(request, "fake_buildkite", known)
     contents = {name: options.pop(name) for name in _SERVER_OPTIONS if name in options}
     with FakeBuildkite(**contents, settings=Settings(**options)) as server:
+        monkeypatch.delenv("BUILDKITE_ORM_CACHE", raising=False)  # other servers with the same ids were there before
         monkeypatch.setenv("BUILDKITE_API_TOKEN", server.token)
         monkeypatch.setenv("BUILDKITE_ORGANIZATION_SLUG", _ORGANIZATION)
         monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", server.url)

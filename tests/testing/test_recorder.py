@@ -457,6 +457,18 @@ def test_two_clients_share_a_recorder(acme: FakeBuildkite, cassette: Path) -> No
     assert len(json.loads(cassette.read_text())["exchanges"]) == 2
 
 
+def test_a_cache_that_the_environment_names_is_not_used(
+    acme: FakeBuildkite, record: Record, replay: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(bk: Buildkite) -> list[int]:
+        return [web_pipeline(bk).build(42).fetch().number for _ in range(2)]
+
+    monkeypatch.setenv("BUILDKITE_ORM_CACHE", str(tmp_path / "cache"))
+    assert [record(twice), replay(twice)] == [[42, 42], [42, 42]]
+    assert len(acme.requests) == 2
+    assert not (tmp_path / "cache").exists()
+
+
 # -- other ways to send
 
 
