@@ -39,13 +39,21 @@ None of them needs `requests` to be caught, and all survive pickle.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from buildkite_orm.utils.header_values import LONGEST_WINDOW, retry_after
-from buildkite_orm.utils.json_types import as_array, as_object
+from buildkite_orm.utils.error_bodies import (
+    LONGEST_MESSAGE,
+    describe,
+    error_line,
+    error_list,
+    error_payload,
+    printable,
+    scopes_in,
+    seconds_in,
+)
+from buildkite_orm.utils.header_values import retry_after
 from buildkite_orm.utils.redaction import NO_SECRETS, redact_url
 
 if TYPE_CHECKING:
@@ -55,7 +63,6 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.build import Build
     from buildkite_orm.utils.redaction import Secrets
 
-_LONGEST_MESSAGE = 500
 _MOST_NAMED = 20
 
 
@@ -430,16 +437,16 @@ def error_for(
         secrets: What to mask in the texts of the response.
     """
     headers = {name.lower(): secrets.mask(value) for name, value in headers.items()}
-    payload = _payload(body, secrets)
+    payload = error_payload(body, secrets)
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else StatusError)  # noqa: PLR2004
     error = kind(
-        f"{status} {_printable(payload.get('message') or _describe(body, headers))}",
+        f"{status} {printable(payload.get('message') or describe(body, headers))}",
         method=method,
         url=secrets.mask(redact_url(url)),
         status=status,
         request_id=headers.get("x-request-id"),
         server_message=payload.get("message"),
-        errors=_as_list(payload.get("errors")),
+        errors=error_list(payload.get("errors")),
         outcome_unknown=outcome_unknown,
     )
     error.retry_after = retry_after(headers, time.time() if now is None else now)
@@ -447,67 +454,21 @@ def error_for(
         _explain_scopes(error, headers)
     elif isinstance(error, RateLimitError):
         scope = payload.get("scope")
-        error.reset = _seconds(payload.get("reset"))
+        error.reset = seconds_in(payload.get("reset"))
         error.retry_after = error.retry_after if error.reset is None else error.reset
         error.scope = scope if isinstance(scope, str) else None
     elif status == _PROXY_AUTHENTICATION:
         error.next_step = "A proxy wants a user and password: HTTP_PROXY=http://user:password@host:port, or proxies=."
     elif error.errors:
-        details = "; ".join(_one_line(detail) for detail in error.errors)
-        error.message += f": {_printable(details)[:_LONGEST_MESSAGE]}"
+        details = "; ".join(error_line(detail) for detail in error.errors)
+        error.message += f": {printable(details)[:LONGEST_MESSAGE]}"
     return error
 
 
-def _payload(body: bytes, secrets: Secrets) -> dict[str, Any]:
-    """Return the JSON object of an error; secrets are masked before the message is cut."""
-    try:
-        payload = as_object(secrets.mask_json(json.loads(body))) or {}
-    except (ValueError, RecursionError):
-        return {}
-    message = payload.get("message")
-    if message is not None:
-        payload["message"] = str(message)[:_LONGEST_MESSAGE]
-    return payload
-
-
-def _seconds(value: object) -> float | None:
-    """Return the seconds until a window ends, from a body; None if the value is impossible."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_WINDOW:
-        return None
-    return float(value)
-
-
-def _printable(text: str) -> str:
-    """Return a text of the server on one line, with control characters escaped."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in " ".join(text.split()))
-
-
-def _describe(body: bytes, headers: Mapping[str, str]) -> str:
-    if not body:
-        return "(no body)"
-    kind = headers.get("content-type", "an unnamed type").partition(";")[0]
-    return f"({len(body)} bytes of {kind})"
-
-
-def _as_list(errors: object) -> list[Mapping[str, Any]]:
-    several = as_array(errors) if as_object(errors) is None else [errors]
-    return [as_object(error) or {"message": error} for error in several or []]
-
-
-def _one_line(detail: Mapping[str, Any]) -> str:
-    field = detail.get("field") or detail.get("attribute")
-    message = detail.get("message") or detail.get("code") or detail
-    return f"{field}: {message}" if field else str(message)
-
-
 def _explain_scopes(error: PermissionDeniedError, headers: Mapping[str, str]) -> None:
-    error.required_scopes = _scopes(headers.get("x-accepted-oauth-scopes"))
-    error.held_scopes = _scopes(headers.get("x-oauth-scopes"))
+    error.required_scopes = scopes_in(headers.get("x-accepted-oauth-scopes"))
+    error.held_scopes = scopes_in(headers.get("x-oauth-scopes"))
     lacking = [scope for scope in error.required_scopes if scope not in error.held_scopes]
     if lacking:
         held = ", ".join(error.held_scopes) or "none"
-        error.message += _printable(f": the token needs the scope {' or '.join(lacking)}; it has: {held}.")
-
-
-def _scopes(header: str | None) -> tuple[str, ...]:
-    return tuple(scope.strip() for scope in (header or "").split(",") if scope.strip())
+        error.message += printable(f": the token needs the scope {' or '.join(lacking)}; it has: {held}.")
