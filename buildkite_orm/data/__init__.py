@@ -1,1 +1,1 @@
-"""Data for other tools: the change feed of builds."""
+"""Data for other tools: tables of objects, and the change feed of builds."""

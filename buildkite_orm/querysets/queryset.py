@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast, overload
 
 from buildkite_orm.errors import MultipleResultsError, NotFoundError, ResponseError
 from buildkite_orm.http.encoding import encode_query
@@ -25,6 +25,7 @@ from buildkite_orm.querysets.listing import Listing
 from buildkite_orm.querysets.no_length import NoLength
 from buildkite_orm.querysets.page import LoadedPage, Page, items_of, pages_from
 from buildkite_orm.querysets.pagination import FilteredPaginator, LinkPaginator, PageResult
+from buildkite_orm.querysets.tabular import Tabular
 from buildkite_orm.utils.choices import CheckedFilters, checked_filters
 from buildkite_orm.utils.introspection import public_dir
 from buildkite_orm.utils.json_types import as_several
@@ -44,7 +45,7 @@ Q = TypeVar("Q", bound="QuerySet[Any]")
 MOST_PER_PAGE = 100
 
 
-class QuerySet(ShownListing, Generic[R]):
+class QuerySet(Tabular[R], ShownListing):
     """A listing. It sends no request until it is used, and requests nothing again that it has loaded.
 
     Iterate over it, index and slice it. `len()` raises, since it would send a request: see `count()`.
@@ -52,7 +53,6 @@ class QuerySet(ShownListing, Generic[R]):
     It is pickled as a query: without its client, the token, and what it has loaded. `bk.bind(queryset)` binds it again.
     """
 
-    _model: ClassVar[type[Resource]]
     _filters_type: ClassVar[type | None] = None
     """The TypedDict that has the filters."""
 

@@ -246,9 +246,9 @@ class Build(BuildRef, Fetchable):
 
         session = self.session if embedded is None else self._bound.session
         source = self if embedded is None and self._may_be_cached else None
-        return JobQuerySet(
-            session, f"{path}/jobs", filters, kind=kind, loaded=embedded, on_request=note_request, finished=source
-        )
+        options: dict[str, Any] = {"loaded": embedded, "on_request": note_request, "finished": source}
+        build_id = self.__dict__.get("id")
+        return JobQuerySet(session, f"{path}/jobs", filters, kind=kind, build_id=build_id, **options)
 
     def tests(self, **filters: Unpack[BuildTestFilters]) -> BuildTestQuerySet:
         """List the tests that ran in the build, of all test suites, with their metrics in it.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.cache.options import CacheMode
     from buildkite_orm.data.changes import Change, Changes, Gone
+    from buildkite_orm.data.tables import BuildTables
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.querysets.listing import Listing
     from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
@@ -58,6 +59,26 @@ class BuildQuerySet(QuerySet[Build]):
             paginator = self._make_paginator()
             load_concurrently(self._start, paginator, limit=self._limit, workers=workers, progress=progress)
         return super().all(progress=progress)
+
+    def tables(self) -> BuildTables:
+        """Return the builds and their jobs as two Arrow tables, from the same responses; no request is sent yet.
+
+        Iterate over it, one pair of batches a page, or write both tables: `to_parquet(folder)`, `to_duckdb(path)`.
+
+        Raises:
+            ValueError: The listing does not contain the jobs.
+            ConfigurationError: pyarrow is not installed: `pip install 'buildkite_orm[arrow]'`.
+        """
+        from buildkite_orm.data.tables import BuildTables
+
+        if not self._filters.get("with_jobs"):
+            msg = "tables() needs the jobs of the builds: list them with_jobs=True; arrow() returns the builds alone"
+            raise ValueError(msg)
+        return BuildTables(self, self._table_pages)
+
+    def _table_options(self) -> dict[str, Any]:
+        # the slug of the pipeline is in the URL of the build; its other data, 4 kB, would be repeated in each row
+        return {"filters": {"with_pipeline": False, **self._filters}}
 
     def partitions(self, by: timedelta = timedelta(days=1)) -> list[Self]:
         """Divide the query by the time of creation, for several processes; no request.

@@ -87,11 +87,13 @@ class JobQuerySet(QuerySet[J]):
         self,
         *args: Any,
         kind: type[J] | None = None,
+        build_id: str | None = None,
         on_request: Callable[[], None] | None = None,
         finished: Build | None = None,
         **options: Any,
     ) -> None:
         self._kind = job_class(kind)
+        self._build_id = build_id
         self._on_request = on_request
         self._finished = finished
         super().__init__(*args, **options)
@@ -107,11 +109,14 @@ class JobQuerySet(QuerySet[J]):
         return super()._with(**{"on_request": self._on_request, "finished": self._finished, **changed})
 
     def _options(self) -> dict[str, Any]:
-        return {**super()._options(), "kind": self._kind}
+        return {**super()._options(), "kind": self._kind, "build_id": self._build_id}
 
     def _params(self) -> Mapping[str, object]:
         # the endpoint returns all attempts by default, unlike the jobs that are embedded in builds
         return {"include_retried_jobs": False, **self._filters}
+
+    def _known_columns(self) -> Mapping[str, object]:
+        return {} if self._build_id is None else {"build_id": self._build_id}
 
     def _make_client_filter(self) -> Callable[[J], bool] | None:
         kind = self._kind

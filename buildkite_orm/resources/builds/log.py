@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkite_orm.cache.options import CacheMode
+    from buildkite_orm.data.arrow import ArrowStream
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.logs.text import LogGroup, LogLine, LogMatch, LogText
 
@@ -258,6 +259,23 @@ class Log(LogRef, Fetchable):
             ValueError: `context` is negative.
         """
         return self._text.search(regex, context=context)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines as dictionaries with the keys `time`, `group` and `line`; no request."""
+        from buildkite_orm.data.rows import log_columns, rows_of
+        from buildkite_orm.data.schema import LOG_TABLE
+
+        return rows_of(LOG_TABLE, log_columns(self.lines))
+
+    def arrow(self) -> ArrowStream:
+        """Return the lines as an Arrow table with the columns `time`, `group` and `line`; no request.
+
+        Raises:
+            ConfigurationError: pyarrow is not installed: `pip install 'buildkite_orm[arrow]'`.
+        """
+        from buildkite_orm.data.arrow import log_stream
+
+        return log_stream(self.lines)
 
     @property
     def _text(self) -> LogText:
