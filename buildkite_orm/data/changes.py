@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 from buildkite_orm.data.checkpoint import EARLIEST, SECOND, FeedQuery, FeedState, Run, read_state, write_state
 from buildkite_orm.data.known import KnownBuilds
 from buildkite_orm.data.windows import learn, windows_of
+from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.querysets.crowded_second import build_id, created_at
 from buildkite_orm.utils.header_values import sent_at
 
@@ -147,8 +148,10 @@ class Changes(Generic[C]):
         if self._state.query.filters.get("with_jobs"):
             filters["include_retried_jobs"] = True
         for build in self._list_builds(filters, self._note_start):
+            self._check_start()
             if position is None or build_id(build) not in position.ids:
                 yield build
+        self._check_start()
 
     def _note_start(self, response: ApiResponse) -> None:
         """Note the server's time of the first response of the run."""
@@ -158,6 +161,12 @@ class Changes(Generic[C]):
         if now is None:
             raise response.unexpected("the response has no Date header, from which the next run would continue")
         self._state.run = Run(started_at=now, window=windows_of(self._state)[0].name)
+
+    def _check_start(self) -> None:
+        if self._state.run is None and not self._is_listed:
+            raise ConfigurationError(
+                "changed_since() needs the server, and this cache is used without one: cache='only'"
+            )
 
     def _is_recent(self, build: Build) -> bool:
         """Whether a build was created since the last run began."""

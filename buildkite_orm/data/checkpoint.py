@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 from buildkite_orm.http.encoding import encode_time
-from buildkite_orm.utils.json_types import as_several
+from buildkite_orm.utils.json_types import as_mapping, as_object, as_several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ SECOND: Final = timedelta(seconds=1)
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_IDS: Final = 100
 _FILTERS: Final = ("branch", "creator", "commit", "created_from")
-_PAYLOAD: Final = frozenset({"with_jobs", "with_pipeline", "include_retried_jobs"})
+_PAYLOAD: Final = frozenset({"with_jobs", "with_pipeline", "include_retried_jobs", "cache"})
 _FULL_COMMIT: Final = re.compile(r"[0-9a-fA-F]{40}")
 
 WindowName = Literal["everything", "open", "finished", "dropped", "unblocked"]
@@ -204,11 +204,15 @@ def read_state(checkpoint: str | Mapping[str, Any]) -> FeedState:
     """Return the content of a checkpoint.
 
     Raises:
+        TypeError: It is neither a text nor a mapping.
         ValueError: It is not a checkpoint, or of another version of this library.
     """
+    if as_mapping(checkpoint) is None and not isinstance(checkpoint, str):
+        msg = f"checkpoint={checkpoint!r}: the checkpoint of the last run, its text, or None"
+        raise TypeError(msg)
     try:
-        data = json.loads(checkpoint) if isinstance(checkpoint, str) else checkpoint
-        version = data.get("version") if isinstance(data, dict) else None
+        data = json.loads(checkpoint) if isinstance(checkpoint, str) else dict(checkpoint)
+        version = (as_object(data) or {}).get("version")
         if isinstance(version, int) and version != VERSION:
             msg = f"the checkpoint is of version {version}, and this library reads version {VERSION}"
             raise ValueError(msg)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MARGIN: Final = timedelta(minutes=5)
 _MOST_GATES: Final = 20
-_OPEN: Final = (
+OPEN_STATES: Final = (
     BuildState.CREATING,
     BuildState.SCHEDULED,
     BuildState.RUNNING,
@@ -85,7 +85,7 @@ class Open(Window):
 
     def states(self, state: FeedState) -> Sequence[BuildState]:
         """Return the open states."""
-        return _OPEN if state.finish_times.get(BuildState.BLOCKED) else (*_OPEN, BuildState.BLOCKED)
+        return OPEN_STATES if state.finish_times.get(BuildState.BLOCKED) else (*OPEN_STATES, BuildState.BLOCKED)
 
     def bounds(self, state: FeedState) -> BuildFilters:  # noqa: ARG002
         """Return no bounds."""
@@ -103,11 +103,11 @@ class Finished(Window):
 
     def bounds(self, state: FeedState) -> BuildFilters:
         """Return the start of the last run, less five minutes."""
-        return {"finished_from": _last_run(state)}
+        return {"finished_from": last_run(state)}
 
     def includes(self, state: FeedState, build: Build) -> bool:  # noqa: ARG002
         """Leave out builds that continue after a retry: they are open now, or will be in the next run."""
-        return _is_gate(build) or build.__dict__.get("state") not in _OPEN
+        return _is_gate(build) or build.__dict__.get("state") not in OPEN_STATES
 
 
 class _NotStarted(Window):
@@ -116,7 +116,7 @@ class _NotStarted(Window):
     def includes(self, state: FeedState, build: Build) -> bool:
         """Leave out the builds that the window `finished` lists."""
         finished_at = moment(build, "finished_at")
-        return finished_at is None or finished_at < _last_run(state)
+        return finished_at is None or finished_at < last_run(state)
 
 
 class Dropped(_NotStarted):
@@ -130,7 +130,7 @@ class Dropped(_NotStarted):
 
     def bounds(self, state: FeedState) -> BuildFilters:
         """Return the creation of the oldest build that was open in the last run."""
-        return {"created_from": _dropped_from(state)}
+        return {"created_from": dropped_from(state)}
 
 
 class Unblocked(_NotStarted):
@@ -151,7 +151,7 @@ class Unblocked(_NotStarted):
         if state.finish_times.get(BuildState.BLOCKED):  # else the window `open` lists blocked builds
             times.append(state.open_before)
         since = min((time for time in times if time is not None), default=None)
-        until = _dropped_from(state)
+        until = dropped_from(state)
         return None if since is None or since >= until else {"created_from": since, "created_to": until}
 
 
@@ -175,14 +175,14 @@ def learn(state: FeedState, build: Build) -> None:
         has_time = moment(build, "finished_at") is not None
         state.finish_times[str(ending)] = has_time and state.finish_times.get(str(ending), True)
     created = created_at(build)
-    _note_gate(state, build_id(build), created if is_gate and moment(build, "started_at") is None else None)
+    note_gate(state, build_id(build), created if is_gate and moment(build, "started_at") is None else None)
     if created is None or is_gate or ending in BUILD_ENDS or state.run is None:
         return
     if state.run.open_since is None or created < state.run.open_since:
         state.run.open_since = created
 
 
-def _note_gate(state: FeedState, build: str, created: datetime | None) -> None:
+def note_gate(state: FeedState, build: str, created: datetime | None) -> None:
     """Remember a blocked build that has not started; forget it when it is no longer blocked."""
     if created is None:
         state.gates.pop(build, None)
@@ -203,11 +203,12 @@ def _is_canceled_before_start(build: Build) -> bool:
     return build.__dict__.get("state") == BuildState.CANCELED and moment(build, "started_at") is None
 
 
-def _last_run(state: FeedState) -> datetime:
+def last_run(state: FeedState) -> datetime:
     """Return the start of the last run, less five minutes."""
     return EARLIEST if state.started_at is None else state.started_at - MARGIN
 
 
-def _dropped_from(state: FeedState) -> datetime:
-    since = _last_run(state)
+def dropped_from(state: FeedState) -> datetime:
+    """Return the start of the last run, less five minutes, or the creation of the oldest build that was open in it."""
+    since = last_run(state)
     return since if state.open_since is None else min(since, state.open_since)

@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import pickle
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Change, Changes, Checkpoint, Gone, PermissionDeniedError, ResponseError
+from buildkite_orm import (
+    Cache,
+    Change,
+    Changes,
+    Checkpoint,
+    ConfigurationError,
+    Gone,
+    PermissionDeniedError,
+    ResponseError,
+)
 from buildkite_orm.fake import CommandStep
 from tests.helpers import ids, newest_first
 
@@ -122,7 +132,11 @@ def test_a_checkpoint_is_a_small_json_text(server: FakeBuildkite, builds: BuildQ
     assert repr(checkpoint) == f"Checkpoint({str(checkpoint)!r})"
 
 
-@pytest.mark.parametrize("convert", [str, json.loads, Checkpoint, lambda text: json.loads(json.dumps(text))])
+def through_json(checkpoint: Checkpoint) -> Any:
+    return json.loads(json.dumps(checkpoint))
+
+
+@pytest.mark.parametrize("convert", [str, json.loads, Checkpoint, through_json])
 def test_a_checkpoint_is_accepted_in_any_form(
     builds: BuildQuerySet, web: PipelineRef, convert: Callable[[Checkpoint], Any]
 ) -> None:
@@ -183,6 +197,12 @@ def test_what_is_not_a_checkpoint_is_refused(builds: BuildQuerySet, checkpoint: 
         builds.changed_since(checkpoint)
 
 
+@pytest.mark.parametrize("checkpoint", [Path("checkpoint.json"), 5, b"{}", [1]])
+def test_what_is_neither_text_nor_mapping_is_no_checkpoint(builds: BuildQuerySet, checkpoint: Any) -> None:
+    with pytest.raises(TypeError, match="the checkpoint of the last run, its text, or None"):
+        builds.changed_since(checkpoint)
+
+
 def test_a_checkpoint_continues_no_other_query(server: FakeBuildkite, bk: Buildkite, web: PipelineRef) -> None:
     checkpoint = first_run(web.builds(branch="main"))
     others = {
@@ -228,7 +248,8 @@ def test_filters_apply_to_every_window(server: FakeBuildkite, web: PipelineRef) 
     now = server.clock.now()
     user = server.add_user("Grace", "grace@acme.example")
     wanted: dict[str, Any] = {"branch": "next", "commit": SHA, "creator": user, "created_at": now - 60}
-    for field, value in {"branch": "main", "commit": "f" * 40, "creator": None, "created_at": now - 9000}.items():
+    others: dict[str, Any] = {"branch": "main", "commit": "f" * 40, "creator": None, "created_at": now - 9000}
+    for field, value in others.items():
         for state in ("running", "passed", "skipped", "canceled"):
             server.add_build("web", state=state, **{**wanted, field: value})
     kept = [server.add_build("web", state=state, **wanted) for state in ("running", "passed", "skipped")]
@@ -272,7 +293,7 @@ def test_the_clock_of_the_client_does_not_matter(server: FakeBuildkite) -> None:
 
 
 def test_a_server_without_a_date_is_refused(builds: BuildQuerySet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("buildkite_orm.fake.app.http_date", lambda _: "yesterday")
+    monkeypatch.setattr("buildkite_orm.fake.app.http_date", str)
     with pytest.raises(ResponseError, match="no Date header"):
         items(builds.changed_since(None))
 
@@ -341,3 +362,25 @@ def test_any_period_can_be_reconciled(server: FakeBuildkite, builds: BuildQueryS
     server.add_build("web", created_at=server.clock.now() - 10_000 * 86400)
     checkpoint = first_run(builds)
     assert len(items(builds.changed_since(checkpoint, reconcile=timedelta.max))) == 1
+
+
+# -- with a cache
+
+
+def test_the_jobs_of_finished_builds_come_from_the_cache(server: FakeBuildkite, tmp_path: Path) -> None:
+    server.add_builds("web", 5, jobs=2, newest=server.clock.now() - 3600)
+    client = server.client(cache=Cache(tmp_path))
+    builds = client.organization("acme").pipeline("web").builds(with_jobs=True)
+    checkpoint = first_run(builds)
+    found = items(builds.changed_since(checkpoint, reconcile=timedelta(days=1)))
+    assert [len(build.embedded_jobs or []) for build in found] == [2] * 5
+    assert all(build.from_cache for build in found)
+
+
+def test_a_cache_alone_has_no_changes(server: FakeBuildkite, tmp_path: Path) -> None:
+    server.add_builds("web", 5, newest=server.clock.now() - 3600)
+    client = server.client(cache=Cache(tmp_path))
+    builds = client.organization("acme").pipeline("web").builds()
+    items(builds.changed_since(None))
+    with pytest.raises(ConfigurationError, match="needs the server"):
+        items(builds.filter(cache="only").changed_since(None))

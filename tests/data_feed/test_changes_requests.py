@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import pytest
@@ -29,7 +29,7 @@ def run(server: FakeBuildkite, builds: BuildQuerySet, checkpoint: Checkpoint | N
     return len(server.requests) - before, count, changes.checkpoint
 
 
-def add(server: FakeBuildkite, count: int, state: str, **fields: object) -> None:
+def add(server: FakeBuildkite, count: int, state: str, **fields: Any) -> None:
     """Add builds of the days before yesterday, two a second."""
     server.add_builds("web", count, spacing=0.5, newest=server.clock.now() - DAY, state=state, **fields)
 

@@ -14,8 +14,10 @@ from buildkite_orm.fake.settings import Ending
 from tests.data_feed.world import PIPELINES, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
+    from buildkite_orm import BuildState
     from tests.data_feed.world import Step
 
 DAY = 86400.0
@@ -103,16 +105,24 @@ def test_no_window_can_be_left_out(window: type[windows.Window], history: str, m
     assert len(World.make(**options).do(steps).differences()) == 1
 
 
-def _complete_and_forget(state: FeedState, complete: Callable[[FeedState], None] = FeedState.complete) -> None:
+def open_states(_self: windows.Open, _state: FeedState) -> Sequence[BuildState]:
+    return windows.OPEN_STATES
+
+
+def remember_nothing(_state: FeedState, _build: str, _created: datetime | None) -> None:
+    """Replace `note_gate`."""
+
+
+def complete_and_forget(state: FeedState, complete: Callable[[FeedState], None] = FeedState.complete) -> None:
     complete(state)
     state.open_before = None
 
 
 WEAKER: dict[str, tuple[Any, str, Any]] = {
-    "a build that waits for long, and is canceled": (windows, "_dropped_from", windows._last_run),
-    "a build that is unblocked, and canceled before it starts": (windows, "_note_gate", lambda *_: None),
-    "the first build that is blocked, after a retry": (windows.Open, "states", lambda *_: windows._OPEN),
-    "a build that is unblocked while a run is interrupted": (FeedState, "complete", _complete_and_forget),
+    "a build that waits for long, and is canceled": (windows, "dropped_from", windows.last_run),
+    "a build that is unblocked, and canceled before it starts": (windows, "note_gate", remember_nothing),
+    "the first build that is blocked, after a retry": (windows.Open, "states", open_states),
+    "a build that is unblocked while a run is interrupted": (FeedState, "complete", complete_and_forget),
 }
 
 

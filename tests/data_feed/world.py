@@ -12,7 +12,7 @@ from buildkite_orm.fake.settings import Pace
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from buildkite_orm import Build, BuildQuerySet, BuildRef, Change, Changes
+    from buildkite_orm import Build, BuildQuerySet, BuildRef, Change, Changes, OrganizationRef
     from buildkite_orm.fake.records import BuildRecord, JobRecord
     from buildkite_orm.fake.settings import Ending
 
@@ -56,12 +56,13 @@ class World:
     """A server and a mirror; `do` applies the steps of a history."""
 
     server: FakeBuildkite
-    off: float = 0.0
+    organization: OrganizationRef
     per_page: int = 100
     mirror: dict[str, Any] = field(default_factory=dict[str, Any])
     checkpoint: str | None = None
     changes: Changes[Change] | None = None
     running: Iterator[Change] | None = None
+    reported: set[object] = field(default_factory=set[object])
 
     @classmethod
     def make(
@@ -86,12 +87,12 @@ class World:
         server = FakeBuildkite(populate=False, settings=settings)
         for slug, pipeline in PIPELINES.items():
             server.add_pipeline(slug, **pipeline)
-        return cls(server, off, per_page)
+        client = server.client(clock=OffClock(server, off))
+        return cls(server, client.organization("acme"), per_page)
 
     def builds(self) -> BuildQuerySet:
-        """Return the builds, of a client that knows nothing of earlier ones."""
-        client = self.server.client(clock=OffClock(self.server, self.off))
-        return client.organization("acme").builds(with_jobs=True).per_page(self.per_page)
+        """Return the builds, with nothing loaded."""
+        return self.organization.builds(with_jobs=True).per_page(self.per_page)
 
     # -- what people do
 
@@ -103,8 +104,7 @@ class World:
 
     def create(self, number: int) -> None:
         slug = list(PIPELINES)[number % len(PIPELINES)]
-        builds = self.server.client().organization("acme").pipeline(slug).builds()
-        builds.create(commit="HEAD", branch="main")
+        self.organization.pipeline(slug).builds().create(commit="HEAD", branch="main")
 
     def wait(self, number: int) -> None:
         self.server.clock.advance(PAUSES[number % len(PAUSES)])
@@ -136,7 +136,7 @@ class World:
         return records[-1 - number % len(records)] if records else None
 
     def _ref(self, record: BuildRecord) -> BuildRef:
-        return self.server.client().organization("acme").pipeline(record.pipeline.slug).build(record.number)
+        return self.organization.pipeline(record.pipeline.slug).build(record.number)
 
     @staticmethod
     def _try(action: Any) -> None:
@@ -151,7 +151,7 @@ class World:
         """Process some changes."""
         if self.running is None:
             self.changes = self.builds().changed_since(self.checkpoint)
-            self.running = iter(self.changes)
+            self.running, self.reported = iter(self.changes), set()
         for _ in range(number):
             change = next(self.running, None)
             assert self.changes is not None
@@ -159,7 +159,11 @@ class World:
             if change is None:
                 self.running = None
                 return
-            self.mirror[change.item.id] = what_matters(change.item)
+            build = change.item
+            report = (build.id, str(build.state), build.finished_at)
+            assert report not in self.reported, "reported twice in one run"
+            self.reported.add(report)
+            self.mirror[build.id] = what_matters(build)
 
     def crash(self, number: int) -> None:  # noqa: ARG002 - as all steps
         """Lose everything but the mirror and the saved checkpoint."""
