@@ -1,4 +1,4 @@
-"""The command `buildkite-orm`: an interactive shell, and a fake Buildkite for other programs."""
+"""The command `buildkite-orm`: an interactive shell, a fake Buildkite for other programs, and the cache."""
 
 from __future__ import annotations
 
@@ -25,17 +25,22 @@ _SHELL_DESCRIPTION: Final = (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="buildkite-orm", description="Explore Buildkite in a shell, or serve a fake Buildkite."
+        prog="buildkite-orm", description="Explore Buildkite in a shell, serve a fake Buildkite, or manage the cache."
     )
     parser.add_argument("--version", action="version", version=f"buildkite-orm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve,cache}")
     _add_shell(commands.add_parser("shell", help="start an interactive shell", description=_SHELL_DESCRIPTION))
     commands.add_parser("serve", help="serve a fake Buildkite for other programs", add_help=False)
+    commands.add_parser("cache", help="show, delete or reduce what the cache has stored", add_help=False)
     _replace_unencodable()
     options, rest = parser.parse_known_args(arguments)
     try:
         if options.command == "serve":
             return _serve(rest)
+        if options.command == "cache":
+            from buildkite_orm.cache.command import main as manage_cache
+
+            return manage_cache(rest)
         if rest:
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         return _shell(options)

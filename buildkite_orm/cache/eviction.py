@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache.files import content_files, content_path, unfinished_files
+from buildkite_orm.cache.schema import transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,24 +51,23 @@ def usage(connection: sqlite3.Connection) -> Usage:
 def evict(connection: sqlite3.Connection, folder: Path, max_bytes: int) -> None:
     """Delete what was used least recently, until a tenth of the limit is free."""
     wanted = int(max_bytes * _SHARE_KEPT)
-    while database_bytes(connection) + file_bytes(connection) > wanted:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            oldest = connection.execute("SELECT id FROM entries ORDER BY used_at, id LIMIT ?", (_AT_ONCE,)).fetchall()
-            delete_rows(connection, folder, [number for (number,) in oldest])
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        if not oldest:
+    while (excess := database_bytes(connection) + file_bytes(connection) - wanted) > 0:
+        with transaction(connection):
+            oldest = connection.execute("SELECT id, size FROM entries ORDER BY used_at, id LIMIT ?", (_AT_ONCE,))
+            chosen: list[int] = []
+            for number, size in oldest.fetchall():
+                if excess <= 0:
+                    break
+                chosen.append(number)
+                excess -= size
+            delete_rows(connection, folder, chosen)
+        if not chosen:
             return
 
 
 def prune(connection: sqlite3.Connection, folder: Path, max_bytes: int, now: float, max_age: float | None) -> None:
     """Delete what is too old or beyond the limit, and files without a row; shrink the database."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         if max_age is not None:
             old = connection.execute("SELECT id FROM entries WHERE stored_at < ?", (now - max_age,)).fetchall()
             delete_rows(connection, folder, [number for (number,) in old])
@@ -75,17 +75,12 @@ def prune(connection: sqlite3.Connection, folder: Path, max_bytes: int, now: flo
         for path in content_files(folder):
             if path.name not in named:
                 path.unlink(missing_ok=True)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     for path in unfinished_files(folder):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _UNFINISHED_AGE:  # by the clock of the disk, not of the client
                 path.unlink()
     evict(connection, folder, max_bytes)
-    connection.execute("PRAGMA incremental_vacuum").fetchall()
+    connection.executescript("PRAGMA incremental_vacuum")  # `execute` would do one step of it
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

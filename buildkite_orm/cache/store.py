@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache import eviction
 from buildkite_orm.cache.policy import SETTLING_TIME
-from buildkite_orm.cache.schema import connect
+from buildkite_orm.cache.schema import connect, transaction
 from buildkite_orm.utils.forking import ForkSafeLock
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Store:
                     if used_at < used_before:
                         self._touched.add(row.id)
             if len(self._touched) > _MOST_TOUCHED:
-                with _transaction(connection):
+                with transaction(connection):
                     self._touch(connection)
         return rows
 
@@ -121,7 +121,7 @@ class Store:
         """Store rows, except those whose keys were removed a moment ago."""
         now = self._now()
         with self._connected() as connection:
-            with _transaction(connection):
+            with transaction(connection):
                 held = self._held(connection, [row.key for row in rows], now)
                 values = [
                     (row.key, row.kind, scope, row.stamp, now, int(now), row.size, row.data)
@@ -142,23 +142,24 @@ class Store:
         """
         now = self._now()
         with self._connected() as connection:
-            with _transaction(connection):
+            with transaction(connection):
                 if self._held(connection, [row.key], now):
                     return
                 place()
                 values = (row.key, row.kind, scope, row.stamp, now, int(now), row.size, row.data)
                 connection.execute("INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+                self._touch(connection)
             self._evict(connection, count_files=True)
 
     def remove(self, ids: Iterable[int]) -> None:
         """Remove rows by their numbers."""
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             eviction.delete_rows(connection, self.folder, list(ids))
 
     def forget(self, keys: Sequence[str], prefixes: Sequence[str] = ()) -> None:
         """Remove what is stored under these keys and prefixes in any scope, and store nothing there for ten minutes."""
         now = self._now()
-        with self._connected() as connection, _transaction(connection):
+        with self._connected() as connection, transaction(connection):
             for prefix in prefixes:
                 found = connection.execute("SELECT id FROM entries WHERE key >= ? AND key < ?", _range(prefix))
                 eviction.delete_rows(connection, self.folder, [number for (number,) in found.fetchall()])
@@ -218,7 +219,7 @@ class Store:
                 return
             with contextlib.suppress(sqlite3.Error), contextlib.closing(connection):
                 if self._touched:
-                    with _transaction(connection):
+                    with transaction(connection):
                         self._touch(connection)
 
     @contextlib.contextmanager
@@ -251,18 +252,6 @@ class Store:
         removed = {str(key) for (key,) in recent}
         prefixes = tuple(key[:-1] for key in removed if key.endswith("*"))
         return {key for key in keys if key in removed or key.startswith(prefixes)} if removed else set()
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _of(keys: Sequence[str], kinds: Sequence[str]) -> str:
