@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,3 +36,9 @@ def ids(items: Iterable[Any]) -> list[str]:
 def newest_first(records: Iterable[BuildRecord]) -> list[str]:
     """Return the ids of these builds as a listing has them: the newest first, and the later of two at one time."""
     return [record.id for record in sorted(records, key=lambda each: (each.created_at, each.sequence), reverse=True)]
+
+
+def pytest_plugin_options() -> tuple[str, ...]:
+    """Return the options that load the plugin of the library, if pytest does not load it by itself."""
+    plugin = "buildkite_orm.testing.plugin"
+    return () if any(entry.value == plugin for entry in entry_points(group="pytest11")) else ("-p", plugin)

@@ -100,12 +100,12 @@ class Redactor:
         """Return a text without private values."""
         text = self.secrets.mask(text)
         if "eyJ" in text:
-            text = _JWT.sub(self._replace("token"), text)
+            text = _JWT.sub(self._replace("secret"), text)
         if "://" in text:
             text = _WEBHOOK.sub(self._replace("webhook"), text)
             text = _BADGE.sub(self._replace("badge"), text)
             text = _URL.sub(self._signed, text)
-            text = _PASSWORD.sub(self._replace("credentials"), text)
+            text = _PASSWORD.sub(self._replace("secret"), text)
         if "@" in text or "%40" in text:
             text = _SIGNATURE.sub(lambda match: match[1] + self._placeholders.of("name", match[2]), text)
             text = _EMAIL.sub(self._email, text)

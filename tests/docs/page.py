@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.fake import FakeBuildkite
+from tests.helpers import pytest_plugin_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -169,7 +170,7 @@ class Stage:
             "PATH": f"{self.folder / '.venv' / 'bin'}:/usr/bin:/bin",
             "PYTHONPATH": str(ROOT),
             "PYTHONUTF8": "1",
-            "PYTEST_ADDOPTS": "-p no:buildkite",  # pytest-buildkite needs its agent
+            "PYTEST_ADDOPTS": " ".join(["-p", "no:buildkite", *pytest_plugin_options()]),  # that plugin needs an agent
             **environment,
         }
         done = subprocess.run(

@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from buildkite_orm.fake import FakeBuildkite, Settings
+from tests.helpers import pytest_plugin_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,6 @@ ENTRY = "buildkite_orm.testing.plugin"
 OTHERS = ("-p", "no:randomly", "-p", "no:buildkite", "-p", "no:cacheprovider")
 
 pytest_plugins = ["pytester"]
-
-
-def is_installed() -> bool:
-    """Whether pytest finds the plugin by itself."""
-    return any(entry.value == ENTRY for entry in entry_points(group="pytest11"))
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +41,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
 
 
 def pytest_with(run: pytest.Pytester, *options: str, plugins: tuple[str, ...] = OTHERS) -> pytest.RunResult:
-    own = () if is_installed() else ("-p", ENTRY)
+    own = pytest_plugin_options()
     return run.runpytest_subprocess("-W", "error", "--strict-markers", *own, *plugins, *options, timeout=120)
 
 
