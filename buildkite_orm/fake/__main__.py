@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import warnings
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from buildkite_orm.fake import AcceleratedClock, FakeBuildkite, IgnoredStepKeysWarning, ManualClock, Settings
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BUILD_INTERVAL = 600.0
 _FASTEST = 10_000
+_TICK = 0.5
 _CONTROL_TOKEN = "BUILDKITE_FAKE_CONTROL_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -76,6 +77,16 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         metavar="NAME",
         help="a host name of the control API, in addition to localhost; may be repeated",
     )
+    parser.add_argument(
+        "--webhook-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a URL to send webhooks to, as builds move; may be repeated",
+    )
+    parser.add_argument(
+        "--webhook-token", default="", metavar="TOKEN", help="the token of the webhooks, which signs them"
+    )
     options = parser.parse_args(arguments)
     warnings.simplefilter("always", IgnoredStepKeysWarning)  # to standard error, also a second time
     try:
@@ -101,8 +112,20 @@ def main(arguments: list[str] | None = None, *, prog: str = "python -m buildkite
         ):
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.flush()
-        stopped.get()
+        _serve(server, stopped)
     return 0
+
+
+def _serve(server: FakeBuildkite, stopped: SimpleQueue[int]) -> None:
+    """Serve until a signal is received; builds move between requests, too, if there are webhooks to send."""
+    while True:
+        try:
+            stopped.get(timeout=_TICK)
+        except Empty:
+            if server.context.webhooks:
+                server.run()
+        else:
+            return
 
 
 def _server(options: argparse.Namespace) -> FakeBuildkite:
@@ -121,6 +144,8 @@ def _server(options: argparse.Namespace) -> FakeBuildkite:
             server.add_builds("bulk", options.builds, jobs=3)
         if populate:
             server.build_every(_BUILD_INTERVAL, "web")
+        for url in options.webhook_url:
+            server.deliver_webhooks(url, secret=options.webhook_token)
 
     return FakeBuildkite(
         seed=options.seed,

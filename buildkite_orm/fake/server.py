@@ -281,6 +281,12 @@ class FakeBuildkite(Contents):
         service = WebhookService(receiver, secret, organization, self._user)
         return add_webhooks(self.context, self._shown_url, service, options)
 
+    def remove_webhooks(self) -> None:
+        """Send no more events, to any receiver."""
+        with self.context.lock:
+            self.store.listeners.clear()
+            self.context.webhooks.clear()
+
     def _shown_url(self) -> str:
         """Return the base of URLs in payloads that no request asks for."""
         return self.settings.public_urls or (self.url if "api" in self._servers else PUBLIC_URL)

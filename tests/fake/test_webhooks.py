@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,7 @@ from buildkite_orm.webhooks import (
     WebhookEvent,
 )
 from tests.documented import DATA
+from tests.fake.webhook_service import Service
 from tests.helpers import web_build, web_pipeline
 
 if TYPE_CHECKING:
@@ -444,40 +445,11 @@ def test_a_test_decides_what_time_is_signed(server: FakeBuildkite) -> None:
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
 
 
-class Service:
-    """A web server on loopback that passes requests to a function."""
-
-    def __init__(self, handle: Callable[[bytes, dict[str, str]], int]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                self.send_response(handle(body, dict(self.headers)))
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hooks/buildkite?from=fake"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[[Callable[[bytes, dict[str, str]], int]], str]]:
-    running: list[Service] = []
-
-    def start(handle: Callable[[bytes, dict[str, str]], int]) -> str:
-        running.append(Service(handle))
-        return running[-1].url
-
-    yield start
-    for each in running:
-        each.close()
+    """Serve a function on loopback; return its URL."""
+    with ExitStack() as running:
+        yield lambda handle: running.enter_context(Service(handle)).url
 
 
 Serve = Callable[[Callable[[bytes, dict[str, str]], int]], str]

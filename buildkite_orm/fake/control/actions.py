@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         NewPipeline,
         NewStep,
         NewUpload,
+        NewWebhook,
         SettingsChange,
     )
     from buildkite_orm.fake.faults import Fault
@@ -162,6 +163,12 @@ def add_fault(server: FakeBuildkite, body: NewFault) -> Fault:
         return server.faults.add(body.kind, **rule, **options)
     except TypeError as error:  # it names the option and the choices
         raise InvalidFieldsError([{"field": "kind", "message": str(error)}]) from None
+
+
+def add_webhook(server: FakeBuildkite, organization: OrganizationRecord, body: NewWebhook) -> None:
+    """Send the events of an organization to a URL from now on."""
+    options: Any = _sent(body, "url", "secret")
+    server.deliver_webhooks(body.url, secret=body.secret, organization=organization.slug, **options)
 
 
 def change_settings(server: FakeBuildkite, body: SettingsChange) -> None:

@@ -15,6 +15,9 @@ from buildkite_orm.fake.faults import Kind, Origin  # noqa: TC001 - pydantic rea
 from buildkite_orm.fake.records import BUILD_STATES, JOB_STATES
 from buildkite_orm.fake.settings import Ending, Precision  # noqa: TC001 - pydantic reads them
 from buildkite_orm.fake.store import SCOPES
+from buildkite_orm.fake.webhooks.payloads import EVENTS
+from buildkite_orm.fake.webhooks.sender import MOST_COPIES
+from buildkite_orm.fake.webhooks.signing import TokenMode  # noqa: TC001 - pydantic reads it
 
 LONGEST_ADVANCE = 7 * 86400.0  # all builds of that time are processed before the response
 _LONGEST_SPAN = 31 * 86400.0
@@ -390,6 +393,33 @@ class NewFault(Body):
     location: Line | None = None
     pause: Annotated[float, Field(ge=0, le=3600)] | None = Field(None, description="seconds")
     seconds: Annotated[float, Field(ge=0, le=3600)] | None = None
+
+
+Event = Annotated[str, AfterValidator(one_of(EVENTS)), WithJsonSchema({"enum": sorted(EVENTS)})]
+Wait = Annotated[float, Field(ge=0, le=LONGEST_ADVANCE)]
+Times = Annotated[int, Field(ge=1, le=MOST_COPIES)]
+
+
+class NewWebhook(Body):
+    """A webhook that sends the events of an organization, as the documentation describes them, to a URL."""
+
+    url: Annotated[str, Field(max_length=2000)]
+    secret: Annotated[str, Field(min_length=1, max_length=1000)] = Field(description="the token of the webhook")
+    events: Annotated[list[Event], Field(max_length=len(EVENTS))] | None = Field(None, description="null for all")
+    token_mode: TokenMode | None = Field(None, description="`token` sends the secret instead of a signature")
+    delay: Wait | None = Field(None, description="seconds from the event to its delivery")
+    copies: Times | None = Field(None, description="how many times each request is sent")
+    shuffle: bool | None = Field(None, description="whether events that are due together are sent in another order")
+    attempts: Times | None = Field(None, description="how many times a request is sent that fails, at most")
+    retry_after: Wait | None = Field(None, description="seconds to the next attempt")
+    current_state: bool | None = Field(None, description="whether late events show the state at their delivery")
+
+
+class NewDelivery(Body):
+    """An event to send by all webhooks, with the fields of its payload."""
+
+    event: Text | None = Field(None, description="null for one of Test Engine that has no name")
+    payload: Annotated[dict[str, Any], Field(max_length=1000)] = Field(default_factory=dict[str, Any])
 
 
 class NewToken(Body):

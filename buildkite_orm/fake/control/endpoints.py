@@ -19,6 +19,7 @@ from buildkite_orm.fake.control.bodies import (
     NewArtifact,
     NewBuild,
     NewBuilds,
+    NewDelivery,
     NewFault,
     NewJob,
     NewOrganization,
@@ -27,6 +28,7 @@ from buildkite_orm.fake.control.bodies import (
     NewToken,
     NewUpload,
     NewUser,
+    NewWebhook,
     RequestsQuery,
     SettingsChange,
 )
@@ -207,6 +209,31 @@ def _clear_faults(request: ControlRequest[EmptyBody]) -> None:
     request.server.faults.clear()
 
 
+def _add_webhook(request: ControlRequest[NewWebhook]) -> None:
+    """Send the events of an organization to a URL from now on."""
+    actions.add_webhook(request.server, request.organization, request.body)
+
+
+def _send_event(request: ControlRequest[NewDelivery]) -> None:
+    """Send an event by all webhooks, also one that the lifecycle does not produce."""
+    event, payload = request.body.event, request.body.payload
+    for webhook in request.server.context.webhooks:
+        if event == "ping" and not payload:
+            webhook.ping()
+        else:
+            webhook.send(event, **payload)
+
+
+def _deliveries(request: ControlRequest[EmptyBody]) -> replies.DeliveriesReply:
+    """Return the requests that webhooks have sent."""
+    return replies.deliveries(request.server)
+
+
+def _remove_webhooks(request: ControlRequest[EmptyBody]) -> None:
+    """Remove all webhooks."""
+    request.server.remove_webhooks()
+
+
 def _make_token(request: ControlRequest[NewToken]) -> replies.TokenReply:
     """Make an access token that has only these scopes."""
     body = request.body
@@ -277,6 +304,10 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     Endpoint("GET", "/faults", EmptyBody, replies.FaultsReply, _faults),
     Endpoint("POST", "/faults", NewFault, replies.FaultReply, _add_fault, _CREATED),
     Endpoint("DELETE", "/faults", EmptyBody, None, _clear_faults, _EMPTY),
+    Endpoint("POST", f"{_ORGANIZATION}/webhooks", NewWebhook, None, _add_webhook, _EMPTY),
+    Endpoint("POST", "/webhooks/deliveries", NewDelivery, None, _send_event, _EMPTY),
+    Endpoint("GET", "/webhooks/deliveries", EmptyBody, replies.DeliveriesReply, _deliveries),
+    Endpoint("DELETE", "/webhooks", EmptyBody, None, _remove_webhooks, _EMPTY),
     Endpoint("POST", "/tokens", NewToken, replies.TokenReply, _make_token, _CREATED),
     Endpoint("GET", "/settings", EmptyBody, SettingsChange, _settings),
     Endpoint("PATCH", "/settings", SettingsChange, SettingsChange, _change_settings),

@@ -179,11 +179,44 @@ class RequestsReply(TypedDict):
     last: int
 
 
+class DeliveryReply(TypedDict):
+    """A request of a webhook. `status` is null if there was no response; `error` is the reason."""
+
+    event: str | None
+    attempt: int
+    status: int | None
+    error: str | None
+    payload: Any
+
+
+class DeliveriesReply(TypedDict):
+    """The requests that webhooks have sent; at most the last 10,000 of each webhook."""
+
+    deliveries: list[DeliveryReply]
+
+
 class ResetReply(TypedDict):
     """The token for the API, which is the same as before."""
 
     token: str
     now: str
+
+
+def deliveries(server: FakeBuildkite) -> DeliveriesReply:
+    """Return what the webhooks have sent, without secrets."""
+    sent = [each for webhook in server.context.webhooks for each in webhook.deliveries]
+    return {
+        "deliveries": [
+            {
+                "event": each.event,
+                "attempt": each.attempt,
+                "status": each.status,
+                "error": None if each.error is None else str(each.error),
+                "payload": each.payload,
+            }
+            for each in sent
+        ]
+    }
 
 
 def clock(server: FakeBuildkite) -> ClockReply:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _URL_OF_A_FUNCTION = "https://example.com/webhook"
 _MOST_DELIVERIES = 10_000
-_MOST_COPIES = 100
+MOST_COPIES = 100
 _SHORTEST_FAILURE = 500
 
 
@@ -160,16 +160,16 @@ class Webhooks:
         if event in self._events and organization_of(subject) is self._organization:
             self._add(event, subject, {}, at_once=not self._options.get("current_state", False))
 
-    def send(self, event: str | None, subject: Subject | None = None, **fields: Any) -> None:
+    def send(self, event: str | None, record: Subject | None = None, /, **fields: Any) -> None:
         """Send any event now, also one that the lifecycle does not produce.
 
         Args:
             event: Its name, as `agent.lost`; None for a webhook of Test Engine that has none.
-            subject: The record of the build, job or agent that it is about.
+            record: The build, job or agent that it is about.
             fields: Fields that are added to the payload, or replace those in it.
         """
         with self._context.lock:
-            self._add(event, subject, fields, at_once=True)
+            self._add(event, record, fields, at_once=True)
 
     def ping(self) -> None:
         """Send a `ping`, as Buildkite does when the settings of a webhook have changed."""
@@ -279,5 +279,5 @@ def _check(secret: str, options: WebhookOptions) -> None:
         value = options.get(name, least)
         if not isinstance(value, int | float) or not least <= value < float("inf"):
             raise ValueError(f"{name}={value!r}: a number, {least} or more")
-    if options.get("copies", 1) > _MOST_COPIES or options.get("attempts", 1) > _MOST_COPIES:
-        raise ValueError(f"copies and attempts are at most {_MOST_COPIES}")
+    if options.get("copies", 1) > MOST_COPIES or options.get("attempts", 1) > MOST_COPIES:
+        raise ValueError(f"copies and attempts are at most {MOST_COPIES}")
