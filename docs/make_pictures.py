@@ -10,9 +10,13 @@ not checked.
 from __future__ import annotations
 
 import html
+import math
+import random
 import re
 import shutil
+import statistics
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -36,6 +40,7 @@ _PAGE: Final = """<!doctype html><meta charset="utf-8"><style>
 body {{margin: 0; padding: 16px; width: 1000px; font: 14px/1.5 sans-serif; background: #fff}}
 pre {{margin: 14px 0 8px; padding: 8px 10px; background: #f6f8fa; border: 1px solid #e3e6ea; border-radius: 4px}}
 </style>{cells}"""
+_MATPLOTLIB: Final[dict[Any, Any]] = {"font.size": 10, "svg.fonttype": "none", "svg.hashsalt": "buildkite_orm"}
 # The code of the notebook cells.
 _CELLS: Final = (
     'org = bk.organization("acme")\norg.pipeline("web").builds(branch="main").limit(6)',
@@ -71,8 +76,46 @@ def terminal(bk: Buildkite) -> str:
     return re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)  # no external files
 
 
+def queue_by_hour(_bk: Buildkite) -> str:
+    """Draw the queue time of jobs by hour of day, of a simulated week with too few agents in the afternoon."""
+    figures: Any = import_module("matplotlib.figure")
+    matplotlib: Any = import_module("matplotlib")
+    waits: dict[int, list[float]] = {hour: [] for hour in range(24)}
+    with FakeBuildkite(populate=False) as server, server.client() as bk:
+        _add_week(server)
+        for build in bk.organization("acme").builds(with_jobs=True).iterator():
+            for row in build.jobs().rows():
+                waits[row["runnable_at"].hour].append(row["queue_time"])
+    medians = [statistics.median(waits[hour]) for hour in waits]
+    worst = [statistics.quantiles(waits[hour], n=10)[-1] for hour in waits]
+    with matplotlib.rc_context(_MATPLOTLIB):
+        figure = figures.Figure(figsize=(8, 3), layout="constrained")
+        axes = figure.subplots()
+        axes.bar(list(waits), worst, color="#c9d7e8", label="nine of ten jobs start within")
+        axes.bar(list(waits), medians, color="#3b6ea5", label="median")
+        axes.set(xlabel="hour of day, UTC", ylabel="queue time, seconds", xticks=range(0, 24, 3))
+        axes.legend(frameon=False, loc="upper left")
+        file = StringIO()
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return file.getvalue()[file.getvalue().index("<svg ") :]
+
+
+def _add_week(server: FakeBuildkite) -> None:
+    """Add the builds of a week, whose jobs wait longer in the afternoon."""
+    rng = random.Random(2026)  # noqa: S311 - always the same
+    end = server.clock.now() // 86_400 * 86_400
+    for _ in range(1_000):
+        created_at = end - rng.randrange(7 * 86_400)
+        hour = created_at % 86_400 / 3600
+        started_at = created_at + 2 + rng.expovariate(1 / (5 + 90 * math.exp(-((hour - 15) ** 2) / 6)))
+        times = {"started_at": started_at, "finished_at": started_at + 60}
+        job = {"name": "Test", "state": "passed", "runnable_at": created_at, **times}
+        server.add_build("web", created_at=created_at, state="passed", jobs=[job], **times)
+
+
 DRAWINGS: Final[dict[str, Callable[[Buildkite], str]]] = {
     "history.svg": history,
+    "queue_by_hour.svg": queue_by_hour,
     "terminal.svg": terminal,
     "timeline.svg": timeline,
 }

@@ -28,7 +28,7 @@ _INTRODUCTION: Final = """# Columns of tables
 
 The tables of `qs.rows()`, `qs.arrow()`, `tables()` and of exports have these columns, also if a listing is empty. A
 column is never removed, renamed, moved or given another type; a release may append columns. See
-[Export builds](export.md).
+[Analyse builds](analyse.md).
 
 - Times are UTC, in microseconds. `duration` and `queue_time` are seconds, and null until they are known.
 - States and kinds are strings, since Buildkite may add values.
