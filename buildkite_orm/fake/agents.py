@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from buildkite_orm.fake.records import AgentRecord, JobRecord
+    from collections.abc import Sequence
+
+    from buildkite_orm.fake.records import AgentRecord, BuildRecord, JobRecord, QueueRecord
     from buildkite_orm.fake.store import Store
+
+
+def queue_of(rules: Sequence[str], build: BuildRecord) -> QueueRecord | None:
+    """Return the queue that the agent query rules of a job name; None if the cluster does not have it."""
+    organization = build.organization
+    queues = organization.queues_of(build.pipeline.cluster_id or "") or organization.queues
+    named = (rule.removeprefix("queue=") for rule in rules if rule.startswith("queue="))
+    return queues.get(next(named, "default"))
 
 
 def free_agent(store: Store, job: JobRecord, now: float, *, elastic: bool) -> AgentRecord | None:
@@ -15,6 +25,8 @@ def free_agent(store: Store, job: JobRecord, now: float, *, elastic: bool) -> Ag
     If there is none, return a new agent if `elastic` is true. Return None if the queue is paused or does not exist, or
     if it has agents and none of them may run jobs.
     """
+    if job.queue is None:
+        job.queue = queue_of(job.agent_query_rules, job.build)
     organization, queue = job.build.organization, job.queue
     if queue is None or queue.paused or queue.id not in store.collections.of("queue", queue.cluster_id):
         return None

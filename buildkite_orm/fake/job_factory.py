@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from buildkite_orm.fake.agents import queue_of
 from buildkite_orm.fake.ids import Ids, digest
 from buildkite_orm.fake.pipeline_yaml import plan_of_build
 from buildkite_orm.fake.pipeline_yaml.schedule import needs_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from buildkite_orm.fake.pipeline_yaml.schedule import Section
-    from buildkite_orm.fake.records import AgentRecord, BuildRecord, Json, QueueRecord
+    from buildkite_orm.fake.records import AgentRecord, BuildRecord, Json
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
 
@@ -102,7 +103,7 @@ def _script_values(
         "name": step.label,
         "command": step.command,
         "agent_query_rules": list(step.agents),
-        "queue": _queue(step.agents, build),
+        "queue": queue_of(step.agents, build),
         "artifact_paths": step.artifact_paths,
         "env": env | dict(step.env),
         "priority": step.priority,
@@ -145,7 +146,7 @@ def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str],
         "name": name or None,
         "command": filled(step.command),
         "agent_query_rules": agents,
-        "queue": _queue(agents, build),
+        "queue": queue_of(agents, build),
         "env": env | {key: filled(value) for key, value in step.env.items()},
     }
 
@@ -153,14 +154,6 @@ def _cell_values(step: CommandStep, build: BuildRecord, cell: Mapping[str, str],
 def _env(build: BuildRecord, env: Json) -> dict[str, str]:
     """Return the variables of a pipeline and a build, which all jobs have; those of the build win."""
     return {name: str(value) for name, value in {**env, **(build.env or {})}.items()}
-
-
-def _queue(rules: Sequence[str], build: BuildRecord) -> QueueRecord | None:
-    """Return the queue that the agent query rules name; None if it does not exist, so that the job waits forever."""
-    organization = build.organization
-    queues = organization.queues_of(build.pipeline.cluster_id or "") or organization.queues
-    named = (rule.removeprefix("queue=") for rule in rules if rule.startswith("queue="))
-    return queues.get(next(named, "default"))
 
 
 def _signature(step_id: str) -> Json:

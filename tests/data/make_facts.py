@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 DATA: Final = Path(__file__).resolve().parent
-_OTHERS: Final = frozenset({"webhooks.json"})  # of `make_webhook_facts.py`
+_OTHERS: Final = frozenset({"pipelines.json", "webhooks.json"})  # of `make_webhook_facts.py`
 CONTRACT: Final = DATA.parents[2] / "shared" / "contract"
 
 

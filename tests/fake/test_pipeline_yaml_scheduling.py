@@ -246,7 +246,10 @@ def test_a_job_waits_for_an_agent_with_its_tags(run: Run) -> None:
     assert run.wait() == "passed"
 
 
-def test_a_job_whose_queue_does_not_exist_waits(run: Run) -> None:
+def test_a_job_whose_queue_does_not_exist_waits_for_it(run: Run) -> None:
     assert run.finish("steps: [{label: A, command: a, agents: {queue: nowhere}}]") == "scheduled"
     assert run.jobs[0]["cluster_queue_id"] is None
     assert run.jobs[0]["agent_query_rules"] == ["queue=nowhere"]
+    cluster = run.server.store.organizations["acme"].cluster_id
+    assert run.api.post(f"{ACME}/clusters/{cluster}/queues", json={"key": "nowhere"}).status_code == 201
+    assert run.wait() == "passed"

@@ -86,7 +86,16 @@ STEPS: dict[str, tuple[Key, ...]] = {
         Key("concurrency_group", checks.group_name, note="of all pipelines of the organization"),
         Key("concurrency_method", checks.one_of("ordered", "eager")),
         *_ignored(
-            "adjustments", "cache", "checkout", "if_changed", "image", "notify", "plugins", "secrets", "signature"
+            "adjustments",
+            "cache",
+            "checkout",
+            "if_changed",
+            "image",
+            "metadata",
+            "notify",
+            "plugins",
+            "secrets",
+            "signature",
         ),
     ),
     "wait": (
