@@ -219,6 +219,28 @@ def test_the_failure_of_a_triggered_build(run: Run, soft_fail: str, state: str) 
     assert run.wait() == state
 
 
+def test_a_chain_of_triggered_builds_has_an_end(run: Run) -> None:
+    assert run.finish("steps: [{trigger: app, label: Again}]") == "failed"
+    assert len(run.api.get(f"{APP}/builds").json()) == 11
+
+
+def test_a_triggered_build_has_the_author_and_knows_what_triggered_it(run: Run) -> None:
+    yaml = """
+        steps:
+          - label: A
+            command: a
+            if: |
+              build.source == 'trigger_job' &&
+                build.env('BUILDKITE_TRIGGERED_FROM_BUILD_PIPELINE_SLUG') == 'app'
+          - {label: B, command: b, if: build.source != 'trigger_job'}
+    """
+    run.server.add_pipeline("deploy", yaml=yaml)
+    assert run.finish("steps: [{trigger: deploy, label: Ship}]", author="Ada <ada@acme.example>") == "passed"
+    build = run.api.get(f"{ACME}/pipelines/deploy/builds/1").json()
+    assert [job["state"] for job in build["jobs"]] == ["passed", "broken"]
+    assert (build["author"]["name"], build["message"]) == ("Ada", "Ship")
+
+
 # -- group_step
 
 
@@ -252,6 +274,47 @@ def test_conditions_and_dependencies_of_a_group_are_those_of_its_steps(run: Run)
     assert run.finish(yaml) == "passed"
     assert run.states() == {"A": "passed", "B": "broken", "C": "broken", "D": "passed"}
     assert not run.overlaps("A", "D")
+
+
+def test_wait_steps_work_inside_a_group_with_dependencies(run: Run) -> None:
+    yaml = """
+        steps:
+          - {label: T, key: tests, command: t}
+          - {group: Group01, depends_on: tests, steps: [{label: A, command: a}, wait, {label: B, command: b}]}
+          - group: Group02
+            depends_on: tests
+            id: toast
+            steps: [{label: C, command: c}, wait, {label: D, command: d}]
+          - {label: Y, command: yay, depends_on: toast}
+    """
+    run.server.set_outcome(command="a", seconds=300)
+    assert run.finish(yaml) == "passed"
+    assert not any(run.overlaps(*pair) for pair in ("TA", "TC", "AB", "CD", "DY"))
+    assert run.overlaps("A", "D")
+    assert run.overlaps("A", "Y")
+
+
+@pytest.mark.parametrize(("allowed", "states"), [("true", ["passed", "failed"]), ("false", ["waiting_failed"] * 2)])
+def test_a_group_may_allow_that_what_it_depends_on_fails(run: Run, allowed: str, states: list[str]) -> None:
+    run.server.set_outcome(command="bad", exit_status=1)
+    run.finish(f"""
+        steps:
+          - {{label: T, key: t, command: bad}}
+          - wait
+          - group: G
+            depends_on: t
+            allow_dependency_failure: {allowed}
+            steps: [{{label: A, command: a}}, {{label: B, command: bad}}]
+    """)
+    assert [run.states()[name] for name in "AB"] == states
+
+
+def test_a_group_without_dependencies_ignores_the_wait_step_before_it(run: Run) -> None:
+    group = "{group: G, depends_on: ~, steps: [{label: B, command: b}, wait, {label: C, command: c}]}"
+    yaml = f"steps: [{{label: A, command: a}}, wait, {group}]"
+    assert run.finish(yaml) == "passed"
+    assert run.overlaps("A", "B")
+    assert not run.overlaps("B", "C")
 
 
 # -- depends_on
@@ -331,6 +394,31 @@ def test_branches_leave_out_a_step(run: Run, branch: str, state: str) -> None:
 def test_a_parallelism_of_zero_leaves_out_a_step(run: Run) -> None:
     assert run.finish("steps: [{command: a, parallelism: 0}]") == "not_run"
     assert run.jobs[0]["broken_reason"] == "parallelism_zero"
+
+
+def test_conditions_know_the_teams_of_people(seeded: FakeBuildkite, seeded_api: Session) -> None:
+    run = Run(seeded, seeded_api)
+    condition = "build.creator.teams includes 'everyone' && build.author.teams includes 'everyone'"
+    yaml = f'steps: [{{label: A, command: a, if: "{condition}"}}]'
+    assert run.finish(yaml, author={"name": "Ada", "email": "ada@acme.example"}) == "passed"
+
+
+def test_conditions_know_a_pull_request(run: Run) -> None:
+    conditions = [
+        "build.pull_request.id == '7'",
+        "build.pull_request.base_branch == 'main'",
+        "build.pull_request.labels includes 'bug'",
+        "build.pull_request.repository =~ /fork/",
+        "build.env('BUILDKITE_PULL_REQUEST') == '7'",
+    ]
+    yaml = "steps:\n" + "\n".join(f'  - {{command: a, if: "{each}"}}' for each in conditions)
+    fields = {
+        "pull_request_base_branch": "main",
+        "pull_request_labels": ["bug"],
+        "pull_request_repository": "git://fork",
+    }
+    assert run.finish(yaml, pull_request_id=7, **fields) == "passed"
+    assert {job["state"] for job in run.jobs} == {"passed"}
 
 
 # -- retry and soft_fail

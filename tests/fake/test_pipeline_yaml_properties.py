@@ -25,6 +25,7 @@ ENDED = {
     "canceled",
 }
 KEYS = "abcdefhi"
+LIMIT = 2
 
 
 @st.composite
@@ -52,9 +53,13 @@ def step(draw: st.DrawFn, place: int) -> Any:
                     "parallelism": st.integers(1, 2),
                     "retry": st.just({"automatic": {"limit": 1}}),
                     "cancel_on_build_failing": st.booleans(),
+                    "priority": st.integers(-1, 1),
                 },
             )
         )
+        if draw(st.booleans()):
+            method = draw(st.sampled_from(["ordered", "eager"]))
+            given_step |= {"concurrency": LIMIT, "concurrency_group": "group", "concurrency_method": method}
     return given_step
 
 
@@ -91,6 +96,7 @@ def test_builds_follow_their_steps(pipeline: tuple[list[Any], set[str]], unblock
             server.context.lifecycle.unblock(blocked[0], server.store.organizations["acme"].users[0], {})
         assert_it_has_ended(build)
         assert_nothing_starts_too_early(build)
+        assert_the_group_keeps_its_limit(build)
 
 
 def assert_it_has_ended(build: BuildRecord) -> None:
@@ -104,6 +110,13 @@ def assert_it_has_ended(build: BuildRecord) -> None:
     if work and work <= {"broken", "skipped"}:
         expected = "not_run"
     assert build.state == expected
+
+
+def assert_the_group_keeps_its_limit(build: BuildRecord) -> None:
+    grouped = [job for job in build.jobs if getattr(job.step, "concurrency_group", None)]
+    spans = [(job.started_at, job.finished_at) for job in grouped if job.started_at is not None]
+    for start, _ in spans:
+        assert sum(begin <= start < (end or 0.0) for begin, end in spans) <= LIMIT
 
 
 def assert_nothing_starts_too_early(build: BuildRecord) -> None:

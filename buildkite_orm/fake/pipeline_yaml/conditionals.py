@@ -25,6 +25,8 @@ _TOKEN = re.compile(
 _LITERALS = {"true": True, "false": False, "null": None}
 _COMPARATORS = ("==", "!=", "=~", "!~", "includes")
 _DEEPEST = 100
+_RUBY = re.compile(r"\\.|\(\?<(?=[A-Za-z_])", re.DOTALL)
+_IN_PYTHON = {"\\z": "\\Z", "\\Z": "(?=\\n?\\Z)", "\\h": "[0-9a-fA-F]", "(?<": "(?P<"}
 
 VARIABLES = frozenset(
     [
@@ -193,7 +195,8 @@ def _pattern(literal: str) -> re.Pattern[str]:
     if not set(flags) <= set("imx"):
         raise ConditionalError(f"unknown flags of a regular expression: {flags}")
     options = re.IGNORECASE * ("i" in flags) | re.MULTILINE | re.DOTALL * ("m" in flags) | re.VERBOSE * ("x" in flags)
+    plain = body.replace("\\/", "/").replace("$$", "$").replace("\\$", "$")
     try:
-        return re.compile(body.replace("\\/", "/").replace("$$", "$").replace("\\$", "$"), options)
+        return re.compile(_RUBY.sub(lambda found: _IN_PYTHON.get(found[0], found[0]), plain), options)
     except (re.error, RecursionError, OverflowError) as error:
         raise ConditionalError(f"invalid regular expression {literal}: {error}") from error
