@@ -47,7 +47,8 @@ def receive(
     Args:
         body: The raw body, exactly as it was received.
         headers: The headers of the request: any mapping, pairs, or a WSGI environment. Case does not matter.
-        secret: The token in the settings of the webhook; several while it is changed. Spaces around it are removed.
+        secret: The token in the settings of the webhook; several while it is changed. Spaces and quotes around
+            it are removed.
         tolerance: How far the time of the signature may be from now, in either direction; None for any. A request with
             a token has no time.
         seen: Called with a digest of time and body once all else is right. It returns whether the request was seen

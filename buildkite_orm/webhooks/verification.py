@@ -87,7 +87,7 @@ def _key(secret: object) -> bytes | str:
     if isinstance(secret, bytes):
         key = secret.strip()
     elif isinstance(secret, str):
-        key = stripped(secret).encode(errors="surrogateescape")
+        key = stripped(secret).encode(errors="surrogatepass")
     else:
         return f"a secret is a string, not {kind_of(secret)}"
     return key or "a secret is empty"

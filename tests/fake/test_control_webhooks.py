@@ -39,12 +39,12 @@ class Receiver:
 
     def __init__(self, *statuses: int) -> None:
         self.events: SimpleQueue[WebhookEvent] = SimpleQueue()
-        self._statuses = list(statuses)
+        self.statuses = list(statuses)
         self._seen = SeenInMemory()
 
     def __call__(self, body: bytes, headers: dict[str, str]) -> int:
         self.events.put(webhooks.receive(body, headers, secret=SECRET, seen=self._seen))
-        return self._statuses.pop(0) if self._statuses else 204
+        return self.statuses.pop(0) if self.statuses else 204
 
     def received(self) -> list[WebhookEvent]:
         return [self.events.get() for _ in range(self.events.qsize())]
@@ -91,7 +91,7 @@ def test_a_test_in_another_language_adds_a_webhook(
 def test_what_failed_is_sent_again_and_each_attempt_is_listed(
     control: Control, service: Service, receiver: Receiver
 ) -> None:
-    receiver._statuses += [500, 503]
+    receiver.statuses += [500, 503]
     control.do("POST", WEBHOOKS, {"url": service.url, "secret": SECRET, "attempts": 3, "retry_after": 10})
     control.do("POST", "/webhooks/deliveries", {"event": "ping"})
     for _ in range(3):

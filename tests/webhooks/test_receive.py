@@ -125,6 +125,14 @@ def test_an_empty_secret_is_a_configuration_error(secret: Any, headers: dict[str
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("secret", ["été", "\ud800", "🔑"])
+def test_a_secret_of_any_characters_is_not_in_an_error(secret: str) -> None:
+    with pytest.raises(WebhookSignatureError) as caught:
+        receive(PING, {"X-Buildkite-Token": "x"}, secret=secret)
+    assert secret not in str(caught.value)
+    assert isinstance(receive(PING, {"X-Buildkite-Token": secret}, secret=secret), Ping)
+
+
 # -- headers of any framework ------------------------------------------------------------------------------------------
 
 
