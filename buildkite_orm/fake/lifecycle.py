@@ -299,10 +299,12 @@ class Lifecycle:
         gate = next((job for job in current if job.state == "blocked"), None)
         build.blocked = gate is not None
         passing = gate.step.blocked_state if gate and isinstance(gate.step, BlockStep) else "passed"
-        self._store.move(build, "failed" if failed else passing)
         if build.blocked:
             build.finished_at = self._settings.finished_at("blocked", self.now)
-        else:
+            if passing == build.state == "running" and not failed:  # its webhook is that of any blocked build
+                self._store.notify("build.finished", build)
+        self._store.move(build, "failed" if failed else passing)
+        if not build.blocked:
             self._finish_trigger_job(build)
 
     def _cancel_on_failing(self, build: BuildRecord) -> bool:

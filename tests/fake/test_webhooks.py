@@ -223,6 +223,19 @@ def test_only_the_events_of_the_webhook_are_sent(server: FakeBuildkite, bk: Buil
     assert not other.deliveries
 
 
+@pytest.mark.parametrize("state", ["passed", "failed", "running"])
+def test_a_blocked_build_is_finished_whatever_its_state(
+    server: FakeBuildkite, bk: Buildkite, inbox: Inbox, state: str
+) -> None:
+    server.deliver_webhooks(inbox, secret=SECRET, events=["build.finished"])
+    server.add_pipeline("web", steps=[CommandStep(), BlockStep(label="Ship it?", blocked_state=state)])
+    create(bk)
+    server.run(600)
+    (event,) = inbox.events
+    assert isinstance(event, BuildFinished)
+    assert (event.build.is_blocked, event.build.state) == (True, state)
+
+
 def test_deleting_a_pipeline_finishes_no_builds(server: FakeBuildkite, bk: Buildkite, inbox: Inbox) -> None:
     server.add_build("web", state="passed")
     server.deliver_webhooks(inbox, secret=SECRET)
