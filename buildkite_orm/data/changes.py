@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
 from buildkite_orm.data.checkpoint import EARLIEST, SECOND, FeedQuery, FeedState, Run, read_state, write_state
 from buildkite_orm.data.known import KnownBuilds
@@ -25,8 +25,15 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.build import Build
     from buildkite_orm.resources.builds.build_filters import BuildFilters
 
-    ListBuilds = Callable[[BuildFilters, Callable[[ApiResponse], None]], Iterator[Build]]
-    """Lists the builds that match further filters, and passes each response to a function."""
+    class ListBuilds(Protocol):
+        """Lists the builds that match further filters, and passes each response to a function."""
+
+        def __call__(
+            self, filters: BuildFilters, on_response: Callable[[ApiResponse], None], *, may_miss: bool
+        ) -> Iterator[Build]:
+            """List them."""
+            ...
+
 
 C = TypeVar("C", bound="Change | Gone")
 
@@ -119,7 +126,7 @@ class Changes(Generic[C]):
         bounds = window.bounds(self._state)
         while bounds is not None:
             states = window.states(self._state)
-            for build in self._list(bounds, states):
+            for build in self._list(bounds, states, may_miss=window.may_miss):
                 if window.includes(self._state, build):
                     yield self._report(build, is_new=self._is_recent(build))
                 learn(self._state, build)
@@ -129,7 +136,9 @@ class Changes(Generic[C]):
             else:
                 return
 
-    def _list(self, bounds: BuildFilters, states: Sequence[BuildState] | None = None) -> Iterator[Build]:
+    def _list(
+        self, bounds: BuildFilters, states: Sequence[BuildState] | None = None, *, may_miss: bool = False
+    ) -> Iterator[Build]:
         """List builds, from the place in the window on."""
         run, filters = self._state.run, bounds.copy()
         position = None if run is None else run.position
@@ -147,7 +156,7 @@ class Changes(Generic[C]):
             filters["state"] = states
         if self._state.query.filters.get("with_jobs"):
             filters["include_retried_jobs"] = True
-        for build in self._list_builds(filters, self._note_start):
+        for build in self._list_builds(filters, self._note_start, may_miss=may_miss):
             self._check_start()
             if position is None or build_id(build) not in position.ids:
                 yield build

@@ -47,9 +47,15 @@ _DROPPED: Final = (BuildState.SKIPPED, BuildState.NOT_RUN, BuildState.CANCELED)
 
 
 class Window(ABC):
-    """A part of the builds that a run lists, newest first."""
+    """A part of the builds that a run lists, newest first.
+
+    Attributes:
+        name: Its name in checkpoints.
+        may_miss: Whether a build that is missed, since it moves to another page meanwhile, is found by the next run.
+    """
 
     name: ClassVar[WindowName]
+    may_miss: ClassVar[bool] = True
 
     def states(self, state: FeedState) -> Sequence[BuildState] | None:  # noqa: ARG002 - for subclasses
         """Return the states to list; None for all. They may become fewer while the window is read."""
@@ -100,6 +106,7 @@ class Finished(Window):
     """The builds that have finished since the start of the last run."""
 
     name = "finished"
+    may_miss = False
 
     def bounds(self, state: FeedState) -> BuildFilters:
         """Return the start of the last run, less five minutes."""
@@ -178,8 +185,9 @@ def learn(state: FeedState, build: Build) -> None:
     note_gate(state, build_id(build), created if is_gate and moment(build, "started_at") is None else None)
     if created is None or is_gate or ending in BUILD_ENDS or state.run is None:
         return
-    if state.run.open_since is None or created < state.run.open_since:
-        state.run.open_since = created
+    second = created.replace(microsecond=0)  # other builds of this second may have been missed
+    if state.run.open_since is None or second < state.run.open_since:
+        state.run.open_since = second
 
 
 def note_gate(state: FeedState, build: str, created: datetime | None) -> None:

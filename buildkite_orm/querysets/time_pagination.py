@@ -66,14 +66,22 @@ class TimePaginator:
         pages: Fetches single pages.
         earliest: The caller's own bound: builds created from this time on.
         latest: The caller's own bound: builds created before this time.
+        may_miss: Whether builds may be missed that others move to another page, in a second with more builds than a
+            page. Then each page of such a second is read once.
     """
 
     def __init__(
-        self, pages: AdaptivePageSize[Build], earliest: datetime | None = None, latest: datetime | None = None
+        self,
+        pages: AdaptivePageSize[Build],
+        earliest: datetime | None = None,
+        latest: datetime | None = None,
+        *,
+        may_miss: bool = False,
     ) -> None:
         self._pages = pages
         self._earliest = earliest
         self._latest = latest
+        self._may_miss = may_miss
 
     @property
     def per_page(self) -> int:
@@ -151,7 +159,8 @@ class TimePaginator:
 
     def _crowded_second(self, second: datetime, seen: Seen) -> CrowdedSecond:
         bounds = time_bounds(self._earliest, self._latest, since=second, before=second + SECOND)
-        return CrowdedSecond(self._pages, second, seen, bounds, builds_can_leave=self.builds_can_leave)
+        builds_can_leave = self.builds_can_leave and not self._may_miss
+        return CrowdedSecond(self._pages, second, seen, bounds, builds_can_leave=builds_can_leave)
 
     def _before(self, crowded: CrowdedSecond) -> TimeCursor | None:
         """Return the cursor of the builds before a second, if the caller's bounds allow for any."""

@@ -6,7 +6,8 @@ import json
 import pickle
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import pytest
 
@@ -328,8 +329,8 @@ def test_reconciling_reports_what_differs_and_what_is_gone(server: FakeBuildkite
         (hidden.id, "new"),
         *((record.id, "changed") for record in server.store.builds if record is not hidden and record is not old),
     }
-    times = {key: build.created_at for key, build in mirror.items()}
-    assert gone(builds.changed_since(changes.checkpoint, reconcile=week, known=times)) == sorted(removed)
+    times = {UUID(key): build.created_at for key, build in mirror.items()}
+    assert gone(builds.changed_since(changes.checkpoint, reconcile=week, known=cast("Any", times))) == sorted(removed)
 
 
 def test_reconciling_repeats_nothing_that_the_run_has_reported(server: FakeBuildkite, builds: BuildQuerySet) -> None:
@@ -347,6 +348,7 @@ def test_reconciling_repeats_nothing_that_the_run_has_reported(server: FakeBuild
         ("kept", {"reconcile": timedelta()}, "a positive timedelta"),
         ("kept", {"known": ["a"]}, "add reconcile="),
         ("kept", {"reconcile": timedelta(days=1), "known": "abc"}, "the ids of several builds"),
+        ("kept", {"reconcile": timedelta(days=1), "known": [5]}, "ids, or a mapping from ids"),
         ("kept", {"reconcile": timedelta(days=1), "known": {"a": 5}}, "builds, or the times"),
         ("kept", {"reconcile": timedelta(days=1), "known": {"a": datetime(2026, 8, 1)}}, "no time zone"),  # noqa: DTZ001
     ],

@@ -51,6 +51,15 @@ def test_blocked_builds_cost_nothing_in_later_runs(
     assert len(checkpoint) < 1000
 
 
+def test_open_builds_that_were_created_at_once_are_listed_once(server: FakeBuildkite, web: PipelineRef) -> None:
+    builds = web.builds()
+    server.add_builds("web", 2000, spacing=0, newest=server.clock.now() - DAY, state="running")
+    _, _, checkpoint = run(server, builds, None)
+    requests, count, _ = run(server, builds, checkpoint)
+    assert count == 2000
+    assert requests <= allowed(2000)
+
+
 def test_blocked_builds_without_a_time_are_listed(server: FakeBuildkite, web: PipelineRef) -> None:
     builds = web.builds()
     add(server, 1000, "blocked", finished_at=None)

@@ -162,18 +162,22 @@ class BuildQuerySet(QuerySet[Build]):
         query = FeedQuery.of(self._session.base_url, self._path, self._filters)
         return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known)
 
-    def _stream(self, filters: BuildFilters, on_response: Callable[[ApiResponse], None]) -> Iterator[Build]:
+    def _stream(
+        self, filters: BuildFilters, on_response: Callable[[ApiResponse], None], *, may_miss: bool
+    ) -> Iterator[Build]:
         """Iterate over the builds that match further filters, and remember none.
 
         Args:
             filters: The filters; among them the bounds of this queryset, if it has any.
             on_response: Called with each response.
+            may_miss: Whether builds may be missed that others move to another page; see `TimePaginator`.
         """
         from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
         from buildkite_orm.querysets.time_pagination import TimePaginator
 
         listing = replace(self._filtered(filters)._make_listing(), on_response=on_response)  # noqa: SLF001
-        paginator = TimePaginator(AdaptivePageSize(listing), filters.get("created_from"), filters.get("created_to"))
+        bounds = filters.get("created_from"), filters.get("created_to")
+        paginator = TimePaginator(AdaptivePageSize(listing), *bounds, may_miss=may_miss)
         cursor: BuildCursor | None = paginator.first_cursor()
         while cursor is not None:
             page = paginator.fetch(cursor)
