@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from buildkite_orm.fake import BlockStep, CommandStep
 from buildkite_orm.fake.settings import Pace
@@ -103,3 +104,9 @@ def test_a_retry_may_keep_the_time_until_the_next_end(web: Web, keeps: bool) -> 
 
 def test_the_date_of_a_response_is_the_server_s_time(web: Web) -> None:
     assert web.api.get("/user").headers["Date"] == "Sat, 01 Aug 2026 12:00:00 GMT"
+
+
+def test_a_response_over_http_has_one_date(server: FakeBuildkite) -> None:
+    headers = {"Authorization": f"Bearer {server.token}"}
+    response = requests.get(f"{server.url}/v2/user", headers=headers, timeout=30)
+    assert response.headers["Date"] == "Sat, 01 Aug 2026 12:00:00 GMT"
