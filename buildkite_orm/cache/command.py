@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     path = options.path or path_in_environment() or DEFAULT_PATH
     cache = Cache(path, max_size=getattr(options, "max_size", None) or "2 GB")
     max_age = _seconds(getattr(options, "older_than", None))
-    shown = escape_control(str(cache.folder))
+    shown = escape_control(path)
     if not (cache.folder / DATABASE).exists():
         sys.stdout.write(f"there is no cache in {shown}\n")
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.utils.header_values import sent_at
@@ -10,10 +11,9 @@ from buildkite_orm.utils.json_types import as_array, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
-SETTLING_TIME: Final = 600.0
-"""How many seconds after its end something may still change: the agent sends the end of a log, a build is retried."""
+SETTLING_TIME: Final = timedelta(minutes=10)
+"""How long after its end something may still change: the agent sends the end of a log, a build is retried."""
 
 _MOST_LEVELS: Final = 100
 
@@ -34,15 +34,25 @@ def finished_at(context: object) -> datetime | None:
     return context.time if isinstance(context, FinishedAt) else None
 
 
-def is_settled(finished_at: datetime | None, headers: Mapping[str, str]) -> bool:
-    """Whether something has been finished for long enough, by the server's own clock.
+def latest_end(headers: Mapping[str, str]) -> datetime | None:
+    """Return the latest end of what may be stored, by the server's own clock; None if nothing may.
 
     Args:
-        finished_at: When it was finished; None if that is unknown.
         headers: The headers of the response. Without a `Date` nothing is stored.
     """
     sent = sent_at(headers)
-    return finished_at is not None and sent is not None and (sent - finished_at).total_seconds() >= SETTLING_TIME
+    return None if sent is None else sent - SETTLING_TIME
+
+
+def is_settled(finished_at: datetime | None, headers: Mapping[str, str]) -> bool:
+    """Whether something has been finished for long enough.
+
+    Args:
+        finished_at: When it was finished; None if that is unknown.
+        headers: The headers of the response that has it.
+    """
+    latest = latest_end(headers)
+    return finished_at is not None and latest is not None and finished_at <= latest
 
 
 def without_fields(value: Any, names: frozenset[str], *, levels: int = _MOST_LEVELS) -> Any:

@@ -243,12 +243,16 @@ class Store:
 
     def _touch(self, connection: sqlite3.Connection) -> None:
         touched, self._touched = self._touched, set()
+        if not touched:
+            return
         now = int(self._now())
         connection.executemany("UPDATE entries SET used_at = ? WHERE id = ?", [(now, each) for each in touched])
 
     def _held(self, connection: sqlite3.Connection, keys: Sequence[str], now: float) -> set[str]:
         """Return the keys under which nothing is stored yet, because they were removed a moment ago."""
-        recent = connection.execute("SELECT key FROM removals WHERE at > ?", (now - SETTLING_TIME,)).fetchall()
+        recent = connection.execute(
+            "SELECT key FROM removals WHERE at > ?", (now - SETTLING_TIME.total_seconds(),)
+        ).fetchall()
         removed = {str(key) for (key,) in recent}
         prefixes = tuple(key[:-1] for key in removed if key.endswith("*"))
         return {key for key in keys if key in removed or key.startswith(prefixes)} if removed else set()

@@ -17,7 +17,14 @@ from buildkite_orm.resources.builds.build_filters import BuildFetch
 from buildkite_orm.resources.builds.job import Job
 from buildkite_orm.resources.builds.jobs_context import JobsContext
 from buildkite_orm.resources.builds.status import build_is_finished
-from buildkite_orm.resources.builds.stored_builds import leave_out, load_rows, rows_of, stamp_of, storable
+from buildkite_orm.resources.builds.stored_builds import (
+    final_builds,
+    has_final_jobs,
+    leave_out,
+    load_rows,
+    rows_of,
+    stamp_of,
+)
 from buildkite_orm.utils.json_types import as_array
 
 if TYPE_CHECKING:
@@ -46,7 +53,7 @@ def fetch_build(ref: BuildRef, params: BuildFetch) -> Build:
 
     def store(response: ApiResponse, build: Build) -> None:
         if use is not None and parts is not None and parts.jobs:
-            chosen = storable([build], response.headers)
+            chosen = [each for each in final_builds([build], response.headers) if has_final_jobs(each)]
             use.cache.put(rows_of(use, response, [build], chosen, parts.kinds[0]))
 
     sent["exclude_jobs"] = None if sent.pop("with_jobs", True) else True

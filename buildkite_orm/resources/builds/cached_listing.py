@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
+from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.cache.store import Row
 from buildkite_orm.errors import BuildkiteError, NotCachedError
 from buildkite_orm.http.encoding import encode_time, to_query_string
@@ -24,13 +25,15 @@ from buildkite_orm.querysets.listing import Listing, PageResponse, with_numbers
 from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.status import build_is_finished
 from buildkite_orm.resources.builds.stored_builds import (
+    FinalBuild,
+    final_builds,
+    has_final_jobs,
     is_final,
     key_of,
     leave_out,
     load_rows,
     rows_of,
     stamp_of,
-    storable,
 )
 
 if TYPE_CHECKING:
@@ -130,13 +133,14 @@ class CachedListing(Listing[Build]):
             is_page: Whether they are a page of the listing, and not a part of one.
         """
         response, page = self._send(query, splittable=splittable)
-        builds = storable(page.items, response.headers)
-        stored = self.use.cache.stamps(self.kinds, [key_of(build) or "" for build in builds]) if builds else {}
-        new = [build for build in builds if stored.get(key_of(build) or "") != stamp_of(build)]
-        rows = rows_of(self.use, response, page.items, new if self.use.reads else builds, self._kind)
+        final = final_builds(page.items, response.headers)
+        whole = [each for each in final if has_final_jobs(each)]
+        stored = self.use.cache.stamps(self.kinds, [each.key for each in whole]) if whole else {}
+        new = [each for each in whole if stored.get(each.key) != each.stamp]
+        rows = rows_of(self.use, response, page.items, new if self.use.reads else whole, self._kind)
         if is_page:
-            self.walk.note(len(builds) - len(new), len(builds))
-            rows.append(self._row_of_keys(query, response, page))
+            self.walk.note(len(whole) - len(new), len(whole))
+            rows.append(self._row_of_keys(query, page, final))
         self.use.cache.put(rows)
         return page
 
@@ -154,7 +158,7 @@ class CachedListing(Listing[Build]):
         if self._with_pipeline and not missing:  # the rows of the builds may be without it
             self._store_page(query, response, page)
         else:
-            self.use.cache.put([self._row_of_keys(query, response, page)])
+            self.use.cache.put([self._row_of_keys(query, page, final_builds(page.items, response.headers))])
         return page
 
     def add_jobs(self, builds: Sequence[Build]) -> list[Build]:
@@ -213,11 +217,11 @@ class CachedListing(Listing[Build]):
 
     def _store_page(self, query: Query, response: ApiResponse, page: PageResponse[Build]) -> None:
         """Store a page without jobs; if some of its builds are not finished, only the keys of all."""
-        body: bytes | None = None
-        if all(is_final(build, response.headers) and key_of(build) for build in page.items):
+        latest, body = latest_end(response.headers), None
+        if all(is_final(build, latest) for build in page.items):
             body = self._without_dropped(response.body)
         if body is None:
-            row = self._row_of_keys(query, response, page)
+            row = self._row_of_keys(query, page, final_builds(page.items, response.headers))
         else:
             # not compressed: that would take longer than the rest, and builds without jobs are small
             row = Row(page_key(self.path, query), PAGE, _stamp_of_page(_BUILDS, page), body, len(body))
@@ -231,10 +235,11 @@ class CachedListing(Listing[Build]):
         except (ValueError, RecursionError):
             return None
 
-    def _row_of_keys(self, query: Query, response: ApiResponse, page: PageResponse[Build]) -> Row:
+    def _row_of_keys(self, query: Query, page: PageResponse[Build], final: Sequence[FinalBuild]) -> Row:
         """Return the row of a page whose builds have rows of their own, as far as they are finished."""
-        stamps = [stamp_of(build) if is_final(build, response.headers) else None for build in page.items]
-        data = json.dumps(list(zip(map(key_of, page.items), stamps, strict=True))).encode()
+        known = {id(each.build): (each.key, each.stamp) for each in final}
+        keys = [known.get(id(build)) or (key_of(build), None) for build in page.items]
+        data = json.dumps(keys).encode()
         return Row(page_key(self.path, query), PAGE, _stamp_of_page(_KEYS, page), data, len(data))
 
     def describe(self, query: Query) -> str:

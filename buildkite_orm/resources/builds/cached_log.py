@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache.client_cache import cache_use, packed_row, unpack
@@ -9,13 +10,13 @@ from buildkite_orm.cache.files import CHUNK
 from buildkite_orm.cache.keys import LOG, log_key
 from buildkite_orm.cache.options import checked_age
 from buildkite_orm.cache.policy import FinishedAt, finished_at, is_settled
-from buildkite_orm.errors import BuildkiteError, NotCachedError
-from buildkite_orm.http.messages import ApiResponse
+from buildkite_orm.errors import NotCachedError
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.parsing import load_one
+from buildkite_orm.models.parsing import load_data
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.resources.builds.log import Log, LogRef
 from buildkite_orm.resources.builds.status import moment
+from buildkite_orm.utils.json_types import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.cache.client_cache import CacheUse, FileCopy
     from buildkite_orm.cache.options import CacheMode
+    from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.models.resource import Resource
 
 _WHOLE: Final = "whole"
@@ -55,7 +57,8 @@ def _request(log: LogRef, use: CacheUse | None = None, key: str = "") -> Log:
 
     def store(response: ApiResponse, item: Log) -> None:
         if use is not None and is_settled(ended, response.headers) and not item.drift:
-            use.cache.put([packed_row(key, LOG, "", response.body)])
+            payload = _payload_of(item)
+            use.cache.put([] if payload is None else [packed_row(key, LOG, "", payload)])
 
     return log._request(Log, context=context, received=store)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
@@ -159,13 +162,27 @@ def _chunks_of(file: BufferedReader) -> Iterator[bytes]:
         yield from iter(lambda: file.read(CHUNK), b"")
 
 
+def _payload_of(log: Log) -> bytes | None:
+    """Return what is stored of a log: a line of JSON with its other fields, and its content."""
+    try:
+        return json.dumps(log.dump() | {"content": None}).encode() + b"\n" + log.content.encode()
+    except UnicodeEncodeError:  # half a character
+        return None
+
+
+def _load(payload: bytes | None) -> Log | None:
+    """Load a log from what is stored of it; None if that is damaged."""
+    fields, separator, content = (payload or b"").partition(b"\n")
+    try:
+        data = as_object(json.loads(fields)) if separator else None
+        return None if data is None else load_data(Log, {**data, "content": content.decode()})
+    except ValueError:
+        return None
+
+
 def _stored(log: LogRef, use: CacheUse, key: str, max_age: timedelta | None) -> Log | None:
     for row in use.cache.find([LOG], [key], max_age=max_age or use.cache.options.max_age):
-        body = unpack(row)
-        try:
-            item = None if body is None else load_one(Log, ApiResponse("GET", "the cache", 200, {}, body))
-        except BuildkiteError:
-            item = None
+        item = _load(unpack(row))
         if item is None or item.drift:
             use.cache.remove([row])
             continue

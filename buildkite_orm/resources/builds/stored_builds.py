@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from buildkite_orm.cache.client_cache import packed_row, unpack
 from buildkite_orm.cache.keys import build_key
-from buildkite_orm.cache.policy import is_settled
+from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.parsing import load_list
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.resources.builds.build import Build
-from buildkite_orm.resources.builds.job import WaiterJob
-from buildkite_orm.resources.builds.status import JOB_ENDS, build_is_finished, moment
+from buildkite_orm.resources.builds.job import Job, WaiterJob
+from buildkite_orm.resources.builds.status import BUILD_ENDS, JOB_ENDS
 from buildkite_orm.utils.json_types import as_array
 
 if TYPE_CHECKING:
@@ -38,29 +39,44 @@ def stamp_of(build: Build) -> str:
     return f"{data.get('id')} {data.get('state')} {data.get('finished_at')} {data.get('blocked')}"
 
 
-def is_final(build: Build, headers: Mapping[str, str]) -> bool:
-    """Whether a build is finished, and has been for long enough, by the headers of the response that has it."""
-    return build_is_finished(build) and is_settled(moment(build, "finished_at"), headers)
+class FinalBuild(NamedTuple):
+    """A build that is finished, and has been for long enough."""
+
+    build: Build
+    key: str
+    stamp: str
 
 
-def has_final_jobs(build: Build) -> bool:
+def is_final(build: Build, latest: datetime | None) -> bool:
+    """Whether a build is finished, and was by a time; see `latest_end`."""
+    data = build.__dict__
+    end = data.get("finished_at")
+    is_over = isinstance(end, datetime) and latest is not None and end <= latest
+    return is_over and data.get("blocked") is not True and data.get("state") in BUILD_ENDS
+
+
+def final_builds(builds: Iterable[Build], headers: Mapping[str, str]) -> list[FinalBuild]:
+    """Return the builds of a response that are finished, and have been for long enough."""
+    latest = latest_end(headers)
+    final = [build for build in builds if is_final(build, latest)]
+    return [FinalBuild(build, key, stamp_of(build)) for build in final if (key := key_of(build))]
+
+
+def has_final_jobs(final: FinalBuild) -> bool:
     """Whether a build contains its jobs, and all of them are finished."""
-    jobs: list[Any] | None = as_array(build.__dict__.get("embedded_jobs"))
-    return jobs is not None and all(_is_final_job(job) for job in jobs)
+    jobs: list[Any] | None = as_array(final.build.__dict__.get("embedded_jobs"))
+    return jobs is not None and all(map(_is_final_job, jobs))
 
 
 def _is_final_job(job: Any) -> bool:
-    state = getattr(job, "__dict__", {}).get("state")
+    if not isinstance(job, Job):
+        return False
+    state = job.__dict__.get("state")
     return state in JOB_ENDS if isinstance(state, str) else state is None and isinstance(job, WaiterJob)
 
 
-def storable(builds: Iterable[Build], headers: Mapping[str, str]) -> list[Build]:
-    """Return the builds of a response that may be stored."""
-    return [build for build in builds if is_final(build, headers) and has_final_jobs(build) and key_of(build)]
-
-
 def rows_of(
-    use: CacheUse, response: ApiResponse, builds: Sequence[Build], chosen: Sequence[Build], kind: str
+    use: CacheUse, response: ApiResponse, builds: Sequence[Build], chosen: Sequence[FinalBuild], kind: str
 ) -> list[Row]:
     """Return the rows of some builds of a response; none if its text cannot be divided.
 
@@ -71,14 +87,11 @@ def rows_of(
         chosen: Those to store.
         kind: The kind of the rows.
     """
-    if not chosen:
-        return []
-    texts = _texts(use, response.body, builds)
+    texts = _texts(use, response.body, builds) if chosen else None
     if texts is None:
         return []
-    wanted = {id(build) for build in chosen}
-    pairs = [(build, text) for build, text in zip(builds, texts, strict=True) if id(build) in wanted]
-    return [packed_row(key_of(build) or "", kind, stamp_of(build), text) for build, text in pairs]
+    by_build = {id(build): text for build, text in zip(builds, texts, strict=True)}
+    return [packed_row(each.key, kind, each.stamp, by_build[id(each.build)]) for each in chosen]
 
 
 def _texts(use: CacheUse, body: bytes, builds: Sequence[Build]) -> list[bytes] | None:
