@@ -40,7 +40,7 @@ _SHORT_NAMES = "BaseAdapter BufferedReader Figure GetCoreSchemaHandler Path time
 nitpick_ignore_regex = [
     (r"py:.*", rf"({_OTHERS.replace(' ', '|')})\b.*"),
     (r"py:class", rf"({_SHORT_NAMES.replace(' ', '|')})"),
-    (r"py:class", r"(buildkite_orm\.[\w.]+\.)?[JRT]"),  # type variables
+    (r"py:class", r"(buildkite_orm\.[\w.]+\.)?[BJRT]"),  # type variables
 ]
 
 

@@ -80,6 +80,8 @@ _INTERNAL: Final = frozenset(
         "RetryPolicy.in_time",
         "Spread.of",
         "WebhookEvent.model_post_init",
+        "Webhooks.deliver",
+        "Webhooks.notify",
         "WebhookEvent.note_drift",
         "WebhookEvent.rebind",
     }

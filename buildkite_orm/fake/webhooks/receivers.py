@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Union
 from urllib.parse import urlsplit, urlunsplit
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Receiver = Union[str, "Callable[[bytes, dict[str, str]], object]"]
+Receiver = str | Callable[[bytes, dict[str, str]], object]
 """A URL, or a function of a body and headers that returns a status, a response with a `status_code`, or nothing."""
 
 Outcome = tuple[int | None, BaseException | None]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.fake.clock import Clock
     from buildkite_orm.fake.context import Context
-    from buildkite_orm.fake.records import Json, UserRecord
+    from buildkite_orm.fake.records import AgentRecord, BuildRecord, JobRecord, Json, UserRecord
     from buildkite_orm.fake.webhooks.payloads import Subject
     from buildkite_orm.fake.webhooks.receivers import Receiver
     from buildkite_orm.fake.webhooks.signing import TokenMode
@@ -81,9 +81,9 @@ class WebhookDelivery:
     error: BaseException | None = None
 
     @property
-    def payload(self) -> Json:
+    def payload(self) -> dict[str, Any]:
         """The body, parsed."""
-        payload: Json = json.loads(self.body)
+        payload: dict[str, Any] = json.loads(self.body)
         return payload
 
 
@@ -160,7 +160,9 @@ class Webhooks:
         if event in self._events and organization_of(subject) is self._organization:
             self._add(event, subject, {}, at_once=not self._options.get("current_state", False))
 
-    def send(self, event: str | None, record: Subject | None = None, /, **fields: Any) -> None:
+    def send(
+        self, event: str | None, record: BuildRecord | JobRecord | AgentRecord | None = None, /, **fields: Any
+    ) -> None:
         """Send any event now, also one that the lifecycle does not produce.
 
         Args:
