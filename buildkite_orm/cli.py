@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _USAGE_ERROR: Final = 2
 _INTERRUPTED: Final = 130
+_FASTEST: Final = 10_000
 _SHELL_DESCRIPTION: Final = (
     "Start a Python shell with a client (bk), the configured organization (org) and the public names of "
     "buildkite_orm. The token is read from BUILDKITE_API_TOKEN; --demo needs no token."
@@ -61,6 +62,13 @@ def _replace_unencodable() -> None:
 def _add_shell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demo", action="store_true", help="use a fake Buildkite with the organization acme")
     parser.add_argument(
+        "--speed",
+        type=_speed,
+        default=100.0,
+        metavar="N",
+        help="how many times as fast the clock of the demo runs while something waits (default: 100)",
+    )
+    parser.add_argument(
         "--organization", metavar="SLUG", help="the organization (default: BUILDKITE_ORGANIZATION_SLUG)"
     )
     parser.add_argument("--plain", action="store_true", help="use the plain Python REPL even if IPython is installed")
@@ -72,10 +80,21 @@ def _add_shell(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _speed(text: str) -> float:
+    """Read the speed of a clock."""
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 1 <= speed <= _FASTEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed from 1 to {_FASTEST}")
+    return speed
+
+
 def _shell(options: argparse.Namespace) -> int:
     from buildkite_orm.shell.context import ShellContext
 
-    context = ShellContext(demo=options.demo, organization=options.organization)
+    context = ShellContext(demo=options.demo, organization=options.organization, speed=options.speed)
     if not options.demo:
         context.open()  # report configuration errors before the first prompt
     sys.path.insert(0, "")
@@ -109,10 +128,9 @@ def _run(code: str, context: ShellContext) -> int:
     try:
         exec(compile(code, "<code>", "exec"), names)  # noqa: S102 - the code of the user
     except Exception as error:  # noqa: BLE001 - any error of that code
-        import traceback
+        from buildkite_orm.shell.tracebacks import print_error
 
-        tb = error.__traceback__
-        traceback.print_exception(error.with_traceback(tb.tb_next if tb else None))
+        print_error(error, error.__traceback__ and error.__traceback__.tb_next)
         return 1
     return 0
 

@@ -31,6 +31,8 @@ class _Page(Protocol[T_co]):
 def progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  # noqa: FBT001 - the caller's option
     """Yield a function that shows a text; the text is removed at the end. tqdm is imported when it is first called.
 
+    A text that is shown already is not written again: without widgets, a notebook shows each as a line of its own.
+
     Args:
         wanted: Whether to show progress; None if there is a terminal or a notebook, and tqdm is installed.
 
@@ -41,8 +43,12 @@ def progress_line(wanted: bool | None) -> Generator[Callable[[str], object]]:  #
         _class_of_bars(wanted)
     with ExitStack() as stack:
         bars: list[Any] = []
+        shown: list[str] = []
 
         def show(text: str) -> None:
+            if shown == [text]:
+                return
+            shown[:] = [text]
             if not bars:
                 bar = _bar(wanted, bar_format="{desc}")
                 bars.append(None if bar is None else stack.enter_context(bar))

@@ -21,4 +21,4 @@ def test_every_step_is_a_script_or_a_command_of_the_readme() -> None:
     steps = re.findall(r"^steps=\((.+)\)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)[0].split()
     scripts = {path.name for path in (ROOT / ".ci").iterdir()}
     assert set(steps) - scripts == {"tests", "quickstart"}
-    assert scripts - set(steps) == {"browser", "format", "run", "test"}
+    assert scripts - set(steps) == {"browser", "conformance", "format", "run", "test"}

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.clock import Clock
 
 _STEP = 0.05
+_LEAST = 1e-6  # a wall time as a number does not change by much less
 
 
 class AcceleratedClock:
@@ -80,7 +81,7 @@ class AcceleratedClock:
 
     def _sleep_up_to(self, left: float) -> None:
         """Sleep, in short steps: the clock may be moved meanwhile."""
-        self._source.sleep(min(left / self._speed, _STEP) if self._speed else _STEP)
+        self._source.sleep(min(max(left / self._speed, _LEAST), _STEP) if self._speed else _STEP)
 
     def _move(self, seconds: float) -> None:
         """Count from this moment on, plus some seconds."""

@@ -116,9 +116,9 @@ class Execution:
     def _end(self, job: JobRecord, step: CommandStep) -> None:
         if job.state != "running":
             return
-        for path, content in step.artifacts:
-            self._store.add_artifact(job, path, content)
-        self._exit(job, step, step.exits[min(job.attempt, len(step.exits) - 1)], step.signal)
+        job.exit_status, job.finished_at = step.exits[min(job.attempt, len(step.exits) - 1)], self._events.now
+        self._store.add_artifacts(job, step.artifacts)
+        self._exit(job, step, job.exit_status, step.signal)
 
     def finish(self, job: JobRecord, status: int, signal: str | None = None) -> None:
         """End a script job with any exit status; a failure is retried if the step says so.

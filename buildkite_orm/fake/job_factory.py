@@ -1,4 +1,4 @@
-"""Create jobs from steps: for a new build, for a build that finished in the past, and for a retry."""
+"""Create jobs from steps, for a new build and for a retry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake.agents import queue_of
-from buildkite_orm.fake.ids import Ids, digest
+from buildkite_orm.fake.ids import digest
 from buildkite_orm.fake.pipeline_yaml import plan_of_build
 from buildkite_orm.fake.pipeline_yaml.schedule import needs_of
 from buildkite_orm.fake.pipeline_yaml.variables import omission
@@ -17,8 +17,9 @@ from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitSt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from buildkite_orm.fake.ids import Ids
     from buildkite_orm.fake.pipeline_yaml.schedule import Section
-    from buildkite_orm.fake.records import AgentRecord, BuildRecord, Json
+    from buildkite_orm.fake.records import BuildRecord, Json
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
 
@@ -194,93 +195,3 @@ def create_retry(store: Store, job: JobRecord, now: float, ids: Ids | None = Non
     )
     store.jobs[retry.id] = retry
     return retry
-
-
-def create_finished_jobs(store: Store, build: BuildRecord) -> list[JobRecord]:
-    """Create the jobs of a finished build, in states that fit the build's; the same ones every time."""
-    ids = Ids(digest(store.seed, build.sequence))
-    jobs = create_jobs(store, build, ids)
-    script_jobs = [job for job in jobs if job.type == "script"]
-    has_failed = build.state == "failed" and bool(script_jobs)
-    failing_job = script_jobs[ids.random.randrange(len(script_jobs))] if has_failed else None
-    finished: list[JobRecord] = []
-    moment = build.started_at or build.created_at
-    failed = False
-    for job in jobs:
-        job.scheduled_at = build.created_at
-        if job.type == "script":
-            job.agent = _agent(job, ids)
-        finished.extend(_finish_job(store, job, moment, ids, stopped=failed, fails=job is failing_job))
-        if job.type in {"waiter", "manual"}:
-            failed = failed or (failing_job is not None and failing_job in finished)
-            moment = min(moment + 20, build.finished_at or moment)
-    return finished
-
-
-def _agent(job: JobRecord, ids: Ids) -> AgentRecord | None:
-    every = job.build.organization.agents.values()
-    agents = [agent for agent in every if agent.queue is job.queue and not agent.ephemeral]
-    return ids.random.choice(agents) if agents else None
-
-
-def _finish_job(
-    store: Store, job: JobRecord, moment: float, ids: Ids, *, stopped: bool, fails: bool
-) -> list[JobRecord]:
-    build = job.build
-    if job.state != "waiting":
-        job.agent = None
-        return [job]
-    if stopped or build.state in {"canceled", "skipped", "not_run"}:
-        _mark_not_run(job, build.state)
-        return [job]
-    if job.type in {"waiter", "manual"}:
-        _pass_gate(job, moment)
-        return [job]
-    _run(store, job, moment, ids, 1 if fails else 0)
-    step = job.step
-    if not isinstance(step, CommandStep) or fails:
-        return [job]
-    if step.soft_fail and step.exits[-1]:
-        job.state, job.exit_status, job.soft_failed = "failed", step.exits[-1], True
-        return [job]
-    return [job] if step.exits[0] == 0 else [*_retry_once(store, job, moment, ids, step.exits[0])]
-
-
-def _retry_once(store: Store, job: JobRecord, moment: float, ids: Ids, status: int) -> tuple[JobRecord, JobRecord]:
-    job.state, job.exit_status, job.retry_type = "failed", status, "automatic"
-    retry = create_retry(store, job, moment + 8, ids)
-    job.retried_in, retry.agent = retry, job.agent
-    _run(store, retry, moment + 8, ids, 0)
-    return job, retry
-
-
-def _mark_not_run(job: JobRecord, state: str) -> None:
-    job.agent = None
-    if state == "failed":
-        job.state = "blocked_failed" if job.type == "manual" else "waiting_failed"
-    else:
-        job.state = "canceled" if state == "canceled" else "skipped"
-        job.finished_at = job.build.finished_at
-
-
-def _pass_gate(job: JobRecord, moment: float) -> None:
-    job.finished_at = moment
-    if job.type == "waiter":
-        job.state = "passed"
-        return
-    job.state = "unblocked"
-    job.unblocked_at, job.unblocked_by = moment, job.build.creator
-
-
-def _run(store: Store, job: JobRecord, moment: float, ids: Ids, status: int) -> None:
-    job.runnable_at = moment
-    job.started_at = round(moment + 1.5, 3)
-    job.finished_at = round(moment + 7.25, 3)
-    if job.type == "trigger":
-        job.state = "passed"
-        return
-    job.state, job.exit_status = ("failed", status) if status else ("passed", 0)
-    if isinstance(job.step, CommandStep):
-        job.concurrency_wait_time_ms = job.step.concurrency_wait_ms
-        for path, content in job.step.artifacts:
-            store.add_artifact(job, path, content, id=ids.uuid())

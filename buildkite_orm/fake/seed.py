@@ -10,7 +10,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from buildkite_orm.fake import seeds
-from buildkite_orm.fake.job_factory import create_finished_jobs
+from buildkite_orm.fake.finished_jobs import create_finished_jobs
+from buildkite_orm.fake.junit import junit
+from buildkite_orm.fake.past import past_of
 from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitStep
 from buildkite_orm.fake.times import seconds
 
@@ -38,7 +40,7 @@ WEB: Sequence[Step] = (
         group="tests",
         duration=1500,
         parallelism=3,
-        artifacts=(("log/rspec.json", 5_120), ("coverage/index.html", 20_480)),
+        artifacts=(("log/rspec.json", 5_120), ("log/junit.xml", junit), ("coverage/index.html", 20_480)),
         artifact_paths="log/*;coverage/**/*",
         concurrency_wait_ms=0,
         signed=True,
@@ -50,6 +52,8 @@ WEB: Sequence[Step] = (
         group="tests",
         duration=1200,
         matrix=({"node": "20"}, {"node": "22"}),
+        artifacts=(("reports/junit.xml", junit),),
+        artifact_paths="reports/*.xml",
         signed=True,
     ),
     CommandStep(
@@ -186,14 +190,21 @@ def _add_history(store: Store, pipeline: PipelineRecord, count: int, random: Ran
     """Add finished builds, the last one two hours ago."""
     now = seconds(store.clock.now())
     users = pipeline.organization.users
-    job_source = partial(create_finished_jobs, store)
     for place in range(count):
         created = round(now - 2 * _HOUR - (count - place) * 1.7 * _HOUR - random.random() * _HOUR, 3)
         source = random.choice(SOURCES)
         creator = random.choice(users) if source in {"api", "ui", "webhook"} else None
+        past = past_of(
+            pipeline.plan,
+            Random(f"history/{store.seed}/{pipeline.slug}/{place}"),
+            state=random.choice(ENDINGS),
+            created_at=created,
+            now=now,
+            age=(place + 1) / count,
+        )
         build = store.add_build(
             pipeline,
-            state=random.choice(ENDINGS),
+            state=past.state,
             created_at=created,
             branch=random.choice(BRANCHES),
             message=random.choice(MESSAGES),
@@ -203,8 +214,9 @@ def _add_history(store: Store, pipeline: PipelineRecord, count: int, random: Ran
             env=None if source == "webhook" and place % 3 == 0 else {"DEPLOY": "false"},
             meta_data={"release-version": f"1.{place}", "git:commit": f"commit 1\nAuthor: {place}"},
             pull_request=_pull_request(place) if place % 4 == 0 else None,
+            **past.times,
         )
-        build.job_source = job_source
+        build.job_source = partial(create_finished_jobs, store, past)
 
 
 def _pull_request(number: int) -> Json:

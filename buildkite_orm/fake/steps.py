@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from buildkite_orm.fake.records import JobRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class CommandStep(_Step):
         soft_fail: Whether a failure does not fail the build, or the exit statuses that do not.
         automatic_retries: How many times a failed job is retried automatically, whatever its exit status.
         permit_retry_on_passed: Whether a passed job may be retried.
-        artifacts: Path and content (or its size) of the files that each job uploads.
+        artifacts: Path and content (or its size, or a function that makes it) of the files that each job uploads.
         artifact_paths: The artifact globs of the step.
         agents: Agent query rules, `key=value`.
         env: Environment of the command.
@@ -123,7 +125,7 @@ class CommandStep(_Step):
     soft_fail: bool | frozenset[int] = False
     automatic_retries: int = 0
     permit_retry_on_passed: bool = False
-    artifacts: Sequence[tuple[str, bytes | int]] = ()
+    artifacts: Sequence[tuple[str, bytes | int | Callable[[JobRecord], bytes]]] = ()
     artifact_paths: str | None = ""
     agents: Sequence[str] = ("queue=default",)
     env: Mapping[str, str] = field(default_factory=dict[str, str])

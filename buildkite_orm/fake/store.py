@@ -422,6 +422,16 @@ class Store:
         self.artifacts[artifact.id] = artifact
         return artifact
 
+    def add_artifacts(
+        self,
+        job: JobRecord,
+        artifacts: Sequence[tuple[str, bytes | int | Callable[[JobRecord], bytes]]],
+        ids: Ids | None = None,
+    ) -> None:
+        """Add the artifacts of a step to one of its jobs, which has ended."""
+        for path, content in artifacts:
+            self.add_artifact(job, path, content(job) if callable(content) else content, id=(ids or self.ids).uuid())
+
     def add_annotation(
         self, build: BuildRecord, *, body: str, context: str = "default", job: JobRecord | None = None, **fields: Any
     ) -> AnnotationRecord:

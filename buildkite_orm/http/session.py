@@ -6,7 +6,7 @@ import io
 import logging
 from contextlib import nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from buildkite_orm.errors import (
     BuildkiteError,
@@ -32,7 +32,7 @@ from buildkite_orm.utils.plain_values import as_plain
 from buildkite_orm.utils.redaction import Secrets, SignedUrl, redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from requests.adapters import BaseAdapter
 
@@ -69,6 +69,9 @@ class Session:
         hooks: What to call for each request and response.
         app: The name of the program that uses the library, for the `User-Agent`.
         pause_gc: Whether the garbage collector pauses while a page is validated.
+
+    Attributes:
+        on_load: Called with the objects of each response, by the shell, which completes their keys.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Session:
         self.limits = limits or SizeLimits()
         self.limiter = RateLimiter(self.clock, self.retry, reserve=reserve, processes=processes)
         self.is_closed = False
+        self.on_load: Callable[[Sequence[Any]], object] | None = None
         self._hooks = hooks or Hooks()
         self._secrets = Secrets()
         self._authorizer = Authorizer(auth, self._secrets)

@@ -262,6 +262,11 @@ class Deletable(Ref):
 name_methods(Deletable)
 
 
+def kind_of(ref: type[Ref]) -> str:
+    """Return the kind of resource of a ref or object, such as `pipeline`."""
+    return ref._kind  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+
 def load_object(
     model: type[R],
     session: Session,
@@ -287,4 +292,6 @@ def load_object(
     item.bind(binding)
     if received is not None:
         received(response, item)
+    if session.on_load is not None:
+        session.on_load([item])
     return item

@@ -127,6 +127,8 @@ class Listing(Generic[R]):
             item.bind(binding)
         if self.on_response is not None:
             self.on_response(response)
+        if self.session.on_load is not None:
+            self.session.on_load(items)
         return PageResponse(items, links)
 
 

@@ -43,7 +43,7 @@ class Tabular(Generic[R]):
         Example:
             >>> rows = bk.organization("acme").pipeline("web").builds(state="passed").limit(3).rows()
             >>> [(row["pipeline_slug"], row["state"], row["duration"]) for row in rows][0]
-            ('web', 'passed', 60.0)
+            ('web', 'passed', 1545.972)
         """
         from buildkite_orm.data.rows import read_columns, rows_of  # noqa: PLC0415 - loaded on first use
         from buildkite_orm.data.schema import table_of  # noqa: PLC0415

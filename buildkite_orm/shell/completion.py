@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from buildkite_orm.shell.annotations import is_from_package, keyword_annotations, takes_positional
+from buildkite_orm.client import Buildkite
+from buildkite_orm.models.ref import Ref
+from buildkite_orm.shell.annotations import is_from_package, keyword_annotations, return_annotation, takes_positional
 from buildkite_orm.shell.infer import Instance, Method, Value, classes_in, infer
 from buildkite_orm.shell.input_parser import parse_target
 from buildkite_orm.utils.introspection import members
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.shell.infer import Inferred
     from buildkite_orm.shell.input_parser import Target
+    from buildkite_orm.shell.seen_keys import SeenKeys
 
 
 @dataclass(frozen=True)
@@ -38,21 +41,22 @@ class Completions:
     kind: str = "member"
 
 
-def complete(text: str, names: Mapping[str, object]) -> Completions | None:
+def complete(text: str, names: Mapping[str, object], seen: SeenKeys | None = None) -> Completions | None:
     """Return the completions at the end of a text; None if there are none, so that other completers apply.
 
     Args:
         text: The text before the cursor.
         names: The namespace.
+        seen: The keys that were loaded in the shell.
     """
     target = parse_target(text)
     if target is None:
         return None
-    texts = [each for each in _candidates(target, names) if each.startswith(target.prefix)]
+    texts = [each for each in _candidates(target, names, seen) if each.startswith(target.prefix)]
     return Completions(target.prefix, texts, target.kind) if texts else None
 
 
-def _candidates(target: Target, names: Mapping[str, object]) -> list[str]:
+def _candidates(target: Target, names: Mapping[str, object], seen: SeenKeys | None) -> list[str]:
     subject = infer(target.subject, names)
     if target.kind == "member":
         return sorted(_members(subject), key=lambda name: (name.startswith("_"), name))
@@ -68,7 +72,17 @@ def _candidates(target: Target, names: Mapping[str, object]) -> list[str]:
     if target.kind == "argument":
         arguments = [f"{name}=" for name in keyword_annotations(function) if name not in target.used]
         return arguments + (_global_names(names) if target.prefix and takes_positional(function) else [])
-    return _values(_argument_annotation(function, target.argument), target.quote)
+    return _values(_argument_annotation(function, target.argument), target.quote) or _keys(function, target, seen)
+
+
+def _keys(function: Any, target: Target, seen: SeenKeys | None) -> list[str]:
+    """Return the keys that a function takes, inside quotation marks: it returns the ref of one."""
+    if seen is None or not target.quote or target.argument is not None or not takes_positional(function):
+        return []
+    refs = [kind for kind in classes_in(return_annotation(function)) if issubclass(kind, Ref)]
+    if len(refs) != 1:
+        return []
+    return seen.paths_of(refs[0]) if function is Buildkite.pipeline else seen.of(refs[0])
 
 
 def _members(subject: Inferred) -> Iterable[str]:

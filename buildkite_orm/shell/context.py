@@ -26,6 +26,7 @@ class ShellContext:
 
     Args:
         demo: Whether to use a fake Buildkite in memory.
+        speed: How many times as fast the clock of the demo runs while something waits.
         organization: The slug of the organization; `BUILDKITE_ORGANIZATION_SLUG` unless given.
 
     Attributes:
@@ -35,10 +36,11 @@ class ShellContext:
         ConfigurationError: The packages for the demo are not installed.
     """
 
-    def __init__(self, *, demo: bool = False, organization: str | None = None) -> None:
+    def __init__(self, *, demo: bool = False, organization: str | None = None, speed: float = 100.0) -> None:
         if demo and find_spec("werkzeug") is None:
             raise ConfigurationError("--demo needs werkzeug: pip install 'buildkite_orm[fake]'")
         self._demo = demo
+        self._speed = speed
         self._slug = organization
         self.is_closed = False
         self._lock = threading.Lock()
@@ -67,6 +69,14 @@ class ShellContext:
         """The organization, if one is configured."""
         return self.open().get("org")
 
+    @property
+    def notes(self) -> list[str]:
+        """One line about the demo; none without it."""
+        if not self._demo:
+            return []
+        clock = "in real time" if self._speed == 1 else f"{self._speed:g} times as fast while you wait (see --speed)"
+        return [f"demo: a fake Buildkite in memory; its clock runs {clock}"]
+
     def close(self) -> None:
         """Close the client and the demo."""
         with self._lock:
@@ -86,9 +96,10 @@ class ShellContext:
             return {"bk": client}
 
     def _demo_client(self, retry: RetryPolicy) -> Buildkite:
-        from buildkite_orm.fake import FakeBuildkite, SystemClock
+        from buildkite_orm.fake import FakeBuildkite
+        from buildkite_orm.fake.demo_clock import DemoClock
 
-        server = FakeBuildkite(clock=SystemClock())
+        server = FakeBuildkite(clock=DemoClock(self._speed))
         server.build_every(_BUILD_INTERVAL, "web")
         self._resources.enter_context(server)
         return server.client(organization=self._slug or _DEMO_ORGANIZATION, retry=retry)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from buildkite_orm.shell.tracebacks import shorten_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildkite_orm.shell.context import ShellContext
+    from buildkite_orm.shell.seen_keys import SeenKeys
 
 
 def run_ipython(context: ShellContext) -> None:
@@ -27,6 +31,7 @@ def run_ipython(context: ShellContext) -> None:
     app.shell.events.register("post_run_cell", loader.after_cell)
     add_completions(app.shell, loader.load_names)
     add_help(app.shell)
+    shorten_tracebacks(app.shell)
     if app.shell.simple_prompt:
         loader.load()
     else:
@@ -43,13 +48,24 @@ def add_completions(shell: Any, prepare: Callable[[], object]) -> None:
     """
     from IPython.core.completer import SimpleCompletion
 
+    @cache
+    def seen() -> SeenKeys:
+        from buildkite_orm.shell.seen_keys import SeenKeys
+
+        return SeenKeys()
+
+    def follow(cell: object) -> None:
+        del cell
+        seen().follow(shell.user_ns)
+
     def annotations(context: Any) -> Any:
         from buildkite_orm.shell.completion import complete
 
         prepare()
+        seen().follow(shell.user_ns)
         lines = context.full_text.split("\n")[: context.cursor_line + 1]
         before = "\n".join([*lines[:-1], lines[-1][: context.cursor_position]])
-        completions = complete(before, shell.user_ns)
+        completions = complete(before, shell.user_ns, seen())
         if completions is None:
             return {"completions": []}
         return {
@@ -61,6 +77,7 @@ def add_completions(shell: Any, prepare: Callable[[], object]) -> None:
 
     annotations.matcher_api_version = 2  # type: ignore[attr-defined]
     shell.Completer.custom_matchers.append(annotations)
+    shell.events.register("pre_run_cell", follow)
 
 
 def add_help(shell: Any) -> None:
@@ -106,7 +123,7 @@ class NamespaceLoader:
             return
         from buildkite_orm.shell.banner import banner
 
-        lines = banner(self._workplace.client, self._workplace.organization)
+        lines = [*self._workplace.notes, *banner(self._workplace.client, self._workplace.organization)]
         with self._output:
             self._banner = "\n".join([*lines, ""])
             if not self._is_running:

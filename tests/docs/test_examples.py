@@ -48,9 +48,9 @@ def test_saving_artifacts_resumes_after_an_interruption(
     save: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert save([COMMIT, "x", "--path", "log/*"]) == 0
-    assert "4 saved" in capsys.readouterr().out
+    assert "7 saved" in capsys.readouterr().out
     assert save([COMMIT, "x"]) == 0
-    assert "4 saved (323.6 kB), 4 skipped, 0 failed: x/web/120" in capsys.readouterr().out
+    assert "6 saved (325.3 kB), 7 skipped, 0 failed: x/web/120" in capsys.readouterr().out
 
 
 def test_artifacts_that_cannot_be_saved_are_counted(

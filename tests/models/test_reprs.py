@@ -141,7 +141,7 @@ def test_the_repr_of_a_report_is_one_line(acme: FakeBuildkite, tmp_path: Path) -
     assert repr(report) == f"<DownloadReport 1 saved (58 bytes), 0 skipped, 0 failed: {tmp_path}>"
     assert repr(summary) == "<FailureSummary acme/web #119 failed on main: 1 failed job>"
     (failed,) = summary.failed
-    assert repr(failed).startswith("<FailedJob :pipeline: Upload: failed, exit status 1")
+    assert repr(failed).startswith("<FailedJob :rspec: RSpec: failed, exit status 1")
     assert len(repr(failed).splitlines()) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from buildkite_orm import JobFailure, ManyRequestsWarning, NotFoundError, ScriptJob
 from buildkite_orm.fake import BlockStep, CommandStep, TriggerStep, WaitStep
+from buildkite_orm.utils.text import short_duration
 from tests.helpers import web_build
 
 if TYPE_CHECKING:
@@ -174,15 +176,15 @@ def test_a_summary_prints_all_that_is_needed(server: FakeBuildkite, bk: Buildkit
     test, lint, killed, _ = record.jobs
     page = "https://buildkite.com/acme/web/builds/1"
     printed = str(web_build(bk).failure_summary(lines=2))
-    length = killed.finished_at - killed.started_at if killed.finished_at and killed.started_at else 0
+    length = short_duration(timedelta(seconds=(killed.finished_at or 0) - (killed.started_at or 0)))
     assert printed.startswith(f"acme/web #1 failed on dev: 2 failed jobs, 1 failed softly\n{page}\n  [error] rspec: ")
     assert "  [error] rspec: 3 tests\n    a & b\n    c\n" in printed
     assert (
-        f"\n\nTest: failed, exit status 2, after {length:g} s\n{page}#{test.id}\n"
+        f"\n\nTest: failed, exit status 2, after {length}\n{page}#{test.id}\n"
         "  [info] help: See the wiki\n  | line 29\n  | 100% größer\n"
     ) in printed
-    assert f"\n\nKilled: failed, exit status -1, SIGKILL by agent_stop, after {length:g} s\n" in printed
-    assert f"\n\nLint: soft failed, exit status 1, after {length:g} s\n{page}#{lint.id}\n" in printed
+    assert f"\n\nKilled: failed, exit status -1, SIGKILL by agent_stop, after {length}\n" in printed
+    assert f"\n\nLint: soft failed, exit status 1, after {length}\n{page}#{lint.id}\n" in printed
     assert "Fine" not in printed
     assert "\x1b" not in printed
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from IPython.core.completer import IPCompleter, provisionalcompleter
 
 import buildkite_orm
-from buildkite_orm import Build, BuildState
+from buildkite_orm import Build, BuildkiteError, BuildRef, BuildState, PipelineRef
 from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.models.paths import collection_of
 from buildkite_orm.shell import load_ipython_extension
@@ -23,10 +23,13 @@ from buildkite_orm.shell.completion import Completions, complete
 from buildkite_orm.shell.infer import infer
 from buildkite_orm.shell.input_parser import parse_target
 from buildkite_orm.shell.plain import completions_for, enable_completion
+from buildkite_orm.shell.seen_keys import SeenKeys
 from buildkite_orm.shell.terminal import add_completions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from buildkite_orm import Buildkite
 
 
 class Loaded:
@@ -275,17 +278,102 @@ def test_the_plain_repl_replaces_the_word_of_readline(loaded: Loaded) -> None:
     assert completions_for("slug_of_mine.upp", "slug_of_mine.upp", loaded.names, others) == ["slug_of_mine.upper()"]
 
 
+# -- keys that were loaded
+
+
+@pytest.fixture
+def browsed() -> dict[str, Any]:
+    """The namespace of a shell in which pipelines and builds were listed, after the completion was set up."""
+    server = FakeBuildkite(settings=Settings(organization_limit=None, user_limit=None))
+    bk = server.client(organization="acme")
+    names: dict[str, Any] = {"bk": bk, "org": bk.organization(), "seen": SeenKeys(), "server": server}
+    names["seen"].follow(names)
+    list(names["org"].pipelines())
+    list(names["org"].pipeline("web").builds().limit(3))
+    server.add_organization("other")
+    server.requests.clear()
+    return names
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('org.pipeline("', ["api", "deploy", "docs", "hello", "infra", "legacy", "mobile", "web"]),
+        ("org.pipeline('we", ["web"]),
+        ('bk.organization().pipeline("h', ["hello"]),
+        ('bk.organization("a', ["acme"]),
+        ('bk.pipeline("acme/w', ["acme/web"]),
+        ('org.pipeline("web").build("12', ["121", "122", "123"]),
+    ],
+)
+def test_keys_that_were_loaded_are_completed(browsed: dict[str, Any], text: str, keys: list[str]) -> None:
+    completions = complete(text, browsed, browsed["seen"])
+    assert completions is not None
+    assert completions.texts == keys
+    assert browsed["server"].requests == []
+
+
+@pytest.mark.parametrize(
+    "text", ['org.pipeline("x', "org.pipeline(", 'org.team("', 'bk.from_url("', 'org.builds(branch="']
+)
+def test_other_keys_are_not_completed(browsed: dict[str, Any], text: str) -> None:
+    completions = complete(text, browsed, browsed["seen"])
+    assert completions is None or "web" not in completions.texts
+
+
+def test_a_single_object_is_recorded_too_and_not_before_the_shell_follows_its_client() -> None:
+    server = FakeBuildkite()
+    bk, seen = server.client(), SeenKeys()
+    bk.organization("acme").pipeline("web").fetch()
+    assert seen.of(PipelineRef) == []
+    seen.follow({"bk": bk, "other": 1})
+    bk.organization("acme").pipeline("api").fetch()
+    assert (seen.of(PipelineRef), seen.paths_of(PipelineRef)) == (["api"], ["acme/api"])
+
+
+def test_a_thousand_keys_of_a_kind_are_remembered(server: FakeBuildkite, bk: Buildkite) -> None:
+    server.add_builds("web", 1100)
+    seen = SeenKeys()
+    seen.follow({"bk": bk})
+    list(bk.builds())
+    assert len(seen.of(BuildRef)) == 1000
+    assert "1" in seen.of(BuildRef)
+    assert "1100" not in seen.of(BuildRef)
+
+
+def test_the_plain_repl_completes_a_key_with_a_hyphen(server: FakeBuildkite, bk: Buildkite) -> None:
+    names: dict[str, Any] = {"org": bk.organization("acme")}
+    server.add_pipeline("my-app")
+    seen = SeenKeys()
+    seen.follow({"bk": bk})
+    list(bk.organization("acme").pipelines())
+    others = rlcompleter.Completer(names)
+    assert completions_for('org.pipeline("my-', "", names, others, seen) == ["app"]
+    assert completions_for('org.pipeline("my', "my", names, others, seen) == ["my-app"]
+
+
 class Shell:
     """As much of IPython's shell as there is to it."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.user_ns = names
         self.inspector = SimpleNamespace(mime_hooks={})
+        self.before_cell: list[Callable[[object], object]] = []
+        self.events = SimpleNamespace(register=self.register)
+        self.custom_errors: tuple[type[BaseException], ...] = ()
         self.Completer: Any = IPCompleter(namespace=names, use_jedi=True)  # type: ignore[no-untyped-call]
 
     def push(self, names: dict[str, Any], *, interactive: bool) -> None:
         assert not interactive
         self.user_ns |= names
+
+    def register(self, name: str, callback: Callable[[object], object]) -> None:
+        assert name == "pre_run_cell"
+        self.before_cell.append(callback)
+
+    def set_custom_exc(self, kinds: tuple[type[BaseException], ...], handler: object) -> None:
+        assert callable(handler)
+        self.custom_errors = kinds
 
     def public_dir(self, text: str) -> list[str]:
         with warnings.catch_warnings(), provisionalcompleter():
@@ -310,6 +398,7 @@ def test_ipython_internals_send_no_request(loaded: Loaded, text: str) -> None:
     shell.public_dir(text)
     assert "help(x)" in repr(shell.user_ns["help"])
     assert list(shell.inspector.mime_hooks) == ["text/plain"]
+    assert shell.custom_errors == (BuildkiteError,)
 
 
 def test_without_readline_there_is_no_completion(monkeypatch: pytest.MonkeyPatch) -> None:

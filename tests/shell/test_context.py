@@ -58,7 +58,7 @@ def test_the_banner_waits_for_the_end_of_the_running_cell(capsys: pytest.Capture
     loader.load()
     assert capsys.readouterr().out == ""
     loader.after_cell(SimpleNamespace(success=True))
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
     loader.after_cell(SimpleNamespace(success=True))
     assert capsys.readouterr().out == ""
     context.close()
@@ -70,7 +70,7 @@ def test_the_names_are_added_once_and_those_of_the_package_are_hidden(capsys: py
     loader.load()
     assert shell.shown.keys() == {"bk", "org"}
     assert {"Build", "BuildState", "NotFoundError", "help"} <= shell.hidden.keys()
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4
     shell.shown["bk"] = "another"
     loader.before_cell(SimpleNamespace(raw_cell="bk"))
     assert shell.shown["bk"] == "another"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -269,8 +270,9 @@ def test_without_matplotlib_there_is_the_table_and_an_error_that_names_the_extra
 def test_a_history_shows_its_progress(
     server: FakeBuildkite, web: PipelineRef, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    add(server, 1)
+    server.add_builds("web", 250, spacing=3600, newest=NOON - timedelta(hours=1))
     web.history(progress=True)
-    assert "1 builds, back to 2026-08-01" in capsys.readouterr().err
+    shown = re.findall(r"\d+ builds, back to \S+", capsys.readouterr().err)
+    assert shown == ["100 builds, back to 2026-07-28", "200 builds, back to 2026-07-24"]  # one text per page
     web.history()
     assert capsys.readouterr().err == ""

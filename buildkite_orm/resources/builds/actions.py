@@ -200,7 +200,7 @@ class BuildVerbs(InPipeline):
         Example:
             >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
             >>> timeline
-            <Timeline acme/web #120: 11 jobs in 1m 02s>
+            <Timeline acme/web #120: 11 jobs in 25m 50s>
             >>> timeline.save_to("timeline.html").name
             'timeline.html'
         """
@@ -235,7 +235,7 @@ class BuildVerbs(InPipeline):
         Example:
             >>> build = bk.organization("acme").pipeline("web").builds(state="failed")[0]
             >>> [(job, str(job.failure)) for job in build.failed_jobs()]
-            [(ScriptJob(:pipeline: Upload failed, exit status 1, 5.8s), 'failed')]
+            [(ScriptJob(:rspec: RSpec 2/3 failed, exit status 1, 26m 21s), 'failed')]
         """
         from buildkite_orm.resources.builds.failures import failed_jobs
 
@@ -262,9 +262,9 @@ class BuildVerbs(InPipeline):
             acme/web #119 failed on main: 1 failed job
             https://buildkite.com/acme/web/builds/119
             <BLANKLINE>
-            :pipeline: Upload: failed, exit status 1, after 5.75 s
-            https://buildkite.com/acme/web/builds/119#...
-              | ...
+            :rspec: RSpec: failed, exit status 1, after 26m 21s
+            https://buildkite.com/acme/web/builds/119#1deaab80-0382-44e3-a16c-ba817e11a92b
+              | Error: expected status 200, got 500
               | 🚨 Error: The command exited with status 1
         """
         from buildkite_orm.resources.builds.failures import failure_summary

@@ -264,7 +264,7 @@ class ArtifactQuerySet(QuerySet[Artifact]):
             >>> print(build.artifacts(path="**/*.json").save_all("downloads"))
             0 saved (0 bytes), 4 skipped, 0 failed: downloads
             >>> print(build.artifacts().save_all("small", where=lambda artifact: (artifact.file_size or 0) < 1000))
-            1 saved (58 bytes), 0 skipped, 0 failed: small
+            6 saved (4.4 kB), 0 skipped, 0 failed: small
         """
         from buildkite_orm.files.bulk import save_all
 

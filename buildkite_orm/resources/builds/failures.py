@@ -16,7 +16,7 @@ from buildkite_orm.resources.builds.failure_lines import failure_lines
 from buildkite_orm.resources.builds.job import Job, ScriptJob
 from buildkite_orm.resources.builds.log_stream import plain_end
 from buildkite_orm.resources.builds.status import displayed_state, job_title, moment
-from buildkite_orm.utils.text import escape_control
+from buildkite_orm.utils.text import escape_control, short_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -171,7 +171,7 @@ def _job_heading(failed: FailedJob) -> str:
     parts += [f"promised exit status {data.get('promised_exit_status')}"] if failed.failure == "promised" else []
     signal = " by ".join(str(part) for part in (data.get("signal"), data.get("signal_reason")) if part)
     parts += [signal] if signal else []
-    parts += [f"after {job.duration.total_seconds():g} s"] if job.duration is not None else []
+    parts += [f"after {short_duration(job.duration)}"] if job.duration is not None else []
     return escape_control(", ".join(parts))
 
 

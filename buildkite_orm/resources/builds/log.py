@@ -91,9 +91,9 @@ class LogRef(InJob):
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Example:
-            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].jobs()[0].log()
+            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].failed_jobs()[0].log()
             >>> print(log.tail(1), end="")
-            🚨 Error: The command exited with status 1
+            Uploading coverage/index.html (20480 bytes)
 
         Documentation: https://buildkite.com/docs/apis/rest-api/jobs#get-a-jobs-log-output-get-a-log-tail-using-a-range-request
         """
@@ -150,7 +150,7 @@ class LogRef(InJob):
             PermissionDeniedError: The token lacks the scope `read_build_logs`.
 
         Example:
-            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].jobs()[0].log()
+            >>> log = bk.organization("acme").pipeline("web").builds(state="failed")[0].failed_jobs()[0].log()
             >>> [match.line.group for match in log.search("exited with status")]
             [':x: Failed with exit status 1']
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.pipelines.ref import PipelineRef
     from buildkite_orm.views.history.data import HistoryFilters
 
+_PAGE = 100
 _OUTCOMES = {BuildState.PASSED: True, BuildState.FAILED: False}
 
 
@@ -51,7 +52,8 @@ def _list_builds(listing: Iterable[Build], *, progress: bool | None) -> tuple[li
         try:
             for build in listing:
                 builds.append(_history_build(build))
-                show(f"{len(builds)} builds, back to {moment(build, 'created_at'):%Y-%m-%d}" if builds[-1] else "")
+                if len(builds) % _PAGE == 0 and builds[-1]:  # the next page is not loaded yet
+                    show(f"{len(builds)} builds, back to {builds[-1].created_at:%Y-%m-%d}")
         except BuildkiteError as error:
             if not any(builds):
                 raise

@@ -145,10 +145,10 @@ class History:
         >>> history
         <History acme/web: 22 builds in 2 days>
         >>> print(history)
-        acme/web: 22 builds in 2 days, 23% of 13 failed, half within 1m 00s, 90% within 1m 00s
+        acme/web: 22 builds in 2 days, 23% of 13 failed, half within 25m 46s, 90% within 27m 10s
         day        builds failed    rate   median      p90   queued      p90
-        2026-07-31     14      2     25%   1m 00s   1m 00s       2s       2s
-        2026-08-01      8      1     20%   1m 00s   1m 00s       2s       3s
+        2026-07-31     14      2     25%  23m 47s  26m 55s     8.7s      40s
+        2026-08-01      8      1     20%  26m 33s  27m 19s     3.4s     7.2s
     """
 
     pipeline_path: str

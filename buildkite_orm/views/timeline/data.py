@@ -166,12 +166,11 @@ class Timeline:
     Example:
         >>> timeline = bk.organization("acme").pipeline("web").builds(state="passed")[0].timeline()
         >>> print(*timeline.critical_path, sep="\n")
-        :pipeline: Upload: waited 1.5s, ran 5.8s
-        :ghost: Flaky: waited 1.5s, ran 5.8s
-        :ghost: Flaky (attempt 2): waited 1.5s, ran 5.8s
-        :package: Package: waited 1.5s, ran 5.8s
+        :pipeline: Upload: waited 2.8s, ran 4.9s
+        :rspec: RSpec 1/3: waited 2.8s, ran 24m 36s
+        :package: Package: waited 2.8s, ran 59s
         >>> print(timeline.critical_times)
-        23s running, 6s waiting, 33s between
+        25m 40s running, 8.4s waiting, 1s between
     """
 
     build: Build

@@ -125,14 +125,14 @@ def test_other_values_are_shown_by_repr(shown: Shown) -> None:
         "<BuildQuerySet acme/web/builds [not loaded]>]",
     ]
     assert shown("printed")["text/plain"] == (
-        '<BuildQuerySet acme/web/builds [not loaded]> Build(acme/web #119 failed on main, 1m 00s, "Größere Knöpfe")\n'
+        '<BuildQuerySet acme/web/builds [not loaded]> Build(acme/web #119 failed on main, 26m 33s, "Größere Knöpfe")\n'
     )
     assert shown("ref") == {"text/plain": "PipelineRef(acme/web)"}
 
 
 def test_an_object_is_a_card(shown: Shown) -> None:
     card = shown("card")
-    assert card["text/plain"] == 'Build(acme/web #119 failed on main, 1m 00s, "Größere Knöpfe")'
+    assert card["text/plain"] == 'Build(acme/web #119 failed on main, 26m 33s, "Größere Knöpfe")'
     page = Page(card["text/html"])
     assert ["web #119"] in page.rows
     assert page.all("a")[0]["href"] == "https://buildkite.com/acme/web/builds/119"
@@ -162,7 +162,7 @@ def test_a_failure_summary_is_shown_in_full(shown: Shown) -> None:
 
 
 def test_failed_jobs_are_a_table(shown: Shown) -> None:
-    assert [row[0] for row in Page(shown("failed jobs")["text/html"]).rows] == [":pipeline: Upload"]
+    assert [row[0] for row in Page(shown("failed jobs")["text/html"]).rows] == [":rspec: RSpec 2/3"]
     assert shown("failed jobs")["text/plain"].startswith("Failed jobs of acme/web #119\n")
 
 

@@ -110,7 +110,7 @@ def test_minor_columns_are_omitted_and_texts_truncated(builds: Any) -> None:
     wide, narrow, tiny = (drawn(builds, width=columns).splitlines() for columns in (200, 80, 60))
     assert wide[1].split() == ["build", "state", "branch", "message", "by", "created", "waited", "took"]
     assert narrow[1].split() == tiny[1].split() == ["build", "state", "branch", "message", "created", "took"]
-    assert narrow[7] == "web #118  passed     main            Bump to version 0.2…  7 hours ago    1m 00s"
+    assert narrow[7] == "web #118  passed     main            Bump to version 0.…  7 hours ago    27m 12s"
     assert tiny[7].startswith("web #118  passed     main")
 
 
@@ -127,10 +127,10 @@ def test_a_card_is_drawn(acme: FakeBuildkite, costs: Costs) -> None:
         with costs(0, of=acme):
             title, *lines = drawn(build, width=80).splitlines()
     card = {name: text.strip() for name, text in (line.split("  ", 1) for line in lines)}
-    assert title == 'Build acme/web #119 failed on main, 1m 00s, "Größere Knöpfe"'
+    assert title == 'Build acme/web #119 failed on main, 26m 33s, "Größere Knöpfe"'
     assert card["state"] == "failed"
     assert card["created"] == "5 hours ago (2026-08-01 06:11:09 UTC)"
-    assert card["took"] == "1m 00s"
+    assert card["took"] == "26m 33s"
 
 
 def test_an_object_among_others_is_its_line(builds: Any) -> None:
