@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = "cassettes"
 _LONGEST_NAME: Final = 100
-_NOT_IN_A_NAME: Final = re.compile(r"[^\w.+=-]+")
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_.+=-]+")
 _SERVER_OPTIONS: Final = ("populate", "seed")
 _ORGANIZATION: Final = "acme"
 

@@ -14,6 +14,8 @@ from buildkite_orm.http.messages import path_of, query_of
 from buildkite_orm.models.paths import path_from_url, short_path
 from buildkite_orm.models.urls import api_path_in
 from buildkite_orm.querysets.globs import Globs
+from buildkite_orm.testing.placeholders import matches
+from buildkite_orm.testing.redaction import Redactor
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.redaction import redact_url
 from buildkite_orm.utils.text import escape_control, format_value, one_line, with_emoji
@@ -45,6 +47,14 @@ TEXTS: dict[str, Callable[[int], str]] = {
     "links without an end": lambda size: "<" * size,
     "a link of semicolons": lambda size: "<x>" + "; " * (size // 2),
     "a link of blanks": lambda size: "<x>;" + " " * size,
+    "mailboxes without an end": lambda size: "@ " + "a." * (size // 2),
+    "dots of a domain": lambda size: "a@" + "b." * (size // 2) + "1",
+    "a signature of blanks": lambda size: "Author: x" + " " * size + "@",
+    "signatures": lambda size: "a-by: " * (size // 6) + "<a@",
+    "web tokens without an end": lambda size: "eyJ" * (size // 3),
+    "web tokens with dashes": lambda size: "eyJ-" * (size // 4) + ".",
+    "signed queries without a value": lambda size: "https://x/?" + "&signature" * (size // 10),
+    "passwords without an end": lambda size: "://a:" * (size // 5) + "@",
     "relations without an end": lambda size: "<x>" + '; rel="' * (size // 7),
 }
 READERS: dict[str, Callable[[str], object]] = {
@@ -60,6 +70,9 @@ READERS: dict[str, Callable[[str], object]] = {
     "with_emoji": with_emoji,
     "parse_decimal": parse_decimal,
     "read_links": read_links,
+    "redacted": lambda text: Redactor().text(text),
+    "as_recorded": lambda text: matches("redacted-env-1a" * 8, text),
+    "as_recorded_so_often": lambda text: matches("redacted-env-1" + text + "[hidden]", text),
     "matches": Globs(("**/*.x", "a*b*c*d*/**/?[ab]*")).matcher() or str,
 }
 PATTERNS: dict[str, Callable[[int], str]] = {
