@@ -15,7 +15,7 @@ from buildkite_orm.utils.json_types import as_mapping, as_object, as_several
 from buildkite_orm.utils.plain_values import SCALARS, as_plain, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Query = list[tuple[str, str]]
 
@@ -58,6 +58,7 @@ def encode_body(
     options: type | None = None,
     *required: str,
     extra: Mapping[str, object] | None = None,
+    method: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a write as JSON values; None becomes null.
 
@@ -66,6 +67,7 @@ def encode_body(
         options: The TypedDict that names the known fields.
         required: Further known names.
         extra: Further fields, by any name.
+        method: The method that has fields as parameters: their annotations may list the values.
 
     Raises:
         TypeError: A field is not known, or given twice, or JSON cannot express its value.
@@ -76,6 +78,7 @@ def encode_body(
         msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
         raise TypeError(msg)
     check_choices(fields, options)
+    check_choices(fields, method)
     extra = extra or {}
     if twice := sorted(fields.keys() & extra.keys()):
         msg = f"extra= repeats {', '.join(twice)}; pass each field once"

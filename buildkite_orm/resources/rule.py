@@ -105,4 +105,4 @@ class RuleQuerySet(QuerySet[Rule]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/rules#rules-create-a-rule
         """
-        return self._create(encode_body({"type": type, "value": value}, extra=extra))
+        return self._create(encode_body({"type": type, "value": value}, extra=extra, method=RuleQuerySet.create))

@@ -1,4 +1,4 @@
-"""The filters and fields that a TypedDict names, and their values if the annotation lists them in a `Literal`."""
+"""The filters and fields of a TypedDict, or the parameters of a method, and their values if a `Literal` lists them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, is_typeddict
 
-from buildkite_orm.utils.json_types import as_several
+from buildkite_orm.utils.json_types import as_mapping, as_several
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    Options = type | Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Choices:
         enum: The name of the enum that wraps a new value, if there is one.
     """
 
-    values: tuple[str, ...]
+    values: tuple[str | int, ...]
     enum: str | None
 
 
@@ -57,45 +59,80 @@ def checked_filters(filters: Mapping[str, object], options: type | None, listing
     return CheckedFilters({name: as_plain_data(value) for name, value in filters.items()})
 
 
-def check_choices(fields: Mapping[str, object], options: type | None) -> None:
-    """Check the fields whose values are listed; a member of an enum is accepted, also one with a new value.
+def check_choices(fields: Mapping[str, object], options: Options | None, prefix: str = "") -> None:
+    """Check the fields whose values are listed, also those of mappings in them.
+
+    A member of an enum is accepted, also one with a new value.
 
     Args:
         fields: The fields.
-        options: The TypedDict that has them.
+        options: The TypedDict that has them, or the method whose parameters they are.
+        prefix: The name of the field that they are in, with a dot after it.
 
     Raises:
         ValueError: A value is not one that there is.
     """
-    for name, choices in choices_of(options).items() if options is not None else ():
-        value = fields.get(name)
-        several = as_several(value)
-        for each in [value] if several is None else several:
-            if isinstance(each, Enum) or not isinstance(plain := as_plain(each), str) or plain in choices.values:
+    if options is None:
+        return
+    for name, choices in choices_of(options).items():
+        for each in _several(fields.get(name)):
+            plain = as_plain(each)
+            if isinstance(each, Enum) or isinstance(plain, bool) or not isinstance(plain, str | int):
                 continue
-            raise ValueError(_problem(name, plain, choices))
+            if plain not in choices.values:
+                raise ValueError(_problem(f"{prefix}{name}", plain, choices))
+    for name, inner in _nested_of(options).items():
+        for each in _several(fields.get(name)):
+            if (mapping := as_mapping(each)) is not None:
+                check_choices(cast("Mapping[str, object]", mapping), inner, f"{prefix}{name}.")
+
+
+def _several(value: object) -> list[object]:
+    several = as_several(value)
+    return [value] if several is None else several
 
 
 @cache
-def choices_of(options: type) -> dict[str, Choices]:
-    """Return the fields of a TypedDict whose values are listed."""
+def choices_of(options: Options) -> dict[str, Choices]:
+    """Return the fields of a TypedDict, or the parameters of a method, whose values are listed."""
     names = vars(sys.modules[options.__module__])
-    annotations = cast("dict[str, Any]", getattr(options, "__annotations__", {}))
-    found = {name: _choices(getattr(each, "__forward_arg__", ""), names) for name, each in annotations.items()}
+    found = {name: _choices(annotation, names) for name, annotation in _annotations_of(options).items()}
     return {name: choices for name, choices in found.items() if choices is not None}
+
+
+@cache
+def _nested_of(options: Options) -> dict[str, type]:
+    """Return the fields that are mappings, or lists of them, with the TypedDict that has their fields."""
+    names = vars(sys.modules[options.__module__])
+    found: dict[str, type] = {}
+    for name, annotation in _annotations_of(options).items():
+        for part in ast.walk(ast.parse(annotation or "None", mode="eval")):
+            if isinstance(part, ast.Name) and is_typeddict(kind := names.get(part.id)):
+                found[name] = cast("type", kind)
+    return found
+
+
+def _annotations_of(options: Options) -> dict[str, str]:
+    """Return annotations as text, which is what they are while they are not evaluated."""
+    annotations = cast("dict[str, Any]", getattr(options, "__annotations__", {}))
+    texts = {
+        name: each if isinstance(each, str) else getattr(each, "__forward_arg__", "")
+        for name, each in annotations.items()
+    }
+    return {name: text for name, text in texts.items() if name != "return"}
 
 
 def _choices(annotation: str, names: Mapping[str, Any]) -> Choices | None:
     if not annotation:
         return None
-    values: dict[str, None] = {}
+    values: dict[str | int, None] = {}
     enum = None
     for part in ast.walk(ast.parse(annotation, mode="eval")):
         if isinstance(part, ast.Subscript) and ast.unparse(part.value) == "Literal":
             values |= dict.fromkeys(_literals(part.slice))
         if not isinstance(part, ast.Name):
             continue
-        if part.id == "str":
+        if part.id in {"str", "int"}:
             return None
         known = names.get(part.id)
         if get_origin(known) is Literal:
@@ -105,14 +142,15 @@ def _choices(annotation: str, names: Mapping[str, Any]) -> Choices | None:
     return Choices(tuple(values), enum) if values else None
 
 
-def _literals(node: ast.expr) -> Iterator[str]:
+def _literals(node: ast.expr) -> Iterator[str | int]:
     for each in node.elts if isinstance(node, ast.Tuple) else [node]:
-        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str | int) and not isinstance(each.value, bool):
             yield each.value
 
 
-def _problem(name: str, value: str, choices: Choices) -> str:
-    close = get_close_matches(value, choices.values, n=1)
+def _problem(name: str, value: str | int, choices: Choices) -> str:
+    known = [str(each) for each in choices.values]
+    close = get_close_matches(value, known, n=1) if isinstance(value, str) else []
     maybe = f"; did you mean {close[0]!r}?" if close else "."
     new = f" A value that is newer than this library is passed as {choices.enum}({value!r})" if choices.enum else ""
-    return f"{name}={value!r}: the values are {', '.join(choices.values)}{maybe}{new}"
+    return f"{name}={value!r}: the values are {', '.join(known)}{maybe}{new}"

@@ -213,8 +213,8 @@ def test_a_secret_that_goes_back_masked_stays(services: NotificationServiceQuery
 @pytest.mark.parametrize(
     ("problem", "fields"),
     [
-        ("provider", {"provider": "pager"}),
-        ("provider", {"provider": "slack_workspace"}),
+        ("provider", {"provider": NotificationProvider("pager")}),
+        ("provider", {"provider": NotificationProvider("slack_workspace")}),
         ("url", {"settings": {}}),
         ("settings.colour", {"settings": {**HOOK, "colour": "red"}}),
         ("token_mode", {"settings": {**HOOK, "token_mode": "plain"}}),

@@ -102,7 +102,7 @@ def test_a_setting_that_is_not_accepted_changes_nothing(bk: Buildkite, field: st
     settings = bk.organization("acme").api_settings().fetch()
     before, changes = settings.dump(), {field: value}
     with pytest.raises(UnprocessableEntityError, match=field):
-        settings.update(**changes)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        settings.update(extra=changes)
     assert settings.reload().dump() == before
 
 
@@ -267,7 +267,8 @@ def test_a_build_export_is_configured_and_disabled(
 
 
 @pytest.mark.parametrize(
-    ("problem", "arguments"), [("location", ("  ", "s3")), ("location", (3, "s3")), ("strategy_id", ("b", "azure"))]
+    ("problem", "arguments"),
+    [("location", ("  ", "s3")), ("location", (3, "s3")), ("strategy_id", ("b", BuildExportStrategy("azure")))],
 )
 def test_an_export_that_is_not_accepted(bk: Buildkite, problem: str, arguments: tuple[Any, Any]) -> None:
     ref = bk.organization("acme").pipeline_settings()

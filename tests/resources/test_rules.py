@@ -68,7 +68,7 @@ def test_a_rule_is_deleted(bk: Buildkite, sent: Sent) -> None:
         ("Source pipeline", {"value": {**VALUE, "source_pipeline": "gone"}}),
         ("Target pipeline", {"value": {"source_pipeline": "api"}}),
         ("Conditions", {"value": {**VALUE, "conditions": "true"}}),
-        ("type", {"type": "pipeline.delete.pipeline"}),
+        ("type", {"type": RuleType("pipeline.delete.pipeline")}),
         ("value", {"value": {}}),
     ],
 )

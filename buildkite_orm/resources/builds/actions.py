@@ -9,6 +9,7 @@ from buildkite_orm.http.encoding import encode_query
 from buildkite_orm.resources.builds.job_actions import declared_only
 from buildkite_orm.resources.builds.wait_state import before, wait_state
 from buildkite_orm.resources.parents import InPipeline
+from buildkite_orm.utils.choices import check_choices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class BuildVerbs(InPipeline):
 
         Raises:
             BadRequestError: A state cannot be retried.
-            ValueError: `states` is empty, which the server would take as all.
+            ValueError: `states` has another value, or is empty, which the server would take as all.
 
         Documentation: https://buildkite.com/docs/apis/rest-api/builds#retry-failed-jobs-for-a-build
         """
@@ -71,6 +72,7 @@ class BuildVerbs(InPipeline):
         if states is not None and not states:
             msg = f"retry_failed_jobs(states={states!r}): an empty list would mean all; leave it out, or name states"
             raise ValueError(msg)
+        check_choices({"states": states}, BuildVerbs.retry_failed_jobs)
         named = ",".join(state for _, state in encode_query({"states": states}))
         body = {"states": named} if named else {}
         try:

@@ -213,5 +213,11 @@ class NotificationServiceQuerySet(QuerySet[NotificationService]):
             https://buildkite.com/docs/apis/rest-api/organizations/notification-services#create-a-notification-service
         """
         return self._create(
-            encode_body({"provider": provider, **options}, NotificationServiceOptions, "provider", extra=extra)
+            encode_body(
+                {"provider": provider, **options},
+                NotificationServiceOptions,
+                "provider",
+                extra=extra,
+                method=NotificationServiceQuerySet.create,
+            )
         )

@@ -156,7 +156,8 @@ class PipelineSettingsRef(InOrganization):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/organizations/pipeline-settings#configure-build-export
         """
-        body = encode_body({"location": location, "strategy_id": strategy_id})
+        fields = {"location": location, "strategy_id": strategy_id}
+        body = encode_body(fields, method=PipelineSettingsRef.configure_build_export)
         return self._request(PipelineSettings, "PUT", "build-export", body=body)
 
     def disable_build_export(self) -> PipelineSettings:

@@ -107,4 +107,4 @@ class TeamMemberQuerySet(QuerySet[TeamMember]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/members#create-a-team-member
         """
-        return self._create(encode_body({"user_id": user_id, "role": role}, extra=extra))
+        return self._create(encode_body({"user_id": user_id, "role": role}, TeamMemberChanges, "user_id", extra=extra))

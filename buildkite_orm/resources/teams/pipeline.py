@@ -132,4 +132,5 @@ class TeamPipelineQuerySet(QuerySet[TeamPipeline]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/pipelines#create-a-team-pipeline
         """
-        return self._create(encode_body({"pipeline_id": pipeline_id, "access_level": access_level}, extra=extra))
+        fields = {"pipeline_id": pipeline_id, "access_level": access_level}
+        return self._create(encode_body(fields, TeamPipelineChanges, "pipeline_id", extra=extra))

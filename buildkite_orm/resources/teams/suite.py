@@ -133,4 +133,5 @@ class TeamSuiteQuerySet(QuerySet[TeamSuite]):
 
         Documentation: https://buildkite.com/docs/apis/rest-api/teams/suites#create-a-team-suite
         """
-        return self._create(encode_body({"suite_id": suite_id, "access_level": access_level}, extra=extra))
+        fields = {"suite_id": suite_id, "access_level": access_level}
+        return self._create(encode_body(fields, TeamSuiteChanges, "suite_id", extra=extra))
