@@ -206,6 +206,21 @@ def test_numpy_takes_objects_as_they_are(names: dict[str, Any], costs: Costs) ->
     assert array[0] is names["build"]
 
 
+def test_pandas_makes_no_table_of_wrong_columns(names: dict[str, Any], costs: Costs) -> None:
+    """A listing is one column of its objects; objects in a list are refused, with what gives a table."""
+    pd: Any = pytest.importorskip("pandas", reason="install the extra check")
+    build, builds = names["build"], names["builds"]
+    objects = list(builds)
+    with costs(0, of=names["server"]):
+        for wrong in (objects, tuple(objects), [build], build, (each for each in objects)):
+            with pytest.raises(TypeError, match=r"pandas\.DataFrame\(\[each\.dump\(\) for each in objects\]\)"):
+                pd.DataFrame(wrong)
+        assert [list(row) for row in pd.DataFrame(builds).to_numpy()] == [[each] for each in objects]
+        assert list(pd.Series(objects)) == objects
+        assert list(pd.DataFrame([each.dump() for each in objects])["number"]) == [each.number for each in objects]
+        assert list(pd.DataFrame(builds.rows())["number"]) == [each.number for each in objects]
+
+
 # -- values
 
 
@@ -219,6 +234,7 @@ def test_numpy_takes_objects_as_they_are(names: dict[str, Any], costs: Costs) ->
         ("build_ref.fetch(job_states=['pased'])", "did you mean 'passed'"),
         ("pipeline.update(visibility='hidden')", r"the values are private, public\. .*Visibility\('hidden'\)"),
         ("build.annotations().create(body='x', style='warn')", "did you mean 'warning'"),
+        ("build_ref.retry_failed_jobs(states='faild')", "states='faild': the values are .*did you mean 'failed'"),
     ],
 )
 def test_a_value_that_does_not_exist_is_refused_before_sending(names: dict[str, Any], guess: str, hint: str) -> None:

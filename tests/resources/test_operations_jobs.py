@@ -184,6 +184,13 @@ def test_a_job_that_a_canceled_build_waited_for_is_not_retried(server: FakeBuild
 # -- unblock
 
 
+def test_the_fields_are_the_first_argument_of_unblock(server: FakeBuildkite, bk: Buildkite) -> None:
+    step = BlockStep(key="approve", fields=[{"text": "Name", "key": "release-name", "required": True}])
+    assert blocked(server, bk, step).unblock({"release-name": "Größe"}).state == "unblocked"
+    (request,) = server.requests
+    assert json.loads(request.body) == {"fields": {"release-name": "Größe"}}
+
+
 def test_unblocking_without_a_word_sends_an_empty_object(server: FakeBuildkite, bk: Buildkite) -> None:
     server.settings.unblock_needs_body = True
     opened = blocked(server, bk).unblock()
