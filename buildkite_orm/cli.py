@@ -1,4 +1,4 @@
-"""The command `buildkite-orm`: an interactive shell, a fake Buildkite for other programs, and the cache."""
+"""The command `buildkite-orm`: an interactive shell, a fake Buildkite for other programs, the cache, and exports."""
 
 from __future__ import annotations
 
@@ -26,18 +26,24 @@ _SHELL_DESCRIPTION: Final = (
 def main(arguments: list[str] | None = None) -> int:
     """Run the command, and return its exit status."""
     parser = argparse.ArgumentParser(
-        prog="buildkite-orm", description="Explore Buildkite in a shell, serve a fake Buildkite, or manage the cache."
+        prog="buildkite-orm",
+        description="Explore Buildkite in a shell, serve a fake Buildkite, manage the cache, or export.",
     )
     parser.add_argument("--version", action="version", version=f"buildkite-orm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve,cache}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{shell,serve,cache,export}")
     _add_shell(commands.add_parser("shell", help="start an interactive shell", description=_SHELL_DESCRIPTION))
     commands.add_parser("serve", help="serve a fake Buildkite for other programs", add_help=False)
     commands.add_parser("cache", help="show, delete or reduce what the cache has stored", add_help=False)
+    commands.add_parser("export", help="write builds, jobs, artifacts or annotations into a file", add_help=False)
     _replace_unencodable()
     options, rest = parser.parse_known_args(arguments)
     try:
         if options.command == "serve":
             return _serve(rest)
+        if options.command == "export":
+            from buildkite_orm.data.command import main as export
+
+            return export(rest)
         if options.command == "cache":
             from buildkite_orm.cache.command import main as manage_cache
 

@@ -5,24 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from buildkite_orm.data.arrow import ArrowStream, BatchMaker
-from buildkite_orm.data.rows import is_writable, keys_of, read_columns
+from buildkite_orm.data.job_rows import JOBS, job_columns
+from buildkite_orm.data.rows import read_columns
 from buildkite_orm.data.schema import table_of
 from buildkite_orm.resources.builds.build import Build
-from buildkite_orm.resources.builds.job import Job
-from buildkite_orm.utils.json_types import as_array
-from buildkite_orm.utils.numbers import parse_decimal
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from buildkite_orm.data.rows import Values
     from buildkite_orm.querysets.page import LoadedPage
     from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
 
 BUILDS: Final = table_of(Build)
-JOBS: Final = table_of(Job)
 
 
 class TableBatches(NamedTuple):
@@ -110,29 +106,3 @@ class BuildTables:
 
     def _pages(self) -> Iterator[Sequence[Build]]:
         return (page.items for page in self._new_pages())
-
-
-def job_columns(builds: Sequence[Build]) -> list[Values]:
-    """Return the columns of the jobs that are embedded in builds."""
-    jobs: list[Job] = []
-    given: dict[str, Values] = {name: [] for name in ("build_id", *_KEYS, "build_number")}
-    for build in builds:
-        embedded = as_array(build.__dict__.get("embedded_jobs")) or []
-        keys, build_id = keys_of(build), build.__dict__.get("id")
-        jobs += [job if isinstance(job, Job) else _unknown(job) for job in embedded]
-        given["build_id"] += [build_id if isinstance(build_id, str) and is_writable(build_id) else None] * len(embedded)
-        given["build_number"] += [parse_decimal(keys.get("build"))] * len(embedded)
-        for name, key in _KEYS.items():
-            given[name] += [keys.get(key)] * len(embedded)
-    return read_columns(JOBS, jobs, given)
-
-
-_KEYS: Final = {"pipeline_slug": "pipeline", "organization_slug": "organization"}
-
-
-def _unknown(value: object) -> Job:
-    """Return a job for a value that is no object, so that it is kept in its row."""
-    kind: Any = Job
-    job: Job = kind.model_construct()
-    object.__setattr__(job, "__pydantic_extra__", {"": value})
-    return job

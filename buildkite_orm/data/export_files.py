@@ -1,0 +1,192 @@
+"""The formats of exports: each merges new rows into a file by id, and replaces the file as a whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from buildkite_orm.data.arrow import BatchMaker, load_pyarrow
+from buildkite_orm.data.databases import load_duckdb, quoted, write_duckdb
+from buildkite_orm.data.parquet import write_parquet
+from buildkite_orm.files.atomic import atomic_write
+from buildkite_orm.files.safe_paths import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from pathlib import Path
+
+    from buildkite_orm.data.schema import Table
+    from buildkite_orm.data.spool import Spool
+    from buildkite_orm.files.atomic import PartialFile
+
+T = TypeVar("T")
+
+_ROWS: Final = 2_000
+
+
+class FileFormat(Protocol):
+    """A format of files."""
+
+    def check(self) -> None:
+        """Check that the packages are installed.
+
+        Raises:
+            ConfigurationError: One is not.
+        """
+        ...
+
+    def merge(self, path: Path, table: Table, spool: Spool) -> None:
+        """Replace a file by one that has its rows, without those whose id is in the spool, and the rows of the spool.
+
+        Args:
+            path: The file; it may not exist yet.
+            table: The columns.
+            spool: The new rows.
+        """
+        ...
+
+
+# -- Arrow
+
+
+class _Parquet:
+    def check(self) -> None:
+        load_pyarrow()
+
+    def merge(self, path: Path, table: Table, spool: Spool) -> None:
+        maker = BatchMaker(table)
+        write_parquet(path, maker.schema, _merged(self._batches(path), maker, table, spool))
+
+    def _batches(self, path: Path) -> Iterator[Any]:
+        if path.exists():
+            with load_pyarrow("pyarrow.parquet").ParquetFile(path) as file:
+                yield from file.iter_batches(_ROWS)
+
+
+class _DuckDB:
+    def check(self) -> None:
+        load_pyarrow()
+        load_duckdb()
+
+    def merge(self, path: Path, table: Table, spool: Spool) -> None:
+        maker = BatchMaker(table)
+        batches = _merged(self._batches(path, table.name), maker, table, spool)
+        write_duckdb(path, {table.name: maker.schema}, ({table.name: batch} for batch in batches))
+
+    def _batches(self, path: Path, name: str) -> Iterator[Any]:
+        """Yield the rows of a table, one query at a time: an open one would keep the database from being written."""
+        if not path.exists():
+            return
+        with load_duckdb().connect(str(path)) as connection:
+            known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchall()
+            count = f"SELECT max(rowid) + 1 FROM {quoted(name)}"  # noqa: S608 - a quoted name
+            ((rows,),) = connection.execute(count).fetchall() if known else ((0,),)
+            for start in range(0, rows or 0, _ROWS):
+                where = f"rowid >= {start} AND rowid < {start + _ROWS}"
+                query = f"SELECT * FROM {quoted(name)} WHERE {where}"  # noqa: S608 - a quoted name and numbers
+                yield from load_pyarrow().table(connection.sql(query)).to_batches()
+
+
+def _merged(old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -> Iterator[Any]:
+    pa = load_pyarrow()
+    for batch in old:
+        ids = batch.column("id").to_pylist()
+        changed = spool.has(ids)
+        kept = batch.filter(pa.array([each not in changed for each in ids]))
+        columns = [
+            kept.column(field.name).cast(field.type)
+            if field.name in kept.schema.names
+            else pa.nulls(len(kept), field.type)
+            for field in maker.schema
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=maker.schema)
+    for rows in spool.batches(_ROWS):
+        yield maker.batch([[row[name] for row in rows] for name in table.names])
+
+
+# -- text
+
+
+class _JsonLines:
+    def check(self) -> None:
+        pass
+
+    def merge(self, path: Path, table: Table, spool: Spool) -> None:
+        del table
+        with _replacing(path) as part:
+            for lines in _groups(_lines(path)):
+                rows = [json.loads(line) for line in lines]
+                changed = spool.has([row["id"] for row in rows])
+                kept = [line for line, row in zip(lines, rows, strict=True) if row["id"] not in changed]
+                part.write("".join(kept).encode())
+            for rows in spool.batches(_ROWS):
+                part.write("".join(f"{json.dumps(row, default=_time_text)}\n" for row in rows).encode())
+
+
+class _Csv:
+    def check(self) -> None:
+        pass
+
+    def merge(self, path: Path, table: Table, spool: Spool) -> None:
+        with _replacing(path) as part:
+            part.write(_csv_text(table, [dict(zip(table.names, table.names, strict=True))]))
+            with io.StringIO("") if not path.exists() else path.open(encoding="utf-8", newline="") as file:
+                for rows in _groups(csv.DictReader(file)):
+                    changed = spool.has([row["id"] for row in rows])
+                    part.write(_csv_text(table, [row for row in rows if row["id"] not in changed]))
+            for rows in spool.batches(_ROWS):
+                part.write(_csv_text(table, [{name: _cell(value) for name, value in row.items()} for row in rows]))
+
+
+FORMATS: Final[dict[str, FileFormat]] = {
+    ".parquet": _Parquet(),
+    ".csv": _Csv(),
+    ".jsonl": _JsonLines(),
+    ".duckdb": _DuckDB(),
+}
+
+
+@contextmanager
+def _replacing(path: Path) -> Generator[PartialFile]:
+    with atomic_write(Target.of(path, path.name), "export") as part:
+        part.restart()
+        yield part
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if path.exists():
+        with path.open(encoding="utf-8", newline="\n") as file:
+            yield from file
+
+
+def _groups(items: Iterable[T]) -> Iterator[list[T]]:
+    group: list[T] = []
+    for item in items:
+        group.append(item)
+        if len(group) == _ROWS:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _csv_text(table: Table, rows: list[dict[str, Any]]) -> bytes:
+    file = io.StringIO()
+    csv.DictWriter(file, table.names, extrasaction="ignore", lineterminator="\n").writerows(rows)
+    return file.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def _time_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} in a row")
