@@ -84,7 +84,7 @@ class Open(Window):
     """The builds in open states.
 
     A blocked build that has a `finished_at` counts as finished. Blocked builds are only listed until it is known that
-    they have one: gates that nobody opens must not cost requests in every run.
+    they have one: those that nobody unblocks must not cost requests in every run.
     """
 
     name = "open"
