@@ -10,6 +10,7 @@ from buildkite_orm.errors import ConfigurationError
 from buildkite_orm.http.auth import authentication
 from buildkite_orm.http.client_transport import ClientTransport
 from buildkite_orm.http.encoding import encode_path
+from buildkite_orm.http.environment import setting_of_job, slug_in_environment
 from buildkite_orm.http.events import Hooks
 from buildkite_orm.http.limits import SizeLimits
 from buildkite_orm.http.messages import ApiRequest
@@ -160,7 +161,7 @@ class Buildkite:
             pause_gc=pause_gc,
         )
         self.session.cache = make_cache(own.cache if cache is None else cache, self.session)
-        self._organization = organization or own.organization or _slug_in(ORGANIZATION_VARIABLE)
+        self._organization = organization or own.organization or slug_in_environment(ORGANIZATION_VARIABLE)
 
     def __enter__(self) -> Self:
         return self
@@ -249,8 +250,8 @@ class Buildkite:
         Raises:
             ConfigurationError: The process does not run in a job: `BUILDKITE_BUILD_NUMBER` is not set, for example.
         """
-        organization, pipeline = map(_of_the_job, ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"))
-        text = _of_the_job("BUILDKITE_BUILD_NUMBER", setting)
+        organization, pipeline = map(setting_of_job, ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"))
+        text = setting_of_job("BUILDKITE_BUILD_NUMBER", setting)
         number = parse_decimal(text)
         if number is None:
             raise ConfigurationError(f"BUILDKITE_BUILD_NUMBER={text[:80]!r}: not a build number")
@@ -262,7 +263,7 @@ class Buildkite:
         Raises:
             ConfigurationError: The process does not run in a job: `BUILDKITE_JOB_ID` is not set, for example.
         """
-        return self.current_build().job(_of_the_job("BUILDKITE_JOB_ID"))
+        return self.current_build().job(setting_of_job("BUILDKITE_JOB_ID"))
 
     def user(self) -> User:
         """Fetch the user that the token belongs to.
@@ -399,6 +400,8 @@ class Buildkite:
         *,
         timeout: float | None = None,
         on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Build], object] | None = None,
         progress: bool | None = None,
     ) -> list[Build]: ...
     @overload
@@ -408,6 +411,8 @@ class Buildkite:
         *,
         timeout: float | None = None,
         on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Job], object] | None = None,
         progress: bool | None = None,
     ) -> list[Job]: ...
     @overload
@@ -417,6 +422,8 @@ class Buildkite:
         *,
         timeout: float | None = None,
         on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Build | Job], object] | None = None,
         progress: bool | None = None,
     ) -> list[Build | Job]: ...
     def wait_all(
@@ -425,6 +432,8 @@ class Buildkite:
         *,
         timeout: float | None = None,
         on_blocked: OnBlocked = "return",
+        cancel_on_timeout: bool = False,
+        on_change: Callable[[Any], object] | None = None,
         progress: bool | None = None,
     ) -> Any:
         """Wait until several builds and jobs are finished, and return them in the same order; objects are updated.
@@ -436,6 +445,8 @@ class Buildkite:
             items: Builds and jobs, as refs or objects.
             timeout: The longest wait for all of them in seconds; unlimited by default.
             on_blocked: As for `build.wait()`, for the builds; a blocked job is waited for.
+            cancel_on_timeout: Whether to cancel the unfinished builds when the time is up; jobs cannot be canceled.
+            on_change: Called with each build or job when it is first loaded, and when its state has changed.
             progress: Whether to show a progress line; default: in a terminal or a notebook, with tqdm.
 
         Raises:
@@ -452,7 +463,8 @@ class Buildkite:
         from buildkite_orm.resources.builds.wait_all import wait_all
         from buildkite_orm.resources.builds.waiting import WaitOptions
 
-        return wait_all(self.session, items, WaitOptions(timeout, on_blocked, progress=progress))
+        options = WaitOptions(timeout, on_blocked, cancel_on_timeout, on_change, progress)
+        return wait_all(self.session, items, options)
 
     def bind(self, item: B) -> B:
         """Bind an object, a ref, a queryset or the event of a webhook to this client.
@@ -475,21 +487,6 @@ class Buildkite:
 
     def _single(self, model: type[R], path: str) -> R:
         return load_object(model, self.session, ApiRequest("GET", path), Binding(self.session, path))
-
-
-def _slug_in(name: str) -> str | None:
-    """Return the slug or id in an environment variable; None if it is not set."""
-    value = setting(name)
-    if value is not None and (not value.isprintable() or any(each in " /\\?#" for each in value)):
-        raise ConfigurationError(f"{name}={value[:80]!r}: not a slug or id; copy it from a URL of buildkite.com")
-    return value
-
-
-def _of_the_job(name: str, read: Callable[[str], str | None] = _slug_in) -> str:
-    value = read(name)
-    if value is None:
-        raise ConfigurationError(f"not in a Buildkite job: {name} is not set")
-    return value
 
 
 def _check_kind(name: str, value: object, kind: type, example: str) -> None:

@@ -11,7 +11,7 @@ from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
 
 if TYPE_CHECKING:
     from buildkite_orm import Build, Buildkite
-    from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.fake import FakeBuildkite, RecordedRequest
 
 
 def new_builds(server: FakeBuildkite, bk: Buildkite, count: int, *steps: Any, apart: float = 0) -> list[Build]:
@@ -181,3 +181,66 @@ def test_what_is_not_a_build_or_a_job_is_rejected(bk: Buildkite) -> None:
 def test_jobs_of_awaited_builds_give_no_warning(server: FakeBuildkite, bk: Buildkite) -> None:
     for build in bk.wait_all(new_builds(server, bk, 4)):
         assert len(build.jobs().all()) == 1
+
+
+# -- changes, and the end of the time
+
+
+def test_on_change_is_called_with_each_build_and_job_when_its_state_changes(
+    server: FakeBuildkite, bk: Buildkite
+) -> None:
+    *builds, third = new_builds(server, bk, 3)
+    job = third.jobs()[0]
+    seen: list[tuple[str, str]] = []
+    bk.wait_all([*builds, job], on_change=lambda item: seen.append((item.api_path.rpartition("/")[0], str(item.state))))
+    for build in builds:
+        states = [state for path, state in seen if path == build.api_path.rpartition("/")[0]]
+        assert states == sorted(set(states), key=states.index)
+        assert states[-1] == "passed"
+        assert len(states) > 1
+    of_job = [state for path, state in seen if path.endswith("/jobs")]
+    assert of_job[-1] == "passed"
+    assert len(of_job) == len(set(of_job))
+
+
+def test_an_error_of_on_change_ends_the_wait(server: FakeBuildkite, bk: Buildkite) -> None:
+    def fail(build: Build) -> None:
+        raise LookupError(build.number)
+
+    builds = new_builds(server, bk, 2)
+    with pytest.raises(LookupError):
+        bk.wait_all(builds, on_change=fail)
+
+
+def test_unfinished_builds_are_canceled_when_the_time_is_up(server: FakeBuildkite, bk: Buildkite) -> None:
+    short, long, longer = new_builds(server, bk, 3, CommandStep(duration=5000))
+    server.set_state(server.build("p0", 1), "passed")
+    with pytest.raises(WaitTimeoutError, match=r"2 of 3 .* acme/p1 #1: it is being canceled; acme/p2 #1: it is being"):
+        bk.wait_all([short, long, longer], timeout=30, cancel_on_timeout=True)
+    assert (long.state, longer.state) == ("canceling", "canceling")
+    canceled = [request.path for request in server.requests if request.path.endswith("/cancel")]
+    assert canceled == [f"/v2/{build.api_path}/cancel" for build in (long, longer)]
+    server.run(60)
+    assert [build.reload().state for build in (short, long, longer)] == ["passed", "canceled", "canceled"]
+
+
+def test_nothing_is_canceled_unless_requested_and_no_job(server: FakeBuildkite, bk: Buildkite) -> None:
+    builds = new_builds(server, bk, 2, CommandStep(duration=5000))
+    with pytest.raises(WaitTimeoutError):
+        bk.wait_all(builds, timeout=30)
+    with pytest.raises(WaitTimeoutError, match="jobs are not canceled"):
+        bk.wait_all([builds[0].jobs()[0]], timeout=30, cancel_on_timeout=True)
+    assert [request for request in server.requests if request.method != "GET"] == []
+
+
+def test_a_build_that_finishes_before_it_is_canceled_is_finished(server: FakeBuildkite, bk: Buildkite) -> None:
+    builds = new_builds(server, bk, 2, CommandStep(duration=5000))
+
+    def finish(request: RecordedRequest) -> bool:
+        is_cancel = request.path.endswith("/cancel")
+        if is_cancel:
+            server.set_state(server.build(request.path.split("/")[5], 1), "passed")
+        return is_cancel
+
+    server.faults.add("error", match=finish, status=422, message="Build is already finished", times=None)
+    assert [build.state for build in bk.wait_all(builds, timeout=30, cancel_on_timeout=True)] == ["passed", "passed"]

@@ -112,6 +112,11 @@ class BuildWaiter:
         """The build that is polled; after a rebuild, the new one."""
         return self._ref
 
+    @property
+    def build(self) -> Build | None:
+        """The build as it was loaded last; None before that."""
+        return self._build
+
     def interval(self, build: Build | None) -> float:
         """Return the seconds until the next poll."""
         return self._schedule.interval(build)
@@ -148,18 +153,23 @@ class BuildWaiter:
         state = "could not be loaded" if self._build is None else f"is still {displayed_state(self._build)}"
         error = self._deadline.timeout_error(f"{short_path(self._ref.api_path)} {state}")
         if self._options.cancel_on_timeout:
-            try:
-                with time_limit(_CANCEL, self._ref.session.clock):
-                    self._build = self._ref.cancel()
-                error.message += "; it is being canceled"
-            except BuildkiteError as failure:
-                error.message += f"; it could not be canceled: {failure.message}"
-                error.message += "; it may be canceled nevertheless" if failure.outcome_unknown else ""
-                finished = self._finished_before(failure)
-                if finished is not None:
-                    return finished
+            outcome, finished = self.cancel()
+            if finished is not None:
+                return finished
+            error.message += f"; {outcome}"
         error.build = self._build
         raise error
+
+    def cancel(self) -> tuple[str, Build | None]:
+        """Cancel the build; return what has become of it, and the build if it was finished before."""
+        try:
+            with time_limit(_CANCEL, self._ref.session.clock):
+                self._build = self._ref.cancel()
+        except BuildkiteError as failure:
+            outcome = f"it could not be canceled: {failure.message}"
+            outcome += "; it may be canceled nevertheless" if failure.outcome_unknown else ""
+            return outcome, self._finished_before(failure)
+        return "it is being canceled", None
 
     def _finished_before(self, failure: BuildkiteError) -> Build | None:
         """Return the build if it could not be canceled because it is finished."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from buildkite_orm.errors import WaitTimeoutError
     from buildkite_orm.http.session import Session
     from buildkite_orm.resources.builds.build_filters import BuildFilters
     from buildkite_orm.resources.builds.build_queryset import BuildQuerySet
@@ -53,6 +54,8 @@ class _Awaited:
         self.is_build = False
         self._build_is_done = False
         self._finished_jobs: set[str] = set()
+        self._on_change = options.on_change
+        self._states: dict[str, str] = {}
 
     @property
     def ref(self) -> BuildRef | None:
@@ -69,6 +72,8 @@ class _Awaited:
     def receive_build(self, build: Build) -> None:
         """Record the build as just loaded, with its jobs if it contains them."""
         self.build = build
+        if self.is_build:
+            self._note_state("", displayed_state(build), build)
         for job in as_array(build.embedded_jobs) or []:
             if isinstance(job, Job) and job.id in self.jobs:
                 self.receive_job(job.bind(Binding(build.session, f"{build.api_path}/jobs")))
@@ -80,9 +85,29 @@ class _Awaited:
     def receive_job(self, job: Job) -> None:
         """Record a job as just loaded; a wait step has no state, and is finished with its build."""
         self.jobs[job.id] = job
+        self._note_state(job.id, str(job.state), job)
         build_is_finished = self.build is not None and self.build.is_finished
         if job.is_finished or (job.state is None and build_is_finished):
             self._finished_jobs.add(job.id)
+
+    def cancel(self) -> str | None:
+        """Cancel the build, if it is waited for; return what has become of it, or None if it was finished before."""
+        if not self.is_build or self._build_is_done or self._waiter is None:
+            return "jobs are not canceled"
+        outcome, finished = self._waiter.cancel()
+        if finished is not None:
+            self.receive_build(finished)
+            return None
+        self.build = self._waiter.build or self.build
+        return f"{short_path(self._waiter.ref.api_path)}: {outcome}"
+
+    def _note_state(self, key: str, state: str, item: Build | Job) -> None:
+        """Call the function of the caller if a state has changed."""
+        if self._states.get(key) == state:
+            return
+        self._states[key] = state
+        if self._on_change is not None:
+            self._on_change(item)
 
     def describe(self) -> str:
         """Return what is not finished, and its state."""
@@ -116,7 +141,8 @@ class _Waiter:
                 while unfinished := self._poll():
                     show(f"{self._count(unfinished)} of {len(self._items)} not finished yet")
                     if self._deadline.is_over:
-                        raise self._timeout_error(unfinished)
+                        self._end(unfinished)
+                        break
                     interval = min(each.interval(self._deadline) for each in unfinished)
                     pace = state.min_interval(self._items[0].api_path) * self._requests
                     self._deadline.pause(max(interval, pace))
@@ -160,7 +186,9 @@ class _Waiter:
         listable = [each for each in unfinished if each.ref is not None and _created_at(each) is not None]
         if 1 < len(listable) > self._listing_pages.get(organization, 1):
             for build in self._deadline.try_request(lambda: self._list(organization, listable)) or ():
-                remaining.pop(build.api_path).receive_build(build)
+                awaited = remaining.pop(build.api_path, None)
+                if awaited is not None:
+                    awaited.receive_build(build)
             if self._deadline.error is not None:
                 return
         for each in unfinished:
@@ -220,11 +248,24 @@ class _Waiter:
         self._listing_pages[organization] = pages
         return found
 
+    def _end(self, unfinished: list[_Awaited]) -> None:
+        """End a wait whose time is up: cancel builds if requested, and raise unless all were finished before.
+
+        Raises:
+            WaitTimeoutError: Something is not finished.
+        """
+        outcomes = [each.cancel() for each in unfinished] if self._options.cancel_on_timeout else []
+        left = [each for each in unfinished if not each.is_done]
+        if left:
+            error = self._timeout_error(left)
+            error.message = "; ".join(dict.fromkeys([error.message, *filter(None, outcomes)]))
+            raise error
+
     def _count(self, unfinished: Iterable[_Awaited]) -> int:
         left = set(map(id, unfinished))
         return sum(id(target) in left for target in self._targets)
 
-    def _timeout_error(self, unfinished: list[_Awaited]) -> BaseException:
+    def _timeout_error(self, unfinished: list[_Awaited]) -> WaitTimeoutError:
         count, first = self._count(unfinished), unfinished[0].describe()
         more = f"{count} of {len(self._items)} builds and jobs are not finished: {first}, for example,"
         error = self._deadline.timeout_error(first if len(self._items) == 1 else more)

@@ -54,7 +54,7 @@ class WaitOptions:
     timeout: float | None = None
     on_blocked: OnBlocked = "return"
     cancel_on_timeout: bool = False
-    on_change: Callable[[Build], object] | None = None
+    on_change: Callable[[Any], object] | None = None
     progress: bool | None = None
 
     def __post_init__(self) -> None:
