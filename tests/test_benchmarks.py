@@ -36,3 +36,16 @@ def test_all_rows_are_measured() -> None:
         assert found, begin
         assert max(found) <= most, begin
     assert "The fake takes" in done.stdout
+
+
+def test_all_rows_of_the_cache_are_measured() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.cache", "--quick"],
+        cwd=Path(__file__).parent.parent,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(lines) == 10
+    assert done.stderr == ""

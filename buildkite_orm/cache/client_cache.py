@@ -230,7 +230,9 @@ class ClientCache:
         except NoIdentityError:
             return default
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF in _BUSY:  # another process writes for seconds: do without, this time
+            if (
+                getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
+            ):  # another process writes for seconds: do without, this time
                 return default
             problem = str(error)
         except (UnusableCacheError, sqlite3.Error) as error:

@@ -144,7 +144,7 @@ def cache_for(option: object) -> Cache | None:
         ConfigurationError: It is something else, or a mode without `BUILDKITE_ORM_CACHE`.
     """
     if isinstance(option, Cache):
-        return None if option.mode == "off" else option
+        return option
     mode = None if option is None else checked_mode("cache", option)
     path = path_in_environment()
     if mode == "off" or (mode is None and path is None):

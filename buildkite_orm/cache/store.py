@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,8 @@ _TOUCH_AFTER: Final = 3600  # seconds: how exact the last use of a row is
 _MOST_TOUCHED: Final = 1000
 _COUNT_EVERY: Final = 64  # writes
 _SHARE_USED: Final = 0.95  # of the limit; the rest is for the files of SQLite that are beside its database
+_PREFIX: Final = "*"  # before the prefixes among the keys of removals
+_AFTER_PREFIX: Final = chr(ord(_PREFIX) + 1)
 _REMOVALS_KEPT: Final = 86_400.0
 
 _COLUMNS: Final = "key, kind, stamp, data, size, id, stored_at, used_at"
@@ -76,8 +79,8 @@ class Store:
         self.max_bytes = max_bytes
         self._now = now
         self._lock = ForkSafeLock()
-        self._connection: sqlite3.Connection | None = None
-        self._process = os.getpid()
+        self._opened = _Opened()
+        weakref.finalize(self, self._opened.close)
         self._touched: set[int] = set()
         self._writes = 0
         self._file_bytes = 0
@@ -166,7 +169,7 @@ class Store:
             for key in keys:
                 found = connection.execute("SELECT id FROM entries WHERE key = ?", (key,))
                 eviction.delete_rows(connection, self.folder, [number for (number,) in found.fetchall()])
-            held = [(key, now) for key in (*keys, *(f"{prefix}*" for prefix in prefixes))]
+            held = [(key, now) for key in (*keys, *(f"{_PREFIX}{prefix}" for prefix in prefixes))]
             connection.executemany("INSERT OR REPLACE INTO removals VALUES (?, ?)", held)
             connection.execute("DELETE FROM removals WHERE at < ?", (now - _REMOVALS_KEPT,))
 
@@ -214,8 +217,8 @@ class Store:
     def close(self) -> None:
         """Close the connection; it is opened again when it is needed."""
         with self._lock.current:
-            connection, self._connection = self._connection, None
-            if connection is None or self._process != os.getpid():
+            connection = self._opened.take()
+            if connection is None:
                 return
             with contextlib.suppress(sqlite3.Error), contextlib.closing(connection):
                 if self._touched:
@@ -225,12 +228,7 @@ class Store:
     @contextlib.contextmanager
     def _connected(self) -> Generator[sqlite3.Connection]:
         with self._lock.current:
-            if self._connection is not None and self._process != os.getpid():
-                _inherited.append(self._connection)
-                self._connection = None
-            if self._connection is None:
-                self._connection, self._process = connect(self.folder), os.getpid()
-            yield self._connection
+            yield self._opened.get(self.folder)
 
     def _evict(self, connection: sqlite3.Connection, *, count_files: bool = False) -> None:
         """Delete rows if there is more than the limit; the files, which are slower to count, are counted seldom."""
@@ -250,12 +248,44 @@ class Store:
 
     def _held(self, connection: sqlite3.Connection, keys: Sequence[str], now: float) -> set[str]:
         """Return the keys under which nothing is stored yet, because they were removed a moment ago."""
-        recent = connection.execute(
-            "SELECT key FROM removals WHERE at > ?", (now - SETTLING_TIME.total_seconds(),)
-        ).fetchall()
-        removed = {str(key) for (key,) in recent}
-        prefixes = tuple(key[:-1] for key in removed if key.endswith("*"))
-        return {key for key in keys if key in removed or key.startswith(prefixes)} if removed else set()
+        since = now - SETTLING_TIME.total_seconds()
+        named = f"SELECT key FROM removals WHERE at > ? AND key IN ({_marks(keys)})"  # noqa: S608 - only marks are inserted
+        held = {str(key) for (key,) in connection.execute(named, (since, *keys))}
+        below = "SELECT key FROM removals WHERE at > ? AND key >= ? AND key < ?"
+        prefixes = tuple(str(key)[1:] for (key,) in connection.execute(below, (since, _PREFIX, _AFTER_PREFIX)))
+        return held | {key for key in keys if key.startswith(prefixes)}
+
+
+class _Opened:
+    """The connection of a store, which is closed with it; apart from the store, so that nothing keeps that alive."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._process = 0
+
+    def get(self, folder: Path) -> sqlite3.Connection:
+        """Return the connection of this process; open it if there is none."""
+        if self._connection is not None and self._process != os.getpid():
+            _inherited.append(self._connection)
+            self._connection = None
+        if self._connection is None:
+            self._connection, self._process = connect(folder), os.getpid()
+        return self._connection
+
+    def take(self) -> sqlite3.Connection | None:
+        """Return the connection, and forget it; None if this process has none."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._process != os.getpid():
+            _inherited.append(connection)
+            return None
+        return connection
+
+    def close(self) -> None:
+        """Close the connection of this process."""
+        connection = self.take()
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
 
 
 def _of(keys: Sequence[str], kinds: Sequence[str]) -> str:

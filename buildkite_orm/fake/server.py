@@ -191,10 +191,13 @@ class FakeBuildkite(Contents):
         return LocalAdapter(self._app)
 
     def client(self, *, http: bool = False, **options: Any) -> Buildkite:
-        """Return a client of this server; with `http=True`, over the network."""
+        """Return a client of this server; with `http=True`, over the network.
+
+        It does not use the cache that the environment names: another fake may have other data under the same ids.
+        """
         from buildkite_orm.client import Buildkite  # noqa: PLC0415
 
-        values: dict[str, Any] = {"token": self.token, "clock": self.clock}
+        values: dict[str, Any] = {"token": self.token, "clock": self.clock, "cache": "off"}
         if http:
             values["base_url"] = self.url
         else:

@@ -429,3 +429,37 @@ def test_debug_logs_show_no_token(month: FakeBuildkite, new_client: Clients, cap
     with caplog.at_level(logging.DEBUG):
         analyse(new_client(namespace=None))
     assert month.token not in caplog.text
+
+
+def test_counting_costs_one_request(month: FakeBuildkite, new_client: Clients, costs: Costs) -> None:
+    analyse(new_client())
+    month.add_build("web", state="running", jobs=1)
+    with costs(1):
+        assert web_of(new_client()).builds(with_jobs=True).count() == 151
+
+
+@pytest.mark.usefixtures("month")
+def test_builds_that_may_lack_some_jobs_are_not_stored(new_client: Clients) -> None:
+    bk = new_client()
+    list(web_of(bk).builds(with_jobs=True, include_paused=False))
+    assert stored(bk) == {}
+
+
+def test_a_client_whose_cache_is_off_removes_what_it_changes(
+    server: FakeBuildkite, new_client: Clients, costs: Costs
+) -> None:
+    server.add_build("web", state="failed", jobs=[{"state": "failed"}], created_at=server.clock.now() - 3600)
+    web_of(new_client()).build(1).fetch()
+    off = new_client(mode="off")
+    with costs(2):
+        off_build = web_of(off).build(1).fetch(max_age=timedelta(days=1))
+        off_build.retry_failed_jobs()
+    assert not web_of(new_client()).build(1).fetch(max_age=timedelta(days=1)).from_cache
+
+
+def test_a_client_of_a_fake_does_not_use_the_cache_of_the_environment(
+    server: FakeBuildkite, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUILDKITE_ORM_CACHE", str(folder))
+    with server.client() as bk:
+        assert bk.session.cache is None

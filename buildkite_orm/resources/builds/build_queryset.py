@@ -212,7 +212,7 @@ class BuildQuerySet(QuerySet[Build]):
         from buildkite_orm.cache.client_cache import cache_use
 
         use = cache_use(session, cast("CacheMode | None", self._filters.get("cache")))
-        if use is None:
+        if use is None or self._filters.get("include_paused") is False:  # then builds may lack some of their jobs
             return listing
         from buildkite_orm.resources.builds.cached_listing import with_cache
 

@@ -7,7 +7,7 @@ builds that the cache does not have were created. Where it has none, the page is
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -92,6 +92,12 @@ class CachedListing(Listing[Build]):
         if self.use.reads and self._expects_hits():
             return self._with_stored_jobs(query, splittable=splittable)
         return self._with_jobs(query, splittable=splittable)
+
+    def with_page_size(self, per_page: int) -> Listing[Build]:
+        """Return the same listing with another page size; to count builds, one request without the cache is enough."""
+        own = {each.name: getattr(self, each.name) for each in fields(Listing)}
+        plain: Listing[Build] = Listing(**{**own, "per_page": per_page})
+        return plain if self.use.requests else replace(self, per_page=per_page)
 
     @property
     def _with_retried(self) -> bool:
