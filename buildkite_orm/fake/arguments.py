@@ -88,10 +88,11 @@ def check_annotation(values: Mapping[str, Any]) -> None:
 
 
 def _check_fields(noun: str, values: Mapping[str, Any], known: frozenset[str]) -> None:
-    if unknown := sorted(values.keys() - known):
+    if not known.issuperset(values):
+        unknown = sorted(values.keys() - known)
         raise TypeError(f"{noun} has no field {', '.join(unknown)}; its fields: {', '.join(sorted(known))}")
 
 
 def _check_choice(field: str, noun: str, values: Mapping[str, Any], known: frozenset[str]) -> None:
-    if values.get(field, next(iter(known))) not in known:
+    if field in values and values[field] not in known:
         raise ValueError(f"{values[field]!r} is not the {field} of {noun}; choose one of {', '.join(sorted(known))}")

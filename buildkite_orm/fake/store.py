@@ -300,8 +300,12 @@ class Store:
         pipeline.by_number[number] = build
         if build.unfinished:
             pipeline.active[build.id] = build
+        order = listing_order(build)
         for listing in (self.builds, pipeline.organization.builds, pipeline.builds):
-            _file(listing, build)
+            if not listing or listing_order(listing[-1]) < order:
+                listing.append(build)
+            else:
+                insort(listing, build, key=listing_order)
         return build
 
     def discard_build(self, build: BuildRecord) -> None:
@@ -326,15 +330,11 @@ class Store:
         check_build(state, fields)
         now = seconds(self.clock.now())
         created = now if created_at is None else seconds(created_at)
+        values: dict[str, Any] = {"state": state, "branch": "main", "message": "Add a build"}
         if state == "blocked":
-            state, fields = "passed", {"blocked": True} | fields
-        build = self.new_build(
-            pipeline,
-            created_at=created,
-            **(
-                {"state": state, "branch": "main", "message": "Add a build"} | build_times(state, created, now) | fields
-            ),
-        )
+            values |= {"state": "passed", "blocked": True}
+        values |= build_times(values["state"], created, now)
+        build = self.new_build(pipeline, created_at=created, **(values | fields))
         if isinstance(jobs, int):
             build.job_source = partial(self._make_jobs, jobs) if jobs else None
             return build
@@ -462,13 +462,6 @@ def build_times(state: str, created: float, now: float, finished: float | None =
         "failing_at": min(created + 30, latest) if state in {"failing", "failed"} else None,
         "finished_at": ended,
     }
-
-
-def _file(listing: list[BuildRecord], build: BuildRecord) -> None:
-    if not listing or listing_order(listing[-1]) < listing_order(build):
-        listing.append(build)
-    else:
-        insort(listing, build, key=listing_order)
 
 
 @cache

@@ -93,7 +93,8 @@ def _trigger(view: View, record: JobRecord) -> Json:
 
 def _script(view: View, record: JobRecord) -> Json:
     url = view.job(record)
-    payload = _head(record) | {
+    payload: Json = {
+        **_head(record),
         "name": record.name,
         "step_key": record.step_key,
         "step": {"id": record.step_id, "signature": record.signature},

@@ -43,8 +43,11 @@ class View:
         return f"{self.organization(pipeline.organization)}/pipelines/{pipeline.slug}"
 
     def build(self, build: BuildRecord) -> str:
-        """Return a build's API URL."""
-        return f"{self.pipeline(build.pipeline)}/builds/{build.number}"
+        """Return a build's API URL, which each of its jobs repeats."""
+        url: str | None = self.shared.get(build)
+        if url is None:
+            url = self.shared[build] = f"{self.pipeline(build.pipeline)}/builds/{build.number}"
+        return url
 
     def job(self, job: JobRecord) -> str:
         """Return a job's API URL."""

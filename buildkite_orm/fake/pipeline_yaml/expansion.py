@@ -58,7 +58,7 @@ def _step(pipeline: ValidPipeline, given: Json, group: Mapping[str, Any]) -> Ste
         "key": _text(given.get("key")),
         "depends_on": _dependencies(given) if "depends_on" in given else None,
         "if_": _text(given.get("if")),
-        "branches": " ".join(map(str, _list(given.get("branches")))) or None,
+        "branches": _branches(given),
         "skip": given.get("skip") or False,
     }
     kind = given["type"]
@@ -131,6 +131,10 @@ def _command(pipeline: ValidPipeline, given: Json, common: Json) -> CommandStep:
 
 def _list(value: Any) -> list[Any]:
     return value if is_list(value) else [] if value is None else [value]
+
+
+def _branches(given: Json) -> str | None:
+    return " ".join(map(str, _list(given.get("branches")))) or None
 
 
 def _text(value: Any) -> str | None:
@@ -230,18 +234,40 @@ def _matrix(value: Any) -> tuple[list[dict[str, str]] | None, tuple[tuple[dict[s
 
 def visual_steps_of(pipeline: ValidPipeline) -> list[Json]:
     """Return the steps at the top level as pipelines render them; groups are left out."""
-    return [visual for step in pipeline.steps if (visual := _visual(step)) is not None]
+    return [visual for step in pipeline.steps if (visual := _visual(pipeline, step)) is not None]
 
 
-def _visual(step: Json) -> Json | None:
+def _visual(pipeline: ValidPipeline, step: Json) -> Json | None:
     kind, label = step["type"], _text(step.get("label"))
     if kind == "command":
-        return visual_step("\n".join(map(str, _list(step.get("command")))), label)
+        return _visual_command(_command(pipeline, step, {"branches": _branches(step)}), step)
     if kind == "wait":
         return {"type": "waiter"}
     if kind == "block":
         return {"type": "manual", "label": _text(step.get("block") or label)}
-    return trigger_step(str(step["trigger"]), label) if kind == "trigger" else None
+    return _visual_trigger(_trigger(step, {"branches": _branches(step)})) if kind == "trigger" else None
+
+
+def _visual_command(step: CommandStep, given: Json) -> Json:
+    return visual_step(step.command, step.label) | {
+        "artifact_paths": step.artifact_paths,
+        "branch_configuration": step.branches,
+        "env": dict(step.env),
+        "timeout_in_minutes": _number(given.get("timeout_in_minutes")),
+        "agent_query_rules": list(step.agents) if "agents" in given else [],
+        "concurrency": step.concurrency,
+        "parallelism": step.parallelism,
+    }
+
+
+def _visual_trigger(step: TriggerStep) -> Json:
+    build = {name: getattr(step, name) for name in ("message", "branch", "commit")}
+    return trigger_step(step.pipeline, step.label) | {
+        "build": {**build, "env": dict(step.env) or None},
+        "async": step.async_,
+        "branch_configuration": step.branches,
+        "parallelism": step.parallelism,
+    }
 
 
 def trigger_step(pipeline: str, label: str | None) -> Json:
