@@ -41,6 +41,8 @@ class Scopes:
         self._dropped = ",".join(sorted(options.dropped))
         self._known: dict[str, int] = {}
         self._requested = 0
+        self._opened = 0
+        self._key = b""
         self._lock = ForkSafeLock()
 
     def current(self, *, may_request: bool) -> int | None:
@@ -53,10 +55,13 @@ class Scopes:
             UnusableCacheError: The uuid cannot be requested, or each request has another token.
             NoIdentityError: The token is not valid.
         """
+        opened = self._store.open()
+        if opened != self._opened:
+            self._known, self._key, self._opened = {}, self._store.key(), opened
         namespace = self._options.namespace
         if namespace is not None:
             return self._known.get("") or self._add("", f"namespace {namespace}")
-        fingerprint = self._session.token_fingerprint(self._store.key())
+        fingerprint = self._session.token_fingerprint(self._key)
         if (known := self._known.get(fingerprint)) is not None:
             return known
         with self._lock.current:  # several threads begin with the same token

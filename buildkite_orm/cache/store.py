@@ -175,6 +175,11 @@ class Store:
 
     # -- tokens and scopes
 
+    def open(self) -> int:
+        """Open the database, and return how often this was done: each time, it may be another one."""
+        with self._connected():
+            return self._opened.count
+
     def key(self) -> bytes:
         """Return the key with which tokens are turned into fingerprints."""
         with self._connected() as connection:
@@ -257,9 +262,14 @@ class Store:
 
 
 class _Opened:
-    """The connection of a store, which is closed with it; apart from the store, so that nothing keeps that alive."""
+    """The connection of a store, which is closed with it; apart from the store, so that nothing keeps that alive.
+
+    Attributes:
+        count: How often it was opened.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
         self._connection: sqlite3.Connection | None = None
         self._process = 0
 
@@ -270,6 +280,7 @@ class _Opened:
             self._connection = None
         if self._connection is None:
             self._connection, self._process = connect(folder), os.getpid()
+            self.count += 1
         return self._connection
 
     def take(self) -> sqlite3.Connection | None:

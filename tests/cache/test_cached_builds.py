@@ -463,3 +463,38 @@ def test_a_client_of_a_fake_does_not_use_the_cache_of_the_environment(
     monkeypatch.setenv("BUILDKITE_ORM_CACHE", str(folder))
     with server.client() as bk:
         assert bk.session.cache is None
+
+
+@pytest.mark.parametrize("listing", ["organization", "all"])
+def test_listings_of_several_pipelines_use_the_cache(
+    month: FakeBuildkite, new_client: Clients, costs: Costs, listing: str
+) -> None:
+    month.add_builds("api", 20, jobs=2, spacing=60, newest=month.clock.now() - 3600)
+
+    def builds(bk: Buildkite) -> list[Build]:
+        return list((bk.organization("acme") if listing == "organization" else bk).builds(with_jobs=True))
+
+    first = [build.dump() for build in builds(new_client())]
+    before = len(month.requests)
+    with costs(2):
+        second = builds(new_client())
+    assert all("exclude_jobs=true" in line for line in lines(month, before))
+    assert [build.dump() for build in second] == first
+    assert all(build.from_cache and build.embedded_pipeline for build in second)
+    with costs(0):
+        offline = builds(new_client(mode="only"))
+    assert [build.dump() for build in offline] == first
+
+
+def test_a_database_that_is_replaced_is_not_read_in_the_scope_of_the_old_one(
+    month: FakeBuildkite, new_client: Clients, folder: Path
+) -> None:
+    bk = new_client(namespace="first")
+    analyse(bk)
+    assert bk.session.cache is not None
+    bk.session.cache.close()
+    for path in folder.glob("cache.sqlite3*"):
+        path.unlink()
+    analyse(new_client(namespace="second"))
+    assert not any(build.from_cache for build in web_of(bk).builds(with_jobs=True))
+    assert month.requests
