@@ -46,6 +46,7 @@ differ by a tenth and more.
 | --- | --- |
 | `python -m benchmarks.soak` | many requests in many threads, a fifth of which fail; all data is correct |
 | `python -m benchmarks.deep_history` | a long listing while builds change; each build is listed once |
+| `python -m benchmarks.processes` | how processes share the request budget of a token, and how artifact work scales |
 | `python -m benchmarks.logs` | the time to render logs, and the memory to search a streamed one |
 | `python -m benchmarks.cache` | what the cache saves and costs, its size and its memory |
 | `python -m benchmarks.shell_start` | the time from `buildkite-orm shell --demo` to the prompt |

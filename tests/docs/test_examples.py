@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import runpy
 import subprocess
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
 
 COMMIT = "4ca1b5f0ca1d687247c624d608d68e5bdd8c2c74"
@@ -82,3 +84,25 @@ def test_the_durations_of_tests_are_read_from_the_logs_of_a_pipeline(server: Fak
     ).stdout  # fmt: skip
     assert printed == "   5.000 s  slow (3 times)\n   0.250 s  quick (3 times)\n"
     assert len(server.requests) == 4
+
+
+# -- month.py
+
+
+def test_the_part_of_a_month_is_read_from_embedded_jobs(
+    server: FakeBuildkite, bk: Buildkite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in (1, 2):
+        build = server.add_build("app", number=number, state="failed", jobs=[{"name": "Test", "state": "failed"}])
+        server.set_log(build.jobs[0], b"--- Test\nError: no such file\nok\nError: no such file\n")
+        server.add_artifact(build.jobs[0], "log/eslint.json", b'[{"ruleId": "semi"}, {"ruleId": "eqeqeq"}]')
+    server.add_build("app", number=3, state="passed", jobs=1)
+    monkeypatch.setenv("BUILDKITE_API_TOKEN", server.token)
+    monkeypatch.setenv("BUILDKITE_REST_API_ENDPOINT", server.url)
+    example = runpy.run_path(str(ROOT / "examples" / "month.py"))
+    part = pickle.loads(pickle.dumps(bk.organization("acme").builds(state="failed", with_jobs=True)))  # noqa: S301
+    totals = example["read"](part, path="log/*.json", processes=2)
+    example["client"](2).close()
+    assert (totals.builds, totals.rules) == (2, {"semi": 2, "eqeqeq": 2})
+    assert totals.errors == {"Error: no such file": 4}
+    assert len(server.requests) == 1 + 2 + 2 * 2 + 2  # builds, their artifacts, each with a file, and logs

@@ -30,7 +30,11 @@ NOT_RUN = {
 
 
 # The packages that a page needs and that the extra `test` does not install.
-IMPORTS = {"docs/analyse.md": ["duckdb", "pandas", "polars", "pyarrow"], "docs/slow.md": ["matplotlib"]}
+IMPORTS = {
+    "docs/analyse.md": ["duckdb", "pandas", "polars", "pyarrow"],
+    "docs/scale.md": ["distributed"],
+    "docs/slow.md": ["matplotlib"],
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
