@@ -66,7 +66,7 @@ def main() -> None:
         builds = bk.organization().builds(
             state="failed", created_from=until - timedelta(days=options.days), created_to=until
         )
-        quiet: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.ERROR}
+        quiet: dict[str, Any] = {"dashboard_address": None, "silence_logs": logging.CRITICAL}
         cluster: Any = LocalCluster(n_workers=options.processes, threads_per_worker=1, **quiet)
         dask: Any = stack.enter_context(Client(stack.enter_context(cluster)))
         dask.register_plugin(BuildkiteClient(options.processes))

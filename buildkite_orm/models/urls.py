@@ -105,9 +105,20 @@ def _page(path: str, fragment: str, query: dict[str, list[str]]) -> str:
 
 def _organization_page(segments: Sequence[str]) -> str:
     """Read the pages that begin with `/organizations`; most look as the API does."""
-    if "agents" in segments[1:-1]:
-        return encode_path("organizations", segments[0], "agents", segments[segments.index("agents", 1) + 1])
-    return encode_path("organizations", *segments or [""])
+    organization, *rest = segments or [""]
+    if "agents" in rest[:-1]:
+        return encode_path("organizations", organization, "agents", rest[rest.index("agents") + 1])
+    match rest:
+        case ["clusters", cluster, "agent_images", *image]:
+            rest = ["clusters", cluster, "agent-images", *image]
+        case ["teams", team, *_] if not _is_uuid(team):
+            msg = "the API finds a team by its UUID, and not by the slug in its page; see organization.teams()"
+            raise ValueError(msg)
+        case ["analytics" | "packages" as area, section, key, *below]:
+            return encode_path(area, "organizations", organization, section, key, *below)
+        case _:
+            pass
+    return encode_path("organizations", organization, *rest)
 
 
 def _build_page(segments: Sequence[str], fragment: str, query: dict[str, list[str]]) -> str:

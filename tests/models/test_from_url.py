@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from pkgutil import walk_packages
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
@@ -20,7 +23,9 @@ from buildkite_orm import (
     JobRef,
     OrganizationRef,
     PipelineRef,
+    resources,
 )
+from buildkite_orm.models.ref import Ref
 from buildkite_orm.resources import any_ref
 from buildkite_orm.resources.clusters import ClusterRef, QueueRef
 from buildkite_orm.resources.packages import RegistryRef
@@ -30,6 +35,7 @@ from buildkite_orm.resources.test_engine import SuiteRef
 
 if TYPE_CHECKING:
     from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.querysets.queryset import QuerySet
 
 WEB = "https://buildkite.com"
 API = "https://api.buildkite.com/v2"
@@ -58,6 +64,8 @@ KNOWN = [
         PipelineScheduleRef,
         "organizations/acme/pipelines/web/schedules/s",
     ),
+    (f"{WEB}/organizations/acme/analytics", OrganizationRef, "organizations/acme"),
+    (f"{WEB}/organizations/acme/teams/{JOB}", TeamRef, f"organizations/acme/teams/{JOB}"),
     (f"{API}/analytics/organizations/acme/suites/rspec", SuiteRef, "analytics/organizations/acme/suites/rspec"),
     (f"{API}/packages/organizations/acme/registries/gems", RegistryRef, "packages/organizations/acme/registries/gems"),
     (f"{WEB}/acme/web/settings/steps", PipelineRef, "organizations/acme/pipelines/web"),
@@ -148,9 +156,33 @@ def test_any_ref_is_the_union_of_the_classes_that_urls_lead_to() -> None:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "AnyRef"
     ]
     assert {each.__name__ for each in classes} == set(declared.split(" | "))
-    for collection, (_, name) in any_ref.CLASSES.items():
-        (kind,) = [each for each in classes if each.__name__ == name]
-        assert {path.split("/")[-2] for path in kind._paths} == {collection}
+    for collection, homes in any_ref.CLASSES.items():
+        for _, name in homes:
+            (kind,) = [each for each in classes if each.__name__ == name]
+            assert {path.split("/")[-2] for path in kind._paths} == {collection}
+
+
+def refs() -> list[type[Ref]]:
+    """Return all classes of refs that have a path of their own."""
+    for module in walk_packages(resources.__path__, "buildkite_orm.resources."):
+        import_module(module.name)
+    found, left = list[type[Ref]](), [Ref]
+    while left:
+        kinds = [kind for kind in left.pop().__subclasses__() if kind.__module__.startswith("buildkite_orm.resources.")]
+        found += [kind for kind in kinds if kind.__name__.endswith("Ref") and kind.routes.templates]
+        left += kinds
+    return sorted(set(found), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", refs(), ids=lambda kind: kind.__name__)
+def test_each_path_of_each_ref_leads_to_it(kind: type[Ref]) -> None:
+    for template in kind._paths:  # pyright: ignore[reportPrivateUsage]
+        path = re.sub(r"\{(\w+)\}", lambda name: "7" if name[1] in {"build", "number"} else JOB, template)
+        assert type(OFFLINE.from_url(f"{API}/{path}", kind)) is kind
+        if kind.identity is not None:
+            ref = OFFLINE.from_url(f"{API}/{path}")
+            assert (type(ref), ref.api_path) == (kind, path)
+            assert OFFLINE.from_url(f"{API}/{path}.json") == ref
 
 
 HOSTILE = [
@@ -188,10 +220,8 @@ HOSTILE = [
     # an unknown path below a known one: its parent would be a different resource
     f"{WEB}/acme/web/builds/latest",
     f"{WEB}/organizations/acme/teams/everyone",
-    f"{API}/{BUILD}/annotations/{JOB}",
     f"{API}/{BUILD}/jobs/{JOB}/log/lines",
-    f"{API}/organizations/acme/teams/{JOB}",
-    f"{API}/organizations/acme/clusters/c/secrets/{JOB}",
+    f"{API}/organizations/acme/clusters/c/nothing/{JOB}",
     f"{API}/organizations/acme/pipelines/web/nothing/{JOB}",
     f"{API}/organizations",
     f"{API}/organizations/",
@@ -287,3 +317,24 @@ def test_every_url_of_an_object_leads_back_to_it(server: FakeBuildkite, bk: Buil
     for url, owner in urls:
         assert url
         assert bk.from_url(url) == owner
+
+
+def test_the_pages_of_other_areas_lead_back_to_their_objects(acme: FakeBuildkite) -> None:
+    with acme.client() as bk:
+        organization = bk.organization("acme")
+        suite = organization.suites()[0]
+        (cluster,) = [cluster for cluster in organization.clusters() if cluster.agent_images()]
+        listings: list[QuerySet[Any]] = [
+            organization.clusters(),
+            cluster.queues(),
+            cluster.agent_images(),
+            organization.pipeline_templates(),
+            organization.registries(),
+            organization.suites(),
+            suite.runs(),
+            suite.tests(),
+        ]
+        for listing in listings:
+            item = listing[0]
+            assert bk.from_url(item.web_url) == item, item
+            assert bk.from_url(item.url) == item, item
