@@ -92,6 +92,7 @@ _INTERNAL: Final = frozenset(
 _CONSTRUCTED_BY_USERS: Final = frozenset(
     {
         "Buildkite",
+        "Checkpoint",
         "FakeBuildkite",
         "LogText",
         "ManualClock",

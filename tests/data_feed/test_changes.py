@@ -371,18 +371,18 @@ def test_any_period_can_be_reconciled(server: FakeBuildkite, builds: BuildQueryS
 
 def test_the_jobs_of_finished_builds_come_from_the_cache(server: FakeBuildkite, tmp_path: Path) -> None:
     server.add_builds("web", 5, jobs=2, newest=server.clock.now() - 3600)
-    client = server.client(cache=Cache(tmp_path))
-    builds = client.organization("acme").pipeline("web").builds(with_jobs=True)
-    checkpoint = first_run(builds)
-    found = items(builds.changed_since(checkpoint, reconcile=timedelta(days=1)))
-    assert [len(build.embedded_jobs or []) for build in found] == [2] * 5
-    assert all(build.from_cache for build in found)
+    with server.client(cache=Cache(tmp_path)) as client:
+        builds = client.organization("acme").pipeline("web").builds(with_jobs=True)
+        checkpoint = first_run(builds)
+        found = items(builds.changed_since(checkpoint, reconcile=timedelta(days=1)))
+        assert [len(build.embedded_jobs or []) for build in found] == [2] * 5
+        assert all(build.from_cache for build in found)
 
 
 def test_a_cache_alone_has_no_changes(server: FakeBuildkite, tmp_path: Path) -> None:
     server.add_builds("web", 5, newest=server.clock.now() - 3600)
-    client = server.client(cache=Cache(tmp_path))
-    builds = client.organization("acme").pipeline("web").builds()
-    items(builds.changed_since(None))
-    with pytest.raises(ConfigurationError, match="needs the server"):
-        items(builds.filter(cache="only").changed_since(None))
+    with server.client(cache=Cache(tmp_path)) as client:
+        builds = client.organization("acme").pipeline("web").builds()
+        items(builds.changed_since(None))
+        with pytest.raises(ConfigurationError, match="needs the server"):
+            items(builds.filter(cache="only").changed_since(None))
