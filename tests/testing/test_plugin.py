@@ -344,7 +344,6 @@ def test_the_plugin_works_beside_pytest_buildkite(run: pytest.Pytester, monkeypa
     monkeypatch.setenv("PATH", f"{agent.parent}{os.pathsep}{os.environ['PATH']}")
     run.makepyfile(without_hook="import pytest_buildkite\ndel pytest_buildkite.pytest_warning_captured")
     run.makepyfile("def test_own(buildkite_client):\n    assert buildkite_client.user().id")
-    monkeypatch.syspath_prepend(run.path)
     options = ("-p", "without_hook", "-p", "no:randomly", "-p", "no:pytest_cov", "-W", "ignore")
     pytest_with(run, plugins=options).assert_outcomes(passed=1)
     assert "annotate" in (run.path / "annotated.txt").read_text()
