@@ -88,6 +88,8 @@ def _key(secret: object) -> bytes | str:
         key = secret.strip()
     elif isinstance(secret, str):
         key = stripped(secret).encode(errors="surrogatepass")
+    elif secret is None:
+        return "there is none"
     else:
         return f"a secret is a string, not {kind_of(secret)}"
     return key or "a secret is empty"

@@ -455,6 +455,13 @@ def test_a_test_decides_what_time_is_signed(server: FakeBuildkite) -> None:
     assert headers[0]["X-Buildkite-Signature"].startswith("timestamp=1000,signature=")
 
 
+def test_events_are_sent_at_once_whatever_fraction_of_a_second_it_is(inbox: Inbox) -> None:
+    with FakeBuildkite(populate=False, clock=ManualClock(1_785_585_600.0006)) as server:
+        server.deliver_webhooks(inbox, secret=SECRET)
+        server.add_agent()
+    assert inbox.names == ["agent.connected"]
+
+
 # -- over HTTP ---------------------------------------------------------------------------------------------------------
 
 

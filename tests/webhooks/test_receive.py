@@ -28,6 +28,7 @@ from buildkite_orm.webhooks import (
     WebhookSignatureError,
     WebhookTooLargeError,
 )
+from buildkite_orm.webhooks.verification import Keys
 from tests.webhooks.signing import NOW, SECRET, signature, signed, written
 
 if TYPE_CHECKING:
@@ -123,6 +124,13 @@ def test_an_empty_secret_is_a_configuration_error(secret: Any, headers: dict[str
         receive(PING, headers, secret=secret)
     assert not isinstance(caught.value, WebhookError)
     assert SECRET not in str(caught.value)
+
+
+def test_the_secrets_are_not_pickled_or_shown() -> None:
+    keys = Keys([SECRET])
+    assert SECRET not in repr(keys)
+    with pytest.raises(TypeError, match="not copied or pickled"):
+        pickle.dumps(keys)
 
 
 @pytest.mark.parametrize("secret", ["été", "\ud800", "🔑"])

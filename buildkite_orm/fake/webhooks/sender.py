@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from buildkite_orm.fake.webhooks.signing import TokenMode
 
 _URL_OF_A_FUNCTION = "https://example.com/webhook"
+_MILLISECOND = 0.001
 _MOST_DELIVERIES = 10_000
 MOST_COPIES = 100
 _SHORTEST_FAILURE = 500
@@ -87,7 +88,7 @@ class WebhookDelivery:
         return payload
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Pending:
     """An event that is to be delivered; its payload is rendered at once, or when it is."""
 
@@ -214,10 +215,15 @@ class Webhooks:
 
     def _is_due(self) -> bool:
         with self._lock:
-            return bool(self._queue) and self._queue[0][0] <= self._context.clock.now()
+            return bool(self._queue) and self._queue[0][0] <= self._now
+
+    @property
+    def _now(self) -> float:
+        """The time, to the end of the millisecond: the times of events are rounded."""
+        return self._context.clock.now() + _MILLISECOND
 
     def _take(self) -> list[_Pending]:
-        now, due = self._context.clock.now(), list[_Pending]()
+        now, due = self._now, list[_Pending]()
         with self._lock:
             while self._queue and self._queue[0][0] <= now:
                 due.append(heapq.heappop(self._queue)[2])
