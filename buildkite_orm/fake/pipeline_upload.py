@@ -65,7 +65,8 @@ def _check_jobs(build: BuildRecord, kept: Sequence[JobRecord], job: JobRecord, j
         raise PipelineYamlError(f"an upload creates at most {_MOST_UPLOADED} jobs, this one {len(jobs)}")
     if len(kept) + len(jobs) > _MOST_JOBS:
         raise PipelineYamlError(f"a build has at most {_MOST_JOBS} jobs")
-    if any(needs_step(build, each, job.step_id) for each in jobs):
+    uploaders = list(_uploaders(kept, job))
+    if any(needs_step(build, each, step_id) for each in jobs for step_id in uploaders):
         raise PipelineYamlError("an uploaded step depends on a step that waits for it")
 
 

@@ -68,6 +68,19 @@ def test_uploads_of_uploaded_steps_hold_back_the_wait_step_too(run: Run) -> None
     assert not any(run.overlaps(*pair) for pair in ("VA", "AB", "BZ", "BY"))
 
 
+def test_an_uploaded_step_may_depend_on_the_steps_that_upload_it(run: Run) -> None:
+    run.start("steps: [{label: U, key: u, command: u}, {label: Y, key: y, command: y, depends_on: u}]")
+    run.server.run(4)
+    run.server.upload_steps(run.record("U"), "steps: [{label: V, key: v, command: v}]")
+    run.server.run(23)
+    with pytest.raises(ValueError, match="depends on a step that waits for it"):
+        run.server.upload_steps(run.record("V"), "steps: [{command: a, depends_on: y}]")
+    run.server.upload_steps(run.record("V"), "steps: [{label: A, command: a, depends_on: [u, v]}]")
+    assert run.wait() == "passed"
+    assert not run.overlaps("V", "A")
+    assert not run.overlaps("A", "Y")
+
+
 def test_a_later_upload_of_a_job_takes_its_place_before_an_earlier_one(run: Run) -> None:
     run.start("steps: [{label: U, command: u}, {label: Z, command: z}]")
     run.server.run(4)

@@ -64,7 +64,7 @@ def needs_of(
     needs: list[tuple[Need, ...]] = []
     for step_id, step, is_included in steps:
         section = groups.setdefault(step.scope, Section()) if step.scope else top
-        explicit = _explicit((*(step.group_depends_on or ()), *(step.depends_on or ())), by_key)
+        explicit = _explicit((*(step.group_depends_on or ()), *(step.depends_on or ())), by_key, top.uploaders)
         implicit = () if step.depends_on is not None else _implicit(step, section, top)
         needs.append((*explicit, *implicit))
         if is_gate(step) and is_included:
@@ -84,12 +84,21 @@ def _by_key(steps: Sequence[tuple[str, Step, bool]]) -> dict[str, tuple[str, ...
     return found
 
 
-def _explicit(dependencies: Sequence[Dependency], by_key: dict[str, tuple[str, ...]]) -> Iterator[Need]:
+def _explicit(
+    dependencies: Sequence[Dependency], by_key: dict[str, tuple[str, ...]], uploaders: tuple[str, ...]
+) -> Iterator[Need]:
+    """Yield the needs of dependencies; of a step that uploads this one, only its own jobs must end."""
     for each in dependencies:
-        if each.key in by_key:
-            yield Need(by_key[each.key], each.allow_failure)
-        else:
+        if each.key not in by_key:
             yield Need((), missing=each.key)
+            continue
+        step_ids = by_key[each.key]
+        own = tuple(step_id for step_id in step_ids if step_id in uploaders)
+        others = tuple(step_id for step_id in step_ids if step_id not in uploaders)
+        if own:
+            yield Need(own, each.allow_failure, own=True)
+        if others or not own:
+            yield Need(others, each.allow_failure)
 
 
 def _implicit(step: Step, section: Section, top: Section) -> Iterator[Need]:
