@@ -34,6 +34,7 @@ FLOORS = (
     "data",
     "webhooks",
     "client",
+    "dlt",
     "views",
     "shell",
     "testing",

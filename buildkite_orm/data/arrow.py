@@ -190,17 +190,30 @@ class BatchMaker:
     def __init__(self, table: Table) -> None:
         self._pa = load_pyarrow()
         self._pool = self._pa.system_memory_pool()  # that of pyarrow takes a third more for many small arrays
+        self._nulls: dict[Any, Any] = {}
         self.schema = arrow_schema(table)
         self._types = [(column.type, field.type) for column, field in zip(table.columns, self.schema, strict=True)]
 
     def batch(self, columns: list[Values]) -> Any:
         """Return a `pyarrow.RecordBatch` of the values of columns, which have been checked."""
-        make, pool = self._pa.array, self._pool
         arrays = [
-            make(_pairs(values) if kind is ColumnType.MAP else values, arrow_type, memory_pool=pool)
+            self._array(kind, arrow_type, values)
             for (kind, arrow_type), values in zip(self._types, columns, strict=True)
         ]
         return self._pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _array(self, kind: ColumnType, arrow_type: Any, values: Values) -> Any:
+        rows = len(values)
+        if values.count(None) == rows:
+            return self._no_values(arrow_type, rows)
+        return self._pa.array(_pairs(values) if kind is ColumnType.MAP else values, arrow_type, memory_pool=self._pool)
+
+    def _no_values(self, arrow_type: Any, rows: int) -> Any:
+        """Return a column without values; those of one type share their memory, which is half of that of builds."""
+        found = self._nulls.get(arrow_type)
+        if found is None or len(found) < rows:
+            found = self._nulls[arrow_type] = self._pa.nulls(rows, arrow_type)
+        return found.slice(0, rows)
 
 
 def _pairs(maps: Values) -> Values:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ROWS_PER_INSERT: Final = 2_000
 _BYTES_PER_INSERT: Final = 8_000_000
-_LIMITS: Final = {"memory_limit": "40MB", "threads": "1"}
+_LIMITS: Final = {"memory_limit": "30MB", "threads": "1"}
 """More rows, memory and threads would take five times the memory for a third less of the time."""
 
 

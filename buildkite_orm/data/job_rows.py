@@ -14,13 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from buildkite_orm.data.rows import Values
+    from buildkite_orm.data.schema import Table
     from buildkite_orm.resources.builds.build import Build
 
 JOBS: Final = table_of(Job)
 
 
-def job_columns(builds: Sequence[Build]) -> list[Values]:
-    """Return the columns of the jobs that are embedded in builds."""
+def job_columns(builds: Sequence[Build], table: Table = JOBS) -> list[Values]:
+    """Return the columns of the jobs that are embedded in builds.
+
+    Args:
+        builds: The builds.
+        table: The columns.
+    """
     jobs: list[Job] = []
     given: dict[str, Values] = {name: [] for name in ("build_id", *_KEYS, "build_number")}
     for build in builds:
@@ -31,7 +37,7 @@ def job_columns(builds: Sequence[Build]) -> list[Values]:
         given["build_number"] += [parse_decimal(keys.get("build"))] * len(embedded)
         for name, key in _KEYS.items():
             given[name] += [keys.get(key)] * len(embedded)
-    return read_columns(JOBS, jobs, given)
+    return read_columns(table, jobs, given)
 
 
 _KEYS: Final = {"pipeline_slug": "pipeline", "organization_slug": "organization"}

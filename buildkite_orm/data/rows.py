@@ -17,7 +17,6 @@ from buildkite_orm.data.schema import REST, ColumnType
 from buildkite_orm.errors import UnboundError
 from buildkite_orm.models.resource import Model
 from buildkite_orm.models.timestamps import write_time
-from buildkite_orm.resources.builds.status import span
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_plain
 
@@ -279,14 +278,14 @@ def _computed(table: Table, items: Sequence[Resource], given: Mapping[str, Value
     names = {column.name for column in table.columns if column.field is None} - {REST, *given}
     columns: dict[str, Values] = {**given, **{name: [None] * len(items) for name in names}}
     from_path = names & {*_KEYS, "build_number"}
-    keys = [keys_of(item) for item in items] if from_path else []
+    keys = _keys_above(items) if from_path else []
     for name in from_path:
         key = _KEYS.get(name, "build")
         columns[name] = [each.get(key) for each in keys]
     if "build_number" in names:
         columns["build_number"] = list(map(parse_decimal, columns["build_number"]))
     for name, ends in _ENDS.get(table.name, {}).items():
-        columns[name] = [_seconds(item, *ends) for item in items]
+        columns[name] = [_seconds(vars(item), *ends) for item in items]
     return columns
 
 
@@ -312,7 +311,23 @@ def keys_of(item: Resource) -> dict[str, str]:
     return {name: unquote(key) if "%" in key else key for name, key in keys.items()}
 
 
-def _seconds(item: Resource, begin: str, *ends: str) -> float | None:
-    """Return the seconds from one time to another; None until both are known."""
-    took = span(item, begin, *ends, over=lambda _item: True)
-    return None if took is None else took.total_seconds()
+def _keys_above(items: Sequence[Resource]) -> list[dict[str, str]]:
+    """Return the keys in the paths of objects; the last one may be that of another object of the same collection."""
+    known: dict[object, dict[str, str]] = {}
+    found: list[dict[str, str]] = []
+    for item in items:
+        url = vars(item).get("url") if item.has_url else None
+        collection = url.rpartition("/")[0] if isinstance(url, str) else id(item)
+        if collection not in known:
+            known[collection] = keys_of(item)
+        found.append(known[collection])
+    return found
+
+
+def _seconds(data: dict[str, Any], begin: str, *ends: str) -> float | None:
+    """Return the seconds from one time to another, 0 or more; None until both are known."""
+    start = data.get(begin)
+    end = next((time for name in ends if (time := data.get(name)) is not None), None)
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        return None
+    return max((end - start).total_seconds(), 0.0)

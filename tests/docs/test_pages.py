@@ -31,7 +31,7 @@ NOT_RUN = {
 
 # The packages that a page needs and that the extra `test` does not install.
 IMPORTS = {
-    "docs/analyse.md": ["duckdb", "pandas", "polars", "pyarrow"],
+    "docs/analyse.md": ["dlt", "duckdb", "pandas", "polars", "pyarrow"],
     "docs/scale.md": ["distributed"],
     "docs/slow.md": ["matplotlib"],
 }
@@ -42,6 +42,7 @@ def test_the_output_on_a_page_is_the_real_output(name: str, tmp_path: Path, monk
     for package in IMPORTS.get(name, []):
         pytest.importorskip(package, reason="install the extra check")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     page, installed = as_it_must_be(ROOT / name, tmp_path)
     changes = difflib.unified_diff(TEXTS[name].splitlines(), page.splitlines(), "shown", "real", lineterm="")
     assert page == TEXTS[name], "out of date: run python docs/make_outputs.py\n" + "\n".join(changes)
