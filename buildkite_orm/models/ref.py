@@ -64,11 +64,13 @@ class Ref:
         """Create the ref of a path. For the library itself; callers use relations such as `org.pipeline("web")`."""
         ref = cls.__new__(cls)
         ref._binding = Binding(session, None)  # noqa: SLF001
-        ref._path = path  # noqa: SLF001
         if path is not None and cls._paths and cls.identity is not None:
             key = key_in(path)
             number = parse_decimal(key) if cls.identity == "number" else None
+            if number is not None:
+                path = f"{collection_of(path)}/{number}"  # the same for 42 and "0042"
             vars(ref)[cls.identity] = key if number is None else number
+        ref._path = path  # noqa: SLF001
         return ref
 
     def bind(self, binding: Binding) -> Self:

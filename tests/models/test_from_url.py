@@ -250,6 +250,18 @@ def test_a_number_that_no_build_has_stays_text(number: str) -> None:
     assert not isinstance(ref.number, int)
 
 
+@pytest.mark.parametrize("number", ["42", "0042", "00000000042"])
+def test_a_number_with_zeros_before_it_is_the_same_build(number: str) -> None:
+    build = OFFLINE.organization("acme").pipeline("web").build(42)
+    for other in (
+        OFFLINE.from_url(f"{WEB}/acme/web/builds/{number}"),
+        OFFLINE.from_url(f"{API}/organizations/acme/pipelines/web/builds/{number}"),
+        OFFLINE.organization("acme").pipeline("web").build(number),  # type: ignore[arg-type]
+        OFFLINE.from_url(f"{WEB}/acme/web/builds/{number}#{JOB}", JobRef).build,
+    ):
+        assert (other, hash(other), other.api_path) == (build, hash(build), build.api_path)
+
+
 def test_an_encoded_slash_stays_in_its_place() -> None:
     ref = OFFLINE.from_url(f"{API}/organizations/acme/pipelines/a%2F..%2Fb")
     assert ref.api_path == "organizations/acme/pipelines/a%2F..%2Fb"
