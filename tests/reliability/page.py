@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     Known = Mapping[tuple[str, str], str]
 
+_AND: Final = " / "
+_GROUP: Final = re.compile(r"\*\*(.+?)\*\*: (.*?)(?=<br>|$)")
 PATH: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 PAIRS: Final = tuple((fault, operation) for operation in OPERATIONS for fault in FAULTS)
 TABLES: Final = (budgets.TABLE, *listings.TABLES, drift.TABLE, *leaks.TABLES, *disk.TABLES)
@@ -63,8 +66,9 @@ end, no socket is open, and memory has grown by less than 10 MB. The second read
 
 ## How to read the tables
 
-A cell shows the outcome of a fault that occurs once and, after a semicolon, of one that occurs each time. The number in
-parentheses is the number of attempts.
+A row shows the outcome of a fault that occurs once and, after a semicolon, of one that occurs each time. The number in
+parentheses is the number of attempts. A row with one outcome has it for all operations in the head of the table;
+otherwise each outcome is behind the names of its operations.
 
 | word | meaning |
 | --- | --- |
@@ -154,9 +158,17 @@ def rendered(cells: Known) -> str:
 
 
 def _lines(names: Sequence[str], columns: Sequence[str], cells: Known) -> Iterator[str]:
-    rows = [["", *columns], ["---"] * (len(columns) + 1)]
-    rows += [[name, *(cells[name, column] for column in columns)] for name in names]
-    return (f"| {' | '.join(row)} |\n" for row in rows)
+    """Yield a table of two columns, which fits a phone: equal cells of a row share a line in the second one."""
+    yield f"|  | {_AND.join(columns)} |\n| --- | --- |\n"
+    for name in names:
+        groups: dict[str, list[str]] = {}
+        for column in columns:
+            groups.setdefault(cells[name, column], []).append(column)
+        if len(groups) == 1:
+            yield f"| {name} | {next(iter(groups))} |\n"
+        else:
+            lines = (f"**{_AND.join(group)}**: {cell}" for cell, group in groups.items())
+            yield f"| {name} | {'<br>'.join(lines)} |\n"
 
 
 def _ends() -> Iterator[str]:
@@ -175,6 +187,8 @@ def cells_on(page: str) -> dict[tuple[str, str], str]:
     for line in page.splitlines():
         first, *others = (cell.strip() for cell in line.strip("|").split(" | ")) if line.startswith("| ") else ("",)
         if line.startswith("|  |"):
-            columns = others
-        cells |= {(first, column): cell for column, cell in zip(columns, others, strict=False)}
+            columns = others[0].split(_AND)
+        elif others and columns:
+            groups = _GROUP.findall(others[0]) or [(_AND.join(columns), others[0])]
+            cells |= {(first, column): cell for group, cell in groups for column in group.split(_AND)}
     return cells
