@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from buildkite_orm import __version__
 from tests.docs.page import PAGES, ROOT, prose
 
 LINKS = [
@@ -38,3 +39,13 @@ def test_every_page_is_in_the_table_of_contents() -> None:
     references = {f"reference/{page.stem}" for page in (ROOT / "docs" / "reference").glob("*.rst")}
     globbed = {"performance", "reliability"} if "[pr]e[rl]*" in index else set[str]()
     assert (pages | references) - {"index"} - globbed - set(index) == set()
+
+
+def test_the_readme_links_every_page() -> None:
+    linked = {link.removeprefix("docs/").removesuffix(".md") for page, link in LINKS if page == "README.md"}
+    pages = {page.relative_to(ROOT / "docs").with_suffix("").as_posix() for page in PAGES if page.parent != ROOT}
+    assert pages - linked == set()
+
+
+def test_the_readme_names_the_version() -> None:
+    assert f"- **Version**: {__version__}" in (ROOT / "README.md").read_text(encoding="utf-8")
