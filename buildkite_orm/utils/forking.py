@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
-from typing import Protocol
+from contextlib import suppress
+from importlib import import_module
+from typing import Final, Protocol
 from weakref import WeakSet
 
 
@@ -15,6 +18,9 @@ class Renewable(Protocol):
         """Replace everything that the child must not share with its parent; only one thread runs."""
         ...
 
+
+# Packages whose modules are imported when they are first used, by any thread.
+_IMPORTED_LATE: Final = frozenset({"buildkite_orm", "pydantic", "requests", "tenacity", "urllib3"})
 
 _objects: WeakSet[Renewable] = WeakSet()
 _first: list[Renewable] = []
@@ -62,6 +68,15 @@ class ForkSafeLock:
 _renewing = threading.Lock()
 
 
+def _finish_imports() -> None:
+    """Wait for the modules that other threads are importing: in a child, the locks of these would never be released."""
+    for name, module in list(sys.modules.items()):
+        is_unfinished = getattr(getattr(module, "__spec__", None), "_initializing", False)
+        if is_unfinished and name.partition(".")[0] in _IMPORTED_LATE:
+            with suppress(Exception):  # the thread that imports it gets the error
+                import_module(name)
+
+
 def _in_child() -> None:
     global _forks, _renewing  # noqa: PLW0603 - the process itself is what changed
     _forks += 1
@@ -71,4 +86,4 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_finish_imports, after_in_child=_in_child)
