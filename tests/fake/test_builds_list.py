@@ -202,3 +202,15 @@ def test_a_build_may_be_filed_in_the_past(server: FakeBuildkite, api: Session) -
     server.add_builds("web", 3)
     server.add_build("web", created_at=NOW - 1.5)
     assert numbers(api) == [3, 2, 4, 1]
+
+
+def test_a_page_repeats_its_pipeline_in_each_build(server: FakeBuildkite, api: Session) -> None:
+    for slug in ("web", "api"):
+        server.add_build(slug, message='a "text" with \\ and \u2028')
+        server.add_build(slug)
+    builds = api.get("/organizations/acme/builds").json()
+    assert [each["pipeline"]["slug"] for each in builds] == ["api", "api", "web", "web"]
+    for each in builds:
+        assert each["pipeline"] == api.get(f"/organizations/acme/pipelines/{each['pipeline']['slug']}").json()
+    server.settings.drift = lambda payload: payload
+    assert api.get("/organizations/acme/builds").json() == builds

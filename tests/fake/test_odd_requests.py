@@ -15,7 +15,7 @@ from requests import Request
 
 from buildkite_orm import ManyRequestsWarning
 from buildkite_orm.fake import FakeBuildkite, Settings
-from buildkite_orm.fake.serialization import to_bytes, to_json
+from buildkite_orm.fake.serialization import Shared, to_bytes, to_json
 from buildkite_orm.fake.store import SCOPES
 from buildkite_orm.fake.validation import DEEPEST, LARGEST_BODY
 
@@ -488,3 +488,9 @@ def test_stars_of_a_filter_take_linear_time(acme: Acme) -> None:
     response = acme.send("GET", ORGANIZATION + "/builds", params={"branch": "*a" * 30 + "b"})
     assert (response.status_code, response.json()) == (200, [])
     assert time.process_time() - began < 5
+
+
+def test_a_shared_value_is_serialized_where_it_occurs() -> None:
+    shared = Shared({"a": ["ü", None]})
+    assert json.loads(to_json([shared, {"b": shared}, Shared(1)])) == [shared.value, {"b": shared.value}, 1]
+    assert to_json({"a": Shared({"n": math.nan})}) == b'{"a":{"n":null}}'

@@ -78,6 +78,7 @@ def _listed_fields(request: ApiRequest) -> BuildFields:
         pipeline=not request.flag("exclude_pipeline"),
         retried_jobs=request.flag("include_retried_jobs"),
         paused_jobs=request.flag("include_paused", default=True),
+        shared_pipeline=request.context.settings.drift is None,
     )
 
 

@@ -11,6 +11,7 @@ from buildkite_orm.fake.payloads.accounts import user_or_none
 from buildkite_orm.fake.payloads.jobs import job
 from buildkite_orm.fake.payloads.pipelines import pipeline
 from buildkite_orm.fake.payloads.view import web_build
+from buildkite_orm.fake.serialization import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ class BuildFields:
     job_states: frozenset[str] = frozenset()
     job_state_counts: bool = False
     test_engine: bool = False
+    shared_pipeline: bool = False
 
 
 def displayed_state(view: View, record: BuildRecord) -> str:
@@ -74,7 +76,7 @@ def build(view: View, record: BuildRecord, fields: BuildFields) -> Json:
         "triggered_from": _triggered_from(record),
     }
     if fields.pipeline:
-        payload["pipeline"] = pipeline(view, record.pipeline)
+        payload["pipeline"] = _shared(view, record) if fields.shared_pipeline else pipeline(view, record.pipeline)
     if fields.jobs:
         payload["jobs"] = [job(view, each) for each in embedded_jobs(record, fields)]
     if fields.job_state_counts:
@@ -82,6 +84,15 @@ def build(view: View, record: BuildRecord, fields: BuildFields) -> Json:
     if fields.test_engine:
         payload["test_engine"] = record.test_engine or {"runs": []}
     return payload
+
+
+def _shared(view: View, record: BuildRecord) -> Shared:
+    """Return the payload of a pipeline, which many builds of a response share."""
+    key = (Shared, record.pipeline.id)
+    if key not in view.shared:
+        view.shared[key] = Shared(pipeline(view, record.pipeline))
+    shared: Shared = view.shared[key]
+    return shared
 
 
 def embedded_jobs(record: BuildRecord, fields: BuildFields) -> Iterable[JobRecord]:
