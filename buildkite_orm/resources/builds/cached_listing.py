@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
 from buildkite_orm.cache.policy import latest_end
@@ -95,8 +95,9 @@ class CachedListing(Listing[Build]):
 
     def with_page_size(self, per_page: int) -> Listing[Build]:
         """Return the same listing with another page size; to count builds, one request without the cache is enough."""
-        own = {each.name: getattr(self, each.name) for each in fields(Listing)}
-        plain: Listing[Build] = Listing(**{**own, "per_page": per_page})
+        own: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(Listing)}
+        own["per_page"] = per_page
+        plain: Listing[Build] = Listing(**own)
         return plain if self.use.requests else replace(self, per_page=per_page)
 
     @property
