@@ -46,7 +46,7 @@ MARK: Final = re.compile(r"<!-- not run: (.+) -->\n\Z")
 _FENCE: Final = re.compile(r"^(```+)(\S*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _PROMPT: Final = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 NAMED: Final = re.compile(r"# (\w+\.py)\n")
-_TIMEOUT: Final = "60"  # seconds
+_TIMEOUT: Final = "240"  # seconds; the machine may be busy
 _WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warnings, printed if logging is not set up
 _END: Final = "--- end of a command ---"
 
