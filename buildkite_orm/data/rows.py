@@ -75,7 +75,8 @@ def read_columns(table: Table, items: Sequence[Resource], given: Mapping[str, Va
     rest = Rest()
     data: list[dict[str, Any]] = [vars(item) for item in items]
     computed = _computed(table, items, given or {})
-    parts: dict[str, list[dict[str, Any]]] = {}
+    parts: dict[str, list[dict[str, Any]] | None] = {}
+    no_values: Values = [None] * len(items)
     values: dict[str, Values] = {}
     for column in table.columns:
         if column.field is None:
@@ -85,7 +86,10 @@ def read_columns(table: Table, items: Sequence[Resource], given: Mapping[str, Va
             continue
         if column.field not in parts:
             parts[column.field] = _parts(column, data, rest)
-        values[column.name] = _checked([each.get(column.part) for each in parts[column.field]], column, rest)
+        found = parts[column.field]
+        values[column.name] = (
+            no_values if found is None else _checked([each.get(column.part) for each in found], column, rest)
+        )
     for row, item in enumerate(items):
         for name, value in (item.__pydantic_extra__ or _NO_DATA).items():
             rest.put(row, value, name)
@@ -113,6 +117,8 @@ def log_columns(lines: Iterable[LogLine]) -> list[Values]:
 
 def json_text(value: object) -> str:
     """Return a value of a payload as JSON text."""
+    if value == {}:  # most often, and quickly
+        return "{}"
     try:
         text = json.dumps(value, default=_as_json, ensure_ascii=False)
     except RecursionError:
@@ -123,9 +129,14 @@ def json_text(value: object) -> str:
 # -- the parts of an object
 
 
-def _parts(column: Column, data: Sequence[dict[str, Any]], rest: Rest) -> list[dict[str, Any]]:
-    """Return the data of the objects in a field; what is no object, and what these do not know, goes into the rest."""
+def _parts(column: Column, data: Sequence[dict[str, Any]], rest: Rest) -> list[dict[str, Any]] | None:
+    """Return the data of the objects in a field; None if it is null in all rows.
+
+    What is no object, and what the objects do not know, goes into the rest.
+    """
     field = cast("str", column.field)
+    if all(each.get(field) is None for each in data):
+        return None
     found: list[dict[str, Any]] = []
     for row, each in enumerate(data):
         part = each.get(field)
