@@ -81,7 +81,7 @@ def buildkite_source(
             builds = bk.organization(organization).builds(created_from=start, with_jobs=True, with_pipeline=False)
             checkpoint = state.get("checkpoint")
             options: dict[str, Any] = {} if checkpoint is None else {"reconcile": reconcile, "known": known}
-            changes = builds.changed_since(checkpoint, **options)
+            changes: Any = builds.changed_since(checkpoint, **options)
             for items, gone in _groups(changes):
                 yield from batches.of_builds(items, gone)
                 if artifacts:
