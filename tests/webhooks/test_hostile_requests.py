@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildkite_orm import webhooks
@@ -15,6 +15,7 @@ from buildkite_orm.webhooks import SeenInMemory, WebhookError, WebhookEvent
 from buildkite_orm.webhooks.events.loading import CLASSES
 from tests.webhooks.signing import SECRET, signed
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.sampled_from(
     ["X-Buildkite-Token", "x-buildkite-signature", "HTTP_X_BUILDKITE_TOKEN", "Content-Type", "X-Buildkite-Event"]
 )
@@ -34,12 +35,14 @@ JSON = st.recursive(
 )
 
 
+@UNHURRIED
 @given(body=st.binary() | TEXT, headers=st.lists(PAIRS) | st.dictionaries(NAMES | TEXT, VALUES))
 def test_any_body_and_headers_are_an_event_or_a_webhook_error(body: Any, headers: Any) -> None:
     with suppress(WebhookError):
         assert isinstance(webhooks.receive(body, headers, secret=SECRET, seen=SeenInMemory()), WebhookEvent)
 
 
+@UNHURRIED
 @given(
     payload=st.dictionaries(KEYS | TEXT, JSON),
     name=st.sampled_from([*CLASSES, "build.started", "", None]),
@@ -56,6 +59,7 @@ def test_any_json_object_is_an_event_that_is_kept_whole(payload: dict[str, Any],
     assert isinstance(event, CLASSES.get(name or "", WebhookEvent))
 
 
+@UNHURRIED
 @given(body=st.binary())
 def test_a_signed_body_of_any_bytes_is_an_event_or_a_webhook_error(body: bytes) -> None:
     with suppress(WebhookError):
