@@ -78,10 +78,11 @@ def buildkite_source(
         with opened() as bk:
             state = dlt.current.source_state()
             start = datetime.fromisoformat(state.setdefault("since", _start(since, bk).isoformat()))
-            builds = bk.organization(organization).builds(created_from=start, with_jobs=True, with_pipeline=False)
+            org: OrganizationRef = bk.organization(organization)
+            builds: Any = org.builds(created_from=start, with_jobs=True, with_pipeline=False)
             checkpoint = state.get("checkpoint")
             options: dict[str, Any] = {} if checkpoint is None else {"reconcile": reconcile, "known": known}
-            changes: Any = builds.changed_since(checkpoint, **options)
+            changes = builds.changed_since(checkpoint, **options)
             for items, gone in _groups(changes):
                 yield from batches.of_builds(items, gone)
                 if artifacts:
