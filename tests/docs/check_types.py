@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _UNTYPED: Final = frozenset({"pybuildkite"})  # code that uses these is not checked
 HEADER: Final = "from buildkite_orm import Buildkite; bk = Buildkite('token')"
-_REJECTED: Final = re.compile(r"^(?:AttributeError|TypeError)\b", re.MULTILINE)
+_REJECTED: Final = re.compile(r"^(?:AttributeError|TypeError|ValueError: \w+=)", re.MULTILINE)
 _IMPORT: Final = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
 _PYRIGHT: Final = {
     "typeCheckingMode": "strict",
