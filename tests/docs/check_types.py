@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 _UNTYPED: Final = frozenset({"pybuildkite"})  # code that uses these is not checked
+_UNTYPED_CALLS: Final = {"pa.table(": "pyarrow has no types", ".from_arrow(": "pandas-stubs lacks from_arrow"}
 HEADER: Final = "from buildkite_orm import Buildkite; bk = Buildkite('token')"
 _REJECTED: Final = re.compile(r"^(?:AttributeError|TypeError|ValueError: \w+=)", re.MULTILINE)
 _IMPORT: Final = re.compile(r"^(?:from|import) (\w+)", re.MULTILINE)
@@ -76,7 +77,7 @@ def _reason_to_skip(text: str, unchecked: AbstractSet[str]) -> str | None:
             return f"{name} has no types"
         if find_spec(name) is None and not any(f"# {name}.py\n" in page.read_text("utf-8") for page in PAGES):
             return f"{name} is not installed"
-    return None
+    return next((reason for call, reason in _UNTYPED_CALLS.items() if call in text), None)
 
 
 def _code(block: Block) -> Iterator[tuple[int, str]]:
