@@ -44,14 +44,13 @@ def latest_end(headers: Mapping[str, str]) -> datetime | None:
     return None if sent is None else sent - SETTLING_TIME
 
 
-def is_settled(finished_at: datetime | None, headers: Mapping[str, str]) -> bool:
+def is_settled(finished_at: datetime | None, latest: datetime | None) -> bool:
     """Whether something has been finished for long enough.
 
     Args:
         finished_at: When it was finished; None if that is unknown.
-        headers: The headers of the response that has it.
+        latest: See `latest_end`.
     """
-    latest = latest_end(headers)
     return finished_at is not None and latest is not None and finished_at <= latest
 
 

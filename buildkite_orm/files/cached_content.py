@@ -74,7 +74,7 @@ class ArtifactContent:
         artifact = self._artifact
         is_uploaded = artifact.__dict__.get("state") == ArtifactState.FINISHED
         ended = finished_at(artifact._bound.context)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        return is_uploaded and is_settled(ended, storage.link_headers)
+        return is_uploaded and is_settled(ended, storage.latest_end)
 
 
 def open_stored(artifact: ArtifactRef, mode: CacheMode | None) -> BufferedReader | None:

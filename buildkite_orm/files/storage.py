@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.errors import (
     BuildkiteError,
     ChecksumMismatchError,
@@ -19,7 +20,8 @@ from buildkite_orm.http.storage_errors import download_refused
 from buildkite_orm.utils.redaction import SignedUrl
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator
+    from datetime import datetime
 
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.http.stream import Stream
@@ -38,11 +40,11 @@ class ArtifactStorage:
         artifact: The artifact.
 
     Attributes:
-        link_headers: The headers of the response that had the last link.
+        latest_end: The latest end of jobs whose artifacts may be stored, by the response with the last link.
     """
 
     def __init__(self, artifact: ArtifactRef) -> None:
-        self.link_headers: Mapping[str, str] = {}
+        self.latest_end: datetime | None = None
         self._session = artifact.session
         self._path = artifact.api_path
         self._state = artifact.__dict__.get("state")
@@ -140,12 +142,14 @@ class ArtifactStorage:
     def _new_link(self) -> SignedUrl:
         request = ApiRequest("GET", f"{self._path}/download", expects_redirect=True)
         try:
-            response, link = self._session.send(request, lambda received: (received, _link_in(received)))
+            # keep nothing else of the response: a traceback would show the signed link in its headers
+            self.latest_end, link = self._session.send(
+                request, lambda response: (latest_end(response.headers), _link_in(response))
+            )
         except NotFoundError as error:
             if self._state:
                 error.message += f"; its state was {str(self._state)!r} when the artifact was loaded"
             raise
-        self.link_headers = response.headers
         return link
 
 

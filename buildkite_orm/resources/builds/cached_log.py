@@ -9,7 +9,7 @@ from buildkite_orm.cache.client_cache import cache_use, packed_row, unpack
 from buildkite_orm.cache.files import CHUNK
 from buildkite_orm.cache.keys import LOG, log_key
 from buildkite_orm.cache.options import checked_age
-from buildkite_orm.cache.policy import FinishedAt, finished_at, is_settled
+from buildkite_orm.cache.policy import FinishedAt, finished_at, is_settled, latest_end
 from buildkite_orm.errors import NotCachedError
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.parsing import load_data
@@ -56,7 +56,7 @@ def _request(log: LogRef, use: CacheUse | None = None, key: str = "") -> Log:
     context, ended = log._bound.context, _finished_at(log)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def store(response: ApiResponse, item: Log) -> None:
-        if use is not None and is_settled(ended, response.headers) and not item.drift:
+        if use is not None and is_settled(ended, latest_end(response.headers)) and not item.drift:
             payload = _payload_of(item)
             use.cache.put([] if payload is None else [packed_row(key, LOG, "", payload)])
 
@@ -111,7 +111,7 @@ def stored_end(log: LogRef, n: int) -> tuple[bytes, bool] | None:
 def store_end(log: LogRef, n: int, headers: Mapping[str, str], body: bytes, *, is_whole: bool) -> None:
     """Store the last bytes of the log of a finished job."""
     use, key = _use_of(log)
-    if use is not None and is_settled(_finished_at(log), headers):
+    if use is not None and is_settled(_finished_at(log), latest_end(headers)):
         use.cache.put([packed_row(key, _end_kind(n), _WHOLE if is_whole else "", body)])
 
 
@@ -130,7 +130,7 @@ def store_while_read(log: LogRef, chunks: Iterator[bytes], headers: Callable[[],
     copy: FileCopy | None = None
     try:
         for number, chunk in enumerate(chunks):
-            if number == 0 and is_settled(_finished_at(log), headers()):
+            if number == 0 and is_settled(_finished_at(log), latest_end(headers())):
                 copy = use.cache.new_file()
             if copy is not None:
                 copy.write(chunk)
