@@ -401,6 +401,12 @@ class WebhookCharsetError(WebhookError):
     """400: the body is not UTF-8, or says so."""
 
 
+class RecordingError(BuildkiteError):
+    """A cassette cannot be read, or has no response to a request."""
+
+    next_step = "Record it again: Recorder(path, record=True), or pytest --buildkite-orm-record."
+
+
 _PROXY_AUTHENTICATION = 407
 _BY_STATUS: dict[int, type[StatusError]] = {
     400: BadRequestError,

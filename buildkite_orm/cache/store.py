@@ -233,7 +233,10 @@ class Store:
     @contextlib.contextmanager
     def _connected(self) -> Generator[sqlite3.Connection]:
         with self._lock.current:
-            yield self._opened.get(self.folder)
+            try:
+                yield self._opened.get(self.folder)
+            except UnicodeDecodeError as error:  # a damaged file in which the text of sqlite's own error is damaged
+                raise sqlite3.DatabaseError(f"the file is damaged: {error}") from None
 
     def _evict(self, connection: sqlite3.Connection, *, count_files: bool = False) -> None:
         """Delete rows if there is more than the limit; the files, which are slower to count, are counted seldom."""

@@ -1,11 +1,7 @@
-"""The error of recordings."""
+"""The error of recordings, which is part of the tree in `buildkite_orm.errors`."""
 
 from __future__ import annotations
 
-from buildkite_orm.errors import BuildkiteError
+from buildkite_orm.errors import RecordingError
 
-
-class RecordingError(BuildkiteError):
-    """A cassette cannot be read, or has no response to a request."""
-
-    next_step = "Record it again: Recorder(path, record=True), or pytest --buildkite-orm-record."
+__all__ = ["RecordingError"]

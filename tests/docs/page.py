@@ -43,7 +43,7 @@ PAGES: Final = [
 ]
 LANGUAGES: Final = frozenset({"python", "sh", "console", "text"})
 MARK: Final = re.compile(r"<!-- not run: (.+) -->\n\Z")
-_FENCE: Final = re.compile(r"^(```+)(\S*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+_FENCE: Final = re.compile(r"^(```+)(\S*)[^\n]*\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 _PROMPT: Final = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 NAMED: Final = re.compile(r"# (\w+\.py)\n")
 _TIMEOUT: Final = "240"  # seconds; the machine may be busy

@@ -140,7 +140,7 @@ def test_vcrpy_records_and_replays(
 
 
 @pytest.mark.parametrize("options", [{}, {"decode_compressed_response": True}], ids=["as-received", "decoded"])
-def test_vcrpy_replays_packed_pages_logs_and_files(tmp_path: Path, options: dict[str, bool]) -> None:
+def test_vcrpy_replays_packed_pages_logs_and_files(tmp_path: Path, options: dict[str, Any]) -> None:
     """It stores bodies without their compression, but with the header that declares it."""
     recorder: Any = vcr.VCR(filter_headers=["authorization"], **options)
     cassette = str(tmp_path / "case.yaml")

@@ -96,7 +96,7 @@ def test_the_first_page_is_what_the_server_names(
 
 def test_unknown_filters_are_named_with_the_known_ones(bk: Buildkite) -> None:
     pipeline = bk.organization("acme").pipeline("web")
-    with pytest.raises(TypeError, match=r"^BuildQuerySet has no filter nor, stat; it has: branch, commit, "):
+    with pytest.raises(TypeError, match=r"^BuildQuerySet has no filter nor, stat; it has: branch, cache, commit, "):
         pipeline.builds(stat="running", nor=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"^JobQuerySet has no filter stat; it has: "):
         pipeline.build(1).jobs(stat="running")  # type: ignore[call-overload]

@@ -186,7 +186,7 @@ def test_all_block_steps_are_unblocked_with_their_declared_fields(server: FakeBu
     server.settings.drift = declare_fields
     opened = web_build(bk).unblock_all(fields={"name": "x", "of another": "y"})
     assert opened == [job]
-    assert server.build("web", 1).meta_data == {"name": "x", "note": "none"}
+    assert server.build("web", 1).meta_data == {"name": "x", "note": "none", "stage": "", "targets": ""}
     assert len(server.requests) == 2
     assert web_build(bk).unblock_all() == []
 

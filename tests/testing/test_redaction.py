@@ -160,7 +160,7 @@ def test_the_token_never_reaches_the_file(
         with suppress(BuildkiteError):
             bk.request("GET", "user")
         with suppress(BuildkiteError):
-            bk.request("POST", "organizations/acme/x", json={"t": token})
+            bk.request("POST", "organizations/acme/pipelines", json={"t": token})
     text = cassette.read_text()
     plain = json.dumps(json.loads(text), ensure_ascii=False)
     assert [form for form in forms_of(token) if form in text or form in plain] == []
