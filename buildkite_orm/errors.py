@@ -25,14 +25,15 @@
     ├── UploadError                 a file could not be sent whole
     ├── WaitTimeoutError            waiting took longer than it was allowed to
     ├── BuildBlockedError           a build waits to be unblocked
-    └── WebhookError                a request that is not an acceptable webhook
-        ├── UnsignedWebhookError    401: it has neither a signature nor a token
-        ├── WebhookSignatureError   401: its signature or token is wrong
-        ├── StaleWebhookError       401: it was not signed recently
-        ├── RepeatedWebhookError    409: it was received before
-        ├── WebhookTooLargeError    413: its body is too large
-        ├── WebhookFormatError      400: its body is not a JSON object
-        └── WebhookCharsetError     400: its body is not UTF-8
+    ├── WebhookError                a request that is not an acceptable webhook
+    │   ├── UnsignedWebhookError    401: it has neither a signature nor a token
+    │   ├── WebhookSignatureError   401: its signature or token is wrong
+    │   ├── StaleWebhookError       401: it was not signed recently
+    │   ├── RepeatedWebhookError    409: it was received before
+    │   ├── WebhookTooLargeError    413: its body is too large
+    │   ├── WebhookFormatError      400: its body is not a JSON object
+    │   └── WebhookCharsetError     400: its body is not UTF-8
+    └── RecordingError              a recording has no response to a request, or cannot be read
 
 None of them needs `requests` to be caught, and all survive pickle.
 """
