@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, get_origin, is_typeddict
 
 from buildkite_orm.utils.json_types import as_mapping, as_several
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
@@ -32,6 +32,10 @@ class Choices:
     enum: str | None
 
 
+_METHODS: Final = frozenset({"limit", "page", "per_page"})
+"""Methods of querysets that are easily taken for filters."""
+
+
 class CheckedFilters(dict[str, object]):
     """Filters that were checked, as plain values: a new value is not wrapped any more."""
 
@@ -53,7 +57,8 @@ def checked_filters(filters: Mapping[str, object], options: type | None, listing
     names: set[str] = set(getattr(options, "__annotations__", ()))
     if unknown := sorted(filters.keys() - names):
         known = ", ".join(sorted(names)) or "none"
-        msg = f"{listing} has no filter {', '.join(unknown)}; it has: {known}"
+        methods = "".join(f"; use .{name}(n)" for name in unknown if name in _METHODS)
+        msg = f"{listing} has no filter {', '.join(unknown)}; it has: {known}{methods}"
         raise TypeError(msg)
     check_choices(filters, options)
     return CheckedFilters({name: as_plain_data(value) for name, value in filters.items()})

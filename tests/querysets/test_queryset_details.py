@@ -94,6 +94,11 @@ def test_the_first_page_is_what_the_server_names(
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_method_that_is_taken_for_a_filter_is_named(bk: Buildkite) -> None:
+    with pytest.raises(TypeError, match=r"no filter limit, per_page; .*; use \.limit\(n\); use \.per_page\(n\)$"):
+        bk.organization("acme").builds(limit=3, per_page=100)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 def test_unknown_filters_are_named_with_the_known_ones(bk: Buildkite) -> None:
     pipeline = bk.organization("acme").pipeline("web")
     with pytest.raises(TypeError, match=r"^BuildQuerySet has no filter nor, stat; it has: branch, cache, commit, "):
