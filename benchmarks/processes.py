@@ -48,7 +48,7 @@ SPAWN: Final = get_context("spawn")
 
 @dataclass
 class Work:
-    """What one process did.
+    """The requests and responses of one process.
 
     Attributes:
         began: When it sent its first request, in seconds of the accelerated clock.
@@ -84,7 +84,7 @@ def fetch_builds(count: int, processes: int, speed: float, barrier: Barrier, res
 
 
 def run(work: list[int], processes: int, speed: float) -> list[Work]:
-    """Let each process fetch that many builds from a fake server with a fresh window."""
+    """Fetch that many builds in each process, from a fake server with a fresh window."""
     with fake("--clock", f"{speed}x", "--empty", "--builds", str(max(work))):
         barrier = SPAWN.Barrier(len(work))
         pipes = [SPAWN.Pipe(duplex=False) for _ in work]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Totals:
-    """What was found in the builds of a part of the month."""
+    """The findings in the builds of a part of the month."""
 
     builds: int = 0
     rules: Counter[str] = field(default_factory=Counter[str])

@@ -27,7 +27,7 @@ WINDOW = 60.0
 
 @dataclass
 class Run:
-    """What processes with one token have done, simulated by threads that share a clock.
+    """The requests of processes with one token, simulated by threads that share a clock.
 
     Attributes:
         seconds: How long it took.
@@ -47,7 +47,7 @@ class Run:
 
 
 def simulate(work: Sequence[int], *, processes: int, patience: float = 300, **settings: Any) -> Run:
-    """Let processes fetch builds: `work` has the number of requests of each, and the others are idle.
+    """Fetch builds in processes: `work` has the number of requests of each, and the others are idle.
 
     A request takes 0.1 seconds unless the settings of the server say otherwise.
     """
