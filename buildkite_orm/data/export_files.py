@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from buildkite_orm.data.arrow import BatchMaker, load_pyarrow
-from buildkite_orm.data.databases import load_duckdb, quoted, write_duckdb
+from buildkite_orm.data.databases import connected, load_duckdb, quoted, replace_tables
 from buildkite_orm.data.parquet import write_parquet
 from buildkite_orm.files.atomic import atomic_write
 from buildkite_orm.files.safe_paths import Target
@@ -74,21 +74,21 @@ class _DuckDB:
 
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         maker = BatchMaker(table)
-        batches = _merged(self._batches(path, table.name), maker, table, spool)
-        write_duckdb(path, {table.name: maker.schema}, ({table.name: batch} for batch in batches))
+        with connected(path) as connection:
+            batches = _merged(self._batches(connection, table.name), maker, table, spool)
+            replace_tables(connection, {table.name: maker.schema}, ({table.name: batch} for batch in batches))
 
-    def _batches(self, path: Path, name: str) -> Iterator[Any]:
+    def _batches(self, connection: Any, name: str) -> Iterator[Any]:
         """Yield the rows of a table, one query at a time: an open one would keep the database from being written."""
-        if not path.exists():
+        tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = ?"
+        if not connection.execute(tables, [name]).fetchall():
             return
-        with load_duckdb().connect(str(path)) as connection:
-            known = connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [name]).fetchall()
-            count = f"SELECT max(rowid) + 1 FROM {quoted(name)}"  # noqa: S608 - a quoted name
-            ((rows,),) = connection.execute(count).fetchall() if known else ((0,),)
-            for start in range(0, rows or 0, _ROWS):
-                where = f"rowid >= {start} AND rowid < {start + _ROWS}"
-                query = f"SELECT * FROM {quoted(name)} WHERE {where}"  # noqa: S608 - a quoted name and numbers
-                yield from load_pyarrow().table(connection.sql(query)).to_batches()
+        count = f"SELECT max(rowid) + 1 FROM {quoted(name)}"  # noqa: S608 - a quoted name
+        ((rows,),) = connection.execute(count).fetchall()
+        for start in range(0, rows or 0, _ROWS):
+            where = f"rowid >= {start} AND rowid < {start + _ROWS}"
+            query = f"SELECT * FROM {quoted(name)} WHERE {where}"  # noqa: S608 - a quoted name and numbers
+            yield from load_pyarrow().table(connection.sql(query)).to_batches()
 
 
 def _merged(old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -> Iterator[Any]:

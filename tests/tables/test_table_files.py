@@ -8,6 +8,7 @@ import pytest
 
 from buildkite_orm import ConfigurationError, RetryPolicy, ServerError
 from buildkite_orm.data import parquet as module
+from buildkite_orm.data.databases import write_duckdb
 from tests.helpers import web_pipeline
 
 if TYPE_CHECKING:
@@ -126,6 +127,30 @@ def test_a_name_of_a_table_may_be_any_text(web: PipelineRef, tmp_path: Path) -> 
     path = web.builds().arrow().to_duckdb(tmp_path / "acme.duckdb", 'the "web"; DROP TABLE x')
     with duckdb.connect(str(path)) as connection:
         assert connection.sql("SELECT table_name FROM duckdb_tables()").fetchall() == [('the "web"; DROP TABLE x',)]
+
+
+def test_a_database_that_this_process_has_open_gets_the_table(web: PipelineRef, tmp_path: Path) -> None:
+    with database().connect(str(tmp_path / "acme.duckdb")) as connection:
+        web.builds().arrow().to_duckdb(tmp_path / "acme.duckdb")
+        assert connection.sql("SELECT count(*) FROM builds").fetchall() == [(150,)]
+
+
+def test_the_path_of_a_database_may_have_quotes(web: PipelineRef, tmp_path: Path) -> None:
+    path = web.builds().arrow().to_duckdb(tmp_path / 'the team\'s "builds".duckdb')
+    with database().connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*) FROM builds").fetchall() == [(150,)]
+
+
+def test_row_groups_of_a_database_are_small_so_that_writing_takes_little_memory(tmp_path: Path) -> None:
+    duckdb, path = database(), tmp_path / "numbers.duckdb"
+    batches = [pa.RecordBatch.from_pydict({"number": range(start, start + 1_000)}) for start in range(0, 40_000, 1_000)]
+    write_duckdb(path, {"numbers": batches[0].schema}, ({"numbers": batch} for batch in batches))
+    with duckdb.connect(str(path)) as connection:
+        assert connection.sql("SELECT count(*), sum(number) FROM numbers").fetchall() == [(40_000, sum(range(40_000)))]
+        rows = connection.sql(
+            "SELECT row_group_id, max(start + count) - min(start) FROM pragma_storage_info('numbers') GROUP BY ALL"
+        )
+        assert max(count for _, count in rows.fetchall()) <= 8_192
 
 
 def test_without_duckdb_the_error_says_what_to_install(
