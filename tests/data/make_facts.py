@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final
 
 DATA: Final = Path(__file__).resolve().parent
-_OTHERS: Final = frozenset({"pipelines.json", "webhooks.json"})  # of `make_webhook_facts.py`
 CONTRACT: Final = DATA.parents[2] / "shared" / "contract"
 
 
@@ -55,24 +54,30 @@ def facts() -> dict[str, str]:
     return files
 
 
+def present() -> dict[str, Path]:
+    """Return the files that this script has written; other files of `tests/data` have other sources."""
+    files = [DATA / "operations.json", DATA / "fields.json", *(DATA / "payloads").rglob("*.json")]
+    return {path.relative_to(DATA).as_posix(): path for path in files if path.exists()}
+
+
 def text(value: Any) -> str:
+    """Return a value as the JSON that is written."""
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:
     """Write the files, or return whether they are stale."""
-    wanted = facts()
-    present = {path.relative_to(DATA).as_posix(): path for path in DATA.rglob("*.json") if path.name not in _OTHERS}
+    wanted, found = facts(), present()
     if "--check" in sys.argv[1:]:
         stale = sorted(
             name
-            for name in wanted.keys() | present.keys()
-            if name not in wanted or name not in present or present[name].read_text(encoding="utf-8") != wanted[name]
+            for name in wanted.keys() | found.keys()
+            if name not in wanted or name not in found or found[name].read_text(encoding="utf-8") != wanted[name]
         )
         sys.stderr.write("".join(f"stale: tests/data/{name}: run python tests/data/make_facts.py\n" for name in stale))
         return int(bool(stale))
-    for name in present.keys() - wanted.keys():
-        present[name].unlink()
+    for name in found.keys() - wanted.keys():
+        found[name].unlink()
     for name, content in wanted.items():
         (DATA / name).parent.mkdir(parents=True, exist_ok=True)
         (DATA / name).write_text(content, encoding="utf-8")
