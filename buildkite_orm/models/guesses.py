@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ _DUMP: Final = ("dump()",)
 
 OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "abort": ("cancel()",),
+    "add_annotation": ("annotations().create(…)",),
     "agent_queue": ("agent.queue",),
+    "annotate": ("annotations().create(…)",),
     "as_dict": _DUMP,
     "asdict": _DUMP,
     "attributes": _DUMP,
@@ -41,8 +44,8 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "finished": ("is_finished", "finished_at"),
     "from_orm": ("model_validate(data)",),
     "get": ("fetch()",),
-    "get_log": ("log()",),
-    "get_logs": ("log()",),
+    "get_log": ("log()", "jobs()[0].log()"),
+    "get_logs": ("log()", "jobs()[0].log()"),
     "has_failed": ("state",),
     "html_url": ("web_url",),
     "is_active": ("is_finished", "state"),
@@ -54,6 +57,7 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "items": _DUMP,
     "json": _DUMP,
     "keys": _DUMP,
+    "log": ("jobs()[0].log()",),
     "logs": ("log()", "jobs()[0].log()"),
     "output": ("log()",),
     "parse_file": ("model_validate_json(text)",),
@@ -187,6 +191,32 @@ CLIENT_GUESSES: Final[Mapping[str, str]] = {
 }
 """The replacement for a name that a client does not have."""
 
+FILTER_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
+    "after": ("created_from",),
+    "author": ("creator",),
+    "before": ("created_to",),
+    "cluster_queue": ("cluster_queue_id",),
+    "from_date": ("created_from",),
+    "glob": ("path",),
+    "job_type": ("kind",),
+    "key": ("step_key",),
+    "limit": (".limit(n)",),
+    "metadata": ("meta_data",),
+    "page": (".page(n)",),
+    "per_page": (".per_page(n)",),
+    "ref": ("branch",),
+    "sha": ("commit",),
+    "since": ("created_from",),
+    "start": ("created_from",),
+    "status": ("state",),
+    "step": ("step_key",),
+    "to_date": ("created_to",),
+    "type": ("kind",),
+    "until": ("created_to",),
+    "user": ("creator",),
+}
+"""The likely meaning of a filter that a listing does not have: another filter, or a method."""
+
 DEPRECATED_BY_PYDANTIC: Final = (
     *("construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw", "schema", "schema_json"),
     *("update_forward_refs", "validate"),
@@ -196,6 +226,7 @@ DEPRECATED_BY_PYDANTIC: Final = (
 _VERB: Final = re.compile(
     r"(?:get|list|fetch|find|load|all|create|add|new|make|update|edit|delete|remove)(?:_all)?_(\w+)"
 )
+_NEWEST: Final = re.compile(r"(?:latest|last|newest|most_recent|first)_(\w+?)s?")
 _MAKING: Final = ("create", "add", "new", "make")
 
 
@@ -247,9 +278,32 @@ def unknown_of_queryset(kind: type[Any], model: type[Any], name: str) -> str:
     if right is not None:
         has_filters = ".filter(" not in right or hasattr(kind, "filter")
         return f"{start}; use {right if has_filters else QUERYSET_GUESSES['filter']}"
+    if name == "wait" and _has(model, name):
+        return f"{start}; use bk.wait_all(qs)"
+    if name in {"download", "save", "save_to"} and hasattr(kind, "save_all"):
+        return f"{start}; use .save_all(folder)"
     if _has(model, name):
-        return f"{start}; its objects have: [each.{name} for each in qs]"
+        call = "()" if callable(getattr(model, name, None)) else ""
+        return f"{start}; its objects have: [each.{name}{call} for each in qs]"
     return f"{start}; it is a listing: iterate over it, or use .first(), .one(), .count()"
+
+
+def unknown_filter(model: type[Any], name: str, known: Iterable[str]) -> str:
+    """Return what to use in place of a filter that a listing does not have, as the end of a sentence.
+
+    Args:
+        model: The class of the objects.
+        name: The filter.
+        known: The filters that there are.
+    """
+    for each in (*FILTER_GUESSES.get(name, ()), *get_close_matches(name, known, n=1)):
+        if each == "kind" and model.__name__ == "Job":
+            return "; use kind=ScriptJob, or another class of jobs"
+        if each in known:
+            return f"; use {each}="
+        if each.startswith("."):
+            return f"; use {each}"
+    return f"; its objects have it: [each for each in qs if each.{name} == …]" if _has(model, name) else ""
 
 
 def unknown_of_client(kind: type[Any], top: type[Any], name: str) -> str:
@@ -270,7 +324,7 @@ def unknown_of_client(kind: type[Any], top: type[Any], name: str) -> str:
             return f"{start}; use bk.{each}"
         if _has(top, each):
             return f"{start}; use bk.organization('acme').{each if '(' in each else f'{each}(…)'}"
-    return start
+    return f"{start}; it has organizations, which have the rest: bk.organization('acme').pipeline('web').build(42)"
 
 
 def not_subscriptable(kind: type[Any], key: object, *, has_data: bool) -> str:
@@ -319,6 +373,8 @@ def _candidates(kind: type[Any], name: str) -> Iterator[str]:
         yield snake
         yield from OBJECT_GUESSES.get(snake, ())
     yield from _without_verb(snake, getattr(kind, "_kind", ""))
+    if newest := _NEWEST.fullmatch(snake):
+        yield f"{newest[1]}s().first()"
     yield from (f"{snake}_at", f"{snake}s()", f"{snake.removesuffix('s')}()" if snake.endswith("s") else f"is_{snake}")
 
 

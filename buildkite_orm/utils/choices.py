@@ -5,16 +5,17 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args, get_origin, is_typeddict
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, is_typeddict
 
 from buildkite_orm.utils.json_types import as_mapping, as_several
-from buildkite_orm.utils.plain_values import as_plain, as_plain_data
+from buildkite_orm.utils.plain_values import as_plain, as_plain_data, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Options = type | Callable[..., Any]
 
@@ -32,24 +33,23 @@ class Choices:
     enum: str | None
 
 
-_METHODS: Final = frozenset({"limit", "page", "per_page"})
-"""Methods of querysets that are easily taken for filters."""
-
-
 class CheckedFilters(dict[str, object]):
     """Filters that were checked, as plain values: a new value is not wrapped any more."""
 
 
-def checked_filters(filters: Mapping[str, object], options: type | None, listing: str) -> CheckedFilters:
+def checked_filters(
+    filters: Mapping[str, object], options: type | None, listing: str, hint: Callable[[str, Iterable[str]], str]
+) -> CheckedFilters:
     """Check filters, and return them as plain values.
 
     Args:
         filters: The filters.
         options: The TypedDict that has the known ones; None if there are none.
         listing: The name of the listing.
+        hint: Returns what to use in place of a filter that is not among those given, as the end of a sentence.
 
     Raises:
-        TypeError: A filter is not known.
+        TypeError: A filter is not known, or is a time, and the value is none.
         ValueError: A value is not one that there is.
     """
     if isinstance(filters, CheckedFilters):
@@ -57,10 +57,11 @@ def checked_filters(filters: Mapping[str, object], options: type | None, listing
     names: set[str] = set(getattr(options, "__annotations__", ()))
     if unknown := sorted(filters.keys() - names):
         known = ", ".join(sorted(names)) or "none"
-        methods = "".join(f"; use .{name}(n)" for name in unknown if name in _METHODS)
-        msg = f"{listing} has no filter {', '.join(unknown)}; it has: {known}{methods}"
+        hints = "".join(dict.fromkeys(hint(name, sorted(names)) for name in unknown))
+        msg = f"{listing} has no filter {', '.join(unknown)}; it has: {known}{hints}"
         raise TypeError(msg)
     check_choices(filters, options)
+    _check_times(filters, options)
     return CheckedFilters({name: as_plain_data(value) for name, value in filters.items()})
 
 
@@ -90,6 +91,16 @@ def check_choices(fields: Mapping[str, object], options: Options | None, prefix:
         for each in _several(fields.get(name)):
             if (mapping := as_mapping(each)) is not None:
                 check_choices(cast("Mapping[str, object]", mapping), inner, f"{prefix}{name}.")
+
+
+def _check_times(filters: Mapping[str, object], options: type | None) -> None:
+    annotations = {} if options is None else _annotations_of(options)
+    for name, value in filters.items():
+        plain = as_plain(value)
+        if annotations[name] == "datetime" and plain is not None and not isinstance(plain, datetime):
+            now = "datetime.now(UTC) - timedelta(days=7)"
+            msg = f"{name}={value!r}: a datetime with a time zone is needed, as {now}, not {kind_of(value)}"
+            raise TypeError(msg)
 
 
 def _several(value: object) -> list[object]:

@@ -96,6 +96,16 @@ def names() -> Iterator[dict[str, Any]]:
         ("org.get_pipelines", "use .pipelines()"),
         ("org.create_pipeline", "use .pipelines().create(…)"),
         ("builds.get", "use .one()"),
+        ("build.log", "use .jobs()[0].log()"),
+        ("build.annotate", "use .annotations().create(…)"),
+        ("build.newest_job", "use .jobs().first()"),
+        ("pipeline_ref.latest_build", "use .builds().first()"),
+        ("pipeline_ref.last_builds", "use .builds().first()"),
+        ("pipeline_ref.find_build", "use .build(…)"),
+        ("builds.wait", "use bk.wait_all(qs)"),
+        ("builds.cancel", "its objects have: [each.cancel() for each in qs]"),
+        ("artifacts.download", "use .save_all(folder)"),
+        ("bk.web", "bk.organization('acme').pipeline('web').build(42)"),
         ("builds.order_by", "use sorted(qs, key=…)"),
         ("builds.exists", "use bool(qs)"),
         ("builds.filter_by", "use .filter(…)"),
@@ -146,6 +156,40 @@ def test_a_wrong_use_says_the_right_one(names: dict[str, Any], guess: str, hint:
         eval(guess, names)  # noqa: S307 - a case
     assert hint in f": {caught.value}"
     assert len(names["server"].requests) == before
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        ("build.jobs(type='script')", "; use kind=ScriptJob, or another class of jobs"),
+        ("build.jobs(status='failed')", "; use state="),
+        ("build.jobs(name='test')", "; its objects have it: [each for each in qs if each.name == …]"),
+        ("pipeline.builds(limit=3)", "; use .limit(n)"),
+        ("pipeline.builds(brnch='main')", "; use branch="),
+        ("pipeline.builds(since='7d')", "; use created_from="),
+        ("pipeline.builds(user='ada')", "; use creator="),
+        ("pipeline.builds(pull_request=3)", "; its objects have it: [each for each in qs if each.pull_request == …]"),
+        ("pipeline.builds(nothing_like_it=3)", "with_pipeline"),
+        ("pipeline_ref.builds().filter(sha='abc')", "; use commit="),
+        ("org.agents(queue='macos')", "; its objects have it: [each for each in qs if each.queue == …]"),
+    ],
+)
+def test_a_wrong_filter_says_the_right_one(names: dict[str, Any], costs: Costs, guess: str, hint: str) -> None:
+    with costs(0, of=names["server"]), pytest.raises(TypeError) as caught:
+        eval(guess, names)  # noqa: S307 - a list of this file
+    assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize("name", ["created_from", "created_to", "finished_from"])
+@pytest.mark.parametrize("value", ["15m", "2026-07-01", 1785571533, 1.5])
+def test_a_time_that_is_none_is_refused_before_sending(
+    names: dict[str, Any], costs: Costs, name: str, value: object
+) -> None:
+    with (
+        costs(0, of=names["server"]),
+        pytest.raises(TypeError, match=f"^{name}={value!r}: a datetime"),
+    ):
+        names["pipeline_ref"].builds(**{name: value})
 
 
 def test_an_index_error_says_what_was_empty(server: FakeBuildkite, bk: Buildkite) -> None:
