@@ -176,7 +176,7 @@ def test_a_wrong_use_says_the_right_one(names: dict[str, Any], guess: str, hint:
 )
 def test_a_wrong_filter_says_the_right_one(names: dict[str, Any], costs: Costs, guess: str, hint: str) -> None:
     with costs(0, of=names["server"]), pytest.raises(TypeError) as caught:
-        eval(guess, names)  # noqa: S307 - a list of this file
+        eval(guess, names)  # noqa: S307 - a case
     assert str(caught.value).endswith(hint)
 
 
