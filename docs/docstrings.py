@@ -46,9 +46,9 @@ def full_names() -> dict[str, str]:
 # -- autodoc events
 
 
-def skip_member(_app: Sphinx, _what: str, _name: str, member: object, _skip: bool, _options: object) -> bool | None:  # noqa: FBT001
-    """Skip members that are not methods or properties (fields are in a table), and internal methods."""
-    if getattr(member, "__qualname__", "") in _INTERNAL:
+def skip_member(_app: Sphinx, _what: str, name: str, member: object, _skip: bool, _options: object) -> bool | None:  # noqa: FBT001
+    """Skip members that are not methods or properties (fields are in a table), and methods that are not for users."""
+    if name.startswith("_") or getattr(member, "__qualname__", "") in _INTERNAL:
         return True
     if inspect.isfunction(member) or isinstance(member, classmethod | staticmethod | property):
         return None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from importlib import import_module
+from typing import Any
 
 import pytest
 
-from docs.docstrings import reference_names
+from buildkite_orm import BuildRef
+from docs.docstrings import reference_names, skip_member
 
 LISTED = reference_names()
 PACKAGES = [
@@ -36,3 +38,9 @@ def test_names_in_the_reference_exist() -> None:
     for name in LISTED:
         module, _, attribute = name.rpartition(".")
         assert hasattr(import_module(module), attribute), name
+
+
+@pytest.mark.parametrize(("name", "is_skipped"), [("__init_subclass__", True), ("at", True), ("fetch", None)])
+def test_members_that_are_not_for_users_are_not_in_the_reference(name: str, is_skipped: bool | None) -> None:
+    app: Any = None
+    assert skip_member(app, "method", name, getattr(BuildRef, name), _skip=False, _options=None) is is_skipped
