@@ -43,5 +43,5 @@ def test_names_in_the_reference_exist() -> None:
 @pytest.mark.parametrize("name", ["__init_subclass__", "at"])
 def test_members_that_are_not_for_users_are_not_in_the_reference(name: str) -> None:
     app: Any = None
-    skipped = {each: skip_member(app, "method", each, getattr(Build, each), False, None) for each in (name, "fetch")}  # noqa: FBT003 - as Sphinx
+    skipped = {each: skip_member(app, "method", each, getattr(Build, each), False, None) for each in (name, "fetch")}
     assert skipped == {name: True, "fetch": None}
