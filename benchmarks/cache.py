@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _MOST_GROWTH = 20e6
+_LOGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Bench:
     def _fetch_log(self, web: PipelineRef, _max_age: timedelta | None) -> None:
         build = web.organization.pipeline("files").build(1).fetch(max_age=_DAY)
         log = build.jobs()[0].log()
-        for _ in range(50):
+        for _ in range(_LOGS):
             log.fetch()
 
     # -- writing
