@@ -92,5 +92,17 @@ def open_stored(artifact: ArtifactRef, mode: CacheMode | None) -> BufferedReader
     return stored
 
 
+def check_may_request(artifact: ArtifactRef, mode: CacheMode | None) -> None:
+    """Refuse what needs a request for the artifact itself, which is not stored.
+
+    Raises:
+        ConfigurationError: There is no such mode.
+        NotCachedError: No request may be sent.
+    """
+    use = _use_of(artifact, mode)
+    if use is not None and not use.requests:
+        raise NotCachedError.of([short_path(artifact.api_path)])
+
+
 def _use_of(artifact: ArtifactRef, mode: CacheMode | None) -> CacheUse | None:
     return cache_use(artifact.session, mode)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import ChecksumMismatchError, NotCachedError
+from buildkite_orm import ChecksumMismatchError, ConfigurationError, NotCachedError
 from tests.cache.conftest import web_of
 
 if TYPE_CHECKING:
@@ -177,6 +177,15 @@ def test_modes_of_one_call(new_client: Clients, costs: Costs, folder: Path) -> N
         artifact.download(cache="refresh")
     with costs(0):
         artifact.download(cache="only")
+
+
+@pytest.mark.parametrize(("mode", "error"), [("only", NotCachedError), ("bad", ConfigurationError)])
+def test_saving_a_ref_sends_no_request_if_none_may_be_sent(
+    record: ArtifactRecord, new_client: Clients, costs: Costs, tmp_path: Path, mode: Any, error: type[Exception]
+) -> None:
+    ref = new_client().organization("acme").job(record.job.id).artifact(record.id)
+    with costs(0), pytest.raises(error):
+        ref.save_to(tmp_path, cache=mode)
 
 
 def test_a_file_that_is_too_large_for_the_cache_is_not_stored(new_client: Clients, folder: Path) -> None:

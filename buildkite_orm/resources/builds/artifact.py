@@ -118,10 +118,13 @@ class ArtifactRef(InJob):
             ChecksumMismatchError: The bytes are not those that the agent uploaded; nothing was kept.
             DownloadError: The storage does not return it, or it cannot be written.
         """
+        from buildkite_orm.files.cached_content import check_may_request
         from buildkite_orm.files.download import save_artifact
 
-        artifact = self if isinstance(self, Artifact) else self.fetch()
-        return save_artifact(artifact, path, progress=progress, cache=cache)
+        if isinstance(self, Artifact):
+            return save_artifact(self, path, progress=progress, cache=cache)
+        check_may_request(self, cache)
+        return save_artifact(self.fetch(), path, progress=progress, cache=cache)
 
     def open(self, *, buffer_size: int = 256 * 1024, cache: CacheMode | None = None) -> BufferedReader:
         """Open the content as a file to read, without saving it.
