@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from graphlib import TopologicalSorter
 from importlib import import_module
 from pkgutil import iter_modules
@@ -17,11 +18,12 @@ from buildkite_orm.fake.steps import BlockStep, CommandStep, TriggerStep, WaitSt
 from buildkite_orm.fake.times import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import ModuleType
 
     from buildkite_orm.fake.context import Context
     from buildkite_orm.fake.lifecycle import Lifecycle
+    from buildkite_orm.fake.past import Past
     from buildkite_orm.fake.records import BuildRecord, JobRecord, Json, OrganizationRecord, PipelineRecord
     from buildkite_orm.fake.steps import Step
     from buildkite_orm.fake.store import Store
@@ -164,9 +166,8 @@ def populate(context: Context, acme: OrganizationRecord) -> None:
     _add_agents(store, acme)
     for slug, (steps, _, fields) in PIPELINES.items():
         store.add_pipeline(acme, slug, steps, **fields)
-    random = Random(store.seed)
-    for slug, (_, count, _) in PIPELINES.items():
-        _add_history(store, acme.pipelines[slug], count, random)
+    for slug, history in _histories(store.seed, seconds(store.clock.now()), len(acme.users)).items():
+        _add_history(store, acme.pipelines[slug], history)
     _add_unfinished_builds(store, lifecycle, acme)
     _add_annotations(store, acme)
     for module in _modules():
@@ -186,37 +187,69 @@ def _add_agents(store: Store, acme: OrganizationRecord) -> None:
     store.add_agent(acme, name="gone-1", connection_state="disconnected", disconnected_at=now - _HOUR)
 
 
-def _add_history(store: Store, pipeline: PipelineRecord, count: int, random: Random) -> None:
-    """Add finished builds, the last one two hours ago."""
-    now = seconds(store.clock.now())
-    users = pipeline.organization.users
-    for place in range(count):
-        created = round(now - 2 * _HOUR - (count - place) * 1.7 * _HOUR - random.random() * _HOUR, 3)
-        source = random.choice(SOURCES)
-        creator = random.choice(users) if source in {"api", "ui", "webhook"} else None
-        past = past_of(
-            pipeline.plan,
-            Random(f"history/{store.seed}/{pipeline.slug}/{place}"),
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A build of the history; `creator` is a place in the list of users."""
+
+    created_at: float
+    source: str
+    creator: int | None
+    past: Past
+    branch: str
+    message: str
+
+
+@lru_cache(maxsize=2)
+def _histories(seed: int, now: float, users: int) -> dict[str, tuple[_Finished, ...]]:
+    """Return the finished builds of each pipeline. Most fakes have the same seed and time, so they are remembered."""
+    random = Random(seed)
+    return {
+        slug: tuple(_finished(slug, place, seed=seed, now=now, users=users, random=random) for place in range(count))
+        for slug, (_, count, _) in PIPELINES.items()
+    }
+
+
+def _finished(slug: str, place: int, *, seed: int, now: float, users: int, random: Random) -> _Finished:
+    plan, count, _ = PIPELINES[slug]
+    created = round(now - 2 * _HOUR - (count - place) * 1.7 * _HOUR - random.random() * _HOUR, 3)
+    source = random.choice(SOURCES)
+    return _Finished(
+        created_at=created,
+        source=source,
+        creator=random.choice(range(users)) if source in {"api", "ui", "webhook"} else None,
+        past=past_of(
+            plan,
+            Random(f"history/{seed}/{slug}/{place}"),
             state=random.choice(ENDINGS),
             created_at=created,
             now=now,
             age=(place + 1) / count,
-        )
+        ),
+        branch=random.choice(BRANCHES),
+        message=random.choice(MESSAGES),
+    )
+
+
+def _add_history(store: Store, pipeline: PipelineRecord, history: Iterable[_Finished]) -> None:
+    """Add finished builds, the last one two hours ago."""
+    users = pipeline.organization.users
+    for place, each in enumerate(history):
+        creator = None if each.creator is None else users[each.creator]
         build = store.add_build(
             pipeline,
-            state=past.state,
-            created_at=created,
-            branch=random.choice(BRANCHES),
-            message=random.choice(MESSAGES),
-            source=source,
+            state=each.past.state,
+            created_at=each.created_at,
+            branch=each.branch,
+            message=each.message,
+            source=each.source,
             creator=creator,
-            author={"name": creator.name, "email": creator.email} if creator and source == "api" else None,
-            env=None if source == "webhook" and place % 3 == 0 else {"DEPLOY": "false"},
+            author={"name": creator.name, "email": creator.email} if creator and each.source == "api" else None,
+            env=None if each.source == "webhook" and place % 3 == 0 else {"DEPLOY": "false"},
             meta_data={"release-version": f"1.{place}", "git:commit": f"commit 1\nAuthor: {place}"},
             pull_request=_pull_request(place) if place % 4 == 0 else None,
-            **past.times,
+            **each.past.times,
         )
-        build.job_source = partial(create_finished_jobs, store, past)
+        build.job_source = partial(create_finished_jobs, store, each.past)
 
 
 def _pull_request(number: int) -> Json:
