@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from buildkite_orm import Buildkite, BuildRef, PipelineRef
     from buildkite_orm.fake.records import BuildRecord
@@ -36,6 +37,18 @@ def ids(items: Iterable[Any]) -> list[str]:
 def newest_first(records: Iterable[BuildRecord]) -> list[str]:
     """Return the ids of these builds as a listing has them: the newest first, and the later of two at one time."""
     return [record.id for record in sorted(records, key=lambda each: (each.created_at, each.sequence), reverse=True)]
+
+
+def check_takes_linear_time(run: Callable[[int], object], size: int) -> None:
+    """Check that four times the size takes at most eight times the CPU time."""
+
+    def seconds(size: int) -> float:
+        began = time.process_time()
+        run(size)
+        return time.process_time() - began
+
+    run(1)  # imports take time too
+    assert seconds(size) <= 8 * max(seconds(size // 4), 0.05)
 
 
 def pytest_plugin_options() -> tuple[str, ...]:

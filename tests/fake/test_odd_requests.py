@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from buildkite_orm.fake import FakeBuildkite, Settings
 from buildkite_orm.fake.serialization import Shared, to_bytes, to_json
 from buildkite_orm.fake.store import SCOPES
 from buildkite_orm.fake.validation import DEEPEST, LARGEST_BODY
+from tests.helpers import check_takes_linear_time
 
 from .conftest import PathSession
 from .odd_bodies import BUILD, FIELDS, JOB, ORGANIZATION, READS, WRITES, Acme, load_everything
@@ -460,18 +460,6 @@ def test_a_record_with_half_a_surrogate_pair_is_listed(server: FakeBuildkite, ap
 
 
 # -- long texts
-
-
-def check_takes_linear_time(run: Callable[[int], None], size: int) -> None:
-    """Check that four times the size takes at most eight times the time."""
-
-    def seconds(size: int) -> float:
-        began = time.process_time()
-        run(size)
-        return time.process_time() - began
-
-    run(1)  # imports take time too
-    assert seconds(size) <= 8 * max(seconds(size // 4), 0.05)
 
 
 @pytest.mark.parametrize("piece", [" ", "\n", "a", "*a", "'", '"\\', "a: b\n", "-\n", "[", "x@", "<", "#", "!x ", "1."])
