@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _ROWS_PER_INSERT: Final = 2_000
 _BYTES_PER_INSERT: Final = 8_000_000
+_NOTICES_OPEN_FILES: Final = (1, 4)
+"""The first version of DuckDB that does not attach a file which another connection of the process has open."""
 _ROWS_PER_GROUP: Final = 8_192
 """A checkpoint holds the last group of each column in memory. With groups of DuckDB's default size, 122,880 rows, and
 these inserts, it takes twice the memory and a fifth more time. Measured with 100,000 builds."""
@@ -110,6 +112,17 @@ def connected(path: Path) -> Generator[Any]:
         path: The database file; it is created if there is none.
     """
     duckdb = load_duckdb()
+    connection = _attached(duckdb, path) or duckdb.connect(os.fspath(path))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _attached(duckdb: Any, path: Path) -> Any | None:
+    """Return a connection to a database that is attached with small row groups; None if that fails or is not safe."""
+    if tuple(map(int, duckdb.__version__.split(".")[:2])) < _NOTICES_OPEN_FILES:
+        return None
     connection = duckdb.connect(config={"threads": 1})
     try:
         name = os.fspath(path).replace("'", "''")
@@ -117,11 +130,8 @@ def connected(path: Path) -> Generator[Any]:
         connection.execute("USE target_database")
     except duckdb.Error:
         connection.close()
-        connection = duckdb.connect(os.fspath(path))
-    try:
-        yield connection
-    finally:
-        connection.close()
+        return None
+    return connection
 
 
 def _replace(connection: Any, writers: Iterable[TableWriter]) -> None:

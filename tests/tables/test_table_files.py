@@ -129,7 +129,12 @@ def test_a_name_of_a_table_may_be_any_text(web: PipelineRef, tmp_path: Path) -> 
         assert connection.sql("SELECT table_name FROM duckdb_tables()").fetchall() == [('the "web"; DROP TABLE x',)]
 
 
-def test_a_database_that_this_process_has_open_gets_the_table(web: PipelineRef, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [None, "1.3.2"])  # older ones would open the file twice
+def test_a_database_that_this_process_has_open_gets_the_table(
+    web: PipelineRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None
+) -> None:
+    if version is not None:
+        monkeypatch.setattr(database(), "__version__", version)
     with database().connect(str(tmp_path / "acme.duckdb")) as connection:
         web.builds().arrow().to_duckdb(tmp_path / "acme.duckdb")
         assert connection.sql("SELECT count(*) FROM builds").fetchall() == [(150,)]
