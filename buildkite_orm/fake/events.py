@@ -40,7 +40,7 @@ class Events:
 
     def run(self) -> None:
         """Process all events that are due, in the order of their time."""
-        until = self._clock.now()
+        until = seconds(self._clock.now())
         while True:
             due = min(until, self._heap[0][0]) if self._heap else until
             ended = self._commands.next_ended(due)

@@ -56,6 +56,17 @@ def test_the_system_clock_is_the_machines() -> None:
     clock.wait_until(before)
 
 
+@pytest.mark.parametrize("elapsed", [0.0004, 0.0006])
+def test_what_is_due_at_once_happens_between_two_milliseconds(
+    server: FakeBuildkite, api: Session, elapsed: float
+) -> None:
+    server.add_pipeline("web")
+    server.settings.pace.creating = 0
+    server.clock.advance(elapsed)
+    response = api.post("/organizations/acme/pipelines/web/builds", json={"commit": "HEAD", "branch": "main"})
+    assert response.json()["state"] == "scheduled"
+
+
 @pytest.mark.parametrize("moment", ["2026-08-01T12:00:00.5Z", "2026-08-01T12:00:00,5Z", "2026-08-01T12:00:00.5+00:00"])
 def test_iso_8601_times_are_accepted_except_with_a_comma(server: FakeBuildkite, api: Session, moment: str) -> None:
     server.add_build("web", created_at=NOW)
