@@ -48,6 +48,7 @@ _PROMPT: Final = re.compile(r"^\$ (.+)\n", re.MULTILINE)
 NAMED: Final = re.compile(r"# (\w+\.py)\n")
 _TIMEOUT: Final = "240"  # seconds; the machine may be busy
 _WAITS: Final = re.compile(r"^waiting \d+\.\d s: .*\n", re.MULTILINE)  # warnings, printed if logging is not set up
+_SUGGESTION: Final = re.compile(r"\. Did you mean: '\w+'\?$")  # Python 3.12 and newer add it
 _END: Final = "--- end of a command ---"
 
 _PYTHON = """#!/bin/sh
@@ -235,7 +236,7 @@ class _Runner(doctest.DocTestRunner):
     def report_failure(self, out: object, test: doctest.DocTest, example: doctest.Example, got: str) -> None:
         del out, test
         if got.startswith("Traceback"):
-            got = f"Traceback (most recent call last):\n    ...\n{got.splitlines()[-1]}\n"
+            got = f"Traceback (most recent call last):\n    ...\n{_SUGGESTION.sub('', got.splitlines()[-1])}\n"
         self.got[example.lineno] = re.sub(r"^\n", "<BLANKLINE>\n", got, flags=re.MULTILINE)
 
     def report_unexpected_exception(

@@ -79,16 +79,15 @@ def test_a_page_is_validated_without_collections_unless_the_pause_is_off(page: b
     assert (count <= 3) is pause_gc
 
 
-def test_a_client_without_the_pause_collects_while_it_validates() -> None:
-    with FakeBuildkite(populate=False) as server:
-        server.add_builds("bulk", 100, jobs=20)
-
-        def collections(*, pause_gc: bool) -> int:
-            with server.client(pause_gc=pause_gc) as bk:
-                builds = bk.organization("acme").pipeline("bulk").builds(with_jobs=True)
-                assert builds.page(1).items
-                with collecting(wanted=True) as found:
-                    assert len(builds.fresh().page(1).items) == 100
-                return len(found)
-
-        assert collections(pause_gc=False) > collections(pause_gc=True)
+@pytest.mark.parametrize("pause_gc", [True, False])
+def test_a_client_pauses_the_collector_unless_that_is_turned_off(
+    server: FakeBuildkite, monkeypatch: pytest.MonkeyPatch, *, pause_gc: bool
+) -> None:
+    server.add_build("web")
+    pauses: list[str] = []
+    monkeypatch.setattr(gc, "isenabled", lambda: True)
+    monkeypatch.setattr(gc, "disable", lambda: pauses.append("paused"))
+    monkeypatch.setattr(gc, "enable", lambda: pauses.append("resumed"))
+    with server.client(pause_gc=pause_gc) as bk:
+        assert bk.organization("acme").pipeline("web").builds().page(1).items
+    assert pauses == (["paused", "resumed"] if pause_gc else [])
