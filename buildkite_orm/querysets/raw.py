@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import unquote, urlsplit
 
 from buildkite_orm.errors import ResponseError
@@ -66,7 +66,7 @@ def paginate_raw(session: Session, path: str, params: Mapping[str, object] | Non
 class _RawItem(Resource):
     """An item of a listing that the library does not model; the fields that identify it, and unknown ones."""
 
-    _kind = "raw item"
+    _kind: ClassVar[str] = "raw item"
 
     id: Any = None
     url: Any = None

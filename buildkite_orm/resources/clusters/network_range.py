@@ -24,7 +24,7 @@ class NetworkRange(InCluster, Resource):
     Documentation: https://buildkite.com/docs/apis/rest-api/clusters/network-ranges#network-range-data-model
     """
 
-    _kind = "network_range"
+    _kind: ClassVar[str] = "network_range"
     _paths: ClassVar[tuple[str, ...]] = ("organizations/{organization}/clusters/{cluster}/network_ranges/{cidr_range}",)
     has_url: ClassVar[bool] = False
     _repr_fields: ClassVar[tuple[str, ...]] = ("cidr_range", "kind")
