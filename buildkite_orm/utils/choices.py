@@ -94,10 +94,9 @@ def check_choices(fields: Mapping[str, object], options: Options | None, prefix:
 
 
 def _check_times(filters: Mapping[str, object], options: type | None) -> None:
-    annotations = {} if options is None else _annotations_of(options)
-    for name, value in filters.items():
-        plain = as_plain(value)
-        if annotations[name] == "datetime" and plain is not None and not isinstance(plain, datetime):
+    for name in () if options is None else _times_of(options):
+        value = as_plain(filters.get(name))
+        if value is not None and not isinstance(value, datetime):
             now = "datetime.now(UTC) - timedelta(days=7)"
             msg = f"{name}={value!r}: a datetime with a time zone is needed, as {now}, not {kind_of(value)}"
             raise TypeError(msg)
@@ -114,6 +113,12 @@ def choices_of(options: Options) -> dict[str, Choices]:
     names = vars(sys.modules[options.__module__])
     found = {name: _choices(annotation, names) for name, annotation in _annotations_of(options).items()}
     return {name: choices for name, choices in found.items() if choices is not None}
+
+
+@cache
+def _times_of(options: Options) -> tuple[str, ...]:
+    """Return the fields of a TypedDict that are times."""
+    return tuple(name for name, annotation in _annotations_of(options).items() if annotation == "datetime")
 
 
 @cache
