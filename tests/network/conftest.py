@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from contextlib import ExitStack
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from tests.network.servers import FullBacklog, Handler
 
 TOKEN: Final = "bkua_" + "5f3a" * 10
-
-# What a machine's own settings would change.
-_SETTINGS = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class WaitingClock(SystemClock):
@@ -52,15 +48,6 @@ def policy(**options: Any) -> RetryPolicy:
     """Return a policy that does not pause and soon gives up."""
     defaults: dict[str, Any] = {"attempts": 3, "backoff": 0.0, "max_elapsed": 5.0}
     return RetryPolicy(**defaults | options)
-
-
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tests see no proxy and no certificates of the machine's own."""
-    for name in (*_SETTINGS, "SSL_CERT_FILE", "SSL_CERT_DIR"):
-        monkeypatch.delenv(name, raising=False)
-        if os.name != "nt":  # where both are one
-            monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -147,6 +147,24 @@ def test_a_file_without_certificates_is_named(
         build(Buildkite(TOKEN, organization="acme", verify=path if name == "verify=" else True)).fetch()
 
 
+def test_certificates_are_read_once_for_all_clients_and_again_when_the_file_has_changed(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, content, reads = tmp_path / "ca.pem", certificates.ca_file.read_text(), list[str]()
+
+    def note(_: ssl.SSLContext, cafile: str) -> None:
+        reads.append(cafile)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", note)
+    path.write_text(content)
+    for _ in range(3):
+        Buildkite(TOKEN, verify=path).close()
+    assert reads == [str(path)]
+    path.write_text(f"{content}\n{content}")
+    Buildkite(TOKEN, verify=path).close()
+    assert reads == [str(path)] * 2
+
+
 def test_a_folder_without_hashed_names_causes_an_error_that_names_the_command(certificates: Certificates) -> None:
     with pytest.raises(ConfigurationError, match="openssl rehash"):
         Buildkite(TOKEN, verify=certificates.ca_file.parent)
