@@ -195,6 +195,8 @@ class _Listener(TCPServer):
     def stop(self) -> None:
         """Accept no more connections, and end the thread."""
         if self._thread is not None:
+            with contextlib.suppress(OSError):  # on Linux, this ends the wait for connections at once
+                self.socket.shutdown(socket.SHUT_RDWR)
             self.shutdown()
             self._thread.join()
         self.server_close()
