@@ -29,7 +29,7 @@ from buildkite_orm import Buildkite
 from buildkite_orm.utils.json_types import as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from buildkite_orm import PipelineBuildQuerySet
 
@@ -136,6 +136,26 @@ def both_duckdb(target: Target, count: int) -> Costs:
         return {"size": builds.tables().to_duckdb(Path(folder) / "acme.duckdb").stat().st_size}
 
 
+def dlt_batches(target: Target, count: int) -> None:
+    """Load the batches into DuckDB with dlt, merged by id as the source of this library does."""
+    pa: Any = import_module("pyarrow")
+    stream = _builds(target, count).arrow()
+    _load_with_dlt(lambda: (pa.Table.from_batches([batch]) for batch in pa.RecordBatchReader.from_stream(stream)))
+
+
+def dlt_dictionaries(target: Target, count: int) -> None:
+    """Load the rows into DuckDB with dlt, as dictionaries."""
+    _load_with_dlt(lambda: _builds(target, count).rows())
+
+
+def _load_with_dlt(data: Callable[[], Iterable[Any]]) -> None:
+    dlt: Any = import_module("dlt")
+    with tempfile.TemporaryDirectory() as folder:
+        resource = dlt.resource(data, name="builds", write_disposition="merge", primary_key="id")
+        database = dlt.destinations.duckdb(str(Path(folder) / "builds.duckdb"))
+        dlt.pipeline("benchmark", pipelines_dir=folder, destination=database, dataset_name="acme").run(resource)
+
+
 def _smallest_group(path: Path) -> int:
     """Return the number of rows of the smallest row group but the last; of the only one, if there is one."""
     file: Any = import_module("pyarrow.parquet").ParquetFile(path)
@@ -158,6 +178,8 @@ TASKS: Final[dict[str, Callable[[Target, int], Any]]] = {
         iterate_jobs,
         both_parquet,
         both_duckdb,
+        dlt_batches,
+        dlt_dictionaries,
     )
 }
 
@@ -202,6 +224,7 @@ LIMITS: Final = (
     Limit("arrow_table", "grown", 0.5, "dump_to_pandas"),
     Limit("arrow_table", "cpu", 1.0, "json_normalize"),
     Limit("arrow_table", "grown", 0.5, "json_normalize"),
+    Limit("dlt_batches", "cpu", 0.2, "dlt_dictionaries"),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from buildkite_orm.querysets.page import LoadedPage
 
 _LINES_PER_BATCH: Final = 10_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXTRA: Final = "pip install 'buildkite_orm[arrow]'"
 
 
@@ -206,7 +208,16 @@ class BatchMaker:
         rows = len(values)
         if values.count(None) == rows:
             return self._no_values(arrow_type, rows)
+        if kind is ColumnType.TIME:
+            return self._times(arrow_type, values)
         return self._pa.array(_pairs(values) if kind is ColumnType.MAP else values, arrow_type, memory_pool=self._pool)
+
+    def _times(self, arrow_type: Any, values: Values) -> Any:
+        """Return a column of times by way of durations: pyarrow takes six times as long for times with a zone."""
+        zone = next(value.tzinfo for value in values if value is not None)
+        start = _EPOCH.astimezone(zone)  # in the same zone object, so that no offsets are computed
+        durations = [None if value is None else value - start for value in values]
+        return self._pa.array(durations, self._pa.duration("us"), memory_pool=self._pool).view(arrow_type)
 
     def _no_values(self, arrow_type: Any, rows: int) -> Any:
         """Return a column without values; those of one type share their memory, which is half of that of builds."""

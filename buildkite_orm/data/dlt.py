@@ -153,7 +153,11 @@ class _Batches:
 
 
 def _as_table(batch: Any) -> Any:
-    return import_module("pyarrow").Table.from_batches([batch])
+    """Return a table whose ids are declared as not null, like a primary key: dlt logs a warning otherwise."""
+    pa = import_module("pyarrow")
+    place = batch.schema.get_field_index("id")
+    key = batch.schema.field(place).with_nullable(batch.column(place).null_count > 0)
+    return pa.Table.from_arrays(batch.columns, schema=batch.schema.set(place, key))
 
 
 def _flat(found: Table) -> Table:

@@ -32,6 +32,7 @@ Values = list[Any]
 _NONE: Final = type(None)
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 _PLAIN_TEXT: Final = frozenset({str, _NONE})
+_PLAIN_TIMES: Final = frozenset({datetime, _NONE})
 _NO_DATA: Final[dict[str, Any]] = {}
 _TOO_DEEP: Final = "nested too deeply"
 
@@ -295,8 +296,9 @@ def _computed(table: Table, items: Sequence[Resource], given: Mapping[str, Value
         columns[name] = [each.get(key) for each in keys]
     if "build_number" in names:
         columns["build_number"] = list(map(parse_decimal, columns["build_number"]))
-    for name, ends in _ENDS.get(table.name, {}).items():
-        columns[name] = [_seconds(vars(item), *ends) for item in items]
+    data = list(map(vars, items))
+    for name, (begin, *ends) in _ENDS.get(table.name, {}).items():
+        columns[name] = list(map(_seconds, _times(data, begin), _times(data, *ends)))
     return columns
 
 
@@ -335,10 +337,19 @@ def _keys_above(items: Sequence[Resource]) -> list[dict[str, str]]:
     return found
 
 
-def _seconds(data: dict[str, Any], begin: str, *ends: str) -> float | None:
+def _times(data: Sequence[dict[str, Any]], *names: str) -> list[datetime | None]:
+    """Return the first of some fields that is not null in each object; None if that is not a time."""
+    first, *others = names
+    found: Values = [each.get(first) for each in data]
+    for name in others:
+        found = [each.get(name) if value is None else value for value, each in zip(found, data, strict=True)]
+    if set(map(type, found)) <= _PLAIN_TIMES:
+        return found
+    return [value if isinstance(value, datetime) else None for value in found]
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
     """Return the seconds from one time to another, 0 or more; None until both are known."""
-    start = data.get(begin)
-    end = next((time for name in ends if (time := data.get(name)) is not None), None)
-    if not isinstance(start, datetime) or not isinstance(end, datetime):
+    if start is None or end is None:
         return None
     return max((end - start).total_seconds(), 0.0)

@@ -95,6 +95,30 @@ def test_the_values_are_those_of_rows(acme: FakeBuildkite) -> None:
     assert list(rows[0]) == listing.arrow().schema.names
 
 
+def test_times_in_all_forms_on_one_page_are_the_same_moments(server: FakeBuildkite, web: PipelineRef) -> None:
+    server.add_builds("web", 7)
+    forms = {
+        "2026-07-01T12:00:00.250Z": "2026-07-01T12:00:00.250000+00:00",
+        "2013-09-03 13:24:38 UTC": "2013-09-03T13:24:38+00:00",
+        "2026-07-01T14:00:00.000001+02:00": "2026-07-01T12:00:00.000001+00:00",
+        "1969-12-31T23:59:59.999Z": "1969-12-31T23:59:59.999000+00:00",
+        "0001-01-01T00:00:00.000Z": "0001-01-01T00:00:00+00:00",
+        "9999-12-31T23:59:59.999999Z": "9999-12-31T23:59:59.999999+00:00",
+        None: None,
+    }
+
+    def change(payload: Any) -> Any:
+        for build, text in zip(payload, forms, strict=True):
+            build["finished_at"] = text
+        return payload
+
+    server.settings.drift = change
+    table = pa.table(web.builds().arrow())
+    assert table.schema.field("finished_at").type == pa.timestamp("us", tz="UTC")
+    found = table.column("finished_at").to_pylist()
+    assert [value and value.isoformat() for value in found] == list(forms.values())
+
+
 def test_an_integer_in_place_of_a_time_is_not_a_time_in_1970(server: FakeBuildkite, web: PipelineRef) -> None:
     server.add_build("web")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,24 @@ def test_all_columns_are_there_from_the_first_row(server: FakeBuildkite, bk: Bui
     assert types["finished_at"] == types["failing_at"] == "TIMESTAMP WITH TIME ZONE"
     assert (types["queue_time"], types["number"], types["meta_data"]) == ("DOUBLE", "BIGINT", "VARCHAR")
     assert len(types) > 70
+
+
+def test_dlt_logs_no_warning(
+    server_with_build: FakeBuildkite,
+    bk: Buildkite,
+    warehouse: Warehouse,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logging.getLogger("dlt"), "handlers", [caplog.handler])
+    server_with_build.add_annotation(server_with_build.build("web", 1), "<p>slow</p>")
+    for _ in range(2):
+        warehouse.load(bk, artifacts=True, annotations=True)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert warehouse.rows("SELECT count(*) FROM ci.artifacts UNION ALL SELECT count(*) FROM ci.annotations") == [
+        (1,),
+        (1,),
+    ]
 
 
 def test_a_killed_run_loses_nothing(server: FakeBuildkite, bk: Buildkite, warehouse: Warehouse) -> None:
