@@ -11,7 +11,7 @@ from buildkite_orm.http.messages import path_of
 from buildkite_orm.utils.json_types import as_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from buildkite_orm.http.encoding import Query
     from buildkite_orm.http.messages import ApiRequest, ApiResponse
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LOG: Final = "log"
 FILE: Final = "file"
 PAGE: Final = "page"
+FEED: Final = "feed"
 
 _UNRELATED: Final = frozenset({"exclude_jobs", "include_retried_jobs"})
 _BUILD: Final = re.compile(r"(organizations/[^/]+/pipelines/[^/]+/builds/[^/]+)(?:/.*)?", re.DOTALL)
@@ -45,6 +46,12 @@ def page_key(path: str, query: Query) -> str:
     """Return the key of a page of builds: the same with jobs and without."""
     pairs = sorted(pair for pair in query if pair[0] not in _UNRELATED)
     return f"page {hashlib.sha256(json.dumps([path, pairs]).encode()).hexdigest()}"
+
+
+def feed_key(path: str, filters: Mapping[str, object], *, with_pipeline: bool) -> str:
+    """Return the key of a change feed of builds."""
+    query = json.dumps([path, filters, with_pipeline], sort_keys=True)
+    return f"feed {hashlib.sha256(query.encode()).hexdigest()}"
 
 
 def log_key(path: str) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from buildkite_orm.data.checkpoint import Checkpoint
+    from buildkite_orm.data.feed_index import FeedRecord
     from buildkite_orm.data.known import Known
     from buildkite_orm.data.windows import Window
     from buildkite_orm.http.messages import ApiResponse
@@ -71,8 +72,8 @@ class Changes(Generic[C]):
     run that continues from it repeats at most the build that was being processed. A loop that was interrupted, by an
     error or by `break`, continues in the same way when the object is iterated again.
 
-    Memory: one page of builds, the ids of the builds of one second, and with `reconcile` an entry for each build that
-    was reported.
+    Memory: one page of builds, the ids of the builds of one second, and with `reconcile` or a cache an entry for each
+    build that was reported.
 
     Example:
         >>> builds = bk.organization("acme").pipeline("web").builds()
@@ -86,16 +87,25 @@ class Changes(Generic[C]):
     """
 
     def __init__(
-        self, state: FeedState, list_builds: ListBuilds, *, reconcile: timedelta | None, known: KnownBuilds | None
+        self,
+        state: FeedState,
+        list_builds: ListBuilds,
+        *,
+        reconcile: timedelta | None = None,
+        known: KnownBuilds | None = None,
+        record: FeedRecord | None = None,
     ) -> None:
         self._state = state
         self._list_builds = list_builds
         self._reconcile = reconcile
         self._known = known
+        self._record = record
         self._since = state.started_at
         self._reported: dict[str, tuple[object, ...]] = {}
         self._is_listed = False
         self._is_complete = False
+        if record is not None:
+            record.begin(state)
 
     def __repr__(self) -> str:
         return f"<Changes {self._state.query.path} {'complete' if self._is_complete else 'not complete'}>"
@@ -117,6 +127,7 @@ class Changes(Generic[C]):
                     self._state.enter(windows[0].name)
             self._state.complete()
             self._is_listed = True
+            self._store_record()
         if self._reconcile is not None and not self._is_complete:
             yield from self._list_again(self._reconcile)
         self._is_complete = True
@@ -158,6 +169,8 @@ class Changes(Generic[C]):
             filters["include_retried_jobs"] = True
         for build in self._list_builds(filters, self._note_start, may_miss=may_miss):
             self._check_start()
+            if self._record is not None:
+                self._record.note(build)
             if position is None or build_id(build) not in position.ids:
                 yield build
         self._check_start()
@@ -189,7 +202,7 @@ class Changes(Generic[C]):
 
     def _list_again(self, period: timedelta) -> Iterator[Change | Gone]:
         """Report the builds of a time that were not reported as they are, and the known ones that are not listed."""
-        since = _before(self._state.started_at or EARLIEST, period)
+        since = time_before(self._state.started_at or EARLIEST, period)
         known, missing = self._known, set[str]()
         if known is not None:
             missing = known.created_from(max(since, self._state.query.created_from or since))
@@ -199,8 +212,13 @@ class Changes(Generic[C]):
             if self._reported.get(key) == _fingerprint(build) or (known is not None and known.has_equal(build)):
                 continue
             yield self._report(build, is_new=self._is_recent(build) if known is None else key not in known)
+        self._store_record(since)
         for key in sorted(missing):
             yield Gone(key)
+
+    def _store_record(self, relisted_from: datetime | None = None) -> None:
+        if self._record is not None:
+            self._record.store(self._state, relisted_from=relisted_from)
 
 
 def follow(
@@ -210,6 +228,7 @@ def follow(
     *,
     reconcile: timedelta | None,
     known: Known | None,
+    record: FeedRecord | None = None,
 ) -> Changes[Any]:
     """Return a feed of a query; see `BuildQuerySet.changed_since`.
 
@@ -219,6 +238,7 @@ def follow(
         checkpoint: The checkpoint of the last run.
         reconcile: The time whose builds to list again.
         known: The builds of that time that are known.
+        record: Stores what the run sees; None if that is not stored.
     """
     if reconcile is None and known is not None:
         raise ValueError("known= is compared with what reconcile= lists again: add reconcile=timedelta(…)")
@@ -227,14 +247,16 @@ def follow(
         raise ValueError(f"reconcile={reconcile!r}: {why}")
     state = FeedState(query=query) if checkpoint is None else read_state(checkpoint)
     query.check_same(state.query)
-    return Changes(state, list_builds, reconcile=reconcile, known=None if known is None else KnownBuilds(known))
+    builds = None if known is None else KnownBuilds(known)
+    return Changes(state, list_builds, reconcile=reconcile, known=builds, record=record)
 
 
 def _fingerprint(build: Build) -> tuple[object, ...]:
     return tuple(build.__dict__.get(name) for name in ("state", "blocked", "finished_at"))
 
 
-def _before(moment: datetime, period: timedelta) -> datetime:
+def time_before(moment: datetime, period: timedelta) -> datetime:
+    """Return an earlier time as a whole second; not before 1970."""
     try:
         return max((moment - period).replace(microsecond=0), EARLIEST)
     except OverflowError:

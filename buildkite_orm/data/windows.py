@@ -43,7 +43,7 @@ OPEN_STATES: Final = (
     BuildState.FAILING,
     BuildState.CANCELING,
 )
-_DROPPED: Final = (BuildState.SKIPPED, BuildState.NOT_RUN, BuildState.CANCELED)
+DROPPED: Final = (BuildState.SKIPPED, BuildState.NOT_RUN, BuildState.CANCELED)
 
 
 class Window(ABC):
@@ -133,7 +133,7 @@ class Dropped(_NotStarted):
 
     def states(self, state: FeedState) -> Sequence[BuildState]:  # noqa: ARG002
         """Return the states in which a build may end before it starts."""
-        return _DROPPED
+        return DROPPED
 
     def bounds(self, state: FeedState) -> BuildFilters:
         """Return the creation of the oldest build that was open in the last run."""
@@ -150,7 +150,7 @@ class Unblocked(_NotStarted):
 
     def states(self, state: FeedState) -> Sequence[BuildState]:
         """Return the states in which no build with a `finished_at` was seen, or one without."""
-        return [each for each in _DROPPED if not state.finish_times.get(each)]
+        return [each for each in DROPPED if not state.finish_times.get(each)]
 
     def bounds(self, state: FeedState) -> BuildFilters | None:
         """Return the time from the oldest such build to the bound of the window `dropped`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 
 from buildkite_orm.http.encoding import encode_body
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from buildkite_orm.data.tables import BuildTables
     from buildkite_orm.http.messages import ApiResponse
     from buildkite_orm.querysets.listing import Listing
+    from buildkite_orm.querysets.pagination import Paginator
     from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
 
 
@@ -56,7 +58,7 @@ class BuildQuerySet(QuerySet[Build]):
         from buildkite_orm.querysets.concurrent_pages import load_concurrently
 
         if as_index("workers", workers) > 1 and self._limit != 0:
-            paginator = self._make_paginator()
+            paginator = self._time_paginator()
             load_concurrently(self._start, paginator, limit=self._limit, workers=workers, progress=progress)
         return super().all(progress=progress)
 
@@ -160,7 +162,12 @@ class BuildQuerySet(QuerySet[Build]):
             msg = f"limit({self._limit}): changed_since() reports all changes; stop iterating instead"
             raise ValueError(msg)
         query = FeedQuery.of(self._session.base_url, self._path, self._filters)
-        return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known)
+        record = None
+        if self._session.cache is not None:
+            from buildkite_orm.data.feed_index import record_of
+
+            record = record_of(self._pages.listing, query)
+        return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known, record=record)
 
     def _stream(
         self, filters: BuildFilters, on_response: Callable[[ApiResponse], None], *, may_miss: bool
@@ -176,6 +183,10 @@ class BuildQuerySet(QuerySet[Build]):
         from buildkite_orm.querysets.time_pagination import TimePaginator
 
         listing = replace(self._filtered(filters)._make_listing(), on_response=on_response)  # noqa: SLF001
+        if self._session.cache is not None and filters.keys() & {"state", "finished_from"}:
+            from buildkite_orm.resources.builds.cached_listing import without_hits
+
+            listing = without_hits(listing)
         bounds = filters.get("created_from"), filters.get("created_to")
         paginator = TimePaginator(AdaptivePageSize(listing), *bounds, may_miss=may_miss)
         cursor: BuildCursor | None = paginator.first_cursor()
@@ -218,7 +229,17 @@ class BuildQuerySet(QuerySet[Build]):
 
         return with_cache(listing, use)
 
-    def _make_paginator(self) -> TimePaginator:
+    def _make_paginator(self) -> Paginator[Build, Any]:
+        session = self._bound_session
+        if session is None or session.cache is None:
+            return self._time_paginator()
+        from buildkite_orm.data.feed_listing import by_feed
+
+        # the paginator must not refer to this queryset, which refers to its pages
+        make = partial(type(self), session, self._path, collection=self._collection)
+        return by_feed(self._time_paginator(), self._pages, self._filters, limit=self._limit, make=make)
+
+    def _time_paginator(self) -> TimePaginator:
         from buildkite_orm.querysets.time_pagination import TimePaginator
 
         return TimePaginator(self._pages, self._time("created_from"), self._time("created_to"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
@@ -31,6 +32,7 @@ from buildkite_orm.resources.builds.stored_builds import (
     is_final,
     key_of,
     leave_out,
+    leave_out_retried,
     load_rows,
     rows_of,
     stamp_of,
@@ -105,8 +107,14 @@ class CachedListing(Listing[Build]):
         return ("include_retried_jobs", "true") in self.query
 
     @property
-    def _with_pipeline(self) -> bool:
+    def with_pipeline(self) -> bool:
+        """Whether the builds contain their pipelines."""
         return _WITHOUT_PIPELINE not in self.query
+
+    @property
+    def with_jobs(self) -> bool:
+        """Whether the builds contain their jobs."""
+        return _WITHOUT_JOBS not in self.query
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -116,7 +124,7 @@ class CachedListing(Listing[Build]):
     @property
     def _kind(self) -> str:
         """The kind of row for what is requested."""
-        return build_kinds(with_retried=self._with_retried, with_pipeline=self._with_pipeline)[0]
+        return build_kinds(with_retried=self._with_retried, with_pipeline=self.with_pipeline)[0]
 
     def _expects_hits(self) -> bool:
         if self.use.cache.problem is not None:
@@ -162,7 +170,7 @@ class CachedListing(Listing[Build]):
             if completed is None:
                 return self._with_jobs(query, splittable=splittable)
             page = completed
-        if self._with_pipeline and not missing:  # the rows of the builds may be without it
+        if self.with_pipeline and not missing:  # the rows of the builds may be without it
             self._store_page(query, response, page)
         else:
             self.use.cache.put([self._row_of_keys(query, page, final_builds(page.items, response.headers))])
@@ -219,6 +227,45 @@ class CachedListing(Listing[Build]):
         without = {id(build) for build in missing}
         items = [requested[build_id(build)] if id(build) in without else build for build in page.items]
         return PageResponse(items, page.links)
+
+    # -- builds that a change feed has seen
+
+    @property
+    def kinds_with_all_parts(self) -> list[str]:
+        """The kinds of rows that have all that is requested, perhaps with more."""
+        attempts = (True,) if self._with_retried else (False, True)
+        return [kind for each in attempts for kind in build_kinds(with_retried=each, with_pipeline=self.with_pipeline)]
+
+    def stored_builds(self, wanted: Iterable[tuple[str, str]]) -> dict[str, Build]:
+        """Return builds from rows alone, as the server would list them now, by their stamps.
+
+        Args:
+            wanted: The keys and the stamps of builds.
+        """
+        pairs = set(wanted)
+        found = self.use.cache.find(self.kinds_with_all_parts, list(dict(pairs)))
+        rows = sorted((row for row in found if (row.key, row.stamp) in pairs), key=attrgetter("stored_at"))
+        loaded = self._load(list({row.key: row for row in rows}.values())).values()
+        return {row.stamp: build for row, build in loaded if self.take(build, row.stored_at)}
+
+    def take(self, build: Build, cached_at: float | None) -> bool:
+        """Make a build one of this listing, without the parts that were not requested; False if that is not possible.
+
+        Args:
+            build: A build with all attempts of its jobs, or with the latest ones.
+            cached_at: When it was stored; None if it was requested.
+        """
+        if self.with_jobs and not self._with_retried and not leave_out_retried(build):
+            return False
+        leave_out(build, jobs=not self.with_jobs, pipeline=not self.with_pipeline)
+        build.bind(Binding(self.session, self.collection, self.context, cached_at=cached_at))
+        return True
+
+    def request_part(self, query: Query) -> PageResponse[Build]:
+        """Request builds that the cache does not have, and store them; they are not a page of the listing."""
+        if self.with_jobs:
+            return self._with_jobs(query, splittable=False, is_page=False)
+        return self._send(query, splittable=False)[1]
 
     # -- pages
 
@@ -278,13 +325,13 @@ class CachedListing(Listing[Build]):
         kinds = [
             kind
             for with_retried in attempts
-            for kind in build_kinds(with_retried=with_retried, with_pipeline=self._with_pipeline)
+            for kind in build_kinds(with_retried=with_retried, with_pipeline=self.with_pipeline)
         ]
         rows = {each.key: each for each in self.use.cache.find(kinds, list(stamps)) if each.stamp == stamps[each.key]}
         loaded = self._load(list(rows.values()))
         builds = [loaded[key][1] for key in stamps if key in loaded]
         for build in builds:
-            leave_out(build, jobs=not with_jobs, pipeline=not self._with_pipeline)
+            leave_out(build, jobs=not with_jobs, pipeline=not self.with_pipeline)
         self._bind(builds, row)
         return builds, [short_path(key) for key in stamps if key not in loaded]
 
@@ -371,3 +418,8 @@ def with_cache(listing: Listing[Build], use: CacheUse) -> CachedListing:
     """Return a listing that reads and writes the cache."""
     own = {each.name: getattr(listing, each.name) for each in fields(listing)}
     return CachedListing(**own, use=use)
+
+
+def without_hits(listing: Listing[Build]) -> Listing[Build]:
+    """Return a listing of builds that the cache hardly has, so that the first page is requested with jobs at once."""
+    return replace(listing, walk=Walk(expects_hits=False)) if isinstance(listing, CachedListing) else listing

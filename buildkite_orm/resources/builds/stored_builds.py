@@ -164,5 +164,19 @@ def leave_out(build: Build, *, jobs: bool, pipeline: bool) -> None:
             build.model_fields_set.discard(name)
 
 
+def leave_out_retried(build: Build) -> bool:
+    """Leave out the attempts of jobs that were retried, as the server does; return whether that is possible."""
+    jobs: list[Any] | None = as_array(build.__dict__.get("embedded_jobs"))
+    if jobs is None or not all(isinstance(job, Job) for job in jobs):
+        return False
+    latest = [job for job in jobs if not job.was_retried]
+    if len(latest) == len(jobs):
+        return True
+    if any(each.field.startswith("jobs") for each in build.drift):  # it names jobs by their places
+        return False
+    vars(build)["embedded_jobs"] = latest
+    return True
+
+
 def _is_of(build: Build, row: FoundRow) -> bool:
     return key_of(build) == row.key and stamp_of(build) == row.stamp
