@@ -22,6 +22,7 @@ from buildkite_orm.data.feed_index import FeedRecord, FeedRows, is_exact, start_
 from buildkite_orm.data.windows import DROPPED, OPEN_STATES, dropped_from, last_run
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.querysets.crowded_second import build_id, time_bounds
+from buildkite_orm.querysets.listing import with_numbers
 from buildkite_orm.querysets.pagination import PageResult
 from buildkite_orm.querysets.time_pagination import TimeCursor, TimePaginator
 from buildkite_orm.resources.builds.cached_listing import CachedListing
@@ -187,7 +188,8 @@ class Source:
         given = (datetime.fromisoformat(own[name]) if name in own else None for name in ("created_from", "created_to"))
         bounds = time_bounds(*given, since=since, before=before)
         try:
-            page = self.listing.request_part(self.listing.query_for(extra=bounds))
+            query = with_numbers(self.listing.query_for(extra=bounds), per_page=_PER_REQUEST)
+            page = self.listing.request_part(query)
         except BuildkiteError:
             return None
         requested = {build_id(build): build for build in page.items}
