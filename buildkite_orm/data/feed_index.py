@@ -1,4 +1,4 @@
-"""What a change feed has seen, as a row of the cache: which builds there are, and in which state each of them is.
+"""The builds that a change feed has seen, as a row of the cache: which there are, and in which state each of them is.
 
 A row has a checkpoint and a line for each build. A run from this checkpoint reports all that has changed since, so that
 row and run together are what a listing would show.

@@ -50,6 +50,26 @@ def month(server: FakeBuildkite) -> FakeBuildkite:
     return server
 
 
+@pytest.fixture
+def year(server: FakeBuildkite) -> FakeBuildkite:
+    """`server` with 250 builds, a minute apart. The newest was finished two hours ago, some are not finished."""
+    records = server.add_builds("web", 250, jobs=1, spacing=60, newest=server.clock.now() - 3600)
+    for number, state in ((100, "running"), (150, "scheduled"), (200, "blocked")):
+        records[number].jobs[0].state = state
+        server.set_state(records[number], state)
+    server.clock.advance(3600)
+    return server
+
+
+@pytest.fixture
+def followed(year: FakeBuildkite, new_client: Clients) -> FakeBuildkite:
+    """`year` after a run of a feed with a cache, an hour ago."""
+    for _ in web_of(new_client()).builds(with_jobs=True).changed_since(None):
+        pass
+    year.clock.advance(3600)
+    return year
+
+
 def web_of(bk: Buildkite) -> PipelineRef:
     """Return a ref of the pipeline `acme/web`."""
     return bk.organization("acme").pipeline("web")

@@ -1,0 +1,231 @@
+"""When a listing uses what a change feed has seen, and which runs it knows."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import pytest
+
+from buildkite_orm import Cache, NotCachedError
+from buildkite_orm.data.feed_listing import Source
+from tests.cache.conftest import web_of
+from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move, numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildkite_orm import Build, Buildkite
+    from buildkite_orm.fake import FakeBuildkite
+    from tests.cache.conftest import Clients
+    from tests.conftest import Costs
+
+# -- when it is used
+
+
+def feed_rows(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows:
+        return int(rows.execute("SELECT count(*) FROM entries WHERE kind = 'feed'").fetchone()[0])
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"branch": "main"},
+    {"state": "passed"},
+    {"finished_from": datetime(2026, 7, 1, tzinfo=UTC)},
+    {"created_from": datetime(2026, 8, 1, 7, 50, 0, 5, tzinfo=UTC)},
+    {"cache": "refresh"},
+    {"cache": "off"},
+]
+
+
+@pytest.mark.parametrize("filters", OTHERS)
+def test_a_listing_costs_its_pages_with(followed: FakeBuildkite, new_client: Clients, filters: dict[str, Any]) -> None:
+    before = len(followed.requests)
+    list(listing(new_client(), **filters))
+    assert not any("running" in request.line for request in followed.requests[before:])
+
+
+@pytest.mark.parametrize("options", [{"drop": ("env",)}, {"namespace": "other"}, {"mode": "refresh"}, {"mode": "off"}])
+def test_a_listing_costs_its_pages_with_a_cache_of(
+    followed: FakeBuildkite, new_client: Clients, options: dict[str, Any], costs: Costs
+) -> None:
+    with costs(14):
+        assert len(list(listing(new_client(**options)))) == 250
+    assert followed.requests
+
+
+def test_a_listing_with_another_token_costs_its_pages(year: FakeBuildkite, new_client: Clients, costs: Costs) -> None:
+    follow(new_client(namespace=None))
+    other = new_client(namespace=None, token=year.make_token("read_builds"))
+    with costs(1 + 14):
+        assert not any(build.from_cache for build in listing(other))
+
+
+def test_without_requests_the_pages_must_be_stored(followed: FakeBuildkite, new_client: Clients) -> None:
+    expected = dumps(list(listing(new_client(), cache="refresh")))
+    before = len(followed.requests)
+    with pytest.raises(NotCachedError, match="web #201"):
+        list(listing(new_client(mode="only")))
+    finished = {"created_to": datetime(2026, 8, 1, 8, tzinfo=UTC)}
+    stored = dumps(list(listing(new_client(), **finished)))
+    assert len(followed.requests) > before
+    assert stored[0] in expected
+
+
+def test_a_strict_client_requests_all_pages(followed: FakeBuildkite, folder: Path, costs: Costs) -> None:
+    with followed.client(cache=Cache(folder, namespace="test"), strict=True) as bk, costs(14):
+        assert len(list(listing(bk, with_jobs=False))) == 250
+
+
+@pytest.mark.parametrize("filters", [{"branch": "main"}, {"commit": "0123456789abcdef0123456789abcdef01234567"}])
+def test_a_feed_of_a_branch_or_a_commit_covers_its_listing(
+    server: FakeBuildkite, new_client: Clients, filters: dict[str, Any]
+) -> None:
+    server.add_builds("web", 150, spacing=60, newest=server.clock.now() - 3600, **filters)
+    server.add_builds("web", 50, spacing=60, branch="other")
+    follow(new_client(), **filters)
+    assert len(check_same(server, new_client(), most=1 + RUN, **filters)) == 150
+    assert len(check_same(server, new_client(), most=20)) == 200
+
+
+def test_a_feed_with_a_beginning_covers_what_is_later(year: FakeBuildkite, new_client: Clients) -> None:
+    since = datetime(2026, 8, 1, 8, tzinfo=UTC)
+    follow(new_client(), created_from=since)
+    check_same(year, new_client(), most=1 + RUN + 1, created_from=since)
+    check_same(year, new_client(), most=1 + RUN + 1, created_from=since + timedelta(minutes=30))
+    check_same(year, new_client(), most=26, created_from=since - timedelta(minutes=30))
+    check_same(year, new_client(), most=26)
+
+
+@pytest.mark.usefixtures("year")
+@pytest.mark.parametrize("options", [{"mode": "off"}, {"drop": ("env",)}])
+def test_nothing_is_stored_of_a_feed_with(new_client: Clients, folder: Path, options: dict[str, Any]) -> None:
+    new_client().session.cache.usage()  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
+    follow(new_client(**options))
+    assert feed_rows(folder) == 0
+
+
+@pytest.mark.usefixtures("year")
+def test_nothing_is_stored_of_a_feed_without_jobs_or_of_a_run_that_was_interrupted(
+    new_client: Clients, folder: Path
+) -> None:
+    bk = new_client()
+    for _ in web_of(bk).builds().changed_since(None):
+        pass
+    changes = web_of(bk).builds(with_jobs=True).changed_since(None)
+    next(iter(changes))
+    assert feed_rows(folder) == 0
+    for _ in changes:  # the same object continues, and has seen everything
+        pass
+    assert feed_rows(folder) == 1
+
+
+def test_a_run_that_began_earlier_continues_the_index(year: FakeBuildkite, new_client: Clients, costs: Costs) -> None:
+    first = follow(new_client())
+    year.clock.advance(3600)
+    list(listing(new_client()))  # its run is later than the checkpoint that the caller has
+    move(year, 101, "failed")
+    year.clock.advance(3600)
+    second = follow(new_client(), first)
+    move(year, 151, "passed")
+    year.clock.advance(3600)
+    follow(new_client(), second)
+    with costs(1 + RUN + 2):  # one for the blocked build, and one in case that older ones were unblocked
+        found = list(listing(new_client()))
+    with year.client() as plain:
+        assert dumps(found) == dumps(list(listing(plain)))
+
+
+def test_a_run_that_began_later_leaves_the_index_as_it_is(year: FakeBuildkite, new_client: Clients) -> None:
+    first = follow(new_client())
+    move(year, 101, "failed")
+    year.clock.advance(3600)
+    with year.client() as plain:
+        second = follow(plain, first)
+    year.clock.advance(3600)
+    follow(new_client(), second)
+    check_same(year, new_client(), most=1 + RUN + 2)
+
+
+def test_a_run_that_is_continued_by_another_process_is_not_stored(
+    year: FakeBuildkite, new_client: Clients, folder: Path
+) -> None:
+    changes = web_of(new_client()).builds(with_jobs=True).changed_since(None)
+    next(iter(changes))
+    follow(new_client(), changes.checkpoint)
+    assert feed_rows(folder) == 0
+    check_same(year, new_client(), most=26)
+
+
+@pytest.mark.usefixtures("followed")
+def test_a_feed_that_has_not_run_for_long_is_not_used_if_it_would_cost_more(
+    followed: FakeBuildkite, new_client: Clients
+) -> None:
+    followed.clock.advance(86_400)
+    followed.add_builds("web", 100, spacing=800)
+    check_same(followed, new_client(), most=26)
+
+
+def test_a_crowded_second_is_listed_once(server: FakeBuildkite, new_client: Clients) -> None:
+    server.add_builds("web", 120, spacing=0.01, newest=server.clock.now() - 3600)
+    server.add_builds("web", 120, spacing=0.1, newest=server.clock.now() - 7200)
+    follow(new_client())
+    with server.client() as plain:
+        expected = dumps(list(listing(plain)))
+    assert dumps(list(listing(new_client()))) == expected
+
+
+# -- threads
+
+
+def test_threads_list_at_once(followed: FakeBuildkite, new_client: Clients) -> None:
+    with followed.client() as plain:
+        expected = dumps(list(listing(plain)))
+    clients = [new_client(), new_client()]
+    found: list[list[dict[str, Any]]] = []
+
+    def run(bk: Buildkite) -> None:
+        found.append(dumps(list(listing(bk))))
+
+    threads = [threading.Thread(target=run, args=[bk]) for bk in (*clients, clients[0])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 3
+
+
+def test_pages_that_are_read_later_are_as_the_run_has_seen_them(followed: FakeBuildkite, new_client: Clients) -> None:
+    pages = listing(new_client()).pages()
+    found = [build for _ in range(3) for build in next(pages).items]
+    move(followed, 50, "running")
+    found += [build for page in pages for build in page.items]
+    assert numbers(found) == list(range(250, 0, -1))
+    assert found[-50].state == "passed"
+
+
+def test_builds_are_not_kept(followed: FakeBuildkite, new_client: Clients) -> None:
+    assert followed.requests
+    alive, most = WeakSet[Any](), 0
+    for build in listing(new_client()):
+        alive.add(build)
+        most = max(most, len(alive))
+    assert most <= 60
+
+
+def test_what_cannot_be_listed_from_the_index_is_listed_from_there_on(
+    followed: FakeBuildkite, new_client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with followed.client() as plain:
+        expected = dumps(list(listing(plain)))
+    load = Source.load
+
+    def load_some(self: Source, start: int, end: int) -> list[Build] | None:
+        return None if start >= 100 else load(self, start, end)
+
+    monkeypatch.setattr(Source, "load", load_some)
+    assert dumps(list(listing(new_client()))) == expected
