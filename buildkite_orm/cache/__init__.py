@@ -8,9 +8,11 @@
 4. Builds of a page that have no valid row cost one more listing request, with jobs, of the time in which they were
    created. If the page before had no valid rows either, the page is requested with jobs at once.
 5. A listing whose builds are all finished is a row too, so that `cache="only"` can list builds without a request.
-6. Artifact files are stored by their own SHA-256 below `files/`, and checked before they are used.
-7. `policy`: nothing is stored until ten minutes after `finished_at` by the `Date` of the response; unfinished, never.
-8. The session removes the rows of what its own writes change, and holds back new rows for the same ten minutes.
-9. `client_cache` is what the other packages use. Its errors end the cache with one warning, and never a request.
-10. `eviction` deletes the least recently used rows beyond `max_size`, and rows older than `max_age`.
+6. What a change feed has seen is a row too: a checkpoint, with the key and the stamp of each build. Long listings are
+   read from it, after a run of the feed from this checkpoint (`data/feed_listing`).
+7. Artifact files are stored by their own SHA-256 below `files/`, and checked before they are used.
+8. `policy`: nothing is stored until ten minutes after `finished_at` by the `Date` of the response; unfinished, never.
+9. The session removes the rows of what its own writes change, and holds back new rows for the same ten minutes.
+10. `client_cache` is what the other packages use. Its errors end the cache with one warning, and never a request.
+11. `eviction` deletes the least recently used rows beyond `max_size`, and rows older than `max_age`.
 """

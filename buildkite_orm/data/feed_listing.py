@@ -11,6 +11,7 @@ Where that is not certain to be what the server would list, the listing continue
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -232,7 +233,8 @@ class Feeds:
             loaded: How many builds are before it.
         """
         query = None if self.listing.session.strict else self._query()
-        if query is None:
+        left = sys.maxsize if self.limit is None else self.limit - loaded
+        if query is None or left <= 0:
             return None
         kept = (True,) if self.listing.with_pipeline else (False, True)
         for rows in (FeedRows(self.listing.use, query, with_pipeline=each) for each in kept):
@@ -241,7 +243,6 @@ class Feeds:
                 continue
             until = last_run(index.state).replace(microsecond=0)
             lines = self._lines(index, until if cursor.before is None else min(until, cursor.before))
-            left = len(lines) if self.limit is None else self.limit - loaded
             expected = expected_requests(index, self.listing.session.clock.now())
             return Feed(rows, until) if self._has_more_pages(lines[:left], expected) else None
         return None
