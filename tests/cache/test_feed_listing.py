@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkite_orm.data.windows import Finished
 from tests.cache.conftest import web_of
 from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move, numbers
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkite_orm import Buildkite, BuildQuerySet
+    from buildkite_orm.data.checkpoint import FeedState
     from buildkite_orm.fake import FakeBuildkite
     from buildkite_orm.fake.records import BuildRecord
+    from buildkite_orm.resources.builds.build_filters import BuildFilters
     from tests.cache.conftest import Clients
     from tests.conftest import Costs
 
@@ -252,6 +255,35 @@ def test_a_build_that_no_run_has_seen_is_noticed_by_a_request(
     with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
         evict(followed, rows)
     check_same(followed, new_client(), most=26)
+
+
+def test_a_build_that_moves_during_a_run_is_listed(
+    followed: FakeBuildkite, new_client: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = followed.add_builds("web", 40, jobs=1, spacing=60)
+    followed.set_state(records[10], "blocked")  # so that the run does not list it with the open builds
+    bounds = Finished.bounds
+
+    def unblock_first(self: Finished, state: FeedState) -> BuildFilters:
+        followed.set_state(records[10], "running")
+        return bounds(self, state)
+
+    monkeypatch.setattr(Finished, "bounds", unblock_first)
+    assert numbers(list(listing(new_client()))) == list(range(290, 0, -1))
+    check_same(followed, new_client(), most=1 + RUN + 4)
+
+
+def test_a_second_with_more_builds_than_a_request_is_listed_whole(
+    server: FakeBuildkite, new_client: Clients, folder: Path
+) -> None:
+    server.add_builds("web", 40, jobs=1, spacing=60, newest=server.clock.now() - 3600)
+    server.add_builds("web", 150, jobs=1, spacing=0.002, newest=server.clock.now() - 7200)
+    follow(new_client())
+    with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
+        evict(server, rows)
+    with server.client() as plain:
+        expected = dumps(list(listing(plain)))
+    assert dumps(list(listing(new_client()))) == expected
 
 
 def remove(server: FakeBuildkite, record: BuildRecord) -> None:
