@@ -58,9 +58,10 @@ def connect(folder: Path) -> sqlite3.Connection:
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
+    # counted first: another process may make the tables now, with both numbers in the same transaction
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
     if application == 0 and version == 0:
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if tables:
             raise UnusableCacheError(f"{DATABASE} is the database of another program")
     elif application != _APPLICATION:

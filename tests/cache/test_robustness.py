@@ -314,6 +314,21 @@ def test_threads_share_a_cache(expected: list[object], new_client: Clients) -> N
     assert results == [expected] * 6
 
 
+def test_a_database_that_another_process_makes_meanwhile_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = schema._pragma  # pyright: ignore[reportPrivateUsage]
+
+    def read_before_it_is_made(connection: sqlite3.Connection, name: str) -> object:
+        value = read(connection, name)
+        if name == "user_version" and value == 0:
+            monkeypatch.setattr(schema, "_pragma", read)
+            schema.connect(folder).close()
+        return value
+
+    monkeypatch.setattr(schema, "_pragma", read_before_it_is_made)
+    with closing(schema.connect(folder)) as connection:
+        assert read(connection, "user_version") == schema.VERSION
+
+
 SCRIPT = """
 import sys
 from buildkite_orm import Cache
