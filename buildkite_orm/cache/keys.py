@@ -20,6 +20,7 @@ LOG: Final = "log"
 FILE: Final = "file"
 PAGE: Final = "page"
 FEED: Final = "feed"
+FEED_RUN: Final = "feed run"
 
 _UNRELATED: Final = frozenset({"exclude_jobs", "include_retried_jobs"})
 _BUILD: Final = re.compile(r"(organizations/[^/]+/pipelines/[^/]+/builds/[^/]+)(?:/.*)?", re.DOTALL)

@@ -27,10 +27,15 @@ if TYPE_CHECKING:
     from buildkite_orm.resources.builds.build_filters import BuildFilters
 
     class ListBuilds(Protocol):
-        """Lists the builds that match further filters, and passes each response to a function."""
+        """Lists the builds that match further filters, and passes each response and each page to a function."""
 
         def __call__(
-            self, filters: BuildFilters, on_response: Callable[[ApiResponse], None], *, may_miss: bool
+            self,
+            filters: BuildFilters,
+            on_response: Callable[[ApiResponse], None],
+            on_page: Callable[[Sequence[Build]], None],
+            *,
+            may_miss: bool,
         ) -> Iterator[Build]:
             """List them."""
             ...
@@ -167,10 +172,8 @@ class Changes(Generic[C]):
             filters["state"] = states
         if self._state.query.filters.get("with_jobs"):
             filters["include_retried_jobs"] = True
-        for build in self._list_builds(filters, self._note_start, may_miss=may_miss):
+        for build in self._list_builds(filters, self._note_start, self._note_page, may_miss=may_miss):
             self._check_start()
-            if self._record is not None:
-                self._record.note(build)
             if position is None or build_id(build) not in position.ids:
                 yield build
         self._check_start()
@@ -183,6 +186,10 @@ class Changes(Generic[C]):
         if now is None:
             raise response.unexpected("the response has no Date header, from which the next run would continue")
         self._state.run = Run(started_at=now, window=windows_of(self._state)[0].name)
+
+    def _note_page(self, builds: Sequence[Build]) -> None:
+        if self._record is not None:
+            self._record.note(builds, self._state)
 
     def _check_start(self) -> None:
         if self._state.run is None and not self._is_listed:

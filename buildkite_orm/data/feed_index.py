@@ -6,22 +6,24 @@ row and run together are what a listing would show.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache.client_cache import packed_row, unpack
-from buildkite_orm.cache.keys import FEED, feed_key
+from buildkite_orm.cache.keys import FEED, FEED_RUN, feed_key
 from buildkite_orm.data.checkpoint import EARLIEST, read_state, write_state
 from buildkite_orm.querysets.crowded_second import created_at
 from buildkite_orm.resources.builds.cached_listing import CachedListing
 from buildkite_orm.resources.builds.stored_builds import key_of, stamp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from buildkite_orm.cache.client_cache import CacheUse
-    from buildkite_orm.data.checkpoint import FeedQuery, FeedState
+    from buildkite_orm.cache.store import FoundRow
+    from buildkite_orm.data.checkpoint import FeedQuery, FeedState, Position, Run
     from buildkite_orm.querysets.listing import Listing
     from buildkite_orm.resources.builds.build import Build
 
@@ -30,6 +32,7 @@ _STAMP: Final = "1"
 
 _TIME_LENGTH: Final = len("2026-08-01T12:00:00.000000")
 _SECOND_LENGTH: Final = len("2026-08-01T12:00:00")
+_AT_ONCE: Final = 500
 _SEPARATORS: Final = frozenset("\t\n\r")
 
 
@@ -106,9 +109,7 @@ class FeedIndex:
             ValueError: It is not valid.
         """
         checkpoint, *lines = text.split("\n")
-        if not all(line.count("\t") == 2 for line in lines):  # noqa: PLR2004 - the separators of three fields
-            raise ValueError("not an index of builds")
-        return cls(read_state(checkpoint), list(map(Line, lines)))
+        return cls(read_state(checkpoint), _lines_of(lines))
 
     @property
     def text(self) -> str:
@@ -136,6 +137,13 @@ class FeedIndex:
         return FeedIndex(state.model_copy(deep=True), sorted(merged.values(), key=_time_of, reverse=True))
 
 
+def _lines_of(texts: Iterable[str]) -> list[Line]:
+    lines = list(map(Line, texts))
+    if not all(line.count("\t") == 2 for line in lines):  # noqa: PLR2004 - the separators of three fields
+        raise ValueError("not an index of builds")
+    return lines
+
+
 def _time_of(line: Line) -> str:
     return line.time
 
@@ -151,32 +159,81 @@ class FeedRows:
 
     def __init__(self, use: CacheUse, query: FeedQuery, *, with_pipeline: bool) -> None:
         self.with_pipeline = with_pipeline
-        self._use = use
+        self.cache = use.cache
         filters = {name: value for name, value in query.filters.items() if name != "created_from"}
-        self._key = feed_key(query.path, filters, with_pipeline=with_pipeline)
+        self.key = feed_key(query.path, filters, with_pipeline=with_pipeline)
 
     def read(self) -> FeedIndex | None:
         """Return what is stored; None if nothing is, or it is damaged."""
-        for row in self._use.cache.find([FEED], [self._key]):
+        for row in self.cache.find([FEED], [self.key]):
             text = unpack(row) if row.stamp == _STAMP else None
             try:
                 if text is not None:
                     return FeedIndex.parse(text.decode())
             except (ValueError, TypeError):
                 pass
-            self._use.cache.remove([row])
+            self.cache.remove([row])
         return None
 
     def write(self, index: FeedIndex) -> None:
         """Store an index."""
-        self._use.cache.put([packed_row(self._key, FEED, _STAMP, index.text.encode())])
+        self.cache.put([packed_row(self.key, FEED, _STAMP, index.text.encode())])
+
+
+class FirstRunRows:
+    """The rows of a first run: one for each page, so that another process can continue it.
+
+    Args:
+        rows: The row of the feed.
+        run: The run.
+    """
+
+    def __init__(self, rows: FeedRows, run: Run) -> None:
+        self._cache = rows.cache
+        self._key = f"{rows.key} {time_text(run.started_at)}"
+        self._pages = 0
+
+    def read(self) -> list[Line]:
+        """Return the builds of the pages, up to the first page that is missing."""
+        lines: list[Line] = []
+        for row in self._rows():
+            text = unpack(row) if row.stamp == _STAMP else None
+            try:
+                lines += _lines_of((text or b"").decode().split("\n"))
+            except ValueError:
+                break
+            self._pages += 1
+        return lines
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Store the builds of the next page."""
+        if lines:
+            self._cache.put([packed_row(self._key_of(self._pages), FEED_RUN, _STAMP, "\n".join(lines).encode())])
+            self._pages += 1
+
+    def remove(self) -> None:
+        """Remove the pages."""
+        self._cache.remove(list(self._rows()))
+
+    def _rows(self) -> Iterator[FoundRow]:
+        for start in range(0, sys.maxsize, _AT_ONCE):
+            keys = [self._key_of(number) for number in range(start, start + _AT_ONCE)]
+            found = {row.key: row for row in self._cache.find([FEED_RUN], keys)}
+            for key in keys:
+                if key not in found:
+                    return
+                yield found[key]
+
+    def _key_of(self, page: int) -> str:
+        return f"{self._key} {page}"
 
 
 class FeedRecord:
     """The builds that one run has seen, for the index.
 
     What a run reports is added to the index if the run began at its checkpoint or earlier: then nothing is left out.
-    A run that continues one of another process has not seen all builds, and is not recorded.
+    A run that continues one of another process has not seen all builds. Those that a first run lacks are read from the
+    cache; a later run is not recorded.
 
     Args:
         rows: The row of the feed.
@@ -189,21 +246,38 @@ class FeedRecord:
         self.index: FeedIndex | None = None
         self._rows = rows
         self._began: datetime | None = None
+        self._resumes = False
         self._is_usable = False
+        self._is_started = False
+        self._pages: FirstRunRows | None = None
         self._seen: dict[str, Line] = {}
 
     def begin(self, state: FeedState) -> None:
         """Begin a run in a state."""
-        self._began, self._is_usable = state.started_at, state.run is None
+        self._began, self._resumes = state.started_at, state.run is not None
+        self._is_usable = not self._resumes
 
-    def note(self, build: Build) -> None:
-        """Note a build that was listed."""
-        line = Line.of(build) if self._is_usable else None
-        if line is None:
+    def note(self, builds: Sequence[Build], state: FeedState) -> None:
+        """Note the builds of a page, before one of them is reported."""
+        if not self._is_started:
+            self._is_started, self._is_usable = True, self._start(state.run)
+        lines = [Line.of(build) for build in builds] if self._is_usable else []
+        known = [line for line in lines if line is not None]
+        if len(known) < len(lines):
             self._is_usable = False
             self._seen.clear()
-        else:
-            self._seen[line.id] = line
+            return
+        self._seen |= {line.id: line for line in known}
+        if self._pages is not None and self._is_usable:
+            self._pages.add(known)
+
+    def _start(self, run: Run | None) -> bool:
+        """Begin to store pages of a first run; return whether all builds that were seen before are known."""
+        if self._began is not None or run is None:
+            return not self._resumes
+        self._pages = FirstRunRows(self._rows, run)
+        self._seen = {line.id: line for line in self._pages.read()}
+        return not self._resumes or _reaches(self._seen, run.position)
 
     def store(self, state: FeedState, *, relisted_from: datetime | None = None) -> None:
         """Store the builds of a complete run.
@@ -217,6 +291,9 @@ class FeedRecord:
         if index is not None:
             self._rows.write(index)
             self._began = state.started_at
+        if self._pages is not None:
+            self._pages.remove()
+            self._pages = None
 
     def _updated(self, state: FeedState, relisted_from: datetime | None) -> FeedIndex | None:
         """Return the index of the cache with what was seen; None if that does not continue it, or is older."""
@@ -230,6 +307,14 @@ class FeedRecord:
             return None
         relisted = [] if relisted_from is None else stored.between(relisted_from, None)
         return stored.updated(state, self._seen, {line.id for line in relisted} - self._seen.keys())
+
+
+def _reaches(seen: Mapping[str, Line], position: Position | None) -> bool:
+    """Whether builds, which were seen newest first, are all up to a position; its second is listed again."""
+    if position is None:
+        return True
+    second = time_text(position.second)[:_SECOND_LENGTH]
+    return any(line.second <= second for line in seen.values())
 
 
 def start_of(state: FeedState) -> datetime:

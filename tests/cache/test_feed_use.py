@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import zlib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,10 @@ from tests.cache.conftest import web_of
 from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from buildkite_orm import Build, Buildkite
+    from buildkite_orm import Build, Buildkite, Checkpoint
     from buildkite_orm.fake import FakeBuildkite
     from tests.cache.conftest import Clients
     from tests.conftest import Costs
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
 # -- when it is used
 
 
-def feed_rows(folder: Path) -> int:
+def rows_of(folder: Path, kind: str) -> int:
+    """Return how many rows of a kind there are."""
     with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows:
-        return int(rows.execute("SELECT count(*) FROM entries WHERE kind = 'feed'").fetchone()[0])
+        return int(rows.execute("SELECT count(*) FROM entries WHERE kind = ?", [kind]).fetchone()[0])
 
 
 OTHERS: list[dict[str, Any]] = [
@@ -106,7 +109,7 @@ def test_a_feed_with_a_beginning_covers_what_is_later(year: FakeBuildkite, new_c
 def test_nothing_is_stored_of_a_feed_with(new_client: Clients, folder: Path, options: dict[str, Any]) -> None:
     new_client().session.cache.usage()  # type: ignore[union-attr] # pyright: ignore[reportOptionalMemberAccess]
     follow(new_client(**options))
-    assert feed_rows(folder) == 0
+    assert rows_of(folder, "feed") == 0
 
 
 @pytest.mark.usefixtures("year")
@@ -118,10 +121,10 @@ def test_nothing_is_stored_of_a_feed_without_jobs_or_of_a_run_that_was_interrupt
         pass
     changes = web_of(bk).builds(with_jobs=True).changed_since(None)
     next(iter(changes))
-    assert feed_rows(folder) == 0
+    assert rows_of(folder, "feed") == 0
     for _ in changes:  # the same object continues, and has seen everything
         pass
-    assert feed_rows(folder) == 1
+    assert rows_of(folder, "feed") == 1
 
 
 def test_a_run_that_began_earlier_continues_the_index(year: FakeBuildkite, new_client: Clients, costs: Costs) -> None:
@@ -152,14 +155,83 @@ def test_a_run_that_began_later_leaves_the_index_as_it_is(year: FakeBuildkite, n
     check_same(year, new_client(), most=1 + RUN + 2)
 
 
-def test_a_run_that_is_continued_by_another_process_is_not_stored(
+def interrupt(bk: Buildkite, after: int, checkpoint: Checkpoint | None = None) -> Checkpoint:
+    """Do a run up to a number of builds, and return its checkpoint."""
+    changes = web_of(bk).builds(with_jobs=True).per_page(30).changed_since(checkpoint)
+    for number, _ in enumerate(changes):
+        if number == after:
+            break
+    return changes.checkpoint
+
+
+def test_a_first_run_that_other_processes_continue_counts(
     year: FakeBuildkite, new_client: Clients, folder: Path
 ) -> None:
-    changes = web_of(new_client()).builds(with_jobs=True).changed_since(None)
-    next(iter(changes))
-    follow(new_client(), changes.checkpoint)
-    assert feed_rows(folder) == 0
+    checkpoint = interrupt(new_client(), 70)
+    checkpoint = interrupt(new_client(), 40, checkpoint)
+    assert rows_of(folder, "feed run") == 5
+    assert rows_of(folder, "feed") == 0
+    follow(new_client(), checkpoint)
+    assert (rows_of(folder, "feed run"), rows_of(folder, "feed")) == (0, 1)
+    year.clock.advance(3600)
+    check_same(year, new_client(), most=1 + RUN + 1)
+
+
+def without_a_cache(server: FakeBuildkite, _rows: sqlite3.Connection, checkpoint: Checkpoint) -> Checkpoint:
+    with server.client() as plain:
+        return interrupt(plain, 60, checkpoint)
+
+
+def with_a_page_less(_server: FakeBuildkite, rows: sqlite3.Connection, checkpoint: Checkpoint) -> Checkpoint:
+    rows.execute("DELETE FROM entries WHERE kind = 'feed run' AND key LIKE '% 1'")
+    return checkpoint
+
+
+def with_a_damaged_page(_server: FakeBuildkite, rows: sqlite3.Connection, checkpoint: Checkpoint) -> Checkpoint:
+    rows.execute("UPDATE entries SET data = x'00' WHERE kind = 'feed run' AND key LIKE '% 0'")
+    return checkpoint
+
+
+def with_an_odd_page(_server: FakeBuildkite, rows: sqlite3.Connection, checkpoint: Checkpoint) -> Checkpoint:
+    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed run'", [zlib.compress(b"a line")])
+    return checkpoint
+
+
+@pytest.mark.parametrize("change", [without_a_cache, with_a_page_less, with_a_damaged_page, with_an_odd_page])
+def test_a_first_run_does_not_count_that_is_continued(
+    year: FakeBuildkite,
+    new_client: Clients,
+    folder: Path,
+    change: Callable[[FakeBuildkite, Any, Checkpoint], Checkpoint],
+) -> None:
+    checkpoint = interrupt(new_client(), 100)
+    with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
+        checkpoint = change(year, rows, checkpoint)
+    follow(new_client(), checkpoint)
+    assert rows_of(folder, "feed") == 0
     check_same(year, new_client(), most=26)
+
+
+def test_the_builds_of_the_second_in_which_a_first_run_was_interrupted_are_not_lost(
+    server: FakeBuildkite, new_client: Clients
+) -> None:
+    server.add_builds("web", 250, spacing=0.3, newest=server.clock.now() - 3600)
+    with server.client() as plain:
+        checkpoint = interrupt(plain, 2, interrupt(new_client(), 29))  # the 31st build was created with the 30th
+    follow(new_client(), checkpoint)
+    server.clock.advance(3600)
+    assert len(check_same(server, new_client(), most=1 + RUN)) == 250
+
+
+def test_a_later_run_that_another_process_continues_leaves_the_index_as_it_is(
+    year: FakeBuildkite, new_client: Clients
+) -> None:
+    first = follow(new_client())
+    year.clock.advance(3600)
+    for number in (40, 50, 60):
+        move(year, number, "failed")
+    follow(new_client(), interrupt(new_client(), 1, first))
+    check_same(year, new_client(), most=1 + RUN + 2)
 
 
 @pytest.mark.usefixtures("followed")

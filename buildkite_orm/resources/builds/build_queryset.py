@@ -16,7 +16,7 @@ from buildkite_orm.resources.builds.partitions import time_parts
 from buildkite_orm.utils.plain_values import as_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Unpack
 
     from buildkite_orm.cache.options import CacheMode
@@ -170,13 +170,19 @@ class BuildQuerySet(QuerySet[Build]):
         return follow(query, self._stream, checkpoint, reconcile=reconcile, known=known, record=record)
 
     def _stream(
-        self, filters: BuildFilters, on_response: Callable[[ApiResponse], None], *, may_miss: bool
+        self,
+        filters: BuildFilters,
+        on_response: Callable[[ApiResponse], None],
+        on_page: Callable[[Sequence[Build]], None],
+        *,
+        may_miss: bool,
     ) -> Iterator[Build]:
         """Iterate over the builds that match further filters, and remember none.
 
         Args:
             filters: The filters; among them the bounds of this queryset, if it has any.
             on_response: Called with each response.
+            on_page: Called with the builds of each page, before the first of them.
             may_miss: Whether builds may be missed that others move to another page; see `TimePaginator`.
         """
         from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
@@ -192,6 +198,7 @@ class BuildQuerySet(QuerySet[Build]):
         cursor: BuildCursor | None = paginator.first_cursor()
         while cursor is not None:
             page = paginator.fetch(cursor)
+            on_page(page.items)
             yield from page.items
             cursor = page.next_cursor
 
