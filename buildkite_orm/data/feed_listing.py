@@ -2,9 +2,10 @@
 
 1. The first page is requested as usual, and so are those of builds that were created since the run before: a run may
    not see one of them until the next run.
-2. Then a run of the feed begins at the checkpoint in the cache, and brings the index of all builds up to date.
-3. The other builds are the lines of the index. Finished ones are rows of the cache with the same stamp, open ones were
-   reported by the run. What is in neither is requested, once for each page.
+2. Then the other builds are counted, and a run of the feed begins at the checkpoint in the cache. It updates the index,
+   which must have that number of builds.
+3. The listing continues with the lines of the index. Finished builds are rows of the cache with the same stamp, open
+   ones were reported by the run. What is in neither is requested, once for each page.
 
 Where that is not certain to be what the server would list, the listing continues by requests from the same place on.
 """
@@ -243,7 +244,7 @@ class Feeds:
                 continue
             until = last_run(index.state).replace(microsecond=0)
             lines = self._lines(index, until if cursor.before is None else min(until, cursor.before))
-            expected = expected_requests(index, self.listing.session.clock.now())
+            expected = expected_requests(index, self.listing.session.clock.now()) + 1  # and one to count
             return Feed(rows, until) if self._has_more_pages(lines[:left], expected) else None
         return None
 
@@ -263,6 +264,9 @@ class Feeds:
             filters["created_from"] = state.query.created_from
         builds = self.make(filters={**filters, "with_jobs": True, "with_pipeline": rows.with_pipeline})
         try:
+            total = self._count(cursor)
+            if total is None or total < len(self._lines(index, cursor.before)):  # some were deleted
+                return None
             held = _held_of(Changes[Change](state, builds._stream, record=record), state)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         except (BuildkiteError, ValueError):
             return None
@@ -270,8 +274,10 @@ class Feeds:
         updated = record.index or rows.read()
         if updated is None or updated.state.query != state.query or start_of(updated.state) < start_of(state):
             return None
-        lines = [line for line in self._lines(updated, cursor.before) if line.id not in cursor.seen]
-        return Source(self.listing, cursor, lines, held)
+        lines = self._lines(updated, cursor.before)
+        if len(lines) != total:
+            return None
+        return Source(self.listing, cursor, [line for line in lines if line.id not in cursor.seen], held)
 
     @property
     def _bounds(self) -> tuple[datetime | None, datetime | None]:
@@ -298,6 +304,16 @@ class Feeds:
             return False
         seconds = [time.replace(microsecond=0) for time in self._bounds if time is not None and time.microsecond]
         return not any(index.between(second, second + SECOND) for second in seconds)
+
+    def _count(self, cursor: TimeCursor) -> int | None:
+        """Count the builds from a place on; None if the server does not say.
+
+        A feed does not see which builds were deleted, and which older ones a token can access since.
+        """
+        one_per_page = self.listing.with_page_size(1)
+        bounds = time_bounds(*self._bounds, before=cursor.before)
+        page = one_per_page.request(one_per_page.query_for(extra=bounds))
+        return page.page_number("last") if "next" in page.links else len(page.items)
 
     def _lines(self, index: FeedIndex, before: datetime | None) -> list[Line]:
         since, until = self._bounds

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from buildkite_orm import Build, Buildkite, BuildQuerySet, Checkpoint
     from buildkite_orm.fake import FakeBuildkite
 
-RUN = 3
-"""The requests of a run."""
+RUN = 4
+"""The requests of a run, and one that counts the builds."""
 
 
 def follow(bk: Buildkite, checkpoint: Checkpoint | None = None, **filters: Any) -> Checkpoint:

@@ -93,10 +93,10 @@ def test_the_first_page_costs_one_request(new_client: Clients, costs: Costs) -> 
 
 @pytest.mark.usefixtures("followed")
 def test_a_few_pages_cost_a_request_each(new_client: Clients, costs: Costs) -> None:
-    with costs(5):
-        assert len(list(listing(new_client()).limit(80))) == 80
-    with costs(1 + RUN + 1):
+    with costs(6):
         assert len(list(listing(new_client()).limit(100))) == 100
+    with costs(1 + RUN + 1):
+        assert len(list(listing(new_client()).limit(120))) == 120
 
 
 def test_loading_everything_with_threads_costs_the_same(
@@ -248,13 +248,21 @@ def test_a_listing_equals_one_without_a_cache_in_spite_of(
     check_same(followed, new_client(), most=1 + RUN + 14)
 
 
-def test_a_build_that_no_run_has_seen_is_noticed_by_a_request(
+def test_a_build_that_no_run_has_seen_is_listed(followed: FakeBuildkite, new_client: Clients) -> None:
+    followed.add_build("web", created_at=followed.build("web", 60).created_at + 10, finished_at=1.0)
+    check_same(followed, new_client(), most=26)
+
+
+def test_a_build_that_no_run_has_seen_is_noticed_while_the_pages_are_read(
     followed: FakeBuildkite, new_client: Clients, folder: Path
 ) -> None:
-    followed.add_build("web", created_at=followed.build("web", 60).created_at + 10, finished_at=1.0)
     with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
         evict(followed, rows)
-    check_same(followed, new_client(), most=26)
+    pages = listing(new_client()).pages()
+    found = [build for _ in range(3) for build in next(pages).items]
+    followed.add_build("web", created_at=followed.build("web", 60).created_at + 10, finished_at=1.0)
+    found += [build for page in pages for build in page.items]
+    assert numbers(found) == [*range(250, 60, -1), 251, *range(60, 0, -1)]
 
 
 def test_a_build_that_moves_during_a_run_is_listed(
@@ -291,15 +299,26 @@ def remove(server: FakeBuildkite, record: BuildRecord) -> None:
         builds.remove(record)
 
 
-def test_a_build_that_was_deleted_is_listed_while_it_is_stored(
+def test_a_build_that_was_deleted_is_not_listed(followed: FakeBuildkite, new_client: Clients) -> None:
+    remove(followed, followed.build("web", 50))
+    check_same(followed, new_client(), most=1 + 26)
+
+
+def test_a_build_that_is_deleted_while_the_pages_are_read_is_left_out_if_it_is_requested(
     followed: FakeBuildkite, new_client: Clients, folder: Path
 ) -> None:
-    remove(followed, followed.build("web", 50))
-    assert 50 in numbers(list(listing(new_client())))
-    assert 50 not in numbers(list(listing(new_client(), cache="refresh")))
     with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
-        rows.execute("DELETE FROM entries WHERE key LIKE '%/50'")
-    check_same(followed, new_client(), most=1 + RUN + 2)
+        rows.execute("DELETE FROM entries WHERE key LIKE '%/50' OR key LIKE '%/52'")
+    pages = listing(new_client()).pages()
+    found = [build for _ in range(3) for build in next(pages).items]
+    remove(followed, followed.build("web", 50))
+    found += [build for page in pages for build in page.items]
+    assert numbers(found) == [*range(250, 50, -1), *range(49, 0, -1)]
+
+
+def test_without_the_number_of_builds_the_pages_are_requested(followed: FakeBuildkite, new_client: Clients) -> None:
+    followed.settings.link_last = False
+    check_same(followed, new_client(), most=26)
 
 
 def test_reconcile_takes_out_what_was_deleted(followed: FakeBuildkite, new_client: Clients) -> None:

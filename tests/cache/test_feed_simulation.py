@@ -122,4 +122,4 @@ def test_the_simulation_uses_what_a_feed_has_seen() -> None:
         analyst.world.do([("create", 0), ("create", 1), ("wait", 1)] * 20)
         analyst.world.do([("wait", 4)])
         analyst.feed()
-        assert analyst.compare({"with_jobs": True}) == 4
+        assert analyst.compare({"with_jobs": True}) == 5
