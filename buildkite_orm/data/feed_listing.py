@@ -258,26 +258,34 @@ class Feeds:
         index = rows.read()
         if index is None or not self._is_covered(index):
             return None
-        state, record = index.state, FeedRecord(rows)
-        filters = {name: value for name in _OF_FEED if (value := self.filters.get(name)) is not None}
-        if state.query.created_from is not None:
-            filters["created_from"] = state.query.created_from
-        builds = self.make(filters={**filters, "with_jobs": True, "with_pipeline": rows.with_pipeline})
         try:
             total = self._count(cursor)
             if total is None or total < len(self._lines(index, cursor.before)):  # some were deleted
                 return None
-            held = _held_of(Changes[Change](state, builds._stream, record=record), state)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            updated, held = self._updated(rows, index.state)
         except (BuildkiteError, ValueError):
             return None
-        # another thread may have stored the index of a later run meanwhile
-        updated = record.index or rows.read()
-        if updated is None or updated.state.query != state.query or start_of(updated.state) < start_of(state):
-            return None
-        lines = self._lines(updated, cursor.before)
+        lines = [] if updated is None else self._lines(updated, cursor.before)
         if len(lines) != total:
             return None
         return Source(self.listing, cursor, [line for line in lines if line.id not in cursor.seen], held)
+
+    def _updated(self, rows: FeedRows, state: FeedState) -> tuple[FeedIndex | None, dict[str, Build]]:
+        """Run a feed, and return its index, and what it reports that the cache does not have.
+
+        Args:
+            rows: The row of the feed.
+            state: The state in which the run begins, and ends.
+        """
+        filters = {name: value for name in _OF_FEED if (value := self.filters.get(name)) is not None}
+        if state.query.created_from is not None:
+            filters["created_from"] = state.query.created_from
+        builds = self.make(filters={**filters, "with_jobs": True, "with_pipeline": rows.with_pipeline})
+        record = FeedRecord(rows)
+        held = _held_of(Changes[Change](state, builds._stream, record=record), state)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        index = record.index or rows.read()  # another thread may have stored the index of a later run meanwhile
+        is_current = index is not None and index.state.query == state.query and start_of(index.state) >= start_of(state)
+        return index if is_current else None, held
 
     @property
     def _bounds(self) -> tuple[datetime | None, datetime | None]:

@@ -243,6 +243,49 @@ def test_a_feed_that_has_not_run_for_long_is_not_used_if_it_would_cost_more(
     check_same(followed, new_client(), most=26)
 
 
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+@pytest.mark.parametrize("change", [{"created_at": None}, {"url": "?"}, {"state": "a\tb"}])
+def test_nothing_is_stored_of_a_feed_with_an_odd_build(
+    year: FakeBuildkite, new_client: Clients, folder: Path, change: dict[str, Any]
+) -> None:
+    def drift(payload: Any) -> Any:
+        return [*payload[:70], *({**each, **change} for each in payload[70:71]), *payload[71:]]
+
+    year.settings.drift = drift
+    follow(new_client())
+    assert rows_of(folder, "feed") == 0
+
+
+def test_an_index_that_is_evicted_after_the_first_page_costs_the_other_pages(
+    followed: FakeBuildkite, new_client: Clients, folder: Path
+) -> None:
+    pages = listing(new_client()).pages()
+    found = list(next(pages).items)
+    with closing(sqlite3.connect(folder / "cache.sqlite3")) as rows, rows:
+        rows.execute("DELETE FROM entries WHERE kind = 'feed'")
+    found += [build for page in pages for build in page.items]
+    with followed.client() as plain:
+        assert dumps(found) == dumps(list(listing(plain)))
+
+
+def test_a_first_run_with_a_later_beginning_replaces_the_index(year: FakeBuildkite, new_client: Clients) -> None:
+    since = datetime(2026, 8, 1, 8, tzinfo=UTC)
+    follow(new_client())
+    checkpoint = follow(new_client(), created_from=since)
+    year.clock.advance(3600)
+    follow(new_client(), checkpoint, created_from=since)
+    check_same(year, new_client(), most=1 + RUN + 2, created_from=since)
+    follow(new_client())
+    check_same(year, new_client(), most=1 + RUN + 2)
+
+
+def test_the_shell_completes_the_numbers_of_all_builds(followed: FakeBuildkite, new_client: Clients) -> None:
+    bk, seen = new_client(), set[int]()
+    bk.session.on_load = lambda builds: seen.update(build.number for build in builds)
+    assert set(numbers(list(listing(bk)))) <= seen
+    assert followed.requests
+
+
 def test_a_crowded_second_is_listed_once(server: FakeBuildkite, new_client: Clients) -> None:
     server.add_builds("web", 120, spacing=0.01, newest=server.clock.now() - 3600)
     server.add_builds("web", 120, spacing=0.1, newest=server.clock.now() - 7200)
