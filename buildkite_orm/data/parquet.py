@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.data.arrow import load_pyarrow
 from buildkite_orm.files.atomic import atomic_write
 from buildkite_orm.files.safe_paths import Target
+from buildkite_orm.utils.plain_values import as_path
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from buildkite_orm.files.atomic import PartialFile
 
@@ -181,7 +182,8 @@ def write_parquet_folder(
         schemas: The `pyarrow.Schema` of each table, by its name.
         batches: For each step, one batch of each table.
     """
-    targets = [Target.of(f"{folder}/", f"{name}.parquet") for name in schemas]
+    path = Path(as_path("folder", folder))  # an empty path is the current folder, not "/"
+    targets = [Target.of(f"{path}/", f"{name}.parquet") for name in schemas]
     _write(list(zip(targets, schemas.values(), strict=True)), batches)
     return [target.path for target in targets]
 

@@ -78,6 +78,23 @@ def test_both_tables_are_written_in_one_pass(web: PipelineRef, tmp_path: Path, c
     assert set(jobs["build_id"].to_pylist()) == set(builds["id"].to_pylist())
 
 
+def test_a_folder_may_be_empty_or_a_path_object_and_nothing_else(
+    web: PipelineRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Named:
+        def __fspath__(self) -> str:
+            return "named"
+
+    monkeypatch.chdir(tmp_path)
+    tables = web.builds(with_jobs=True).tables()
+    wrong: Any = b"bytes"
+    with pytest.raises(TypeError, match="folder is a path or a string"):
+        tables.to_parquet(wrong)
+    tables.to_parquet("")
+    tables.to_parquet(Named())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["builds.parquet", "jobs.parquet", "named"]
+
+
 def test_a_failed_run_leaves_the_previous_files_whole(server: FakeBuildkite, tmp_path: Path) -> None:
     with server.client(retry=RetryPolicy(attempts=1)) as bk:
         tables = web_pipeline(bk).builds(with_jobs=True).tables()
