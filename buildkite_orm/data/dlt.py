@@ -13,7 +13,7 @@ from buildkite_orm.data.arrow import BatchMaker
 from buildkite_orm.data.changes import Gone
 from buildkite_orm.data.export import existing
 from buildkite_orm.data.job_rows import job_columns
-from buildkite_orm.data.rows import read_columns
+from buildkite_orm.data.rows import read_columns, with_ids
 from buildkite_orm.data.schema import Column, ColumnType, Table, table
 from buildkite_orm.errors import ConfigurationError
 
@@ -49,7 +49,8 @@ def buildkite_source(
     `id`. Agents and pipelines are replaced. The checkpoint is kept in the state of the source, which dlt commits with
     the data. So a run that is killed loses nothing.
 
-    Columns are those of `docs/columns.md`, with lists and maps as JSON text, `_sequence` and `_deleted`.
+    Columns are those of `docs/columns.md`, with lists and maps as JSON text, `_sequence` and `_deleted`. Should the
+    server send an object without an id, the id of its row is made from its content.
 
     Args:
         organization: The slug; by default, that of the client or of BUILDKITE_ORGANIZATION_SLUG.
@@ -137,15 +138,16 @@ class _Batches:
     def plain(self, name: str, items: Sequence[Any]) -> Any:
         """Return the rows of a table that is replaced."""
         flat = _flat(table(name))
-        return _as_table(BatchMaker(flat).batch(read_columns(flat, items)))
+        return import_module("pyarrow").Table.from_batches([BatchMaker(flat).batch(read_columns(flat, items))])
 
     def _marked(self, name: str, columns: list[Values], *, deleted: int = 0) -> Any:
         rows = len(columns[0])
+        keyed = with_ids(self._tables[name], columns)
         added: list[Values] = [
             [next(self._sequence) for _ in range(rows)],
             [False] * (rows - deleted) + [True] * deleted,
         ]
-        found = _as_table(self._makers[name].batch([*columns, *added]))
+        found = _as_table(self._makers[name].batch([*keyed, *added]))
         if name == "builds":
             return found
         hints = {"table_name": name, "write_disposition": "merge", "primary_key": "id", "columns": _HINTS}
@@ -153,10 +155,13 @@ class _Batches:
 
 
 def _as_table(batch: Any) -> Any:
-    """Return a table whose ids are declared as not null, like a primary key: dlt logs a warning otherwise."""
+    """Return a table whose ids are declared as not null, like a primary key: dlt logs a warning otherwise.
+
+    All batches of a load need the same declaration.
+    """
     pa = import_module("pyarrow")
     place = batch.schema.get_field_index("id")
-    key = batch.schema.field(place).with_nullable(batch.column(place).null_count > 0)
+    key = pa.field("id", batch.column(place).type, nullable=False)
     return pa.Table.from_arrays(batch.columns, schema=batch.schema.set(place, key))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from buildkite_orm.data.export_files import FORMATS
-from buildkite_orm.data.rows import read_columns, rows_of
+from buildkite_orm.data.rows import read_columns, rows_of, with_ids
 from buildkite_orm.data.schema import table
 from buildkite_orm.data.spool import Spool
 from buildkite_orm.errors import ConfigurationError, GoneError, NotFoundError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from buildkite_orm.data.export_files import FileFormat
+    from buildkite_orm.data.rows import Values
     from buildkite_orm.data.schema import Table
     from buildkite_orm.resources.builds.build import Build
     from buildkite_orm.resources.organizations.organization import OrganizationRef
@@ -182,23 +183,27 @@ def _format_of(path: Path) -> FileFormat:
 
 
 def _build_rows(found: Table, builds: Sequence[Build]) -> Rows:
-    return rows_of(found, read_columns(found, builds))
+    return _merged_by_id(found, read_columns(found, builds))
 
 
 def _job_rows(found: Table, builds: Sequence[Build]) -> Rows:
     from buildkite_orm.data.job_rows import job_columns  # noqa: PLC0415 - for this kind only
 
-    return rows_of(found, job_columns(builds))
+    return _merged_by_id(found, job_columns(builds))
 
 
 def _artifact_rows(found: Table, builds: Sequence[Build]) -> Rows:
     for build in builds:
-        yield from rows_of(found, read_columns(found, existing(build.artifacts())))
+        yield from _merged_by_id(found, read_columns(found, existing(build.artifacts())))
 
 
 def _annotation_rows(found: Table, builds: Sequence[Build]) -> Rows:
     for build in builds:
-        yield from rows_of(found, read_columns(found, existing(build.annotations(scope="all"))))
+        yield from _merged_by_id(found, read_columns(found, existing(build.annotations(scope="all"))))
+
+
+def _merged_by_id(found: Table, columns: list[Values]) -> Rows:
+    return rows_of(found, with_ids(found, columns))
 
 
 def existing(listing: Iterable[R]) -> list[R]:

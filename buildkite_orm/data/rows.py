@@ -6,6 +6,7 @@ kept as received in `_rest`, and so are fields that the class does not have.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ _PLAIN_TEXT: Final = frozenset({str, _NONE})
 _PLAIN_TIMES: Final = frozenset({datetime, _NONE})
 _NO_DATA: Final[dict[str, Any]] = {}
 _TOO_DEEP: Final = "nested too deeply"
+_NO_ID: Final = "without-id-"
 
 
 class Rest:
@@ -98,6 +100,30 @@ def read_columns(table: Table, items: Sequence[Resource], given: Mapping[str, Va
         _put_left_out(data, field, rest)
     computed[REST] = rest.texts(len(items))
     return [values[column.name] if column.field else computed[column.name] for column in table.columns]
+
+
+def with_ids(table: Table, columns: list[Values]) -> list[Values]:
+    """Return columns in which each row has an id, by which rows are merged.
+
+    The id of a row without one is made from its content, so that other rows do not replace it, and the same row does.
+
+    Args:
+        table: The table.
+        columns: Its columns.
+    """
+    place = table.names.index("id")
+    if None not in columns[place]:
+        return columns
+    found = [
+        _id_of_content(row) if value is None else value
+        for value, row in zip(columns[place], zip(*columns, strict=True), strict=True)
+    ]
+    return [*columns[:place], found, *columns[place + 1 :]]
+
+
+def _id_of_content(row: tuple[object, ...]) -> str:
+    text = json.dumps(row, default=write_time)
+    return f"{_NO_ID}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def rows_of(table: Table, columns: list[Values]) -> Iterator[dict[str, Any]]:

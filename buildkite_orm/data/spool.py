@@ -7,7 +7,7 @@ import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
-from buildkite_orm.data.schema import REST, ColumnType
+from buildkite_orm.data.schema import ColumnType
 from buildkite_orm.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class Spool:
         """Add rows, and set the checkpoint that belongs to them, in one transaction.
 
         Args:
-            rows: The rows; a later one replaces an earlier one with the same id.
+            rows: The rows, each with an id; a later one replaces an earlier one with the same id.
             checkpoint: The checkpoint.
             since: The start of the export.
             is_complete: Whether these are the last rows of the run.
         """
-        values = [(str(row["id"] or row[REST]), json.dumps(row, default=_as_text)) for row in rows]
+        values = [(row["id"], json.dumps(row, default=_as_text)) for row in rows]
         self._database.execute("BEGIN")
         self._database.executemany("INSERT OR REPLACE INTO rows (id, row) VALUES (?, ?)", values)
         self._database.execute("DELETE FROM state")

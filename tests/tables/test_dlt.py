@@ -104,6 +104,34 @@ def test_dlt_logs_no_warning(
     ]
 
 
+@pytest.mark.parametrize("value", [None, 5, "\ud800"], ids=["null", "a number", "half a character"])
+def test_objects_without_a_valid_id_are_loaded(
+    server: FakeBuildkite, bk: Buildkite, warehouse: Warehouse, value: object
+) -> None:
+    server.add_build("web", state="passed", jobs=[{"name": "a"}])
+    warehouse.load(bk)
+    server.clock.advance(600)
+    for _ in range(120):  # two batches, of which only the first one has rows without an id
+        server.add_build("web", state="passed", jobs=[{"name": "b"}, {"name": "c"}])
+
+    def change(payload: Any) -> Any:
+        if isinstance(payload, list):
+            for each in payload:
+                if each.get("number") in {115, 116} or "builds_url" in each:  # builds or pipelines
+                    each["id"] = value
+                    for job in each.get("jobs", ()):
+                        job["id"] = value
+        return payload
+
+    server.settings.drift = change
+    for _ in range(2):
+        warehouse.load(bk)
+    counts = "SELECT count(*), count(id) FROM ci."
+    assert warehouse.rows(f"{counts}builds") == [(121, 121)]
+    assert warehouse.rows(f"{counts}jobs") == [(241, 241)]
+    assert warehouse.rows(f"{counts}pipelines") == [(1, 0)]
+
+
 def test_a_killed_run_loses_nothing(server: FakeBuildkite, bk: Buildkite, warehouse: Warehouse) -> None:
     server.add_build("web", state="passed")
     warehouse.load(bk)

@@ -149,6 +149,26 @@ def test_parts_of_builds_are_exported(server: FakeBuildkite, org: OrganizationRe
     assert (row["build_number"], row["pipeline_slug"]) == (build.number, "web")
 
 
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+@pytest.mark.parametrize("value", [None, 5], ids=["null", "a number"])
+def test_objects_without_a_valid_id_are_separate_rows(
+    server: FakeBuildkite, org: OrganizationRef, tmp_path: Path, value: object
+) -> None:
+    for name in ("a", "b", "c"):
+        server.add_build("web", state="passed", jobs=[{"name": name}])
+
+    def change(payload: Any) -> Any:
+        for job in (each for build in payload for each in build["jobs"]):
+            job["id"] = value
+        return payload
+
+    server.settings.drift = change
+    path = tmp_path / "export.jsonl"
+    for _ in range(2):  # the second run lists the builds again, since they have just finished
+        export(org, "jobs", path, since=SINCE, progress=False)
+        assert sorted(row["name"] for row in read(path)) == ["a", "b", "c"]
+
+
 def test_a_file_that_is_no_export_is_not_replaced(org: OrganizationRef, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("a,b\n")
