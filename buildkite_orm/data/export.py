@@ -73,13 +73,18 @@ def export(
         progress: Whether to show progress; see `QuerySet.all`.
 
     Raises:
-        ConfigurationError: The format or the kind is not known; the file is no export of this kind; or a package is
-            missing.
+        ConfigurationError: The format or the kind is not known; the file is no export of this kind, is missing or is
+            damaged; its folder does not exist; or a package is missing.
         ValueError: The checkpoint is that of another organization or API.
     """
     target = Path(path)
     run = _Run(organization, kind, target, _format_of(target))
     state = run.read_state()
+    if state is not None and not target.exists():
+        raise ConfigurationError(
+            f"{target} is missing, and a run adds only what is new: restore the file, "
+            f"or delete {run.beside()} to export everything again"
+        )
     if state is None and target.exists() and not run.spool_path.exists():
         raise ConfigurationError(f"{target} exists, and no checkpoint is beside it: choose another file, or delete it")
     start = since.astimezone(UTC).replace(microsecond=0) if state is None else datetime.fromisoformat(state["since"])
@@ -122,6 +127,8 @@ class _Run:
             datetime.fromisoformat(state["since"])
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {self._state_path}: {error.strerror}") from None
         except (ValueError, LookupError, TypeError) as error:
             raise ConfigurationError(f"{self._state_path} is no checkpoint of an export: {error}") from None
         if (kind, version) != (self._kind, _VERSION):
@@ -129,6 +136,10 @@ class _Run:
                 f"{self._path} has {kind} (version {version}): export {self._kind} to another file"
             )
         return state
+
+    def beside(self) -> str:
+        """Return the names of the files beside the file that exist."""
+        return " and ".join(str(path) for path in (self._state_path, self.spool_path) if path.exists())
 
     def check_origin(self, spool: Spool, since: datetime) -> datetime:
         """Return the start of the export that the rows of an interrupted run belong to, else that of this one.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from contextlib import contextmanager
+import sqlite3
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from buildkite_orm.data.arrow import BatchMaker, load_pyarrow
 from buildkite_orm.data.databases import connected, load_duckdb, quoted, replace_tables
 from buildkite_orm.data.parquet import write_parquet
+from buildkite_orm.errors import BuildkiteError, ConfigurationError
 from buildkite_orm.files.atomic import atomic_write
 from buildkite_orm.files.safe_paths import Target
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ROWS: Final = 2_000
+_LONGEST: Final = (1 << 31) - 1  # the largest limit of csv on all systems
+_CSV_LIMIT: Final = Lock()
 
 
 class FileFormat(Protocol):
@@ -59,7 +64,7 @@ class _Parquet:
 
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         maker = BatchMaker(table)
-        write_parquet(path, maker.schema, _merged(self._batches(path), maker, table, spool))
+        write_parquet(path, maker.schema, _merged(path, self._batches(path), maker, table, spool))
 
     def _batches(self, path: Path) -> Iterator[Any]:
         if path.exists():
@@ -74,8 +79,10 @@ class _DuckDB:
 
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         maker = BatchMaker(table)
-        with connected(path) as connection:
-            batches = _merged(self._batches(connection, table.name), maker, table, spool)
+        with ExitStack() as stack:
+            with _reading(path):
+                connection = stack.enter_context(connected(path))
+            batches = _merged(path, self._batches(connection, table.name), maker, table, spool)
             replace_tables(connection, {table.name: maker.schema}, ({table.name: batch} for batch in batches))
 
     def _batches(self, connection: Any, name: str) -> Iterator[Any]:
@@ -91,7 +98,13 @@ class _DuckDB:
             yield from load_pyarrow().table(connection.sql(query)).to_batches()
 
 
-def _merged(old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -> Iterator[Any]:
+def _merged(path: Path, old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -> Iterator[Any]:
+    yield from _read(path, _kept(old, maker, spool))
+    for rows in spool.batches(_ROWS):
+        yield maker.batch([[row[name] for row in rows] for name in table.names])
+
+
+def _kept(old: Iterable[Any], maker: BatchMaker, spool: Spool) -> Iterator[Any]:
     pa = load_pyarrow()
     for batch in old:
         ids = batch.column("id").to_pylist()
@@ -104,8 +117,6 @@ def _merged(old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -
             for field in maker.schema
         ]
         yield pa.RecordBatch.from_arrays(columns, schema=maker.schema)
-    for rows in spool.batches(_ROWS):
-        yield maker.batch([[row[name] for row in rows] for name in table.names])
 
 
 # -- text
@@ -118,13 +129,18 @@ class _JsonLines:
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         del table
         with _replacing(path) as part:
-            for lines in _groups(_lines(path)):
-                rows = [json.loads(line) for line in lines]
-                changed = spool.has([row["id"] for row in rows])
-                kept = [line for line, row in zip(lines, rows, strict=True) if row["id"] not in changed]
-                part.write("".join(kept).encode())
+            for lines in _groups(_read(path, self._lines(path))):
+                changed = spool.has([key for key, _ in lines])
+                part.write("".join(line for key, line in lines if key not in changed).encode())
             for rows in spool.batches(_ROWS):
                 part.write("".join(f"{json.dumps(row, default=_time_text)}\n" for row in rows).encode())
+
+    def _lines(self, path: Path) -> Iterator[tuple[object, str]]:
+        """Yield the id of each line, and the line."""
+        if path.exists():
+            with path.open(encoding="utf-8", newline="\n") as file:
+                for line in file:
+                    yield json.loads(line)["id"], line
 
 
 class _Csv:
@@ -132,14 +148,23 @@ class _Csv:
         pass
 
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
-        with _replacing(path) as part:
+        with _any_length(), _replacing(path) as part:
             part.write(_csv_text(table, [dict(zip(table.names, table.names, strict=True))]))
-            with io.StringIO("") if not path.exists() else path.open(encoding="utf-8", newline="") as file:
-                for rows in _groups(csv.DictReader(file)):
-                    changed = spool.has([row["id"] for row in rows])
-                    part.write(_csv_text(table, [row for row in rows if row["id"] not in changed]))
+            for group in _groups(_read(path, self._rows(path))):
+                changed = spool.has([key for key, _ in group])
+                part.write(_csv_text(table, [row for key, row in group if key not in changed]))
             for rows in spool.batches(_ROWS):
                 part.write(_csv_text(table, [{name: _cell(value) for name, value in row.items()} for row in rows]))
+
+    def _rows(self, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield the id of each row, and the row."""
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                reader = csv.DictReader(file)
+                if "id" not in (reader.fieldnames or ()):
+                    raise LookupError("it has no column 'id'")
+                for row in reader:
+                    yield row["id"], row
 
 
 FORMATS: Final[dict[str, FileFormat]] = {
@@ -157,10 +182,33 @@ def _replacing(path: Path) -> Generator[PartialFile]:
         yield part
 
 
-def _lines(path: Path) -> Iterator[str]:
-    if path.exists():
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from file
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
+    """Turn errors of a file that cannot be read, such as a damaged one, into one that names the file."""
+    try:
+        yield
+    except (BuildkiteError, MemoryError, sqlite3.Error):
+        raise
+    except Exception as error:  # each format has its own errors
+        problem = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"cannot read {path}, which earlier runs have written: {problem}") from error
+
+
+def _read(path: Path, old: Iterable[T]) -> Iterator[T]:
+    """Yield what a file has; errors name it."""
+    with _reading(path):
+        yield from old
+
+
+@contextmanager
+def _any_length() -> Generator[None]:
+    """Raise the limit of csv, 131,072 characters a field, during a block; it is one limit for the whole process."""
+    with _CSV_LIMIT:
+        limit = csv.field_size_limit(_LONGEST)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(limit)
 
 
 def _groups(items: Iterable[T]) -> Iterator[list[T]]:

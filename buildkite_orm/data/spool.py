@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from buildkite_orm.data.schema import ColumnType
-from buildkite_orm.errors import ConfigurationError
+from buildkite_orm.errors import ConfigurationError, DownloadError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,21 +31,27 @@ class Spool:
         table: The columns of the rows.
 
     Raises:
-        ConfigurationError: Another process uses it.
+        ConfigurationError: Another process uses it, or it cannot be written or read.
+        DownloadError: At the end of a `with` block: the disk is full, or it is damaged.
     """
 
     def __init__(self, path: Path, table: Table) -> None:
         self._path = path
         self._table = table
         self._times = [column.name for column in table.columns if column.type is ColumnType.TIME]
-        self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+        try:
+            self._database = sqlite3.connect(path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"cannot write {path}: {error}; does its folder exist?") from None
         try:
             self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._database.executescript(_TABLES)
             self._database.execute("DELETE FROM state WHERE 0")  # takes the lock
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             self._database.close()
-            raise ConfigurationError(f"cannot use {path}: {error}; does another export write the same file?") from None
+            is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            hint = "does another export write the same file?" if is_busy else "if it is damaged, delete it"
+            raise ConfigurationError(f"cannot use {path}: {error}; {hint}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +60,8 @@ class Spool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
+        if isinstance(error, sqlite3.DatabaseError):  # such as a full disk
+            raise DownloadError(f"cannot write {self._path}: {error}") from error
 
     @property
     def checkpoint(self) -> str | None:

@@ -115,12 +115,11 @@ def test_objects_without_a_valid_id_are_loaded(
         server.add_build("web", state="passed", jobs=[{"name": "b"}, {"name": "c"}])
 
     def change(payload: Any) -> Any:
-        if isinstance(payload, list):
-            for each in payload:
-                if each.get("number") in {115, 116} or "builds_url" in each:  # builds or pipelines
-                    each["id"] = value
-                    for job in each.get("jobs", ()):
-                        job["id"] = value
+        for each in payload:
+            if each.get("number") in {115, 116} or "builds_url" in each:  # builds or pipelines
+                each["id"] = value
+                for job in each.get("jobs", ()):
+                    job["id"] = value
         return payload
 
     server.settings.drift = change

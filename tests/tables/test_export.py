@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import ConfigurationError, RetryPolicy, ServerError
+from buildkite_orm import ConfigurationError, DownloadError, RetryPolicy, ServerError
 from buildkite_orm.cli import main
 from buildkite_orm.data import export as module
 from buildkite_orm.data.command import parse_since
@@ -190,6 +192,86 @@ def test_a_damaged_checkpoint_is_an_error(org: OrganizationRef, tmp_path: Path, 
     (tmp_path / "export.csv.checkpoint.json").write_text(text)
     with pytest.raises(ConfigurationError, match="no checkpoint of an export"):
         export(org, "builds", path, since=SINCE, progress=False)
+
+
+def test_a_missing_file_with_a_checkpoint_is_an_error(server: FakeBuildkite, org: OrganizationRef, path: Path) -> None:
+    server.add_build("web", created_at=server.clock.now() - 86_400, state="passed")
+    export(org, "builds", path, since=SINCE, progress=False)
+    path.unlink()
+    with pytest.raises(
+        ConfigurationError, match=r"is missing, .* delete .*checkpoint\.json to export everything"
+    ) as told:
+        export(org, "builds", path, since=SINCE, progress=False)
+    assert "unfinished" not in str(told.value)
+    path.with_name(f"{path.name}.checkpoint.json").unlink()
+    assert export(org, "builds", path, since=SINCE, progress=False).rows == 1
+
+
+@pytest.mark.parametrize("content", [b"damaged\n" * 1000, b'{"name": "no id"}\n', b"[]\n", b"\xff\n"])
+def test_a_damaged_file_is_an_error_that_names_it(
+    server: FakeBuildkite, org: OrganizationRef, path: Path, content: bytes
+) -> None:
+    server.add_build("web", state="passed")
+    export(org, "builds", path, since=SINCE, progress=False)
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=rf"cannot read .*{path.name}, which earlier runs have written: \w+: "):
+        export(org, "builds", path, since=SINCE, progress=False)
+    assert path.read_bytes() == content
+
+
+def test_texts_may_have_any_length(server: FakeBuildkite, org: OrganizationRef, path: Path) -> None:
+    limit = csv.field_size_limit()
+    text = "x" * 200_000  # longer than the limit of the module csv
+    server.add_build("web", state="passed", created_at=server.clock.now() - 86_400, message=text)
+    export(org, "builds", path, since=SINCE, progress=False)
+    server.clock.advance(3600)
+    server.add_build("web", state="passed")
+    export(org, "builds", path, since=SINCE, progress=False)
+    assert csv.field_size_limit() == limit
+    if path.suffix == ".csv":
+        assert path.read_text(encoding="utf-8").count(text) == 1
+    else:
+        assert [row["message"] for row in read(path)].count(text) == 1
+
+
+@pytest.mark.parametrize("name", ["export.csv.unfinished", "export.csv.checkpoint.json"])
+def test_a_folder_in_place_of_a_file_beside_the_export_is_an_error(
+    org: OrganizationRef, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(ConfigurationError, match=f"cannot .*{name}"):
+        export(org, "builds", tmp_path / "export.csv", since=SINCE, progress=False)
+
+
+def test_a_damaged_unfinished_file_is_an_error_that_says_what_to_delete(org: OrganizationRef, tmp_path: Path) -> None:
+    (tmp_path / "export.csv.unfinished").write_bytes(b"damaged" * 1000)
+    with pytest.raises(ConfigurationError, match=r"cannot use .*export\.csv\.unfinished: .*delete it"):
+        export(org, "builds", tmp_path / "export.csv", since=SINCE, progress=False)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(
+    server: FakeBuildkite, org: OrganizationRef, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def execute(self: Any, *arguments: Any) -> Any:
+        if arguments[0] == "COMMIT":
+            raise sqlite3.OperationalError("database or disk is full")
+        return sqlite3.Connection.execute(self, *arguments)
+
+    server.add_build("web", state="passed")
+    path = tmp_path / "export.csv"
+    full: Any = type("Full", (sqlite3.Connection,), {"execute": execute})
+    connect: Any = functools.partial(sqlite3.connect, factory=full)
+    monkeypatch.setattr(sqlite3, "connect", connect)
+    with pytest.raises(DownloadError, match=r"cannot write .*export\.csv\.unfinished: database or disk is full"):
+        export(org, "builds", path, since=SINCE, progress=False)
+    assert not path.exists()
+    monkeypatch.undo()
+    assert export(org, "builds", path, since=SINCE, progress=False).rows == 1
+
+
+def test_a_folder_that_does_not_exist_is_an_error_that_asks_for_it(org: OrganizationRef, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does its folder exist"):
+        export(org, "builds", tmp_path / "missing" / "export.csv", since=SINCE, progress=False)
 
 
 def test_two_exports_of_one_file_at_once_are_refused(org: OrganizationRef, tmp_path: Path) -> None:
