@@ -143,14 +143,14 @@ def log_columns(lines: Iterable[LogLine]) -> list[Values]:
 
 
 def json_text(value: object) -> str:
-    """Return a value of a payload as JSON text."""
+    """Return a value of a payload as JSON text; a number that JSON does not have, such as NaN, is a string in it."""
     if value == {}:  # most often, and quickly
         return "{}"
     try:
-        text = json.dumps(value, default=_as_json, ensure_ascii=False)
+        text = _dumps(value, ensure_ascii=False)
+        return text if is_writable(text) else _dumps(value)
     except RecursionError:
         return json.dumps(_TOO_DEEP)
-    return text if is_writable(text) else json.dumps(value, default=_as_json)
 
 
 # -- the parts of an object
@@ -293,9 +293,17 @@ def _plain_times(values: Values) -> Values:
 
 def _rest_text(found: dict[str, Any]) -> str:
     try:
-        return json.dumps(found, default=_as_json)
+        return _dumps(found)
     except RecursionError:
         return json.dumps(dict.fromkeys(found, _TOO_DEEP))
+
+
+def _dumps(value: object, *, ensure_ascii: bool = True) -> str:
+    try:
+        return json.dumps(value, default=_as_json, ensure_ascii=ensure_ascii, allow_nan=False)
+    except ValueError:
+        plain = json.loads(json.dumps(value, default=_as_json), parse_constant=str)
+        return json.dumps(plain, ensure_ascii=ensure_ascii)
 
 
 def _as_json(value: object) -> object:

@@ -118,6 +118,14 @@ def test_a_value_of_another_type_is_kept_as_received_and_never_converted(
     assert row.get(field) is None
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_numbers_that_json_does_not_have_are_texts_in_it(value: float) -> None:
+    row = row_of(Build, {**BUILD, "env": {"é": [value]}, "unknown": value})
+    names = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+    assert json.loads(row["env"], parse_constant=pytest.fail) == {"é": [names[str(value)]]}
+    assert json.loads(row["_rest"], parse_constant=pytest.fail) == {"unknown": names[str(value)]}
+
+
 def test_a_value_of_another_type_in_a_part_is_kept_with_the_name_of_the_part(
     server: FakeBuildkite, web: PipelineRef
 ) -> None:
