@@ -72,10 +72,10 @@ def parse_since(text: str, now: datetime) -> datetime:
         return now - int(period[1]) * _UNITS[period[2]]
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         msg = f"--since {text}: a period such as 12h, 30d or 4w, or a date such as 2026-07-01"
         raise ValueError(msg) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -312,6 +312,12 @@ def test_the_command_explains_what_is_wrong(run: Callable[..., int], capsys: pyt
     assert "--since soon" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", ["soon", "30", "0001-01-01T00:00:00+14:00"])
+def test_since_that_is_no_time_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match="a period such as"):
+        parse_since(text, datetime(2026, 8, 1, 12, tzinfo=UTC))
+
+
 @pytest.mark.parametrize(
     ("text", "ago"), [("30d", timedelta(days=30)), ("12h", timedelta(hours=12)), ("2w", timedelta(weeks=2))]
 )
