@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from buildkite_orm.data.rows import log_columns, read_columns
 from buildkite_orm.data.schema import LOG_TABLE, ColumnType, table_of
 from buildkite_orm.errors import ConfigurationError, ManyRequestsWarning
+from buildkite_orm.models.guesses import unknown_of_table
 from buildkite_orm.utils.warn import warn_caller
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ class ArrowStream:
 
     def __repr__(self) -> str:
         return f"<ArrowStream of {self._description}: {len(self._table.columns)} columns>"
+
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(unknown_of_table(type(self), name, "x"))
 
     @property
     def schema(self) -> Any:

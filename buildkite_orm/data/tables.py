@@ -8,6 +8,7 @@ from buildkite_orm.data.arrow import ArrowStream, BatchMaker
 from buildkite_orm.data.job_rows import JOBS, job_columns
 from buildkite_orm.data.rows import read_columns
 from buildkite_orm.data.schema import table_of
+from buildkite_orm.models.guesses import unknown_of_table
 from buildkite_orm.resources.builds.build import Build
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class BuildTables:
 
     def __repr__(self) -> str:
         return f"<BuildTables of {self._listing!r}>"
+
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(unknown_of_table(type(self), name, "x.jobs"))
 
     def __iter__(self) -> Iterator[TableBatches]:
         builds, jobs = self._makers

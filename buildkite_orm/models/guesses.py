@@ -110,6 +110,7 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
 
 QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "aggregate": "iterate over it, and compute in Python",
+    "dataframe": "pandas.DataFrame(qs.rows())",
     "delete": "iterate over it, and call .delete() of each object",
     "df": "pandas.DataFrame(qs.rows())",
     "dict": "[each.dump() for each in qs]",
@@ -148,9 +149,14 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "sort": "sorted(qs, key=…)",
     "sort_by": "sorted(qs, key=…)",
     "take": ".limit(n), or qs[:n]",
+    "table": ".arrow(), which pyarrow, DuckDB, polars and pandas read",
     "to_arrow": ".arrow(), which pyarrow, DuckDB, polars and pandas read",
+    "to_csv": "csv.DictWriter with .rows(), or pandas.DataFrame(qs.rows()).to_csv(path)",
     "to_dataframe": "pandas.DataFrame(qs.rows())",
+    "to_df": "pandas.DataFrame(qs.rows())",
     "to_dict": "[each.dump() for each in qs]",
+    "to_dicts": "list(qs.rows()), or [each.dump() for each in qs]",
+    "to_duckdb": ".arrow().to_duckdb(path)",
     "to_list": "list(qs), or .all()",
     "to_pandas": "pandas.DataFrame(qs.rows())",
     "to_parquet": ".arrow().to_parquet(path)",
@@ -267,6 +273,27 @@ def unknown_attribute(kind: type[Any], name: str, *, has_data: bool) -> str:
     if field is None:
         return f"{start}; it is a ref, without data: .fetch() returns the object"
     return f"{start}: a ref has no data; .fetch().{field} requests it"
+
+
+_TABLE_GUESSES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("dataframe", "df", "to_dataframe", "to_df", "to_pandas"), "pandas.DataFrame.from_arrow({x})"),
+    **dict.fromkeys(("pl", "to_polars"), "polars.DataFrame({x})"),
+    **dict.fromkeys(("to_dicts", "to_list", "to_pylist"), "pyarrow.table({x}).to_pylist(), or qs.rows()"),
+    "to_csv": "pandas.DataFrame.from_arrow({x}).to_csv(path), or csv.DictWriter with qs.rows()",
+}
+
+
+def unknown_of_table(kind: type[Any], name: str, tables: str) -> str:
+    """Return the text of the error for an attribute that an Arrow table does not have.
+
+    Args:
+        kind: The class.
+        name: The name of the attribute.
+        tables: What other libraries read, as an expression.
+    """
+    start = f"{kind.__name__} has no attribute {name!r}"
+    right = _TABLE_GUESSES.get(name, "pyarrow.table({x})").replace("{x}", tables)
+    return start if name.startswith("_") else f"{start}; use {right}"
 
 
 def unknown_of_queryset(kind: type[Any], model: type[Any], name: str) -> str:

@@ -288,6 +288,24 @@ def test_a_job_that_is_no_object_keeps_its_row(server: FakeBuildkite, web: Pipel
     assert len(set(jobs.column("build_id").to_pylist())) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("to_pandas", "use pandas.DataFrame.from_arrow(x)"),
+        ("to_polars", "use polars.DataFrame(x)"),
+        ("to_pylist", "use pyarrow.table(x).to_pylist()"),
+        ("num_rows", "use pyarrow.table(x)"),
+    ],
+)
+def test_an_attribute_of_another_library_names_what_reads_the_table(web: PipelineRef, name: str, right: str) -> None:
+    with pytest.raises(AttributeError) as of_stream:
+        getattr(web.builds().arrow(), name)
+    assert right in str(of_stream.value)
+    with pytest.raises(AttributeError) as of_tables:
+        getattr(web.builds(with_jobs=True).tables(), name)
+    assert right.replace("(x)", "(x.jobs)") in str(of_tables.value)
+
+
 def test_the_attributes_of_a_table_are_few() -> None:
     from buildkite_orm.data.arrow import ArrowStream  # noqa: PLC0415
 
