@@ -247,8 +247,7 @@ def follow(
         known: The builds of that time that are known.
         record: Stores what the run sees; None if that is not stored.
     """
-    if reconcile is None and known is not None:
-        raise ValueError("known= is compared with what reconcile= lists again: add reconcile=timedelta(…)")
+    check_reconcile(reconcile, known)
     if reconcile is not None and (checkpoint is None or reconcile <= timedelta()):
         why = "changed_since(None) lists everything" if checkpoint is None else "a positive timedelta"
         raise ValueError(f"reconcile={reconcile!r}: {why}")
@@ -256,6 +255,19 @@ def follow(
     query.check_same(state.query)
     builds = None if known is None else KnownBuilds(known)
     return Changes(state, list_builds, reconcile=reconcile, known=builds, record=record)
+
+
+def check_reconcile(reconcile: object, known: object) -> None:
+    """Check that `reconcile` is a time, and that there is no `known` without it.
+
+    Raises:
+        TypeError: It is not a timedelta.
+        ValueError: It is missing.
+    """
+    if reconcile is None and known is not None:
+        raise ValueError("known= is compared with what reconcile= lists again: add reconcile=timedelta(…)")
+    if reconcile is not None and not isinstance(reconcile, timedelta):
+        raise TypeError(f"reconcile={reconcile!r}: a timedelta, such as timedelta(days=7)")
 
 
 def _fingerprint(build: Build) -> tuple[object, ...]:

@@ -10,12 +10,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.data.arrow import BatchMaker
-from buildkite_orm.data.changes import Gone
+from buildkite_orm.data.changes import Gone, check_reconcile
 from buildkite_orm.data.export import existing
 from buildkite_orm.data.job_rows import job_columns
 from buildkite_orm.data.rows import read_columns, with_ids
 from buildkite_orm.data.schema import Column, ColumnType, Table, table
 from buildkite_orm.errors import ConfigurationError
+from buildkite_orm.http.encoding import encode_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -58,15 +59,20 @@ def buildkite_source(
         artifacts: Whether to load the artifacts of changed builds, with a request or more for each build.
         annotations: Whether to load the annotations of changed builds, with a request or more for each build.
         reconcile: List the builds of this time again, to find those that were deleted, which no feed reports.
-        known: With `reconcile`: the ids of the builds in the warehouse that were created in that time. Those that the
-            API no longer lists are deleted there.
+        known: With `reconcile`: a mapping from the ids of the builds in the warehouse to the times of their creation,
+            or only the ids of those that were created in the time to reconcile. Those that the API no longer lists are
+            deleted there.
         client: The client; by default, one with the token of the environment.
 
     Raises:
         ConfigurationError: dlt or pyarrow is not installed: `pip install 'buildkite_orm[dlt]'`.
+        TypeError: `since` or `reconcile` is of another type.
+        ValueError: `since` has no time zone, or `known` is given without `reconcile`.
 
     Documentation: https://dlthub.com/docs/general-usage/source
     """
+    _check_since(since)
+    check_reconcile(reconcile, known)  # also for the first run, which does not use them
     dlt = _load_dlt()
     batches = _Batches(dlt)
 
@@ -188,6 +194,13 @@ def _groups(changes: Iterable[Any]) -> Iterator[tuple[list[Build], list[str]]]:
             items, gone = [], []
     if items or gone:
         yield items, gone
+
+
+def _check_since(since: object) -> None:
+    if isinstance(since, datetime):
+        encode_time(since, "since")  # refuses one without a time zone
+    elif not isinstance(since, timedelta):
+        raise TypeError(f"since={since!r}: a datetime, or a timedelta such as timedelta(days=30)")
 
 
 def _start(since: datetime | timedelta, bk: Buildkite) -> datetime:

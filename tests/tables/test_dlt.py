@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,34 @@ def test_artifacts_and_annotations_are_loaded_on_demand(
     warehouse.load(bk, artifacts=True, annotations=True)
     assert warehouse.rows("SELECT path, build_number FROM ci.artifacts") == [("a.txt", build.number)]
     assert warehouse.rows("SELECT build_number FROM ci.annotations") == [(build.number,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"since": "30d"}, TypeError, "since='30d': a datetime, or a timedelta"),
+        ({"since": datetime(2026, 7, 1)}, ValueError, "since"),  # noqa: DTZ001 - refused
+        ({"reconcile": 7}, TypeError, "reconcile=7: a timedelta"),
+        ({"known": ["b1"]}, ValueError, "add reconcile="),
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_first_run(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        buildkite_source("acme", **options)
+
+
+def test_a_mapping_of_known_builds_keeps_those_that_are_older_than_the_time_to_reconcile(
+    server: FakeBuildkite, bk: Buildkite, warehouse: Warehouse
+) -> None:
+    old = server.add_build("old", state="passed", created_at=server.clock.now() - 30 * 86_400)
+    server.add_build("old", state="passed", created_at=server.clock.now() - 86_400)
+    warehouse.load(bk)
+    bk.organization("acme").pipeline("old").delete()
+    known = dict(warehouse.rows("SELECT id, created_at FROM ci.builds"))
+    warehouse.load(bk, reconcile=timedelta(days=7), known=known)
+    assert warehouse.rows("SELECT id FROM ci.builds") == [(old.id,)]
 
 
 def test_without_dlt_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
