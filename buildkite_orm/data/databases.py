@@ -41,7 +41,7 @@ class TableWriter:
 
     def __init__(self, connection: Any, name: str, schema: Any) -> None:
         self.name = name
-        self.unfinished = f"{name}_unfinished"
+        self.unfinished = f"buildkite_orm_unfinished_{name}"  # no name that a table of the caller may have
         self._connection = connection
         self._batches: list[Any] = []
         self._run("CREATE OR REPLACE TABLE {} AS SELECT * FROM new_rows", schema.empty_table())
@@ -136,10 +136,15 @@ def _attached(duckdb: Any, path: Path) -> Any | None:
 
 def _replace(connection: Any, writers: Iterable[TableWriter]) -> None:
     connection.execute("BEGIN")
-    for writer in writers:
-        connection.execute(f"DROP TABLE IF EXISTS {quoted(writer.name)}")
-        connection.execute(f"ALTER TABLE {quoted(writer.unfinished)} RENAME TO {quoted(writer.name)}")
-    connection.execute("COMMIT")
+    try:
+        for writer in writers:
+            connection.execute(f"DROP TABLE IF EXISTS {quoted(writer.name)}")
+            connection.execute(f"ALTER TABLE {quoted(writer.unfinished)} RENAME TO {quoted(writer.name)}")
+        connection.execute("COMMIT")
+    except BaseException:  # such as a view with the name of a table
+        with contextlib.suppress(load_duckdb().Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def quoted(name: str) -> str:

@@ -139,6 +139,20 @@ def test_a_failed_run_leaves_the_tables_of_a_database_whole(server: FakeBuildkit
         assert connection.sql("SELECT table_name FROM duckdb_tables()").fetchall() == [("history",)]
 
 
+def test_a_view_with_the_name_of_a_table_is_an_error_that_leaves_the_database_as_it_was(
+    web: PipelineRef, tmp_path: Path
+) -> None:
+    path, duckdb = tmp_path / "acme.duckdb", database()
+    names = "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE builds_unfinished AS SELECT 1; CREATE VIEW jobs AS SELECT 2")
+        before = connection.execute(names).fetchall()
+    with pytest.raises(duckdb.Error, match="jobs"):
+        web.builds(with_jobs=True).tables().to_duckdb(path)
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute(names).fetchall() == before
+
+
 def test_a_name_of_a_table_may_be_any_text(web: PipelineRef, tmp_path: Path) -> None:
     duckdb = database()
     path = web.builds().arrow().to_duckdb(tmp_path / "acme.duckdb", 'the "web"; DROP TABLE x')
