@@ -80,11 +80,8 @@ def export(
     target = Path(path)
     run = _Run(organization, kind, target, _format_of(target))
     state = run.read_state()
-    if state is not None and not target.exists():
-        raise ConfigurationError(
-            f"{target} is missing, and a run adds only what is new: restore the file, "
-            f"or delete {run.beside()} to export everything again"
-        )
+    if state is not None:
+        run.check_earlier_rows()
     if state is None and target.exists() and not run.spool_path.exists():
         raise ConfigurationError(f"{target} exists, and no checkpoint is beside it: choose another file, or delete it")
     start = since.astimezone(UTC).replace(microsecond=0) if state is None else datetime.fromisoformat(state["since"])
@@ -137,9 +134,19 @@ class _Run:
             )
         return state
 
-    def beside(self) -> str:
-        """Return the names of the files beside the file that exist."""
-        return " and ".join(str(path) for path in (self._state_path, self.spool_path) if path.exists())
+    def check_earlier_rows(self) -> None:
+        """Check that the rows of earlier runs are there, since this one adds only what is new.
+
+        Raises:
+            ConfigurationError: They are not.
+        """
+        if not self._format.exists(self._path, self.table):
+            missing = f"the table {self._kind} of {self._path}" if self._path.exists() else self._path
+            others = " and ".join(str(path) for path in (self._state_path, self.spool_path) if path.exists())
+            raise ConfigurationError(
+                f"{missing} is missing, and a run adds only what is new: restore it, or delete {others} to export "
+                "everything again"
+            )
 
     def check_origin(self, spool: Spool, since: datetime) -> datetime:
         """Return the start of the export that the rows of an interrupted run belong to, else that of this one.

@@ -44,6 +44,15 @@ class FileFormat(Protocol):
         """
         ...
 
+    def exists(self, path: Path, table: Table) -> bool:
+        """Return whether a file exists and has a table.
+
+        Args:
+            path: The file.
+            table: The table.
+        """
+        ...
+
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         """Replace a file by one that has its rows, without those whose id is in the spool, and the rows of the spool.
 
@@ -55,10 +64,18 @@ class FileFormat(Protocol):
         ...
 
 
+class _OneTable:
+    """A format whose files have one table each."""
+
+    def exists(self, path: Path, table: Table) -> bool:
+        del table
+        return path.exists()
+
+
 # -- Arrow
 
 
-class _Parquet:
+class _Parquet(_OneTable):
     def check(self) -> None:
         load_pyarrow()
 
@@ -77,6 +94,14 @@ class _DuckDB:
         load_pyarrow()
         load_duckdb()
 
+    def exists(self, path: Path, table: Table) -> bool:
+        if not path.exists():
+            return False
+        with ExitStack() as stack:
+            with _reading(path):
+                connection = stack.enter_context(connected(path))
+            return self._has(connection, table.name)
+
     def merge(self, path: Path, table: Table, spool: Spool) -> None:
         maker = BatchMaker(table)
         with ExitStack() as stack:
@@ -87,8 +112,7 @@ class _DuckDB:
 
     def _batches(self, connection: Any, name: str) -> Iterator[Any]:
         """Yield the rows of a table, one query at a time: an open one would keep the database from being written."""
-        tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = ?"
-        if not connection.execute(tables, [name]).fetchall():
+        if not self._has(connection, name):
             return
         count = f"SELECT max(rowid) + 1 FROM {quoted(name)}"  # noqa: S608 - a quoted name
         ((rows,),) = connection.execute(count).fetchall()
@@ -96,6 +120,10 @@ class _DuckDB:
             where = f"rowid >= {start} AND rowid < {start + _ROWS}"
             query = f"SELECT * FROM {quoted(name)} WHERE {where}"  # noqa: S608 - a quoted name and numbers
             yield from load_pyarrow().table(connection.sql(query)).to_batches()
+
+    def _has(self, connection: Any, name: str) -> bool:
+        tables = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND table_name = ?"
+        return bool(connection.execute(tables, [name]).fetchall())
 
 
 def _merged(path: Path, old: Iterable[Any], maker: BatchMaker, table: Table, spool: Spool) -> Iterator[Any]:
@@ -122,7 +150,7 @@ def _kept(old: Iterable[Any], maker: BatchMaker, spool: Spool) -> Iterator[Any]:
 # -- text
 
 
-class _JsonLines:
+class _JsonLines(_OneTable):
     def check(self) -> None:
         pass
 
@@ -143,7 +171,7 @@ class _JsonLines:
                     yield json.loads(line)["id"], line
 
 
-class _Csv:
+class _Csv(_OneTable):
     def check(self) -> None:
         pass
 
@@ -159,7 +187,7 @@ class _Csv:
     def _rows(self, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield the id of each row, and the row."""
         if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:  # Excel marks files at their beginning
                 reader = csv.DictReader(file)
                 if "id" not in (reader.fieldnames or ()):
                     raise LookupError("it has no column 'id'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
 import json
@@ -205,6 +206,27 @@ def test_a_missing_file_with_a_checkpoint_is_an_error(server: FakeBuildkite, org
     assert "unfinished" not in str(told.value)
     path.with_name(f"{path.name}.checkpoint.json").unlink()
     assert export(org, "builds", path, since=SINCE, progress=False).rows == 1
+
+
+def test_a_missing_table_of_a_database_is_an_error(org: OrganizationRef, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="install the extra check")
+    path = tmp_path / "export.duckdb"
+    export(org, "builds", path, since=SINCE, progress=False)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("DROP TABLE builds")
+    with pytest.raises(ConfigurationError, match=r"the table builds of .* is missing, and a run adds only what is new"):
+        export(org, "builds", path, since=SINCE, progress=False)
+
+
+def test_a_csv_file_may_begin_with_the_mark_that_excel_writes(
+    server: FakeBuildkite, org: OrganizationRef, tmp_path: Path
+) -> None:
+    path = tmp_path / "export.csv"
+    server.add_build("web", state="passed")
+    export(org, "builds", path, since=SINCE, progress=False)
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    export(org, "builds", path, since=SINCE, progress=False)
+    assert [row["state"] for row in read(path)] == ["passed"]
 
 
 @pytest.mark.parametrize("content", [b"damaged\n" * 1000, b'{"name": "no id"}\n', b"[]\n", b"\xff\n"])
