@@ -115,7 +115,9 @@ class ArrowStream:
             for count, batch in enumerate(self._read(), start=1):
                 self._requests = max(self._requests, count)
                 yield batch
-        except Exception as error:
+        except GeneratorExit:  # the reader stops early
+            raise
+        except BaseException as error:  # also Ctrl-C, which readers turn into errors of their own
             self.error = error
             raise
 

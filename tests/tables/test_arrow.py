@@ -182,6 +182,27 @@ def test_an_error_in_the_middle_arrives_with_its_text(read: Callable[[Any], Any]
 
 
 @pytest.mark.usefixtures("web")
+@every_consumer
+def test_ctrl_c_during_a_reading_is_its_error(
+    read: Callable[[Any], Any], web: PipelineRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    x = web.builds().arrow()
+    monkeypatch.setattr(x, "_read", interrupt)
+    with pytest.raises(BaseException, match="KeyboardInterrupt"):
+        read(x)
+    assert isinstance(x.error, KeyboardInterrupt)
+
+
+def test_a_reader_that_stops_early_leaves_no_error(builds: ArrowStream) -> None:
+    reader = pa.RecordBatchReader.from_stream(builds)
+    reader.read_next_batch()
+    del reader
+    assert builds.error is None
+
+
 def test_a_reading_that_succeeds_clears_the_error(server: FakeBuildkite) -> None:
     server.add_build("web")
     with server.client(retry=RetryPolicy(attempts=1)) as bk:
