@@ -35,9 +35,9 @@ def main() -> int:
             print(f"  unblocked block steps: {len(steps)}")
             if not steps:
                 break
-        if build.state != "passed":
+        if not build.has_passed:
             print(build.failure_summary())
-        return 0 if build.state == "passed" else 1
+        return 0 if build.has_passed else 1
 
 
 def show(build: Build) -> None:

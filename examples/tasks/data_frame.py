@@ -6,5 +6,5 @@ from buildkite_orm import Buildkite
 
 with Buildkite() as bk:
     builds = bk.organization().builds(state=["passed", "failed"]).limit(500)
-    frame = pd.DataFrame([build.dump() for build in builds])
+    frame = pd.DataFrame(builds.rows())
 print(frame["state"].eq("failed").groupby(frame["branch"]).mean().round(2))

@@ -14,7 +14,7 @@ with Buildkite() as bk:
     for build in builds:
         for job in build.jobs(kind=ScriptJob):
             step = job.step_key or job.name or job.command or "?"
-            if job.duration and job.queue_time:
+            if job.duration is not None and job.queue_time is not None:
                 durations[step].append(job.duration.total_seconds())
                 queue_times[step].append(job.queue_time.total_seconds())
 

@@ -1,4 +1,4 @@
-"""Create a build with an environment, wait for it, and exit with 0 if it passed.
+"""Create a build with an environment, wait for it, and exit with 0 if it passed; with 1 also if it is blocked.
 
 python trigger.py PIPELINE NAME=VALUE …
 """
@@ -15,4 +15,4 @@ with Buildkite() as bk:
     print(build.web_url)
     build.wait(timeout=3600)
     print(build)
-sys.exit(0 if build.state == "passed" else 1)
+sys.exit(0 if build.has_passed else 1)

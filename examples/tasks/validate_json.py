@@ -1,4 +1,4 @@
-"""Check that a file contains a build, as the API sends it, and print it.
+"""Check that a file contains a build, as the API sends it; print it, and the fields and states that are not documented.
 
 python validate_json.py FILE
 """
@@ -15,3 +15,8 @@ try:
 except ValidationError as error:
     sys.exit(str(error))
 print(build, "with", build.jobs().count(), "jobs")
+for item in (build, *build.jobs()):
+    for name in item.model_extra or ():
+        print(f"new field {name}: {item}")
+    if item.state is not None and not item.state.is_known:
+        print(f"new state {item.state}: {item}")

@@ -100,13 +100,14 @@ def test_all_junit_reports_of_a_build_are_saved(run: Run, client: Buildkite, tmp
     assert [line.partition(" ")[0] for line in lines[1:]] == ["failed:"]
 
 
-@pytest.mark.parametrize(("pipeline", "status"), [("hello", 0), ("infra", 1)])
+@pytest.mark.parametrize(("pipeline", "status"), [("hello", 0), ("infra", 1), ("deploy", 1)])
 def test_a_build_is_triggered_with_an_environment(run: Run, acme: FakeBuildkite, pipeline: str, status: int) -> None:
     lines = run("trigger.py", pipeline, "DEPLOY=false", "NAME=a=b", status=status).splitlines()
     record = acme.store.organizations["acme"].pipelines[pipeline].builds[-1]
     assert record.env == {"DEPLOY": "false", "NAME": "a=b"}
     assert lines[0].endswith(f"/builds/{record.number}")
-    assert ("passed" in lines[1], "failed" in lines[1]) == (status == 0, status == 1)
+    state = {"hello": "passed", "infra": "failed", "deploy": "blocked"}[pipeline]
+    assert lines[1].startswith(f"Build(acme/{pipeline} #{record.number} {state}")
 
 
 def test_the_builds_of_a_commit_are_printed(run: Run, acme: FakeBuildkite, client: Buildkite) -> None:
@@ -145,6 +146,10 @@ def test_the_agents_of_a_queue_are_printed(run: Run, acme: FakeBuildkite) -> Non
     assert all(line.split()[1] == "connected" for line in lines)
 
 
+def test_a_queue_that_does_not_exist_is_named(run: Run) -> None:
+    run("agents_of_queue.py", "no-such", status="there is no queue 'no-such'")
+
+
 def test_a_description_is_cleared(run: Run, acme: FakeBuildkite) -> None:
     assert run("clear_description.py", "web") == "Pipeline(acme/web) None\n"
     assert json.loads(acme.requests[-1].body) == {"description": None}
@@ -178,6 +183,11 @@ def test_a_json_file_is_validated(run: Run, client: Buildkite, tmp_path: Path) -
     build = web_pipeline(client).build(42).fetch()
     (tmp_path / "build.json").write_text(json.dumps(build.dump()), encoding="utf-8")
     assert run("validate_json.py", "build.json") == f"{build} with {len(list(build.jobs()))} jobs\n"
+    payload = build.dump() | {"state": "thinking", "mood": "good"}
+    payload["jobs"][0] |= {"state": "resting", "age": 3}
+    (tmp_path / "new.json").write_text(json.dumps(payload), encoding="utf-8")
+    printed = [line.partition(":")[0] for line in run("validate_json.py", "new.json").splitlines()[1:]]
+    assert printed == ["new field mood", "new state thinking", "new field age", "new state resting"]
     (tmp_path / "bad.json").write_text('{"number": "x"}', encoding="utf-8")
     with pytest.raises(AssertionError, match="Field required"):
         run("validate_json.py", "bad.json", status="")

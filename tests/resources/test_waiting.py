@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from buildkite_orm import Build, BuildBlockedError, BuildkiteError, NotFoundError, WaitTimeoutError
+from buildkite_orm import Build, BuildBlockedError, BuildkiteError, BuildState, NotFoundError, WaitTimeoutError
 from buildkite_orm.fake import BlockStep, CommandStep, WaitStep
 from buildkite_orm.fake.times import iso
 from buildkite_orm.resources.builds.wait_state import wait_state
@@ -98,12 +98,18 @@ def test_a_build_with_the_blocked_flag_is_blocked_in_any_state(
     record = server.add_build("web", state="passed")
     record.state, record.blocked = state, state != "blocked"
     build = web_pipeline(bk).build(1).wait(timeout=60)
-    assert (build.is_blocked, build.is_finished) == (True, False)
+    assert (build.is_blocked, build.is_finished, build.has_passed) == (True, False, False)
     with pytest.raises(BuildBlockedError, match="acme/web #1 is blocked: it waits to be unblocked") as caught:
         web_pipeline(bk).build(1).wait(on_blocked="raise")
     assert caught.value.build == build
     with pytest.raises(WaitTimeoutError, match="is still blocked after 60 s"):
         web_pipeline(bk).build(1).wait(timeout=60, on_blocked="wait")
+
+
+@pytest.mark.parametrize("state", [*BuildState, "hibernating"])
+def test_only_a_finished_build_in_the_state_passed_has_passed(server: FakeBuildkite, bk: Buildkite, state: str) -> None:
+    server.add_build("web", state="passed").state = state
+    assert web_pipeline(bk).build(1).fetch().has_passed is (state == "passed")
 
 
 def test_wait_can_continue_until_a_blocked_build_is_unblocked(server: FakeBuildkite, bk: Buildkite) -> None:

@@ -19,7 +19,7 @@ from buildkite_orm.resources.builds.job_queryset import (
     matching_jobs,
 )
 from buildkite_orm.resources.builds.jobs_context import JobsContext
-from buildkite_orm.resources.builds.status import build_is_blocked, build_is_finished, span, took
+from buildkite_orm.resources.builds.status import build_has_passed, build_is_blocked, build_is_finished, span, took
 from buildkite_orm.resources.embedded import (
     BuildAuthor,
     BuildStep,
@@ -206,6 +206,11 @@ class Build(BuildRef, Fetchable):
     def is_finished(self) -> bool:
         """Whether it is finished, and not only blocked; `failing` and `canceling` are not final."""
         return build_is_finished(self)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it is finished and has passed; False for one that is blocked, whose state may be `passed`."""
+        return build_has_passed(self)
 
     @property
     def duration(self) -> timedelta | None:

@@ -61,6 +61,11 @@ def build_is_finished(build: Resource) -> bool:
     return moment(build, "finished_at") is not None
 
 
+def build_has_passed(build: Resource) -> bool:
+    """Return whether a build is finished and has passed; one that is blocked may keep that state until it goes on."""
+    return build_is_finished(build) and build.__dict__.get("state") == BuildState.PASSED
+
+
 def job_is_finished(job: Resource) -> bool:
     """Return whether a job is finished; one in an unknown state is not."""
     state = job.__dict__.get("state")
