@@ -177,7 +177,8 @@ def windows_of(state: FeedState) -> list[Window]:
 def learn(state: FeedState, build: Build) -> None:
     """Note what a build shows about this run, and about the server."""
     is_gate, data = _is_gate(build), build.__dict__
-    ending = BuildState.BLOCKED if is_gate else data.get("state")
+    found = data.get("state")
+    ending = BuildState.BLOCKED if is_gate else found if isinstance(found, str) else None  # a list has no hash
     if is_gate or ending in {BuildState.SKIPPED, BuildState.NOT_RUN} or _is_canceled_before_start(build):
         has_time = moment(build, "finished_at") is not None
         state.finish_times[str(ending)] = has_time and state.finish_times.get(str(ending), True)

@@ -61,6 +61,24 @@ def test_the_first_run_lists_everything(server: FakeBuildkite, builds: BuildQuer
     assert ids(items(changes)) == newest_first(records)
 
 
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+@pytest.mark.parametrize("state", [None, 5, ["passed"], {"name": "passed"}], ids=str)
+def test_a_build_whose_state_is_no_text_is_reported_in_each_run(
+    server: FakeBuildkite, builds: BuildQuerySet, state: object
+) -> None:
+    server.add_build("web", state="running")
+
+    def change(payload: Any) -> Any:
+        for build in payload:
+            build["state"] = state
+        return payload
+
+    server.settings.drift = change
+    checkpoint = first_run(builds)
+    server.clock.advance(3600)
+    assert len(items(builds.changed_since(checkpoint))) == 1
+
+
 def test_a_feed_sends_nothing_before_it_is_iterated(server: FakeBuildkite, builds: BuildQuerySet, costs: Costs) -> None:
     server.add_builds("web", 3)
     with costs(0):
