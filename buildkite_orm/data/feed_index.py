@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from buildkite_orm.cache.client_cache import packed_row, unpack
@@ -84,6 +85,11 @@ class Line(str):
         return self.pair[1].split(" ", 2)[1]
 
 
+def second_text(time: datetime) -> str:
+    """Return the second of a time, as `Line.second`."""
+    return time_text(time)[:_SECOND_LENGTH]
+
+
 def time_text(time: datetime) -> str:
     """Return a time as text of a fixed length: earlier ones sort before later ones."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")[:_TIME_LENGTH]
@@ -134,7 +140,8 @@ class FeedIndex:
         merged = {**{key: line for key, line in seen.items() if key not in by_id}, **by_id, **seen}
         for key in gone:
             merged.pop(key, None)
-        return FeedIndex(state.model_copy(deep=True), sorted(merged.values(), key=_time_of, reverse=True))
+        lines = sorted(merged.values(), key=_time_of, reverse=True)
+        return FeedIndex(state.model_copy(deep=True), _by_number(lines))
 
 
 def _lines_of(texts: Iterable[str]) -> list[Line]:
@@ -146,6 +153,32 @@ def _lines_of(texts: Iterable[str]) -> list[Line]:
 
 def _time_of(line: Line) -> str:
     return line.time
+
+
+def _by_number(lines: Iterable[Line]) -> list[Line]:
+    """Order builds of one pipeline that were created at the same moment by their numbers, the highest first.
+
+    A run lists open builds before finished ones, so what it sees is not in the order of a listing.
+    """
+    ordered: list[Line] = []
+    for _, group in groupby(lines, key=_time_of):
+        same = list(group)
+        if len(same) > 1:
+            numbered: dict[str, list[Line]] = {}
+            for line in sorted(same, key=_number_of):
+                numbered.setdefault(_pipeline_of(line), []).append(line)
+            same = [numbered[_pipeline_of(line)].pop() for line in same]
+        ordered += same
+    return ordered
+
+
+def _pipeline_of(line: Line) -> str:
+    return line.pair[0].rpartition("/")[0]
+
+
+def _number_of(line: Line) -> tuple[int, str]:
+    number = line.pair[0].rpartition("/")[2]
+    return len(number), number
 
 
 class FeedRows:
@@ -239,7 +272,7 @@ class FeedRecord:
         rows: The row of the feed.
 
     Attributes:
-        index: The index, once the run is complete; None if what was seen cannot be added to one.
+        index: The index with what was seen, once the run is complete; None if that cannot be added to one.
     """
 
     def __init__(self, rows: FeedRows) -> None:
@@ -286,34 +319,38 @@ class FeedRecord:
             state: Its checkpoint.
             relisted_from: Since the last call, all builds were listed that were created from this time on.
         """
-        self.index = index = self._updated(state, relisted_from) if self._is_usable else None
+        stored = self._rows.read() if self._is_usable else None
+        if stored is not None and stored.state.query != state.query:
+            stored = None
+        # the later checkpoint stays: the next run begins there, and need not report what this run has missed
+        is_older = stored is not None and start_of(stored.state) > start_of(state)
+        self.index = self._updated(stored, state, relisted_from, is_older=is_older) if self._is_usable else None
         self._seen.clear()
-        if index is not None:
-            self._rows.write(index)
+        if self.index is not None and not is_older:
+            self._rows.write(self.index)
             self._began = state.started_at
         if self._pages is not None:
             self._pages.remove()
             self._pages = None
 
-    def _updated(self, state: FeedState, relisted_from: datetime | None) -> FeedIndex | None:
-        """Return the index of the cache with what was seen; None if that does not continue it, or is older."""
-        stored = self._rows.read()
-        is_same = stored is not None and stored.state.query == state.query
-        if stored is not None and is_same and start_of(stored.state) > start_of(state):
-            return None
-        if self._began is None:
+    def _updated(
+        self, stored: FeedIndex | None, state: FeedState, relisted_from: datetime | None, *, is_older: bool
+    ) -> FeedIndex | None:
+        """Return the index of the cache with what was seen; None if that does not continue it."""
+        if self._began is None and not is_older:
             stored = FeedIndex(state, [])
-        elif stored is None or not is_same or start_of(stored.state) < self._began:
+        elif stored is None or start_of(stored.state) < (self._began or EARLIEST):
             return None
         relisted = [] if relisted_from is None else stored.between(relisted_from, None)
-        return stored.updated(state, self._seen, {line.id for line in relisted} - self._seen.keys())
+        gone = {line.id for line in relisted} - self._seen.keys()
+        return stored.updated(stored.state if is_older else state, self._seen, gone)
 
 
 def _reaches(seen: Mapping[str, Line], position: Position | None) -> bool:
     """Whether builds, which were seen newest first, are all up to a position; its second is listed again."""
     if position is None:
         return True
-    second = time_text(position.second)[:_SECOND_LENGTH]
+    second = second_text(position.second)
     return any(line.second <= second for line in seen.values())
 
 

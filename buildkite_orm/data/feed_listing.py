@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from buildkite_orm.cache.policy import SETTLING_TIME
 from buildkite_orm.data.changes import Change, Changes, time_before
 from buildkite_orm.data.checkpoint import SECOND, FeedQuery
-from buildkite_orm.data.feed_index import FeedRecord, FeedRows, is_exact, start_of, time_text
+from buildkite_orm.data.feed_index import FeedRecord, FeedRows, is_exact, second_text, start_of, time_text
 from buildkite_orm.data.windows import DROPPED, OPEN_STATES, dropped_from, last_run
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.querysets.crowded_second import build_id, time_bounds
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.data.checkpoint import FeedState
     from buildkite_orm.data.feed_index import FeedIndex, Line
+    from buildkite_orm.http.encoding import Query
     from buildkite_orm.querysets.adaptive_page_size import AdaptivePageSize
     from buildkite_orm.querysets.pagination import Paginator
     from buildkite_orm.querysets.time_pagination import BuildCursor, BuildPage
@@ -62,10 +63,17 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class FeedCursor:
-    """The place of a page of builds that are too recent for a feed, or of the first one that is not."""
+    """The place of a page of builds that are too recent for a feed, or of the first one that is not.
+
+    Attributes:
+        feed: The feed.
+        cursor: The place in the listing.
+        loaded: How many builds are before it.
+    """
 
     feed: Feed
     cursor: BuildCursor
+    loaded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +109,19 @@ class FeedPaginator:
         if isinstance(cursor, IndexCursor):
             return self._fetch_indexed(cursor)
         if isinstance(cursor, FeedCursor):
-            return self._fetch_following(cursor.feed, cursor.cursor)
+            return self._fetch_following(cursor)
         page, feed = self._ordinary.fetch(cursor), None
         if cursor == self._ordinary.first_cursor() and isinstance(page.next_cursor, TimeCursor):
             feed = self._feeds.find(page.next_cursor, len(page.items))
-        return _with_feed(page, feed)
+        return _with_feed(page, feed, len(page.items))
 
-    def _fetch_following(self, feed: Feed, cursor: BuildCursor) -> FeedPage:
+    def _fetch_following(self, place: FeedCursor) -> FeedPage:
+        feed, cursor = place.feed, place.cursor
         before = cursor.before if isinstance(cursor, TimeCursor) and cursor.link is None else None
         if not isinstance(cursor, TimeCursor) or before is None or before > feed.until:
-            return _with_feed(self._ordinary.fetch(cursor), feed)
-        source = self._feeds.run(feed.rows, cursor)
+            page = self._ordinary.fetch(cursor)
+            return _with_feed(page, feed, place.loaded + len(page.items))
+        source = self._feeds.run(feed.rows, cursor, place.loaded)
         if source is None:
             return _with_feed(self._ordinary.fetch(cursor), None)
         return self._fetch_indexed(IndexCursor(source, 0))
@@ -122,6 +132,7 @@ class FeedPaginator:
         builds = source.load(start, end)
         if builds is None:
             return _with_feed(self._ordinary.fetch(source.ordinary_cursor(start)), None)
+        source.store_page(builds, start, end)
         return PageResult(builds, IndexCursor(source, end) if end < len(source.lines) else None)
 
 
@@ -170,6 +181,31 @@ class Source:
         seen = {line.id: line.created for line in self.lines[:start] if line.second == last.second}
         return TimeCursor(last.created.replace(microsecond=0) + SECOND, {**self.cursor.seen, **seen})
 
+    def store_page(self, builds: Sequence[Build], start: int, end: int) -> None:
+        """Store which builds are on a page, as if it had been requested, for listings with `cache="only"`.
+
+        Such a listing numbers the pages of a second with more builds than a page; these are not stored.
+
+        Args:
+            builds: The builds.
+            start: The place of the first one.
+            end: The place after the last one, if the page is full.
+        """
+        before, has_next = self._before(start), end < len(self.lines)
+        is_first = start == 0 or self._before(start + start - end) != before
+        if is_first and not (has_next and self._before(end) == before):
+            self.listing.store_keys(self._query(before=before), builds, has_next=has_next)
+
+    def _before(self, start: int) -> datetime | None:
+        """Return the whole second before which the builds of a page were created, as a `TimeCursor` has it."""
+        return self.lines[start - 1].created.replace(microsecond=0) + SECOND if start > 0 else self.cursor.before
+
+    def _query(self, *, since: datetime | None = None, before: datetime | None) -> Query:
+        """Return the query for builds that were created in a time, within the bounds of the listing."""
+        own = dict(self.listing.query)
+        given = (datetime.fromisoformat(own[name]) if name in own else None for name in ("created_from", "created_to"))
+        return self.listing.query_for(extra=time_bounds(*given, since=since, before=before))
+
     def _held(self, line: Line) -> Build | None:
         build = self.held.get(line.id)
         if build is None or stamp_of(build) != line.pair[1]:
@@ -186,12 +222,10 @@ class Source:
         """
         since = missing[-1].created.replace(microsecond=0)
         before = missing[0].created.replace(microsecond=0) + SECOND
-        own = dict(self.listing.query)
-        given = (datetime.fromisoformat(own[name]) if name in own else None for name in ("created_from", "created_to"))
-        bounds = time_bounds(*given, since=since, before=before)
         try:
-            query = with_numbers(self.listing.query_for(extra=bounds), per_page=_PER_REQUEST)
-            page = self.listing.request_part(query)
+            page = self.listing.request_part(
+                with_numbers(self._query(since=since, before=before), per_page=_PER_REQUEST)
+            )
         except BuildkiteError:
             return None
         requested = {build_id(build): build for build in page.items}
@@ -234,8 +268,7 @@ class Feeds:
             loaded: How many builds are before it.
         """
         query = None if self.listing.session.strict else self._query()
-        left = sys.maxsize if self.limit is None else self.limit - loaded
-        if query is None or left <= 0:
+        if query is None or self._left(loaded) <= 0:
             return None
         kept = (True,) if self.listing.with_pipeline else (False, True)
         for rows in (FeedRows(self.listing.use, query, with_pipeline=each) for each in kept):
@@ -244,23 +277,25 @@ class Feeds:
                 continue
             until = last_run(index.state).replace(microsecond=0)
             lines = self._lines(index, until if cursor.before is None else min(until, cursor.before))
-            expected = expected_requests(index, self.listing.session.clock.now()) + 1  # and one to count
-            return Feed(rows, until) if self._has_more_pages(lines[:left], expected) else None
+            recent = recent_builds(index, self.listing.session.clock.now())
+            return Feed(rows, until) if self._saves_requests(index, lines, recent, loaded) else None
         return None
 
-    def run(self, rows: FeedRows, cursor: TimeCursor) -> Source | None:
+    def run(self, rows: FeedRows, cursor: TimeCursor, loaded: int) -> Source | None:
         """Run a feed, and return the builds from a place on as they are now; None if that fails.
 
         Args:
             rows: The row of the feed.
             cursor: The place in the listing.
+            loaded: How many builds are before it; the run lists these too, as far as they have finished.
         """
         index = rows.read()
-        if index is None or not self._is_covered(index):
+        known = [] if index is None else self._lines(index, cursor.before)
+        if index is None or not self._is_covered(index) or not self._saves_requests(index, known, loaded, loaded):
             return None
         try:
             total = self._count(cursor)
-            if total is None or total < len(self._lines(index, cursor.before)):  # some were deleted
+            if total is None or total < len(known):  # some were deleted
                 return None
             updated, held = self._updated(rows, index.state)
         except (BuildkiteError, ValueError):
@@ -281,11 +316,10 @@ class Feeds:
         if state.query.created_from is not None:
             filters["created_from"] = state.query.created_from
         builds = self.make(filters={**filters, "with_jobs": True, "with_pipeline": rows.with_pipeline})
-        record = FeedRecord(rows)
+        record, earliest = FeedRecord(rows), last_run(state)
         held = _held_of(Changes[Change](state, builds._stream, record=record), state)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        index = record.index or rows.read()  # another thread may have stored the index of a later run meanwhile
-        is_current = index is not None and index.state.query == state.query and start_of(index.state) >= start_of(state)
-        return index if is_current else None, held
+        was_set_back = start_of(state) < earliest  # the clock of the server: the run has missed what ended since
+        return None if was_set_back else record.index, held
 
     @property
     def _bounds(self) -> tuple[datetime | None, datetime | None]:
@@ -310,8 +344,8 @@ class Feeds:
             return False
         if feed_since is not None and (since is None or since < feed_since):
             return False
-        seconds = [time.replace(microsecond=0) for time in self._bounds if time is not None and time.microsecond]
-        return not any(index.between(second, second + SECOND) for second in seconds)
+        seconds = {second_text(time) for time in self._bounds if time is not None and time.microsecond}
+        return not seconds or not any(line.second in seconds for line in index.lines)
 
     def _count(self, cursor: TimeCursor) -> int | None:
         """Count the builds from a place on; None if the server does not say.
@@ -328,6 +362,14 @@ class Feeds:
         ends = [time for time in (before, until) if time is not None]
         return index.between(since, min(ends, default=None))
 
+    def _left(self, loaded: int) -> int:
+        """Return how many builds are wanted after those that are loaded."""
+        return sys.maxsize if self.limit is None else self.limit - loaded
+
+    def _saves_requests(self, index: FeedIndex, lines: Sequence[Line], recent: int, loaded: int) -> bool:
+        expected = expected_requests(index, recent) + 1  # and one to count
+        return self._has_more_pages(lines[: self._left(loaded)], expected)
+
     def _has_more_pages(self, lines: Sequence[Line], expected: int) -> bool:
         """Whether there are more pages of which the cache has builds than a number."""
         size, hits = self.listing.per_page, 0
@@ -340,24 +382,35 @@ class Feeds:
         return False
 
 
-def expected_requests(index: FeedIndex, now: float) -> int:
-    """Return about how many requests the next run will send: if builds are created as often as before the last one."""
-    state, elapsed = index.state, timedelta(seconds=max(now - start_of(index.state).timestamp(), 0.0))
-    since = time_text(time_before(start_of(state), elapsed))
-    dropped_since = time_text(dropped_from(state))
-    is_open = finished = dropped = 0
+def recent_builds(index: FeedIndex, now: float) -> int:
+    """Return about how many builds were created since the last run: if as many as in the same time before it."""
+    start = start_of(index.state)
+    elapsed = timedelta(seconds=max(now - start.timestamp(), 0.0))
+    return len(index.between(time_before(start, elapsed), None))
+
+
+def expected_requests(index: FeedIndex, recent: int) -> int:
+    """Return about how many requests the next run will send.
+
+    Args:
+        index: The index.
+        recent: How many builds were created since the last run.
+    """
+    dropped_since = time_text(dropped_from(index.state))
+    is_open = dropped = 0
     for line in index.lines:
         of_build = line.build_state
         is_open += of_build in OPEN_STATES
-        finished += line >= since
         dropped += of_build in DROPPED and line >= dropped_since
-    return sum(max(1, -(-count // _PER_REQUEST)) for count in (is_open, finished, dropped))
+    return sum(max(1, -(-count // _PER_REQUEST)) for count in (is_open, recent, dropped))
 
 
-def _with_feed(page: BuildPage, feed: Feed | None) -> FeedPage:
+def _with_feed(page: BuildPage, feed: Feed | None, loaded: int = 0) -> FeedPage:
     """Return a page after which the listing continues with a feed."""
     following = page.next_cursor
-    return PageResult(page.items, following if feed is None or following is None else FeedCursor(feed, following))
+    if feed is None or following is None:
+        return PageResult(page.items, following)
+    return PageResult(page.items, FeedCursor(feed, following, loaded))
 
 
 def _held_of(changes: Changes[Change], state: FeedState) -> dict[str, Build]:

@@ -255,10 +255,16 @@ class CachedListing(Listing[Build]):
             build: A build with all attempts of its jobs, or with the latest ones.
             cached_at: When it was stored; None if it was requested.
         """
+        if not self._cut(build):
+            return False
+        build.bind(Binding(self.session, self.collection, self.context, cached_at=cached_at))
+        return True
+
+    def _cut(self, build: Build) -> bool:
+        """Leave out the parts of a build that were not requested; return whether that is possible."""
         if self.with_jobs and not self._with_retried and not leave_out_retried(build):
             return False
         leave_out(build, jobs=not self.with_jobs, pipeline=not self.with_pipeline)
-        build.bind(Binding(self.session, self.collection, self.context, cached_at=cached_at))
         return True
 
     def request_part(self, query: Query) -> PageResponse[Build]:
@@ -266,6 +272,18 @@ class CachedListing(Listing[Build]):
         if self.with_jobs:
             return self._with_jobs(query, splittable=False, is_page=False)
         return self._send(query, splittable=False)[1]
+
+    def store_keys(self, query: Query, builds: Sequence[Build], *, has_next: bool) -> None:
+        """Store which builds are on a page that was not requested.
+
+        Args:
+            query: The query with which it would be requested.
+            builds: The builds.
+            has_next: Whether a page follows.
+        """
+        known = [FinalBuild(build, key, stamp_of(build)) for build in builds if (key := key_of(build))]
+        page = PageResponse(list(builds), {"next": []} if has_next else {})
+        self.use.cache.put([self._row_of_keys(query, page, known)])
 
     # -- pages
 
@@ -301,37 +319,25 @@ class CachedListing(Listing[Build]):
         pairs = [pair for pair in query if pair[0] not in {"per_page", "exclude_jobs", "exclude_pipeline"}]
         return f"a page of the builds of {short_path(self.path)} ({to_query_string(pairs) or 'without filters'})"
 
-    def load_stored(self, row: FoundRow, *, with_jobs: bool) -> tuple[list[Build], list[str]]:
-        """Load the builds of a stored page, and name those that are not stored any more.
-
-        Args:
-            row: The row of the page.
-            with_jobs: Whether they are to contain their jobs.
-        """
+    def load_stored(self, row: FoundRow) -> tuple[list[Build], list[str]]:
+        """Load the builds of a stored page, and name those that are not stored any more."""
         if row.stamp.startswith(_KEYS):
-            return self._load_by_keys(row, with_jobs=with_jobs)
+            return self._load_by_keys(row)
         try:
             builds = load_list(Build, ApiResponse("GET", "the cache", 200, {}, row.data), strict=False)
         except BuildkiteError:
             self.use.cache.remove([row])
             return [], ["a damaged page"]
         self._bind(builds, row)
-        missing = self.add_jobs(builds) if with_jobs else []
+        missing = self.add_jobs(builds) if self.with_jobs else []
         return builds, [f"the jobs of {short_path(key_of(build))}" for build in missing]
 
-    def _load_by_keys(self, row: FoundRow, *, with_jobs: bool) -> tuple[list[Build], list[str]]:
+    def _load_by_keys(self, row: FoundRow) -> tuple[list[Build], list[str]]:
         stamps: dict[str, str | None] = {key or "?": stamp for key, stamp in json.loads(row.data)}
-        attempts = (self._with_retried,) if with_jobs else (False, True)
-        kinds = [
-            kind
-            for with_retried in attempts
-            for kind in build_kinds(with_retried=with_retried, with_pipeline=self.with_pipeline)
-        ]
-        rows = {each.key: each for each in self.use.cache.find(kinds, list(stamps)) if each.stamp == stamps[each.key]}
-        loaded = self._load(list(rows.values()))
-        builds = [loaded[key][1] for key in stamps if key in loaded]
-        for build in builds:
-            leave_out(build, jobs=not with_jobs, pipeline=not self.with_pipeline)
+        found = self.use.cache.find(self.kinds_with_all_parts, list(stamps))
+        rows = {each.key: each for each in found if each.stamp == stamps[each.key]}
+        loaded = {key: build for key, (_, build) in self._load(list(rows.values())).items() if self._cut(build)}
+        builds = [loaded[key] for key in stamps if key in loaded]
         self._bind(builds, row)
         return builds, [short_path(key) for key in stamps if key not in loaded]
 
@@ -378,7 +384,7 @@ class _StoredPages:
         if not found:
             return None, [listing.describe(query)]
         row = found[0]
-        builds, missing = listing.load_stored(row, with_jobs=_WITHOUT_JOBS not in query)
+        builds, missing = listing.load_stored(row)
         links = {"next": with_numbers(query, page=2)} if row.stamp.endswith(_MORE) else {}
         return PageResponse(builds, links), missing
 
