@@ -183,7 +183,7 @@ def test_a_json_file_is_validated(run: Run, client: Buildkite, tmp_path: Path) -
     build = web_pipeline(client).build(42).fetch()
     (tmp_path / "build.json").write_text(json.dumps(build.dump()), encoding="utf-8")
     assert run("validate_json.py", "build.json") == f"{build} with {len(list(build.jobs()))} jobs\n"
-    payload = build.dump() | {"state": "thinking", "mood": "good"}
+    payload: dict[str, Any] = build.dump() | {"state": "thinking", "mood": "good"}
     payload["jobs"][0] |= {"state": "resting", "age": 3}
     (tmp_path / "new.json").write_text(json.dumps(payload), encoding="utf-8")
     printed = [line.partition(":")[0] for line in run("validate_json.py", "new.json").splitlines()[1:]]
