@@ -1,4 +1,4 @@
-"""The order of builds in listings after a change feed, what the run costs, and the pages for `cache="only"`."""
+"""The order of builds in listings after a change feed, what the run costs, their pages, and odd builds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import NotCachedError
+from buildkite_orm.utils.json_types import as_array
 from tests.cache.conftest import web_of
 from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move
 
@@ -80,3 +81,32 @@ def test_without_requests_a_second_with_more_builds_than_a_page_must_have_been_l
         list(listing(new_client(mode="only")).per_page(7))
     list(listing(new_client(), cache="refresh").per_page(7))
     assert dumps(list(web_of(new_client(mode="only")).builds(with_jobs=True).per_page(7))) == first
+
+
+# -- pages that are requested by their links, and odd builds
+
+
+@pytest.mark.parametrize("filters", [{}, {"include_retried_jobs": True}])
+def test_a_slice_in_the_middle_has_jobs(followed: FakeBuildkite, new_client: Clients, filters: dict[str, Any]) -> None:
+    with followed.client() as plain:
+        expected = dumps(listing(plain, **filters)[60:140])
+    assert dumps(listing(new_client(), **filters)[60:140]) == expected
+    assert all("jobs" in build for build in expected)
+
+
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+@pytest.mark.parametrize(("name", "value"), [("state", ["passed"]), ("state", {}), ("created_at", None)])
+def test_a_listing_of_odd_builds_equals_one_without_a_cache(
+    year: FakeBuildkite, new_client: Clients, name: str, value: object
+) -> None:
+    def change(payload: Any) -> Any:
+        items: list[Any] = as_array(payload) or []
+        for build in items:
+            build[name] = value if build["number"] in {60, 170} else build[name]
+        return payload
+
+    year.settings.drift = change
+    follow(new_client())
+    for _ in range(2):
+        check_same(year, new_client(), most=30)
+        year.clock.advance(3600)

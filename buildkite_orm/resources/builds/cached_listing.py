@@ -39,7 +39,7 @@ from buildkite_orm.resources.builds.stored_builds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from buildkite_orm.cache.client_cache import CacheUse
     from buildkite_orm.cache.store import FoundRow
@@ -163,6 +163,7 @@ class CachedListing(Listing[Build]):
         """Request a page without jobs, and add those that the cache has."""
         light = [pair for pair in query if pair[0] not in _OF_JOBS] + [_WITHOUT_JOBS]
         response, page = self._send(light, splittable=splittable)
+        page = PageResponse(page.items, _links_with_jobs(page.links, query))
         missing = self.add_jobs(page.items)
         self.walk.note(len(page.items) - len(missing), sum(map(build_is_finished, page.items)))
         if missing:
@@ -400,6 +401,12 @@ def _following(query: Query, page: PageResponse[Build]) -> Query | None:
 
 def _stamp_of_page(form: str, page: PageResponse[Build]) -> str:
     return f"{form}{_MORE if 'next' in page.links else ''}"
+
+
+def _links_with_jobs(links: Mapping[str, Query], query: Query) -> dict[str, Query]:
+    """Return the links of a page that was requested without jobs, for pages with the jobs that a query asks for."""
+    of_jobs = [pair for pair in query if pair[0] in _OF_JOBS]
+    return {rel: [pair for pair in link if pair[0] not in _OF_JOBS] + of_jobs for rel, link in links.items()}
 
 
 def _bounds_of(builds: Iterable[Build], query: Query) -> list[tuple[str, str]] | None:

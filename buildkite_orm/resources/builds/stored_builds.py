@@ -50,9 +50,9 @@ class FinalBuild(NamedTuple):
 def is_final(build: Build, latest: datetime | None) -> bool:
     """Whether a build is finished, and was by a time; see `latest_end`."""
     data = build.__dict__
-    end = data.get("finished_at")
+    end, state = data.get("finished_at"), data.get("state")
     is_over = isinstance(end, datetime) and latest is not None and end <= latest
-    return is_over and data.get("blocked") is not True and data.get("state") in BUILD_ENDS
+    return is_over and data.get("blocked") is not True and isinstance(state, str) and state in BUILD_ENDS
 
 
 def final_builds(builds: Iterable[Build], headers: Mapping[str, str]) -> list[FinalBuild]:
