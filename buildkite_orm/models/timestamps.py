@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 _USUAL: Final = len("2013-09-03T13:24:38.000Z")
 
 
+_NO_TIME: Final = (
+    "a time is ISO 8601 text with a time zone, such as '2026-07-01T12:00:00.000Z', or a datetime with a time zone"
+)
+
+
 class WrittenTime(datetime):
     """A time that was not written in the usual form, with its text; times that are computed from it have none."""
 
@@ -44,6 +49,8 @@ class UtcTime:
         return core_schema.union_schema(
             [usual, other],
             mode="left_to_right",
+            custom_error_type="time",
+            custom_error_message=_NO_TIME,
             serialization=core_schema.plain_serializer_function_ser_schema(write_time, when_used="json-unless-none"),
         )
 

@@ -211,6 +211,20 @@ def test_a_time_of_any_zone_is_the_same_moment_after_reading_and_dumping(moment:
     assert read(Organization.model_validate(payload).dump()["created_at"]) == moment
 
 
+@pytest.mark.parametrize(
+    "value", ["yesterday", "2026-07-01T00:00:00", "2026-99-99T00:00:00.000Z", 5, datetime.fromisoformat("2026-07-01")]
+)
+def test_the_error_for_what_is_not_a_time_is_one_and_names_the_form(value: object) -> None:
+    payload = {"id": "x", "url": "u", "number": 1, "state": "passed", "commit": "a", "created_at": value}
+    with pytest.raises(ValidationError) as caught:
+        Build.model_validate(payload)
+    (error,) = caught.value.errors(include_url=False, include_input=False)
+    assert error["loc"] == ("created_at",)
+    assert error["msg"] == (
+        "a time is ISO 8601 text with a time zone, such as '2026-07-01T12:00:00.000Z', or a datetime with a time zone"
+    )
+
+
 def test_a_datetime_with_a_time_zone_is_kept_unchanged() -> None:
     moment = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     payload = {"id": "a", "url": "u", "name": "n", "slug": "s", "created_at": moment}
