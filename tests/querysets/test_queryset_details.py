@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -168,3 +168,30 @@ def test_a_queryset_class_has_no_public_attributes_but_methods(name: str) -> Non
     public = [each for each in dir(kind) if not each.startswith("_")]
     assert {"all", "count", "first", "limit", "one"} <= set(public)
     assert [each for each in public if not callable(getattr(kind, each)) or isinstance(getattr(kind, each), type)] == []
+
+
+# -- shortened SHAs
+
+
+@pytest.mark.parametrize("commit", ["a82ff8b", "A82FF8BFCC", "a" * 39, ["a" * 40, "a82ff8bfcc"], ("a82ff8bfcc",)])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        lambda bk, commit: bk.builds(commit=commit),
+        lambda bk, commit: bk.organization("acme").builds(commit=commit),
+        lambda bk, commit: bk.organization("acme").pipeline("web").builds(commit=commit),
+        lambda bk, commit: bk.builds(branch="main").filter(commit=commit),
+        lambda bk, commit: bk.organization("acme").pipeline("web").wait_for(commit=commit, timeout=60),
+    ],
+    ids=["all", "organization", "pipeline", "filter", "wait_for"],
+)
+def test_a_shortened_sha_is_refused_before_sending(bk: Buildkite, costs: Costs, listed: Any, commit: Any) -> None:
+    with costs(0), pytest.raises(ValueError, match="the API finds builds by the full SHA only, 40 digits"):
+        listed(bk, commit)
+
+
+@pytest.mark.parametrize("commit", ["HEAD", "abcdef", "a" * 40, "deadbeef-branch", "v1.2", ["HEAD", "b" * 40], None])
+def test_other_commits_are_sent_as_they_are(server: FakeBuildkite, bk: Buildkite, commit: Any) -> None:
+    bk.builds(commit=commit).first()
+    sent = [value for name, value in server.requests[-1].query if name in {"commit", "commit[]"}]
+    assert sent == ([] if commit is None else [commit] if isinstance(commit, str) else commit)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypedDict
+import re
+from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from buildkite_orm.cache.options import CacheMode  # noqa: TC001 - the error lists its values
 from buildkite_orm.models.enums import BuildState, JobState  # noqa: TC001 - the error for a value names its enum
 from buildkite_orm.resources.builds.job_queryset import JobStateName  # noqa: TC001 - the error lists its values
+from buildkite_orm.utils.json_types import as_several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,13 +30,16 @@ BuildStateName = Literal[
 ]
 
 
+_SHORTENED_SHA: Final = re.compile(r"[0-9a-fA-F]{7,39}")
+
+
 class BuildFilters(TypedDict, total=False):
     """Filters for builds, and how much of each is returned.
 
     Attributes:
         state: One state or several; `finished` stands for passed, failed, blocked and canceled.
         branch: One branch or several; `*` stands for anything.
-        commit: One full SHA or several.
+        commit: One full SHA or several; a shortened one is a ValueError, since the API finds nothing for it.
         creator: The id of the user who created the build.
         created_from: Created at this time or later. All times are aware; any zone will do.
         created_to: Created before this time.
@@ -111,3 +116,19 @@ class BuildOptions(TypedDict, total=False):
     pull_request_id: int
     pull_request_labels: Sequence[str]
     pull_request_repository: str
+
+
+def check_commits(commits: object) -> None:
+    """Check the filter `commit`.
+
+    Raises:
+        ValueError: A commit is a shortened SHA, for which the API returns no builds.
+    """
+    several = as_several(commits)
+    for commit in [commits] if several is None else several:
+        if isinstance(commit, str) and _SHORTENED_SHA.fullmatch(commit):
+            msg = (
+                f"commit={commit!r}: the API finds builds by the full SHA only, 40 digits; "
+                f"`git rev-parse {commit}` prints it"
+            )
+            raise ValueError(msg)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast, overload
 from buildkite_orm.http.encoding import encode_body
 from buildkite_orm.querysets.queryset import QuerySet
 from buildkite_orm.resources.builds.build import Build
-from buildkite_orm.resources.builds.build_filters import BuildFilters, BuildOptions
+from buildkite_orm.resources.builds.build_filters import BuildFilters, BuildOptions, check_commits
 from buildkite_orm.resources.builds.jobs_context import JobsContext
 from buildkite_orm.resources.builds.partitions import time_parts
 from buildkite_orm.utils.plain_values import as_index
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from buildkite_orm.querysets.listing import Listing
     from buildkite_orm.querysets.pagination import Paginator
     from buildkite_orm.querysets.time_pagination import BuildCursor, TimePaginator
+    from buildkite_orm.utils.choices import CheckedFilters
 
 
 class BuildQuerySet(QuerySet[Build]):
@@ -201,6 +202,11 @@ class BuildQuerySet(QuerySet[Build]):
             on_page(page.items)
             yield from page.items
             cursor = page.next_cursor
+
+    def _merged(self, filters: Mapping[str, object]) -> CheckedFilters:
+        merged = super()._merged(filters)
+        check_commits(merged.get("commit"))
+        return merged
 
     def _params(self) -> Mapping[str, object]:
         params = {name: value for name, value in self._filters.items() if name != "cache"}

@@ -98,7 +98,7 @@ class PipelineRef(InOrganization, Deletable):
         Raises:
             WaitTimeoutError: The time is up; its `build` is None if none appeared.
             BuildBlockedError: The build is blocked, with `on_blocked="raise"`.
-            ValueError: `timeout` is below 0, or `on_blocked` is not one of the three.
+            ValueError: `timeout` is below 0, `on_blocked` is not one of the three, or `commit` is a shortened SHA.
 
         Example:
             >>> pipeline = bk.organization("acme").pipeline("hello")
