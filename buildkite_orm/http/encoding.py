@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 
 from buildkite_orm.utils.choices import check_choices
+from buildkite_orm.utils.close_names import meant
 from buildkite_orm.utils.json_types import as_mapping, as_object, as_several
 from buildkite_orm.utils.plain_values import SCALARS, as_plain, kind_of
 
@@ -75,7 +76,8 @@ def encode_body(
     """
     known = set(required) | set(getattr(options, "__annotations__", fields))
     if unknown := sorted(fields.keys() - known):
-        msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}"
+        hints = "".join(f"; use {right}=" for right in dict.fromkeys(meant(name, known) for name in unknown) if right)
+        msg = f"there is no field {', '.join(unknown)}; there are: {', '.join(sorted(known))}{hints}"
         raise TypeError(msg)
     check_choices(fields, options)
     check_choices(fields, method)

@@ -6,11 +6,11 @@ import ast
 import sys
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args, get_origin, is_typeddict
 
+from buildkite_orm.utils.close_names import close_value
 from buildkite_orm.utils.json_types import as_mapping, as_several
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data, kind_of
 
@@ -171,7 +171,7 @@ def _literals(node: ast.expr) -> Iterator[str | int]:
 
 def _problem(name: str, value: str | int, choices: Choices) -> str:
     known = [str(each) for each in choices.values]
-    close = get_close_matches(value, known, n=1) if isinstance(value, str) else []
-    maybe = f"; did you mean {close[0]!r}?" if close else "."
+    close = close_value(value, known) if isinstance(value, str) else None
+    maybe = "." if close is None else f"; did you mean {close!r}?"
     new = f" A value that is newer than this library is passed as {choices.enum}({value!r})" if choices.enum else ""
     return f"{name}={value!r}: the values are {', '.join(known)}{maybe}{new}"
