@@ -11,6 +11,8 @@ from buildkite_orm import MultipleResultsError, NotFoundError, ResponseError
 from tests.helpers import ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildkite_orm import Buildkite
     from buildkite_orm.fake import FakeBuildkite
     from tests.conftest import Costs
@@ -172,22 +174,20 @@ def test_a_queryset_class_has_no_public_attributes_but_methods(name: str) -> Non
 
 # -- shortened SHAs
 
+LISTINGS: dict[str, Callable[[Buildkite, Any], object]] = {
+    "all": lambda bk, commit: bk.builds(commit=commit),
+    "organization": lambda bk, commit: bk.organization("acme").builds(commit=commit),
+    "pipeline": lambda bk, commit: bk.organization("acme").pipeline("web").builds(commit=commit),
+    "filter": lambda bk, commit: bk.builds(branch="main").filter(commit=commit),
+    "wait_for": lambda bk, commit: bk.organization("acme").pipeline("web").wait_for(commit=commit, timeout=60),
+}
+
 
 @pytest.mark.parametrize("commit", ["a82ff8b", "A82FF8BFCC", "a" * 39, ["a" * 40, "a82ff8bfcc"], ("a82ff8bfcc",)])
-@pytest.mark.parametrize(
-    "listed",
-    [
-        lambda bk, commit: bk.builds(commit=commit),
-        lambda bk, commit: bk.organization("acme").builds(commit=commit),
-        lambda bk, commit: bk.organization("acme").pipeline("web").builds(commit=commit),
-        lambda bk, commit: bk.builds(branch="main").filter(commit=commit),
-        lambda bk, commit: bk.organization("acme").pipeline("web").wait_for(commit=commit, timeout=60),
-    ],
-    ids=["all", "organization", "pipeline", "filter", "wait_for"],
-)
-def test_a_shortened_sha_is_refused_before_sending(bk: Buildkite, costs: Costs, listed: Any, commit: Any) -> None:
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_a_shortened_sha_is_refused_before_sending(bk: Buildkite, costs: Costs, listing: str, commit: Any) -> None:
     with costs(0), pytest.raises(ValueError, match="the API finds builds by the full SHA only, 40 digits"):
-        listed(bk, commit)
+        LISTINGS[listing](bk, commit)
 
 
 @pytest.mark.parametrize("commit", ["HEAD", "abcdef", "a" * 40, "deadbeef-branch", "v1.2", ["HEAD", "b" * 40], None])
