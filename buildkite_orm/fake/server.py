@@ -204,6 +204,16 @@ class FakeBuildkite(Contents):
             values |= {"base_url": PUBLIC_URL, "transport": self.adapter()}
         return Buildkite(**(values | options))
 
+    if not TYPE_CHECKING:  # type checkers know the attributes
+
+        def __getattr__(self, name: str) -> Any:
+            problem = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                from buildkite_orm.client import Buildkite  # noqa: PLC0415
+
+                problem += f"; use .client().{name}" if hasattr(Buildkite, name) else ""
+            raise AttributeError(problem)
+
     def close(self) -> None:
         """Stop the HTTP servers, close their connections and kill the commands that run.
 
