@@ -18,7 +18,7 @@ from buildkite_orm.http.network import NetworkOptions
 from buildkite_orm.http.retry import RetryPolicy
 from buildkite_orm.http.session import DEFAULT_BASE_URL, DEFAULT_TIMEOUT, Session
 from buildkite_orm.models.binding import Bindable, Binding
-from buildkite_orm.models.guesses import unknown_of_client
+from buildkite_orm.models.hints import unknown_of_client
 from buildkite_orm.models.ref import Ref, load_object
 from buildkite_orm.models.resource import Resource
 from buildkite_orm.models.urls import api_path_in

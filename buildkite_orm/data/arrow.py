@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from buildkite_orm.data.rows import log_columns, read_columns
 from buildkite_orm.data.schema import LOG_TABLE, ColumnType, table_of
 from buildkite_orm.errors import ConfigurationError, ManyRequestsWarning
-from buildkite_orm.models.guesses import unknown_of_table
+from buildkite_orm.models.hints import unknown_of_table
 from buildkite_orm.utils.warn import warn_caller
 
 if TYPE_CHECKING:

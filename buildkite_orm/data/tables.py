@@ -8,7 +8,7 @@ from buildkite_orm.data.arrow import ArrowStream, BatchMaker
 from buildkite_orm.data.job_rows import JOBS, job_columns
 from buildkite_orm.data.rows import read_columns
 from buildkite_orm.data.schema import table_of
-from buildkite_orm.models.guesses import unknown_of_table
+from buildkite_orm.models.hints import unknown_of_table
 from buildkite_orm.resources.builds.build import Build
 
 if TYPE_CHECKING:

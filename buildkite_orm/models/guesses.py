@@ -1,19 +1,15 @@
-"""Wrong guesses of names: the error says what the right call is.
+"""Wrong guesses of names, for the errors that `hints` makes.
 
-Users of pybuildkite, PyGithub, Django or requests guess names. The tables below map a guess to what it may stand for;
-the first that the class has is named. This only makes the text of an error: no attribute is answered, and nothing is
-requested.
+Users of pybuildkite, PyGithub, Django or requests guess names. The tables map a guess to what it may stand for; the
+first that the class has is named.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 _DUMP: Final = ("dump()",)
 
@@ -25,23 +21,36 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "as_dict": _DUMP,
     "asdict": _DUMP,
     "attributes": _DUMP,
+    "blocked_jobs": ("jobs(state='blocked')",),
     "body": ("body_html", *_DUMP),
     "conclusion": ("state",),
     "construct": ("model_validate(data)",),
     "content": ("download()", "text()"),
     "contents": ("download()", "text()"),
     "copy": ("model_copy()",),
+    "create_build": ("builds().create(…)", "pipeline(…).builds().create(…)"),
     "created": ("created_at",),
     "data": _DUMP,
     "dict": _DUMP,
+    "display_name": ("name",),
+    "download": ("save_to(path)", "artifacts().save_all(folder)"),
+    "download_all": ("artifacts().save_all(folder)",),
+    "download_all_artifacts": ("artifacts().save_all(folder)",),
+    "download_artifacts": ("artifacts().save_all(folder)",),
+    "download_log": ("log().save_to(path)", "save_to(path)"),
+    "download_to": ("save_to(path)",),
     "edit": ("update(…)",),
     "elapsed": ("duration",),
     "ended_at": ("finished_at",),
     "env_vars": ("env", "environment()"),
+    "environment": ("env",),
+    "environment_variables": ("env", "environment()"),
     "exit_code": ("exit_status",),
     "failed": ("state",),
     "filename": ("path",),
     "finished": ("is_finished", "finished_at"),
+    "follow": ("log().follow()",),
+    "follow_log": ("log().follow()", "follow()"),
     "from_orm": ("model_validate(data)",),
     "get": ("fetch()",),
     "get_log": ("log()", "jobs()[0].log()"),
@@ -56,9 +65,15 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "is_running": ("is_finished", "state"),
     "items": _DUMP,
     "json": _DUMP,
+    "key": ("step_key", "slug"),
     "keys": _DUMP,
+    "last": ("builds().first()",),
+    "latest": ("builds().first()",),
+    "load": ("reload()", "fetch()"),
     "log": ("jobs()[0].log()",),
     "logs": ("log()", "jobs()[0].log()"),
+    "metadata": ("meta_data",),
+    "newest": ("builds().first()",),
     "ok": ("has_passed", "state"),
     "output": ("log()",),
     "parse_file": ("model_validate_json(text)",),
@@ -68,12 +83,16 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "patch": ("update(…)",),
     "poll": ("wait()",),
     "queue": ("agent.queue",),
+    "queue_duration": ("queue_time",),
     "queue_wait": ("queue_time",),
     "queued_for": ("queue_time",),
+    "queued_time": ("queue_time",),
     "raw": _DUMP,
     "raw_data": _DUMP,
+    "read": ("download()", "text()", "fetch().text"),
     "ref": ("branch",),
     "refresh": ("reload()", "fetch()"),
+    "reload": ("fetch()",),
     "repo": ("repository",),
     "restart": ("rebuild()", "retry()"),
     "result": ("state",),
@@ -85,35 +104,52 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "run_time": ("duration",),
     "runtime": ("duration",),
     "save": ("update(…)", "save_to(path)"),
+    "save_all": ("artifacts().save_all(folder)",),
+    "save_artifacts": ("artifacts().save_all(folder)",),
+    "save_log": ("log().save_to(path)",),
     "schema": ("model_json_schema()",),
     "schema_json": ("model_json_schema()",),
     "serialize": _DUMP,
     "sha": ("commit",),
     "size": ("file_size",),
     "start": ("builds().create(…)",),
+    "state": ("connection_state",),
     "status": ("state", "connection_state"),
     "step": ("step_key",),
     "stop": ("cancel()",),
+    "stream": ("follow()", "download(stream=True)", "log().follow()"),
+    "stream_log": ("log().follow()", "follow()"),
     "succeeded": ("has_passed", "state"),
     "success": ("has_passed", "state"),
     "successful": ("has_passed", "state"),
+    "tags": ("tag", "meta_data"),
+    "tail_log": ("log().tail()", "tail()"),
+    "time_in_queue": ("queue_time",),
+    "title": ("name",),
     "to_dict": _DUMP,
     "to_json": _DUMP,
-    "trigger": ("builds().create(…)",),
-    "trigger_build": ("builds().create(…)",),
+    "trigger": ("builds().create(…)", "pipeline(…).builds().create(…)"),
+    "trigger_build": ("builds().create(…)", "pipeline(…).builds().create(…)"),
+    "unblock": ("unblock_all(fields=…)",),
+    "unblock_job": ("unblock_all(fields=…)",),
+    "unblock_jobs": ("unblock_all(fields=…)",),
     "update_forward_refs": ("model_rebuild()",),
     "updated": ("updated_at",),
     "user": ("creator",),
     "validate": ("model_validate(data)",),
     "values": _DUMP,
+    "wait_duration": ("queue_time",),
     "wait_for": ("wait()",),
     "wait_time": ("queue_time",),
     "wait_until_finished": ("wait()",),
+    "waiting_time": ("queue_time",),
 }
 """The likely meaning of a name that a ref or an object does not have."""
 
 QUERYSET_GUESSES: Final[Mapping[str, str]] = {
+    "add": ".create(…)",
     "aggregate": "iterate over it, and compute in Python",
+    "create": ".create(…)",
     "dataframe": "pandas.DataFrame(qs.rows())",
     "delete": "iterate over it, and call .delete() of each object",
     "df": "pandas.DataFrame(qs.rows())",
@@ -126,8 +162,8 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "fetch_all": ".all()",
     "fetchall": ".all()",
     "fetchone": ".first()",
-    "filter_by": ".filter(…), or pass filters to the method that returns the queryset",
     "filter": "[each for each in qs if …], since the API has no filters here",
+    "filter_by": ".filter(…), or pass filters to the method that returns the queryset",
     "find": ".filter(…), or next(each for each in qs if …)",
     "get": ".one(), the only object; .first(); or a ref by its key",
     "get_page": ".page(number)",
@@ -137,6 +173,8 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "last": "qs[-1]",
     "length": ".count()",
     "list": "list(qs), or .all()",
+    "make": ".create(…)",
+    "new": ".create(…)",
     "next": "iterate over it, or use .pages()",
     "next_page": ".pages(), or iterate over it, which loads all pages",
     "none": ".limit(0)",
@@ -144,18 +182,22 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "order_by": "sorted(qs, key=…), since the API decides the order",
     "paginate": ".pages(), or iterate over it, which loads all pages",
     "paginator": ".pages()",
+    "pandas": "pandas.DataFrame(qs.rows())",
+    "pd": "pandas.DataFrame(qs.rows())",
     "refresh": ".fresh()",
     "reload": ".fresh()",
     "reverse": "reversed(list(qs))",
     "reversed": "reversed(list(qs))",
+    "run": ".create(…)",
     "select": ".filter(…), or [each for each in qs if …]",
     "size": ".count()",
     "sort": "sorted(qs, key=…)",
     "sort_by": "sorted(qs, key=…)",
-    "take": ".limit(n), or qs[:n]",
+    "start": ".create(…)",
     "table": ".arrow(), which pyarrow, DuckDB, polars and pandas read",
+    "take": ".limit(n), or qs[:n]",
     "to_arrow": ".arrow(), which pyarrow, DuckDB, polars and pandas read",
-    "to_csv": "csv.DictWriter with .rows(), or pandas.DataFrame(qs.rows()).to_csv(path)",
+    "to_csv": "pandas.DataFrame(qs.rows()).to_csv(path), csv.DictWriter, or the command buildkite-orm export",
     "to_dataframe": "pandas.DataFrame(qs.rows())",
     "to_df": "pandas.DataFrame(qs.rows())",
     "to_dict": "[each.dump() for each in qs]",
@@ -169,6 +211,7 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "total": ".count()",
     "totalCount": ".count()",
     "total_count": ".count()",
+    "trigger": ".create(…)",
     "values": "[each.dump() for each in qs]",
     "values_list": "[each.number for each in qs], or another field",
     "where": ".filter(…), or [each for each in qs if …]",
@@ -197,35 +240,37 @@ CLIENT_GUESSES: Final[Mapping[str, str]] = {
     "token": "nothing: the token is not shown",
     "users": "bk.user(), or bk.organization().members()",
     "viewer": "bk.user()",
+    "wait": "bk.wait_all([build]), or build.wait()",
+    "wait_for": "bk.wait_all([build]), build.wait(), or pipeline.wait_for(commit=…)",
+    "wait_for_all": "bk.wait_all([build])",
+    "wait_for_build": "build.wait(), or pipeline.wait_for(commit=…)",
     "whoami": "bk.user()",
 }
 """The replacement for a name that a client does not have."""
 
-FILTER_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "after": ("created_from",),
-    "author": ("creator",),
-    "before": ("created_to",),
-    "cluster_queue": ("cluster_queue_id",),
-    "from_date": ("created_from",),
-    "glob": ("path",),
-    "job_type": ("kind",),
-    "key": ("step_key",),
-    "limit": (".limit(n)",),
-    "metadata": ("meta_data",),
-    "page": (".page(n)",),
-    "per_page": (".per_page(n)",),
-    "ref": ("branch",),
-    "sha": ("commit",),
-    "since": ("created_from",),
-    "start": ("created_from",),
-    "status": ("state",),
-    "step": ("step_key",),
-    "to_date": ("created_to",),
-    "type": ("kind",),
-    "until": ("created_to",),
-    "user": ("creator",),
+RELATION_GUESSES: Final[Mapping[str, Mapping[str, str]]] = {
+    "cluster": {
+        "agents": "[each for q in cluster.queues() for each in cluster.organization.agents(cluster_queue_id=q.id)]",
+    },
+    "organization": {
+        "jobs": ".builds(with_jobs=True): each build has .jobs()",
+    },
+    "pipeline": {
+        "jobs": ".builds(with_jobs=True): each build has .jobs(); or .build(number).jobs()",
+    },
+    "queue": {
+        "agents": "queue.organization.agents(cluster_queue_id=queue.id)",
+    },
 }
-"""The likely meaning of a filter that a listing does not have: another filter, or a method."""
+"""The replacement for a relation that a kind of resource does not have, by the kind."""
+
+CLASS_GUESSES: Final[Mapping[str, str]] = {
+    "from_dict": "model_validate(data)",
+    "from_json": "model_validate_json(text)",
+    "load": "model_validate_json(text)",
+    "loads": "model_validate_json(text)",
+}
+"""The replacement for a name that the class of an object does not have."""
 
 DEPRECATED_BY_PYDANTIC: Final = (
     *("construct", "copy", "dict", "from_orm", "json", "parse_file", "parse_obj", "parse_raw", "schema", "schema_json"),
@@ -233,205 +278,5 @@ DEPRECATED_BY_PYDANTIC: Final = (
 )
 """The public members of pydantic's models that it keeps for its first version."""
 
-_VERB: Final = re.compile(
-    r"(?:get|list|fetch|find|load|all|create|add|new|make|update|edit|delete|remove)(?:_all)?_(\w+)"
-)
-_NEWEST: Final = re.compile(r"(?:latest|last|newest|most_recent|first)_(\w+?)s?")
-_MAKING: Final = ("create", "add", "new", "make")
-
-
-class Unavailable:
-    """Hides a deprecated member of pydantic's models, whose name an unknown field of a payload may have."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, item: object, kind: type[Any]) -> Callable[..., NoReturn]:
-        problem = unknown_attribute(kind, self._name, has_data=True)
-        if item is not None:
-            raise AttributeError(problem)
-
-        def refuse(*_args: object, **_options: object) -> NoReturn:  # an AttributeError would not have this text
-            raise TypeError(problem)
-
-        return refuse
-
-
-def unknown_attribute(kind: type[Any], name: str, *, has_data: bool) -> str:
-    """Return the text of the error for an attribute that a ref or an object does not have.
-
-    Args:
-        kind: The class.
-        name: The attribute.
-        has_data: Whether it is an object, not only a ref.
-    """
-    if name.startswith("_"):
-        return f"{kind.__name__!r} object has no attribute {name!r}"
-    start = f"{kind.__name__} has no attribute {name!r}"
-    right = next((each for each in _candidates(kind, name) if _has(kind, each)), None)
-    if right is not None:
-        return f"{start}; use .{right}"
-    if has_data or not hasattr(kind, "fetch"):
-        return start
-    field = next((each for each in (name, *_candidates(kind, name)) if _has(_object_class(kind), each)), None)
-    if field is None:
-        return f"{start}; it is a ref, without data: .fetch() returns the object"
-    return f"{start}: a ref has no data; .fetch().{field} requests it"
-
-
-_TABLE_GUESSES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("dataframe", "df", "to_dataframe", "to_df", "to_pandas"), "pandas.DataFrame.from_arrow({x})"),
-    **dict.fromkeys(("pl", "to_polars"), "polars.DataFrame({x})"),
-    **dict.fromkeys(("to_dicts", "to_list", "to_pylist"), "pyarrow.table({x}).to_pylist(), or qs.rows()"),
-    "to_csv": "pandas.DataFrame.from_arrow({x}).to_csv(path), or csv.DictWriter with qs.rows()",
-}
-
-
-def unknown_of_table(kind: type[Any], name: str, tables: str) -> str:
-    """Return the text of the error for an attribute that an Arrow table does not have.
-
-    Args:
-        kind: The class.
-        name: The name of the attribute.
-        tables: What other libraries read, as an expression.
-    """
-    start = f"{kind.__name__} has no attribute {name!r}"
-    right = _TABLE_GUESSES.get(name, "pyarrow.table({x})").replace("{x}", tables)
-    return start if name.startswith("_") else f"{start}; use {right}"
-
-
-def unknown_of_queryset(kind: type[Any], model: type[Any], name: str) -> str:
-    """Return the text of the error for an attribute that a queryset does not have."""
-    start = f"{kind.__name__} has no attribute {name!r}"
-    if name.startswith("_"):
-        return start
-    right = QUERYSET_GUESSES.get(name)
-    if right is not None:
-        has_filters = ".filter(" not in right or hasattr(kind, "filter")
-        return f"{start}; use {right if has_filters else QUERYSET_GUESSES['filter']}"
-    if name == "wait" and _has(model, name):
-        return f"{start}; use bk.wait_all(qs)"
-    if name in {"download", "save", "save_to"} and hasattr(kind, "save_all"):
-        return f"{start}; use .save_all(folder)"
-    if _has(model, name):
-        call = "()" if callable(getattr(model, name, None)) else ""
-        return f"{start}; its objects have: [each.{name}{call} for each in qs]"
-    return f"{start}; it is a listing: iterate over it, or use .first(), .one(), .count()"
-
-
-def unknown_filter(model: type[Any], name: str, known: Iterable[str]) -> str:
-    """Return what to use in place of a filter that a listing does not have, as the end of a sentence.
-
-    Args:
-        model: The class of the objects.
-        name: The filter.
-        known: The filters that there are.
-    """
-    for each in (*FILTER_GUESSES.get(name, ()), *get_close_matches(name, known, n=1)):
-        if each == "kind" and model.__name__ == "Job":
-            return "; use kind=ScriptJob, or another class of jobs"
-        if each in known:
-            return f"; use {each}="
-        if each.startswith("."):
-            return f"; use {each}"
-    return f"; its objects have it: [each for each in qs if each.{name} == …]" if _has(model, name) else ""
-
-
-def unknown_of_client(kind: type[Any], top: type[Any], name: str) -> str:
-    """Return the text of the error for an attribute that a client does not have.
-
-    Args:
-        kind: The class of the client.
-        top: The class of an organization's ref, whose relations may be meant.
-        name: The attribute.
-    """
-    start = f"{kind.__name__} has no attribute {name!r}"
-    if name.startswith("_"):
-        return start
-    if name in CLIENT_GUESSES:
-        return f"{start}; use {CLIENT_GUESSES[name]}"
-    for each in (name, *_without_verb(name)):
-        if _has(kind, each):
-            return f"{start}; use bk.{each}"
-        if _has(top, each):
-            return f"{start}; use bk.organization('acme').{each if '(' in each else f'{each}(…)'}"
-    return f"{start}; it has organizations, which have the rest: bk.organization('acme').pipeline('web').build(42)"
-
-
-def not_subscriptable(kind: type[Any], key: object, *, has_data: bool) -> str:
-    """Return the text of the error for `build["state"]`."""
-    name = key if isinstance(key, str) and key.isidentifier() else None
-    start = f"{kind.__name__!r} object is not subscriptable"
-    if not has_data:
-        return f"{start}: a ref has no data; use .fetch(){'' if name is None else f'.{name}'}"
-    return f"{start}; use {'its attributes' if name is None else f'.{name}'}, or .dump(), which returns a dictionary"
-
-
-def no_key(model: type[Any], key: str) -> str:
-    """Return the text of the error for `org.pipelines()["web"]`."""
-    template: tuple[tuple[str, str | None], ...] = next(iter(model.routes.templates), ())
-    start = f"[{key!r}]: the index of a queryset is a position, not a key"
-    if not template or template[-1][1] is None or len(template) < 2:  # noqa: PLR2004
-        return start
-    parents = [name for _, name in template[:-1] if name]
-    collection = template[-2][0].replace("-", "_")
-    one = f"{collection[:-3]}y" if collection.endswith("ies") else collection.removesuffix("s")
-    shown = repr(key) if model.identity != "number" else key if key.isdecimal() else "…"
-    return f"{start}; {parents[-1] if parents else 'bk'}.{one}({shown}) is the ref with that {model.identity}"
-
-
-def no_item(listing: str, index: int, total: int | None) -> str:
-    """Return the text of the error for an index past the end of a listing, whose length may be unknown."""
-    if total == 0:
-        return f"[{index}]: nothing matches {listing}; .first() returns None then"
-    count = {None: "fewer objects", 1: "1 object"}.get(total, f"{total} objects")
-    return f"[{index}]: {listing} has {count}"
-
-
-def not_iterable(kind: type[Any]) -> str:
-    """Return the text of the error for `list(build)` or `dict(build)`."""
-    return (
-        f"{kind.__name__!r} object is not iterable; .dump() returns its data as a dictionary, for example for "
-        "pandas.DataFrame([each.dump() for each in objects])"
-    )
-
-
-def _candidates(kind: type[Any], name: str) -> Iterator[str]:
-    """Yield what a name may stand for, as expressions after a dot."""
-    yield from OBJECT_GUESSES.get(name, ())
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    if snake != name:
-        yield snake
-        yield from OBJECT_GUESSES.get(snake, ())
-    yield from _without_verb(snake, getattr(kind, "_kind", ""))
-    if newest := _NEWEST.fullmatch(snake):
-        yield f"{newest[1]}s().first()"
-    yield from (f"{snake}_at", f"{snake}s()", f"{snake.removesuffix('s')}()" if snake.endswith("s") else f"is_{snake}")
-
-
-def _without_verb(name: str, kind: str = "") -> Iterable[str]:
-    """Return the calls that `create_build` or `get_pipelines` may stand for."""
-    found = _VERB.fullmatch(name)
-    if found is None:
-        return ()
-    verb, what = name.partition("_")[0], found[1]
-    plural = what if what.endswith("s") else f"{what}s"
-    if what == kind:
-        return {"update": ("update(…)",), "edit": ("update(…)",), "delete": ("delete()",)}.get(verb, ("fetch()",))
-    if verb in _MAKING:
-        return (f"{plural}().create(…)",)
-    return (f"{what}()",) if what.endswith("s") else (f"{what}(…)", f"{plural}()", what)
-
-
-def _has(kind: type[Any] | None, expression: str) -> bool:
-    name = re.split(r"\W", expression, maxsplit=1)[0]
-    if kind is None or name in DEPRECATED_BY_PYDANTIC:
-        return False
-    return hasattr(kind, name) or name in getattr(kind, "model_fields", ())
-
-
-def _object_class(ref: type[Any]) -> type[Any] | None:
-    """Return the class of the objects that a ref fetches, if it is loaded."""
-    name = ref.fetch.__annotations__.get("return")
-    found: type[Any] | None = ref.fetch.__globals__.get(name) or getattr(sys.modules["buildkite_orm"], str(name), None)
-    return found
+REFUSED: Final = frozenset({*DEPRECATED_BY_PYDANTIC, *CLASS_GUESSES})
+"""The names whose error the class of an object makes, since a class has no error text of its own."""

@@ -8,7 +8,7 @@ from buildkite_orm.errors import UnboundError
 from buildkite_orm.http.encoding import encode_body, encode_json, encode_path, encode_query
 from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.guesses import not_subscriptable, unknown_attribute
+from buildkite_orm.models.hints import not_assigned, not_subscriptable, unknown_attribute
 from buildkite_orm.models.parsing import check_identity, load_one, report
 from buildkite_orm.models.paths import Routes, collection_of, encode_key, key_in, short_path
 from buildkite_orm.utils.introspection import name_methods, public_dir
@@ -168,7 +168,7 @@ class Ref:
 
         def __setattr__(self, name: str, value: Any) -> None:
             if name not in {"_binding", "_path"}:
-                raise AttributeError(f"{type(self).__name__} is a ref and has no data; .fetch() loads an object")
+                raise AttributeError(not_assigned(type(self), name, value))
             object.__setattr__(self, name, value)
 
         def __getattr__(self, name: str) -> Any:

@@ -14,13 +14,8 @@ from pydantic import ConfigDict, Field
 
 from buildkite_orm.models.binding import UNBOUND, Binding
 from buildkite_orm.models.display import ShownObject
-from buildkite_orm.models.guesses import (
-    DEPRECATED_BY_PYDANTIC,
-    Unavailable,
-    not_iterable,
-    not_subscriptable,
-    unknown_attribute,
-)
+from buildkite_orm.models.guesses import REFUSED
+from buildkite_orm.models.hints import Unavailable, not_iterable, not_subscriptable, unknown_attribute
 from buildkite_orm.models.paths import path_below, path_from_url, short_path
 from buildkite_orm.models.ref import Ref
 from buildkite_orm.models.timestamps import UtcTime, write_time
@@ -132,7 +127,7 @@ class Model(SurrogateSafeModel):
             raise TypeError(not_iterable(type(self)))
 
 
-for _name in DEPRECATED_BY_PYDANTIC:
+for _name in REFUSED:
     setattr(Model, _name, Unavailable(_name))
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from buildkite_orm.http.encoding import encode_query
 from buildkite_orm.http.messages import ApiRequest
 from buildkite_orm.models.binding import Binding
 from buildkite_orm.models.display import Preview, ShownListing
-from buildkite_orm.models.guesses import no_item, no_key, unknown_filter, unknown_of_queryset
+from buildkite_orm.models.hints import no_item, no_key, unknown_filter, unknown_of_queryset
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.ref import load_object
 from buildkite_orm.models.resource import Resource
@@ -147,7 +147,7 @@ class QuerySet(Tabular[R], ShownListing):
 
     def _merged(self, filters: Mapping[str, object]) -> CheckedFilters:
         label = self._label or type(self).__name__
-        hint = partial(unknown_filter, self._model)
+        hint = partial(unknown_filter, self._model, filters)
         return CheckedFilters({**self._filters, **checked_filters(filters, self._filters_type, label, hint)})
 
     # -- binding and copying -------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ def public_dir(obj: object, names: Iterable[str]) -> list[str]:
 
 def _is_public(member: object) -> bool:
     is_of_class = isinstance(member, classmethod | staticmethod | type)
+    if getattr(member, "is_unavailable", False):
+        return False
     return not is_of_class and (inspect.isroutine(member) or inspect.isdatadescriptor(member))
 
 

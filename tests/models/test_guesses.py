@@ -8,9 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildkite_orm import Build, Buildkite, BuildState, ConfigurationError, UnboundError, UnprocessableEntityError
+import buildkite_orm
+from buildkite_orm import (
+    Agent,
+    Annotation,
+    Artifact,
+    Build,
+    Buildkite,
+    BuildState,
+    ConfigurationError,
+    Log,
+    Pipeline,
+    ScriptJob,
+    UnboundError,
+    UnprocessableEntityError,
+)
 from buildkite_orm.fake import FakeBuildkite
-from buildkite_orm.models.guesses import DEPRECATED_BY_PYDANTIC
+from buildkite_orm.models.expressions import complete
+from buildkite_orm.models.guesses import DEPRECATED_BY_PYDANTIC, OBJECT_GUESSES
+from buildkite_orm.resources.clusters import ClusterRef
 from tests.helpers import web_build, web_pipeline
 
 if TYPE_CHECKING:
@@ -39,7 +55,10 @@ def names() -> Iterator[dict[str, Any]]:
             "artifacts": build.artifacts(),
             "bk": bk,
             "build": build,
+            "artifact_ref": web_build(bk).job("0190").artifact("0190"),
             "build_ref": web_build(bk),
+            "cluster_ref": bk.organization("acme").cluster("0190"),
+            "queue_ref": bk.organization("acme").cluster("0190").queue("0190"),
             "builds": web_pipeline(bk).builds(),
             "clusters": bk.organization("acme").clusters(),
             "job": build.jobs()[0],
@@ -58,7 +77,6 @@ def names() -> Iterator[dict[str, Any]]:
         ("build_ref.status", ".fetch().state requests it"),
         ("build_ref.to_dict", ".fetch().dump() requests it"),
         ("build_ref.refresh", "use .fetch()"),
-        ("build_ref.nothing_like_it", "it is a ref, without data: .fetch() returns the object"),
         ("pipeline_ref.repository", ".fetch().repository requests it"),
         ("org.name", ".fetch().name requests it"),
         ("job.log().text", ".fetch().text requests it"),
@@ -118,7 +136,60 @@ def names() -> Iterator[dict[str, Any]]:
         ("builds.state", "its objects have: [each.state for each in qs]"),
         ("builds.nothing_like_it", "it is a listing"),
         ("bk.get_organization", "use bk.organization(…)"),
-        ("bk.pipelines", "use bk.organization('acme').pipelines(…)"),
+        ("bk.pipelines", "use bk.organization('acme').pipelines()"),
+        ("bk.jobs", "use bk.organization('acme').builds(with_jobs=True): each build has .jobs()"),
+        ("bk.build", "use bk.organization('acme').pipeline(…).build(…)"),
+        ("bk.organizaton", "use bk.organization()"),
+        ("bk.wait", "use bk.wait_all([build]), or build.wait()"),
+        ("pipeline_ref.jobs", "use .builds(with_jobs=True): each build has .jobs(); or .build(number).jobs()"),
+        ("pipeline_ref.latest", "use .builds().first()"),
+        ("pipeline_ref.failed_builds", "use .builds(state='failed')"),
+        ("pipeline.artifacts", "use .build(…).artifacts()"),
+        ("org.jobs", "use .builds(with_jobs=True): each build has .jobs()"),
+        ("org.queue", "use .cluster(…).queue(…)"),
+        ("org.queues", "use .cluster(…).queues()"),
+        ("org.build", "use .pipeline(…).build(…)"),
+        ("org.create_build", "use .pipeline(…).builds().create(…)"),
+        ("job.pipeline", "use .build.pipeline"),
+        ("job.log().stream", "use .follow()"),
+        ("job.log().read", "use .fetch().text"),
+        ("job.follow_log", "use .log().follow()"),
+        ("job.key", "use .step_key"),
+        ("job.queued_time", "use .queue_time"),
+        ("job.queue_duration", "use .queue_time"),
+        ("job.waiting_time", "use .queue_time"),
+        ("job.display_name", "use .name"),
+        ("job.title", "use .name"),
+        ("agent.tags", "use .meta_data"),
+        ("build.unblock", "use .unblock_all(fields=…)"),
+        ("build.unblock_job", "use .unblock_all(fields=…)"),
+        ("build.blocked_jobs", "use .jobs(state='blocked')"),
+        ("build.passed_jobs", "use .jobs(state='passed')"),
+        ("build.metadata", "use .meta_data"),
+        ("build_ref.metadata", ".fetch().meta_data requests it"),
+        ("build.environment", "use .env"),
+        ("build.download_artifacts", "use .artifacts().save_all(folder)"),
+        ("build.download_all", "use .artifacts().save_all(folder)"),
+        ("build.finishd_at", "use .finished_at"),
+        ("build_ref.finishd_at", ".fetch().finished_at requests it"),
+        ("build.failedJobs", "use .failed_jobs()"),
+        ("build.load", "use .reload()"),
+        ("build_ref.load", "use .fetch()"),
+        ("artifact_ref.read", "use .download()"),
+        ("queue_ref.agents", "use queue.organization.agents(cluster_queue_id=queue.id)"),
+        ("cluster_ref.agents", "for each in cluster.organization.agents(cluster_queue_id=q.id)]"),
+        ("builds.trigger", "use .create(…)"),
+        ("org.builds().trigger", "use org.pipeline(slug).builds().create(…)"),
+        ("org.agents().trigger", "it is a listing"),
+        ("builds.latest", "use .first(), since the newest builds are listed first"),
+        ("org.agents().latest", "it is a listing"),
+        ("builds.frist", "use .first()"),
+        ("builds.status", "its objects have: [each.state for each in qs]"),
+        ("builds.to_df", "use pandas.DataFrame(qs.rows())"),
+        ("builds.dataframe", "use pandas.DataFrame(qs.rows())"),
+        ("builds.pandas", "use pandas.DataFrame(qs.rows())"),
+        ("builds.to_csv", "use pandas.DataFrame(qs.rows()).to_csv(path), csv.DictWriter, or the command buildkite-orm"),
+        ("server.organization", "use .client().organization"),
         ("bk.get", "use bk.request('GET', path)"),
         ("bk.set_access_token", "use Buildkite(token)"),
         ("bk.me", "use bk.user()"),
@@ -141,6 +212,9 @@ def test_a_wrong_name_says_the_right_one(names: dict[str, Any], guess: str, hint
         ("list(build)", "'Build' object is not iterable; .dump() returns"),
         ("dict(build)", "pandas.DataFrame([each.dump() for each in objects])"),
         ("list(build_ref)", "'BuildRef' object is not iterable"),
+        ("Build.load('{}')", "Build has no attribute 'load'; use .model_validate_json(text)"),
+        ("Build.from_json('{}')", "Build has no attribute 'from_json'; use .model_validate_json(text)"),
+        ("Build.from_dict({})", "Build has no attribute 'from_dict'; use .model_validate(data)"),
         ("Build.parse_obj({})", "Build has no attribute 'parse_obj'; use .model_validate(data)"),
         ("pipelines['web']", "organization.pipeline('web') is the ref with that slug"),
         ("builds['42']", "pipeline.build(42) is the ref with that number"),
@@ -175,6 +249,19 @@ def test_a_wrong_use_says_the_right_one(names: dict[str, Any], guess: str, hint:
         ("pipeline.builds(pull_request=3)", "; its objects have it: [each for each in qs if each.pull_request == …]"),
         ("pipeline.builds(nothing_like_it=3)", "with_pipeline"),
         ("pipeline_ref.builds().filter(sha='abc')", "; use commit="),
+        ("org.builds(pipeline='web')", "; use org.pipeline('web').builds()"),
+        ("bk.builds(pipeline_slug='web')", "; use org.pipeline('web').builds()"),
+        ("bk.builds(organization='acme')", "; use bk.organization('acme').builds()"),
+        ("artifacts.filter(job='0190')", "; use build.job('0190').artifacts()"),
+        (
+            "org.agents(state='connected')",
+            "; its objects have connection_state: [each for each in qs if each.connection_state == …]",
+        ),
+        ("org.agents(tags='a=b')", "; its objects have meta_data: [each for each in qs if … in each.meta_data]"),
+        ("org.agents(cluster='0190')", "it has: cluster_queue_id, hostname, name, version"),
+        ("org.agents(host='x')", "; use hostname="),
+        ("builds.filter(created_at=3)", "; its objects have it: [each for each in qs if each.created_at == …]"),
+        ("build.jobs(cancel=True)", "it has: group_key, include_retried_jobs, state, step_key"),
         ("org.agents(queue='macos')", "; its objects have it: [each for each in qs if each.queue == …]"),
     ],
 )
@@ -182,6 +269,66 @@ def test_a_wrong_filter_says_the_right_one(names: dict[str, Any], costs: Costs, 
     with costs(0, of=names["server"]), pytest.raises(TypeError) as caught:
         eval(guess, names)  # noqa: S307 - a case
     assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        "pipeline_ref.clear",
+        "pipeline.clear",
+        "build_ref.nothing_like_it",
+        "build.set_meta_data",
+        "job.clear",
+        "server.x",
+    ],
+)
+def test_a_name_that_is_like_no_other_has_no_hint(names: dict[str, Any], guess: str) -> None:
+    owner, _, name = guess.partition(".")
+    with pytest.raises(AttributeError, match=rf"no attribute '{name}'$"):
+        getattr(names[owner], name)
+
+
+def test_each_guess_stands_for_something_that_a_class_has() -> None:
+    exported = [getattr(buildkite_orm, name) for name in buildkite_orm.__all__]
+    refs = [each for each in exported if hasattr(each, "api_path")]
+    right = sorted({each for several in OBJECT_GUESSES.values() for each in several})
+    kinds = [*refs, Build, Log, Pipeline, ScriptJob, Artifact, Agent, Annotation, ClusterRef]
+    assert [each for each in right if not any(complete(kind, each) for kind in kinds)] == []
+
+
+@pytest.mark.parametrize(
+    ("guess", "hint"),
+    [
+        ("builds.create(commit='HEAD', branch='main', environment={})", "; use env="),
+        ("builds.create(commit='HEAD', branch='main', metadata={})", "; use meta_data="),
+        ("pipeline_ref.update(descripton='x')", "; use description="),
+        ("pipeline_ref.update(repo='x', desc='y')", "; use description=; use repository="),
+        ("pipeline_ref.update(nothing_like_it='x')", "visibility"),
+    ],
+)
+def test_a_wrong_field_of_a_body_says_the_right_one(names: dict[str, Any], costs: Costs, guess: str, hint: str) -> None:
+    with costs(0, of=names["server"]), pytest.raises(TypeError, match="there is no field ") as caught:
+        eval(guess, names)  # noqa: S307 - a case
+    assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [("description", None, "None"), ("name", "a-secret", "…")])
+def test_a_field_that_is_assigned_to_a_ref_names_its_update(
+    names: dict[str, Any], name: str, value: object, shown: str
+) -> None:
+    with pytest.raises(AttributeError) as caught:
+        setattr(names["pipeline_ref"], name, value)
+    assert str(caught.value).endswith(f".fetch() loads an object; .update({name}={shown}) changes it")
+
+
+def test_the_hints_for_the_agents_of_a_queue_and_of_a_cluster_list_them(names: dict[str, Any]) -> None:
+    cluster = names["org"].clusters()[0]
+    queue = cluster.queues()[0]
+    for kind, ref in {"cluster": cluster, "queue": queue}.items():
+        with pytest.raises(AttributeError) as caught:
+            _ = ref.agents
+        agents = list(eval(str(caught.value).partition("; use ")[2], {kind: ref}))  # noqa: S307 - a hint
+        assert {agent.queue for agent in agents} <= {each.key for each in cluster.queues()}
 
 
 @pytest.mark.parametrize("name", ["created_from", "created_to", "finished_from"])
@@ -205,7 +352,7 @@ def test_an_index_error_says_what_was_empty(server: FakeBuildkite, bk: Buildkite
 
 
 def test_no_hint_hides_data() -> None:
-    names = ("status", "json", "dict", "copy", "logs", "to_dict", "new_field")
+    names = ("status", "json", "dict", "copy", "logs", "to_dict", "load", "from_json", "new_field")
     build: Any = Build.model_validate({**BUILD, **{name: name.upper() for name in names}})
     assert [getattr(build, name) for name in names] == [name.upper() for name in names]
     assert build.dump() == {**BUILD, **{name: name.upper() for name in names}}
