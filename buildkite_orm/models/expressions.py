@@ -109,18 +109,16 @@ def _refs_of(kind: type[Any] | None) -> list[tuple[str, _Member]]:
     if kind is None:
         return []
     found = [(name, _member(kind, name)) for name in sorted(members(kind)) if name not in REFUSED]
-    return [
-        (name, member)
-        for name, member in found
-        if member.result is not None
-        and name not in {"fetch", "latest_attempt"}
-        and hasattr(member.result, "api_path")
-        and not hasattr(member.result, "model_fields")
-    ]
+    return [(name, member) for name, member in found if member.result is not None and _is_ref(member.result)]
+
+
+def _is_ref(kind: type[Any]) -> bool:
+    return hasattr(kind, "api_path") and not hasattr(kind, "model_fields")
 
 
 def _is_relation(kind: type[Any]) -> bool:
-    return hasattr(kind, "api_path") or hasattr(kind, "_model")
+    """Return whether a class is that of refs or of listings; a method that returns an object sends a request."""
+    return _is_ref(kind) or hasattr(kind, "_model")
 
 
 def _type_of(node: ast.expr, kind: type[Any]) -> type[Any] | None:

@@ -30,6 +30,7 @@ _VERB: Final = re.compile(
     r"(?:get|list|fetch|find|load|all|create|add|new|make|update|edit|delete|remove)(?:_all)?_(\w+)"
 )
 _NEWEST: Final = re.compile(r"(?:latest|last|newest|most_recent|first)_(\w+?)s?")
+_EXPORTED: Final = ("Annotation", "Artifact", "Build", "Job")
 _MAKING: Final = ("create", "add", "new", "make")
 _METHODS_OF_LISTINGS: Final = ("limit", "page", "per_page")
 _KEYS: Final = ("slug", "id", "uuid", "number", "name")
@@ -80,13 +81,22 @@ def unknown_attribute(kind: type[Any], name: str, *, has_data: bool) -> str:
 def _hint_for(what: tuple[type[Any], str, bool]) -> str:
     """Return the end of the text for a class, a name that it does not have, and whether it has data."""
     kind, name, has_data = what
-    item = None if has_data else class_of(kind, "fetch")
+    items = [] if has_data else _fetched(kind)
     for candidates in (_likely, _elsewhere, _possible):
         if right := _first(kind, candidates(kind, name)):
             return f"; use .{right}"
-        if item is not None and (right := _first(item, [name, *candidates(item, name)])):
-            return f": a ref has no data; .fetch().{right} requests it"
+        for item in items:
+            if right := _first(item, [name, *candidates(item, name)]):
+                return f": a ref has no data; .fetch().{right} requests it"
     return ""
+
+
+def _fetched(ref: type[Any]) -> list[type[Any]]:
+    """Return the classes of the objects that a ref fetches: that of any kind of job, and those of each kind."""
+    item = class_of(ref, "fetch")
+    if item is None:
+        return []
+    return [item, *(each for each in item.__subclasses__() if each.__module__ == item.__module__)]
 
 
 def unknown_of_class(kind: type[Any], name: str) -> str:
@@ -131,6 +141,17 @@ def unknown_of_queryset(kind: type[Any], model: type[Any], name: str) -> str:
     start = f"{kind.__name__} has no attribute {name!r}"
     if name.startswith("_"):
         return start
+    if right := _of_queryset(kind, model, name):
+        return f"{start}; use {right}"
+    if found := _first(model, [name, *_likely(model, name)]):
+        return f"{start}; its objects have: [each.{found} for each in qs]"
+    if found := close_name(name, members(kind)):
+        return f"{start}; use .{complete(kind, found)}"
+    return f"{start}; it is a listing: iterate over it, or use .first(), .one(), .count()"
+
+
+def _of_queryset(kind: type[Any], model: type[Any], name: str) -> str | None:
+    """Return the replacement for a name that a queryset does not have; None if there is none."""
     right = QUERYSET_GUESSES.get(name)
     if right is not None and ".filter(" in right and not hasattr(kind, "filter"):
         right = QUERYSET_GUESSES["filter"]
@@ -138,17 +159,13 @@ def unknown_of_queryset(kind: type[Any], model: type[Any], name: str) -> str:
         right = "org.pipeline(slug).builds().create(…)" if model.__name__ == "Build" else None
     if name in {"latest", "newest", "most_recent"} and model.__name__ == "Build":
         right = ".first(), since the newest builds are listed first"
+    if name == "to_csv" and model.__name__ in _EXPORTED:
+        right = f"{right}; the command buildkite-orm export writes {model.__name__.lower()}s into CSV files too"
     if name == "wait" and complete(model, name):
         right = "bk.wait_all(qs)"
     if name in {"download", "download_all", "save", "save_to"} and hasattr(kind, "save_all"):
         right = ".save_all(folder)"
-    if right is not None:
-        return f"{start}; use {right}"
-    if found := _first(model, [name, *_likely(model, name)]):
-        return f"{start}; its objects have: [each.{found} for each in qs]"
-    if found := close_name(name, members(kind)):
-        return f"{start}; use .{complete(kind, found)}"
-    return f"{start}; it is a listing: iterate over it, or use .first(), .one(), .count()"
+    return right
 
 
 def unknown_filter(model: type[Any], given: Mapping[str, object], name: str, known: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from buildkite_orm.models.hints import Unavailable, not_iterable, not_subscripta
 from buildkite_orm.models.paths import path_below, path_from_url, short_path
 from buildkite_orm.models.ref import Ref
 from buildkite_orm.models.timestamps import UtcTime, write_time
+from buildkite_orm.utils.close_names import meant
 from buildkite_orm.utils.introspection import name_methods, public_dir
 from buildkite_orm.utils.json_types import as_text
 from buildkite_orm.utils.plain_values import as_plain, as_plain_data
@@ -316,7 +317,9 @@ def _why_not_assigned(model: type[Model], name: str) -> str:
     if name in model.model_fields:
         return f"{model.__name__}.{name} is set by the server and cannot be assigned"
     names = ", ".join(sorted(model.editable)) or "none"
-    return f"{model.__name__} has no field {name!r}; editable fields: {names}"
+    right = meant(name, model.editable)
+    hint = "" if right is None else f"; use .{right}"
+    return f"{model.__name__} has no field {name!r}; editable fields: {names}{hint}"
 
 
 def repr_fields(model: type[Resource]) -> tuple[str, ...]:

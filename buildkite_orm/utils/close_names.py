@@ -85,8 +85,8 @@ def _is_close_word(word: str, other: str) -> bool:
     if word.removesuffix("s") == other.removesuffix("s"):
         return True
     shorter = min(len(word), len(other))
-    if shorter < _WORD or word[0] != other[0]:
-        return False
+    if shorter < _WORD or word[0] != other[0] or {word, other} & {f"{word}d", f"{word}ed", f"{other}d", f"{other}ed"}:
+        return False  # the second is the past of the first: data about an action, not the action
     return _mistakes(word, other) <= (2 if shorter >= _LONG_WORD else 1)
 
 

@@ -26,7 +26,7 @@ from buildkite_orm import (
 from buildkite_orm.fake import FakeBuildkite
 from buildkite_orm.models.expressions import complete
 from buildkite_orm.models.guesses import DEPRECATED_BY_PYDANTIC, OBJECT_GUESSES
-from buildkite_orm.resources.clusters import ClusterRef
+from buildkite_orm.resources.clusters import ClusterRef, Queue
 from tests.helpers import web_build, web_pipeline
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def names() -> Iterator[dict[str, Any]]:
             "builds": web_pipeline(bk).builds(),
             "clusters": bk.organization("acme").clusters(),
             "job": build.jobs()[0],
+            "job_ref": web_build(bk).job("0190"),
             "org": bk.organization("acme"),
             "pipeline": web_pipeline(bk).fetch(),
             "pipeline_ref": web_pipeline(bk),
@@ -170,6 +171,11 @@ def names() -> Iterator[dict[str, Any]]:
         ("build.environment", "use .env"),
         ("build.download_artifacts", "use .artifacts().save_all(folder)"),
         ("build.download_all", "use .artifacts().save_all(folder)"),
+        ("job_ref.exit_code", ".fetch().exit_status requests it"),
+        ("job_ref.retries_count", ".fetch().retries_count requests it"),
+        ("build.org_slug", "use .organization.slug"),
+        ("job.pipeline_slug", "use .build.pipeline.slug"),
+        ("queue_ref.paused", ".fetch().dispatch_paused requests it"),
         ("build.finishd_at", "use .finished_at"),
         ("build_ref.finishd_at", ".fetch().finished_at requests it"),
         ("build.failedJobs", "use .failed_jobs()"),
@@ -188,7 +194,8 @@ def names() -> Iterator[dict[str, Any]]:
         ("builds.to_df", "use pandas.DataFrame(qs.rows())"),
         ("builds.dataframe", "use pandas.DataFrame(qs.rows())"),
         ("builds.pandas", "use pandas.DataFrame(qs.rows())"),
-        ("builds.to_csv", "use pandas.DataFrame(qs.rows()).to_csv(path), csv.DictWriter, or the command buildkite-orm"),
+        ("builds.to_csv", "the command buildkite-orm export writes builds into CSV files too"),
+        ("org.agents().to_csv", "use pandas.DataFrame(qs.rows()).to_csv(path), or csv.DictWriter with .rows()"),
         ("server.organization", "use .client().organization"),
         ("bk.get", "use bk.request('GET', path)"),
         ("bk.set_access_token", "use Buildkite(token)"),
@@ -274,6 +281,8 @@ def test_a_wrong_filter_says_the_right_one(names: dict[str, Any], costs: Costs, 
 @pytest.mark.parametrize(
     "guess",
     [
+        "org.update",
+        "pipeline_ref.cancel",
         "pipeline_ref.clear",
         "pipeline.clear",
         "build_ref.nothing_like_it",
@@ -292,7 +301,7 @@ def test_each_guess_stands_for_something_that_a_class_has() -> None:
     exported = [getattr(buildkite_orm, name) for name in buildkite_orm.__all__]
     refs = [each for each in exported if hasattr(each, "api_path")]
     right = sorted({each for several in OBJECT_GUESSES.values() for each in several})
-    kinds = [*refs, Build, Log, Pipeline, ScriptJob, Artifact, Agent, Annotation, ClusterRef]
+    kinds = [*refs, Build, Log, Pipeline, ScriptJob, Artifact, Agent, Annotation, ClusterRef, Queue]
     assert [each for each in right if not any(complete(kind, each) for kind in kinds)] == []
 
 
@@ -310,6 +319,14 @@ def test_a_wrong_field_of_a_body_says_the_right_one(names: dict[str, Any], costs
     with costs(0, of=names["server"]), pytest.raises(TypeError, match="there is no field ") as caught:
         eval(guess, names)  # noqa: S307 - a case
     assert str(caught.value).endswith(hint)
+
+
+@pytest.mark.parametrize(("name", "right"), [("descripton", "description"), ("title", "name"), ("desc", "description")])
+def test_a_wrong_field_that_is_assigned_to_an_object_says_the_right_one(
+    names: dict[str, Any], name: str, right: str
+) -> None:
+    with pytest.raises(AttributeError, match=rf"; editable fields: .*; use \.{right}$"):
+        setattr(names["pipeline"], name, "x")
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), [("description", None, "None"), ("name", "a-secret", "…")])

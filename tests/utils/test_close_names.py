@@ -39,6 +39,8 @@ def test_a_misspelled_name_is_close(name: str, right: str) -> None:
         ("job", "log"),
         ("url", "tag"),
         ("blocked", "unblocked"),
+        ("paused", "pause"),
+        ("cancel", "canceled"),
         ("finished", "failed"),
         ("", "state"),
     ],
