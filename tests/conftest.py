@@ -28,6 +28,13 @@ _SETTINGS: Final = (
 )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes for `-n auto`: one more than cores, since many tests wait for sockets."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 class Costs(Protocol):
     """Asserts how many requests a block sends to the API and to the storage of artifacts."""
 

@@ -105,7 +105,7 @@ def always(_self: Feeds, lines: Sequence[Line], _expected: int) -> bool:
     return bool(lines)
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(options=worlds, history=st.lists(steps, max_size=25))
 def test_a_listing_equals_one_without_a_cache(options: dict[str, Any], history: list[Step]) -> None:
     with TemporaryDirectory() as folder, patch.object(Feeds, "_has_more_pages", always):
