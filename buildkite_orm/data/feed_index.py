@@ -18,6 +18,7 @@ from buildkite_orm.data.checkpoint import EARLIEST, read_state, write_state
 from buildkite_orm.querysets.crowded_second import created_at
 from buildkite_orm.resources.builds.cached_listing import CachedListing
 from buildkite_orm.resources.builds.stored_builds import key_of, stamp_of
+from buildkite_orm.utils.surrogates import is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,8 @@ _STAMP: Final = "1"
 _TIME_LENGTH: Final = len("2026-08-01T12:00:00.000000")
 _SECOND_LENGTH: Final = len("2026-08-01T12:00:00")
 _AT_ONCE: Final = 500
+_MOST_BUILDS: Final = 200_000
+"""How many builds an index may have: each run reads and writes it, which takes a second and 200 MB for so many."""
 _SEPARATORS: Final = frozenset("\t\n\r")
 
 
@@ -44,12 +47,12 @@ class Line(str):
 
     @classmethod
     def of(cls, build: Build) -> Line | None:
-        """Return the line of a build; None if it has not what a line needs."""
+        """Return the line of a build; None if it lacks what a line needs."""
         created, key = created_at(build), key_of(build)
         if created is None or key is None or not build.__dict__.get("id"):
             return None
         stamp = stamp_of(build)
-        if not _SEPARATORS.isdisjoint(key + stamp):
+        if not _SEPARATORS.isdisjoint(key + stamp) or not is_writable(key + stamp):
             return None
         return cls(f"{time_text(created)}\t{key}\t{stamp}")
 
@@ -119,7 +122,7 @@ class FeedIndex:
 
     @property
     def text(self) -> str:
-        """The text of it."""
+        """The text that `parse` reads."""
         return "\n".join([write_state(self.state), *self.lines])
 
     def between(self, since: datetime | None, before: datetime | None) -> list[Line]:
@@ -301,6 +304,10 @@ class FeedRecord:
             self._seen.clear()
             return
         self._seen |= {line.id: line for line in known}
+        if len(self._seen) > _MOST_BUILDS:
+            self._is_usable = False
+            self._seen.clear()
+            return
         if self._pages is not None and self._is_usable:
             self._pages.add(known)
 
@@ -321,12 +328,14 @@ class FeedRecord:
         """
         stored = self._rows.read() if self._is_usable else None
         if stored is not None and stored.state.query != state.query:
+            # of two feeds, the row is that of the one that begins earlier: its listings include those of the other
+            self._is_usable = not _begins_earlier(stored.state.query, state.query)
             stored = None
         # the later checkpoint stays: the next run begins there, and need not report what this run has missed
         is_older = stored is not None and start_of(stored.state) > start_of(state)
         self.index = self._updated(stored, state, relisted_from, is_older=is_older) if self._is_usable else None
         self._seen.clear()
-        if self.index is not None and not is_older:
+        if self.index is not None and not is_older and len(self.index.lines) <= _MOST_BUILDS:
             self._rows.write(self.index)
             self._began = state.started_at
         if self._pages is not None:
@@ -344,6 +353,12 @@ class FeedRecord:
         relisted = [] if relisted_from is None else stored.between(relisted_from, None)
         gone = {line.id for line in relisted} - self._seen.keys()
         return stored.updated(stored.state if is_older else state, self._seen, gone)
+
+
+def _begins_earlier(one: FeedQuery, other: FeedQuery) -> bool:
+    """Whether the first of two queries, which differ in `created_from` only, has more builds."""
+    first, second = one.created_from, other.created_from
+    return first is None or (second is not None and first < second)
 
 
 def _reaches(seen: Mapping[str, Line], position: Position | None) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from buildkite_orm.data.rows import is_writable, keys_of, read_columns
+from buildkite_orm.data.rows import keys_of, read_columns
 from buildkite_orm.data.schema import table_of
 from buildkite_orm.resources.builds.job import Job
 from buildkite_orm.utils.json_types import as_array
 from buildkite_orm.utils.numbers import parse_decimal
+from buildkite_orm.utils.surrogates import is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

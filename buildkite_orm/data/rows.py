@@ -20,6 +20,7 @@ from buildkite_orm.models.resource import Model
 from buildkite_orm.models.timestamps import write_time
 from buildkite_orm.utils.numbers import parse_decimal
 from buildkite_orm.utils.plain_values import as_plain
+from buildkite_orm.utils.surrogates import is_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -122,7 +123,7 @@ def with_ids(table: Table, columns: list[Values]) -> list[Values]:
 
 
 def _id_of_content(row: tuple[object, ...]) -> str:
-    text = json.dumps(row, default=write_time)
+    text = json.dumps(row, default=_as_json)
     return f"{_NO_ID}{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
@@ -266,17 +267,6 @@ _FITS: Final[dict[ColumnType, Callable[[set[type], Values], bool]]] = {
     ColumnType.TEXTS: _fits_texts,
     ColumnType.MAP: _fits_map,
 }
-
-
-def is_writable(text: str) -> bool:
-    """Return whether a text can be written in UTF-8, which half of a character cannot."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _writable(values: Values) -> Values:

@@ -49,7 +49,7 @@ class Spool:
             self._database.execute("DELETE FROM state WHERE 0")  # takes the lock
         except sqlite3.DatabaseError as error:
             self._database.close()
-            is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            is_busy = getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
             hint = "does another export write the same file?" if is_busy else "if it is damaged, delete it"
             raise ConfigurationError(f"cannot use {path}: {error}; {hint}") from None
 

@@ -148,6 +148,7 @@ OBJECT_GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "unblock_jobs": ("unblock_all(fields=…)",),
     "update_forward_refs": ("model_rebuild()",),
     "updated": ("updated_at",),
+    "url": ("web_url",),
     "user": ("creator",),
     "users": ("members()",),
     "validate": ("model_validate(data)",),
@@ -165,7 +166,6 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "aggregate": "iterate over it, and compute in Python",
     "create": ".create(…)",
     "dataframe": "pandas.DataFrame(qs.rows())",
-    "delete": "iterate over it, and call .delete() of each object",
     "df": "pandas.DataFrame(qs.rows())",
     "dict": "[each.dump() for each in qs]",
     "dump": "[each.dump() for each in qs]",
@@ -190,7 +190,7 @@ QUERYSET_GUESSES: Final[Mapping[str, str]] = {
     "list": "list(qs), or .all()",
     "make": ".create(…)",
     "new": ".create(…)",
-    "next": "iterate over it, or use .pages()",
+    "next": ".pages(), or iterate over it",
     "next_page": ".pages(), or iterate over it, which loads all pages",
     "none": ".limit(0)",
     "only": "each.dump(), whose keys are the fields",
@@ -269,9 +269,12 @@ CLIENT_GUESSES: Final[Mapping[str, str]] = {
 RELATION_GUESSES: Final[Mapping[str, Mapping[str, str]]] = {
     "cluster": {
         "agents": "[each for q in cluster.queues() for each in cluster.organization.agents(cluster_queue_id=q.id)]",
+        "tokens": ".agent_tokens()",
     },
     "organization": {
         "jobs": ".builds(with_jobs=True): each build has .jobs()",
+        "token": ".cluster(…).agent_tokens()",
+        "tokens": ".cluster(…).agent_tokens()",
     },
     "pipeline": {
         "jobs": ".builds(with_jobs=True): each build has .jobs(); or .build(number).jobs()",

@@ -287,7 +287,9 @@ def _elsewhere(kind: type[Any], name: str) -> Iterator[str]:
 def _possible(kind: type[Any], name: str) -> Iterator[str]:
     """Yield what a name may stand for if nothing else is found: other forms of it, and what is spelled alike."""
     snake = _snake(name)
-    yield from (f"{snake}_at", f"{snake}s", snake.removesuffix("s"), f"is_{snake}", f"has_{snake}")
+    yield from (f"{snake}_at", f"{snake}s", snake.removesuffix("s"), f"is_{snake}")
+    if isinstance(getattr(kind, f"has_{snake}", None), property):  # `has_url` is a constant of the class
+        yield f"has_{snake}"
     spelled = close_name(snake, members(kind))
     if spelled is not None:
         yield spelled

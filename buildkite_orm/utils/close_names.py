@@ -16,6 +16,8 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "cluster_queue": ("cluster_queue_id",),
     "commit_sha": ("commit",),
     "content": ("body",),
+    "created_after": ("created_from",),
+    "created_before": ("created_to",),
     "creator_id": ("creator",),
     "cron": ("cronline",),
     "desc": ("description",),
@@ -47,6 +49,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
 """What a filter of a listing, or a field of a body, that does not exist may stand for."""
 
 _WORD: Final = 4
+_USUAL_WORD: Final = 6
 _LONG_WORD: Final = 8
 
 
@@ -60,7 +63,8 @@ def close_name(name: str, known: Iterable[str]) -> str | None:
     """Return the name that another is a misspelling of; None if none is really close.
 
     A word of four letters or more may have one mistake, one of eight or more may have two; a shorter one must be right.
-    A mistake is a letter that is missing, added or another, or two that are exchanged. The first letter is never wrong.
+    A mistake is a letter that is missing, added or another, or two that are exchanged. The first letter is never wrong,
+    and a word of less than six letters has no letter that is another: `stop` is not `step`.
     A name may also lack its underscores.
     """
     close = [each for each in sorted(known) if _is_close(name.lower(), each.lower())]
@@ -87,6 +91,8 @@ def _is_close_word(word: str, other: str) -> bool:
     shorter = min(len(word), len(other))
     if shorter < _WORD or word[0] != other[0] or {word, other} & {f"{word}d", f"{word}ed", f"{other}d", f"{other}ed"}:
         return False  # the second is the past of the first: data about an action, not the action
+    if len(word) == len(other) < _USUAL_WORD and sorted(word) != sorted(other):
+        return False
     return _mistakes(word, other) <= (2 if shorter >= _LONG_WORD else 1)
 
 

@@ -71,3 +71,14 @@ def _replaced(value: object, change: Callable[[str], str]) -> Any:
         object.__setattr__(twin, "__pydantic_extra__", _replaced(value.__pydantic_extra__, change))
         return twin
     return value
+
+
+def is_writable(text: str) -> bool:
+    """Return whether a text can be written in UTF-8, which half of a character cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

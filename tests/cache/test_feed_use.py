@@ -13,6 +13,7 @@ from weakref import WeakSet
 import pytest
 
 from buildkite_orm import Cache, NotCachedError
+from buildkite_orm.data import feed_index
 from buildkite_orm.data.feed_listing import Source
 from tests.cache.conftest import web_of
 from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move, numbers
@@ -244,7 +245,7 @@ def test_a_feed_that_has_not_run_for_long_is_not_used_if_it_would_cost_more(
 
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
-@pytest.mark.parametrize("change", [{"created_at": None}, {"url": "?"}, {"state": "a\tb"}])
+@pytest.mark.parametrize("change", [{"created_at": None}, {"url": "?"}, {"state": "a\tb"}, {"state": "half \ud800"}])
 def test_nothing_is_stored_of_a_feed_with_an_odd_build(
     year: FakeBuildkite, new_client: Clients, folder: Path, change: dict[str, Any]
 ) -> None:
@@ -268,15 +269,29 @@ def test_an_index_that_is_evicted_after_the_first_page_costs_the_other_pages(
         assert dumps(found) == dumps(list(listing(plain)))
 
 
-def test_a_first_run_with_a_later_beginning_replaces_the_index(year: FakeBuildkite, new_client: Clients) -> None:
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_two_feeds_the_one_that_begins_earlier_is_used(
+    year: FakeBuildkite, new_client: Clients, *, is_first: bool
+) -> None:
     since = datetime(2026, 8, 1, 8, tzinfo=UTC)
-    follow(new_client())
+    if is_first:
+        follow(new_client())
     checkpoint = follow(new_client(), created_from=since)
+    if not is_first:
+        follow(new_client())
     year.clock.advance(3600)
     follow(new_client(), checkpoint, created_from=since)
     check_same(year, new_client(), most=1 + RUN + 2, created_from=since)
-    follow(new_client())
     check_same(year, new_client(), most=1 + RUN + 2)
+
+
+def test_a_feed_of_too_many_builds_is_not_stored(
+    year: FakeBuildkite, new_client: Clients, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed_index, "_MOST_BUILDS", 249)
+    follow(new_client())
+    assert rows_of(folder, "feed") == 0
+    check_same(year, new_client(), most=16)
 
 
 def test_the_shell_completes_the_numbers_of_all_builds(followed: FakeBuildkite, new_client: Clients) -> None:

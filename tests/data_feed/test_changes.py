@@ -249,7 +249,8 @@ def test_a_checkpoint_continues_no_other_query(server: FakeBuildkite, bk: Buildk
         ({"finished_from": datetime(2026, 8, 1, tzinfo=UTC)}, "not finished_from"),
         ({"include_paused": False}, "not include_paused"),
         ({"commit": "HEAD"}, "commit='HEAD': changed_since.. takes a full SHA"),
-        ({"commit": [SHA, SHA[:7]]}, "by the full SHA only"),
+        ({"commit": [SHA, SHA[:7]]}, "takes a full SHA"),
+        ({"commit": [SHA, SHA[:12]]}, "by the full SHA only"),
         ({"with_jobs": True, "include_retried_jobs": False}, "lists all attempts"),
     ],
 )

@@ -87,6 +87,8 @@ def names() -> Iterator[dict[str, Any]]:
         ("build.success", "use .has_passed"),
         ("build_ref.succeeded", ".fetch().has_passed requests it"),
         ("job.passed", "use .state"),
+        ("job.url", "use .web_url"),
+        ("org.tokens", "use .cluster(…).agent_tokens()"),
         ("build.is_running", "use .is_finished"),
         ("build.retry_failed", "use .retry_failed_jobs()"),
         ("job.wait_time", "use .queue_time"),

@@ -190,7 +190,9 @@ def test_a_shortened_sha_is_refused_before_sending(bk: Buildkite, costs: Costs, 
         LISTINGS[listing](bk, commit)
 
 
-@pytest.mark.parametrize("commit", ["HEAD", "abcdef", "a" * 40, "deadbeef-branch", "v1.2", ["HEAD", "b" * 40], None])
+@pytest.mark.parametrize(
+    "commit", ["HEAD", "abcdef", "1234567", "a" * 40, "deadbeef-branch", "v1.2", ["HEAD", "b" * 40], None]
+)
 def test_other_commits_are_sent_as_they_are(server: FakeBuildkite, bk: Buildkite, commit: Any) -> None:
     bk.builds(commit=commit).first()
     sent = [value for name, value in server.requests[-1].query if name in {"commit", "commit[]"}]

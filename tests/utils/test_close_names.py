@@ -43,6 +43,10 @@ def test_a_misspelled_name_is_close(name: str, right: str) -> None:
         ("cancel", "canceled"),
         ("finished", "failed"),
         ("", "state"),
+        ("stop", "step"),
+        ("test", "text"),
+        ("stats", "state"),
+        ("role", "rule"),
     ],
 )
 def test_a_name_that_only_has_letters_or_words_of_another_is_not_close(name: str, other: str) -> None:

@@ -30,7 +30,7 @@ BuildStateName = Literal[
 ]
 
 
-_SHORTENED_SHA: Final = re.compile(r"[0-9a-fA-F]{7,39}")
+_SHORTENED_SHA: Final = re.compile(r"(?=.*[a-fA-F])[0-9a-fA-F]{7,39}")  # digits alone may be a revision of Subversion
 
 
 class BuildFilters(TypedDict, total=False):
