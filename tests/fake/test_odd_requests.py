@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 API = "https://api.buildkite.com/v2"
 CLUSTERS = "/organizations/acme/clusters"
 LARGE = 10**400
-QUICK = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def new_acme() -> Acme:

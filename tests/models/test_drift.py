@@ -532,7 +532,7 @@ def test_endless_nesting_raises_an_error_of_the_library(canned_client: CannedCli
 # -- anything at all
 
 
-quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @each_list

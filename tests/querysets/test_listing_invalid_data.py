@@ -94,7 +94,7 @@ def test_a_next_page_is_found_however_its_link_is_written(header: str, query: st
     assert server.queries[1]["page"] == "2"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(LATIN, max_size=60), st.sampled_from([*WALKS]))
 def test_any_link_header_raises_only_our_errors(text: str, walk: str) -> None:
     own_errors_only(WALKS[walk], agents_with(text))
@@ -130,14 +130,14 @@ bodies = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(bodies, st.sampled_from(sorted(CURSOR_WALKS)))
 def test_any_cursor_page_raises_only_our_errors(body: dict[str, Any], walk: str) -> None:
     bk, _ = client(lambda _query: (json.dumps(body).encode(), {}))
     own_errors_only(WALKS[walk], bk.organization().pipeline("web").build(1).jobs())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(odd_values | st.dictionaries(st.sampled_from(["id", "url", "name"]), odd_values), max_size=4))
 def test_items_of_any_kind_raise_only_our_errors(items: list[Any]) -> None:
     header = {"Link": link(AGENTS, "page=2")}
