@@ -85,7 +85,7 @@ def test_any_retry_after_is_read_as_seconds_or_ignored(value: str, date: str) ->
 @example("1_0")
 def test_a_whole_number_is_ascii_digits(value: str) -> None:
     number = whole_number(value)
-    assert number is None or (value.isascii() and "_" not in value and number == int(value))
+    assert number is None or (value.isascii() and "_" not in value and number == int(value.strip()))
 
 
 # -- 5xx ---------------------------------------------------------------------------------------------------------------
