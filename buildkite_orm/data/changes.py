@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, cast
 
-from buildkite_orm.data.checkpoint import EARLIEST, SECOND, FeedQuery, FeedState, Run, read_state, write_state
+from buildkite_orm.data.checkpoint import EARLIEST, FeedQuery, FeedState, Run, read_state, write_state
 from buildkite_orm.data.known import KnownBuilds
 from buildkite_orm.data.windows import learn, windows_of
 from buildkite_orm.errors import ConfigurationError
-from buildkite_orm.querysets.crowded_second import build_id, created_at
+from buildkite_orm.querysets.crowded_second import SECOND, build_id, created_at
 from buildkite_orm.utils.header_values import sent_at
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION: Final = 1
-SECOND: Final = timedelta(seconds=1)
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_IDS: Final = 100
 _FILTERS: Final = ("branch", "creator", "commit", "created_from")

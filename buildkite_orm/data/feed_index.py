@@ -299,16 +299,11 @@ class FeedRecord:
             self._is_started, self._is_usable = True, self._start(state.run)
         lines = [Line.of(build) for build in builds] if self._is_usable else []
         known = [line for line in lines if line is not None]
-        if len(known) < len(lines):
-            self._is_usable = False
-            self._seen.clear()
-            return
         self._seen |= {line.id: line for line in known}
-        if len(self._seen) > _MOST_BUILDS:
+        if len(known) < len(lines) or len(self._seen) > _MOST_BUILDS:
             self._is_usable = False
             self._seen.clear()
-            return
-        if self._pages is not None and self._is_usable:
+        elif self._pages is not None and self._is_usable:
             self._pages.add(known)
 
     def _start(self, run: Run | None) -> bool:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from buildkite_orm.cache.policy import SETTLING_TIME
 from buildkite_orm.data.changes import Change, Changes, time_before
-from buildkite_orm.data.checkpoint import SECOND, FeedQuery
+from buildkite_orm.data.checkpoint import FeedQuery
 from buildkite_orm.data.feed_index import FeedRecord, FeedRows, is_exact, second_text, start_of, time_text
 from buildkite_orm.data.windows import DROPPED, OPEN_STATES, dropped_from, last_run
 from buildkite_orm.errors import BuildkiteError
-from buildkite_orm.querysets.crowded_second import build_id, time_bounds
+from buildkite_orm.querysets.crowded_second import SECOND, build_id, time_bounds
 from buildkite_orm.querysets.listing import with_numbers
 from buildkite_orm.querysets.pagination import PageResult
 from buildkite_orm.querysets.time_pagination import TimeCursor, TimePaginator

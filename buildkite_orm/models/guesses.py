@@ -266,6 +266,16 @@ CLIENT_GUESSES: Final[Mapping[str, str]] = {
 }
 """The replacement for a name that a client does not have."""
 
+TABLE_GUESSES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("dataframe", "df", "pandas", "pd", "to_dataframe", "to_df", "to_pandas"), "pandas.DataFrame.from_arrow({x})"
+    ),
+    **dict.fromkeys(("pl", "polars", "to_polars"), "polars.DataFrame({x})"),
+    **dict.fromkeys(("to_dicts", "to_list", "to_pylist"), "pyarrow.table({x}).to_pylist(), or qs.rows()"),
+    "to_csv": "pandas.DataFrame.from_arrow({x}).to_csv(path), or csv.DictWriter with qs.rows()",
+}
+"""The replacement for a name that an Arrow table, `{x}`, does not have."""
+
 RELATION_GUESSES: Final[Mapping[str, Mapping[str, str]]] = {
     "cluster": {
         "agents": "[each for q in cluster.queues() for each in cluster.organization.agents(cluster_queue_id=q.id)]",

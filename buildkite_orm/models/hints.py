@@ -19,6 +19,7 @@ from buildkite_orm.models.guesses import (
     OBJECT_GUESSES,
     QUERYSET_GUESSES,
     RELATION_GUESSES,
+    TABLE_GUESSES,
 )
 from buildkite_orm.utils.close_names import SYNONYMS, close_name, meant
 from buildkite_orm.utils.introspection import members
@@ -113,16 +114,6 @@ def not_assigned(kind: type[Any], name: str, value: object) -> str:
     return f"{start}; .update({name}={shown}) changes it" if name in fields_of_update(kind) else start
 
 
-_TABLE_GUESSES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("dataframe", "df", "pandas", "pd", "to_dataframe", "to_df", "to_pandas"), "pandas.DataFrame.from_arrow({x})"
-    ),
-    **dict.fromkeys(("pl", "polars", "to_polars"), "polars.DataFrame({x})"),
-    **dict.fromkeys(("to_dicts", "to_list", "to_pylist"), "pyarrow.table({x}).to_pylist(), or qs.rows()"),
-    "to_csv": "pandas.DataFrame.from_arrow({x}).to_csv(path), or csv.DictWriter with qs.rows()",
-}
-
-
 def unknown_of_table(kind: type[Any], name: str, tables: str) -> str:
     """Return the text of the error for an attribute that an Arrow table does not have.
 
@@ -132,7 +123,7 @@ def unknown_of_table(kind: type[Any], name: str, tables: str) -> str:
         tables: What other libraries read, as an expression.
     """
     start = f"{kind.__name__} has no attribute {name!r}"
-    right = _TABLE_GUESSES.get(name, "pyarrow.table({x})").replace("{x}", tables)
+    right = TABLE_GUESSES.get(name, "pyarrow.table({x})").replace("{x}", tables)
     return start if name.startswith("_") else f"{start}; use {right}"
 
 

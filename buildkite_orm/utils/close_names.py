@@ -46,7 +46,7 @@ SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
     "variables": ("env",),
     "yaml": ("configuration",),
 }
-"""What a filter of a listing, or a field of a body, that does not exist may stand for."""
+"""Filters of listings and fields of bodies that do not exist, with those that they may stand for."""
 
 _WORD: Final = 4
 _USUAL_WORD: Final = 6
