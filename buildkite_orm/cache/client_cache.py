@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LEVEL: Final = 1  # measured: higher levels take two to four times as long, and save a tenth
 _MOST_OF_THE_LIMIT: Final = 0.5
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -278,22 +276,3 @@ class FileCopy:
         content, self._content = self._content, None
         if content is not None:
             content.discard()
-
-
-def pack(payload: bytes) -> bytes:
-    """Return a payload as it is stored."""
-    return zlib.compress(payload, _LEVEL)
-
-
-def unpack(row: FoundRow) -> bytes | None:
-    """Return the payload of a row; None if it is damaged."""
-    try:
-        return zlib.decompress(row.data)
-    except zlib.error:
-        return None
-
-
-def packed_row(key: str, kind: str, stamp: str, payload: bytes) -> Row:
-    """Return the row of a payload."""
-    data = pack(payload)
-    return Row(key, kind, stamp, data, len(data))

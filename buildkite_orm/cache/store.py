@@ -22,10 +22,10 @@ _AT_ONCE: Final = 500
 _TOUCH_AFTER: Final = 3600  # seconds: how exact the last use of a row is
 _MOST_TOUCHED: Final = 1000
 _COUNT_EVERY: Final = 64  # writes
+_SHARE_UNCHECKED: Final = 1 / 256  # of the limit; several processes may write at once
 _SHARE_USED: Final = 0.95  # of the limit; the rest is for the files of SQLite that are beside its database
 _PREFIX: Final = "*"  # before the prefixes among the keys of removals
-_AFTER_PREFIX: Final = chr(ord(_PREFIX) + 1)
-_REMOVALS_KEPT: Final = 86_400.0
+_REMOVALS_KEPT: Final = 3600.0  # six times as long as they count: other processes may have another clock
 
 _COLUMNS: Final = "key, kind, stamp, data, size, id, stored_at, used_at"
 
@@ -83,6 +83,7 @@ class Store:
         weakref.finalize(self, self._opened.close)
         self._touched: set[int] = set()
         self._writes = 0
+        self._unchecked = 0
         self._file_bytes = 0
 
     # -- reading
@@ -133,7 +134,7 @@ class Store:
                 ]
                 connection.executemany("INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
                 self._touch(connection)
-            self._evict(connection)
+            self._evict(connection, sum(row.size for row in rows))
 
     def put_file(self, scope: int, row: Row, place: Callable[[], None]) -> None:
         """Store the row of a content file.
@@ -152,7 +153,7 @@ class Store:
                 values = (row.key, row.kind, scope, row.stamp, now, int(now), row.size, row.data)
                 connection.execute("INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", values)
                 self._touch(connection)
-            self._evict(connection, count_files=True)
+            self._evict(connection, row.size, count_files=True)
 
     def remove(self, ids: Iterable[int]) -> None:
         """Remove rows by their numbers."""
@@ -238,11 +239,22 @@ class Store:
             except UnicodeDecodeError as error:  # a damaged file in which the text of sqlite's own error is damaged
                 raise sqlite3.DatabaseError(f"the file is damaged: {error}") from None
 
-    def _evict(self, connection: sqlite3.Connection, *, count_files: bool = False) -> None:
-        """Delete rows if there is more than the limit; the files, which are slower to count, are counted seldom."""
-        if count_files or self._writes % _COUNT_EVERY == 0:
-            self._file_bytes = eviction.file_bytes(connection)
+    def _evict(self, connection: sqlite3.Connection, written: int, *, count_files: bool = False) -> None:
+        """Delete rows if there is more than the limit, which is checked after each share of it that was written.
+
+        Args:
+            connection: The connection.
+            written: How many bytes were written now.
+            count_files: Whether to count the files, which is slower, and is else done seldom.
+        """
+        count_files = count_files or self._writes % _COUNT_EVERY == 0
         self._writes += 1
+        self._unchecked += written
+        if not count_files and self._unchecked < _SHARE_UNCHECKED * self.max_bytes:
+            return
+        self._unchecked = 0
+        if count_files:
+            self._file_bytes = eviction.file_bytes(connection)
         if eviction.database_bytes(connection) + self._file_bytes > _SHARE_USED * self.max_bytes:
             eviction.evict(connection, self.folder, self.max_bytes)
             self._file_bytes = eviction.file_bytes(connection)
@@ -257,11 +269,10 @@ class Store:
     def _held(self, connection: sqlite3.Connection, keys: Sequence[str], now: float) -> set[str]:
         """Return the keys under which nothing is stored yet, because they were removed a moment ago."""
         since = now - SETTLING_TIME.total_seconds()
-        named = f"SELECT key FROM removals WHERE at > ? AND key IN ({_marks(keys)})"  # noqa: S608 - only marks are inserted
-        held = {str(key) for (key,) in connection.execute(named, (since, *keys))}
-        below = "SELECT key FROM removals WHERE at > ? AND key >= ? AND key < ?"
-        prefixes = tuple(str(key)[1:] for (key,) in connection.execute(below, (since, _PREFIX, _AFTER_PREFIX)))
-        return held | {key for key in keys if key.startswith(prefixes)}
+        found = connection.execute("SELECT key FROM removals WHERE at > ?", (since,))
+        removed = {str(key) for (key,) in found}
+        prefixes = tuple(key[1:] for key in removed if key.startswith(_PREFIX))
+        return {key for key in keys if key in removed or key.startswith(prefixes)}
 
 
 class _Opened:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.cache.client_cache import packed_row, unpack
 from buildkite_orm.cache.keys import FEED, FEED_RUN, feed_key
+from buildkite_orm.cache.packing import packed_row, unpack
 from buildkite_orm.data.checkpoint import EARLIEST, read_state, write_state
 from buildkite_orm.querysets.crowded_second import created_at
 from buildkite_orm.resources.builds.cached_listing import CachedListing
@@ -202,7 +202,7 @@ class FeedRows:
     def read(self) -> FeedIndex | None:
         """Return what is stored; None if nothing is, or it is damaged."""
         for row in self.cache.find([FEED], [self.key]):
-            text = unpack(row) if row.stamp == _STAMP else None
+            text = unpack(row.data) if row.stamp == _STAMP else None
             try:
                 if text is not None:
                     return FeedIndex.parse(text.decode())
@@ -233,7 +233,7 @@ class FirstRunRows:
         """Return the builds of the pages, up to the first page that is missing."""
         lines: list[Line] = []
         for row in self._rows():
-            text = unpack(row) if row.stamp == _STAMP else None
+            text = unpack(row.data) if row.stamp == _STAMP else None
             try:
                 lines += _lines_of((text or b"").decode().split("\n"))
             except ValueError:

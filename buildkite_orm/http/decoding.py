@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _PIECE: Final = 1 << 18
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 _RAW_DEFLATE: Final = -zlib.MAX_WBITS
-_GZIP_MAGIC: Final = b"\x1f\x8b"
+GZIP_MAGIC: Final = b"\x1f\x8b"
 _KNOWN: Final = frozenset({"gzip", "x-gzip", "deflate"})
 
 
@@ -54,7 +54,7 @@ class Decoder:
         data, self._held = self._held + data, b""
         while data and not self._is_over:
             if self._inflater is None or self._inflater.eof:
-                if len(data) < len(_GZIP_MAGIC):
+                if len(data) < len(GZIP_MAGIC):
                     self._held = data
                     return
                 self._begin(data)
@@ -70,7 +70,7 @@ class Decoder:
             DecodingError: It ends before its compression does.
         """
         is_cut = bool(self._held) if self._inflater is None else not self._inflater.eof
-        if is_cut or self._held == _GZIP_MAGIC[:1]:
+        if is_cut or self._held == GZIP_MAGIC[:1]:
             raise DecodingError("the compressed body ends too early")
 
     def _begin(self, data: bytes) -> None:
@@ -78,7 +78,7 @@ class Decoder:
         if self._inflater is None:  # some servers leave out the header
             has_header = self._names != ["deflate"] or _is_zlib(data)
             self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB if has_header else _RAW_DEFLATE)
-        elif data.startswith(_GZIP_MAGIC):  # gzip files may be concatenated
+        elif data.startswith(GZIP_MAGIC):  # gzip files may be concatenated
             self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
         else:
             self._is_over = True
@@ -86,7 +86,19 @@ class Decoder:
 
 def looks_compressed(data: bytes) -> bool:
     """Whether a body that begins so may be gzip or zlib."""
-    return data.startswith(_GZIP_MAGIC) or (len(data) > 1 and _is_zlib(data))
+    return data.startswith(GZIP_MAGIC) or (len(data) > 1 and _is_zlib(data))
+
+
+def decompressed(data: bytes) -> bytes:
+    """Return what was compressed with gzip.
+
+    Raises:
+        DecodingError: It is damaged.
+    """
+    decoder = Decoder("gzip")
+    content = b"".join(decoder.decode(data))
+    decoder.finish()
+    return content
 
 
 def _inflated(inflater: Any, data: bytes) -> tuple[bytes, bytes]:

@@ -99,13 +99,18 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A complete response."""
+    """A complete response.
+
+    Attributes:
+        compressed: The body as it was received, if that was compressed, and the cache may store it so.
+    """
 
     method: str
     url: str
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    compressed: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def links(self) -> dict[str, Query]:

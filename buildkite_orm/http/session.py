@@ -26,6 +26,7 @@ from buildkite_orm.http.messages import ApiResponse, is_html
 from buildkite_orm.http.network import Network, NetworkOptions
 from buildkite_orm.http.rate_limit import RateLimiter
 from buildkite_orm.http.retry import Retries, RetryPolicy, outcome_is_unknown
+from buildkite_orm.http.stream import ReceivedCopy
 from buildkite_orm.http.transport import Outgoing, Timeout, Transport
 from buildkite_orm.utils.clock import SystemClock
 from buildkite_orm.utils.plain_values import as_plain
@@ -292,10 +293,11 @@ class Session:
         is_error = stream.status >= 400  # noqa: PLR2004
         limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # its repr, in a traceback, does not show the content
+        received = ReceivedCopy() if self.cache is not None and not is_error else None
         with stream:
             # the status of an error counts, even if its body arrived and cannot be decoded
             with suppress(ResponseError) if is_error else nullcontext():
-                for piece in stream.chunks_as_received():
+                for piece in stream.chunks_as_received(received):
                     body.write(piece)
                     del piece
                     if body.tell() > limit:
@@ -306,8 +308,9 @@ class Session:
             content = stream.replay(body.getvalue())
         if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - the content is for an error
             content = self._secrets.mask_bytes(content)
-        response = ApiResponse(request.method, stream.url, stream.status, stream.headers, content)
-        del stream, body, content  # tracebacks may show the locals of this frame
+        compressed = received.gzip_of(body.getvalue(), content) if received is not None else None
+        response = ApiResponse(request.method, stream.url, stream.status, stream.headers, content, compressed)
+        del stream, body, content, received, compressed  # tracebacks may show the locals of this frame
         self._raise_for_status(request, response)
         return response
 

@@ -401,11 +401,9 @@ def test_a_build_that_leaves_the_filters_between_two_requests_is_not_lost(
 def test_a_body_is_divided_where_its_builds_begin() -> None:
     body = b'[{"id":"a","x":{"id":"b"},"y":[1]}, {"id":"b","z":"]"}\n]'
     assert divide(body, ["a", "b"]) is None  # `b` is first found within `a`
-    assert divide(b'[{"id":"a","y":[1]}, {"id":"b","z":"]"}\n]', ["a", "b"]) == [
-        b'{"id":"a","y":[1]}',
-        b'{"id":"b","z":"]"}',
-    ]
-    assert divide(b'{"id":"a","y":[1]}', ["a"]) == [b'{"id":"a","y":[1]}']
+    parts = divide(b'[{"id":"a","y":[1]}, {"id":"b","z":"]"}\n]', ["a", "b"])
+    assert list(map(bytes, parts or [])) == [b'{"id":"a","y":[1]}', b'{"id":"b","z":"]"}']
+    assert list(map(bytes, divide(b'{"id":"a","y":[1]}', ["a"]) or [])) == [b'{"id":"a","y":[1]}']
     assert divide(b'[{"number":1,"id":"a"}]', ["a"]) is None
     assert divide(b"[]", []) is None
 

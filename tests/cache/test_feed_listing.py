@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from buildkite_orm.cache.packing import pack, unpack
 from buildkite_orm.data.windows import Finished
 from tests.cache.conftest import web_of
 from tests.cache.feeds import RUN, check_same, dumps, follow, listing, move, numbers
@@ -206,12 +206,13 @@ def change_the_feed(_server: FakeBuildkite, rows: sqlite3.Connection) -> None:
 
 
 def cut_the_feed(_server: FakeBuildkite, rows: sqlite3.Connection) -> None:
-    text = zlib.decompress(rows.execute("SELECT data FROM entries WHERE kind = 'feed'").fetchone()[0])
-    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed'", [zlib.compress(text[:-90])])
+    text = unpack(rows.execute("SELECT data FROM entries WHERE kind = 'feed'").fetchone()[0])
+    assert text
+    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed'", [pack(text[:-90])])
 
 
 def replace_the_checkpoint(_server: FakeBuildkite, rows: sqlite3.Connection) -> None:
-    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed'", [zlib.compress(b"{}")])
+    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed'", [pack(b"{}")])
 
 
 def reject_the_run(server: FakeBuildkite, _rows: sqlite3.Connection) -> None:

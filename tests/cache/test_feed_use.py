@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import zlib
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from weakref import WeakSet
 import pytest
 
 from buildkite_orm import Cache, NotCachedError
+from buildkite_orm.cache.packing import pack
 from buildkite_orm.data import feed_index
 from buildkite_orm.data.feed_listing import Source
 from tests.cache.conftest import web_of
@@ -194,7 +194,7 @@ def with_a_damaged_page(_server: FakeBuildkite, rows: sqlite3.Connection, checkp
 
 
 def with_an_odd_page(_server: FakeBuildkite, rows: sqlite3.Connection, checkpoint: Checkpoint) -> Checkpoint:
-    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed run'", [zlib.compress(b"a line")])
+    rows.execute("UPDATE entries SET data = ? WHERE kind = 'feed run'", [pack(b"a line")])
     return checkpoint
 
 

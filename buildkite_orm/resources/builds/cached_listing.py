@@ -6,6 +6,7 @@ builds that the cache does not have were created. Where it has none, the page is
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -13,9 +14,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
-from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.cache.store import Row
 from buildkite_orm.errors import BuildkiteError, NotCachedError
+from buildkite_orm.http.decoding import DecodingError, decompressed
 from buildkite_orm.http.encoding import encode_time, to_query_string
 from buildkite_orm.http.messages import ApiRequest, ApiResponse
 from buildkite_orm.models.binding import Binding
@@ -27,9 +28,9 @@ from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.status import build_is_finished
 from buildkite_orm.resources.builds.stored_builds import (
     FinalBuild,
+    all_are_final,
     final_builds,
     has_final_jobs,
-    is_final,
     key_of,
     leave_out,
     leave_out_retried,
@@ -50,6 +51,7 @@ _WITHOUT_PIPELINE: Final = ("exclude_pipeline", "true")
 _OF_JOBS: Final = frozenset({"exclude_jobs", "include_retried_jobs"})
 _OF_PLACE: Final = frozenset({"page", "created_from", "created_to"})
 _MOST_PAGES: Final = 10_000
+_LEVEL: Final = 1
 _BUILDS: Final = "builds"
 _KEYS: Final = "keys"
 _MORE: Final = ", more follow"
@@ -290,23 +292,22 @@ class CachedListing(Listing[Build]):
 
     def _store_page(self, query: Query, response: ApiResponse, page: PageResponse[Build]) -> None:
         """Store a page without jobs; if some of its builds are not finished, only the keys of all."""
-        latest, body = latest_end(response.headers), None
-        if all(is_final(build, latest) for build in page.items):
-            body = self._without_dropped(response.body)
+        body = self._stored_body(response) if all_are_final(page.items, response.headers) else None
         if body is None:
             row = self._row_of_keys(query, page, final_builds(page.items, response.headers))
         else:
-            # not compressed: that would take longer than the rest, and builds without jobs are small
             row = Row(page_key(self.path, query), PAGE, _stamp_of_page(_BUILDS, page), body, len(body))
         self.use.cache.put([row])
 
-    def _without_dropped(self, body: bytes) -> bytes | None:
+    def _stored_body(self, response: ApiResponse) -> bytes | None:
+        """Return a page as it is stored: as it arrived, in gzip, if possible; None if it must not be stored."""
         if not self.use.cache.options.dropped:
-            return body
+            return response.compressed or gzip.compress(response.body, _LEVEL, mtime=0)
         try:
-            return json.dumps(self.use.cache.without_dropped(json.loads(body))).encode()
+            kept = json.dumps(self.use.cache.without_dropped(json.loads(response.body)))
         except (ValueError, RecursionError):
             return None
+        return gzip.compress(kept.encode(), _LEVEL, mtime=0)
 
     def _row_of_keys(self, query: Query, page: PageResponse[Build], final: Sequence[FinalBuild]) -> Row:
         """Return the row of a page whose builds have rows of their own, as far as they are finished."""
@@ -325,8 +326,9 @@ class CachedListing(Listing[Build]):
         if row.stamp.startswith(_KEYS):
             return self._load_by_keys(row)
         try:
-            builds = load_list(Build, ApiResponse("GET", "the cache", 200, {}, row.data), strict=False)
-        except BuildkiteError:
+            body = decompressed(row.data)
+            builds = load_list(Build, ApiResponse("GET", "the cache", 200, {}, body), strict=False)
+        except (BuildkiteError, DecodingError):
             self.use.cache.remove([row])
             return [], ["a damaged page"]
         self._bind(builds, row)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from buildkite_orm.cache.client_cache import cache_use, packed_row, unpack
+from buildkite_orm.cache.client_cache import cache_use
 from buildkite_orm.cache.files import CHUNK
 from buildkite_orm.cache.keys import LOG, log_key
 from buildkite_orm.cache.options import checked_age
+from buildkite_orm.cache.packing import packed_row, unpack
 from buildkite_orm.cache.policy import FinishedAt, finished_at, is_settled, latest_end
 from buildkite_orm.errors import NotCachedError
 from buildkite_orm.models.binding import Binding
@@ -97,7 +98,7 @@ def stored_end(log: LogRef, n: int) -> tuple[bytes, bool] | None:
     if use is None:
         return None
     for row in use.cache.find([_end_kind(n)], [key], max_age=use.cache.options.max_age):
-        body = unpack(row)
+        body = unpack(row.data)
         if body is not None:
             return body, row.stamp == _WHOLE
         use.cache.remove([row])
@@ -182,7 +183,7 @@ def _load(payload: bytes | None) -> Log | None:
 
 def _stored(log: LogRef, use: CacheUse, key: str, max_age: timedelta | None) -> Log | None:
     for row in use.cache.find([LOG], [key], max_age=max_age or use.cache.options.max_age):
-        item = _load(unpack(row))
+        item = _load(unpack(row.data))
         if item is None or item.drift:
             use.cache.remove([row])
             continue

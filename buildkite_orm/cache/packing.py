@@ -1,0 +1,60 @@
+"""Payloads as the cache stores them: compressed, after a checksum. The extra `cache` makes that faster."""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import Any, Final
+
+from buildkite_orm.cache.store import Row
+
+_LEVEL: Final = 1  # measured: higher levels take two to four times as long, and save a tenth
+_WITHOUT_HEADER: Final = -zlib.MAX_WBITS  # zlib's own checksum is of what was compressed, which takes six times as long
+_CHECKSUM_BYTES: Final = 4
+
+
+def pack(payload: bytes | memoryview) -> bytes:
+    """Return a payload as it is stored."""
+    packed: bytes = library().compress(payload, _LEVEL, _WITHOUT_HEADER)
+    return _checksum(packed) + packed
+
+
+def is_intact(data: bytes) -> bool:
+    """Whether stored data is as it was when it was stored."""
+    return data[:_CHECKSUM_BYTES] == _checksum(memoryview(data)[_CHECKSUM_BYTES:])
+
+
+def unpack(data: bytes) -> bytes | None:
+    """Return the payload of stored data; None if that is damaged."""
+    if not is_intact(data):
+        return None
+    try:
+        payload: bytes = library().decompress(memoryview(data)[_CHECKSUM_BYTES:], _WITHOUT_HEADER)
+    except _errors():
+        return None
+    return payload
+
+
+def packed_row(key: str, kind: str, stamp: str, payload: bytes | memoryview) -> Row:
+    """Return the row of a payload."""
+    data = pack(payload)
+    return Row(key, kind, stamp, data, len(data))
+
+
+def _checksum(data: bytes | memoryview) -> bytes:
+    return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES)
+
+
+@lru_cache(maxsize=1)
+def library() -> Any:
+    """Return the module that compresses: isal or zlib, which read what the other has written."""
+    try:
+        from isal import isal_zlib  # noqa: PLC0415 - loaded when the cache is used
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    error: Any = library().error
+    return (zlib.error, error)
