@@ -31,7 +31,7 @@ def job_columns(builds: Sequence[Build], table: Table = JOBS) -> list[Values]:
     jobs: list[Job] = []
     given: dict[str, Values] = {name: [] for name in ("build_id", *_KEYS, "build_number")}
     for build in builds:
-        embedded = as_array(build.__dict__.get("embedded_jobs")) or []
+        embedded = as_array(getattr(build, "embedded_jobs", None)) or []
         keys, build_id = keys_of(build), build.__dict__.get("id")
         jobs += [job if isinstance(job, Job) else _unknown(job) for job in embedded]
         given["build_id"] += [build_id if isinstance(build_id, str) and is_writable(build_id) else None] * len(embedded)

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 from buildkite_orm.data.schema import REST, ColumnType
 from buildkite_orm.errors import UnboundError
+from buildkite_orm.models.deferred import Deferred
 from buildkite_orm.models.resource import Model
 from buildkite_orm.models.timestamps import write_time
 from buildkite_orm.utils.numbers import parse_decimal
@@ -184,7 +185,7 @@ def _put_left_out(data: Sequence[dict[str, Any]], field: str, rest: Rest) -> Non
     """Put the value of a field without a column into the rest, unless it is the list that another table has."""
     for row, each in enumerate(data):
         value = each.get(field)
-        if value is not None and not isinstance(value, list):
+        if value is not None and not isinstance(value, list | Deferred):  # the cache stores lists only
             rest.put(row, value, field.removeprefix("embedded_"))
 
 

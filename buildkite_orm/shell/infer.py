@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, Union, cast, get_args, get_origin
 
+from buildkite_orm.models.deferred import Deferred
 from buildkite_orm.querysets.queryset import QuerySet, listed_model
 from buildkite_orm.shell.annotations import PACKAGE, evaluate, is_from_package, return_annotation
 
@@ -93,7 +94,8 @@ def _infer_attribute(subject: Inferred, name: str) -> Inferred:
             return _class_attribute(kind, name)
         case Value(value):
             attributes: dict[str, Any] = getattr(value, "__dict__", {})
-            return Value(attributes[name]) if name in attributes else _instance_attribute(type(value), name)
+            is_known = name in attributes and not isinstance(attributes[name], Deferred)
+            return Value(attributes[name]) if is_known else _instance_attribute(type(value), name)
         case Instance(annotation):
             found = (_instance_attribute(part, name) for part in _union_members(annotation))
             return next((each for each in found if each is not None), None)

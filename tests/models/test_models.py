@@ -242,11 +242,8 @@ def test_fields_that_are_not_known_are_kept() -> None:
 
 @pytest.mark.parametrize("model", PLAIN)
 def test_a_payload_key_with_the_name_of_a_member_is_kept_and_shadows_nothing(model: type[Build]) -> None:
-    taken = {
-        name
-        for name in dir(model)
-        if name not in {field.alias or key for key, field in model.model_fields.items()} | {"model_fields"}
-    }
+    fields = {name for key, field in model.model_fields.items() for name in (key, field.alias)}
+    taken = set(dir(model)) - fields - {"model_fields"}
     payload = {**PLAIN[model], **dict.fromkeys(taken, "theirs")}
     resource = model.model_validate(payload)
     assert resource.dump() == payload

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from buildkite_orm.models.binding import Binding
+from buildkite_orm.models.deferred import DeferredField
 from buildkite_orm.models.enums import BuildSource, BuildState
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Unpack
 
+    from pydantic._internal._repr import ReprArgs
+
+    from buildkite_orm.models.parsing import Drift
     from buildkite_orm.resources.builds.annotation import AnnotationFilters, BuildAnnotationQuerySet
     from buildkite_orm.resources.builds.artifact import ArtifactFilters, ArtifactQuerySet
     from buildkite_orm.resources.builds.build_filters import BuildFetch
@@ -197,6 +201,19 @@ class Build(BuildRef, Fetchable):
     embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
     embedded_jobs: list[Job] | None = Field(default=None, alias="jobs")
 
+    if not TYPE_CHECKING:  # without an annotation, the JSON schema of the field stays as it is
+
+        @field_serializer("embedded_jobs", mode="wrap")
+        def _dump_jobs(self, value, handler):  # noqa: ANN001, ANN202
+            del value  # it may be deferred
+            return handler(self.embedded_jobs)
+
+    @property
+    def drift(self) -> tuple[Drift, ...]:
+        """The values in this build and its jobs that differ from the documentation, and are kept as received."""
+        self._load_jobs()
+        return super().drift
+
     @property
     def is_blocked(self) -> bool:
         """Whether it waits to be unblocked, whatever its state."""
@@ -291,7 +308,7 @@ class Build(BuildRef, Fetchable):
     def _with_embedded_jobs(self, *, include_retried: bool) -> Build | None:
         """Return the build itself if all its jobs are embedded; None if they must be requested, which is recorded."""
         context = self._jobs_context
-        is_complete = as_array(self.__dict__.get("embedded_jobs")) is not None and context.complete
+        is_complete = self._load_jobs() is not None and context.complete
         if is_complete and (context.with_retried or not include_retried):
             return self
         if self._may_be_cached:
@@ -303,6 +320,18 @@ class Build(BuildRef, Fetchable):
         context.note(self.api_path)
         return None
 
+    def _load_jobs(self) -> list[object] | None:
+        """Return the embedded jobs, after loading them from the cache if they are there; None if there are none."""
+        return as_array(getattr(self, "embedded_jobs", None))
+
+    def _payload(self) -> dict[str, Any]:
+        self._load_jobs()
+        return super()._payload()
+
+    def __repr_args__(self) -> ReprArgs:
+        self._load_jobs()
+        return super().__repr_args__()
+
     @property
     def _may_be_cached(self) -> bool:
         session = self._bound.session
@@ -310,7 +339,7 @@ class Build(BuildRef, Fetchable):
 
     def _complete_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Return the embedded jobs if they are complete; else None."""
-        embedded, context = as_array(self.embedded_jobs), self._jobs_context
+        embedded, context = self._load_jobs(), self._jobs_context
         cached_at = self._bound.cached_at
         if embedded is None or not context.complete or (include_retried and not context.with_retried):
             embedded, cached_at = self._stored_jobs(include_retried=include_retried)
@@ -338,3 +367,6 @@ class Build(BuildRef, Fetchable):
         yield f"{short_path(self._find_path())} {state}{on}"
         yield took(self)
         yield quoted(data.get("message"))
+
+
+setattr(Build, "embedded_jobs", DeferredField("embedded_jobs"))  # noqa: B010 - type checkers know the field

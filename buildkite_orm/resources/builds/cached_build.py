@@ -96,7 +96,7 @@ def _stored_build(
     if parts is not None and build_key(path) is not None:
         found = use.cache.find(parts.kinds, [path], max_age=max_age)
     for row in found:
-        builds = load_rows(ref.session, [row])
+        builds = load_rows([row])
         if builds is None:
             use.cache.remove([row])
             continue
@@ -124,7 +124,7 @@ def stored_jobs(build: Build, *, include_retried: bool) -> tuple[Build, float] |
     attempts = (True,) if include_retried else (False, True)
     kinds = [kind for with_retried in attempts for kind in build_kinds(with_retried=with_retried)]
     for row in use.cache.find(kinds, [key]):
-        builds = load_rows(session, [row]) if row.stamp == stamp_of(build) else None
+        builds = load_rows([row]) if row.stamp == stamp_of(build) else None
         if builds is not None:
             return builds[0], row.stored_at
     return None

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
+from buildkite_orm.cache.packing import is_intact
 from buildkite_orm.cache.store import Row
 from buildkite_orm.errors import BuildkiteError, NotCachedError
 from buildkite_orm.http.decoding import DecodingError, decompressed
@@ -28,6 +29,7 @@ from buildkite_orm.resources.builds.build import Build
 from buildkite_orm.resources.builds.status import build_is_finished
 from buildkite_orm.resources.builds.stored_builds import (
     FinalBuild,
+    StoredJobs,
     all_are_final,
     final_builds,
     has_final_jobs,
@@ -182,31 +184,29 @@ class CachedListing(Listing[Build]):
     def add_jobs(self, builds: Sequence[Build]) -> list[Build]:
         """Add the jobs that the cache has to builds of a listing; return the builds whose jobs it does not have."""
         by_key = {key: build for build in builds if build_is_finished(build) and (key := key_of(build))}
-        found: dict[str, FoundRow] = {}
-        for row in self.use.cache.find(self.kinds, list(by_key)):
-            if row.stamp == stamp_of(by_key[row.key]):
-                found[row.key] = row
-        loaded = self._load(list(found.values()))
-        for key, (row, stored) in loaded.items():
-            self._add_jobs_of(by_key[key], stored, row.stored_at)
-        return [build for build in builds if (key_of(build) or "") not in loaded]
+        rows = [row for row in self.use.cache.find(self.kinds, list(by_key)) if row.stamp == stamp_of(by_key[row.key])]
+        found = {row.key: row for row in rows if is_intact(row.data)}
+        if damaged := [row for row in rows if row.key not in found]:
+            self.use.cache.remove(damaged)
+        for key, row in found.items():
+            self._add_jobs_of(by_key[key], row)
+        return [build for build in builds if (key_of(build) or "") not in found]
 
     def _load(self, rows: Sequence[FoundRow]) -> dict[str, tuple[FoundRow, Build]]:
         """Load builds from rows; remove those that are damaged."""
         if not rows:
             return {}
-        builds = load_rows(self.session, rows)
+        builds = load_rows(rows, pause_gc=self.session.pause_gc)
         if builds is not None:
             return {row.key: (row, build) for row, build in zip(rows, builds, strict=True)}
-        one_by_one = [(row, load_rows(self.session, [row])) for row in rows]
+        one_by_one = [(row, load_rows([row])) for row in rows]
         self.use.cache.remove([row for row, builds in one_by_one if builds is None])
         return {row.key: (row, builds[0]) for row, builds in one_by_one if builds}
 
-    def _add_jobs_of(self, build: Build, stored: Build, stored_at: float) -> None:
-        vars(build)["embedded_jobs"] = stored.__dict__.get("embedded_jobs")
+    def _add_jobs_of(self, build: Build, row: FoundRow) -> None:
+        vars(build)["embedded_jobs"] = StoredJobs(row)  # most loops read the jobs of few builds
         build.model_fields_set.add("embedded_jobs")
-        build.note_drift(build.drift + tuple(each for each in stored.drift if each.field.startswith("jobs")))
-        build.bind(Binding(self.session, self.collection, self.context, cached_at=stored_at))
+        build.bind(Binding(self.session, self.collection, self.context, cached_at=row.stored_at))
 
     def _completed(
         self, query: Query, page: PageResponse[Build], missing: Sequence[Build], *, splittable: bool

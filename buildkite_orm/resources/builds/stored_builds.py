@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -11,6 +12,7 @@ from buildkite_orm.cache.packing import packed_row, unpack
 from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.http.messages import ApiResponse
+from buildkite_orm.models.deferred import Deferred
 from buildkite_orm.models.parsing import load_list
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.resources.builds.build import Build
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.cache.client_cache import CacheUse
     from buildkite_orm.cache.store import FoundRow, Row
-    from buildkite_orm.http.session import Session
+    from buildkite_orm.models.resource import Resource
 
 _BETWEEN: Final = b"[,] \t\r\n"
 _LAST: Final = ord("}")
@@ -159,12 +161,33 @@ def _end_before(body: bytes, end: int) -> int:
     return end
 
 
-def load_rows(session: Session, rows: Sequence[FoundRow]) -> list[Build] | None:
+@dataclass(frozen=True, slots=True)
+class StoredJobs(Deferred):
+    """The jobs of a build that the cache has.
+
+    Attributes:
+        row: Its row.
+    """
+
+    row: FoundRow = field(repr=False)
+
+    def load(self, owner: Resource) -> object:
+        """Load the jobs. If the row is damaged, there are none, and `build.jobs()` requests them."""
+        builds = load_rows([self.row])
+        if builds is None:
+            return None
+        known = owner._read_slot("_drift", ())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        of_jobs = tuple(each for each in builds[0].drift if each.field.startswith("jobs") and each not in known)
+        owner.note_drift(known + of_jobs)
+        return builds[0].__dict__.get("embedded_jobs")
+
+
+def load_rows(rows: Sequence[FoundRow], *, pause_gc: bool = True) -> list[Build] | None:
     """Load builds from rows; None if a row is damaged.
 
     Args:
-        session: The session of the client.
         rows: The rows.
+        pause_gc: Whether the garbage collector pauses meanwhile.
     """
     texts = [unpack(row.data) for row in rows]
     if not all(text is not None and text.startswith(b"{") for text in texts):
@@ -172,7 +195,7 @@ def load_rows(session: Session, rows: Sequence[FoundRow]) -> list[Build] | None:
     body = b"[%s]" % b",".join(text for text in texts if text is not None)
     try:
         response = ApiResponse("GET", "the cache", 200, {}, body)
-        builds = load_list(Build, response, strict=False, pause_gc=session.pause_gc)
+        builds = load_list(Build, response, strict=False, pause_gc=pause_gc)
     except BuildkiteError:
         return None
     same = len(builds) == len(rows) and all(map(_is_of, builds, rows))
@@ -189,7 +212,7 @@ def leave_out(build: Build, *, jobs: bool, pipeline: bool) -> None:
 
 def leave_out_retried(build: Build) -> bool:
     """Leave out the attempts of jobs that were retried, as the server does; return whether that is possible."""
-    jobs: list[Any] | None = as_array(build.__dict__.get("embedded_jobs"))
+    jobs: list[Any] | None = as_array(getattr(build, "embedded_jobs", None))
     if jobs is None or not all(isinstance(job, Job) for job in jobs):
         return False
     latest = [job for job in jobs if not job.was_retried]

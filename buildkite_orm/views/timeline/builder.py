@@ -61,7 +61,7 @@ def build_timeline(build: Build, *, problem: str | None = None) -> Timeline:
 
 def _embedded_jobs(build: Build) -> list[Job]:
     """Return the embedded jobs without wait steps, bound to the client of the build."""
-    embedded = as_array(build.__dict__.get("embedded_jobs")) or []
+    embedded = as_array(getattr(build, "embedded_jobs", None)) or []
     jobs = [job for job in embedded if isinstance(job, Job) and not isinstance(job, WaiterJob)]
     try:
         binding = Binding(build.session, f"{build.api_path}/jobs")

@@ -1,0 +1,48 @@
+"""Values that are loaded when they are first read: the jobs of builds in the cache."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buildkite_orm.models.resource import Resource
+
+
+class Deferred(ABC):
+    """A value in the data of an object that is loaded when it is first read."""
+
+    @abstractmethod
+    def load(self, owner: Resource) -> object:
+        """Return the value.
+
+        Args:
+            owner: The object whose field it is.
+        """
+
+
+class DeferredField:
+    """The attribute of a field whose value may be deferred.
+
+    It is set on the class after pydantic has made it, and comes before the data of the object.
+
+    Args:
+        name: The name of the field.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: Resource | None, kind: type[Resource]) -> Any:
+        """Return the value; load it if it was not read yet."""
+        data: dict[str, Any] = {} if owner is None else vars(owner)
+        if owner is None or self._name not in data:  # pydantic's own fields are not attributes of their class either
+            raise AttributeError(self._name)
+        value = data[self._name]
+        if isinstance(value, Deferred):
+            value = data[self._name] = value.load(owner)
+        return value
+
+    def __set__(self, owner: Resource, value: object) -> None:
+        """Replace the value; `Model` refuses assignments by callers before this."""
+        vars(owner)[self._name] = value
