@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from buildkite_orm.cache.keys import build_key
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _BETWEEN: Final = b"[,] \t\r\n"
 _LAST: Final = ord("}")
+_STATE: Final = attrgetter("state")
 
 
 def key_of(build: Build) -> str | None:
@@ -83,14 +85,11 @@ def has_final_jobs(final: FinalBuild) -> bool:
     jobs: list[Any] | None = as_array(final.build.__dict__.get("embedded_jobs"))
     if jobs is None or not all(issubclass(kind, Job) for kind in set(map(type, jobs))):
         return False
-    # one job of each kind and state: to check all of them takes several times as long
-    distinct: dict[object, Job] = {(type(job), id(job.__dict__.get("state"))): job for job in jobs}
-    return all(map(_is_final_job, distinct.values()))
-
-
-def _is_final_job(job: Job) -> bool:
-    state = job.__dict__.get("state")
-    return state in JOB_ENDS if isinstance(state, str) else state is None and isinstance(job, WaiterJob)
+    try:
+        states = set(map(_STATE, jobs)) - JOB_ENDS  # to check each job takes several times as long
+    except (AttributeError, TypeError):  # it is missing, or a list
+        return False
+    return states <= {None} and all(isinstance(job, WaiterJob) for job in jobs if states and job.state is None)
 
 
 def rows_of(
