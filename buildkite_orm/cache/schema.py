@@ -71,12 +71,14 @@ def _check_version(connection: sqlite3.Connection) -> None:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # applies before the first table is made
+    is_new = _pragma(connection, "user_version") != VERSION
+    if is_new:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # applies before the first table is made
     if _pragma(connection, "journal_mode = WAL") != "wal":
         raise UnusableCacheError("its folder is not on a local disk")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-    if _pragma(connection, "user_version") == VERSION:
+    if not is_new:
         return
     with transaction(connection):
         for statement in _TABLES.split(";"):

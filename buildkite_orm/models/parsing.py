@@ -133,12 +133,9 @@ def load_list(model: type[R], response: ApiResponse, *, strict: bool, pause_gc: 
     Raises:
         ResponseError: The response is not a JSON array; or, if strict, it differs from the documentation.
     """
-    adapter = _adapter(list[model.listed_as()])  # type: ignore[misc]
-    try:
-        with _gc_paused() if pause_gc else nullcontext():
-            return adapter.validate_json(response.body)  # type: ignore[no-any-return]
-    except _NOT_AS_DOCUMENTED:
-        pass
+    documented = load_documented(model, response.body, pause_gc=pause_gc)
+    if documented is not None:
+        return documented
     data, problem = _read(response, as_array, "a JSON array was")
     if data is None:
         raise response.unexpected(problem)
@@ -146,6 +143,16 @@ def load_list(model: type[R], response: ApiResponse, *, strict: bool, pause_gc: 
     del data  # it may contain secrets, and tracebacks can show the locals of this frame
     _report_items(response, items, strict=strict)
     return items
+
+
+def load_documented(model: type[R], body: bytes, *, pause_gc: bool = True) -> list[R] | None:
+    """Load an array of objects that are as documented; None if it is anything else. Arguments as in `load_list`."""
+    adapter = _adapter(list[model.listed_as()])  # type: ignore[misc]
+    try:
+        with _gc_paused() if pause_gc else nullcontext():
+            return adapter.validate_json(body)  # type: ignore[no-any-return]
+    except _NOT_AS_DOCUMENTED:
+        return None
 
 
 @contextmanager

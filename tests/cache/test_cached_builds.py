@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildkite_orm import Cache, ConfigurationError
+from buildkite_orm.resources.builds.build_texts import divide
 from buildkite_orm.resources.builds.cached_listing import CachedListing
-from buildkite_orm.resources.builds.stored_builds import divide
 from tests.cache.conftest import web_of
 
 if TYPE_CHECKING:
@@ -401,9 +401,9 @@ def test_a_build_that_leaves_the_filters_between_two_requests_is_not_lost(
 def test_a_body_is_divided_where_its_builds_begin() -> None:
     body = b'[{"id":"a","x":{"id":"b"},"y":[1]}, {"id":"b","z":"]"}\n]'
     assert divide(body, ["a", "b"]) is None  # `b` is first found within `a`
-    parts = divide(b'[{"id":"a","y":[1]}, {"id":"b","z":"]"}\n]', ["a", "b"])
-    assert list(map(bytes, parts or [])) == [b'{"id":"a","y":[1]}', b'{"id":"b","z":"]"}']
-    assert list(map(bytes, divide(b'{"id":"a","y":[1]}', ["a"]) or [])) == [b'{"id":"a","y":[1]}']
+    texts = divide(b'[{"id":"a","y":[1]}, {"id":"b","z":"]"}\n]', ["a", "b"]) or []
+    assert [text.body[text.start : text.end] for text in texts] == [b'{"id":"a","y":[1]}', b'{"id":"b","z":"]"}']
+    assert divide(b'{"id":"a","y":[1]}', ["a"]) == [(b'{"id":"a","y":[1]}', 0, 18)]
     assert divide(b'[{"number":1,"id":"a"}]', ["a"]) is None
     assert divide(b"[]", []) is None
 

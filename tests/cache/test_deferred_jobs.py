@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from buildkite_orm import Build, ScriptJob
 from buildkite_orm.cache.packing import pack
-from buildkite_orm.resources.builds import stored_builds
+from buildkite_orm.resources.builds.stored_builds import StoredJobs
 from buildkite_orm.shell.infer import Instance, infer
 from buildkite_orm.utils.json_types import as_array
 from tests.cache.conftest import web_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from buildkite_orm.fake import FakeBuildkite
+    from buildkite_orm.models.resource import Resource
     from tests.cache.conftest import Clients
     from tests.conftest import Costs
 
@@ -36,20 +37,20 @@ class Report(BaseModel):
 
 
 class Loads:
-    """Counts the builds that are loaded from the cache."""
+    """Counts the builds whose jobs are loaded from the cache."""
 
     count = 0
 
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    counted, load_rows = Loads(), stored_builds.load_rows
+    counted, load_jobs = Loads(), StoredJobs.load
 
-    def load(*args: Any, **options: Any) -> list[Build] | None:
+    def load(jobs: StoredJobs, owner: Resource) -> object:
         counted.count += 1
-        return load_rows(*args, **options)
+        return load_jobs(jobs, owner)
 
-    monkeypatch.setattr(stored_builds, "load_rows", load)
+    monkeypatch.setattr(StoredJobs, "load", load)
     return counted
 
 
@@ -184,7 +185,7 @@ def damage(build: Build) -> None:
     """Replace the stored text of a build by one that is not JSON, as if it had been divided in the wrong place."""
     row = vars(build)["embedded_jobs"].row
     broken = type(row)(row.key, row.kind, row.stamp, pack(b'{"id":'), row.size, row.id, row.stored_at)
-    vars(build)["embedded_jobs"] = stored_builds.StoredJobs(broken)
+    vars(build)["embedded_jobs"] = StoredJobs(broken)
 
 
 def test_threads_that_read_them_at_once_see_the_same(stored: FakeBuildkite, new_client: Clients) -> None:

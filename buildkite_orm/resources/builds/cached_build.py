@@ -96,7 +96,7 @@ def _stored_build(
     if parts is not None and build_key(path) is not None:
         found = use.cache.find(parts.kinds, [path], max_age=max_age)
     for row in found:
-        builds = load_rows([row])
+        builds = load_rows([row], defer_jobs=True)
         if builds is None:
             use.cache.remove([row])
             continue

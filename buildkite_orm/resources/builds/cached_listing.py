@@ -196,7 +196,7 @@ class CachedListing(Listing[Build]):
         """Load builds from rows; remove those that are damaged."""
         if not rows:
             return {}
-        builds = load_rows(rows, pause_gc=self.session.pause_gc)
+        builds = load_rows(rows, defer_jobs=True, pause_gc=self.session.pause_gc)
         if builds is not None:
             return {row.key: (row, build) for row, build in zip(rows, builds, strict=True)}
         one_by_one = [(row, load_rows([row])) for row in rows]
@@ -249,23 +249,25 @@ class CachedListing(Listing[Build]):
         found = self.use.cache.find(self.kinds_with_all_parts, list(dict(pairs)))
         rows = sorted((row for row in found if (row.key, row.stamp) in pairs), key=attrgetter("stored_at"))
         loaded = self._load(list({row.key: row for row in rows}.values())).values()
-        return {row.stamp: build for row, build in loaded if self.take(build, row.stored_at)}
+        return {row.stamp: build for row, build in loaded if self.take(build, row.stored_at, row.kind)}
 
-    def take(self, build: Build, cached_at: float | None) -> bool:
+    def take(self, build: Build, cached_at: float | None, kind: str = "") -> bool:
         """Make a build one of this listing, without the parts that were not requested; False if that is not possible.
 
         Args:
             build: A build with all attempts of its jobs, or with the latest ones.
             cached_at: When it was stored; None if it was requested.
+            kind: The kind of its row, if it has one.
         """
-        if not self._cut(build):
+        if not self._cut(build, kind):
             return False
         build.bind(Binding(self.session, self.collection, self.context, cached_at=cached_at))
         return True
 
-    def _cut(self, build: Build) -> bool:
+    def _cut(self, build: Build, kind: str) -> bool:
         """Leave out the parts of a build that were not requested; return whether that is possible."""
-        if self.with_jobs and not self._with_retried and not leave_out_retried(build):
+        may_have_retried = self.with_jobs and not self._with_retried and kind not in self.kinds
+        if may_have_retried and not leave_out_retried(build):
             return False
         leave_out(build, jobs=not self.with_jobs, pipeline=not self.with_pipeline)
         return True
@@ -339,7 +341,8 @@ class CachedListing(Listing[Build]):
         stamps: dict[str, str | None] = {key or "?": stamp for key, stamp in json.loads(row.data)}
         found = self.use.cache.find(self.kinds_with_all_parts, list(stamps))
         rows = {each.key: each for each in found if each.stamp == stamps[each.key]}
-        loaded = {key: build for key, (_, build) in self._load(list(rows.values())).items() if self._cut(build)}
+        stored = self._load(list(rows.values())).items()
+        loaded = {key: build for key, (found_row, build) in stored if self._cut(build, found_row.kind)}
         builds = [loaded[key] for key in stamps if key in loaded]
         self._bind(builds, row)
         return builds, [short_path(key) for key in stamps if key not in loaded]

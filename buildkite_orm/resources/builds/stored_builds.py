@@ -14,22 +14,21 @@ from buildkite_orm.cache.policy import latest_end
 from buildkite_orm.errors import BuildkiteError
 from buildkite_orm.http.messages import ApiResponse
 from buildkite_orm.models.deferred import Deferred
-from buildkite_orm.models.parsing import load_list
+from buildkite_orm.models.parsing import load_documented, load_list
 from buildkite_orm.models.paths import path_from_url
 from buildkite_orm.resources.builds.build import Build
+from buildkite_orm.resources.builds.build_texts import BuildText, StoredText, divide
 from buildkite_orm.resources.builds.job import Job, WaiterJob
 from buildkite_orm.resources.builds.status import BUILD_ENDS, JOB_ENDS
 from buildkite_orm.utils.json_types import as_array
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from buildkite_orm.cache.client_cache import CacheUse
     from buildkite_orm.cache.store import FoundRow, Row
     from buildkite_orm.models.resource import Resource
 
-_BETWEEN: Final = b"[,] \t\r\n"
-_LAST: Final = ord("}")
 _STATE: Final = attrgetter("state")
 
 
@@ -108,10 +107,10 @@ def rows_of(
     if texts is None:
         return []
     by_build = {id(build): text for build, text in zip(builds, texts, strict=True)}
-    return [packed_row(each.key, kind, each.stamp, by_build[id(each.build)]) for each in chosen]
+    return [packed_row(each.key, kind, each.stamp, by_build[id(each.build)].payload(each.build)) for each in chosen]
 
 
-def _texts(use: CacheUse, body: bytes, builds: Sequence[Build]) -> Sequence[bytes | memoryview] | None:
+def _texts(use: CacheUse, body: bytes, builds: Sequence[Build]) -> list[BuildText] | None:
     """Return the JSON of each build in a body."""
     if not use.cache.options.dropped:
         divided = divide(body, [str(build.__dict__.get("id")) for build in builds])
@@ -123,41 +122,7 @@ def _texts(use: CacheUse, body: bytes, builds: Sequence[Build]) -> Sequence[byte
         texts = [json.dumps(use.cache.without_dropped(item), separators=(",", ":")).encode() for item in items]
     except (ValueError, RecursionError):
         return None
-    return texts if len(texts) == len(builds) else None
-
-
-def divide(body: bytes, ids: Sequence[str]) -> list[memoryview] | None:
-    """Divide the text of an array of builds where each begins, which takes a twentieth of the time of parsing it.
-
-    If an id is elsewhere in the same form, a part is not valid JSON, which is noticed when it is read.
-
-    Args:
-        body: The array.
-        ids: The ids of all builds in it, in their order.
-
-    Returns:
-        The text of each; None if they do not begin with their ids.
-    """
-    starts: list[int] = []
-    position = 0
-    for each in ids:
-        position = body.find(f'{{"id":"{each}"'.encode(), position)
-        if position < 0 or (starts and body[position - 1] not in _BETWEEN):
-            return None
-        starts.append(position)
-        position += 1
-    if not starts or body[: starts[0]].strip(_BETWEEN):
-        return None
-    ends = [_end_before(body, end) for end in (*starts[1:], len(body))]
-    parts = [memoryview(body)[start:end] for start, end in zip(starts, ends, strict=True)]
-    return parts if all(part and part[-1] == _LAST for part in parts) else None
-
-
-def _end_before(body: bytes, end: int) -> int:
-    """Return where the text ends that is before a place, without what is between builds."""
-    while end and body[end - 1] in _BETWEEN:
-        end -= 1
-    return end
+    return [BuildText(text, 0, len(text)) for text in texts] if len(texts) == len(builds) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +137,13 @@ class StoredJobs(Deferred):
 
     def load(self, owner: Resource) -> object:
         """Load the jobs. If the row is damaged, there are none, and `build.jobs()` requests them."""
+        payload = unpack(self.row.data)
+        text = None if payload is None else StoredText.read(payload)
+        body = None if text is None else text.jobs_of(owner.__dict__.get("id"))
+        jobs = None if body is None else load_documented(Job, body)
+        return self._load_whole_build(owner) if jobs is None else jobs
+
+    def _load_whole_build(self, owner: Resource) -> object:
         builds = load_rows([self.row])
         if builds is None:
             return None
@@ -181,24 +153,51 @@ class StoredJobs(Deferred):
         return builds[0].__dict__.get("embedded_jobs")
 
 
-def load_rows(rows: Sequence[FoundRow], *, pause_gc: bool = True) -> list[Build] | None:
+def load_rows(rows: Sequence[FoundRow], *, defer_jobs: bool = False, pause_gc: bool = True) -> list[Build] | None:
     """Load builds from rows; None if a row is damaged.
 
     Args:
         rows: The rows.
+        defer_jobs: Whether to load the jobs of each build when they are first read.
         pause_gc: Whether the garbage collector pauses meanwhile.
     """
-    texts = [unpack(row.data) for row in rows]
-    if not all(text is not None and text.startswith(b"{") for text in texts):
+    payloads = [unpack(row.data) for row in rows]
+    texts = [None if payload is None else StoredText.read(payload) for payload in payloads]
+    stored = [text for text in texts if text is not None]
+    if len(stored) < len(rows):
         return None
-    body = b"[%s]" % b",".join(text for text in texts if text is not None)
+    if defer_jobs:
+        builds = load_documented(Build, _array_of(text.without_jobs for text in stored), pause_gc=pause_gc)
+        if builds is not None and _are_of(builds, rows) and all(map(_has_no_jobs, builds, stored)):
+            return [_with_deferred_jobs(*each) for each in zip(builds, rows, stored, strict=True)]
+    response = ApiResponse("GET", "the cache", 200, {}, _array_of(text.text for text in stored))
     try:
-        response = ApiResponse("GET", "the cache", 200, {}, body)
         builds = load_list(Build, response, strict=False, pause_gc=pause_gc)
     except BuildkiteError:
         return None
-    same = len(builds) == len(rows) and all(map(_is_of, builds, rows))
-    return builds if same else None
+    return builds if _are_of(builds, rows) else None
+
+
+def _array_of(texts: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(texts)
+
+
+def _are_of(builds: Sequence[Build], rows: Sequence[FoundRow]) -> bool:
+    """Whether builds are those that rows were stored for."""
+    return len(builds) == len(rows) and all(
+        key_of(build) == row.key and stamp_of(build) == row.stamp for build, row in zip(builds, rows, strict=True)
+    )
+
+
+def _has_no_jobs(build: Build, text: StoredText) -> bool:
+    """Whether the part that was left out of the text of a build was its jobs, if any was."""
+    return not text.end or build.__dict__.get("embedded_jobs") is None
+
+
+def _with_deferred_jobs(build: Build, row: FoundRow, text: StoredText) -> Build:
+    if text.end:  # else it was loaded with its jobs
+        vars(build)["embedded_jobs"] = StoredJobs(row)
+    return build
 
 
 def leave_out(build: Build, *, jobs: bool, pipeline: bool) -> None:
@@ -221,7 +220,3 @@ def leave_out_retried(build: Build) -> bool:
         return False
     vars(build)["embedded_jobs"] = latest
     return True
-
-
-def _is_of(build: Build, row: FoundRow) -> bool:
-    return key_of(build) == row.key and stamp_of(build) == row.stamp
