@@ -128,6 +128,11 @@ class ClientCache:
         if fitting:
             self._in_scope(lambda scope: self._store.put(scope, fitting), None)
 
+    def put_page(self, row: Row) -> None:
+        """Store the row of a page."""
+        if row.size <= self.options.max_bytes * _MOST_OF_THE_LIMIT:
+            self._in_scope(lambda scope: self._store.put_page(scope, row), None)
+
     def remove(self, rows: Sequence[FoundRow]) -> None:
         """Remove rows that cannot be read."""
         self._guarded(lambda: self._store.remove([row.id for row in rows]), None)

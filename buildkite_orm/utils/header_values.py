@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
     return headers.get(name, headers.get(name.lower()))
 
 
+@lru_cache(maxsize=4)  # several responses a second have the same
 def _http_date(value: str | None) -> float | None:
     """Return an HTTP date as seconds since the Unix epoch."""
     if not value or len(value) > _LONGEST_DATE or not value.isascii():

@@ -178,7 +178,7 @@ class CachedListing(Listing[Build]):
         if self.with_pipeline and not missing:  # the rows of the builds may be without it
             self._store_page(query, response, page)
         else:
-            self.use.cache.put([self._row_of_keys(query, page, final_builds(page.items, response.headers))])
+            self.use.cache.put_page(self._row_of_keys(query, page, final_builds(page.items, response.headers)))
         return page
 
     def add_jobs(self, builds: Sequence[Build]) -> list[Build]:
@@ -288,7 +288,7 @@ class CachedListing(Listing[Build]):
         """
         known = [FinalBuild(build, key, stamp_of(build)) for build in builds if (key := key_of(build))]
         page = PageResponse(list(builds), {"next": []} if has_next else {})
-        self.use.cache.put([self._row_of_keys(query, page, known)])
+        self.use.cache.put_page(self._row_of_keys(query, page, known))
 
     # -- pages
 
@@ -299,7 +299,7 @@ class CachedListing(Listing[Build]):
             row = self._row_of_keys(query, page, final_builds(page.items, response.headers))
         else:
             row = Row(page_key(self.path, query), PAGE, _stamp_of_page(_BUILDS, page), body, len(body))
-        self.use.cache.put([row])
+        self.use.cache.put_page(row)
 
     def _stored_body(self, response: ApiResponse) -> bytes | None:
         """Return a page as it is stored: as it arrived, in gzip, if possible; None if it must not be stored."""

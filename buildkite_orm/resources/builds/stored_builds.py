@@ -55,8 +55,9 @@ def is_final(build: Build, latest: datetime | None) -> bool:
     """Whether a build is finished, and was by a time; see `latest_end`."""
     data = build.__dict__
     end, state = data.get("finished_at"), data.get("state")
-    is_over = isinstance(end, datetime) and latest is not None and end <= latest
-    return is_over and data.get("blocked") is not True and isinstance(state, str) and state in BUILD_ENDS
+    if latest is None or not isinstance(end, datetime) or end > latest:
+        return False
+    return data.get("blocked") is not True and isinstance(state, str) and state in BUILD_ENDS
 
 
 def all_are_final(builds: Sequence[Build], headers: Mapping[str, str]) -> bool:
