@@ -25,7 +25,7 @@ _COUNT_EVERY: Final = 64  # writes
 _SHARE_UNCHECKED: Final = 1 / 256  # of the limit; several processes may write at once
 _SHARE_USED: Final = 0.95  # of the limit; the rest is for the files of SQLite that are beside its database
 _PREFIX: Final = "*"  # before the prefixes among the keys of removals
-_REMOVALS_KEPT: Final = 3600.0  # six times as long as they count: other processes may have another clock
+_REMOVALS_KEPT: Final = 3600.0  # seconds: they count for ten minutes, but the clock of another process may differ
 
 _INSERT: Final = "INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
 _COLUMNS: Final = "key, kind, stamp, data, size, id, stored_at, used_at"
@@ -245,8 +245,8 @@ class Store:
 
         Args:
             connection: The connection.
-            written: How many bytes were written now.
-            count_files: Whether to count the files, which is slower, and is else done seldom.
+            written: How many bytes were just written.
+            count_files: Whether to count the files now; that is slower, and else done at every 64th write.
         """
         count_files = count_files or self._writes % _COUNT_EVERY == 0
         self._writes += 1

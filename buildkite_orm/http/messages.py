@@ -102,7 +102,7 @@ class ApiResponse:
     """A complete response.
 
     Attributes:
-        compressed: The body as it was received, if that was compressed, and the cache may store it so.
+        compressed: The body as it arrived, if it is small and in gzip, so that the cache need not compress it again.
     """
 
     method: str

@@ -24,7 +24,8 @@ class Deferred(ABC):
 class DeferredField:
     """The attribute of a field whose value may be deferred.
 
-    It is set on the class after pydantic has made it, and comes before the data of the object.
+    It is set on the class after pydantic has made it. Since it has `__set__`, Python asks it before it looks into the
+    `__dict__` of the object.
 
     Args:
         name: The name of the field.

@@ -74,7 +74,7 @@ def final_builds(builds: Sequence[Build], headers: Mapping[str, str]) -> list[Fi
 
 
 def _latest_end(builds: Sequence[Build], headers: Mapping[str, str]) -> datetime | None:
-    """Return the latest end in the zone of the builds' times: to compare those of two zones takes ten times as long."""
+    """Return the latest end in the time zone of the builds: times of two zones take ten times as long to compare."""
     latest = latest_end(headers)
     end = builds[0].__dict__.get("finished_at") if builds else None
     return latest.astimezone(end.tzinfo) if latest is not None and isinstance(end, datetime) else latest
@@ -87,7 +87,7 @@ def has_final_jobs(final: FinalBuild) -> bool:
         return False
     try:
         states = set(map(_STATE, jobs)) - JOB_ENDS  # to check each job takes several times as long
-    except (AttributeError, TypeError):  # it is missing, or a list
+    except (AttributeError, TypeError):  # a state is missing, or is a list
         return False
     return states <= {None} and all(isinstance(job, WaiterJob) for job in jobs if states and job.state is None)
 
@@ -137,7 +137,7 @@ class StoredJobs(Deferred):
     row: FoundRow = field(repr=False)
 
     def load(self, owner: Resource) -> object:
-        """Load the jobs. If the row is damaged, there are none, and `build.jobs()` requests them."""
+        """Load the jobs, and note their drift in the build. If the row is damaged: None."""
         payload = unpack(self.row.data)
         text = None if payload is None else StoredText.read(payload)
         body = None if text is None else text.jobs_of(owner.__dict__.get("id"))
@@ -145,9 +145,11 @@ class StoredJobs(Deferred):
         return self._load_whole_build(owner) if jobs is None else jobs
 
     def _load_whole_build(self, owner: Resource) -> object:
+        """Load the jobs with their build, which also works if something in them is not as documented."""
         builds = load_rows([self.row])
         if builds is None:
             return None
+        # not `owner.drift`, which loads the jobs
         known = owner._read_slot("_drift", ())  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
         of_jobs = tuple(each for each in builds[0].drift if each.field.startswith("jobs") and each not in known)
         owner.note_drift(known + of_jobs)
