@@ -28,7 +28,9 @@ _PREFIX: Final = "*"  # before the prefixes among the keys of removals
 _REMOVALS_KEPT: Final = 3600.0  # seconds: they count for ten minutes, but the clock of another process may differ
 
 _INSERT: Final = "INSERT OR REPLACE INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
-_COLUMNS: Final = "key, kind, stamp, data, size, id, stored_at, used_at"
+_COLUMNS: Final = (  # damage can change the type of a value too
+    "key, kind, CAST(stamp AS TEXT), CAST(data AS BLOB), size, id, CAST(stored_at AS REAL), CAST(used_at AS INTEGER)"
+)
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process: a forked child must neither use nor close them."""

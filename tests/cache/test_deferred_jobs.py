@@ -138,6 +138,17 @@ def test_to_load_them_costs_no_request_also_offline(stored: FakeBuildkite, new_c
         assert len(list(offline.jobs())) == 2
 
 
+def test_a_build_that_a_page_has_twice_has_its_jobs_twice(stored: FakeBuildkite, new_client: Clients) -> None:
+    def twice(payload: Any) -> Any:
+        builds: list[Any] = as_array(payload) or []
+        return [*builds[:1], *builds]
+
+    stored.settings.drift = twice
+    expected = [build.dump() for build in web_of(stored.client()).builds(with_jobs=True)]
+    for mode in ("on", "refresh", "only"):
+        assert [build.dump() for build in web_of(new_client(mode=mode)).builds(with_jobs=True)] == expected
+
+
 def test_completion_in_the_shell_knows_their_type_and_does_not_load_them(
     stored: FakeBuildkite, new_client: Clients, loads: Loads
 ) -> None:

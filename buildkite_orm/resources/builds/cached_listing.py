@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_builds
-from buildkite_orm.cache.packing import is_intact
+from buildkite_orm.cache.packing import is_intact, packed_row, unpack
 from buildkite_orm.cache.store import Row
 from buildkite_orm.errors import BuildkiteError, NotCachedError
 from buildkite_orm.http.decoding import DecodingError, decompressed
@@ -183,14 +183,23 @@ class CachedListing(Listing[Build]):
 
     def add_jobs(self, builds: Sequence[Build]) -> list[Build]:
         """Add the jobs that the cache has to builds of a listing; return the builds whose jobs it does not have."""
-        by_key = {key: build for build in builds if build_is_finished(build) and (key := key_of(build))}
-        rows = [row for row in self.use.cache.find(self.kinds, list(by_key)) if row.stamp == stamp_of(by_key[row.key])]
-        found = {row.key: row for row in rows if is_intact(row.data)}
-        if damaged := [row for row in rows if row.key not in found]:
+        wanted = {
+            id(build): (key, stamp_of(build)) for build in builds if build_is_finished(build) and (key := key_of(build))
+        }
+        pairs = set(wanted.values())
+        found = self.use.cache.find(self.kinds, list({key for key, _ in pairs}))
+        rows = [row for row in found if (row.key, row.stamp) in pairs]
+        intact = {(row.key, row.stamp): row for row in rows if is_intact(row.data)}
+        if damaged := [row for row in rows if (row.key, row.stamp) not in intact]:
             self.use.cache.remove(damaged)
-        for key, row in found.items():
-            self._add_jobs_of(by_key[key], row)
-        return [build for build in builds if (key_of(build) or "") not in found]
+        missing: list[Build] = []
+        for build in builds:
+            row = intact.get(wanted.get(id(build), ("", "")))
+            if row is None:
+                missing.append(build)
+            else:
+                self._add_jobs_of(build, row)
+        return missing
 
     def _load(self, rows: Sequence[FoundRow]) -> dict[str, tuple[FoundRow, Build]]:
         """Load builds from rows; remove those that are damaged."""
@@ -315,8 +324,7 @@ class CachedListing(Listing[Build]):
         """Return the row of a page whose builds have rows of their own, as far as they are finished."""
         known = {id(each.build): (each.key, each.stamp) for each in final}
         keys = [known.get(id(build)) or (key_of(build), None) for build in page.items]
-        data = json.dumps(keys).encode()
-        return Row(page_key(self.path, query), PAGE, _stamp_of_page(_KEYS, page), data, len(data))
+        return packed_row(page_key(self.path, query), PAGE, _stamp_of_page(_KEYS, page), json.dumps(keys).encode())
 
     def describe(self, query: Query) -> str:
         """Return a text for what a page is, without its size."""
@@ -331,21 +339,28 @@ class CachedListing(Listing[Build]):
             body = decompressed(row.data)
             builds = load_list(Build, ApiResponse("GET", "the cache", 200, {}, body), strict=False)
         except (BuildkiteError, DecodingError):
-            self.use.cache.remove([row])
-            return [], ["a damaged page"]
+            return self._remove_damaged(row)
         self._bind(builds, row)
         missing = self.add_jobs(builds) if self.with_jobs else []
         return builds, [f"the jobs of {short_path(key_of(build))}" for build in missing]
 
     def _load_by_keys(self, row: FoundRow) -> tuple[list[Build], list[str]]:
-        stamps: dict[str, str | None] = {key or "?": stamp for key, stamp in json.loads(row.data)}
+        text = unpack(row.data)
+        if text is None:
+            return self._remove_damaged(row)
+        listed: list[tuple[str, str | None]] = [(key or "?", stamp) for key, stamp in json.loads(text)]
+        stamps = dict(listed)
         found = self.use.cache.find(self.kinds_with_all_parts, list(stamps))
         rows = {each.key: each for each in found if each.stamp == stamps[each.key]}
         stored = self._load(list(rows.values())).items()
         loaded = {key: build for key, (found_row, build) in stored if self._cut(build, found_row.kind)}
-        builds = [loaded[key] for key in stamps if key in loaded]
+        builds = [loaded[key] for key, _ in listed if key in loaded]
         self._bind(builds, row)
         return builds, [short_path(key) for key in stamps if key not in loaded]
+
+    def _remove_damaged(self, row: FoundRow) -> tuple[list[Build], list[str]]:
+        self.use.cache.remove([row])
+        return [], ["a damaged page"]
 
     def _bind(self, builds: Iterable[Build], row: FoundRow) -> None:
         binding = Binding(self.session, self.collection, self.context, cached_at=row.stored_at)
