@@ -5,7 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import core_schema
+
 if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+
     from buildkite_orm.models.resource import Resource
 
 
@@ -19,6 +23,21 @@ class Deferred(ABC):
         Args:
             owner: The object whose field it is.
         """
+
+
+class MayBeDeferred:
+    """Metadata of a field whose value may be deferred: another object may be made of the data of one, by `vars()`."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Accept a deferred value as it is. JSON has none, and is not slower."""
+        loaded = handler(source)
+        either = core_schema.no_info_wrap_validator_function(_keep_deferred, loaded)
+        return core_schema.json_or_python_schema(json_schema=loaded, python_schema=either)
+
+
+def _keep_deferred(value: object, validate: core_schema.ValidatorFunctionWrapHandler) -> object:
+    return value if isinstance(value, Deferred) else validate(value)
 
 
 class DeferredField:

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from buildkite_orm import Build, ScriptJob
 from buildkite_orm.cache.packing import pack
@@ -242,6 +242,31 @@ def test_a_class_of_a_caller_has_the_field(stored: FakeBuildkite) -> None:
         OwnBuild.model_validate({name: value for name, value in payload.items() if name != "jobs"}).embedded_jobs
         is None
     )
+
+
+class TeamBuild(Build):
+    """A class of a caller that validates its own objects again."""
+
+    model_config = ConfigDict(revalidate_instances="always")
+
+    team: str | None = None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda data: TeamBuild(**data, team="web"),
+        lambda data: TeamBuild.model_validate({**data, "team": "web"}),
+        lambda data: TeamBuild.model_validate(TeamBuild.model_construct(**data, team="web")),
+    ],
+)
+def test_an_object_of_a_caller_can_be_made_of_the_data_of_a_build(
+    stored: FakeBuildkite, new_client: Clients, make: Callable[[dict[str, Any]], TeamBuild]
+) -> None:
+    plain = web_of(stored.client()).builds(with_jobs=True)[0]
+    made = make(vars(cached_build(new_client)))
+    assert made.model_dump() == make(vars(plain)).model_dump()
+    assert [job.state for job in made.embedded_jobs or []] == ["passed", "failed"]
 
 
 @pytest.mark.parametrize("mode", ["validation", "serialization"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Annotated, Any, Self, overload
 
 from pydantic import Field, field_serializer
 
 from buildkite_orm.models.binding import Binding
-from buildkite_orm.models.deferred import DeferredField
+from buildkite_orm.models.deferred import DeferredField, MayBeDeferred
 from buildkite_orm.models.enums import BuildSource, BuildState
 from buildkite_orm.models.paths import short_path
 from buildkite_orm.models.resource import Fetchable, Timestamp
@@ -199,7 +199,7 @@ class Build(BuildRef, Fetchable):
     retried_jobs_count: int | None = None
     steps: list[BuildStep] | None = None
     embedded_pipeline: EmbeddedPipeline | None = Field(default=None, alias="pipeline")
-    embedded_jobs: list[Job] | None = Field(default=None, alias="jobs")
+    embedded_jobs: Annotated[list[Job] | None, MayBeDeferred()] = Field(default=None, alias="jobs")
 
     if not TYPE_CHECKING:  # without an annotation, the JSON schema of the field stays as it is
 
