@@ -123,14 +123,13 @@ class ClientCache:
 
     def put(self, rows: Sequence[Row]) -> None:
         """Store rows."""
-        most = self.options.max_bytes * _MOST_OF_THE_LIMIT
-        fitting = [row for row in rows if row.size <= most]
+        fitting = list(filter(self._fits, rows))
         if fitting:
             self._in_scope(lambda scope: self._store.put(scope, fitting), None)
 
     def put_page(self, row: Row) -> None:
         """Store the row of a page."""
-        if row.size <= self.options.max_bytes * _MOST_OF_THE_LIMIT:
+        if self._fits(row):
             self._in_scope(lambda scope: self._store.put_page(scope, row), None)
 
     def remove(self, rows: Sequence[FoundRow]) -> None:
@@ -215,6 +214,9 @@ class ClientCache:
     def close(self) -> None:
         """Close the database."""
         self._store.close()
+
+    def _fits(self, row: Row) -> bool:
+        return row.size <= self.options.max_bytes * _MOST_OF_THE_LIMIT
 
     # -- errors
 

@@ -58,9 +58,9 @@ def connect(folder: Path) -> sqlite3.Connection:
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
-    # counted first: another process may make the tables now, with both numbers in the same transaction
+    # in this order: another process may make the tables now, with both numbers in the same transaction
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    application, version = (_pragma(connection, name) for name in ("application_id", "user_version"))
+    version, application = (_pragma(connection, name) for name in ("user_version", "application_id"))
     if application == 0 and version == 0:
         if tables:
             raise UnusableCacheError(f"{DATABASE} is the database of another program")
@@ -71,14 +71,14 @@ def _check_version(connection: sqlite3.Connection) -> None:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    is_new = _pragma(connection, "user_version") != VERSION
-    if is_new:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # applies before the first table is made
+    has_tables = _pragma(connection, "user_version") == VERSION
+    if not has_tables:  # later it has no effect, and takes half a millisecond
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     if _pragma(connection, "journal_mode = WAL") != "wal":
         raise UnusableCacheError("its folder is not on a local disk")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
-    if not is_new:
+    if has_tables:
         return
     with transaction(connection):
         for statement in _TABLES.split(";"):

@@ -135,7 +135,7 @@ class Store:
             self._evict(connection, sum(row.size for row in rows))
 
     def put_page(self, scope: int, row: Row) -> None:
-        """Store the row of a page. Its key is never removed, so one statement is enough, in half of the time."""
+        """Store the row of a page: its key is never removed, so one statement is enough, in half of the time."""
         with self._connected() as connection:
             connection.execute(_INSERT, _values(row, scope, self._now()))
             self._evict(connection, row.size)
@@ -243,17 +243,18 @@ class Store:
                 raise sqlite3.DatabaseError(f"the file is damaged: {error}") from None
 
     def _evict(self, connection: sqlite3.Connection, written: int, *, count_files: bool = False) -> None:
-        """Delete rows if there is more than the limit, which is checked after each share of it that was written.
+        """Delete rows if there is more than the limit. The size is checked each time that 1/256 of it was written.
 
         Args:
             connection: The connection.
             written: How many bytes were just written.
-            count_files: Whether to count the files now; that is slower, and else done at every 64th write.
+            count_files: Whether to count the files now, which is slower; else that is done at every 64th write.
         """
         count_files = count_files or self._writes % _COUNT_EVERY == 0
         self._writes += 1
         self._unchecked += written
-        if not count_files and self._unchecked < _SHARE_UNCHECKED * self.max_bytes:
+        is_due = count_files or self._unchecked >= _SHARE_UNCHECKED * self.max_bytes
+        if not is_due:
             return
         self._unchecked = 0
         if count_files:

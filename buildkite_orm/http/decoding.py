@@ -89,8 +89,8 @@ def looks_compressed(data: bytes) -> bool:
     return data.startswith(GZIP_MAGIC) or (len(data) > 1 and _is_zlib(data))
 
 
-def decompressed(data: bytes) -> bytes:
-    """Return what was compressed with gzip.
+def gunzipped(data: bytes) -> bytes:
+    """Return the content of a body in gzip, which may have padding after its end, unlike for `gzip.decompress`.
 
     Raises:
         DecodingError: It is damaged.

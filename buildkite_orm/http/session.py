@@ -293,11 +293,11 @@ class Session:
         is_error = stream.status >= 400  # noqa: PLR2004
         limit = self.limits.error_body if is_error else self.limits.response
         body = io.BytesIO()  # its repr, in a traceback, does not show the content
-        received = ReceivedCopy() if self.cache is not None and not is_error else None
+        copy = ReceivedCopy() if self.cache is not None and not is_error else None
         with stream:
             # the status of an error counts, even if its body arrived and cannot be decoded
             with suppress(ResponseError) if is_error else nullcontext():
-                for piece in stream.chunks_as_received(received):
+                for piece in stream.chunks_as_received(copy):
                     body.write(piece)
                     del piece
                     if body.tell() > limit:
@@ -308,9 +308,9 @@ class Session:
             content = stream.replay(body.getvalue())
         if stream.status >= 300 or is_html(stream.headers):  # noqa: PLR2004 - the content is for an error
             content = self._secrets.mask_bytes(content)
-        compressed = received.gzip_of(body.getvalue(), content) if received is not None else None
+        compressed = copy.as_gzip(body.getvalue(), content) if copy is not None else None
         response = ApiResponse(request.method, stream.url, stream.status, stream.headers, content, compressed)
-        del stream, body, content, received, compressed  # tracebacks may show the locals of this frame
+        del stream, body, content, copy, compressed  # tracebacks may show the locals of this frame
         self._raise_for_status(request, response)
         return response
 

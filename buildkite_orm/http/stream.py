@@ -81,18 +81,18 @@ class Stream:
         received = self._received(_reader(self._response.raw, "read"), size)
         return self._decoded(received) if self._decompress else received
 
-    def chunks_as_received(self, received: ReceivedCopy | None = None) -> Iterator[bytes]:
+    def chunks_as_received(self, copy: ReceivedCopy | None = None) -> Iterator[bytes]:
         """Read the body as it arrives, decompressed.
 
         Args:
-            received: Gets a copy of the bytes as they arrived.
+            copy: Gets the bytes as they arrived too.
 
         Raises:
             TransportError: As for `chunks`.
             ResponseError: As for `chunks`.
         """
         chunks = self._received(reader_as_received(self._response.raw), CHUNK)
-        return self._decoded(chunks if received is None else received.of(chunks))
+        return self._decoded(chunks if copy is None else copy.copying(chunks))
 
     def replay(self, body: bytes) -> bytes:
         """Return a body that was read, through requests' own methods, so that tools that watch requests see it."""
@@ -169,15 +169,15 @@ class ReceivedCopy:
     def __init__(self) -> None:
         self._copy = BytesIO()  # its repr, in a traceback, does not show the content
 
-    def of(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield the chunks, and copy them."""
+    def copying(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield chunks, and copy them."""
         for chunk in chunks:
             if self._copy.tell() <= _MOST_COPIED:
                 self._copy.write(chunk)
             yield chunk
             del chunk  # tracebacks may show the locals of this frame
 
-    def gzip_of(self, decompressed: bytes, content: bytes) -> bytes | None:
+    def as_gzip(self, decompressed: bytes, content: bytes) -> bytes | None:
         """Return the copy; None if it is not in gzip, is too large, or has another content.
 
         Args:

@@ -43,8 +43,7 @@ def _keep_deferred(value: object, validate: core_schema.ValidatorFunctionWrapHan
 class DeferredField:
     """The attribute of a field whose value may be deferred.
 
-    It is set on the class after pydantic has made it. Since it has `__set__`, Python asks it before it looks into the
-    `__dict__` of the object.
+    It is set on the class after pydantic has made it.
 
     Args:
         name: The name of the field.
@@ -56,13 +55,13 @@ class DeferredField:
     def __get__(self, owner: Resource | None, kind: type[Resource]) -> Any:
         """Return the value; load it if it was not read yet."""
         data: dict[str, Any] = {} if owner is None else vars(owner)
-        if owner is None or self._name not in data:  # pydantic's own fields are not attributes of their class either
-            raise AttributeError(self._name)
+        if owner is None or self._name not in data:
+            raise AttributeError(self._name)  # of the class too, or subclasses would take this for the field's default
         value = data[self._name]
         if isinstance(value, Deferred):
             value = data[self._name] = value.load(owner)
         return value
 
     def __set__(self, owner: Resource, value: object) -> None:
-        """Replace the value; `Model` refuses assignments by callers before this."""
-        vars(owner)[self._name] = value
+        """Refuse, as `Model` does before; without this method, Python would look into `__dict__` first."""
+        raise AttributeError(f"{type(owner).__name__}.{self._name} cannot be assigned")

@@ -145,8 +145,14 @@ def load_list(model: type[R], response: ApiResponse, *, strict: bool, pause_gc: 
     return items
 
 
-def load_documented(model: type[R], body: bytes, *, pause_gc: bool = True) -> list[R] | None:
-    """Load an array of objects that are as documented; None if it is anything else. Arguments as in `load_list`."""
+def load_documented(model: type[R], body: bytes, *, pause_gc: bool) -> list[R] | None:
+    """Load an array of objects if all are as documented, else return None.
+
+    Args:
+        model: Their class.
+        body: The JSON.
+        pause_gc: Whether the garbage collector pauses meanwhile.
+    """
     adapter = _adapter(list[model.listed_as()])  # type: ignore[misc]
     try:
         with _gc_paused() if pause_gc else nullcontext():

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import pickle
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from buildkite_orm import Build, ScriptJob
+from buildkite_orm import Build, Cache, ResponseError, ScriptJob
 from buildkite_orm.cache.packing import pack
 from buildkite_orm.resources.builds.stored_builds import StoredJobs
 from buildkite_orm.shell.infer import Instance, infer
 from buildkite_orm.utils.json_types import as_array
 from tests.cache.conftest import web_of
+from tests.cache.feeds import listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +152,82 @@ def test_a_build_that_a_page_has_twice_has_its_jobs_twice(stored: FakeBuildkite,
         assert [build.dump() for build in web_of(new_client(mode=mode)).builds(with_jobs=True)] == expected
 
 
+def test_fetched_and_offline_builds_load_their_jobs_when_they_are_read(
+    stored: FakeBuildkite, new_client: Clients, loads: Loads, costs: Costs
+) -> None:
+    del stored
+    online, offline = web_of(new_client()), web_of(new_client(mode="only"))
+    build = online.build(2).fetch()
+    with costs(0):
+        fetched = online.build(2).fetch(max_age=timedelta(days=1))
+        listed = list(offline.builds(with_jobs=True))
+        assert loads.count == 0
+        assert [each.id for each in fetched.jobs()] == [each.id for each in listed[0].jobs()]
+    assert fetched.dump() == build.dump()
+    assert loads.count == 2
+
+
+def test_a_listing_of_all_attempts_after_a_feed_loads_no_jobs(
+    followed: FakeBuildkite, new_client: Clients, loads: Loads
+) -> None:
+    before = len(followed.requests)
+    builds = list(listing(new_client(), include_retried_jobs=True))
+    assert len(followed.requests) - before < 14
+    assert sum(build.from_cache for build in builds) > 200
+    assert loads.count == 0
+
+
+def test_jobs_of_a_build_that_was_fetched_are_read_offline_too(
+    stored: FakeBuildkite, new_client: Clients, costs: Costs
+) -> None:
+    web = web_of(new_client())
+    list(web.builds())
+    web.build(2).fetch().failed_jobs()[0].retry()
+    stored.clock.advance(3600)
+    build = web.build(2).fetch()
+    with costs(0):
+        jobs = web_of(new_client(mode="only")).builds()[0].jobs()
+        assert [job.id for job in jobs] == [job.id for job in build.jobs()]
+
+
+@pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
+def test_a_strict_client_uses_only_what_is_as_documented(stored: FakeBuildkite, folder: Path) -> None:
+    stored.settings.drift = with_odd_status
+    cache = Cache(folder, namespace="test")
+    with stored.client(cache=cache) as lenient:
+        list(web_of(lenient).builds(with_jobs=True, cache="refresh"))
+    with stored.client(cache=cache, strict=True) as strict:
+        with pytest.raises(ResponseError, match="exit_status"):
+            list(web_of(strict).builds(with_jobs=True))
+        with pytest.raises(ResponseError, match="exit_status"):
+            web_of(strict).build(2).fetch(max_age=timedelta(days=1))
+        stored.settings.drift = None
+        build = web_of(strict).build(2).fetch()
+        assert web_of(strict).build(2).fetch(max_age=timedelta(days=1)).dump() == build.dump()
+
+
+def with_odd_status(payload: Any) -> Any:
+    """Return a payload in which the exit status of jobs is no number."""
+    builds: list[Any] = as_array(payload) or [payload]
+    for job in [job for build in builds for job in build.get("jobs", [])]:
+        job["exit_status"] = "zero"
+    return payload
+
+
+@pytest.mark.parametrize("pause_gc", [True, False])
+def test_reading_them_pauses_the_collector_only_if_the_client_may(
+    stored: FakeBuildkite, folder: Path, monkeypatch: pytest.MonkeyPatch, *, pause_gc: bool
+) -> None:
+    pauses: list[str] = []
+    monkeypatch.setattr(gc, "isenabled", lambda: True)
+    monkeypatch.setattr(gc, "disable", lambda: pauses.append("paused"))
+    with stored.client(cache=Cache(folder, namespace="test"), pause_gc=pause_gc) as bk:
+        assert list(web_of(bk).builds(with_jobs=True)[0].jobs())
+        assert list(web_of(bk).build(2).fetch(max_age=timedelta(days=1)).jobs())
+        assert list(web_of(bk).builds(with_jobs=True, cache="only"))
+    assert bool(pauses) is pause_gc
+
+
 def test_completion_in_the_shell_knows_their_type_and_does_not_load_them(
     stored: FakeBuildkite, new_client: Clients, loads: Loads
 ) -> None:
@@ -160,13 +239,7 @@ def test_completion_in_the_shell_knows_their_type_and_does_not_load_them(
 
 @pytest.mark.filterwarnings("ignore::buildkite_orm.DriftWarning")
 def test_drift_of_jobs_is_noticed_when_it_is_read(server: FakeBuildkite, new_client: Clients) -> None:
-    def odd_status(payload: Any) -> Any:
-        builds: list[Any] = as_array(payload) or []
-        for job in [job for build in builds for job in build.get("jobs", [])]:
-            job["exit_status"] = "zero"
-        return payload
-
-    server.settings.drift = odd_status
+    server.settings.drift = with_odd_status
     server.add_build("web", state="passed", jobs=[{"state": "passed"}])
     server.clock.advance(3600)
     first = list(web_of(new_client()).builds(with_jobs=True))
@@ -252,14 +325,14 @@ class TeamBuild(Build):
     team: str | None = None
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda data: TeamBuild(**data, team="web"),
-        lambda data: TeamBuild.model_validate({**data, "team": "web"}),
-        lambda data: TeamBuild.model_validate(TeamBuild.model_construct(**data, team="web")),
-    ],
-)
+MAKERS: list[Callable[[dict[str, Any]], TeamBuild]] = [
+    lambda data: TeamBuild(**data, team="web"),
+    lambda data: TeamBuild.model_validate({**data, "team": "web"}),
+    lambda data: TeamBuild.model_validate(TeamBuild.model_construct(**data, team="web")),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_an_object_of_a_caller_can_be_made_of_the_data_of_a_build(
     stored: FakeBuildkite, new_client: Clients, make: Callable[[dict[str, Any]], TeamBuild]
 ) -> None:

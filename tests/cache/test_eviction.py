@@ -98,6 +98,17 @@ def test_a_file_that_two_rows_name_stays_until_both_are_gone(store: Store, folde
     assert not path.exists()
 
 
+def test_a_removal_counts_for_ten_minutes_whatever_else_is_removed(store: Store, time: Time) -> None:
+    store.forget(["000"])
+    time.now += 599
+    store.forget(["001"])
+    store.put(1, [row("000"), row("001")])
+    assert keys(store, 2) == []
+    time.now += 2
+    store.put(1, [row("000"), row("001")])
+    assert keys(store, 2) == ["000"]
+
+
 def test_prune_deletes_old_rows_files_without_a_row_and_what_a_killed_process_has_left(
     store: Store, folder: Path, time: Time
 ) -> None:

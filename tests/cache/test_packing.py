@@ -152,5 +152,5 @@ def test_a_body_is_copied_as_it_arrived_if_it_is_small_and_in_gzip(
 ) -> None:
     copy = ReceivedCopy()
     chunks = [received[start : start + 1000] for start in range(0, len(received), 1000)]
-    assert list(copy.of(iter(chunks))) == chunks
-    assert copy.gzip_of(PAYLOAD, content) == (received if is_kept else None)
+    assert list(copy.copying(iter(chunks))) == chunks
+    assert copy.as_gzip(PAYLOAD, content) == (received if is_kept else None)

@@ -211,7 +211,7 @@ class Build(BuildRef, Fetchable):
     @property
     def drift(self) -> tuple[Drift, ...]:
         """The values in this build and its jobs that differ from the documentation, and are kept as received."""
-        self._load_jobs()
+        self._jobs_in_data()
         return super().drift
 
     @property
@@ -308,7 +308,7 @@ class Build(BuildRef, Fetchable):
     def _with_embedded_jobs(self, *, include_retried: bool) -> Build | None:
         """Return the build itself if all its jobs are embedded; None if they must be requested, which is recorded."""
         context = self._jobs_context
-        is_complete = self._load_jobs() is not None and context.complete
+        is_complete = self._jobs_in_data() is not None and context.complete
         if is_complete and (context.with_retried or not include_retried):
             return self
         if self._may_be_cached:
@@ -320,16 +320,16 @@ class Build(BuildRef, Fetchable):
         context.note(self.api_path)
         return None
 
-    def _load_jobs(self) -> list[object] | None:
+    def _jobs_in_data(self) -> list[object] | None:
         """Return the embedded jobs, after loading them from the cache if they are there; None if there are none."""
         return as_array(getattr(self, "embedded_jobs", None))
 
     def _payload(self) -> dict[str, Any]:
-        self._load_jobs()
+        self._jobs_in_data()
         return super()._payload()
 
     def __repr_args__(self) -> ReprArgs:
-        self._load_jobs()
+        self._jobs_in_data()
         return super().__repr_args__()
 
     @property
@@ -339,7 +339,7 @@ class Build(BuildRef, Fetchable):
 
     def _complete_jobs(self, path: str, *, include_retried: bool) -> list[Job] | None:
         """Return the embedded jobs if they are complete; else None."""
-        embedded, context = self._load_jobs(), self._jobs_context
+        embedded, context = self._jobs_in_data(), self._jobs_context
         cached_at = self._bound.cached_at
         if embedded is None or not context.complete or (include_retried and not context.with_retried):
             embedded, cached_at = self._stored_jobs(include_retried=include_retried)

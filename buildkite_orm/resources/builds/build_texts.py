@@ -1,11 +1,12 @@
 """The JSON of builds in a response, and where each build has its jobs, without parsing it again.
 
-What is searched for may be elsewhere in the same form, so a part may end too early. It is then no valid JSON, which is
-noticed when it is read.
+What is searched for may be elsewhere in the same form. Then what is left of a text is no valid JSON, or still has the
+jobs, which is noticed when it is read.
 """
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from buildkite_orm.models.resource import Resource
@@ -20,7 +21,7 @@ _BETWEEN: Final = b"[,] \t\r\n"
 _LAST: Final = ord("}")
 _JOBS: Final = b'"jobs":'
 _END_OF_JOBS: Final = b"}]"
-_LONGEST_HEADER: Final = 32
+_PLACE: Final = Struct(">II")
 
 
 class BuildText(NamedTuple):
@@ -37,23 +38,20 @@ class BuildText(NamedTuple):
     end: int
 
     def payload(self, build: Build) -> bytes:
-        """Return what is stored: a line that says where the jobs are in the text, and the text."""
-        first, end = self._jobs(build)
-        return b"".join((b"%d %d\n" % (first, end), memoryview(self.body)[self.start : self.end]))
+        """Return what is stored: the place of the jobs in the text, and the text."""
+        return b"".join((_PLACE.pack(*self._place_of_jobs(build)), memoryview(self.body)[self.start : self.end]))
 
-    def _jobs(self, build: Build) -> tuple[int, int]:
+    def _place_of_jobs(self, build: Build) -> tuple[int, int]:
         """Return where the array of jobs begins and ends in the text; two zeros if that is not known."""
         jobs = as_array(build.__dict__.get("embedded_jobs")) or [None]
         first_id, last_id = (_begin(job) for job in (jobs[0], jobs[-1]))
-        beginning = b"%b[%b" % (_JOBS, first_id)
-        place = self.body.find(beginning, self.start, self.end)
-        is_unique = place >= 0 and self.body.find(beginning, place + 1, self.end) < 0
-        if not (first_id and last_id and is_unique):
+        found = self.body.find(b"%b[%b" % (_JOBS, first_id), self.start, self.end)
+        if found < 0 or not (first_id and last_id):
             return 0, 0
-        first = place + len(_JOBS)
-        last = self.body.find(last_id, first, self.end)  # what follows the jobs may have their ids too
+        start = found + len(_JOBS)
+        last = self.body.find(last_id, start, self.end)  # not from the end: other fields may have ids of jobs too
         end = self.body.find(_END_OF_JOBS, last, self.end) + len(_END_OF_JOBS)
-        return (first - self.start, end - self.start) if first < last < end else (0, 0)
+        return (start - self.start, end - self.start) if start < last < end else (0, 0)
 
 
 class StoredText(NamedTuple):
@@ -61,33 +59,24 @@ class StoredText(NamedTuple):
 
     Attributes:
         text: The JSON.
-        first: Where the array of its jobs begins; 0 if that is not known.
+        start: Where the array of its jobs begins; 0 if that is not known.
         end: Where the array ends.
     """
 
     text: bytes
-    first: int
+    start: int
     end: int
 
     @classmethod
     def read(cls, payload: bytes) -> StoredText | None:
         """Read what `BuildText.payload` has returned; None if it is something else."""
-        header, newline, _ = payload[:_LONGEST_HEADER].partition(b"\n")
-        first, space, end = header.partition(b" ")
-        if not (newline and space and first.isdigit() and end.isdigit()):
-            return None
-        text = payload[len(header) + 1 :]
-        return cls(text, int(first), int(end)) if text.startswith(b"{") else None
-
-    def jobs_of(self, build_id: object) -> bytes | None:
-        """Return the JSON of the jobs of a build; None if it is not known where they are, or the text is of another."""
-        is_of_build = isinstance(build_id, str) and self.text.startswith(_with_id(build_id))
-        return self.text[self.first : self.end] if self.end and is_of_build else None
+        text = payload[_PLACE.size :]
+        return cls(text, *_PLACE.unpack_from(payload)) if text.startswith(b"{") else None
 
     @property
     def without_jobs(self) -> bytes:
         """The JSON with `null` in place of the jobs, if it is known where they are."""
-        return b"%bnull%b" % (self.text[: self.first], self.text[self.end :]) if self.end else self.text
+        return b"%bnull%b" % (self.text[: self.start], self.text[self.end :]) if self.end else self.text
 
 
 def divide(body: bytes, ids: Sequence[str]) -> list[BuildText] | None:

@@ -22,6 +22,7 @@ from buildkite_orm.resources.builds.stored_builds import (
     has_final_jobs,
     leave_out,
     load_rows,
+    may_be_used,
     rows_of,
     stamp_of,
 )
@@ -96,7 +97,9 @@ def _stored_build(
     if parts is not None and build_key(path) is not None:
         found = use.cache.find(parts.kinds, [path], max_age=max_age)
     for row in found:
-        builds = load_rows([row], defer_jobs=True)
+        if not may_be_used(row, ref.session):
+            continue
+        builds = load_rows([row])
         if builds is None:
             use.cache.remove([row])
             continue
@@ -124,7 +127,8 @@ def stored_jobs(build: Build, *, include_retried: bool) -> tuple[Build, float] |
     attempts = (True,) if include_retried else (False, True)
     kinds = [kind for with_retried in attempts for kind in build_kinds(with_retried=with_retried)]
     for row in use.cache.find(kinds, [key]):
-        builds = load_rows([row]) if row.stamp == stamp_of(build) else None
+        is_usable = row.stamp == stamp_of(build) and may_be_used(row, session)
+        builds = load_rows([row]) if is_usable else None
         if builds is not None:
             return builds[0], row.stored_at
     return None
@@ -155,7 +159,7 @@ class JobsOfFinishedBuild(Listing[Job]):
             return Listing[Job].request(self, query, splittable=splittable)
         with_retried = given["include_retried_jobs"] == "true"
         build = self.build.fetch(with_pipeline=False, include_retried_jobs=with_retried)
-        embedded: Sequence[object] = as_array(build.__dict__.get("embedded_jobs")) or []
+        embedded: Sequence[object] = as_array(build.embedded_jobs) or []
         jobs = [job for job in embedded if isinstance(job, Job)]
         if len(jobs) < len(embedded):  # some of them are not as documented: the listing keeps them
             return Listing[Job].request(self, query, splittable=splittable)

@@ -17,7 +17,7 @@ from buildkite_orm.cache.keys import PAGE, build_kinds, page_key, prefix_of_buil
 from buildkite_orm.cache.packing import is_intact, packed_row, unpack
 from buildkite_orm.cache.store import Row
 from buildkite_orm.errors import BuildkiteError, NotCachedError
-from buildkite_orm.http.decoding import DecodingError, decompressed
+from buildkite_orm.http.decoding import DecodingError, gunzipped
 from buildkite_orm.http.encoding import encode_time, to_query_string
 from buildkite_orm.http.messages import ApiRequest, ApiResponse
 from buildkite_orm.models.binding import Binding
@@ -37,6 +37,7 @@ from buildkite_orm.resources.builds.stored_builds import (
     leave_out,
     leave_out_retried,
     load_rows,
+    may_be_used,
     rows_of,
     stamp_of,
 )
@@ -192,9 +193,10 @@ class CachedListing(Listing[Build]):
         intact = {(row.key, row.stamp): row for row in rows if is_intact(row.data)}
         if damaged := [row for row in rows if (row.key, row.stamp) not in intact]:
             self.use.cache.remove(damaged)
+        usable = {pair: row for pair, row in intact.items() if may_be_used(row, self.session)}
         missing: list[Build] = []
         for build in builds:
-            row = intact.get(wanted.get(id(build), ("", "")))
+            row = usable.get(wanted.get(id(build), ("", "")))
             if row is None:
                 missing.append(build)
             else:
@@ -205,7 +207,7 @@ class CachedListing(Listing[Build]):
         """Load builds from rows; remove those that are damaged."""
         if not rows:
             return {}
-        builds = load_rows(rows, defer_jobs=True, pause_gc=self.session.pause_gc)
+        builds = load_rows(rows, pause_gc=self.session.pause_gc)
         if builds is not None:
             return {row.key: (row, build) for row, build in zip(rows, builds, strict=True)}
         one_by_one = [(row, load_rows([row])) for row in rows]
@@ -260,7 +262,7 @@ class CachedListing(Listing[Build]):
         loaded = self._load(list({row.key: row for row in rows}.values())).values()
         return {row.stamp: build for row, build in loaded if self.take(build, row.stored_at, row.kind)}
 
-    def take(self, build: Build, cached_at: float | None, kind: str = "") -> bool:
+    def take(self, build: Build, cached_at: float | None, kind: str | None = None) -> bool:
         """Make a build one of this listing, without the parts that were not requested; False if that is not possible.
 
         Args:
@@ -273,10 +275,10 @@ class CachedListing(Listing[Build]):
         build.bind(Binding(self.session, self.collection, self.context, cached_at=cached_at))
         return True
 
-    def _cut(self, build: Build, kind: str) -> bool:
+    def _cut(self, build: Build, kind: str | None) -> bool:
         """Leave out the parts of a build that were not requested; return whether that is possible."""
         may_have_retried = self.with_jobs and not self._with_retried and kind not in self.kinds
-        if may_have_retried and not leave_out_retried(build):
+        if may_have_retried and not leave_out_retried(build):  # which loads its jobs
             return False
         leave_out(build, jobs=not self.with_jobs, pipeline=not self.with_pipeline)
         return True
@@ -311,14 +313,16 @@ class CachedListing(Listing[Build]):
         self.use.cache.put_page(row)
 
     def _stored_body(self, response: ApiResponse) -> bytes | None:
-        """Return a page as it is stored: as it arrived, in gzip, if possible; None if it must not be stored."""
-        if not self.use.cache.options.dropped:
-            return response.compressed or gzip.compress(response.body, _LEVEL, mtime=0)
-        try:
-            kept = json.dumps(self.use.cache.without_dropped(json.loads(response.body)))
-        except (ValueError, RecursionError):
-            return None
-        return gzip.compress(kept.encode(), _LEVEL, mtime=0)
+        """Return a page as it is stored: in gzip, as it arrived if possible; None if it must not be stored."""
+        if not self.use.cache.options.dropped and response.compressed is not None:
+            return response.compressed
+        body = response.body
+        if self.use.cache.options.dropped:
+            try:
+                body = json.dumps(self.use.cache.without_dropped(json.loads(body))).encode()
+            except (ValueError, RecursionError):
+                return None
+        return gzip.compress(body, _LEVEL, mtime=0)
 
     def _row_of_keys(self, query: Query, page: PageResponse[Build], final: Sequence[FinalBuild]) -> Row:
         """Return the row of a page whose builds have rows of their own, as far as they are finished."""
@@ -336,7 +340,7 @@ class CachedListing(Listing[Build]):
         if row.stamp.startswith(_KEYS):
             return self._load_by_keys(row)
         try:
-            body = decompressed(row.data)
+            body = gunzipped(row.data)
             builds = load_list(Build, ApiResponse("GET", "the cache", 200, {}, body), strict=False)
         except (BuildkiteError, DecodingError):
             return self._remove_damaged(row)
@@ -352,8 +356,8 @@ class CachedListing(Listing[Build]):
         stamps = dict(listed)
         found = self.use.cache.find(self.kinds_with_all_parts, list(stamps))
         rows = {each.key: each for each in found if each.stamp == stamps[each.key]}
-        stored = self._load(list(rows.values())).items()
-        loaded = {key: build for key, (found_row, build) in stored if self._cut(build, found_row.kind)}
+        stored = self._load(list(rows.values()))
+        loaded = {key: build for key, (of_build, build) in stored.items() if self._cut(build, of_build.kind)}
         builds = [loaded[key] for key, _ in listed if key in loaded]
         self._bind(builds, row)
         return builds, [short_path(key) for key in stamps if key not in loaded]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from buildkite_orm.cache.client_cache import CacheUse
     from buildkite_orm.cache.store import FoundRow, Row
+    from buildkite_orm.http.session import Session
     from buildkite_orm.models.resource import Resource
 
 _STATE: Final = attrgetter("state")
@@ -62,18 +63,18 @@ def is_final(build: Build, latest: datetime | None) -> bool:
 
 def all_are_final(builds: Sequence[Build], headers: Mapping[str, str]) -> bool:
     """Whether all builds of a response are finished, and have been for long enough."""
-    latest = _latest_end(builds, headers)
+    latest = _latest_end_in_their_zone(builds, headers)
     return all(is_final(build, latest) for build in builds)
 
 
 def final_builds(builds: Sequence[Build], headers: Mapping[str, str]) -> list[FinalBuild]:
     """Return the builds of a response that are finished, and have been for long enough."""
-    latest = _latest_end(builds, headers)
+    latest = _latest_end_in_their_zone(builds, headers)
     final = [build for build in builds if is_final(build, latest)]
     return [FinalBuild(build, key, stamp_of(build)) for build in final if (key := key_of(build))]
 
 
-def _latest_end(builds: Sequence[Build], headers: Mapping[str, str]) -> datetime | None:
+def _latest_end_in_their_zone(builds: Sequence[Build], headers: Mapping[str, str]) -> datetime | None:
     """Return the latest end in the time zone of the builds: times of two zones take ten times as long to compare."""
     latest = latest_end(headers)
     end = builds[0].__dict__.get("finished_at") if builds else None
@@ -138,15 +139,8 @@ class StoredJobs(Deferred):
 
     def load(self, owner: Resource) -> object:
         """Load the jobs, and note their drift in the build. If the row is damaged: None."""
-        payload = unpack(self.row.data)
-        text = None if payload is None else StoredText.read(payload)
-        body = None if text is None else text.jobs_of(owner.__dict__.get("id"))
-        jobs = None if body is None else load_documented(Job, body)
-        return self._load_whole_build(owner) if jobs is None else jobs
-
-    def _load_whole_build(self, owner: Resource) -> object:
-        """Load the jobs with their build, which also works if something in them is not as documented."""
-        builds = load_rows([self.row])
+        text = _text_of(self.row)
+        builds = None if text is None else _load_whole([self.row], [text])
         if builds is None:
             return None
         # not `owner.drift`, which loads the jobs
@@ -156,24 +150,42 @@ class StoredJobs(Deferred):
         return builds[0].__dict__.get("embedded_jobs")
 
 
-def load_rows(rows: Sequence[FoundRow], *, defer_jobs: bool = False, pause_gc: bool = True) -> list[Build] | None:
-    """Load builds from rows; None if a row is damaged.
+def load_rows(rows: Sequence[FoundRow], *, pause_gc: bool = False) -> list[Build] | None:
+    """Load builds from rows; None if a row is damaged. Their jobs are loaded when they are first read, if possible.
 
     Args:
         rows: The rows.
-        defer_jobs: Whether to load the jobs of each build when they are first read.
         pause_gc: Whether the garbage collector pauses meanwhile.
     """
-    payloads = [unpack(row.data) for row in rows]
-    texts = [None if payload is None else StoredText.read(payload) for payload in payloads]
-    stored = [text for text in texts if text is not None]
-    if len(stored) < len(rows):
+    found = [_text_of(row) for row in rows]
+    texts = [text for text in found if text is not None]
+    if len(texts) < len(rows):
         return None
-    if defer_jobs:
-        builds = load_documented(Build, _array_of(text.without_jobs for text in stored), pause_gc=pause_gc)
-        if builds is not None and _are_of(builds, rows) and all(map(_has_no_jobs, builds, stored)):
-            return [_with_deferred_jobs(*each) for each in zip(builds, rows, stored, strict=True)]
-    response = ApiResponse("GET", "the cache", 200, {}, _array_of(text.text for text in stored))
+    builds = load_documented(Build, _array_of(text.without_jobs for text in texts), pause_gc=pause_gc)
+    if builds is None or not _are_of(builds, rows) or not all(map(_is_without_jobs, builds, texts)):
+        return _load_whole(rows, texts, pause_gc=pause_gc)
+    for build, row, text in zip(builds, rows, texts, strict=True):
+        if text.end:  # else it was loaded with its jobs
+            vars(build)["embedded_jobs"] = StoredJobs(row)
+    return builds
+
+
+def may_be_used(row: FoundRow, session: Session) -> bool:
+    """Whether a client may use a row: a strict one only if all in it is as documented, which loads it."""
+    if not session.strict:
+        return True
+    text = _text_of(row)
+    return text is not None and load_documented(Build, _array_of([text.text]), pause_gc=False) is not None
+
+
+def _text_of(row: FoundRow) -> StoredText | None:
+    payload = unpack(row.data)
+    return None if payload is None else StoredText.read(payload)
+
+
+def _load_whole(rows: Sequence[FoundRow], texts: Sequence[StoredText], *, pause_gc: bool = False) -> list[Build] | None:
+    """Load builds with their jobs, which also works if something in them is not as documented."""
+    response = ApiResponse("GET", "the cache", 200, {}, _array_of(text.text for text in texts))
     try:
         builds = load_list(Build, response, strict=False, pause_gc=pause_gc)
     except BuildkiteError:
@@ -192,15 +204,9 @@ def _are_of(builds: Sequence[Build], rows: Sequence[FoundRow]) -> bool:
     )
 
 
-def _has_no_jobs(build: Build, text: StoredText) -> bool:
-    """Whether the part that was left out of the text of a build was its jobs, if any was."""
+def _is_without_jobs(build: Build, text: StoredText) -> bool:
+    """Whether the part that was left out of the text of a build, if any was, is its jobs."""
     return not text.end or build.__dict__.get("embedded_jobs") is None
-
-
-def _with_deferred_jobs(build: Build, row: FoundRow, text: StoredText) -> Build:
-    if text.end:  # else it was loaded with its jobs
-        vars(build)["embedded_jobs"] = StoredJobs(row)
-    return build
 
 
 def leave_out(build: Build, *, jobs: bool, pipeline: bool) -> None:
