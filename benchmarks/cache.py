@@ -82,7 +82,7 @@ class Bench:
         if packing.library() is not zlib:
             yield self._writing("listing with jobs: CPU for writing, with the extra `cache`", 0.25, with_jobs=True)
         with patch.object(packing, "library", return_value=zlib):
-            yield self._writing("listing with jobs: CPU for writing, without it", 0.35, with_jobs=True)
+            yield self._writing("listing with jobs: CPU for writing, without it", 0.25, with_jobs=True)
         yield from self._filled()
 
     @contextmanager
@@ -140,7 +140,7 @@ class Bench:
 
     def _writing(self, task: str, share: float, *, with_jobs: bool) -> Row:
         plain, writing = list[float](), list[float]()
-        for _ in range(self._sizes.rounds * (1 if with_jobs else _ROUNDS_WITHOUT_JOBS) + 1):
+        for _ in range(self._sizes.rounds * (2 if with_jobs else _ROUNDS_WITHOUT_JOBS) + 1):
             with self._web(None) as web:
                 web.builds().first()
                 plain.append(_cpu(partial(_drain, web, with_jobs=with_jobs)))
