@@ -87,10 +87,12 @@ def has_final_jobs(final: FinalBuild) -> bool:
     if jobs is None or not all(issubclass(kind, Job) for kind in set(map(type, jobs))):
         return False
     try:
-        states = set(map(_STATE, jobs)) - JOB_ENDS  # to check each job takes several times as long
+        unfinished = set(map(_STATE, jobs)) - JOB_ENDS  # to check each job takes several times as long
     except (AttributeError, TypeError):  # a state is missing, or is a list
         return False
-    return states <= {None} and all(isinstance(job, WaiterJob) for job in jobs if states and job.state is None)
+    if unfinished == {None}:  # as wait steps have none
+        return all(isinstance(job, WaiterJob) for job in jobs if job.state is None)
+    return not unfinished
 
 
 def rows_of(
